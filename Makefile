@@ -1,0 +1,93 @@
+# Needs Python 3.11 or newer and make. Everything else is fetched, by hash, into .venv.
+#
+#   make run        serve on https://127.0.0.1:8443/dns-query       ARGS="--config conf/dohproxy.toml"
+#   make test       run the tests                                   ARGS="tests/wire -x"
+#   make check      lint, format, types, layers                     make fix repairs what a tool can
+#   make bench      CPU time per cached request                     ARGS=...
+#   make fuzz       each fuzz target for SECONDS (60)               ARGS=...
+#   make lock       bring the lock files up to pyproject.toml       ARGS="--upgrade"
+#   make clean      remove what these made
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+SECONDS ?= 60
+ATHERIS := atheris==3.0.0
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+.DELETE_ON_ERROR:
+.PHONY: help run venv dev test check fix bench fuzz lock clean
+
+help:
+	@sed -n '3,9s/^# \{0,1\}//p' Makefile
+
+run: $(VENV)/runtime.stamp
+	@exec $(BIN)/dohproxy serve $(ARGS)
+
+test: $(VENV)/dev.stamp
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m bench $(ARGS)
+
+# Seeds are read from fuzz/corpus; new finds and crashes stay in .fuzz, which is not committed.
+fuzz: $(VENV)/fuzz.stamp
+	@set -e; for target in fuzz/fuzz_*.py; do \
+		name=$$(basename "$$target" .py | sed 's/^fuzz_//'); mkdir -p ".fuzz/$$name" "fuzz/corpus/$$name"; \
+		echo "== $$name"; \
+		$(BIN)/python -m "fuzz.fuzz_$$name" -max_total_time=$(SECONDS) -artifact_prefix=".fuzz/$$name-" $(ARGS) \
+			".fuzz/$$name" "fuzz/corpus/$$name"; \
+	done
+
+lock: $(VENV)/dev.stamp
+	$(PIP_COMPILE) $(ARGS) --output-file requirements.lock pyproject.toml
+	$(PIP_COMPILE) $(ARGS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .fuzz build dist htmlcov .coverage .coverage.* .hypothesis .benchmarks
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------- the environment
+
+venv: $(VENV)/runtime.stamp
+dev: $(VENV)/dev.stamp
+
+# The package is not installed but found by path, so that what runs is what stands in the tree and no build is needed.
+# -P: the directory one happens to stand in is not searched for modules.
+$(BIN)/dohproxy: Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "dohproxy needs Python 3.11 or newer: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) cannot make a virtual environment: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import pathlib, sysconfig; \
+		pathlib.Path(sysconfig.get_path("purelib"), "dohproxy.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+	@printf '%s\n' '#!/bin/sh' 'exec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m dohproxy "$$@"' > $@
+	@chmod 755 $@
+
+$(VENV)/runtime.stamp: requirements.lock $(BIN)/dohproxy
+	$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/runtime.stamp
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp
+	$(PIP_INSTALL) --only-binary :all: '$(ATHERIS)'
+	@touch $@
