@@ -1,0 +1,61 @@
+"""The configuration: one TOML file read into frozen, checked dataclasses, all errors told at once."""
+
+from dohproxy.config.addresses import IPNetwork, ListenAddress, UpstreamAddress
+from dohproxy.config.advice import check_warnings
+from dohproxy.config.files import check_files, load
+from dohproxy.config.presets import PRESETS, Preset
+from dohproxy.config.problems import ConfigError, Problem, render
+from dohproxy.config.reader import read
+from dohproxy.config.reference import reference
+from dohproxy.config.schema import (
+    DIALECTS,
+    AddressSource,
+    AdminConfig,
+    CacheConfig,
+    ClientsConfig,
+    Config,
+    ConnectionsConfig,
+    DialectAction,
+    DialectsConfig,
+    LimitsConfig,
+    LogConfig,
+    MetricsConfig,
+    ResolverConfig,
+    ServerConfig,
+    TlsConfig,
+    UpstreamConfig,
+    default_config,
+)
+
+__all__ = [
+    "DIALECTS",
+    "PRESETS",
+    "AddressSource",
+    "AdminConfig",
+    "CacheConfig",
+    "ClientsConfig",
+    "Config",
+    "ConfigError",
+    "ConnectionsConfig",
+    "DialectAction",
+    "DialectsConfig",
+    "IPNetwork",
+    "LimitsConfig",
+    "ListenAddress",
+    "LogConfig",
+    "MetricsConfig",
+    "Preset",
+    "Problem",
+    "ResolverConfig",
+    "ServerConfig",
+    "TlsConfig",
+    "UpstreamAddress",
+    "UpstreamConfig",
+    "check_files",
+    "check_warnings",
+    "default_config",
+    "load",
+    "read",
+    "reference",
+    "render",
+]

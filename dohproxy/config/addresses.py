@@ -1,0 +1,243 @@
+"""Addresses as the configuration writes them: where to listen, whom to ask, whom to believe.
+
+Nothing here asks DNS. A resolver proxy that needs a name resolved before it can start cannot start after a
+power cut, so every address is an IP literal and the name to verify stands beside it.
+
+Every parser takes the text and, where a file may be meant, the directory relative paths start from. It
+raises `Unusable` with a sentence that says what is wrong and what to write instead.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+    ip_network,
+)
+from pathlib import Path
+from typing import Literal
+
+IPNetwork = IPv4Network | IPv6Network
+
+MAX_SOCKET_PATH_BYTES = 107
+"""Longest Unix socket path: Linux keeps 108 bytes for it, the last one a NUL (unix(7))."""
+
+DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
+"""Ports when the url names none: RFC 1035 section 4.2 for udp and tcp, RFC 7858 section 3.1 for tls."""
+
+_HOST_CHARACTERS = re.compile(r"[0-9A-Fa-f.:]+(%[A-Za-z0-9._-]+)?")
+"""What `ip_address` should accept; after % it would take anything, line ends included."""
+
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+
+
+class Unusable(ValueError):
+    """A value cannot be used; the text is a sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where a listener is bound: an address and port (`kind` "tcp") or a Unix socket (`kind` "unix").
+
+    `host` is an IP literal without brackets and `port` 0 to 65535, 0 meaning any free port; both are empty
+    or 0 for a Unix socket. `path` is the absolute path of the socket, empty for "tcp".
+    """
+
+    kind: Literal["tcp", "unix"]
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}" if self.kind == "unix" else f"{_bracketed(self.host)}:{self.port}"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether other machines can reach it: any TCP address but a loopback one."""
+        return self.kind == "tcp" and not ip_address(self.host).is_loopback
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAddress:
+    """How to reach an upstream: `transport`, IP literal without brackets, port.
+
+    `verify_name` is the name its certificate must bear (RFC 8310 section 8.1). None with "tls" means that
+    the certificate must bear the IP address itself; with "udp" and "tcp" it is always None.
+    """
+
+    transport: Literal["udp", "tcp", "tls"]
+    host: str
+    port: int
+    verify_name: str | None = None
+
+    def __str__(self) -> str:
+        port = "" if self.port == DEFAULT_PORTS[self.transport] else f":{self.port}"
+        name = "" if self.verify_name is None else f"#{self.verify_name}"
+        return f"{self.transport}://{_bracketed(self.host)}{port}{name}"
+
+
+def parse_listen(text: str, directory: Path) -> ListenAddress:
+    """Read "127.0.0.1:8443", "[::]:443" or "unix:/run/dohproxy/h1.sock"."""
+    if text.startswith("unix:"):
+        return ListenAddress("unix", path=str(parse_socket(text.removeprefix("unix:"), directory)))
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or host == "*":
+        raise Unusable('needs an address and a port; for every address of the machine write "[::]:443".')
+    return ListenAddress("tcp", host=_parse_host(host, "Write the address."), port=_parse_port(port, minimum=0))
+
+
+def parse_socket(text: str, directory: Path) -> Path:
+    """Read the path of a Unix socket, relative ones from `directory`."""
+    path = parse_path(text, directory)
+    if len(str(path).encode(errors="replace")) > MAX_SOCKET_PATH_BYTES:
+        raise Unusable(
+            f"is a socket path of more than {MAX_SOCKET_PATH_BYTES} bytes, which the system cannot bind;"
+            " choose a shorter one."
+        )
+    return path
+
+
+def parse_path(text: str, directory: Path) -> Path:
+    """Read a file name, relative ones from `directory` (that of the configuration file)."""
+    if not text or "\0" in text:
+        raise Unusable("is not a file name; write one without a NUL character, at least one character long.")
+    return directory / text
+
+
+def parse_upstream(text: str, _directory: Path) -> UpstreamAddress:
+    """Read "tls://192.0.2.53#ns0.example.net", "udp://127.0.0.1:5353", "tcp://[2001:db8::53]"."""
+    scheme, separator, rest = text.partition("://")
+    transport = _parse_transport(scheme if separator else "")
+    place, hash_sign, name = rest.partition("#")
+    if any(character in place for character in "/?@"):
+        raise Unusable("holds more than an address, a port and #name; leave out user, path and query.")
+    host_text, port_text = _split_port(place)
+    host = _parse_host(host_text, "Write the address, and the name to verify after #.")
+    _refuse_unroutable(ip_address(host))
+    port = _parse_port(port_text, minimum=1) if port_text is not None else DEFAULT_PORTS[transport]
+    if not hash_sign:
+        return UpstreamAddress(transport, host, port)
+    if transport != "tls":
+        raise Unusable(f"has a #name, but {transport} shows no certificate to verify; drop it or use tls://.")
+    return UpstreamAddress(transport, host, port, parse_host_name(name))
+
+
+def parse_host_name(text: str) -> str:
+    """Read a host name and return it in lower case (RFC 1123 section 2.1; underscores let pass)."""
+    name = text.lower()
+    if not name.isascii():
+        raise Unusable('has letters outside ASCII; write its "xn--" form (RFC 5890).')
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise Unusable("is not a host name; use letters, digits and hyphens between dots, without port or final dot.")
+    return name
+
+
+def parse_public_name(text: str, _directory: Path) -> str:
+    """Read the name clients know the service by: a host name, or an address without brackets."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return parse_host_name(text)
+    return str(address) if "%" not in text else parse_host_name(text)
+
+
+def parse_network(text: str, _directory: Path) -> IPNetwork:
+    """Read a CIDR such as "192.0.2.0/24" or "2001:db8::/32"; a bare address is a network of one."""
+    address, slash, prefix = text.partition("/")
+    if "%" in address or (slash and not _is_number(prefix, digits=3)):
+        raise Unusable('is not a network; write address/prefix length, such as "192.0.2.0/24".')
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise Unusable('is not a network; write address/prefix length, such as "192.0.2.0/24".') from None
+    if slash and ip_address(address) != network.network_address:
+        raise Unusable(f'has bits set after its prefix; if the whole network is meant, write "{network}".')
+    return network
+
+
+def parse_trusted(text: str, directory: Path) -> IPNetwork | Literal["unix"]:
+    """Read a CIDR, or the word "unix" for whoever can open the Unix sockets listened on."""
+    return "unix" if text == "unix" else parse_network(text, directory)
+
+
+def cover_everything(networks: Sequence[IPNetwork]) -> bool:
+    """Whether all of IPv4 or all of IPv6 is in `networks`, be it in pieces."""
+    version_4 = collapse_addresses(network for network in networks if isinstance(network, IPv4Network))
+    version_6 = collapse_addresses(network for network in networks if isinstance(network, IPv6Network))
+    return any(network.prefixlen == 0 for network in version_4) or any(network.prefixlen == 0 for network in version_6)
+
+
+def parse_url_path(text: str, _directory: Path) -> str:
+    """Read the path of the DoH resource: what stands in requests, to be compared byte for byte."""
+    if "{" in text:
+        raise Unusable("looks like a URI template; leave {?dns} out, clients add it themselves.")
+    if "?" in text or "#" in text:
+        raise Unusable("holds a query or a fragment; write the path alone.")
+    if not text.startswith("/"):
+        raise Unusable('must begin with "/".')
+    if text != "/" and text.endswith("/"):
+        raise Unusable('must not end with "/"; clients would have to type it.')
+    segments = text.split("/")[1:]
+    if text != "/" and any(segment in {"", ".", ".."} for segment in segments):
+        raise Unusable('has an empty, "." or ".." segment, which clients and front proxies rewrite.')
+    if len(text) > 255 or not re.fullmatch(r"[A-Za-z0-9/._~!$&'()*+,;=:@-]+", text):
+        raise Unusable("must be at most 255 plain ASCII characters without spaces and percent signs.")
+    return text
+
+
+def _parse_transport(scheme: str) -> Literal["udp", "tcp", "tls"]:
+    match scheme:
+        case "udp" | "tcp" | "tls":
+            return scheme
+        case "https":
+            raise Unusable("asks for DNS over HTTPS, which upstreams are not asked by; write tls:// instead.")
+        case _:
+            raise Unusable("must begin with tls://, tcp:// or udp://.")
+
+
+def _split_port(place: str) -> tuple[str, str | None]:
+    """Take the port off "192.0.2.53:53" or "[2001:db8::53]:53"."""
+    if place.endswith("]") or (place.count(":") > 1 and not place.startswith("[")):
+        return place, None
+    host, colon, port = place.rpartition(":")
+    return (host, port) if colon else (place, None)
+
+
+def _parse_host(text: str, remedy: str) -> str:
+    is_bracketed = text.startswith("[") and text.endswith("]")
+    bare = text[1:-1] if is_bracketed else text
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        raise Unusable(
+            f"must have an IP address, not a host name: the proxy must not need DNS to start. {remedy}"
+        ) from None
+    if not _HOST_CHARACTERS.fullmatch(bare):
+        raise Unusable("has an interface name after % with other characters than letters, digits, . _ -.")
+    if is_bracketed != (address.version == 6):
+        raise Unusable("must have brackets around an IPv6 address, and only there, as in [2001:db8::53].")
+    return str(address)
+
+
+def _parse_port(text: str, *, minimum: int) -> int:
+    if not _is_number(text, digits=5) or not minimum <= int(text) <= 65535:
+        raise Unusable(f"must have a port from {minimum} to 65535 after the last colon.")
+    return int(text)
+
+
+def _refuse_unroutable(address: IPv4Address | IPv6Address) -> None:
+    if address.is_unspecified or address.is_multicast or address == IPv4Address("255.255.255.255"):
+        raise Unusable("is an address no single resolver answers from; write the resolver's own.")
+
+
+def _is_number(text: str, *, digits: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= digits
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,115 @@
+"""What a configuration may say and its author probably did not mean."""
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from dohproxy.config.addresses import cover_everything
+from dohproxy.config.keys import show
+from dohproxy.config.problems import Problem
+from dohproxy.config.schema import Config
+
+
+def check_warnings(config: Config) -> tuple[Problem, ...]:
+    """Return what the configuration allows and its author may not have meant; the service can start."""
+    return tuple(problem for rule in _WARNINGS for problem in rule(config))
+
+
+def _warn_of_plain_http(config: Config) -> Iterator[Problem]:
+    is_public = any(listener.is_public for listener in config.server.listen)
+    if is_public and config.tls is None and config.clients.address_from == "connection":
+        yield Problem(
+            "server.listen",
+            "is open to other machines without TLS: names cross the network in the clear, and clients refuse"
+            " plain HTTP. Add [tls], or listen on 127.0.0.1 behind a front proxy and set address_from.",
+        )
+
+
+def _warn_of_one_client_for_all(config: Config) -> Iterator[Problem]:
+    has_socket = any(listener.kind == "unix" for listener in config.server.listen)
+    if has_socket and config.clients.address_from == "connection":
+        yield Problem(
+            "clients.address_from",
+            'is "connection" while a Unix socket is listened on: all clients behind it share one limit. Write'
+            ' address_from = "x-forwarded-for" and trusted_proxies = ["unix"].',
+        )
+
+
+def _warn_of_unused_trust(config: Config) -> Iterator[Problem]:
+    clients = config.clients
+    has_socket = any(listener.kind == "unix" for listener in config.server.listen)
+    if clients.trusted_proxies and clients.address_from == "connection":
+        yield Problem(
+            "clients.trusted_proxies",
+            'is of no effect while address_from is "connection"; set address_from or remove it.',
+        )
+    elif clients.trusts_unix and not has_socket:
+        yield Problem(
+            "clients.trusted_proxies",
+            'holds "unix" while no Unix socket is listened on; remove it or add one to server.listen.',
+        )
+
+
+def _warn_of_no_limits(config: Config) -> Iterator[Problem]:
+    if cover_everything(config.limits.exempt_networks):
+        yield Problem("limits.exempt_networks", "exempts every address there is: one client can use up everything.")
+
+
+def _warn_of_greedy_client(config: Config) -> Iterator[Problem]:
+    budget = sum(upstream.queries_per_second for upstream in config.upstreams)
+    if config.limits.misses_per_second > budget:
+        yield Problem(
+            "limits.misses_per_second",
+            f"is {show(config.limits.misses_per_second)}, more than all upstreams may be asked"
+            f" ({show(budget)} a second): one client can use up the budget of everyone.",
+        )
+
+
+def _warn_of_public_metrics(config: Config) -> Iterator[Problem]:
+    if config.metrics is not None and config.metrics.listen.is_public:
+        yield Problem(
+            "metrics.listen",
+            "is open to other machines, without TLS or password; listen on 127.0.0.1, or see to a firewall.",
+        )
+
+
+def _warn_of_host_nobody_can_reach(config: Config) -> Iterator[Problem]:
+    if config.server.host == "localhost" and any(listener.is_public for listener in config.server.listen):
+        yield Problem(
+            "server.host",
+            'is "localhost" on a service open to others: its stamp and URL lead nowhere. Write the public'
+            ' name, for example: host = "doh.example.net"',
+        )
+
+
+def _warn_of_names_in_the_clear(config: Config) -> Iterator[Problem]:
+    for number, upstream in enumerate(config.upstreams, start=1):
+        if upstream.url.transport != "tls" and ip_address(upstream.url.host).is_global:
+            yield Problem(
+                f"upstream #{number}.url",
+                f"is {show(upstream.url)}: names cross the Internet in the clear and answers can be forged."
+                " Use tls:// if the resolver offers it.",
+            )
+
+
+def _warn_of_added_budgets(config: Config) -> Iterator[Problem]:
+    hosts = [upstream.url.host for upstream in config.upstreams]
+    for number, host in enumerate(hosts, start=1):
+        if host in hosts[: number - 1] and not ip_address(host).is_loopback:
+            yield Problem(
+                f"upstream #{number}.url",
+                f"leads to {host}, as an earlier upstream does: its operator sees both budgets added up.",
+            )
+
+
+_WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
+    _warn_of_plain_http,
+    _warn_of_one_client_for_all,
+    _warn_of_unused_trust,
+    _warn_of_no_limits,
+    _warn_of_greedy_client,
+    _warn_of_public_metrics,
+    _warn_of_host_nobody_can_reach,
+    _warn_of_names_in_the_clear,
+    _warn_of_added_budgets,
+)

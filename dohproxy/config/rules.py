@@ -1,0 +1,168 @@
+"""What several keys must agree on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from dohproxy.config.addresses import ListenAddress, UpstreamAddress, cover_everything
+from dohproxy.config.keys import show
+from dohproxy.config.problems import Problem
+from dohproxy.config.schema import Config
+
+Rule = Callable[[Config], Iterator[Problem]]
+
+IN_ORDER: Final = (
+    (
+        "cache.minimum_ttl_seconds",
+        "cache.minimum_ttl_under_pressure_seconds",
+        "pressure may only raise the minimum",
+    ),
+    (
+        "cache.minimum_ttl_under_pressure_seconds",
+        "cache.maximum_ttl_seconds",
+        "no TTL can be above the maximum and below the minimum",
+    ),
+    (
+        "cache.failure_ttl_seconds",
+        "cache.failure_ttl_max_seconds",
+        "the first failure is remembered no longer than the last",
+    ),
+    (
+        "cache.stale_wait_seconds",
+        "resolver.deadline_seconds",
+        "a stale answer is only of use before the question is given up",
+    ),
+    (
+        "resolver.attempt_seconds",
+        "resolver.deadline_seconds",
+        "an attempt cannot outlast the question it is for",
+    ),
+)
+"""Pairs of keys of which the first may not be the greater, and why."""
+
+
+def check_rules(config: Config, known: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Return what is wrong between keys, leaving out rules on keys that already have one of `known`.
+
+    Such a key holds its default instead of what was meant: a complaint about that would only confuse.
+    """
+    return (
+        *_check_order(config, known),
+        *(
+            problem
+            for rule, paths in _RULES
+            if not any(_is_touched(path, known) for path in paths)
+            for problem in rule(config)
+        ),
+    )
+
+
+def check_upstreams(tables: Sequence[Mapping[str, object]]) -> Iterator[Problem]:
+    """Find upstreams that share a name or an address; `tables` holds the usable keys of each, in order."""
+    for number, values in enumerate(tables, start=1):
+        earlier = tables[: number - 1]
+        name, url = values.get("name"), values.get("url")
+        if isinstance(name, str) and any(_fold(other.get("name")) == name.casefold() for other in earlier):
+            yield Problem(
+                f"upstream #{number}.name",
+                f"is {show(name)}, as an earlier upstream is called; metrics and commands need to tell them"
+                f' apart. For example: name = "ns{number - 1}"',
+            )
+        if url is not None and any(_place(other.get("url")) == _place(url) for other in earlier):
+            yield Problem(
+                f"upstream #{number}.url",
+                "is that of an earlier upstream, which would get both budgets; remove one of the two, or"
+                ' write another address. For example: url = "tls://192.0.2.54#ns1.example.net"',
+            )
+
+
+def _check_order(config: Config, known: tuple[Problem, ...]) -> Iterator[Problem]:
+    for lesser, greater, why in IN_ORDER:
+        if _is_touched(lesser, known) or _is_touched(greater, known):
+            continue
+        low, high = _look_up(config, lesser), _look_up(config, greater)
+        if low > high:
+            yield Problem(
+                lesser,
+                f"is {show(low)}, above {greater}, which is {show(high)}; {why}."
+                f" For example: {lesser.partition('.')[2]} = {show(high)}",
+            )
+
+
+def _check_proxies_are_named(config: Config) -> Iterator[Problem]:
+    clients = config.clients
+    if clients.address_from != "connection" and not clients.trusted_proxies:
+        yield Problem(
+            "clients.trusted_proxies",
+            f"is empty while address_from is {show(clients.address_from)}: nobody would be believed. Name"
+            ' your front proxy, for example: trusted_proxies = ["127.0.0.1/32"], or ["unix"].',
+        )
+
+
+def _check_not_everyone_is_believed(config: Config) -> Iterator[Problem]:
+    clients = config.clients
+    if clients.address_from != "connection" and cover_everything(clients.trusted_networks):
+        yield Problem(
+            "clients.trusted_proxies",
+            "trusts every address there is: any client could choose the address its limits are kept for."
+            ' Name your front proxy alone, for example: trusted_proxies = ["127.0.0.1/32"]',
+        )
+
+
+def _check_listeners_differ(config: Config) -> Iterator[Problem]:
+    seen: list[ListenAddress] = []
+    for path, listener in _listeners(config):
+        if listener in seen and (listener.kind, listener.port) != ("tcp", 0):
+            yield Problem(path, f"is {show(listener)}, which is already listened on; choose another.")
+        seen.append(listener)
+
+
+def _check_upstream_is_not_this_service(config: Config) -> Iterator[Problem]:
+    own = {(listener.host, listener.port) for _, listener in _listeners(config) if listener.kind == "tcp"}
+    for number, upstream in enumerate(config.upstreams, start=1):
+        if upstream.url.transport != "udp" and (upstream.url.host, upstream.url.port) in own:
+            yield Problem(
+                f"upstream #{number}.url",
+                f"is {show(upstream.url)}, where this service itself listens; write that of a resolver."
+                ' For example: url = "tls://192.0.2.53#ns0.example.net"',
+            )
+
+
+_RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
+    (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
+    (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
+    (_check_listeners_differ, ("server.listen", "metrics.listen", "admin.socket")),
+    (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "upstream")),
+)
+"""Each rule beside the keys it reads."""
+
+
+def _is_touched(path: str, problems: tuple[Problem, ...]) -> bool:
+    """Whether a problem lies at `path`, inside of it, or in what holds it."""
+    return any(
+        problem.path == path
+        or problem.path.startswith((f"{path}.", f"{path} #"))
+        or path.startswith(f"{problem.path}.")
+        for problem in problems
+    )
+
+
+def _look_up(config: Config, path: str) -> float:
+    section, _, key = path.partition(".")
+    return float(getattr(getattr(config, section), key))
+
+
+def _listeners(config: Config) -> Iterator[tuple[str, ListenAddress]]:
+    for number, listener in enumerate(config.server.listen, start=1):
+        yield f"server.listen #{number}", listener
+    if config.metrics is not None:
+        yield "metrics.listen", config.metrics.listen
+    if config.admin is not None:
+        yield "admin.socket", ListenAddress("unix", path=str(config.admin.socket))
+
+
+def _fold(name: object) -> str | None:
+    return name.casefold() if isinstance(name, str) else None
+
+
+def _place(url: object) -> tuple[str, str, int] | None:
+    return (url.transport, url.host, url.port) if isinstance(url, UpstreamAddress) else None

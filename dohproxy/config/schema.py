@@ -1,0 +1,730 @@
+"""Every section and key of the configuration, with default, bounds, unit and reason.
+
+One frozen dataclass per section, one field per key, named as in the file. The text after each key is both
+the comment of the annotated reference and the place to argue with a number.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Final, Literal
+
+from dohproxy.config.addresses import (
+    IPNetwork,
+    ListenAddress,
+    UpstreamAddress,
+    parse_listen,
+    parse_network,
+    parse_path,
+    parse_public_name,
+    parse_socket,
+    parse_trusted,
+    parse_upstream,
+    parse_url_path,
+)
+from dohproxy.config.keys import Choice, Integer, Number, Text, TextList
+from dohproxy.config.presets import ASSOCIATIVE, parse_upstream_name
+
+AddressSource = Literal["connection", "proxy-protocol", "x-forwarded-for", "forwarded"]
+DialectAction = Literal["serve", "count", "refuse"]
+
+LOOPBACK_8443: Final = ListenAddress("tcp", host="127.0.0.1", port=8443)
+LOOPBACK_9153: Final = ListenAddress("tcp", host="127.0.0.1", port=9153)
+ADMIN_SOCKET: Final = Path("/run/dohproxy/admin.sock")
+
+MAX_LISTENERS: Final = 16
+MAX_NETWORKS: Final = 256
+MAX_UPSTREAMS: Final = 16
+
+DIALECT_ACTIONS: Final = ("serve", "count", "refuse")
+
+DIALECTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "post-body-hash": "POST with ?body_hash=: every dnscrypt-proxy since 2.0.19, because some caches ignore"
+        " the body. Refused, it asks the same again as a GET.",
+        "post-x-pad": "POST with an X-Pad header: dnscrypt-proxy 2.0.5 to 2.0.36, padding outside the message.",
+        "get-ct-empty": "GET with an empty ct=: dnscrypt-proxy 2.0.17 to 2.0.42, still in some distributions.",
+        "get-ct-message": "GET with ct=application/dns-message: the doh-client of m13253, current.",
+        "get-random-padding": "GET with random_padding=: dnscrypt-proxy 2.0.17 and 2.0.18, rare.",
+        "get-body-param": "GET with the query twice, in body= and in dns=: dnscrypt-proxy of 2018, very rare.",
+    }
+)
+"""Ways of asking that RFC 8484 does not know and honest clients use: what each is and who sends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """The door: where it is, what it is called, how much it reads."""
+
+    listen: Annotated[
+        tuple[ListenAddress, ...],
+        TextList(
+            Text(parse_listen, "address:port or unix:path", "127.0.0.1:8443", ""),
+            1,
+            MAX_LISTENERS,
+            'Where clients connect: "127.0.0.1:8443", "[::]:443", "unix:/run/dohproxy/h1.sock". Port 0 takes'
+            " any free one. Loopback by default, so that nothing is offered to the world unasked.",
+        ),
+    ] = (LOOPBACK_8443,)
+    path: Annotated[
+        str,
+        Text(
+            parse_url_path,
+            'path from "/" on',
+            "/dns-query",
+            "Path of the DoH resource, as in the example of RFC 8484 section 4.1; clients assume it.",
+        ),
+    ] = "/dns-query"
+    host: Annotated[
+        str,
+        Text(
+            parse_public_name,
+            "host name or address",
+            "doh.example.net",
+            "Public name of the service: in the URL and DNS stamp it prints, and checked against the certificate.",
+        ),
+    ] = "localhost"
+    max_query_bytes: Annotated[
+        int,
+        Integer(
+            64,
+            4096,
+            "bytes",
+            "Longest DNS query read. A query is one name of 255 bytes and an OPT record, padded to a multiple"
+            " of 128 (RFC 8467): 512 would do and is Google's limit, dnscrypt-proxy reads 4096.",
+        ),
+    ] = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """The certificate. Without this section the door speaks plain HTTP, for a front proxy on this machine."""
+
+    certificate: Annotated[
+        Path,
+        Text(
+            parse_path,
+            "file name",
+            "fullchain.pem",
+            "Certificate and intermediates, PEM, the server's first. Relative names start from this file's directory.",
+        ),
+    ]
+    key: Annotated[
+        Path,
+        Text(parse_path, "file name", "privkey.pem", "Private key of the certificate, PEM, no password."),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsConfig:
+    """How long and how much one connection may hold."""
+
+    max_total: Annotated[
+        int,
+        Integer(
+            8,
+            100_000,
+            "connections",
+            "Connections open at once, further ones are closed. An idle one with TLS was measured at 33"
+            " KiB, so the default may cost 65 MiB; raise it together with the limit on open files.",
+        ),
+    ] = 2000
+    max_requests: Annotated[
+        int,
+        Integer(
+            1,
+            1_000_000,
+            "requests",
+            "Requests before a connection is closed politely, so that load spreads again; nginx and hypercorn"
+            " have 1000 too.",
+        ),
+    ] = 1000
+    max_age_seconds: Annotated[
+        float,
+        Number(
+            10,
+            86_400,
+            "seconds",
+            "Age at which a connection is closed between two requests, so that a new certificate, limit or"
+            " ban reaches everyone; FFMUC has 120.",
+        ),
+    ] = 600
+    handshake_seconds: Annotated[
+        float,
+        Number(
+            0.5,
+            60,
+            "seconds",
+            "For the TLS handshake, PROXY header included. Two round trips on a poor mobile network are under"
+            " 2 seconds; asyncio's own default of 60 invites idlers.",
+        ),
+    ] = 5
+    header_seconds: Annotated[
+        float,
+        Number(
+            0.5,
+            60,
+            "seconds",
+            "From the first byte of a request to the end of its header, however slowly bytes drip. AdGuard"
+            " DNS has 5, dnsdist 2.",
+        ),
+    ] = 5
+    body_seconds: Annotated[
+        float,
+        Number(0.5, 60, "seconds", "From the end of the header to that of the body: a body is one small packet."),
+    ] = 5
+    write_seconds: Annotated[
+        float,
+        Number(
+            0.5,
+            120,
+            "seconds",
+            "For a client to take its response before it is cut off; longer than reading, as a lost packet is"
+            " sent again after 1, 3 and 7 seconds (RFC 6298).",
+        ),
+    ] = 10
+    idle_seconds: Annotated[
+        float,
+        Number(
+            1,
+            600,
+            "seconds",
+            "Between two requests. Long enough for the bursts of one web page, short enough to free the slot;"
+            " Knot Resolver has 10, dnsdist 30.",
+        ),
+    ] = 20
+    drain_seconds: Annotated[
+        float,
+        Number(
+            0,
+            80,
+            "seconds",
+            "For requests under way when the service stops: twice the resolver's deadline, and less than the"
+            " 90 after which systemd kills.",
+        ),
+    ] = 10
+    max_pipelined: Annotated[
+        int,
+        Integer(
+            1,
+            32,
+            "requests",
+            "Requests read ahead on one HTTP/1.1 connection, further bytes wait in the client. Browsers"
+            " pipeline none; CVE-2026-54273 is what an absent limit costs.",
+        ),
+    ] = 16
+    max_queued_bytes: Annotated[
+        int,
+        Integer(
+            65_536,
+            16_777_216,
+            "bytes",
+            "Responses waiting for one client to read; beyond it nothing more is read from it. Holds four"
+            " answers of the largest size DNS has (65,535).",
+        ),
+    ] = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class ClientsConfig:
+    """Who is asking: the address that limits are kept for."""
+
+    address_from: Annotated[
+        AddressSource,
+        Choice(
+            ("connection", "proxy-protocol", "x-forwarded-for", "forwarded"),
+            "What to believe. connection: the peer itself. The others are for a front proxy: PROXY protocol"
+            " v1 and v2, X-Forwarded-For, Forwarded (RFC 7239). Exactly one, as clients can send all of them.",
+        ),
+    ] = "connection"
+    trusted_proxies: Annotated[
+        tuple[IPNetwork | Literal["unix"], ...],
+        TextList(
+            Text(parse_trusted, 'CIDR, or "unix"', "127.0.0.1/32", ""),
+            0,
+            MAX_NETWORKS,
+            'Front proxies that are believed: CIDRs, and "unix" for whoever can open a Unix socket listened'
+            " on. A header from anyone else is ignored and counted. Empty by default: nobody is believed.",
+        ),
+    ] = ()
+
+    @property
+    def trusted_networks(self) -> tuple[IPNetwork, ...]:
+        """The CIDRs among `trusted_proxies`."""
+        return tuple(trusted for trusted in self.trusted_proxies if not isinstance(trusted, str))
+
+    @property
+    def trusts_unix(self) -> bool:
+        """Whether peers on the Unix sockets listened on are believed."""
+        return "unix" in self.trusted_proxies
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """How much one client, one network and everyone together may ask.
+
+    A miss is a request the cache cannot answer, the only kind that costs the upstream anything.
+    """
+
+    requests_per_second: Annotated[
+        float,
+        Number(
+            0.1,
+            100_000,
+            "requests a second",
+            "One client's steady rate (IPv4 address, IPv6 /64), beyond the burst answered 429. AdGuard Home"
+            " has 20 too, Wikimedia DNS 40.",
+        ),
+    ] = 20
+    requests_burst: Annotated[
+        int,
+        Integer(
+            1,
+            1_000_000,
+            "requests",
+            "Saved up while silent: a browser starting with its old tabs asks some 100 names at once, and"
+            " two of them may share an address.",
+        ),
+    ] = 200
+    misses_per_second: Annotated[
+        float,
+        Number(
+            0.1,
+            100_000,
+            "misses a second",
+            "One client's steady rate of names not in the cache, half of the smallest upstream budget: an"
+            " association was once banned by its upstream for an average of 6.5 a second.",
+        ),
+    ] = 5
+    misses_burst: Annotated[
+        int,
+        Integer(
+            1,
+            1_000_000,
+            "misses",
+            "Saved up while silent: the same browser start, when none of its names is known yet.",
+        ),
+    ] = 100
+    network_factor: Annotated[
+        int,
+        Integer(
+            1,
+            256,
+            "times",
+            "An IPv4 /24 or IPv6 /56 gets this many times one client's figures: a neighbourhood behind one"
+            " provider, yet an attacker with 256 addresses gains only this. AdGuard DNS counts by /24 alone.",
+        ),
+    ] = 8
+    site_factor: Annotated[
+        int,
+        Integer(
+            1,
+            65_536,
+            "times",
+            "An IPv6 /48, one site's allocation (RFC 6177), gets this many times one client's figures; four"
+            " networks' worth.",
+        ),
+    ] = 32
+    total_requests_per_second: Annotated[
+        float,
+        Number(
+            1,
+            1_000_000,
+            "requests a second",
+            "All clients together; beyond it misses get 503 and hits go on. Well under what one core answers"
+            " and 300 times what the busiest known association saw on average (6.5).",
+        ),
+    ] = 2000
+    total_requests_burst: Annotated[
+        int,
+        Integer(1, 10_000_000, "requests", "Two seconds at the full rate: clients returning after an outage."),
+    ] = 4000
+    waiting_misses: Annotated[
+        int,
+        Integer(
+            1,
+            10_000,
+            "misses",
+            "Misses being resolved at once, everyone together. Netflix's adaptive limiter moves between 20"
+            " and 1000; at 50 ms each, 256 are 5000 a second, more than any budget.",
+        ),
+    ] = 256
+    table_slots: Annotated[
+        int,
+        Integer(
+            1024,
+            16_777_216,
+            "slots of 8 bytes",
+            "Size of each limiter's table, never grown: 65,536 slots are 512 KiB, three for each of the"
+            " 20,000 addresses that a place on a public list once brought. Knot Resolver's has 524,288.",
+        ),
+    ] = 65_536
+    exempt_networks: Annotated[
+        tuple[IPNetwork, ...],
+        TextList(
+            Text(parse_network, "CIDR", "192.0.2.0/24", ""),
+            0,
+            MAX_NETWORKS,
+            "Clients without a limit of their own, such as the association's monitoring; the totals hold for them too.",
+        ),
+    ] = ()
+
+
+def serve_every_dialect() -> Mapping[str, str]:
+    """Return the default of `DialectsConfig`: honest clients speak all of them, so all are served."""
+    return MappingProxyType(dict.fromkeys(DIALECTS, "serve"))
+
+
+@dataclass(frozen=True, slots=True)
+class DialectsConfig:
+    """What to do with requests that stray from RFC 8484: "serve", "count" or "refuse" each.
+
+    "count" serves, and counts what a refusal would have hit: watch it for a day before choosing "refuse".
+    """
+
+    actions: Mapping[str, str] = field(default_factory=serve_every_dialect)
+    """Dialect name (a key of `DIALECTS`, hyphens and all) to a `DialectAction`; every name is present."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheConfig:
+    """What is remembered, and for how long. A TTL is moved only by the rules here, and never for SERVFAIL."""
+
+    max_megabytes: Annotated[
+        int,
+        Integer(
+            1,
+            16_384,
+            "MiB",
+            "Memory for answers, least recently used out first: some 100,000 of them, the names that a few"
+            " thousand people ask in a day.",
+        ),
+    ] = 64
+    minimum_ttl_seconds: Annotated[
+        int,
+        Integer(
+            0,
+            3600,
+            "seconds",
+            "Positive answers with a shorter TTL are kept this long. 60 spares the upstream most repeats;"
+            " more keeps what an owner withdrew (CVE-2022-30698). doh-server has 10, dnscrypt-proxy 2400.",
+        ),
+    ] = 60
+    minimum_ttl_under_pressure_seconds: Annotated[
+        int,
+        Integer(
+            0,
+            7200,
+            "seconds",
+            "The minimum rises towards this as an upstream's budget runs out or it fails: half an hour old is"
+            " better than none. RFC 8767 would allow days.",
+        ),
+    ] = 1800
+    maximum_ttl_seconds: Annotated[
+        int,
+        Integer(
+            60,
+            604_800,
+            "seconds",
+            "Longer TTLs are cut to this. One day is Unbound's default; RFC 8767 section 4 allows seven.",
+        ),
+    ] = 86_400
+    negative_ttl_max_seconds: Annotated[
+        int,
+        Integer(
+            1,
+            10_800,
+            "seconds",
+            "Longest life of NXDOMAIN and NODATA, under what the SOA says (RFC 2308): a name made today"
+            " should not stay absent until tomorrow. BIND's limit is 10,800.",
+        ),
+    ] = 900
+    negative_share_percent: Annotated[
+        int,
+        Integer(
+            1,
+            50,
+            "percent",
+            "Part of the memory for negative answers, kept apart so that a flood of random names cannot"
+            " evict good ones.",
+        ),
+    ] = 25
+    max_entry_bytes: Annotated[
+        int,
+        Integer(
+            512,
+            65_535,
+            "bytes",
+            "Larger answers are passed on but not kept. Ordinary ones are under 1,500 bytes; one large"
+            " answer must not push out dozens of them.",
+        ),
+    ] = 16_384
+    stale_keep_seconds: Annotated[
+        int,
+        Integer(
+            0,
+            604_800,
+            "seconds",
+            "How long an expired answer may still serve when the upstream does not (RFC 8767 suggests one to"
+            " three days); 0 never does. Unbound and BIND have one day.",
+        ),
+    ] = 86_400
+    stale_answer_ttl_seconds: Annotated[
+        int,
+        Integer(1, 300, "seconds", "TTL written into a stale answer: the 30 recommended by RFC 8767 section 5."),
+    ] = 30
+    stale_wait_seconds: Annotated[
+        float,
+        Number(
+            0.1,
+            10,
+            "seconds",
+            "How long a client waits for a new answer while a stale one exists; 1.8 is from RFC 8767 section"
+            " 5, just under the 2 after which many stubs ask again.",
+        ),
+    ] = 1.8
+    stale_recheck_seconds: Annotated[
+        int,
+        Integer(
+            1,
+            3600,
+            "seconds",
+            "After a failed attempt stale answers go out at once for this long, without asking: the failure"
+            " recheck timer of RFC 8767 section 5.",
+        ),
+    ] = 30
+    failure_ttl_seconds: Annotated[
+        int,
+        Integer(
+            1,
+            300,
+            "seconds",
+            "How long a first failure is remembered; doubled each time. RFC 9520 section 3.2: 1 to 300.",
+        ),
+    ] = 5
+    failure_ttl_max_seconds: Annotated[
+        int,
+        Integer(
+            1,
+            300,
+            "seconds",
+            "Where the doubling ends: RFC 9520 section 3.2 forbids more than five minutes.",
+        ),
+    ] = 300
+
+    @property
+    def max_bytes(self) -> int:
+        """`max_megabytes` in bytes."""
+        return self.max_megabytes * 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverConfig:
+    """How a question is carried to the upstreams."""
+
+    choice: Annotated[
+        Literal["ordered", "fastest"],
+        Choice(
+            ("ordered", "fastest"),
+            "ordered asks the first upstream of the file that is well; fastest prefers the one that has been"
+            " answering soonest.",
+        ),
+    ] = "ordered"
+    deadline_seconds: Annotated[
+        float,
+        Number(
+            0.5,
+            30,
+            "seconds",
+            "From the arrival of a question to the last moment of its answer, all attempts together. A stub"
+            " waits 5 by default (resolv.conf(5)), so a later answer is for nobody.",
+        ),
+    ] = 5
+    attempt_seconds: Annotated[
+        float,
+        Number(
+            0.1,
+            10,
+            "seconds",
+            "For one attempt, so that three fit in the deadline. Nearly all answers of a recursive resolver"
+            " come within 1.",
+        ),
+    ] = 1.5
+    max_sends: Annotated[
+        int,
+        Integer(
+            1,
+            3,
+            "sends",
+            "Times one question may go out, over all upstreams and transports: RFC 9520 section 3.1 allows"
+            " three to one server, and a guest asks no more in all.",
+        ),
+    ] = 3
+    waiters_per_query: Annotated[
+        int,
+        Integer(
+            1,
+            10_000,
+            "clients",
+            "Clients that may share one question under way; further ones are told to come back. BIND's"
+            " clients-per-query ends at 100.",
+        ),
+    ] = 100
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamConfig:
+    """A resolver to ask, and its budget: a hard cap that retries count against too.
+
+    `queries_per_second`, `burst` and `in_flight` hold what is in force. The file's own numbers win, then the
+    preset's; a value built in Python takes them as given, by default those of "associative".
+    """
+
+    name: Annotated[
+        str,
+        Text(
+            parse_upstream_name,
+            "1 to 32 letters, digits, . _ -",
+            "ns0",
+            "What logs, metrics and commands call it.",
+        ),
+    ]
+    url: Annotated[
+        UpstreamAddress,
+        Text(
+            parse_upstream,
+            "tls://, tcp:// or udp://, an IP address, optional port, and after # the name to verify",
+            "tls://192.0.2.53#ns0.example.net",
+            "How to reach it. tls:// without #name verifies the IP address in the certificate. Never a host"
+            " name: the proxy must not need DNS to start.",
+        ),
+    ]
+    preset: Annotated[
+        Literal["associative", "quad9", "google", "own"],
+        Choice(
+            ("associative", "quad9", "google", "own"),
+            "A budget for a kind of upstream, see below; the three numbers after it override it one by one.",
+        ),
+    ] = "associative"
+    queries_per_second: Annotated[
+        float,
+        Number(
+            0.1,
+            100_000,
+            "queries a second",
+            "Steady rate that is never exceeded. Ask the people who run the upstream what they are happy with.",
+        ),
+    ] = ASSOCIATIVE.queries_per_second
+    burst: Annotated[
+        int,
+        Integer(1, 100_000, "queries", "Queries saved up while silent, for when many names are new at once."),
+    ] = ASSOCIATIVE.burst
+    in_flight: Annotated[
+        int,
+        Integer(
+            1,
+            10_000,
+            "queries",
+            "Queries waiting for its answer at once: what a slow upstream feels, when rates say nothing.",
+        ),
+    ] = ASSOCIATIVE.in_flight
+    connections: Annotated[
+        int,
+        Integer(
+            1,
+            8,
+            "connections",
+            "TCP or TLS connections kept open. Two survive the loss of one; RFC 7766 section 6.2.2 asks for"
+            " one, and an operator was seen to cut clients at 20.",
+        ),
+    ] = 2
+    idle_seconds: Annotated[
+        float,
+        Number(
+            1,
+            300,
+            "seconds",
+            "Unused connections are closed after this, before the upstream does it (Knot Resolver 10, dnsdist"
+            " and Unbound 30).",
+        ),
+    ] = 20
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Figures for Prometheus on a listener of their own. Without this section there are none."""
+
+    listen: Annotated[
+        ListenAddress,
+        Text(
+            parse_listen,
+            "address:port or unix:path",
+            "127.0.0.1:9153",
+            "Where /metrics is read; loopback, as it is nobody else's business. 9153 is CoreDNS's port, which"
+            " dashboards know.",
+        ),
+    ] = LOOPBACK_9153
+
+
+@dataclass(frozen=True, slots=True)
+class AdminConfig:
+    """The socket of the volunteer on duty. Without this section there is none."""
+
+    socket: Annotated[
+        Path,
+        Text(
+            parse_socket,
+            "file name",
+            "/run/dohproxy/admin.sock",
+            "Unix socket for commands; who may open the file may give them, so there is no password.",
+        ),
+    ] = ADMIN_SOCKET
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """What is written. No client address and no name is, at any level."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Choice(("debug", "info", "warning", "error"), "The least important kind of message written."),
+    ] = "info"
+    format: Annotated[
+        Literal["text", "json"],
+        Choice(("text", "json"), "text for people and journald, json (one object a line) for collectors."),
+    ] = "text"
+    lines_per_second: Annotated[
+        float,
+        Number(
+            0.1,
+            1000,
+            "lines a second",
+            "For each kind of message, the rest is counted: CVE-2025-69230 was a flood of log lines that any"
+            " client could start.",
+        ),
+    ] = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration, checked. Each part of the program is given its own section, never this."""
+
+    upstreams: tuple[UpstreamConfig, ...]
+    """The [[upstream]] sections in the order of the file, at least one."""
+    server: ServerConfig = field(default_factory=ServerConfig)
+    tls: TlsConfig | None = None
+    connections: ConnectionsConfig = field(default_factory=ConnectionsConfig)
+    clients: ClientsConfig = field(default_factory=ClientsConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    dialects: DialectsConfig = field(default_factory=DialectsConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    resolver: ResolverConfig = field(default_factory=ResolverConfig)
+    metrics: MetricsConfig | None = None
+    admin: AdminConfig | None = None
+    log: LogConfig = field(default_factory=LogConfig)
+
+
+def default_config(upstreams: tuple[UpstreamConfig, ...]) -> Config:
+    """Return the configuration of a service without a file, asking `upstreams` (at least one)."""
+    return Config(upstreams=upstreams)

@@ -1,0 +1,310 @@
+"""Addresses as the configuration writes them."""
+
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from dohproxy.config.addresses import (
+    ListenAddress,
+    Unusable,
+    UpstreamAddress,
+    cover_everything,
+    parse_host_name,
+    parse_listen,
+    parse_network,
+    parse_path,
+    parse_public_name,
+    parse_socket,
+    parse_trusted,
+    parse_upstream,
+    parse_url_path,
+)
+
+HERE = Path("/etc/dohproxy")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8443", ListenAddress("tcp", host="127.0.0.1", port=8443)),
+        ("[::]:443", ListenAddress("tcp", host="::", port=443)),
+        ("[2001:DB8:0:0::1]:65535", ListenAddress("tcp", host="2001:db8::1", port=65535)),
+        ("[fe80::1%eth0]:443", ListenAddress("tcp", host="fe80::1%eth0", port=443)),
+        ("127.0.0.1:0", ListenAddress("tcp", host="127.0.0.1", port=0)),
+        ("unix:/run/dohproxy/h1.sock", ListenAddress("unix", path="/run/dohproxy/h1.sock")),
+        ("unix:h1.sock", ListenAddress("unix", path="/etc/dohproxy/h1.sock")),
+    ],
+    ids=[
+        "an IPv4 address and port",
+        "every address of the machine",
+        "an IPv6 address in its short form",
+        "a link-local address with its interface",
+        "any free port",
+        "a Unix socket",
+        "a Unix socket beside the configuration file",
+    ],
+)
+def test_a_listen_address_is_read(text: str, address: ListenAddress) -> None:
+    assert parse_listen(text, HERE) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("8443", "needs an address and a port"),
+        (":8443", "[::]:443"),
+        ("*:443", "[::]:443"),
+        ("", "needs an address and a port"),
+        ("localhost:8443", "not a host name"),
+        ("2001:db8::1:443", "must have brackets around an IPv6 address"),
+        ("[127.0.0.1]:443", "and only there"),
+        ("127.0.0.1:65536", "port from 0 to 65535"),
+        ("127.0.0.1:", "port from 0 to 65535"),
+        ("127.0.0.1:-1", "port from 0 to 65535"),
+        ("127.0.0.1:٤٤٣", "port from 0 to 65535"),
+        ("127.0.0.1:000443", "port from 0 to 65535"),
+        ("[fe80::1%a\nb]:443", "other characters"),
+        ("unix:", "is not a file name"),
+        ("unix:/run/a\0b", "NUL"),
+        (f"unix:/run/{'a' * 103}", "107 bytes"),
+    ],
+)
+def test_a_listen_address_that_cannot_be_bound_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_listen(text, HERE)
+    assert hint in str(caught.value)
+
+
+def test_the_longest_socket_path_that_can_be_bound_is_accepted() -> None:
+    path = f"/run/{'a' * 102}"
+    assert len(path) == 107
+    assert parse_socket(path, HERE) == Path(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["127.0.0.1:8443", "[::]:443", "unix:/run/dohproxy/h1.sock"], ids=["IPv4", "IPv6", "unix"]
+)
+def test_a_listen_address_is_written_as_it_was_read(text: str) -> None:
+    assert str(parse_listen(text, HERE)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "is_public"),
+    [
+        ("127.0.0.1:443", False),
+        ("127.9.9.9:443", False),
+        ("[::1]:443", False),
+        ("unix:/run/x", False),
+        ("0.0.0.0:443", True),
+        ("[::]:443", True),
+        ("10.0.0.1:443", True),
+        ("[fe80::1%eth0]:443", True),
+    ],
+)
+def test_only_loopback_and_sockets_are_out_of_reach_of_others(text: str, *, is_public: bool) -> None:
+    assert parse_listen(text, HERE).is_public is is_public
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("udp://192.0.2.53", UpstreamAddress("udp", "192.0.2.53", 53)),
+        ("tcp://192.0.2.53", UpstreamAddress("tcp", "192.0.2.53", 53)),
+        ("tls://192.0.2.53", UpstreamAddress("tls", "192.0.2.53", 853)),
+        ("udp://127.0.0.1:5353", UpstreamAddress("udp", "127.0.0.1", 5353)),
+        ("tcp://[2001:db8::53]", UpstreamAddress("tcp", "2001:db8::53", 53)),
+        ("tls://[2001:db8::53]:8853", UpstreamAddress("tls", "2001:db8::53", 8853)),
+        ("udp://[fe80::53%eth0]", UpstreamAddress("udp", "fe80::53%eth0", 53)),
+        (
+            "tls://192.0.2.53#NS0.Example.net",
+            UpstreamAddress("tls", "192.0.2.53", 853, "ns0.example.net"),
+        ),
+        (
+            "tls://[2001:db8::53]:8853#ns0.example.net",
+            UpstreamAddress("tls", "2001:db8::53", 8853, "ns0.example.net"),
+        ),
+    ],
+)
+def test_an_upstream_url_is_read(text: str, address: UpstreamAddress) -> None:
+    assert parse_upstream(text, HERE) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("192.0.2.53", "must begin with tls://"),
+        ("", "must begin with tls://"),
+        ("quic://192.0.2.53", "must begin with tls://"),
+        ("https://192.0.2.53/dns-query", "write tls:// instead"),
+        ("tls://ns0.example.net", "must not need DNS to start. Write the address, and the name"),
+        ("tls://ns0.example.net:853#ns0.example.net", "must not need DNS to start"),
+        ("tls://", "must have an IP address"),
+        ("tls://[]", "must have an IP address"),
+        ("tls://2001:db8::53", "must have brackets"),
+        ("tls://[2001:db8::53", "must have an IP address"),
+        ("tls://192.0.2.53:0", "port from 1 to 65535"),
+        ("tls://192.0.2.53:", "port from 1 to 65535"),
+        ("tls://192.0.2.53/", "more than an address"),
+        ("tls://user@192.0.2.53", "more than an address"),
+        ("tls://192.0.2.53?x=1", "more than an address"),
+        ("tls://192.0.2.53#", "is not a host name"),
+        ("tls://192.0.2.53#a b", "is not a host name"),
+        ("udp://192.0.2.53#ns0.example.net", "no certificate to verify"),
+        ("udp://0.0.0.0", "no single resolver answers"),
+        ("udp://[::]", "no single resolver answers"),
+        ("udp://224.0.0.251", "no single resolver answers"),
+        ("udp://255.255.255.255", "no single resolver answers"),
+        ("udp://[fe80::1%a\nb]", "other characters"),
+    ],
+)
+def test_an_upstream_url_that_cannot_be_asked_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_upstream(text, HERE)
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["udp://192.0.2.53", "tcp://127.0.0.1:5353", "tls://[2001:db8::53]#ns0.example.net", "tls://[::1]:1"],
+)
+def test_an_upstream_url_is_written_as_it_was_read(text: str) -> None:
+    assert str(parse_upstream(text, HERE)) == text
+
+
+@pytest.mark.parametrize("text", ["example.net", "a", "xn--bcher-kva.example", "_dns.example.net", "a" * 63])
+def test_a_host_name_is_accepted(text: str) -> None:
+    assert parse_host_name(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("bücher.example", "xn--"),
+        ("", "is not a host name"),
+        ("example.net.", "final dot"),
+        ("example..net", "is not a host name"),
+        ("-a.example", "is not a host name"),
+        ("a-.example", "is not a host name"),
+        ("example.net:443", "without port"),
+        ("a" * 64, "is not a host name"),
+        (".".join(["a" * 63] * 4), "is not a host name"),
+        ("example.net\n", "is not a host name"),
+    ],
+)
+def test_what_is_not_a_host_name_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_host_name(text)
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("DoH.Example.net", "doh.example.net"), ("192.0.2.1", "192.0.2.1"), ("2001:DB8::1", "2001:db8::1")],
+)
+def test_the_service_may_be_known_by_name_or_address(text: str, name: str) -> None:
+    assert parse_public_name(text, HERE) == name
+
+
+def test_an_interface_has_no_place_in_a_public_name() -> None:
+    with pytest.raises(Unusable):
+        parse_public_name("fe80::1%eth0", HERE)
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("192.0.2.0/24", "192.0.2.0/24"),
+        ("192.0.2.1", "192.0.2.1/32"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        ("::1", "::1/128"),
+    ],
+)
+def test_a_network_is_read(text: str, network: str) -> None:
+    assert parse_network(text, HERE) == ip_network(network)
+    assert parse_trusted(text, HERE) == ip_network(network)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("192.0.2.1/24", 'write "192.0.2.0/24"'),
+        ("192.0.2.0/33", "is not a network"),
+        ("192.0.2.0/255.255.255.0", "is not a network"),
+        ("192.0.2.0/", "is not a network"),
+        ("fe80::%eth0/10", "is not a network"),
+        ("example.net", "is not a network"),
+        ("", "is not a network"),
+    ],
+)
+def test_what_is_not_a_network_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_network(text, HERE)
+    assert hint in str(caught.value)
+
+
+def test_the_word_unix_stands_for_peers_on_sockets() -> None:
+    assert parse_trusted("unix", HERE) == "unix"
+
+
+@pytest.mark.parametrize(
+    ("networks", "expected"),
+    [
+        (["0.0.0.0/0"], True),
+        (["::/0"], True),
+        (["0.0.0.0/1", "128.0.0.0/1"], True),
+        (["10.0.0.0/8", "::/1", "8000::/1"], True),
+        (["0.0.0.0/1", "::/1"], False),
+        ([], False),
+    ],
+    ids=[
+        "all of IPv4",
+        "all of IPv6",
+        "all of IPv4 in halves",
+        "all of IPv6 in halves",
+        "half of each",
+        "nothing",
+    ],
+)
+def test_everybody_is_recognised_even_in_pieces(networks: list[str], *, expected: bool) -> None:
+    assert cover_everything([ip_network(network) for network in networks]) is expected
+
+
+@pytest.mark.parametrize("text", ["/", "/dns-query", "/a/b.c_d~e", "/@:!$&'()*+,;="])
+def test_a_url_path_is_kept_as_it_is(text: str) -> None:
+    assert parse_url_path(text, HERE) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("dns-query", 'begin with "/"'),
+        ("", 'begin with "/"'),
+        ("https://doh.example.net/dns-query", 'begin with "/"'),
+        ("/dns-query{?dns}", "URI template"),
+        ("/dns-query?dns=", "query or a fragment"),
+        ("/dns-query#a", "query or a fragment"),
+        ("/dns-query/", 'not end with "/"'),
+        ("//", 'not end with "/"'),
+        ("/a//b", "segment"),
+        ("/a/../b", "segment"),
+        ("/a b", "plain ASCII"),
+        ("/a%20b", "plain ASCII"),
+        ("/é", "plain ASCII"),
+        ("/a\n", "plain ASCII"),
+        ("/" + "a" * 255, "255"),
+    ],
+)
+def test_a_url_path_clients_would_not_hit_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_url_path(text, HERE)
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("parse", [parse_path, parse_socket], ids=["file", "socket"])
+def test_an_absolute_file_name_is_kept_and_a_relative_one_starts_from_the_directory(
+    parse: Callable[[str, Path], Path],
+) -> None:
+    assert parse("/srv/key.pem", HERE) == Path("/srv/key.pem")
+    assert parse("key.pem", HERE) == Path("/etc/dohproxy/key.pem")

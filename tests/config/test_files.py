@@ -1,0 +1,118 @@
+"""The configuration file on disk, and the files it names."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dohproxy.config import Config, ConfigError, Problem, TlsConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.config.files import MAX_FILE_BYTES, check_files, load
+
+UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"
+KEY = b"-----BEGIN PRIVATE KEY-----\n"
+
+
+def problem_of(path: Path) -> Problem:
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    (problem,) = caught.value.problems
+    return problem
+
+
+def with_tls(directory: Path) -> Config:
+    return Config(
+        upstreams=(UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53)),),
+        tls=TlsConfig(certificate=directory / "fullchain.pem", key=directory / "privkey.pem"),
+    )
+
+
+def test_relative_names_start_from_the_directory_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("conf").mkdir()
+    Path("conf/dohproxy.toml").write_text(f'[tls]\ncertificate = "a.pem"\nkey = "b.pem"\n{UPSTREAM}')
+    tls = load(Path("conf/dohproxy.toml")).tls
+    assert tls == TlsConfig(certificate=tmp_path / "conf/a.pem", key=tmp_path / "conf/b.pem")
+
+
+def test_reading_a_configuration_opens_none_of_the_files_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "dohproxy.toml"
+    path.write_text(f'[tls]\ncertificate = "absent.pem"\nkey = "absent.pem"\n{UPSTREAM}')
+    assert load(path).tls is not None
+
+
+def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    problem = problem_of(tmp_path / "absent.toml")
+    assert problem.path == str(tmp_path / "absent.toml")
+    assert problem.sentence.startswith("does not exist. Name a file")
+
+
+def test_a_directory_is_not_a_file(tmp_path: Path) -> None:
+    assert problem_of(tmp_path).sentence.startswith("is a directory.")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "dohproxy.toml"
+    path.write_text(UPSTREAM)
+    path.chmod(0)
+    assert problem_of(path).sentence.startswith("may not be read by this user.")
+
+
+def test_permission_denied_is_explained_whoever_runs_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path, _mode: str) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert problem_of(tmp_path / "dohproxy.toml").sentence.startswith("may not be read by this user.")
+
+
+def test_other_failures_are_told_in_the_words_of_the_system(tmp_path: Path) -> None:
+    path = tmp_path / "loop.toml"
+    path.symlink_to(path)
+    assert problem_of(path).sentence.startswith("cannot be read (")
+
+
+def test_a_name_no_file_can_have_is_explained() -> None:
+    assert problem_of(Path("a\0b")).sentence.startswith("is not a file name.")
+
+
+def test_a_file_in_another_encoding_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "dohproxy.toml"
+    path.write_bytes(UPSTREAM.encode() + "# à".encode("latin-1"))
+    assert problem_of(path).sentence == f"is not UTF-8 text (byte {len(UPSTREAM) + 2}); save it as UTF-8."
+
+
+@pytest.mark.parametrize("character", ["#", "é"], ids=["of one byte", "of two bytes"])
+def test_a_file_of_any_length_is_not_read_to_its_end(tmp_path: Path, character: str) -> None:
+    path = tmp_path / "dohproxy.toml"
+    path.write_text(character * (MAX_FILE_BYTES + 1), encoding="utf-8")
+    assert "is longer than" in problem_of(path).sentence
+
+
+def test_an_endless_device_is_not_read_to_its_end() -> None:
+    assert "is longer than" in problem_of(Path("/dev/zero")).sentence
+
+
+def test_certificate_and_key_in_place_are_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "fullchain.pem").write_bytes(CERTIFICATE)
+    (tmp_path / "privkey.pem").write_bytes(KEY)
+    assert check_files(with_tls(tmp_path)) == ()
+
+
+def test_without_tls_there_are_no_files_to_check() -> None:
+    upstream = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
+    assert check_files(Config(upstreams=(upstream,))) == ()
+
+
+def test_absent_files_are_told_both_at_once(tmp_path: Path) -> None:
+    certificate, key = check_files(with_tls(tmp_path))
+    assert (certificate.path, key.path) == ("tls.certificate", "tls.key")
+    assert certificate.sentence.startswith(f"names {tmp_path}/fullchain.pem, which does not exist.")
+
+
+def test_swapped_files_are_recognised(tmp_path: Path) -> None:
+    (tmp_path / "fullchain.pem").write_bytes(KEY)
+    (tmp_path / "privkey.pem").write_bytes(CERTIFICATE)
+    sentences = [problem.sentence for problem in check_files(with_tls(tmp_path))]
+    assert ["swapped?" in sentence for sentence in sentences] == [True, True]

@@ -1,0 +1,142 @@
+"""What several keys must agree on."""
+
+from pathlib import Path
+
+import pytest
+
+from dohproxy.config import Config, ConfigError, read
+from dohproxy.config.rules import IN_ORDER
+
+UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
+
+
+def read_with(text: str) -> Config:
+    return read(f"{text}\n{UPSTREAM}", directory=Path("/etc/dohproxy"))
+
+
+def problems_of(text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        read_with(text)
+    return {problem.path: problem.sentence for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("[cache]\nminimum_ttl_seconds = 1801", "cache.minimum_ttl_seconds"),
+        ("[cache]\nmaximum_ttl_seconds = 1799", "cache.minimum_ttl_under_pressure_seconds"),
+        ("[cache]\nfailure_ttl_max_seconds = 4", "cache.failure_ttl_seconds"),
+        ("[cache]\nstale_wait_seconds = 5.1", "cache.stale_wait_seconds"),
+        ("[resolver]\nattempt_seconds = 5.1", "resolver.attempt_seconds"),
+    ],
+)
+def test_a_number_above_the_one_that_bounds_it_is_an_error(text: str, path: str) -> None:
+    problems = problems_of(text)
+    assert list(problems) == [path]
+    greater = next(greater for lesser, greater, _ in IN_ORDER if lesser == path)
+    assert f"above {greater}" in problems[path]
+    assert f"For example: {path.split('.')[1]} = " in problems[path]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "minimum_ttl_seconds = 1800",
+        "minimum_ttl_seconds = 60\nminimum_ttl_under_pressure_seconds = 60\nmaximum_ttl_seconds = 60",
+        "failure_ttl_max_seconds = 5",
+        "stale_wait_seconds = 5",
+    ],
+)
+def test_equal_numbers_are_in_order(text: str) -> None:
+    assert read_with(f"[cache]\n{text}").upstreams
+
+
+def test_a_key_already_reported_is_not_judged_by_its_default() -> None:
+    # The minimum meant may well be under 70; only the writer knows.
+    problems = problems_of(
+        '[cache]\nmaximum_ttl_seconds = 70\nminimum_ttl_under_pressure_seconds = "65"\nminimum_ttl_seconds = 65'
+    )
+    assert list(problems) == ["cache.minimum_ttl_under_pressure_seconds"]
+
+
+def test_an_unknown_key_that_begins_like_another_does_not_silence_its_rule() -> None:
+    problems = problems_of("[cache]\nminimum_ttl_seconds_x = 1\nminimum_ttl_seconds = 1801")
+    assert list(problems) == ["cache.minimum_ttl_seconds_x", "cache.minimum_ttl_seconds"]
+
+
+@pytest.mark.parametrize("source", ["proxy-protocol", "x-forwarded-for", "forwarded"])
+def test_a_header_that_nobody_is_believed_about_is_an_error(source: str) -> None:
+    problems = problems_of(f'[clients]\naddress_from = "{source}"')
+    assert "nobody would be believed" in problems["clients.trusted_proxies"]
+
+
+@pytest.mark.parametrize("source", ["proxy-protocol", "x-forwarded-for", "forwarded"])
+@pytest.mark.parametrize(
+    "networks",
+    ['"0.0.0.0/0"', '"::/0"', '"192.0.2.1", "0.0.0.0/0"', '"0.0.0.0/1", "128.0.0.0/1"'],
+    ids=["all of IPv4", "all of IPv6", "all beside one", "all in halves"],
+)
+def test_believing_everybody_is_an_error(source: str, networks: str) -> None:
+    problems = problems_of(f'[clients]\naddress_from = "{source}"\ntrusted_proxies = [{networks}]')
+    assert "trusts every address there is" in problems["clients.trusted_proxies"]
+
+
+@pytest.mark.parametrize("trusted", ['"192.0.2.0/24"', '"unix"', '"::1"'])
+def test_believing_a_front_proxy_is_allowed(trusted: str) -> None:
+    clients = read_with(f'[clients]\naddress_from = "proxy-protocol"\ntrusted_proxies = [{trusted}]').clients
+    assert len(clients.trusted_proxies) == 1
+
+
+def test_a_mistake_among_the_trusted_is_not_reported_twice() -> None:
+    problems = problems_of('[clients]\naddress_from = "forwarded"\ntrusted_proxies = ["front.example"]')
+    assert list(problems) == ["clients.trusted_proxies #1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('[server]\nlisten = ["127.0.0.1:1", "127.0.0.1:1"]', "server.listen #2"),
+        ('[server]\nlisten = ["[::1]:1", "[0:0::1]:1"]', "server.listen #2"),
+        ('[server]\nlisten = ["127.0.0.1:9153"]\n[metrics]', "metrics.listen"),
+        ('[server]\nlisten = ["unix:a.sock"]\n[admin]\nsocket = "a.sock"', "admin.socket"),
+    ],
+    ids=["twice the same", "two spellings", "metrics at the door", "admin at the door"],
+)
+def test_two_listeners_at_one_address_are_an_error(text: str, path: str) -> None:
+    assert "already listened on" in problems_of(text)[path]
+
+
+def test_any_free_port_may_be_asked_for_twice() -> None:
+    config = read_with('[server]\nlisten = ["127.0.0.1:0", "127.0.0.1:0"]\n[metrics]\nlisten = "127.0.0.1:0"')
+    assert len(config.server.listen) == 2
+
+
+def test_asking_itself_is_an_error() -> None:
+    problems = problems_of('[[upstream]]\nname = "me"\nurl = "tls://127.0.0.1:8443"')
+    assert "this service itself listens" in problems["upstream #1.url"]
+
+
+def test_a_resolver_beside_it_on_another_transport_is_not_itself() -> None:
+    assert read_with('[[upstream]]\nname = "me"\nurl = "udp://127.0.0.1:8443"').upstreams
+
+
+@pytest.mark.parametrize("name", ["ns0", "NS0"], ids=["same", "another case"])
+def test_two_upstreams_of_one_name_are_an_error(name: str) -> None:
+    problems = problems_of(f'[[upstream]]\nname = "{name}"\nurl = "udp://127.0.0.1"')
+    assert "as an earlier upstream is called" in problems["upstream #2.name"]
+
+
+def test_two_upstreams_at_one_address_are_an_error() -> None:
+    problems = problems_of('[[upstream]]\nname = "other"\nurl = "tls://192.0.2.53:853#other.example"')
+    assert list(problems) == ["upstream #2.url"]
+    assert "would get both budgets" in problems["upstream #2.url"]
+
+
+def test_doubles_are_found_among_upstreams_with_other_mistakes() -> None:
+    problems = problems_of('[[upstream]]\nname = "ns0"\nurl = "nowhere"\nburst = 0')
+    assert list(problems) == ["upstream #1.url", "upstream #1.burst", "upstream #2.name"]
+
+
+def test_the_same_host_on_other_ports_is_another_upstream() -> None:
+    text = '[[upstream]]\nname = "a"\nurl = "udp://127.0.0.1:1"\n[[upstream]]\nname = "b"\nurl = "udp://127.0.0.1:2"'
+    assert len(read_with(text).upstreams) == 3
