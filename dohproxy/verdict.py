@@ -1,0 +1,176 @@
+"""The words that all stages share: who asks, what became of the request, and the one table of outcomes.
+
+A `Reason` is a value from a closed set. Everything that depends on it (HTTP status, rcode, EDE, metric label, whether
+the request counts against its client) stands in one row of `OUTCOMES`, and nowhere else.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import Final
+
+from dohproxy.wire.malformed import Fault
+from dohproxy.wire.numbers import ExtendedError, Rcode
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks, as the limits see it: never a name, never a log line."""
+
+    address: bytes
+    """Packed, 4 or 16 bytes; b"" for a peer without address (a Unix socket)."""
+    hashes: tuple[tuple[int, int], ...]
+    """One pair of keyed 64-bit hashes for each prefix, narrow to wide: /32 and /24, or /64, /56 and /48."""
+    exempt: bool = False
+    """Inside one of the operator's exempt networks: client limits do not apply."""
+
+
+class Reason(Enum):
+    """Why a request ended as it did."""
+
+    FORWARDED = auto()
+    CACHED = auto()
+    STALE = auto()
+    LOCAL = auto()
+    MINIMAL_ANY = auto()
+
+    WRONG_PATH = auto()
+    METHOD_NOT_ALLOWED = auto()
+    METHOD_UNKNOWN = auto()
+    TARGET_TOO_LONG = auto()
+    HEADERS_TOO_LARGE = auto()
+    BODY_TOO_LARGE = auto()
+    MEDIA_TYPE = auto()
+    NOT_ACCEPTABLE = auto()
+    DNS_PARAMETER = auto()
+    BASE64 = auto()
+    EMPTY_BODY = auto()
+    BAD_HTTP = auto()
+    SLOW_REQUEST = auto()
+    DIALECT_REFUSED = auto()
+
+    UNREADABLE = auto()
+    FORMAT_ERROR = auto()
+    NOT_IMPLEMENTED = auto()
+    BAD_VERSION = auto()
+    CLASS_REFUSED = auto()
+    TYPE_REFUSED = auto()
+    RECURSION_NOT_DESIRED = auto()
+
+    CLIENT_LIMIT = auto()
+    SERVICE_LIMIT = auto()
+    MISS_LIMIT = auto()
+
+    BUDGET_SPENT = auto()
+    UPSTREAM_TIMEOUT = auto()
+    UPSTREAM_UNREACHABLE = auto()
+    UPSTREAM_REFUSED = auto()
+    FAILURE_REMEMBERED = auto()
+
+    BUG = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What one reason means on the wire and in the books."""
+
+    label: str
+    """Metric label."""
+    status: int
+    """HTTP status; 200 carries a DNS reply, anything else an empty body."""
+    rcode: Rcode | None = None
+    """The reply's rcode where it does not come with the answer."""
+    errors: tuple[ExtendedError, ...] = ()
+    """EDE info codes (RFC 8914) for clients with EDNS."""
+    counts: bool = False
+    """The request counts against its client's limit although it was refused before the limit was looked at."""
+    keep_seconds: int = 0
+    """Freshness of an error response, for HTTP caches and clients that would repeat what can never work."""
+
+
+_DAY: Final = 86_400
+"""A client that speaks a dialect we refuse will not learn a new one within the hour."""
+
+OUTCOMES: Final[dict[Reason, Ending]] = {
+    Reason.FORWARDED: Ending("forwarded", 200),
+    Reason.CACHED: Ending("cached", 200),
+    Reason.STALE: Ending("stale", 200),
+    Reason.LOCAL: Ending("local", 200),
+    Reason.MINIMAL_ANY: Ending("minimal_any", 200, Rcode.NOERROR),
+    Reason.WRONG_PATH: Ending("wrong_path", 404, counts=True, keep_seconds=_DAY),
+    Reason.METHOD_NOT_ALLOWED: Ending("method_not_allowed", 405, counts=True),
+    Reason.METHOD_UNKNOWN: Ending("method_unknown", 501, counts=True),
+    Reason.TARGET_TOO_LONG: Ending("target_too_long", 414, counts=True),
+    Reason.HEADERS_TOO_LARGE: Ending("headers_too_large", 431, counts=True),
+    Reason.BODY_TOO_LARGE: Ending("body_too_large", 413, counts=True),
+    Reason.MEDIA_TYPE: Ending("media_type", 415, counts=True, keep_seconds=_DAY),
+    Reason.NOT_ACCEPTABLE: Ending("not_acceptable", 406, counts=True, keep_seconds=_DAY),
+    Reason.DNS_PARAMETER: Ending("dns_parameter", 400, counts=True, keep_seconds=_DAY),
+    Reason.BASE64: Ending("base64", 400, counts=True, keep_seconds=_DAY),
+    Reason.EMPTY_BODY: Ending("empty_body", 400, counts=True),
+    Reason.BAD_HTTP: Ending("bad_http", 400, counts=True),
+    Reason.SLOW_REQUEST: Ending("slow_request", 408, counts=True),
+    Reason.DIALECT_REFUSED: Ending("dialect_refused", 400, counts=True, keep_seconds=_DAY),
+    Reason.UNREADABLE: Ending("unreadable", 400, keep_seconds=_DAY),
+    Reason.FORMAT_ERROR: Ending("format_error", 200, Rcode.FORMERR),
+    Reason.NOT_IMPLEMENTED: Ending("not_implemented", 200, Rcode.NOTIMP),
+    Reason.BAD_VERSION: Ending("bad_version", 200, Rcode.BADVERS),
+    Reason.CLASS_REFUSED: Ending("class_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,)),
+    Reason.TYPE_REFUSED: Ending("type_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,)),
+    Reason.RECURSION_NOT_DESIRED: Ending(
+        "recursion_not_desired", 200, Rcode.REFUSED, (ExtendedError.NOT_AUTHORITATIVE,)
+    ),
+    Reason.CLIENT_LIMIT: Ending("client_limit", 429),
+    Reason.SERVICE_LIMIT: Ending("service_limit", 503),
+    Reason.MISS_LIMIT: Ending("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.BUDGET_SPENT: Ending("budget_spent", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
+    Reason.UPSTREAM_TIMEOUT: Ending("upstream_timeout", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
+    Reason.UPSTREAM_UNREACHABLE: Ending("upstream_unreachable", 200, Rcode.SERVFAIL, (ExtendedError.NETWORK_ERROR,)),
+    Reason.UPSTREAM_REFUSED: Ending("upstream_refused", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
+    Reason.FAILURE_REMEMBERED: Ending("failure_remembered", 200),
+    Reason.BUG: Ending("bug", 500),
+}
+
+
+def reason_of_fault(fault: Fault) -> Reason:
+    """Return what becomes of a query with this fault: 400 where no header can be answered, else a DNS reply."""
+    match fault:
+        case Fault.TOO_SHORT | Fault.TOO_LONG | Fault.RESPONSE | Fault.LENGTH_PREFIX:
+            return Reason.UNREADABLE
+        case Fault.OPCODE:
+            return Reason.NOT_IMPLEMENTED
+        case _:
+            return Reason.FORMAT_ERROR
+
+
+class Door(StrEnum):
+    """Which frontend a request came through; metric label."""
+
+    HTTP1 = "http1"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A DNS message for one client, and how long HTTP may keep it."""
+
+    wire: bytes
+    reason: Reason
+    max_age: int
+    """Seconds (RFC 8484 section 5.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The record of one finished request; metrics and logs see nothing else of it."""
+
+    reason: Reason
+    door: Door
+    method: str
+    """"GET", "POST" or "other"."""
+    dialect: str
+    """A value of doh.dialects.Dialect."""
+    seconds: float
+    """From the moment the request was complete to the moment its response was."""
+    fault: Fault | None = None
+    answered_rcode: int | None = None
+    shadow: bool = False
+    """A dialect set to "count": served, but "refuse" would have refused it."""

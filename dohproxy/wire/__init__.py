@@ -1,0 +1,1 @@
+"""DNS messages: bytes to checked values and back. No IO, no clock; whatever comes in is distrusted."""

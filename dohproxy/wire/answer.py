@@ -1,0 +1,236 @@
+"""What an upstream says: read once, classified once, and kept in the form that every reply is made from.
+
+An `Answer` has lost everything that belongs to one exchange: ID, question, flags of the header, OPT. What stays
+are the three record sections as bytes, the places of their TTLs, and a few facts. As a question's name has the
+same length whoever asks, compression pointers stay right under any client's question.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dohproxy.wire.edns import OPT_FIXED_BYTES, read_options
+from dohproxy.wire.malformed import Fault, Malformed
+from dohproxy.wire.name import NameWalker, question_name_end
+from dohproxy.wire.numbers import (
+    AA,
+    AD,
+    HEADER_BYTES,
+    LARGEST_MESSAGE_BYTES,
+    OPCODE_MASK,
+    QR,
+    RCODE_MASK,
+    TC,
+    OptionCode,
+    Qtype,
+    Rcode,
+)
+from dohproxy.wire.query import Query
+
+MOST_RECORDS: Final = 1_024
+"""Records in all sections together. BIND stops at 100 of one type and name (CVE-2024-1737); real answers have
+some dozens. With the budget for names this bounds the time that any 64 KiB can cost."""
+MOST_ERRORS: Final = 3
+"""EDE codes of an upstream that are passed on: Unbound and BIND send one, rarely two."""
+
+_HEADER = struct.Struct("!6H")
+_RECORD = struct.Struct("!HHIH")
+_RECORD_FIXED_BYTES: Final = 10
+_SOA_SMALLEST_RDATA: Final = 22
+"""Two root names and five 32-bit numbers (RFC 1035 section 3.3.13)."""
+_TTL_SIGN_BIT: Final = 0x8000_0000
+
+
+class Kind(StrEnum):
+    """What an answer amounts to; caching rules and TTL rules look at nothing else."""
+
+    POSITIVE = "positive"
+    NODATA = "nodata"
+    """The name exists, the type does not (RFC 2308 section 2.2); a CNAME chain may lead there."""
+    NXDOMAIN = "nxdomain"
+    REFERRAL = "referral"
+    """NS records instead of an answer: the upstream does not resolve for us."""
+    FAILURE = "failure"
+    """Any other rcode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The records of one upstream answer, ready to be put under any client's equal question."""
+
+    kind: Kind
+    rcode: int
+    """All twelve bits (RFC 6891 section 6.1.3)."""
+    authoritative: bool
+    authentic: bool
+    """AD as received; whether to believe it is the caller's matter (RFC 6840 section 5.8)."""
+    truncated: bool
+    counts: tuple[int, int, int]
+    """Answer, authority and additional records, the OPT not counted."""
+    records: bytes
+    """The three sections as received, the OPT cut out."""
+    ttl_offsets: tuple[int, ...]
+    """Where in `records` each 32-bit TTL stands."""
+    ttl: int | None
+    """Seconds this may be kept: the smallest TTL, for a negative answer no more than its SOA allows (RFC 2308
+    section 5). None: a negative answer without SOA, which says nothing about how long it holds."""
+    errors: tuple[int, ...]
+    """The upstream's EDE info codes. Its EXTRA-TEXT is dropped: bytes of unknown origin (CVE-2026-64193)."""
+
+
+def is_reply_to(wire: bytes, identifier: int, question: bytes) -> bool:
+    """Tell whether this datagram or frame can be the reply to the query we sent (RFC 5452 section 9.1).
+
+    Compares ID, QR and the whole question, the name's case aside. A no is not an error: it is a packet to ignore.
+    """
+    end = HEADER_BYTES + len(question)
+    return (
+        len(wire) >= end
+        and wire[0] << 8 | wire[1] == identifier
+        and bool(wire[2] & 0x80)
+        and wire[4:6] == b"\x00\x01"
+        and _is_same_question(wire[HEADER_BYTES:end], question)
+    )
+
+
+def _is_same_question(one: bytes, other: bytes) -> bool:
+    """Compare names without their case, type and class as they are: lower() would make an HTTPS (65) a 97."""
+    return one[-4:] == other[-4:] and one[:-4].lower() == other[:-4].lower()
+
+
+def parse_answer(wire: bytes, query: Query) -> Answer:
+    """Read an upstream's answer to `query`.
+
+    Raises Malformed with the first fault. Cost is bounded by MOST_RECORDS and the name walker's budget.
+    """
+    if not HEADER_BYTES < len(wire) <= LARGEST_MESSAGE_BYTES:
+        raise Malformed(Fault.TOO_SHORT if len(wire) <= HEADER_BYTES else Fault.TOO_LONG)
+    _, flags, questions, *counts = _HEADER.unpack_from(wire)
+    if not flags & QR or flags & OPCODE_MASK:
+        raise Malformed(Fault.NOT_A_RESPONSE)
+    if questions != 1:
+        raise Malformed(Fault.QUESTION_COUNT)
+    if sum(counts) > MOST_RECORDS:
+        raise Malformed(Fault.TOO_MANY_RECORDS)
+    start = question_name_end(wire) + 4
+    if not _is_same_question(wire[HEADER_BYTES:start], query.question):
+        raise Malformed(Fault.OTHER_QUESTION)
+    survey = _Survey(wire, start, query.qtype)
+    survey.walk(counts)
+    return survey.answer(flags, counts)
+
+
+class _Survey:
+    """One walk over all records of a message, noting what an Answer needs."""
+
+    def __init__(self, wire: bytes, start: int, qtype: int) -> None:
+        self.wire = wire
+        self.start = start
+        self.end = start
+        self.qtype = qtype
+        self.ttl_offsets: list[int] = []
+        self.smallest_ttl = 0xFFFF_FFFF
+        self.has_qtype = False
+        self.has_ns = False
+        self.soa_ttl: int | None = None
+        self.opt: tuple[int, int] | None = None
+        self.upper_rcode = 0
+        self.errors: tuple[int, ...] = ()
+        self.records_before_opt = 0
+
+    def walk(self, counts: list[int]) -> None:
+        names = NameWalker(self.wire)
+        for section, count in enumerate(counts):
+            for position in range(count):
+                self._record(names, section, position)
+        if self.end != len(self.wire):
+            raise Malformed(Fault.TRAILING_BYTES)
+
+    def _record(self, names: NameWalker, section: int, position: int) -> None:
+        owner = self.end
+        fixed = names.skip(owner)
+        if fixed + _RECORD_FIXED_BYTES > len(self.wire):
+            raise Malformed(Fault.CUT_SHORT)
+        rtype, _, ttl, rdlength = _RECORD.unpack_from(self.wire, fixed)
+        end = fixed + _RECORD_FIXED_BYTES + rdlength
+        if end > len(self.wire):
+            raise Malformed(Fault.CUT_SHORT)
+        self.end = end
+        if rtype == Qtype.OPT:
+            self._opt(owner, end, section, position, ttl)
+            return
+        if ttl & _TTL_SIGN_BIT:
+            ttl = 0  # RFC 2181 section 8: such a TTL means zero.
+        self.ttl_offsets.append(fixed + 4 - self.start)
+        self.smallest_ttl = min(self.smallest_ttl, ttl)
+        if section == 0:
+            self.has_qtype = self.has_qtype or rtype == self.qtype
+        elif section == 1:
+            self._authority(rtype, ttl, end, rdlength)
+
+    def _authority(self, rtype: int, ttl: int, end: int, rdlength: int) -> None:
+        if rtype == Qtype.NS:
+            self.has_ns = True
+        elif rtype == Qtype.SOA:
+            if rdlength < _SOA_SMALLEST_RDATA:
+                raise Malformed(Fault.SOA)
+            minimum = int.from_bytes(self.wire[end - 4 : end])
+            self.soa_ttl = min(ttl, minimum)
+
+    def _opt(self, owner: int, end: int, section: int, position: int, ttl: int) -> None:
+        if section != 2:
+            raise Malformed(Fault.OPT_PLACE)
+        if self.opt is not None:
+            raise Malformed(Fault.TWO_OPT)
+        if self.wire[owner] != 0:
+            raise Malformed(Fault.OPT_OWNER)
+        self.opt = (owner, end)
+        self.records_before_opt = position
+        self.upper_rcode = ttl >> 24
+        options = read_options(self.wire, owner + OPT_FIXED_BYTES, end)
+        codes = [data for code, data in options if code == OptionCode.EXTENDED_ERROR and len(data) >= 2]
+        self.errors = tuple(int.from_bytes(data[:2]) for data in codes[:MOST_ERRORS])
+
+    def answer(self, flags: int, counts: list[int]) -> Answer:
+        rcode = self.upper_rcode << 4 | flags & RCODE_MASK
+        kind = self._kind(rcode, counts[0])
+        records = self.wire[self.start :]
+        offsets = self.ttl_offsets
+        additional = counts[2]
+        if self.opt is not None:
+            # Additional records behind the OPT go with it. They are rare and only a courtesy, while pulling them
+            # forward would break every compression pointer that leads into them.
+            records = self.wire[self.start : self.opt[0]]
+            additional = self.records_before_opt
+            offsets = offsets[: counts[0] + counts[1] + additional]
+        return Answer(
+            kind=kind,
+            rcode=rcode,
+            authoritative=bool(flags & AA),
+            authentic=bool(flags & AD),
+            truncated=bool(flags & TC),
+            counts=(counts[0], counts[1], additional),
+            records=records,
+            ttl_offsets=tuple(offsets),
+            ttl=self._ttl(kind),
+            errors=self.errors,
+        )
+
+    def _kind(self, rcode: int, answers: int) -> Kind:
+        if rcode == Rcode.NXDOMAIN:
+            return Kind.NXDOMAIN
+        if rcode != Rcode.NOERROR:
+            return Kind.FAILURE
+        if self.has_qtype or (self.qtype == Qtype.ANY and answers):
+            return Kind.POSITIVE
+        if self.soa_ttl is None and self.has_ns and not answers:
+            return Kind.REFERRAL
+        return Kind.NODATA
+
+    def _ttl(self, kind: Kind) -> int | None:
+        if kind is Kind.POSITIVE:
+            return self.smallest_ttl
+        if self.soa_ttl is None or kind in (Kind.REFERRAL, Kind.FAILURE):
+            return None
+        return min(self.smallest_ttl, self.soa_ttl)

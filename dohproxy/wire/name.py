@@ -1,0 +1,143 @@
+"""Names on the wire: how they are skipped, checked and printed. They stay bytes all the way.
+
+Two readers, because the two places differ in what they may contain. A question's name stands first in its
+message, so it can hold no pointer; its lower-case bytes are the name's identity everywhere in this project.
+Owner names in an answer may be compressed; we never expand them, we only make sure that whoever does will
+come to an end.
+"""
+
+from typing import Final
+
+from dohproxy.wire.malformed import Fault, Malformed
+from dohproxy.wire.numbers import HEADER_BYTES
+
+LONGEST_NAME_BYTES: Final = 255
+"""RFC 1035 section 2.3.4, the root's zero byte included."""
+LONGEST_LABEL_BYTES: Final = 63
+COMPRESSION_BUDGET: Final = 8_192
+"""Label and pointer steps that all owner names of one message may cost together: the most records we take
+(1,024), none compressed, of eight labels each. Limits per name alone were not enough (CVE-2026-96405)."""
+STEPS_OF_A_POINTER: Final = 8
+"""What following a pointer to a new place takes from the budget: it costs the time of so many labels."""
+
+
+def question_name_end(wire: bytes) -> int:
+    """Return the offset after the question's name, which stands at offset 12 and must not be compressed.
+
+    Raises Malformed: POINTER_IN_QUESTION, LABEL, NAME_TOO_LONG, CUT_SHORT.
+    """
+    offset = HEADER_BYTES
+    size = len(wire)
+    while offset < size:
+        length = wire[offset]
+        offset += 1
+        if length == 0:
+            if offset - HEADER_BYTES > LONGEST_NAME_BYTES:
+                raise Malformed(Fault.NAME_TOO_LONG)
+            return offset
+        if length > LONGEST_LABEL_BYTES:
+            raise Malformed(Fault.POINTER_IN_QUESTION if length >= 0xC0 else Fault.LABEL)
+        offset += length
+        if offset - HEADER_BYTES > LONGEST_NAME_BYTES:
+            raise Malformed(Fault.NAME_TOO_LONG)
+    raise Malformed(Fault.CUT_SHORT)
+
+
+class NameWalker:
+    """Walks the owner names of one message and keeps the account of what that has cost.
+
+    It remembers how long the name at each pointer's target is. So a name that many records point to is walked
+    once, and a chain of pointers costs its length once, not once for each record.
+    """
+
+    __slots__ = ("_lengths", "_steps_left", "_wire")
+
+    def __init__(self, wire: bytes) -> None:
+        self._wire = wire
+        self._lengths: dict[int, int] = {}
+        self._steps_left = COMPRESSION_BUDGET
+
+    def skip(self, offset: int) -> int:
+        """Return the offset after the name at `offset`.
+
+        Raises Malformed: POINTER, LABEL, NAME_TOO_LONG, CUT_SHORT, COMPRESSION_WORK.
+        """
+        wire = self._wire
+        # Nearly every owner of nearly every answer is a pointer to the question, which was read already.
+        if wire[offset : offset + 2] == b"\xc0\x0c":
+            return offset + 2
+        offset, length = self._labels(offset, 0, 1)
+        if wire[offset] == 0:
+            return offset + 1
+        self._tail_length(offset, length)
+        return offset + 2
+
+    def _labels(self, offset: int, length: int, steps: int) -> tuple[int, int]:
+        """Pass the plain labels at `offset`: return where their pointer or root stands, and `length` grown by them.
+
+        `steps` is what coming here has cost.
+        """
+        wire = self._wire
+        size = len(wire)
+        while offset < size:
+            label = wire[offset]
+            if label == 0 or label >= 0xC0:
+                self._steps_left -= steps
+                if self._steps_left < 0:
+                    raise Malformed(Fault.COMPRESSION_WORK)
+                return offset, length
+            if label > LONGEST_LABEL_BYTES:
+                raise Malformed(Fault.LABEL)
+            offset += label + 1
+            length += label + 1
+            if length >= LONGEST_NAME_BYTES:  # the root's byte is still to come
+                raise Malformed(Fault.NAME_TOO_LONG)
+            steps += 1
+        raise Malformed(Fault.CUT_SHORT)
+
+    def _tail_length(self, offset: int, length: int) -> None:
+        """Follow the pointer at `offset`, which stands behind `length` bytes of labels, to the end of its name."""
+        wire = self._wire
+        jumps: list[tuple[int, int]] = []
+        lowest = offset - length
+        while wire[offset]:
+            target = self._target(offset, lowest)
+            known = self._lengths.get(target)
+            if known is not None:
+                length += known
+                break
+            jumps.append((target, length))
+            lowest = target
+            offset, length = self._labels(target, length, STEPS_OF_A_POINTER)
+        else:
+            length += 1
+        if length > LONGEST_NAME_BYTES:
+            raise Malformed(Fault.NAME_TOO_LONG)
+        for target, before in jumps:
+            self._lengths[target] = length - before
+
+    def _target(self, offset: int, lowest: int) -> int:
+        """Return where the pointer leads; that must lie before everything that its name has visited."""
+        wire = self._wire
+        if offset + 2 > len(wire):
+            raise Malformed(Fault.CUT_SHORT)
+        target = (wire[offset] & 0x3F) << 8 | wire[offset + 1]
+        if not HEADER_BYTES <= target < lowest:
+            raise Malformed(Fault.POINTER)
+        return target
+
+
+def labels(qname: bytes) -> list[bytes]:
+    """Split a wire name (uncompressed, checked) into its labels, the root label left out."""
+    found: list[bytes] = []
+    offset = 0
+    while length := qname[offset]:
+        found.append(qname[offset + 1 : offset + 1 + length])
+        offset += length + 1
+    return found
+
+
+def from_text(text: str) -> bytes:
+    """Return the lower-case wire form of a plain ASCII host name such as "example.net."; for constants."""
+    wire = b"".join(bytes([len(label)]) + label.encode("ascii") for label in text.lower().split(".") if label)
+    return wire + b"\x00"

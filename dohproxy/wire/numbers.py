@@ -1,0 +1,80 @@
+"""The IANA numbers this project names (registry "Domain Name System Parameters")."""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Rcode(IntEnum):
+    """Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9)."""
+
+    NOERROR = 0
+    FORMERR = 1
+    SERVFAIL = 2
+    NXDOMAIN = 3
+    NOTIMP = 4
+    REFUSED = 5
+    BADVERS = 16
+
+
+class Qtype(IntEnum):
+    """Types that a rule here names; every other type passes as a number (RFC 3597)."""
+
+    A = 1
+    NS = 2
+    CNAME = 5
+    SOA = 6
+    HINFO = 13
+    AAAA = 28
+    OPT = 41
+    DS = 43
+    TKEY = 249
+    TSIG = 250
+    IXFR = 251
+    AXFR = 252
+    MAILB = 253
+    MAILA = 254
+    ANY = 255
+
+
+class OptionCode(IntEnum):
+    """EDNS options that are read or written here; all others are ignored (RFC 6891 section 6.1.2)."""
+
+    CLIENT_SUBNET = 8
+    PADDING = 12
+    EXTENDED_ERROR = 15
+
+
+class ExtendedError(IntEnum):
+    """EDE info codes that we give ourselves (RFC 8914 section 4)."""
+
+    STALE_ANSWER = 3
+    CACHED_ERROR = 13
+    PROHIBITED = 18
+    STALE_NXDOMAIN = 19
+    NOT_AUTHORITATIVE = 20
+    NOT_SUPPORTED = 21
+    NO_REACHABLE_AUTHORITY = 22
+    NETWORK_ERROR = 23
+
+
+CLASS_IN: Final = 1
+
+QR: Final = 0x8000
+AA: Final = 0x0400
+TC: Final = 0x0200
+RD: Final = 0x0100
+RA: Final = 0x0080
+AD: Final = 0x0020
+CD: Final = 0x0010
+OPCODE_MASK: Final = 0x7800
+RCODE_MASK: Final = 0x000F
+DO: Final = 0x8000
+"""The DNSSEC OK bit, in the flags half of an OPT's TTL field (RFC 3225)."""
+
+HEADER_BYTES: Final = 12
+SMALLEST_QUERY_BYTES: Final = 17
+"""Header, the root name, type and class."""
+LARGEST_MESSAGE_BYTES: Final = 65_535
+"""RFC 1035 section 4.2.2: the TCP length field has two bytes."""
+UDP_PAYLOAD_BYTES: Final = 1232
+"""The size we announce: fits every path without fragments (RFC 9715 section 3.1)."""

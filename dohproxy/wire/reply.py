@@ -1,0 +1,114 @@
+"""The one writer of replies: whatever we say, its header, question and OPT are made here.
+
+`Content` is what is said; the client's `Query` decides how. The same function serves answers of an upstream,
+cached and stale ones, and the replies we invent ourselves, so no path can forget a bit that another sets.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.edns import reply_opt
+from dohproxy.wire.numbers import AA, AD, CD, QR, RA, RCODE_MASK, RD, Rcode
+from dohproxy.wire.query import Query, question_of
+
+_HEADER = struct.Struct("!6H")
+_TTL = struct.Struct("!I")
+_SIGN_BIT: Final = 0x8000_0000
+"""A TTL with this bit set means zero (RFC 2181 section 8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Records and what the header says of them; belongs to no client yet."""
+
+    rcode: int
+    counts: tuple[int, int, int] = (0, 0, 0)
+    records: bytes = b""
+    """The three sections, written for a message whose question has the length of the client's."""
+    authoritative: bool = False
+    authentic: bool = False
+    errors: tuple[int, ...] = ()
+    """EDE info codes for clients that speak EDNS."""
+
+
+def write_reply(query: Query, content: Content) -> bytes:
+    """Return the reply that gives `content` to the client behind `query`.
+
+    ID and question as sent (RFC 8484 section 4.1, 0x20), RD and CD copied (RFC 1035 section 4.1.1, RFC 4035 section
+    3.2.2), AD only for those who asked (RFC 6840 section 5.8), RA always, an OPT if and only if there was one
+    (RFC 6891 section 7).
+    """
+    rcode = content.rcode
+    if query.edns is None and rcode > RCODE_MASK:
+        rcode = Rcode.SERVFAIL  # Its lower four bits alone say something else: BADVERS would read as NOERROR.
+    flags = QR | RA | query.flags & (RD | CD) | rcode & RCODE_MASK
+    if content.authoritative:
+        flags |= AA
+    if content.authentic and query.wants_authentic_data:
+        flags |= AD
+    answers, authority, additional = content.counts
+    if query.edns is None:
+        head = _HEADER.pack(query.id, flags, 1, answers, authority, additional)
+        return b"".join((head, query.question, content.records))
+    size = _HEADER.size + len(query.question) + len(content.records)
+    opt = reply_opt(query.edns, unpadded_bytes=size, rcode=rcode, errors=content.errors)
+    head = _HEADER.pack(query.id, flags, 1, answers, authority, additional + 1)
+    return b"".join((head, query.question, content.records, opt))
+
+
+def write_reply_to_refused(wire: bytes, rcode: int) -> bytes:
+    """Return a reply to a message that `parse_query` refused: its ID, opcode and RD, its question if it has one.
+
+    `wire` must hold at least a header. There is no OPT: the one that was sent may be the very fault.
+    """
+    identifier, flags = struct.unpack_from("!HH", wire)
+    question = question_of(wire)
+    flags = QR | RA | flags & 0x7900 | rcode
+    return _HEADER.pack(identifier, flags, bool(question), 0, 0, 0) + question
+
+
+def content_of(answer: Answer, *, age: int = 0, fresh_from_upstream: bool = False) -> Content:
+    """Return an answer's content with its TTLs reduced by `age` seconds.
+
+    AA goes through only straight from the upstream: a cache is no authority (RFC 1035 section 4.1.1).
+    """
+    return Content(
+        rcode=answer.rcode,
+        counts=answer.counts,
+        records=age_ttls(answer, age) if age else answer.records,
+        authoritative=answer.authoritative and fresh_from_upstream,
+        authentic=answer.authentic,
+        errors=answer.errors,
+    )
+
+
+def age_ttls(answer: Answer, age: int, *, smallest: int = 0) -> bytes:
+    """Return the records with every TTL reduced by `age` seconds, none below `smallest`."""
+    records = bytearray(answer.records)
+    for offset in answer.ttl_offsets:
+        (ttl,) = _TTL.unpack_from(records, offset)
+        if ttl & _SIGN_BIT:
+            ttl = 0
+        _TTL.pack_into(records, offset, max(ttl - age, smallest))
+    return bytes(records)
+
+
+def clamp_ttls(answer: Answer, *, floor: int, ceiling: int) -> bytes:
+    """Return the records with every TTL brought between `floor` and `ceiling` seconds."""
+    records = bytearray(answer.records)
+    for offset in answer.ttl_offsets:
+        (ttl,) = _TTL.unpack_from(records, offset)
+        if ttl & _SIGN_BIT:
+            ttl = 0
+        _TTL.pack_into(records, offset, min(max(ttl, floor), ceiling))
+    return bytes(records)
+
+
+def set_ttls(answer: Answer, ttl: int) -> bytes:
+    """Return the records with every TTL set to `ttl` seconds; for stale answers (RFC 8767 section 4)."""
+    records = bytearray(answer.records)
+    for offset in answer.ttl_offsets:
+        _TTL.pack_into(records, offset, ttl)
+    return bytes(records)
