@@ -1,0 +1,1 @@
+"""Who may ask what, and how often: pure checks of a query, its client and `now`."""

@@ -1,0 +1,77 @@
+"""Who may go on: the client's limits, the service's limit, and the places for misses."""
+
+from dataclasses import dataclass
+
+from dohproxy.policy.gcra import Gcra
+from dohproxy.policy.limits import ClientLimit, LimitStatistics
+from dohproxy.verdict import Client
+
+PLACE_RETRY_SECONDS = 1.0
+"""Retry-After when all places are taken: a miss is over after a few hundred milliseconds, and no client reads
+fractions."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionStatistics:
+    """The limiter at one instant."""
+
+    requests: LimitStatistics
+    misses: LimitStatistics
+    total_fill: float
+    """How full the service-wide bucket is, 0.0 to 1.0."""
+    places_taken: int
+    places: int
+
+
+class Admission:
+    """The limits of the walk, in the order in which it meets them."""
+
+    def __init__(self, requests: ClientLimit, misses: ClientLimit, total: Gcra, places: int) -> None:
+        self._requests = requests
+        self._misses = misses
+        self._total = total
+        self._places = places
+        self._taken = 0
+
+    def admit_request(self, client: Client, now: float) -> float:
+        """Return 0.0, or the seconds until this client may ask again."""
+        return self._requests.admit(client, now)
+
+    def charge_request(self, client: Client, now: float) -> None:
+        """Count a request that was refused before `admit_request` was asked."""
+        self._requests.charge(client, now)
+
+    def admit_to_service(self, now: float) -> float:
+        """Return 0.0 while all clients together are within the service's limit, else the seconds until they are.
+
+        Hits go on either way; the walk remembers the result and uses it on misses.
+        """
+        wait = self._total.wait(now)
+        if not wait:
+            self._total.charge(now)
+        return wait
+
+    def admit_miss(self, client: Client, now: float) -> float:
+        """Return 0.0, or the seconds until this client may ask something that is not cached."""
+        return self._misses.admit(client, now)
+
+    def take_place(self) -> float:
+        """Take one of the places for misses: 0.0, and `give_place_back` is owed; or the seconds to wait."""
+        if self._taken >= self._places:
+            return PLACE_RETRY_SECONDS
+        self._taken += 1
+        return 0.0
+
+    def give_place_back(self) -> None:
+        """A miss has ended."""
+        self._taken -= 1
+
+    def statistics(self, now: float) -> AdmissionStatistics:
+        """Return a frozen snapshot."""
+        return AdmissionStatistics(
+            requests=self._requests.statistics(now),
+            misses=self._misses.statistics(now),
+            total_fill=self._total.fill(now),
+            places_taken=self._taken,
+            places=self._places,
+        )

@@ -1,0 +1,170 @@
+"""Rate limits in memory that never grows: the generic cell rate algorithm over shared arrays.
+
+The algorithm (GCRA, ITU-T I.371) keeps one number per bucket, the theoretical arrival time (TAT): the instant
+at which the bucket will be empty again if nothing more arrives. A request pushes it `cost / per_second`
+further, and is over the limit if that would put it more than `burst / per_second` ahead of `now`. So a bucket
+that is idle lets exactly `burst` requests through at one instant, and `per_second` from then on. Nothing is
+ever cleaned up: a TAT that lies in the past is an empty bucket, whoever used the slot before.
+
+Sharing. The caller hands in the buffer, so workers forked after an anonymous `mmap` share one table. There is
+no lock: a slot is 8 aligned bytes, read and written in one piece, and two workers that charge the same slot
+in the same instant lose one charge. A limit that errs by one request is worth less than a lock on every
+request.
+
+Trust. A slot is believed only while it lies between `now` and the furthest instant this table itself could
+have written. Anything else (nan, infinity, a clock that went backwards, a stray write) reads as an empty
+bucket and is overwritten by the next charge: a limiter that has lost its memory must forget debts, never
+invent them.
+"""
+
+from __future__ import annotations
+
+import math
+
+SLOT_BYTES = 8
+"""One IEEE 754 double per slot, the TAT in monotonic seconds."""
+
+FILL_SAMPLE_SLOTS = 1024
+"""Slots looked at by `fill`: the share is known to 1.5 points, for some 100 microseconds a scrape."""
+
+CLOCK_SKEW_SECONDS = 1.0
+"""How far ahead of a full bucket a slot is still believed.
+
+A worker judges with a `now` it read at the start of its event loop's turn, so it may meet a slot that another
+worker filled with a later one. Without this allowance a client over its limit would look like garbage to the
+slower worker. Turns last milliseconds; after a step backwards of the clock nobody waits longer than this on
+top of the usual wait.
+"""
+
+ROUNDING_SHARE = 0.01
+"""Share of one request forgiven when judging.
+
+Adding the interval `burst` times to a large clock value rounds a little each time; without it the last
+request of a burst would sometimes be refused. It moves the limit once by a hundredth of a request and leaves
+the rate as it is.
+"""
+
+Hashes = tuple[int, int]
+"""Two independent keyed hashes of one key."""
+
+
+class _Rate:
+    """What a rate and a burst mean in seconds of TAT; raises ValueError if they make no limit."""
+
+    __slots__ = ("_ceiling", "_horizon", "_interval", "_rounding")
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        if not (math.isfinite(per_second) and per_second > 0.0):
+            raise ValueError(f"per_second must be a positive number, not {per_second}")
+        if not (math.isfinite(burst) and burst >= 1.0):
+            raise ValueError(f"burst must be at least 1, or no request would ever pass, not {burst}")
+        self._interval = 1.0 / per_second
+        self._ceiling = burst / per_second
+        self._horizon = self._ceiling + CLOCK_SKEW_SECONDS
+        self._rounding = self._interval * ROUNDING_SHARE
+
+    def _excess(self, tat: float, now: float, cost: float) -> float:
+        """Seconds until a bucket with this TAT has room for `cost`; beyond the burst: until it is idle."""
+        need = cost * self._interval
+        if need > self._ceiling:
+            need = self._ceiling
+        excess = tat + need - now - self._ceiling
+        return excess if excess > self._rounding else 0.0
+
+
+class GcraTable(_Rate):
+    """Buckets for any number of keys in a fixed number of slots, each key having two.
+
+    A key is over its limit only if both its slots say so, and a charge raises a slot only as far as the key's
+    lower one asks for. So a client suffers for strangers only when both its slots are held by clients over
+    their limit: with a share `f` of the slots held so, for a share `f * f` of the others.
+    """
+
+    __slots__ = ("_count", "_slots")
+
+    def __init__(self, buffer: memoryview, *, per_second: float, burst: float) -> None:
+        """`buffer`: zero-filled, writable, in one piece, two or more slots of 8 bytes; else ValueError."""
+        super().__init__(per_second, burst)
+        self._slots = _cast(buffer, at_least=2)
+        self._count = len(self._slots)
+
+    def wait(self, hashes: Hashes, now: float, cost: float = 1.0) -> float:
+        """Return the seconds until a request of this cost would be allowed, 0.0 for now; change nothing."""
+        slots, count = self._slots, self._count
+        first, second = hashes[0] % count, hashes[1] % count
+        if first == second:
+            second = (first + 1) % count
+        latest = now + self._horizon
+        tat, other = slots[first], slots[second]
+        # Written so that nan fails it too.
+        if not (now < tat <= latest and now < other <= latest):
+            return 0.0
+        if other < tat:
+            tat = other
+        if tat + cost * self._interval <= now + self._ceiling:
+            return 0.0
+        return self._excess(tat, now, cost)
+
+    def charge(self, hashes: Hashes, now: float, cost: float = 1.0) -> None:
+        """Add a request to the key's bucket, whether it was allowed or not; a full bucket stays just full."""
+        slots, count = self._slots, self._count
+        first, second = hashes[0] % count, hashes[1] % count
+        if first == second:
+            second = (first + 1) % count
+        latest = now + self._horizon
+        one, two = slots[first], slots[second]
+        if not now < one <= latest:
+            one = now
+        if not now < two <= latest:
+            two = now
+        tat = (one if one < two else two) + cost * self._interval
+        # Without the ceiling, a client that keeps sending would be locked out for as long as it has been.
+        if tat > now + self._ceiling:
+            tat = now + self._ceiling
+        if one < tat:
+            slots[first] = tat
+        if two < tat:
+            slots[second] = tat
+
+    def fill(self, now: float) -> float:
+        """Return the share of slots in use, 0.0 to 1.0, as seen in no more than 1,024 of them."""
+        latest = now + self._horizon
+        # The hashes spread keys evenly, so any fixed sample is as good as a random one.
+        sample = self._slots[:: math.ceil(self._count / FILL_SAMPLE_SLOTS)]
+        return sum(now < tat <= latest for tat in sample) / len(sample)
+
+
+class Gcra(_Rate):
+    """One bucket, for a limit on the service as a whole; one slot of a shared buffer."""
+
+    __slots__ = ("_slot",)
+
+    def __init__(self, buffer: memoryview, *, per_second: float, burst: float) -> None:
+        """`buffer`: zero-filled, writable, in one piece, one or more slots of 8 bytes; else ValueError."""
+        super().__init__(per_second, burst)
+        self._slot = _cast(buffer, at_least=1)
+
+    def wait(self, now: float, cost: float = 1.0) -> float:
+        """Return the seconds until a request of this cost would be allowed, 0.0 for now; change nothing."""
+        return self._excess(self._tat(now), now, cost)
+
+    def charge(self, now: float, cost: float = 1.0) -> None:
+        """Add a request to the bucket, whether it was allowed or not; a full bucket stays just full."""
+        tat = self._tat(now)
+        self._slot[0] = max(tat, min(tat + cost * self._interval, now + self._ceiling))
+
+    def fill(self, now: float) -> float:
+        """Return how full the bucket is, 0.0 (idle) to 1.0 (nothing more passes)."""
+        return min(1.0, (self._tat(now) - now) / self._ceiling)
+
+    def _tat(self, now: float) -> float:
+        tat = self._slot[0]
+        return tat if now < tat <= now + self._horizon else now
+
+
+def _cast(buffer: memoryview, *, at_least: int) -> memoryview[float]:
+    if buffer.readonly:
+        raise ValueError("the limiter's buffer must be writable")
+    if not buffer.contiguous or buffer.nbytes % SLOT_BYTES or buffer.nbytes < at_least * SLOT_BYTES:
+        raise ValueError(f"the limiter's buffer must be one piece of {at_least} or more slots of 8 bytes")
+    return buffer.cast("B").cast("d")

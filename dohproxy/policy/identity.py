@@ -1,0 +1,146 @@
+"""From a packed address to the `Client` the limits see.
+
+Addresses come from the other side, so they are treated as keys an attacker chooses. Two consequences:
+
+- Tables are indexed by BLAKE2b keyed with a secret of this process (RFC 7693): nobody outside can compute
+  which addresses share a slot with whom.
+- Dictionary keys are `bytes`, never `int` or an `ipaddress` object. Python hashes `int` by its remainder
+  modulo 2**61 - 1 and `ipaddress` objects from it, so the owner of one /48 has half a million addresses that
+  collide; `bytes` are hashed by SipHash with a random seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Final
+
+from cachetools import LRUCache
+
+from dohproxy.verdict import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Network = IPv4Network | IPv6Network
+
+IPV4_BYTES = 4
+IPV6_BYTES = 16
+MAPPED_PREFIX: Final = bytes(10) + b"\xff\xff"
+"""::ffff:0:0/96, what a dual-stack socket calls an IPv4 peer (RFC 4291 section 2.5.5.2)."""
+
+PREFIX_BYTES: Final = {0: (0,), IPV4_BYTES: (4, 3), IPV6_BYTES: (8, 7, 6)}
+"""Bytes of address per width, narrow to wide: /32, /24; /64, /56, /48; nothing for peers without address.
+
+A /64 is one host's to choose from (RFC 4291 section 2.5.1), so no IPv6 prefix is narrower.
+"""
+
+SECRET_BYTES = 16
+"""Least length of the secret: the 128 bits the hash puts out."""
+
+MEMO_CLIENTS = 4096
+"""Clients remembered, about 4 MB when full.
+
+Behind a front proxy every request looks one up, and a service of 20,000 addresses a day has far fewer at a
+time; a miss costs only the hashing again.
+"""
+
+MAXIMUM_NETWORKS = 1024
+"""Networks in one list; the longest lists known, of content networks and carrier NAT, have tens."""
+
+
+def unmapped(packed: bytes) -> bytes:
+    """Return an IPv4-mapped IPv6 address as the IPv4 address it is, any other unchanged.
+
+    NAT64 (64:ff9b::/96) and 6to4 (2002::/16) also carry IPv4 addresses, but of a translator's or a relay's
+    choosing: they stay what they are.
+    """
+    if len(packed) == IPV6_BYTES and packed.startswith(MAPPED_PREFIX):
+        return packed[12:]
+    return packed
+
+
+class Networks:
+    """A fixed set of networks, asked with packed addresses.
+
+    One masked look-up per distinct prefix length, of which lists have few, instead of one `ipaddress` object
+    a question.
+    """
+
+    __slots__ = ("_by_family",)
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        """Take up to 1,024 networks, else ValueError; a network of IPv4-mapped addresses becomes IPv4."""
+        chosen = [_unmapped_network(network) for network in networks]
+        if len(chosen) > MAXIMUM_NETWORKS:
+            raise ValueError(f"at most {MAXIMUM_NETWORKS} networks, not {len(chosen)}")
+        members: dict[int, dict[int, set[bytes]]] = {IPV4_BYTES: {}, IPV6_BYTES: {}}
+        for network in chosen:
+            by_mask = members[len(network.network_address.packed)]
+            by_mask.setdefault(int(network.netmask), set()).add(network.network_address.packed)
+        self._by_family = {
+            size: tuple((mask, frozenset(prefixes)) for mask, prefixes in by_mask.items())
+            for size, by_mask in members.items()
+        }
+
+    def __contains__(self, packed: bytes) -> bool:
+        """Tell whether an address, already `unmapped`, is in one of the networks; b"" never is."""
+        size = len(packed)
+        masks = self._by_family.get(size, ())
+        if not masks:
+            return False
+        value = int.from_bytes(packed, "big")
+        return any((value & mask).to_bytes(size, "big") in prefixes for mask, prefixes in masks)
+
+
+class Identities:
+    """Makes `Client` values, and remembers the recent ones."""
+
+    __slots__ = ("_exempt", "_memo", "_secret")
+
+    def __init__(self, secret: bytes, exempt: tuple[Network, ...] = ()) -> None:
+        """`exempt`: networks the limits do not apply to.
+
+        `secret`: 16 to 64 random bytes, else ValueError; new at each start, the same in all workers.
+        """
+        if not SECRET_BYTES <= len(secret) <= hashlib.blake2b.MAX_KEY_SIZE:
+            raise ValueError(f"the secret must have {SECRET_BYTES} to {hashlib.blake2b.MAX_KEY_SIZE} bytes")
+        self._secret = secret
+        self._exempt = Networks(exempt)
+        self._memo: LRUCache[bytes, Client] = LRUCache(MEMO_CLIENTS)
+
+    def client(self, packed: bytes) -> Client:
+        """Return the client at a packed address of 4 or 16 bytes, or b"" for a peer without.
+
+        ValueError for any other length.
+        """
+        try:
+            return self._memo[packed]
+        except KeyError:
+            client = self._make(unmapped(packed))
+            self._memo[packed] = client
+            return client
+
+    def _make(self, address: bytes) -> Client:
+        widths = PREFIX_BYTES.get(len(address))
+        if widths is None:
+            raise ValueError(f"an address has 4 or 16 bytes, not {len(address)}")
+        return Client(
+            address=address,
+            hashes=tuple(self._hashes(address, width) for width in widths),
+            exempt=address in self._exempt,
+        )
+
+    def _hashes(self, address: bytes, width: int) -> tuple[int, int]:
+        # Family and width go in, so that 10.0.0.0/24 and 10.0.0.0/32, or bytes that mean both an IPv4 and an
+        # IPv6 prefix, are unrelated keys even in one table.
+        named = bytes((len(address), width)) + address[:width]
+        digest = hashlib.blake2b(named, digest_size=16, key=self._secret).digest()
+        return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+
+
+def _unmapped_network(network: Network) -> Network:
+    packed = network.network_address.packed
+    if len(unmapped(packed)) == len(packed) or network.prefixlen < 96:
+        return network
+    return IPv4Network((unmapped(packed), network.prefixlen - 96))

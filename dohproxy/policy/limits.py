@@ -1,0 +1,172 @@
+"""How much one client may ask for: its own address and the networks around it, judged together.
+
+One class serves both limits of the walk, requests and misses; they differ only in their numbers. Each has a
+table per width: the client (/32 or /64), its network (/24 or /56), its site (/48, IPv6 only). The wider ones
+exist because who holds a network has all its addresses; they are generous because strangers may share one.
+
+Being over the limit must not become a weapon against neighbours: a client whose own bucket is full adds
+nothing to the buckets it shares with others, neither when it is turned away nor when its bad requests are
+counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from dohproxy.policy.gcra import SLOT_BYTES, GcraTable
+
+if TYPE_CHECKING:
+    from dohproxy.verdict import Client
+
+DEFAULT_SLOTS = 524_288
+"""Slots per table, 4 MiB; Knot Resolver's default capacity as well.
+
+With 20,000 clients over their limit at once (the size of the 2019 incident) 7 % of the slots are full, and a
+client that behaves finds both of its own full with a probability of 0.6 %; with a quarter of the slots, 7 %.
+"""
+
+MINIMUM_SLOTS = 1024
+"""8 KiB. Fewer slots would make neighbours of clients that are none."""
+
+MAXIMUM_SLOTS = 16_777_216
+"""128 MiB per table: beyond it, the memory limit of a small machine decides before this one."""
+
+DEFAULT_NETWORK_FACTOR = 8.0
+"""A /24 or /56 may ask as much as eight of its clients; servers that limit both use 5 to 32."""
+
+DEFAULT_SITE_FACTOR = 32.0
+"""A /48 may ask as much as 32 clients, or four of its 256 networks: it is one customer's."""
+
+
+class Width(StrEnum):
+    """The prefixes a client is counted under, narrow to wide; closed, so fit for a metric's label."""
+
+    CLIENT = "client"
+    """/32, /64, or all peers without address together."""
+    NETWORK = "network"
+    """/24, /56."""
+    SITE = "site"
+    """/48."""
+
+
+@dataclass(frozen=True, slots=True)
+class WidthStatistics:
+    """One table at one instant."""
+
+    width: Width
+    fill: float
+    """Share of the slots in use, 0.0 to 1.0, estimated."""
+    limited: int
+    """Requests refused since start because this was the narrowest width over its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStatistics:
+    """What a limit has done since start."""
+
+    admitted: int
+    exempt: int
+    """Requests of exempt clients, not part of `admitted`."""
+    charged: int
+    """Requests refused elsewhere that were counted against their client."""
+    widths: tuple[WidthStatistics, ...]
+
+
+class ClientLimit:
+    """Admit or delay a client by every prefix it belongs to."""
+
+    __slots__ = ("_admitted", "_charged", "_exempt", "_limited", "_tables")
+
+    def __init__(self, tables: tuple[GcraTable, ...]) -> None:
+        """`tables`: narrow to wide, for the first of the widths or all; ValueError for none or too many."""
+        if not 1 <= len(tables) <= len(Width):
+            raise ValueError(f"a client limit needs 1 to {len(Width)} tables, not {len(tables)}")
+        self._tables = tables
+        self._limited = [0] * len(tables)
+        self._admitted = self._exempt = self._charged = 0
+
+    def admit(self, client: Client, now: float, cost: float = 1.0) -> float:
+        """Return 0.0 and charge every width, or return the seconds to wait and charge none."""
+        if client.exempt:
+            self._exempt += 1
+            return 0.0
+        # IPv4 has two prefixes and a peer without address has one: zip leaves their wider tables out.
+        for table, hashes in zip(self._tables, client.hashes):  # noqa: B905
+            if table.wait(hashes, now, cost):
+                return self._refuse(client, now, cost)
+        for table, hashes in zip(self._tables, client.hashes):  # noqa: B905
+            table.charge(hashes, now, cost)
+        self._admitted += 1
+        return 0.0
+
+    def charge(self, client: Client, now: float, cost: float = 1.0) -> None:
+        """Count a request that was refused for another reason and is its client's fault.
+
+        Widths are charged from the client outwards, and no further than the first that is full: beyond what a
+        client could have had admitted, its noise is its own affair and not its network's.
+        """
+        if client.exempt:
+            return
+        self._charged += 1
+        for table, hashes in zip(self._tables, client.hashes, strict=False):
+            full = table.wait(hashes, now, cost) > 0.0
+            table.charge(hashes, now, cost)
+            if full:
+                return
+
+    def statistics(self, now: float) -> LimitStatistics:
+        """Return a frozen snapshot; counters are this process's, fills are of the shared tables."""
+        return LimitStatistics(
+            admitted=self._admitted,
+            exempt=self._exempt,
+            charged=self._charged,
+            widths=tuple(
+                WidthStatistics(width, table.fill(now), limited)
+                for width, table, limited in zip(Width, self._tables, self._limited, strict=False)
+            ),
+        )
+
+    def _refuse(self, client: Client, now: float, cost: float) -> float:
+        longest = 0.0
+        for index, (table, hashes) in enumerate(zip(self._tables, client.hashes, strict=False)):
+            wait = table.wait(hashes, now, cost)
+            if wait and not longest:
+                # A client over its own limit is refused for itself; only otherwise for its neighbours.
+                self._limited[index] += 1
+            longest = max(longest, wait)
+        return longest
+
+
+def buffer_bytes(slots: int = DEFAULT_SLOTS) -> int:
+    """Return the size of the buffer for one table of `slots`; ValueError outside 1,024 to 16,777,216."""
+    if not MINIMUM_SLOTS <= slots <= MAXIMUM_SLOTS:
+        raise ValueError(f"a limiter table has {MINIMUM_SLOTS} to {MAXIMUM_SLOTS} slots, not {slots}")
+    return slots * SLOT_BYTES
+
+
+def build_client_limit(
+    client: memoryview,
+    network: memoryview,
+    site: memoryview,
+    *,
+    per_second: float,
+    burst: float,
+    network_factor: float = DEFAULT_NETWORK_FACTOR,
+    site_factor: float = DEFAULT_SITE_FACTOR,
+) -> ClientLimit:
+    """Build the three widths over three zero-filled buffers of `buffer_bytes` each.
+
+    `per_second` and `burst` are one client's; the factors multiply both. ValueError if a factor is below 1 or
+    the site's is below the network's: a wider prefix that may ask less than a narrower one would be the only
+    limit left.
+    """
+    if not 1.0 <= network_factor <= site_factor:
+        raise ValueError(f"factors must rise from 1: network {network_factor}, site {site_factor}")
+    return ClientLimit(
+        tuple(
+            GcraTable(buffer, per_second=per_second * factor, burst=burst * factor)
+            for buffer, factor in ((client, 1.0), (network, network_factor), (site, site_factor))
+        )
+    )
