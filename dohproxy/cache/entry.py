@@ -1,0 +1,64 @@
+"""One cached answer: the upstream's records, and the content that is made of them second by second."""
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from dohproxy.wire.answer import Answer, Kind
+from dohproxy.wire.numbers import ExtendedError
+from dohproxy.wire.reply import Content, age_ttls, clamp_ttls, content_of, set_ttls
+
+BYTES_PER_ENTRY: Final = 900
+"""Measured over 100,000 entries: objects, key, table and two copies of small records. Counted with each entry's own
+bytes, so that the configured memory is what the cache really takes."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """An answer in the cache. Only `content` changes after storing, and only to what `now` makes of the rest."""
+
+    answer: Answer
+    """TTLs already between floor and ceiling: what clients are told is how long we keep it."""
+    stored_at: float
+    lifetime: int
+    _age: int = field(default=0, repr=False)
+    _content: Content | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> Kind:
+        """The answer's kind."""
+        return self.answer.kind
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that this entry is charged with."""
+        return 2 * len(self.answer.records) + BYTES_PER_ENTRY
+
+    def content(self, now: float) -> Content:
+        """Return what to say now, TTLs aged by whole seconds; made once a second however often it is asked for."""
+        age = int(now - self.stored_at)
+        if self._content is None or age != self._age:
+            self._age = age
+            # A TTL of 0 can only come from an entry kept beyond its lifetime under pressure; one second is the
+            # least that keeps clients from asking at once again.
+            records = age_ttls(self.answer, age, smallest=1)
+            self._content = replace(content_of(self.answer), records=records)
+        return self._content
+
+    def stale_content(self, ttl: int) -> Content:
+        """Return the answer with every TTL set to `ttl` seconds and the EDE that says it is old (RFC 8767)."""
+        error = ExtendedError.STALE_NXDOMAIN if self.kind is Kind.NXDOMAIN else ExtendedError.STALE_ANSWER
+        content = content_of(self.answer)
+        return replace(content, records=set_ttls(self.answer, ttl), errors=(*content.errors, error))
+
+    def max_age(self, now: float) -> int:
+        """Return the seconds of freshness left, as HTTP says it (RFC 8484 section 5.1)."""
+        return max(self.lifetime - int(now - self.stored_at), 1)
+
+
+def make_entry(answer: Answer, now: float, lifetime: int, *, floor: int, ceiling: int) -> Entry:
+    """Return the entry for a new answer that is kept for `lifetime` seconds.
+
+    The TTLs inside follow the same rule as the lifetime, so clients do not come back before we would ask again.
+    """
+    records = clamp_ttls(answer, floor=floor, ceiling=ceiling)
+    return Entry(replace(answer, records=records), stored_at=now, lifetime=lifetime)

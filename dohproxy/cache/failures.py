@@ -1,0 +1,59 @@
+"""What could not be resolved, and for how long we do not try again (RFC 9520).
+
+A failure is remembered for a few seconds; if the next try fails too, for twice as long, up to five minutes. So a
+name that cannot be resolved costs its upstream a handful of queries an hour however many clients want it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from cachetools import LRUCache
+
+from dohproxy.config import CacheConfig
+
+MOST_FAILURES: Final = 10_000
+"""Keys remembered at once, about 3 MiB. More distinct failures than that within five minutes are a flood, which the
+miss limits deal with; the least recently used are forgotten first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedFailure:
+    """One failed question."""
+
+    rcode: int
+    errors: tuple[int, ...]
+    until: float
+    """Monotonic instant before which nobody asks again."""
+    seconds: int
+    """The length of this pause; the next one is twice as long."""
+
+
+class Failures:
+    """A bounded memory of failed questions, keyed like the cache."""
+
+    def __init__(self, rules: CacheConfig) -> None:
+        self._rules = rules
+        self._known: LRUCache[bytes, RememberedFailure] = LRUCache(MOST_FAILURES)
+
+    def remember(self, key: bytes, rcode: int, errors: tuple[int, ...], now: float, *, has_stale: bool) -> None:
+        """Note that `key` failed just now. Where a stale answer serves meanwhile, the pause is the recheck time
+        of RFC 8767 section 5."""
+        before = self._known.get(key)
+        seconds = self._rules.failure_ttl_seconds
+        if has_stale:
+            seconds = self._rules.stale_recheck_seconds
+        elif before is not None and now < before.until + before.seconds:
+            seconds = min(2 * before.seconds, self._rules.failure_ttl_max_seconds)
+        self._known[key] = RememberedFailure(rcode, errors, now + seconds, seconds)
+
+    def recall(self, key: bytes, now: float) -> RememberedFailure | None:
+        """Return the failure that still forbids asking, if there is one."""
+        known = self._known.get(key)
+        return known if known is not None and now < known.until else None
+
+    def forget(self, key: bytes) -> None:
+        """The question was answered: the next failure starts from the shortest pause."""
+        self._known.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._known)

@@ -1,0 +1,126 @@
+"""The answer cache: two least-recently-used tables bounded in bytes, and the failures beside them.
+
+Positive and negative answers live apart, so that a flood of random names fills its own quarter and evicts nothing
+that anybody uses. Keys are the queries' own bytes: Python hashes bytes with a secret key, and `int` or
+`dns.name.Name` predictably (a table that an attacker can make slow).
+"""
+
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from dohproxy.cache.entry import Entry, make_entry
+from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
+from dohproxy.cache.freshness import Freshness, floor_under, freshness, lifetime
+from dohproxy.config import CacheConfig
+from dohproxy.wire.answer import Answer, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStatistics:
+    """A snapshot of the cache, sizes in bytes."""
+
+    positive_entries: int
+    positive_bytes: int
+    positive_max_bytes: int
+    negative_entries: int
+    negative_bytes: int
+    negative_max_bytes: int
+    failures: int
+    failures_max: int
+    evictions: int
+    too_large: int
+    """Answers passed on but not kept because of `max_entry_bytes`."""
+
+
+class _Table(LRUCache[bytes, Entry]):
+    """One LRU table that counts what it had to throw out."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(max_bytes, getsizeof=lambda entry: entry.size)
+        self.evictions = 0
+
+    def popitem(self) -> tuple[bytes, Entry]:
+        self.evictions += 1
+        return super().popitem()
+
+
+class Cache:
+    """What upstreams said, for as long as it holds. Synchronous, owns its tables alone."""
+
+    def __init__(self, rules: CacheConfig) -> None:
+        self.rules = rules
+        negative_bytes = rules.max_bytes * rules.negative_share_percent // 100
+        self._positive = _Table(rules.max_bytes - negative_bytes)
+        self._negative = _Table(negative_bytes)
+        self._failures = Failures(rules)
+        self._too_large = 0
+
+    def lookup(self, key: bytes, now: float, pressure: float) -> tuple[Entry | None, Freshness]:
+        """Return the entry for `key` and what may be done with it; (None, DEAD) if there is nothing.
+
+        `pressure` from 0.0 to 1.0 tells how close the upstreams are to being out of reach.
+        """
+        table = self._positive
+        entry = table.get(key)
+        if entry is None:
+            table = self._negative
+            entry = table.get(key)
+            if entry is None:
+                return None, Freshness.DEAD
+        floor = floor_under(pressure, self.rules) if pressure else 0.0
+        state = freshness(entry, now, floor, self.rules)
+        if state is Freshness.DEAD:
+            del table[key]
+            return None, state
+        return entry, state
+
+    def store(self, key: bytes, answer: Answer, now: float) -> Entry | None:
+        """Keep a new answer; return its entry, or None if the rules say that it is not to be kept.
+
+        Either way the question has been answered: what was known before, entry or failure, is forgotten.
+        """
+        self._failures.forget(key)
+        self._positive.pop(key, None)
+        self._negative.pop(key, None)
+        seconds = lifetime(answer, self.rules)
+        if not seconds:
+            return None
+        if len(answer.records) > self.rules.max_entry_bytes:
+            self._too_large += 1
+            return None
+        positive = answer.kind is Kind.POSITIVE
+        floor = self.rules.minimum_ttl_seconds if positive else 0
+        ceiling = self.rules.maximum_ttl_seconds if positive else self.rules.negative_ttl_max_seconds
+        entry = make_entry(answer, now, seconds, floor=floor, ceiling=ceiling)
+        table = self._positive if positive else self._negative
+        try:
+            table[key] = entry
+        except ValueError:  # cachetools: larger than the whole table
+            self._too_large += 1
+            return None
+        return entry
+
+    def remember_failure(self, key: bytes, rcode: int, errors: tuple[int, ...], now: float) -> None:
+        """Note that `key` could not be resolved: nobody asks again for a while (RFC 9520)."""
+        has_stale = key in self._positive or key in self._negative
+        self._failures.remember(key, rcode, errors, now, has_stale=has_stale)
+
+    def recall_failure(self, key: bytes, now: float) -> RememberedFailure | None:
+        """Return the failure that still forbids asking for `key`."""
+        return self._failures.recall(key, now)
+
+    def statistics(self) -> CacheStatistics:
+        """Return the figures for metrics and status."""
+        return CacheStatistics(
+            positive_entries=len(self._positive),
+            positive_bytes=int(self._positive.currsize),
+            positive_max_bytes=int(self._positive.maxsize),
+            negative_entries=len(self._negative),
+            negative_bytes=int(self._negative.currsize),
+            negative_max_bytes=int(self._negative.maxsize),
+            failures=len(self._failures),
+            failures_max=MOST_FAILURES,
+            evictions=self._positive.evictions + self._negative.evictions,
+            too_large=self._too_large,
+        )

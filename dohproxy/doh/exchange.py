@@ -1,0 +1,30 @@
+"""One HTTP exchange as every door sees it: bytes in, bytes out, no DoH rule on either side."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A complete request, as far as a DoH server looks at it. Field values are joined with ", " where repeated
+    (RFC 9110 section 5.3) and None where absent."""
+
+    method: str
+    target: str
+    """The request target as sent: path and query, not decoded."""
+    body: bytes = b""
+    accept: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    pad_header: bool = False
+    """Whether there was an X-Pad field (old dnscrypt-proxy); its value is nothing to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What goes back. A body is always a DNS message; errors have none."""
+
+    status: int
+    fields: tuple[tuple[str, str], ...]
+    body: bytes = b""
+    close: bool = False
+    """The connection cannot go on: what follows on it is not to be trusted or not worth reading."""

@@ -1,0 +1,136 @@
+"""From an HTTP request to the bytes of a DNS query, or to the reason why there are none.
+
+The checks stand in the order of their cost: method and path before parameters, parameters before headers, headers
+before base64. Nothing here looks into the DNS message.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from dohproxy.doh.base64url import decode, decoded_bytes
+from dohproxy.doh.dialects import CONFIGURABLE, Dialect, dialect_of
+from dohproxy.doh.exchange import HttpRequest
+from dohproxy.doh.media import DNS_MESSAGE, accepts_dns_message, is_dns_message
+from dohproxy.verdict import Reason
+
+LONGEST_TARGET: Final = 4_096
+"""Bytes. A 1,024-byte query is 1,366 characters; m13253's client switches to POST at 2,048."""
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+"""RFC 9110 section 9 and RFC 5789: known but not allowed here is 405, unknown is 501."""
+
+Action = Literal["serve", "count", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRules:
+    """What this service takes."""
+
+    path: str
+    max_query_bytes: int
+    dialects: Mapping[str, str] = field(default_factory=dict)
+    """Dialect name to "serve", "count" or "refuse"; what is not named is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A request that carries a query, not yet looked into."""
+
+    wire: bytes
+    dialect: Dialect
+    shadow: bool = False
+    """Its dialect is set to "count": what "refuse" would have hit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that cannot carry a query."""
+
+    reason: Reason
+    dialect: Dialect
+
+
+def read_request(request: HttpRequest, rules: RequestRules) -> Accepted | Refused:
+    """Return the query's bytes, or why there are none (the outcome table's HTTP rows)."""
+    if len(request.target) > LONGEST_TARGET:
+        return Refused(Reason.TARGET_TOO_LONG, Dialect.OTHER)
+    if request.method not in KNOWN_METHODS:
+        return Refused(Reason.METHOD_UNKNOWN, Dialect.OTHER)
+    path, _, query_string = _origin_form(request.target).partition("?")
+    if request.method not in ("GET", "POST"):
+        reason = Reason.METHOD_NOT_ALLOWED if path == rules.path else Reason.WRONG_PATH
+        return Refused(reason, Dialect.OTHER)
+    parameters = _parse_parameters(query_string)
+    dialect = dialect_of(request, path, parameters or {})
+    if path != rules.path:
+        return Refused(Reason.WRONG_PATH, dialect)
+    if parameters is None:
+        return Refused(Reason.DNS_PARAMETER, Dialect.OTHER)
+    read = _read_post if request.method == "POST" else _read_get
+    found = read(request, parameters, rules)
+    if isinstance(found, Reason):
+        return Refused(found, dialect)
+    return _judge_dialect(found, dialect, rules)
+
+
+def _judge_dialect(wire: bytes, dialect: Dialect, rules: RequestRules) -> Accepted | Refused:
+    action = rules.dialects.get(dialect, "serve") if dialect in CONFIGURABLE else "serve"
+    if action == "refuse":
+        return Refused(Reason.DIALECT_REFUSED, dialect)
+    return Accepted(wire, dialect, shadow=action == "count")
+
+
+def _origin_form(target: str) -> str:
+    """Return path and query of a target; a server must take the absolute form too (RFC 9112 section 3.2.2)."""
+    if target.startswith("/"):
+        return target
+    scheme, separator, rest = target.partition("://")
+    if separator and scheme.lower() in ("http", "https"):
+        return "/" + rest.partition("/")[2]
+    return target
+
+
+def _parse_parameters(query_string: str) -> dict[str, str] | None:
+    """Return the parameters by name, values as sent; None if `dns` stands there twice."""
+    parameters: dict[str, str] = {}
+    for element in query_string.split("&") if query_string else ():
+        name, _, value = element.partition("=")
+        if name == "dns" and "dns" in parameters:
+            return None
+        parameters[name] = value
+    return parameters
+
+
+def _read_post(request: HttpRequest, parameters: Mapping[str, str], rules: RequestRules) -> bytes | Reason:
+    if not is_dns_message(request.content_type) or request.content_encoding or _names_another_type(parameters):
+        return Reason.MEDIA_TYPE
+    if "dns" in parameters:
+        return Reason.DNS_PARAMETER
+    if not accepts_dns_message(request.accept):
+        return Reason.NOT_ACCEPTABLE
+    if len(request.body) > rules.max_query_bytes:
+        return Reason.BODY_TOO_LARGE
+    return request.body or Reason.EMPTY_BODY
+
+
+def _read_get(request: HttpRequest, parameters: Mapping[str, str], rules: RequestRules) -> bytes | Reason:
+    acceptable = accepts_dns_message(request.accept)
+    encoded = parameters.get("dns")
+    if not encoded:
+        return Reason.DNS_PARAMETER if acceptable else Reason.NOT_ACCEPTABLE
+    if request.content_encoding or _names_another_type(parameters):
+        return Reason.MEDIA_TYPE
+    if not acceptable:
+        return Reason.NOT_ACCEPTABLE
+    if decoded_bytes(encoded) > rules.max_query_bytes:
+        return Reason.TARGET_TOO_LONG
+    try:
+        return decode(encoded)
+    except ValueError:
+        return Reason.BASE64
+
+
+def _names_another_type(parameters: Mapping[str, str]) -> bool:
+    """Tell whether `ct`, a parameter of drafts before RFC 8484, names something else than a DNS message."""
+    content_type = parameters.get("ct")
+    return bool(content_type) and content_type not in (DNS_MESSAGE, "application%2Fdns-message")

@@ -1,0 +1,41 @@
+"""From an outcome to an HTTP response: status, fields, freshness (RFC 8484 sections 4.2 and 5.1)."""
+
+import math
+from typing import Final
+
+from dohproxy.doh.exchange import HttpResponse
+from dohproxy.doh.media import DNS_MESSAGE
+from dohproxy.verdict import OUTCOMES, Reason, Reply
+
+_CONTENT_TYPE: Final = ("content-type", DNS_MESSAGE)
+_CLOSING: Final = frozenset({
+    Reason.BAD_HTTP, Reason.HEADERS_TOO_LARGE, Reason.BODY_TOO_LARGE, Reason.SLOW_REQUEST, Reason.BUG,
+})  # fmt: skip
+"""After these the rest of the connection is unread, unreadable or in doubt."""
+
+
+def response_to(reply: Reply) -> HttpResponse:
+    """Return the response that carries a DNS reply."""
+    return HttpResponse(200, (_CONTENT_TYPE, ("cache-control", f"max-age={reply.max_age}")), reply.wire)
+
+
+def refusal(reason: Reason, *, cacheable: bool = False, retry_after: float = 0.0) -> HttpResponse:
+    """Return the response for a request that gets no DNS message: a status and an empty body.
+
+    `cacheable` is true for GET; what can never work may then be kept by HTTP caches, so it is asked once.
+    `retry_after` in seconds, for 429 and 503 (RFC 9110 section 10.2.3), rounded up.
+    """
+    ending = OUTCOMES[reason]
+    fields: list[tuple[str, str]] = []
+    match ending.status:
+        case 405:
+            fields.append(("allow", "GET, POST"))
+        case 415:
+            fields.append(("accept", DNS_MESSAGE))
+        case 429 | 503:
+            fields.append(("retry-after", str(max(1, math.ceil(retry_after)))))
+        case _:
+            pass
+    if cacheable and ending.keep_seconds:
+        fields.append(("cache-control", f"max-age={ending.keep_seconds}"))
+    return HttpResponse(ending.status, tuple(fields), close=reason in _CLOSING)
