@@ -1,0 +1,146 @@
+"""All tries of one question: which upstream, over what, how long, and when it is time to say no.
+
+The loop around it only sends and reports; every decision is made here, between two sends, without waiting.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from dohproxy.upstream.results import Result, UpstreamFailure
+from dohproxy.upstream.selection import Selection
+from dohproxy.verdict import Reason
+from dohproxy.wire.answer import Answer, Kind
+
+LEAST_WAIT_SECONDS: Final = 0.05
+"""A further send that could be waited for less than this would cost the upstream and help nobody; loopback and a
+neighbouring network answer within it."""
+LARGEST_HEADER_RCODE: Final = 15
+"""Above it stand only complaints about the OPT or TSIG that we sent (BADVERS, BADCOOKIE): nothing for a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One query to send; its cost is already taken."""
+
+    upstream: int
+    """Place in the order of the configuration."""
+    over_stream: bool
+    """Over TCP or TLS: always, or because the answer over UDP was cut."""
+    until: float
+    """When to stop waiting for its reply."""
+
+
+class Attempts:
+    """The tries of one question, at most `most_sends` in all, none after `deadline`.
+
+    Alternate `next_step` and `learn` until `next_step` returns something else than a Send. If the loop ends early,
+    `abandon` gives back what the send under way has taken.
+    """
+
+    def __init__(self, selection: Selection, *, deadline: float, attempt_seconds: float, most_sends: int) -> None:
+        self._selection = selection
+        self._deadline = deadline
+        self._attempt_seconds = attempt_seconds
+        self._sends_left = most_sends
+        self._is_first = True
+        self._tried: set[int] = set()
+        self._excluded: set[int] = set()
+        self._send: Send | None = None
+        self._sent_at = 0.0
+        self._repeat: tuple[int, bool] | None = None
+        self._was_lost = False
+        self._answer: Answer | None = None
+        self._failed_answer: Answer | None = None
+        self._last_result: Result | None = None
+
+    def next_step(self, now: float) -> Send | Answer | UpstreamFailure:
+        """Return the next send, with its budget taken, or how the question ended."""
+        if self._answer is not None:
+            return self._answer
+        if not self._may_send(now):
+            return self._failure(now)
+        place, over_stream = self._choose(now)
+        if place is None or not self._selection.standings[place].begin(now):
+            return self._failure(now)
+        over_stream = over_stream or self._selection.standings[place].over_stream
+        self._sends_left -= 1
+        self._is_first = False
+        self._sent_at = now
+        self._tried.add(place)
+        # Nothing can come after the last send, so it may use all the time there is.
+        until = min(now + self._attempt_seconds, self._deadline) if self._sends_left else self._deadline
+        self._send = Send(place, over_stream, until)
+        return self._send
+
+    def learn(self, outcome: Answer | Result, now: float) -> None:
+        """Take in how the send that `next_step` returned last ended."""
+        if self._send is None:
+            raise RuntimeError("an outcome was reported where nothing had been sent")
+        send, self._send = self._send, None
+        result = self._judge(outcome, send)
+        self._last_result = result
+        self._selection.standings[send.upstream].end(result, sent_at=self._sent_at, now=now)
+        if isinstance(outcome, Answer):
+            if result is Result.ANSWERED:
+                self._answer = outcome
+            elif result is Result.FAILED:
+                self._failed_answer = outcome
+        self._plan(send, result)
+
+    def abandon(self, now: float) -> None:
+        """Give back what the send under way holds, if there is one; it says nothing about its upstream."""
+        if self._send is not None:
+            self.learn(Result.ABANDONED, now)
+
+    def _may_send(self, now: float) -> bool:
+        least = 0.0 if self._is_first else LEAST_WAIT_SECONDS
+        return self._sends_left > 0 and now + least < self._deadline
+
+    def _choose(self, now: float) -> tuple[int | None, bool]:
+        repeat, self._repeat = self._repeat, None
+        if repeat is not None:
+            if self._selection.standings[repeat[0]].is_usable(now):
+                return repeat
+            self._excluded.add(repeat[0])
+        return self._selection.next_upstream(now, tried=self._tried, excluded=self._excluded), False
+
+    def _judge(self, outcome: Answer | Result, send: Send) -> Result:
+        if isinstance(outcome, Result):
+            if outcome is Result.LOST and self._was_lost:
+                # Once is the weather. Twice under one question, and somebody closes on us.
+                return Result.UNREACHABLE
+            return outcome
+        if outcome.truncated:
+            return Result.UNUSABLE if send.over_stream else Result.TRUNCATED
+        if outcome.rcode > LARGEST_HEADER_RCODE:
+            return Result.UNUSABLE
+        return Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
+
+    def _plan(self, send: Send, result: Result) -> None:
+        match result:
+            case Result.TRUNCATED:
+                self._repeat = (send.upstream, True)
+            case Result.LOST:
+                self._was_lost = True
+                self._repeat = (send.upstream, send.over_stream)
+            case Result.FAILED | Result.UNUSABLE | Result.UNREACHABLE:
+                # It would say the same again.
+                self._excluded.add(send.upstream)
+            case Result.ANSWERED | Result.TIMEOUT | Result.UNSENT | Result.ABANDONED:
+                pass
+
+    def _failure(self, now: float) -> UpstreamFailure:
+        if self._failed_answer is not None:
+            return UpstreamFailure(Reason.UPSTREAM_REFUSED, self._failed_answer)
+        match self._last_result:
+            case None if now >= self._deadline:
+                return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+            case None if self._selection.is_any_reachable(now):
+                return UpstreamFailure(Reason.BUDGET_SPENT)
+            case Result.TRUNCATED:
+                # It has the answer, but there is no second send left to fetch it with.
+                return UpstreamFailure(Reason.BUDGET_SPENT)
+            case Result.TIMEOUT:
+                return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+            case _:
+                return UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)

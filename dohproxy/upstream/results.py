@@ -1,0 +1,48 @@
+"""How one send ended, and how a whole question failed: the words that attempts, transports and statistics share."""
+
+import errno
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dohproxy.verdict import Reason
+from dohproxy.wire.answer import Answer
+
+_OWN_TROUBLE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+
+class Result(StrEnum):
+    """How one send ended. The value is a metric label, so this set stays small and closed."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    """SERVFAIL, REFUSED, a referral: an answer that another upstream may better."""
+    TRUNCATED = "truncated"
+    """TC over UDP: the same question goes to the same upstream over TCP (RFC 7766 section 5)."""
+    UNUSABLE = "unusable"
+    """The reply to our query, but of no use: unreadable, cut even over TCP, or an rcode about our own OPT."""
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    """Refused, reset, no route, no TLS with the right name, no connection in time, not DNS that is spoken there."""
+    LOST = "lost"
+    """A kept connection ended under the query, as it may at any time (RFC 7766 section 6.2.4)."""
+    UNSENT = "unsent"
+    """This machine is out of descriptors, memory or ports: nothing went out, and it is nobody else's fault."""
+    ABANDONED = "abandoned"
+    """We stopped waiting because we shut down."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFailure:
+    """Why a question has no answer."""
+
+    reason: Reason
+    """BUDGET_SPENT, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE or UPSTREAM_REFUSED."""
+    answer: Answer | None = None
+    """For UPSTREAM_REFUSED, and only then: the last failure or referral an upstream gave, whose rcode and EDE codes
+    are passed on."""
+
+
+def result_of(error: OSError) -> Result:
+    """Tell a fault of the way to the upstream from a shortage of this machine, which says nothing about anybody."""
+    return Result.UNSENT if error.errno in _OWN_TROUBLE else Result.UNREACHABLE

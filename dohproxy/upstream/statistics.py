@@ -1,0 +1,45 @@
+"""What the resolver lets others see of itself: frozen numbers, no names of hosts and no questions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.results import Result
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamStatistics:
+    """One upstream at one moment; the counts run since the start."""
+
+    name: str
+    """As in the configuration."""
+    sends: Mapping[Result, int]
+    """Sends that have ended, by how; every Result is there."""
+    in_flight: int
+    most_in_flight: int
+    budget_left: float
+    """Queries that the rate allows right now."""
+    burst: int
+    connections: int
+    """TCP or TLS, open or being opened."""
+    most_connections: int
+    breaker: BreakerState
+    score_seconds: float
+    """Smoothed round trip; 0.0 if nothing is known."""
+    ignored_packets: int
+    """Datagrams and frames that matched no query, or could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverStatistics:
+    """All upstreams and the questions under way."""
+
+    upstreams: tuple[UpstreamStatistics, ...]
+    fetches: int
+    most_fetches: int
+    waiters: int
+    """Clients that wait for one of the fetches."""
+    refused_waiters: int
+    """Told to come back because too many wait for the same question."""
+    refused_fetches: int
+    """Questions not asked because too many are under way."""

@@ -1,0 +1,159 @@
+"""DNS over TCP and over TLS: a few connections, kept and shared by all queries (RFC 7766, RFC 7858).
+
+Which connection a query takes is decided in one synchronous function, so no await stands between counting the
+connections and opening one more: the cap holds at every moment.
+"""
+
+import asyncio
+import ssl
+from typing import Final
+
+from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.upstream.results import Result, result_of
+from dohproxy.upstream.transports.connection import Asked, Connection
+from dohproxy.upstream.transports.tls import name_to_verify
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.query import Query
+
+BUSY_QUERIES: Final = 8
+"""Queries on every open connection before another one is opened. RFC 7766 section 6.2.2 asks for as few as possible;
+servers that answer in order make a second one worth while."""
+CLOSE_SECONDS: Final = 1.0
+"""For the last words of a connection. asyncio's default for TLS is 30, longer than a drain may take."""
+
+
+class StreamTransport:
+    """Asks one upstream over at most `most_connections` connections; over TLS if it is given a `context`."""
+
+    def __init__(
+        self,
+        address: UpstreamAddress,
+        *,
+        most_connections: int,
+        idle_seconds: float,
+        context: ssl.SSLContext | None,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._address = address
+        self._most_connections = most_connections
+        self._idle_seconds = idle_seconds
+        self._context = context
+        self._tasks = tasks
+        self._connections: list[Connection] = []
+        self._closing: set[Connection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._ignored_before = 0
+        self._is_closed = False
+
+    @property
+    def connections(self) -> int:
+        """How many connections hold a socket, or are about to."""
+        return len(self._connections) + len(self._closing)
+
+    @property
+    def ignored_packets(self) -> int:
+        """Frames that matched no query."""
+        return self._ignored_before + sum(connection.ignored_frames for connection in self._connections)
+
+    async def exchange(self, query: Query, *, until: float) -> Answer | Result:
+        """Send `query` on one of the connections and wait for its answer until `until` (the event loop's clock)."""
+        connection = self._choose(until)
+        if connection is None:
+            return Result.UNSENT
+        asked = connection.ask(query)
+        try:
+            return await _reply(connection, asked, until)
+        finally:
+            connection.forget(asked)
+
+    async def close(self) -> None:
+        """Close all connections and wait until their sockets are gone."""
+        self._is_closed = True
+        for task in self._connecting:
+            task.cancel()
+        for connection in tuple(self._connections):
+            connection.end(Result.ABANDONED)
+        ending: list[asyncio.Future[None]] = [*self._connecting, *(one.closed for one in self._closing)]
+        if ending:
+            await asyncio.wait(ending, timeout=CLOSE_SECONDS)
+
+    def _choose(self, until: float) -> Connection | None:
+        """Return the connection for the next query: the least loaded, or a new one if all are busy."""
+        if self._is_closed:
+            return None
+        best = min(
+            (connection for connection in self._connections if connection.takes_queries),
+            key=lambda connection: connection.load,
+            default=None,
+        )
+        is_full = self.connections >= self._most_connections
+        if best is not None and (best.load < BUSY_QUERIES or is_full):
+            return best
+        if is_full:
+            self._make_room()
+        return self._open(until)
+
+    def _make_room(self) -> None:
+        """Drop a connection when none can be asked: one at its last words, or one whose waiters wait in vain.
+
+        Its socket closes before the next one opens: both wait for the event loop, in this order.
+        """
+        if self._closing:
+            next(iter(self._closing)).abort()
+        else:
+            self._connections[0].end(Result.TIMEOUT)
+
+    def _open(self, until: float) -> Connection | None:
+        connection = Connection(padded=self._context is not None, idle_seconds=self._idle_seconds, on_end=self._remove)
+        coroutine = self._connect(connection, until)
+        try:
+            task = self._tasks.create_task(coroutine)
+        except RuntimeError:
+            # The group is shutting down and takes no tasks any more.
+            coroutine.close()
+            return None
+        self._connections.append(connection)
+        self._connecting.add(task)
+        task.add_done_callback(lambda done: self._connected(done, connection))
+        return connection
+
+    async def _connect(self, connection: Connection, until: float) -> None:
+        """Open the socket and make the TLS handshake; a failure ends the connection and raises nothing."""
+        loop = asyncio.get_running_loop()
+        encrypted = self._context is not None
+        try:
+            async with asyncio.timeout_at(until):
+                await loop.create_connection(
+                    lambda: connection,
+                    self._address.host,
+                    self._address.port,
+                    ssl=self._context,
+                    server_hostname=name_to_verify(self._address) if encrypted else None,
+                    ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
+                )
+        except OSError as error:
+            connection.end(result_of(error))
+        except Exception as error:
+            connection.end(Result.UNREACHABLE)
+            context = {"message": "opening a connection to an upstream failed", "exception": error}
+            loop.call_exception_handler(context)
+
+    def _connected(self, task: asyncio.Task[None], connection: Connection) -> None:
+        self._connecting.discard(task)
+        if task.cancelled():
+            connection.end(Result.ABANDONED)
+
+    def _remove(self, connection: Connection) -> None:
+        """Take a connection out of use; it counts until its socket is gone."""
+        self._connections.remove(connection)
+        self._ignored_before += connection.ignored_frames
+        self._closing.add(connection)
+        connection.closed.add_done_callback(lambda _: self._closing.discard(connection))
+
+
+async def _reply(connection: Connection, asked: Asked, until: float) -> Answer | Result:
+    try:
+        async with asyncio.timeout_at(until):
+            return await asked.reply
+    except TimeoutError:
+        return connection.give_up(asked)

@@ -1,0 +1,27 @@
+"""TLS towards upstreams: always verified, by name or by address (RFC 8310 section 8.1)."""
+
+import ssl
+from pathlib import Path
+
+from dohproxy.config.addresses import UpstreamAddress
+
+
+def make_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Return a context that trusts the system's authorities, and those in the PEM file `ca_file` besides.
+
+    Reads files: call it at start. Raises OSError if `ca_file` cannot be read or holds no certificate. The caller
+    keeps the context as long as it lives itself (CVE-2026-19445).
+    """
+    context = ssl.create_default_context()
+    # RFC 9325 section 3.1.1.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
+    context.set_alpn_protocols(["dot"])
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+def name_to_verify(address: UpstreamAddress) -> str:
+    """Return what the upstream's certificate must bear: the configured name, else the IP address."""
+    return address.host if address.verify_name is None else address.verify_name

@@ -1,0 +1,99 @@
+"""The promise to an upstream, in numbers."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dohproxy.upstream.budget import Budget
+
+
+def _budget(queries_per_second: float = 10, burst: int = 3, most_in_flight: int = 100) -> Budget:
+    return Budget(queries_per_second, burst, most_in_flight, now=100.0)
+
+
+def test_the_burst_goes_out_at_once_and_not_one_more() -> None:
+    budget = _budget(burst=3)
+    assert [budget.take(100.0) for _ in range(5)] == [True, True, True, False, False]
+
+
+def test_what_is_spent_comes_back_at_the_rate() -> None:
+    budget = _budget(queries_per_second=10, burst=3)
+    for _ in range(3):
+        budget.take(100.0)
+    assert not budget.take(100.05)
+    assert budget.take(100.125)
+    assert not budget.take(100.125)
+
+
+def test_silence_saves_up_no_more_than_the_burst() -> None:
+    budget = _budget(burst=3)
+    assert budget.left(10_000.0) == 3
+
+
+def test_the_cap_of_queries_in_flight_holds_until_one_is_released() -> None:
+    budget = _budget(burst=100, most_in_flight=2)
+    assert [budget.take(100.0) for _ in range(3)] == [True, True, False]
+    budget.release()
+    assert budget.take(100.0)
+    assert budget.in_flight == 2
+
+
+def test_a_refused_take_costs_nothing() -> None:
+    budget = _budget(burst=2, most_in_flight=1)
+    budget.take(100.0)
+    budget.take(100.0)
+    assert budget.left(100.0) == 1
+
+
+def test_a_release_without_a_take_is_a_bug() -> None:
+    with pytest.raises(RuntimeError):
+        _budget().release()
+
+
+def test_a_clock_that_runs_backwards_gives_nothing_twice() -> None:
+    budget = _budget(queries_per_second=1, burst=1)
+    assert budget.take(110.0)
+    assert not budget.take(105.0)
+    assert not budget.take(110.5)
+    assert budget.take(111.0)
+
+
+@pytest.mark.parametrize(
+    ("taken", "share"),
+    [
+        pytest.param(0, 1.0, id="full"),
+        pytest.param(2, 0.5, id="half"),
+        pytest.param(4, 0.0, id="empty"),
+    ],
+)
+def test_the_share_left_falls_with_every_query(taken: int, share: float) -> None:
+    budget = _budget(burst=4)
+    for _ in range(taken):
+        budget.take(100.0)
+    assert budget.share_left(100.0) == share
+
+
+def test_nothing_is_left_while_too_many_are_in_flight() -> None:
+    budget = _budget(burst=4, most_in_flight=1)
+    budget.take(100.0)
+    assert budget.share_left(100.0) == 0
+
+
+@given(
+    rate=st.floats(0.1, 1000),
+    burst=st.integers(1, 50),
+    steps=st.lists(st.floats(0, 3), min_size=1, max_size=200),
+)
+def test_no_stretch_of_time_gets_more_than_burst_plus_rate(rate: float, burst: int, steps: list[float]) -> None:
+    budget = Budget(rate, burst, 10_000, now=0.0)
+    now = 0.0
+    sent: list[float] = []
+    for step in steps:
+        now += step
+        for _ in range(3):
+            if budget.take(now):
+                sent.append(now)
+    for first in range(len(sent)):
+        # From each send on: the count must fit whatever the stretch begins with.
+        for last in range(first, len(sent)):
+            assert last - first + 1 <= burst + rate * (sent[last] - sent[first]) + 1e-6

@@ -1,0 +1,132 @@
+"""TLS: whom we believe, and what an onlooker sees."""
+
+import asyncio
+import ssl
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.transports.stream import StreamTransport
+from dohproxy.upstream.transports.tls import make_context
+from dohproxy.wire.answer import Answer
+from tests.e2e.certificates import CertificateAuthority, CertificateFiles
+from tests.fakes import upstream as fakes
+from tests.fakes.upstream import FakeUpstream, make_query
+
+NAME = "ns0.example.net"
+QUERY = make_query()
+LONG = 10.0
+SOON = 0.3
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
+    """A private authority."""
+    return CertificateAuthority(tmp_path_factory.mktemp("upstream-authority"))
+
+
+def _server_context(files: CertificateFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    context.set_alpn_protocols(["dot"])
+    return context
+
+
+async def _ask(
+    fake: FakeUpstream,
+    server: ssl.SSLContext,
+    client: ssl.SSLContext,
+    *,
+    verify_name: str | None = None,
+    seconds: float = LONG,
+    times: int = 1,
+) -> list[Answer | Result]:
+    async with fake.running(server), asyncio.TaskGroup() as tasks:
+        url = replace(fake.config("tls").url, verify_name=verify_name)
+        transport = StreamTransport(url, most_connections=2, idle_seconds=60, context=client, tasks=tasks)
+        try:
+            return [await transport.exchange(QUERY, until=time.monotonic() + seconds) for _ in range(times)]
+        finally:
+            await transport.close()
+
+
+@pytest.mark.parametrize(
+    ("certified", "verify_name", "is_believed"),
+    [
+        pytest.param([NAME], NAME, True, id="the name that was configured"),
+        pytest.param(["other.example.net"], NAME, False, id="another name"),
+        pytest.param(["127.0.0.1"], None, True, id="the address where no name was configured"),
+        pytest.param([NAME], None, False, id="a name where the address must stand"),
+        pytest.param(["127.0.0.1"], NAME, False, id="the address where a name was configured"),
+    ],
+)
+async def test_the_certificate_must_bear(
+    authority: CertificateAuthority, certified: list[str], verify_name: str | None, is_believed: bool
+) -> None:
+    fake = FakeUpstream()
+    server = _server_context(authority.issue(certified))
+    [outcome] = await _ask(fake, server, make_context(authority.file), verify_name=verify_name)
+    assert isinstance(outcome, Answer) if is_believed else outcome is Result.UNREACHABLE
+    assert fake.asked == is_believed
+
+
+async def test_an_authority_nobody_knows_is_refused(authority: CertificateAuthority) -> None:
+    fake = FakeUpstream()
+    server = _server_context(authority.issue([NAME]))
+    assert await _ask(fake, server, make_context(), verify_name=NAME) == [Result.UNREACHABLE]
+    assert fake.asked == 0
+
+
+async def test_old_tls_is_refused(authority: CertificateAuthority) -> None:
+    server = _server_context(authority.issue([NAME]))
+    with pytest.warns(DeprecationWarning):
+        server.minimum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.warns(DeprecationWarning):
+        server.maximum_version = ssl.TLSVersion.TLSv1_1
+    server.set_ciphers("DEFAULT@SECLEVEL=0")
+    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [Result.UNREACHABLE]
+
+
+async def test_queries_are_padded_and_share_a_connection(authority: CertificateAuthority) -> None:
+    fake = FakeUpstream()
+    server = _server_context(authority.issue([NAME]))
+    outcomes = await _ask(fake, server, make_context(authority.file), verify_name=NAME, times=3)
+    assert all(isinstance(outcome, Answer) for outcome in outcomes)
+    assert [len(wire) % 128 for wire in fake.asked_over_stream] == [0, 0, 0]
+    assert fake.connections_made == 1
+
+
+async def test_a_handshake_that_never_comes_ends_with_the_attempt(authority: CertificateAuthority) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, asyncio.TaskGroup() as tasks:
+        url = replace(fakes.FakeUpstream(port=port).config("tls").url)
+        context = make_context(authority.file)
+        transport = StreamTransport(url, most_connections=1, idle_seconds=60, context=context, tasks=tasks)
+        assert await transport.exchange(QUERY, until=time.monotonic() + SOON) is Result.UNREACHABLE
+        await transport.close()
+
+
+def test_the_application_protocol_is_offered_and_the_name_is_checked() -> None:
+    context = make_context()
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert not context.hostname_checks_common_name
+
+
+def test_a_private_authority_is_trusted_besides_the_system_s(authority: CertificateAuthority) -> None:
+    assert make_context(authority.file).cert_store_stats()["x509"] == make_context().cert_store_stats()["x509"] + 1
+
+
+def test_a_missing_authority_file_is_an_error_at_start(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        make_context(tmp_path / "missing.pem")

@@ -1,0 +1,131 @@
+"""UDP: what is a reply, what is noise, and when the wait ends."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.transports.udp import UdpTransport
+from dohproxy.wire.answer import Answer
+from tests.fakes import upstream as fakes
+from tests.fakes.upstream import LOOPBACK, Act, FakeUpstream, make_query
+
+QUERY = make_query()
+SOON = 0.2
+"""Seconds: enough for loopback on a busy machine, for waits that must run out."""
+LONG = 10.0
+
+
+async def _exchange(fake: FakeUpstream, seconds: float) -> tuple[Answer | Result, int]:
+    async with fake.running():
+        transport = UdpTransport(fake.config().url)
+        outcome = await transport.exchange(QUERY, until=time.monotonic() + seconds)
+        return outcome, transport.ignored_packets
+
+
+async def test_an_answer_comes_back() -> None:
+    outcome, ignored = await _exchange(FakeUpstream(), LONG)
+    assert isinstance(outcome, Answer)
+    assert outcome.counts[0] == 1
+    assert ignored == 0
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        pytest.param(fakes.WRONG_ID, id="another id"),
+        pytest.param(fakes.WRONG_QUESTION, id="another question"),
+        pytest.param(fakes.ECHO, id="our own query"),
+        pytest.param(fakes.GARBAGE, id="no dns at all"),
+        pytest.param(Act(lambda _: [b"\x00"]), id="a single byte"),
+        pytest.param(fakes.UNREADABLE, id="a reply that cannot be read"),
+    ],
+)
+async def test_what_matches_nothing_is_counted_and_waited_past(noise: Act) -> None:
+    outcome, ignored = await _exchange(FakeUpstream(udp=[noise.then(fakes.ANSWER)]), LONG)
+    assert isinstance(outcome, Answer)
+    assert ignored == 1
+
+
+async def test_a_flood_of_forgeries_does_not_outlast_the_wait() -> None:
+    flood = Act(lambda query: [fakes.WRONG_ID.packets(query)[0]] * 50)
+    outcome, ignored = await _exchange(FakeUpstream(udp=[flood]), SOON)
+    assert outcome is Result.TIMEOUT
+    assert ignored == 50
+
+
+async def test_an_unreadable_reply_is_no_silence() -> None:
+    outcome, _ = await _exchange(FakeUpstream(udp=[fakes.UNREADABLE]), SOON)
+    assert outcome is Result.UNUSABLE
+
+
+async def test_silence_ends_with_the_attempt() -> None:
+    outcome, _ = await _exchange(FakeUpstream(udp=[fakes.SILENCE]), SOON)
+    assert outcome is Result.TIMEOUT
+
+
+async def test_a_port_where_nobody_listens_is_known_at_once() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((LOOPBACK, 0))
+        port = sock.getsockname()[1]
+    transport = UdpTransport(UpstreamAddress("udp", LOOPBACK, port))
+    async with asyncio.timeout(LONG):
+        outcome = await transport.exchange(QUERY, until=time.monotonic() + 10 * LONG)
+    assert outcome is Result.UNREACHABLE
+
+
+async def test_a_packet_from_another_address_never_arrives() -> None:
+    fake = FakeUpstream(udp=[fakes.SILENCE])
+    async with fake.running(), asyncio.TaskGroup() as tasks:
+        transport = UdpTransport(fake.config().url)
+        asked = tasks.create_task(transport.exchange(QUERY, until=time.monotonic() + SOON))
+        while not fake.asked_over_udp:
+            await asyncio.sleep(0.001)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
+            forger.sendto(fakes.make_reply(fake.asked_over_udp[0]), (LOOPBACK, fake.udp_ports[0]))
+    assert asked.result() is Result.TIMEOUT
+    assert transport.ignored_packets == 0
+
+
+async def test_every_query_has_a_port_and_an_id_of_its_own() -> None:
+    fake = FakeUpstream()
+    async with fake.running():
+        transport = UdpTransport(fake.config().url)
+        for _ in range(30):
+            await transport.exchange(QUERY, until=time.monotonic() + LONG)
+    # Drawn, so two may be equal; a counter would give steps that are all alike.
+    for numbers in (fake.udp_ports, [int.from_bytes(wire[:2]) for wire in fake.asked_over_udp]):
+        assert len(set(numbers)) > 25
+        steps = {later - earlier for earlier, later in zip(numbers, numbers[1:], strict=False)}
+        assert len(steps) > 20
+
+
+async def test_an_answer_as_large_as_a_datagram_can_be_is_read() -> None:
+    large = Act(lambda query: [_large_reply(query)])
+    outcome, _ = await _exchange(FakeUpstream(udp=[large]), LONG)
+    assert isinstance(outcome, Answer)
+    assert len(outcome.records) > 60_000
+
+
+def _large_reply(query: bytes) -> bytes:
+    reply = fakes.make_reply(query, records=0)
+    record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c" + (65_000).to_bytes(2) + bytes(65_000)
+    question_end = reply.index(b"\x00", 12) + 5
+    return reply[:6] + b"\x00\x01\x00\x00\x00\x00" + reply[12:question_end] + record
+
+
+async def test_a_cancelled_query_leaves_no_socket() -> None:
+    fake = FakeUpstream(udp=[fakes.SILENCE])
+    async with fake.running(), asyncio.TaskGroup() as tasks:
+        transport = UdpTransport(fake.config().url)
+        asked = tasks.create_task(transport.exchange(QUERY, until=time.monotonic() + LONG))
+        while not fake.asked_over_udp:
+            await asyncio.sleep(0.001)
+        asked.cancel()
+        await asyncio.wait([asked])
+        # Nobody has the port any more: a socket that was left open would hold it.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((LOOPBACK, fake.udp_ports[0]))
