@@ -1,0 +1,232 @@
+"""The composition root: builds every object once, runs them under one task group, and takes them down in order."""
+
+import asyncio
+import contextlib
+import mmap
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import ProcessCollector
+
+from dohproxy.cache import Cache
+from dohproxy.config import Config, LimitsConfig, ListenAddress
+from dohproxy.doh.request import RequestRules
+from dohproxy.frontends.connections import Connections
+from dohproxy.frontends.h1 import Http1Server
+from dohproxy.frontends.listener import Listener, open_listener
+from dohproxy.frontends.metrics_page import (
+    IDLE_SECONDS,
+    address_metrics,
+    admin_application,
+    connection_metrics,
+    metrics_application,
+)
+from dohproxy.frontends.peers import Peers
+from dohproxy.frontends.self_check import check_limits
+from dohproxy.frontends.service import Service
+from dohproxy.frontends.tls import context_of
+from dohproxy.observability.logs import RateLimit
+from dohproxy.observability.metrics import Metrics, counter
+from dohproxy.observability.sources import admission_metrics, cache_metrics, resolver_metrics
+from dohproxy.pipeline import Pipeline, learn_into
+from dohproxy.policy.admission import Admission
+from dohproxy.policy.gcra import SLOT_BYTES, Gcra
+from dohproxy.policy.identity import Identities
+from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
+from dohproxy.upstream.resolver import Resolver
+
+SWEEP_SECONDS: Final = 1.0
+"""Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
+SECRET_BYTES: Final = 32
+"""Of the key under which client addresses are hashed; made anew at each start and never written."""
+
+_log = structlog.get_logger("dohproxy.app")
+clock: Final = time.monotonic
+"""The one clock: event loops run on it too, so deadlines of the core are deadlines of the loop."""
+
+
+def build_admission(limits: LimitsConfig) -> Admission:
+    """Return the limits, over memory that a forked worker would share."""
+
+    def client_limit(per_second: float, burst: float) -> ClientLimit:
+        tables = [memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))) for _ in range(3)]
+        return build_client_limit(
+            *tables,
+            per_second=per_second,
+            burst=burst,
+            network_factor=limits.network_factor,
+            site_factor=limits.site_factor,
+        )
+
+    total = Gcra(
+        memoryview(mmap.mmap(-1, SLOT_BYTES)),
+        per_second=limits.total_requests_per_second,
+        burst=limits.total_requests_burst,
+    )
+    requests = client_limit(limits.requests_per_second, limits.requests_burst)
+    misses = client_limit(limits.misses_per_second, limits.misses_burst)
+    return Admission(requests, misses, total, limits.waiting_misses)
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What one process holds besides its sockets."""
+
+    cache: Cache
+    admission: Admission
+    resolver: Resolver
+    metrics: Metrics
+    service: Service
+
+
+def build_core(config: Config, tasks: asyncio.TaskGroup) -> Core:
+    """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
+    cache = Cache(config.cache)
+    admission = build_admission(config.limits)
+    metrics = Metrics()
+    resolver = Resolver(
+        config.upstreams, config.resolver, learn_into(cache, clock), tasks, clock, random.SystemRandom()
+    )
+    rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
+    pipeline = Pipeline(
+        rules,
+        admission,
+        cache,
+        resolver,
+        observe=metrics.observe,
+        clock=clock,
+        deadline_seconds=config.resolver.deadline_seconds,
+    )
+    return Core(cache, admission, resolver, metrics, Service(pipeline))
+
+
+async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log_limit: RateLimit) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
+    certificate cannot be used, LimitsNotInForce if aiohttp does not enforce a limit.
+    """
+    tls = context_of(config.tls)
+    with contextlib.ExitStack() as sockets:
+        listening = [sockets.enter_context(open_listener(address)) for address in config.server.listen]
+        side_doors = _open_side_doors(config, sockets)
+        stop = _stop_on_signals()
+        async with asyncio.TaskGroup() as tasks:
+            core = build_core(config, tasks)
+            identities = Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks)
+            peers = Peers(identities, config.clients)
+            register = Connections(config.connections)
+            server = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
+            check_limits(server)
+            _add_sources(core, register, peers, log_limit)
+            runners = await _start_side_doors(side_doors, core)
+            background = [tasks.create_task(_sweep_forever(register))]
+            background += [
+                tasks.create_task(Listener(one, server.door, register, peers, tls).accept_forever())
+                for one in listening
+            ]
+            announce(tuple(_bound_address(one) for one in listening))
+            await stop.wait()
+            _log.info("stopping: requests under way are finished, nothing new is taken")
+            sockets.close()
+            await _drain(register)
+            for task in background:
+                task.cancel()
+            await core.resolver.close()
+            for runner in runners:
+                await runner.cleanup()
+
+
+async def _drain(register: Connections) -> None:
+    register.drain()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(register.limits.drain_seconds):
+            await register.wait_empty()
+    register.cut()
+
+
+async def _sweep_forever(register: Connections) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        register.sweep(clock())
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+# --- Metrics and admin ---
+
+
+def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str, socket.socket]:
+    """Bind the metrics and admin listeners that are configured, before anything is served."""
+    opened = {}
+    if config.metrics is not None:
+        opened["metrics"] = sockets.enter_context(open_listener(config.metrics.listen, key="metrics.listen"))
+    if config.admin is not None:
+        address = ListenAddress("unix", path=str(config.admin.socket))
+        opened["admin"] = sockets.enter_context(open_listener(address, key="admin.socket"))
+    return opened
+
+
+async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) -> list[web.AppRunner]:
+    runners = []
+    for name, opened in side_doors.items():
+        application = (
+            metrics_application(core.metrics.registry())
+            if name == "metrics"
+            else admin_application(lambda: _snapshot(core))
+        )
+        runner = web.AppRunner(application, access_log=None, keepalive_timeout=IDLE_SECONDS)
+        await runner.setup()
+        await web.SockSite(runner, opened).start()
+        runners.append(runner)
+    return runners
+
+
+def _add_sources(core: Core, register: Connections, peers: Peers, log_limit: RateLimit) -> None:
+    metrics = core.metrics
+    metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
+    metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
+    metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
+    metrics.add_source(lambda: connection_metrics(register.statistics()))
+    metrics.add_source(lambda: address_metrics(peers.statuses))
+    metrics.add_source(
+        lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", log_limit.swallowed)]
+    )
+    metrics.add_source(lambda: ProcessCollector(registry=None).collect())
+
+
+def _snapshot(core: Core) -> dict[str, Any]:
+    """Return what the admin socket's /status shows."""
+    now = clock()
+    resolver = core.resolver.statistics(now)
+    return {
+        "cache": asdict(core.cache.statistics()),
+        "limits": asdict(core.admission.statistics(now)),
+        "upstreams": [_upstream_snapshot(upstream) for upstream in resolver.upstreams],
+    }
+
+
+def _upstream_snapshot(upstream: Any) -> dict[str, Any]:
+    return {name: getattr(upstream, name) for name in upstream.__slots__}
+
+
+def _bound_address(listening: socket.socket) -> str:
+    """Return where a socket listens, with the port that the system chose for port 0."""
+    name = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    return f"[{name[0]}]:{name[1]}" if listening.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"

@@ -1,0 +1,205 @@
+"""The command line: verbs, exit codes and sentences. What they do is elsewhere.
+
+Exit codes: 0 all is well; 1 the configuration or the service is not; 2 the command line cannot be understood.
+"""
+
+import asyncio
+import base64
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+
+import dohproxy
+from dohproxy.app import clock, serve
+from dohproxy.config import (
+    Config,
+    ConfigError,
+    Problem,
+    TlsConfig,
+    UpstreamAddress,
+    UpstreamConfig,
+    check_files,
+    check_warnings,
+    default_config,
+    load,
+    render,
+)
+from dohproxy.doh.stamp import doh_stamp
+from dohproxy.frontends.healthcheck import Unhealthy, check_health
+from dohproxy.frontends.self_check import LimitsNotInForce
+from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
+from dohproxy.frontends.tls import context_of
+from dohproxy.observability.logs import configure_logs
+
+RESOLV_CONF: Final = Path("/etc/resolv.conf")
+MOST_SYSTEM_RESOLVERS: Final = 3
+"""resolv.conf(5) itself looks at no more."""
+
+_config_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The configuration, a TOML file. Without it: this machine's resolvers, on loopback, to try things out.",
+)
+_required_config_option = click.option(
+    "--config", "file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The configuration file."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(dohproxy.__version__, prog_name="dohproxy")
+def main() -> None:
+    """A hardened DNS-over-HTTPS proxy in front of somebody else's resolvers, or your own."""
+
+
+@main.command("serve")
+@_config_option
+def serve_verb(file: Path | None) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests under way are finished."""
+    try:
+        if file is not None:
+            config = _checked(load(file))
+            _run(config, lambda addresses: _say(f"dohproxy {dohproxy.__version__} serves on {', '.join(addresses)}"))
+        else:
+            with _trial_config() as (config, certificate):
+                _run(config, lambda addresses: _say(trial_text(config, addresses[0], certificate)))
+    except ConfigError as error:
+        _fail(render(error))
+    except LimitsNotInForce as error:
+        _fail(str(error))
+
+
+@main.command("check")
+@_required_config_option
+def check_verb(file: Path) -> None:
+    """Read the configuration and the files it names; tell every error, each with its remedy."""
+    try:
+        config = _checked(load(file))
+    except ConfigError as error:
+        _fail(render(error))
+    _say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
+
+
+@main.command("healthcheck")
+@_required_config_option
+def healthcheck_verb(file: Path) -> None:
+    """Ask the running service one question that it answers by itself; exit 0 if it does."""
+    try:
+        check_health(load(file))
+    except ConfigError as error:
+        _fail(render(error))
+    except Unhealthy as error:
+        _fail(f"unhealthy: {error}")
+    _say("healthy")
+
+
+def _checked(config: Config) -> Config:
+    """Return the configuration if the files it names can be used too; print what is allowed but hardly meant."""
+    problems = check_files(config)
+    if problems:
+        raise ConfigError(problems)
+    context_of(config.tls)
+    for warning in check_warnings(config):
+        click.echo(f"warning: {warning.path} {warning.sentence}", err=True)
+    return config
+
+
+def _run(config: Config, announce: Any) -> None:
+    limit = configure_logs(config.log, clock)
+    with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
+        try:
+            runner.run(serve(config, announce, limit))
+        except* ConfigError as group:
+            raise next(_leaves(group)) from None
+        except* LimitsNotInForce as group:
+            raise next(_leaves(group)) from None
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _loop_factory(config: Config) -> Any:
+    """Return uvloop's loop. Without it an idle TLS connection costs 287 KiB instead of 33."""
+    try:
+        import uvloop
+    except ImportError:
+        if config.tls is not None and sys.platform != "win32":
+            problem = Problem("tls", "needs uvloop to keep memory bounded; install it (pip install uvloop)")
+            raise ConfigError((problem,)) from None
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+# --- Without a file ---
+
+
+@contextmanager
+def _trial_config() -> Iterator[tuple[Config, Path]]:
+    """Give a configuration to try things out: this machine's resolvers, a certificate made for the occasion."""
+    config = default_config(system_upstreams(RESOLV_CONF))
+    with tempfile.TemporaryDirectory(prefix="dohproxy-") as directory:
+        certificate, key = write_throwaway_certificate(Path(directory), config.server.host)
+        yield replace(config, tls=TlsConfig(certificate, key)), certificate
+
+
+def system_upstreams(resolv_conf: Path) -> tuple[UpstreamConfig, ...]:
+    """Return the resolvers that this machine uses. Raises ConfigError if none can be found."""
+    try:
+        lines = resolv_conf.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        lines = []
+        reason = f"{resolv_conf} cannot be read ({error.strerror})"
+    else:
+        reason = f"{resolv_conf} names no resolver"
+    words = [line.split() for line in lines]
+    hosts = [word[1] for word in words if len(word) > 1 and word[0] == "nameserver"][:MOST_SYSTEM_RESOLVERS]
+    if not hosts:
+        sentence = f'{reason}; write a file with an [[upstream]], for instance url = "tls://192.0.2.53#ns0.example.net"'
+        raise ConfigError((Problem("upstream", f"none is configured: {sentence}, and give it with --config"),))
+    return tuple(
+        UpstreamConfig(name=f"system{number}", url=UpstreamAddress("udp", host, 53))
+        for number, host in enumerate(dict.fromkeys(hosts))
+    )
+
+
+def trial_text(config: Config, address: str, certificate: Path) -> str:
+    """Return what a newcomer is shown: the URL, the stamp, and a command to try."""
+    url = f"https://{address}{config.server.path}"
+    port = address.rpartition(":")[2]
+    host = f"{config.server.host}:{port}"
+    stamp = doh_stamp(address, [tbs_hash(certificate)], host, config.server.path)
+    upstreams = ", ".join(str(upstream.url) for upstream in config.upstreams)
+    query = base64.urlsafe_b64encode(
+        bytes.fromhex("00000100000100000000000007657861") + b"mple\x03com\x00\x00\x01\x00\x01"
+    )
+    return "\n".join((
+        f"dohproxy {dohproxy.__version__} serves {url}",
+        f"with a throw-away certificate, asking {upstreams}",
+        "",
+        f"stamp:  {stamp}",
+        f"try:    curl --doh-insecure --doh-url {url} https://example.com/",
+        f"        curl --insecure '{url}?dns={query.decode().rstrip('=')}' --output - | od -c",
+        "",
+        "Ctrl-C ends it. For real service write a file: dohproxy serve --config FILE",
+    ))  # fmt: skip
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+    sys.stdout.flush()
+
+
+def _fail(text: str) -> NoReturn:
+    click.echo(text, err=True)
+    sys.exit(1)

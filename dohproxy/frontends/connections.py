@@ -1,0 +1,163 @@
+"""All open connections: how many there may be, and which have overstayed.
+
+aiohttp closes idle connections by itself. It does not notice a header that drips in, a response that nobody reads, or
+a connection that has lived too long; so one sweep a second looks at all of them. The rules are pure: a connection
+says what it is waiting for and since when, and `verdict_on` decides.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from dohproxy.config import ConnectionsConfig
+
+
+class Closing(StrEnum):
+    """Why the server closed or refused a connection; metric label."""
+
+    TOO_MANY = "too_many"
+    PROXY_HEADER = "proxy_header"
+    HANDSHAKE = "handshake"
+    HEADER_DEADLINE = "header_deadline"
+    HEADER_FLOOD = "header_flood"
+    WRITE_DEADLINE = "write_deadline"
+    QUEUE_FULL = "queue_full"
+    AGE = "age"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a connection is waiting for; instants are monotonic seconds, None where it does not."""
+
+    opened: float
+    header_since: float | None
+    """A header has begun and not ended."""
+    writing_since: float | None
+    """Bytes are queued that the client does not take."""
+    queued_bytes: int
+    idle: bool
+    """Between two requests."""
+
+
+class Connection(Protocol):
+    """A door's side of one connection."""
+
+    def waiting(self, now: float) -> Waiting:
+        """Return what this connection is waiting for."""
+
+    def close_for(self, closing: Closing) -> None:
+        """Close: politely where nothing is under way, else at once."""
+
+    def finish_soon(self) -> None:
+        """Close after the request under way, at once if there is none."""
+
+
+def verdict_on(waiting: Waiting, now: float, limits: ConnectionsConfig) -> Closing | None:
+    """Return why a connection must go, or None."""
+    if waiting.header_since is not None and now - waiting.header_since > limits.header_seconds:
+        return Closing.HEADER_DEADLINE
+    if waiting.queued_bytes > limits.max_queued_bytes:
+        return Closing.QUEUE_FULL
+    if waiting.writing_since is not None and now - waiting.writing_since > limits.write_seconds:
+        return Closing.WRITE_DEADLINE
+    if waiting.idle and now - waiting.opened > limits.max_age_seconds:
+        return Closing.AGE
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatistics:
+    """The connections at one instant."""
+
+    open: int
+    max_total: int
+    accepted: int
+    closed: dict[Closing, int]
+
+
+class Connections:
+    """The register of open connections, bounded by `max_total`."""
+
+    def __init__(self, limits: ConnectionsConfig) -> None:
+        self.limits = limits
+        self.draining = False
+        self._open: set[Connection] = set()
+        self.places_taken = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._accepted = 0
+        self._closed: Counter[Closing] = Counter()
+
+    def take_place(self) -> "Place | None":
+        """Return a place for a socket just accepted, before a byte of it is read; None if all are taken."""
+        if self.places_taken >= self.limits.max_total:
+            self.count(Closing.TOO_MANY)
+            return None
+        self.places_taken += 1
+        self._accepted += 1
+        self._empty.clear()
+        return Place(self)
+
+    def free_place(self) -> None:
+        """A socket is closed; `Place.free` calls this once."""
+        self.places_taken -= 1
+        if not self.places_taken:
+            self._empty.set()
+
+    async def wait_empty(self) -> None:
+        """Wait until no connection is left."""
+        await self._empty.wait()
+
+    def add(self, connection: Connection) -> None:
+        """A door has begun to serve its connection."""
+        self._open.add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        """A door's connection is lost."""
+        self._open.discard(connection)
+
+    def count(self, closing: Closing) -> None:
+        """Note one connection closed or refused by us."""
+        self._closed[closing] += 1
+
+    def sweep(self, now: float) -> None:
+        """Close every connection that has overstayed."""
+        for connection in list(self._open):
+            closing = verdict_on(connection.waiting(now), now, self.limits)
+            if closing is not None:
+                self.count(closing)
+                connection.close_for(closing)
+
+    def drain(self) -> None:
+        """Let requests under way end, close everything else, and take nothing new."""
+        self.draining = True
+        for connection in list(self._open):
+            connection.finish_soon()
+
+    def cut(self) -> None:
+        """Close what is still open after draining."""
+        for connection in list(self._open):
+            self.count(Closing.DRAIN)
+            connection.close_for(Closing.DRAIN)
+
+    def statistics(self) -> ConnectionStatistics:
+        """Return a frozen snapshot."""
+        return ConnectionStatistics(self.places_taken, self.limits.max_total, self._accepted, dict(self._closed))
+
+
+class Place:
+    """One socket's right to be open. Freed once, however many of its holders think it is theirs to do."""
+
+    __slots__ = ("_connections",)
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections: Connections | None = connections
+
+    def free(self) -> None:
+        """The socket is closed."""
+        if self._connections is not None:
+            self._connections.free_place()
+            self._connections = None

@@ -1,0 +1,346 @@
+"""The HTTP/1.1 door: aiohttp's parser and request loop, with hits answered where the bytes arrive.
+
+`Http1Door` is aiohttp's own connection handler with one habit added. When a read completes a request while nothing
+is under way, it walks as far as can be walked without waiting. A finished response is written in that very callback.
+A `Miss`, or anything unusual (an incomplete body, HTTP/1.0, a client that does not read), is left to aiohttp's request
+loop, which calls `Http1Server.answer` for it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+from aiohttp import web
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDictProxy
+
+from dohproxy.config import ConnectionsConfig
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.frontends.h1_render import Rendered, render
+from dohproxy.frontends.peers import Peers
+from dohproxy.frontends.service import Service
+from dohproxy.pipeline import Miss
+from dohproxy.verdict import Client, Door, Reason
+
+LONGEST_LINE: Final = 8_190
+"""Bytes of a request line that are read at all; over 4,096 the walk says 414 by itself."""
+MOST_FIELDS: Final = 64
+"""Header fields; real clients send at most a dozen, dnsdist takes 256, aiohttp 128."""
+LONGEST_FIELD: Final = 4_096
+"""Bytes of one header field; X-Padding of 1,000 characters is the longest seen."""
+LARGEST_HEADER: Final = 8_192
+"""Bytes of all header fields together, as the outcome table says."""
+LARGEST_UNFINISHED_HEADER: Final = LONGEST_LINE + LARGEST_HEADER + 4_096
+"""Bytes read while a header has not ended, before the connection is cut."""
+READ_BUFFER_BYTES: Final = 16_384
+"""aiohttp's soft limit for a body that arrives faster than it is read; a body here is one small packet."""
+
+
+class Http1Door(RequestHandler):
+    """One HTTP/1.1 connection."""
+
+    __slots__ = (
+        "_client",
+        "_clock",
+        "_header_bytes",
+        "_header_since",
+        "_http1",
+        "_opened",
+        "_packed",
+        "_place",
+        "_ready",
+        "_writing_since",
+    )
+
+    def __init__(self, server: "Http1Server", packed: bytes | None, place: Place, **limits: Any) -> None:
+        """`packed`: the peer's address, None for a Unix socket. `limits`: aiohttp's keywords."""
+        super().__init__(server, loop=server.loop, **limits)
+        self._max_msg_queue_size = server.register.limits.max_pipelined
+        self._msg_queue_resume_size = self._max_msg_queue_size // 2
+        self._http1 = server
+        self._clock = server.clock
+        self._packed = packed
+        self._place = place
+        self._client = server.peers.of_connection(packed)
+        self._opened = server.clock()
+        self._header_since: float | None = None
+        self._header_bytes = 0
+        self._writing_since: float | None = None
+        self._ready: Miss | HttpResponse | None = None
+
+    # --- Bytes in ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Register, and begin."""
+        self._http1.register.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Give back what the connection held."""
+        self._http1.register.remove(self)
+        self._place.free()
+        ready, self._ready = self._ready, None
+        if isinstance(ready, Miss):
+            self._http1.service.abandon(ready)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and answer at once what can be."""
+        waiter = self._waiter
+        parsed_before = self._request_count
+        # aiohttp's loop must not wake before we have looked; it pops a message without asking if there is one.
+        self._waiter = None
+        super().data_received(data)
+        self._waiter = waiter
+        if self._request_count != parsed_before:
+            self._header_since = None
+            self._header_bytes = 0
+        else:
+            self._header_goes_on(len(data))
+        if waiter is None or waiter.done() or not self._messages:
+            return
+        self._answer_at_once()
+        if self._messages and not waiter.done():
+            waiter.set_result(None)
+
+    def _header_goes_on(self, count: int) -> None:
+        if self._request_in_progress or self._messages:
+            return  # a body's bytes
+        if self._header_since is None:
+            self._header_since = self._clock()
+        self._header_bytes += count
+        if self._header_bytes > LARGEST_UNFINISHED_HEADER:
+            self._http1.register.count(Closing.HEADER_FLOOD)
+            self._send(self.turn_away(Reason.HEADERS_TOO_LARGE), close=True)
+            self.force_close()
+
+    def _answer_at_once(self) -> None:
+        now = self._clock()
+        while self._messages:
+            message, payload = self._messages[0]
+            if not isinstance(message, RawRequestMessage) or not self._can_answer_at_once(message, payload):
+                return
+            result = self._http1.begin(self, message, payload.read_nowait(), now)
+            if isinstance(result, Miss) or result.close:
+                self._ready = result
+                return
+            self._messages.popleft()
+            self._parser.message_consumed()  # type: ignore[union-attr]
+            self._http1.requests_count += 1
+            self._send(result, close=False)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+
+    def _can_answer_at_once(self, message: RawRequestMessage, payload: StreamReader) -> bool:
+        return bool(
+            message.version == HttpVersion11
+            and not message.should_close
+            and not message.upgrade
+            and payload.is_eof()
+            and payload.exception() is None
+            and not self._paused
+            and not self.must_close()
+        )
+
+    # --- Bytes out ---
+
+    def _send(self, response: HttpResponse, *, close: bool) -> None:
+        if self.transport is not None:
+            self.transport.write(render(response, close=close))
+
+    def invite_body(self) -> None:
+        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1)."""
+        if self.transport is not None:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def must_close(self) -> bool:
+        """Tell whether the response being written has to be the connection's last."""
+        register = self._http1.register
+        return (
+            register.draining
+            or self._request_count >= register.limits.max_requests
+            or self._clock() - self._opened > register.limits.max_age_seconds
+        )
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what aiohttp could not parse. Nothing is logged: it is the network's noise, and counted."""
+        return Rendered(self.turn_away(reason_of_parse_error(exc)), close=True)
+
+    def turn_away(self, reason: Reason) -> HttpResponse:
+        """Refuse something on this connection that never became a request."""
+        return self._http1.service.turn_away(reason, self._client, Door.HTTP1, self._clock())
+
+    # --- What the server and the register ask ---
+
+    def take_ready(self) -> Miss | HttpResponse | None:
+        """Return what the synchronous half has left for the request at the head of the queue, once."""
+        ready, self._ready = self._ready, None
+        return ready
+
+    def client_of(self, message: RawRequestMessage) -> Client:
+        """Return whom this request is from; behind a front proxy each request may have another client."""
+        source = self._http1.peers.field
+        if source is None:
+            return self._client
+        return self._http1.peers.of_request(self._packed, message.headers.getall(source, ()))
+
+    def waiting(self, now: float) -> Waiting:
+        """Return what this connection is waiting for."""
+        queued = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        if not queued:
+            self._writing_since = None
+        elif self._writing_since is None:
+            self._writing_since = now
+        busy = self._request_in_progress or bool(self._messages)
+        return Waiting(
+            opened=self._opened,
+            header_since=None if busy else self._header_since,
+            writing_since=self._writing_since,
+            queued_bytes=queued,
+            idle=not busy and self._header_since is None and not queued,
+        )
+
+    def close_for(self, closing: Closing) -> None:
+        """Close; without ceremony where the client does not read."""
+        transport = self.transport
+        if closing is Closing.HEADER_DEADLINE:
+            self._send(self.turn_away(Reason.SLOW_REQUEST), close=True)
+        self.force_close()
+        if transport is not None and closing in (Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.DRAIN):
+            transport.abort()
+
+    def finish_soon(self) -> None:
+        """Close after the request under way, at once if there is none."""
+        if self._request_in_progress or self._messages:
+            return  # its response says "connection: close"
+        self.force_close()
+
+
+class Http1Server(web.Server):
+    """Makes doors, and answers what they leave to aiohttp's request loop."""
+
+    def __init__(
+        self,
+        service: Service,
+        peers: Peers,
+        register: Connections,
+        clock: Callable[[], float],
+        *,
+        max_query_bytes: int,
+    ) -> None:
+        super().__init__(self.answer, request_factory=self._make_request, handler_cancellation=True)
+        self.loop = asyncio.get_running_loop()
+        self.service = service
+        self.peers = peers
+        self.register = register
+        self.clock = clock
+        self._max_query_bytes = max_query_bytes
+
+    def door(self, packed: bytes | None, place: Place) -> Http1Door:
+        """Return the handler for one new connection. Raises TypeError if aiohttp does not know one of our limits:
+        its own factory would drop them all and go on."""
+        return Http1Door(self, packed, place, **aiohttp_limits(self.register.limits))
+
+    def begin(self, door: Http1Door, message: RawRequestMessage, body: bytes, now: float) -> HttpResponse | Miss:
+        """Start the walk for one complete request."""
+        client = door.client_of(message)
+        if sum(len(name) + len(value) + 4 for name, value in message.raw_headers) > LARGEST_HEADER:
+            return self.service.turn_away(Reason.HEADERS_TOO_LARGE, client, Door.HTTP1, now)
+        return self.service.begin(read_message(message, body), client, Door.HTTP1, now)
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer the request at the head of a connection's queue."""
+        door = cast(Http1Door, request.protocol)
+        message = request._message
+        result = door.take_ready()
+        if result is None:
+            result = await self._begin_with_body(door, request, message)
+        if isinstance(result, Miss):
+            result = await self.service.resolve(result, door.client_of(message))
+        close = result.close or message.should_close or message.version != HttpVersion11 or door.must_close()
+        return Rendered(result, close=close)
+
+    async def _begin_with_body(
+        self, door: Http1Door, request: web.BaseRequest, message: RawRequestMessage
+    ) -> HttpResponse | Miss:
+        now = self.clock()
+        if message.version not in (HttpVersion10, HttpVersion11):
+            return door.turn_away(Reason.BAD_HTTP)
+        announced = request.content_length
+        if announced is not None and announced > self._max_query_bytes:
+            # Not read; the walk still says first what else is wrong.
+            return self.begin(door, message, bytes(self._max_query_bytes + 1), now)
+        if request.headers.get("expect", "").lower() == "100-continue" and not request.content.is_eof():
+            door.invite_body()
+        try:
+            async with asyncio.timeout(self.register.limits.body_seconds):
+                body = await request.read()
+        except TimeoutError:
+            return door.turn_away(Reason.SLOW_REQUEST)
+        except web.HTTPRequestEntityTooLarge:
+            return self.begin(door, message, bytes(self._max_query_bytes + 1), now)
+        except web.RequestPayloadError:
+            return door.turn_away(Reason.BAD_HTTP)
+        return self.begin(door, message, body, self.clock())
+
+    def _make_request(
+        self, message: RawRequestMessage, payload: StreamReader, protocol: RequestHandler, writer: Any, task: Any
+    ) -> web.BaseRequest:
+        limit = self._max_query_bytes
+        return web.BaseRequest(message, payload, protocol, writer, task, self.loop, client_max_size=limit)
+
+
+def aiohttp_limits(limits: ConnectionsConfig) -> dict[str, Any]:
+    """Return the keywords that aiohttp's handler is built with."""
+    return {
+        "keepalive_timeout": limits.idle_seconds,
+        "tcp_keepalive": True,
+        "access_log": None,
+        "max_line_size": LONGEST_LINE,
+        "max_headers": MOST_FIELDS,
+        "max_field_size": LONGEST_FIELD,
+        "lingering_time": 0,
+        "read_bufsize": READ_BUFFER_BYTES,
+        "auto_decompress": False,
+    }
+
+
+def read_message(message: RawRequestMessage, body: bytes) -> HttpRequest:
+    """Return what the walk needs of an HTTP/1.1 request."""
+    headers = message.headers
+    return HttpRequest(
+        method=message.method,
+        target=message.path,
+        body=body,
+        accept=_field(headers, "Accept"),
+        content_type=_field(headers, "Content-Type"),
+        content_encoding=_field(headers, "Content-Encoding"),
+        pad_header="X-Pad" in headers,
+    )
+
+
+def _field(headers: "CIMultiDictProxy[str]", name: str) -> str | None:
+    values: Sequence[str] = headers.getall(name, ())
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else ", ".join(values)
+
+
+def reason_of_parse_error(error: BaseException | None) -> Reason:
+    """Return what became of bytes that aiohttp's parser refused."""
+    if isinstance(error, LineTooLong):
+        return Reason.HEADERS_TOO_LARGE if error.args[1] == LONGEST_FIELD else Reason.TARGET_TOO_LONG
+    if isinstance(error, BadHttpMethod) and "HTTPS" not in str(error):
+        return Reason.METHOD_UNKNOWN
+    if error is not None and "header" in str(error).lower() and "many" in str(error).lower():
+        return Reason.HEADERS_TOO_LARGE
+    return Reason.BAD_HTTP

@@ -1,0 +1,49 @@
+"""HTTP/1.1 responses as bytes, the same for answers given at once and for those that were waited for."""
+
+import http
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.helpers import rfc822_formatted_time
+
+from dohproxy.doh.exchange import HttpResponse
+
+_STATUS_LINES: Final[Mapping[int, str]] = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in http.HTTPStatus
+}
+
+
+def render(response: HttpResponse, *, close: bool) -> bytes:
+    """Return the whole response. Content-Length always and never chunks: some clients read nothing else.
+
+    Date is required of an origin server (RFC 9110 section 6.6.1); nothing else is said about the server.
+    """
+    head = [_STATUS_LINES[response.status]]
+    head += [f"{name}: {value}\r\n" for name, value in response.fields]
+    head.append(f"content-length: {len(response.body)}\r\ndate: {rfc822_formatted_time()}\r\n")
+    head.append("connection: close\r\n\r\n" if close else "\r\n")
+    return "".join(head).encode("ascii") + response.body
+
+
+class Rendered(web.StreamResponse):
+    """A finished response on its way through aiohttp's request loop, which only has to send it."""
+
+    def __init__(self, response: HttpResponse, *, close: bool) -> None:
+        super().__init__(status=response.status)
+        self._wire = render(response, close=close)
+        self._keep_alive = not close
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write everything, and wait while the client does not read (the write deadline ends that)."""
+        writer = request.writer
+        transport = writer.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        transport.write(self._wire)
+        await writer.drain()
+        return writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to be written."""

@@ -1,0 +1,75 @@
+"""The `healthcheck` verb: one real DoH query to the running service, answered without any upstream.
+
+It asks for `localhost`, so it says whether this process serves, and does not fail because somebody else is down.
+"""
+
+import contextlib
+import http.client
+import ipaddress
+import socket
+import ssl
+from typing import Final
+
+from dohproxy.config import Config, ListenAddress
+from dohproxy.doh.media import DNS_MESSAGE
+from dohproxy.policy.forwarded import TrustedNetworks
+from dohproxy.policy.proxy_protocol import local_header
+from dohproxy.wire.name import from_text
+from dohproxy.wire.numbers import HEADER_BYTES
+
+TIMEOUT_SECONDS: Final = 5.0
+"""As long as a stub waits; what takes longer is not healthy."""
+_QUERY: Final = b"\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + from_text("localhost") + b"\x00\x01\x00\x01"
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced, not bound
+
+
+class Unhealthy(Exception):
+    """The service does not answer as it should; the message is for the operator."""
+
+
+def check_health(config: Config) -> None:
+    """Ask the first listener of `config`. Raises Unhealthy with the reason."""
+    address = config.server.listen[0]
+    try:
+        status, media, body = _ask(address, config)
+    except (OSError, http.client.HTTPException) as error:
+        raise Unhealthy(f"no answer from {address}: {error}") from None
+    if status != http.HTTPStatus.OK:
+        raise Unhealthy(f"{address} answers with HTTP status {status}")
+    if media != DNS_MESSAGE or len(body) <= HEADER_BYTES or body[3] & 0x0F:
+        raise Unhealthy(f"{address} answers with something else than an address for localhost")
+
+
+def _ask(address: ListenAddress, config: Config) -> tuple[int, str | None, bytes]:
+    with contextlib.closing(_connect(address)) as plain:
+        if config.clients.address_from == "proxy-protocol" and _is_trusted(plain, config):
+            plain.sendall(local_header())
+        connection = http.client.HTTPConnection(config.server.host)
+        connection.sock = plain if config.tls is None else _secure(plain, config.server.host)
+        with contextlib.closing(connection):
+            connection.request("POST", config.server.path, _QUERY, {"content-type": DNS_MESSAGE, "accept": DNS_MESSAGE})
+            response = connection.getresponse()
+            return response.status, response.headers.get("content-type"), response.read()
+
+
+def _connect(address: ListenAddress) -> socket.socket:
+    if address.kind == "unix":
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connected.settimeout(TIMEOUT_SECONDS)
+        connected.connect(str(address.path))
+        return connected
+    return socket.create_connection((_LOOPBACK.get(address.host, address.host), address.port), TIMEOUT_SECONDS)
+
+
+def _secure(plain: socket.socket, host: str) -> ssl.SSLSocket:
+    """Start TLS without judging the certificate: that it expires is for the metrics to say, in good time."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain, server_hostname=host)
+
+
+def _is_trusted(plain: socket.socket, config: Config) -> bool:
+    """Tell whether the service sees in us a front proxy, and so waits for a PROXY header."""
+    packed = None if plain.family == socket.AF_UNIX else ipaddress.ip_address(plain.getsockname()[0]).packed
+    return TrustedNetworks([str(entry) for entry in config.clients.trusted_proxies]).includes(packed)

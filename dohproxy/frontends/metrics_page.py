@@ -1,0 +1,50 @@
+"""The metrics listener and the admin socket: small aiohttp applications, apart from the door."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client.core import Metric
+
+from dohproxy.frontends.connections import Closing, ConnectionStatistics
+from dohproxy.observability.metrics import counter, gauge, labelled_counter
+from dohproxy.policy.forwarded import Status
+
+IDLE_SECONDS: Final = 75.0
+"""A scraper keeps its connection between scrapes, commonly 15 to 60 seconds apart."""
+
+
+def connection_metrics(connections: ConnectionStatistics) -> Iterator[Metric]:
+    """Yield the figures of the register of connections."""
+    yield gauge("dohproxy_connections", "Connections open, handshakes included.", connections.open)
+    yield gauge("dohproxy_max_connections", "Connections that may be open.", connections.max_total)
+    yield counter("dohproxy_connections_accepted", "Connections given a place.", connections.accepted)
+    closed = [((closing.value,), float(connections.closed.get(closing, 0))) for closing in Closing]
+    yield labelled_counter("dohproxy_connections_closed", "Connections closed by us, by reason.", ("reason",), closed)
+
+
+def address_metrics(statuses: dict[Status, int]) -> Iterator[Metric]:
+    """Yield how clients' addresses were found behind a front proxy."""
+    values = [((status.value,), float(statuses.get(status, 0))) for status in Status]
+    yield labelled_counter("dohproxy_client_address", "Requests by where the address came from.", ("status",), values)
+
+
+def metrics_application(registry: CollectorRegistry) -> web.Application:
+    """Return the application behind `[metrics] listen`."""
+    application = web.Application()
+    application.router.add_get("/metrics", make_aiohttp_handler(registry))
+    return application
+
+
+def admin_application(snapshot: Callable[[], dict[str, Any]]) -> web.Application:
+    """Return the application behind `[admin] socket`; `snapshot` gives what `/status` shows, ready for JSON."""
+
+    async def status(_: web.Request) -> web.Response:
+        return web.json_response(snapshot(), dumps=lambda value: json.dumps(value, indent=1, default=str))
+
+    application = web.Application()
+    application.router.add_get("/status", status)
+    return application

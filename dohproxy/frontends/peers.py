@@ -1,0 +1,52 @@
+"""From a connection, or a request on it, to the `Client` that the limits see."""
+
+import ipaddress
+import socket
+from collections import Counter
+from collections.abc import Sequence
+
+from dohproxy.config import ClientsConfig
+from dohproxy.policy.forwarded import Source, Status, TrustedNetworks, client_address
+from dohproxy.policy.identity import Identities
+from dohproxy.verdict import Client
+
+
+class Peers:
+    """Knows where a client's address is to be read, and whom to believe."""
+
+    def __init__(self, identities: Identities, config: ClientsConfig) -> None:
+        self._identities = identities
+        self._source = Source(config.address_from)
+        self._trusted = TrustedNetworks([str(entry) for entry in config.trusted_proxies])
+        self.statuses: Counter[Status] = Counter()
+        """How each request's address was found; only counted behind a front proxy."""
+
+    @property
+    def field(self) -> str | None:
+        """The header field that names clients, None if none does."""
+        return self._source.value if self._source in (Source.X_FORWARDED_FOR, Source.FORWARDED) else None
+
+    def expects_proxy_header(self, packed: bytes | None) -> bool:
+        """Tell whether a connection from this peer must begin with a PROXY header."""
+        return self._source is Source.PROXY_PROTOCOL and self._trusted.includes(packed)
+
+    def of_connection(self, packed: bytes | None) -> Client:
+        """Return the client at the other end of a connection; None is a Unix socket."""
+        return self._identities.client(packed or b"")
+
+    def of_request(self, packed: bytes | None, lines: Sequence[str]) -> Client:
+        """Return the client that a request is from, by the configured header field's lines."""
+        found = client_address(packed, lines, self._source, self._trusted)
+        self.statuses[found.status] += 1
+        return self._identities.client(found.address)
+
+
+def packed_peer(connection: socket.socket) -> bytes | None:
+    """Return a connected socket's peer address in packed form, None for a Unix socket.
+
+    Raises OSError if the peer is gone already.
+    """
+    if connection.family == socket.AF_UNIX:
+        return None
+    host = connection.getpeername()[0]
+    return ipaddress.ip_address(host.partition("%")[0]).packed

@@ -1,0 +1,46 @@
+"""What a door calls: the walk, with the one place where our own bugs end.
+
+Everything that can go wrong by design is a value. So an exception that reaches this file is a bug: it is logged with
+its traceback, counted, and answered with 500; the process and all other requests go on.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.pipeline import Miss, Pipeline
+from dohproxy.verdict import Client, Door, Reason
+
+_log = structlog.get_logger("dohproxy.service")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The walk as doors see it: it never raises."""
+
+    pipeline: Pipeline
+
+    def begin(self, request: HttpRequest, client: Client, door: Door, now: float) -> HttpResponse | Miss:
+        """Walk as far as can be gone without waiting."""
+        try:
+            return self.pipeline.begin(request, client, door, now)
+        except Exception:
+            _log.exception("a request met a bug", stage="begin")
+            return self.turn_away(Reason.BUG, client, door, now)
+
+    async def resolve(self, miss: Miss, client: Client) -> HttpResponse:
+        """Walk the rest of the way."""
+        try:
+            return await self.pipeline.resolve(miss)
+        except Exception:
+            _log.exception("a request met a bug", stage="resolve")
+            return self.turn_away(Reason.BUG, client, miss.arrival.door, miss.arrival.started)
+
+    def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
+        """Refuse what never became a request: broken HTTP, a header or body that does not end."""
+        return self.pipeline.turn_away(reason, client, door, now)
+
+    def abandon(self, miss: Miss) -> None:
+        """Give back a miss whose client is gone before anybody asked upstream."""
+        self.pipeline.abandon(miss)

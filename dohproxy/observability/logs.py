@@ -1,0 +1,86 @@
+"""Logs: one line an event, few events, no client address and no name at any level.
+
+What happens to requests is counted, not logged. So a log line is news for the operator, and its rate is bounded for
+each kind of message: whoever finds a way to cause a line must not find a way to fill a disk (CVE-2025-69230).
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from structlog.typing import Processor
+
+from dohproxy.config import LogConfig
+
+MOST_KINDS: Final = 1_000
+"""Kinds of message that are counted apart; our own are a few dozen constants."""
+
+
+class RateLimit(logging.Filter):
+    """Lets a bounded number of lines a second through for each kind of message, and says what it swallowed."""
+
+    def __init__(self, lines_per_second: float, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._rate = lines_per_second
+        self._clock = clock
+        self._kinds: dict[str, tuple[float, float, int]] = {}
+        self.swallowed = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether this line may be written."""
+        kind = self._kind(record)
+        now = self._clock()
+        burst = max(self._rate, 1.0)
+        tokens, then, missed = self._kinds.get(kind, (burst, now, 0))
+        tokens = min(tokens + (now - then) * self._rate, burst)
+        if tokens < 1.0:
+            self._kinds[kind] = (tokens, now, missed + 1)
+            self.swallowed += 1
+            return False
+        self._kinds[kind] = (tokens - 1.0, now, 0)
+        if missed and isinstance(record.msg, dict):
+            record.msg["not_shown"] = missed
+        return True
+
+    def _kind(self, record: logging.LogRecord) -> str:
+        """Return the message without its values: our events are constants, other people's are formats."""
+        kind = str(record.msg.get("event") if isinstance(record.msg, dict) else record.msg)
+        return kind if kind in self._kinds or len(self._kinds) < MOST_KINDS else "other"
+
+
+def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
+    """Send everything, also what libraries log, through one chain to standard error; return its rate limit."""
+    limit = RateLimit(config.lines_per_second, clock)
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Processor
+    if config.format == "json":
+        shared.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(limit)
+    handler.setFormatter(_formatter(shared, renderer))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(config.level.upper())
+    # asyncio logs each connection that a client resets during the handshake, with its address.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    return limit
+
+
+def _formatter(shared: list[Processor], renderer: Processor) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )

@@ -1,0 +1,88 @@
+"""The owners' snapshots as metrics: cache, limiter, upstreams. Each bound stands beside what fills it."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import Metric
+
+from dohproxy.cache import CacheStatistics
+from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
+from dohproxy.policy.admission import AdmissionStatistics
+from dohproxy.policy.limits import LimitStatistics
+from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.statistics import ResolverStatistics
+
+
+def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
+    """Yield the cache's figures."""
+    entries = (("positive", cache.positive_entries), ("negative", cache.negative_entries), ("failure", cache.failures))
+    yield labelled_gauge("dohproxy_cache_entries", "Entries by table.", "table", entries)
+    sizes = (("positive", cache.positive_bytes), ("negative", cache.negative_bytes))
+    yield labelled_gauge("dohproxy_cache_bytes", "Memory charged, by table.", "table", sizes)
+    bounds = (("positive", cache.positive_max_bytes), ("negative", cache.negative_max_bytes))
+    yield labelled_gauge("dohproxy_cache_max_bytes", "Memory allowed, by table.", "table", bounds)
+    yield gauge("dohproxy_cache_max_failures", "Failures remembered at most.", cache.failures_max)
+    yield counter("dohproxy_cache_evictions", "Entries thrown out for lack of room.", cache.evictions)
+    yield counter("dohproxy_cache_too_large", "Answers not kept because of their size.", cache.too_large)
+
+
+def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
+    """Yield the limiter's figures."""
+    limits = (("requests", admission.requests), ("misses", admission.misses))
+    yield labelled_counter(
+        "dohproxy_limit_admitted", "Admitted by a client limit.", ("limit",), [((n,), s.admitted) for n, s in limits]
+    )
+    yield labelled_counter(
+        "dohproxy_limit_exempt", "From exempt networks.", ("limit",), [((n,), s.exempt) for n, s in limits]
+    )
+    yield labelled_counter(
+        "dohproxy_limited",
+        "Refused, by the narrowest prefix that was over its limit.",
+        ("limit", "prefix"),
+        [((name, width.width), width.limited) for name, statistics in limits for width in statistics.widths],
+    )
+    yield from _limit_fill(limits)
+    yield gauge("dohproxy_service_limit_fill", "How full the service-wide limit is, 0 to 1.", admission.total_fill)
+    yield gauge("dohproxy_miss_places_taken", "Misses being resolved.", admission.places_taken)
+    yield gauge("dohproxy_miss_places", "Misses that may be resolved at once.", admission.places)
+
+
+def _limit_fill(limits: tuple[tuple[str, LimitStatistics], ...]) -> Iterator[Metric]:
+    fills = [(f"{name}_{width.width}", width.fill) for name, statistics in limits for width in statistics.widths]
+    yield labelled_gauge("dohproxy_limit_table_fill", "Share of a limiter table's slots in use.", "table", fills)
+
+
+def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
+    """Yield the upstreams' figures."""
+    upstreams = resolver.upstreams
+    yield labelled_counter(
+        "dohproxy_upstream_sends",
+        "Queries sent, by how they ended.",
+        ("upstream", "result"),
+        [((u.name, result), count) for u in upstreams for result, count in u.sends.items()],
+    )
+    for name, text, values in (
+        ("in_flight", "Queries waiting for an answer.", [(u.name, u.in_flight) for u in upstreams]),
+        ("max_in_flight", "Queries that may wait at once.", [(u.name, u.most_in_flight) for u in upstreams]),
+        ("budget_left", "Queries that the rate allows now.", [(u.name, u.budget_left) for u in upstreams]),
+        ("budget_burst", "Queries that the rate ever allows at once.", [(u.name, u.burst) for u in upstreams]),
+        ("connections", "Open TCP and TLS connections.", [(u.name, u.connections) for u in upstreams]),
+        ("max_connections", "Connections allowed.", [(u.name, u.most_connections) for u in upstreams]),
+        ("score_seconds", "Smoothed round trip.", [(u.name, u.score_seconds) for u in upstreams]),
+        (
+            "up",
+            "1 while it is asked, 0 while its breaker is open.",
+            [(u.name, float(u.breaker is not BreakerState.OPEN)) for u in upstreams],
+        ),
+    ):
+        yield labelled_gauge(f"dohproxy_upstream_{name}", text, "upstream", values)
+    yield labelled_counter(
+        "dohproxy_upstream_ignored_packets",
+        "Datagrams and frames that answered no query of ours.",
+        ("upstream",),
+        [((u.name,), u.ignored_packets) for u in upstreams],
+    )
+    yield gauge("dohproxy_fetches", "Different questions under way.", resolver.fetches)
+    yield gauge("dohproxy_max_fetches", "Different questions that may be under way.", resolver.most_fetches)
+    yield gauge("dohproxy_fetch_waiters", "Clients waiting for a fetch.", resolver.waiters)
+    yield counter("dohproxy_waiters_refused", "Clients too many for one fetch.", resolver.refused_waiters)
+    yield counter("dohproxy_fetches_refused", "Questions not asked, too many under way.", resolver.refused_fetches)

@@ -1,0 +1,255 @@
+"""THE WALK: the only file that knows in which order a request is judged.
+
+    bytes ─ door ─ begin() ─┬─ HTTP shape, dialect ── 4xx
+                            ├─ client's limit ─────── 429
+                            ├─ parse ──────────────── 400, FORMERR, NOTIMP
+                            ├─ refused questions ──── REFUSED, BADVERS
+                            ├─ local answers ──────── the answer
+                            ├─ cache ──────────────── the answer
+                            ├─ remembered failure ─── stale, or SERVFAIL
+                            ├─ client's miss limit ── stale, or REFUSED
+                            ├─ service's limit ────── stale, or 503
+                            └─ Miss ─ resolve() ─ await upstream ─ the answer, stale, or SERVFAIL
+
+Everything up to a cache hit happens in `begin`, one synchronous call: a door answers in the callback that read the
+bytes. Only a `Miss` is awaited. Replies leave through `_finish` alone, refusals through `_refuse` alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dohproxy.cache import Cache, Entry, Freshness
+from dohproxy.doh.dialects import Dialect
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.request import Refused, RequestRules, read_request
+from dohproxy.doh.response import refusal, response_to
+from dohproxy.policy.admission import Admission
+from dohproxy.policy.refusals import refuse
+from dohproxy.policy.special_names import answer_locally
+from dohproxy.upstream.resolver import Resolver, UpstreamFailure
+from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Reason, Reply, reason_of_fault
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.malformed import Fault, Malformed
+from dohproxy.wire.numbers import ExtendedError, Rcode
+from dohproxy.wire.query import Query, parse_query
+from dohproxy.wire.reply import Content, content_of, write_reply, write_reply_to_refused
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the books need to know of a request, fixed before anything is decided."""
+
+    door: Door
+    method: str
+    started: float
+    dialect: Dialect
+    shadow: bool = False
+    service_wait: float = 0.0
+    """Seconds until the service as a whole is within its limit again; it matters to misses alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A question that only an upstream can answer. It holds one of the service's places for misses: whoever has it
+    must await `Pipeline.resolve`, or give it back with `Pipeline.abandon`."""
+
+    query: Query
+    arrival: Arrival
+    stale: Entry | None
+    """What to fall back on (RFC 8767)."""
+
+
+class Pipeline:
+    """Walks each request through every stage."""
+
+    def __init__(
+        self,
+        rules: RequestRules,
+        admission: Admission,
+        cache: Cache,
+        resolver: Resolver,
+        observe: Callable[[Outcome], None],
+        clock: Callable[[], float],
+        deadline_seconds: float,
+    ) -> None:
+        self._rules = rules
+        self._admission = admission
+        self._cache = cache
+        self._resolver = resolver
+        self._observe = observe
+        self._clock = clock
+        self._deadline_seconds = deadline_seconds
+
+    def begin(self, request: HttpRequest, client: Client, door: Door, now: float) -> HttpResponse | Miss:
+        """Walk as far as can be gone without waiting."""
+        # HTTP shape and dialect stand first: a request that cannot be DNS costs no base64 and no DNS work.
+        found = read_request(request, self._rules)
+        method = request.method if request.method in ("GET", "POST") else "other"
+        if isinstance(found, Refused):
+            arrival = Arrival(door, method, now, found.dialect)
+            return self._refuse(found.reason, arrival, client)
+        # The client's limit is kept for the connection's address, which nothing in the request can change.
+        wait = self._admission.admit_request(client, now)
+        if wait:
+            arrival = Arrival(door, method, now, found.dialect)
+            return self._refuse(Reason.CLIENT_LIMIT, arrival, client, retry_after=wait)
+        service_wait = self._admission.admit_to_service(now)
+        arrival = Arrival(door, method, now, found.dialect, found.shadow, service_wait)
+        try:
+            query = parse_query(found.wire)
+        except Malformed as malformed:
+            return self._answer_malformed(found.wire, malformed.fault, arrival, client)
+        # From here on the query is trusted; nobody checks counts or lengths again.
+        return self._answer_now(query, arrival, client, now)
+
+    def _answer_now(self, query: Query, arrival: Arrival, client: Client, now: float) -> HttpResponse | Miss:
+        reason = refuse(query)
+        if reason is not None:
+            return self._fail(query, arrival, reason)
+        # Constant answers; these names never leave the machine.
+        local = answer_locally(query)
+        if local is not None:
+            return self._finish(query, local.content, local.reason, local.ttl, arrival)
+        entry, freshness = self._cache.lookup(query.key, now, self._resolver.pressure(now))
+        if entry is not None and freshness is Freshness.FRESH:
+            return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
+        return self._admit_miss(query, entry, arrival, client, now)
+
+    def _admit_miss(
+        self, query: Query, stale: Entry | None, arrival: Arrival, client: Client, now: float
+    ) -> HttpResponse | Miss:
+        """Only misses cost an upstream anything, so what follows is for misses alone."""
+        failure = self._cache.recall_failure(query.key, now)
+        if failure is not None:
+            content = Content(failure.rcode, errors=(*failure.errors, ExtendedError.CACHED_ERROR))
+            return self._stale_or(stale, query, arrival) or self._finish(
+                query, content, Reason.FAILURE_REMEMBERED, 0, arrival
+            )
+        if self._admission.admit_miss(client, now):
+            return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.MISS_LIMIT)
+        # Last, because it takes one of the places that `resolve` gives back.
+        wait = arrival.service_wait or self._admission.take_place()
+        if wait:
+            return self._stale_or(stale, query, arrival) or self._refuse(
+                Reason.SERVICE_LIMIT, arrival, client, retry_after=wait
+            )
+        return Miss(query, arrival, stale)
+
+    async def resolve(self, miss: Miss) -> HttpResponse:
+        """Ask upstream and answer; with something stale at hand, wait for it no longer than RFC 8767 says."""
+        query, arrival = miss.query, miss.arrival
+        patience = self._cache.rules.stale_wait_seconds if miss.stale else None
+        deadline = arrival.started + self._deadline_seconds
+        try:
+            found = await self._resolver.ask(query, deadline=deadline, patience=patience)
+        finally:
+            self._admission.give_place_back()
+        if isinstance(found, Answer):
+            return self._answer_from_upstream(found, query, arrival)
+        stale = self._stale_or(miss.stale, query, arrival)
+        if stale is not None:
+            return stale
+        if found is None:  # Patience is only given where there is something stale.
+            return self._fail(query, arrival, Reason.UPSTREAM_TIMEOUT)
+        return self._finish(query, _failure_content(found), found.reason, 0, arrival)
+
+    def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
+        """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
+        return self._refuse(reason, Arrival(door, "other", now, Dialect.OTHER), client)
+
+    def abandon(self, miss: Miss) -> None:
+        """Give a miss back unasked: its client is gone."""
+        self._admission.give_place_back()
+
+    # --- Ways out ---
+
+    def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> HttpResponse:
+        """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
+        entry, _ = self._cache.lookup(query.key, self._clock(), 0.0)
+        if entry is None:
+            ttl = answer.ttl or 0
+            return self._finish(query, content_of(answer, fresh_from_upstream=True), Reason.FORWARDED, ttl, arrival)
+        content = content_of(entry.answer, fresh_from_upstream=True)
+        return self._finish(query, content, Reason.FORWARDED, entry.lifetime, arrival)
+
+    def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> HttpResponse | None:
+        if stale is None:
+            return None
+        ttl = self._cache.rules.stale_answer_ttl_seconds
+        return self._finish(query, stale.stale_content(ttl), Reason.STALE, ttl, arrival)
+
+    def _fail(self, query: Query, arrival: Arrival, reason: Reason) -> HttpResponse:
+        """Answer with the rcode and the EDE that the table has for `reason`."""
+        ending = OUTCOMES[reason]
+        content = Content(ending.rcode if ending.rcode is not None else Rcode.SERVFAIL, errors=ending.errors)
+        return self._finish(query, content, reason, 0, arrival)
+
+    def _answer_malformed(self, wire: bytes, fault: Fault, arrival: Arrival, client: Client) -> HttpResponse:
+        reason = reason_of_fault(fault)
+        ending = OUTCOMES[reason]
+        if ending.rcode is None:
+            return self._refuse(reason, arrival, client, fault=fault)
+        reply = Reply(write_reply_to_refused(wire, ending.rcode), reason, 0)
+        self._record(reason, arrival, rcode=ending.rcode, fault=fault)
+        return response_to(reply)
+
+    def _finish(self, query: Query, content: Content, reason: Reason, max_age: int, arrival: Arrival) -> HttpResponse:
+        """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age."""
+        reply = Reply(write_reply(query, content), reason, max_age)
+        self._record(reason, arrival, rcode=content.rcode)
+        return response_to(reply)
+
+    def _refuse(
+        self,
+        reason: Reason,
+        arrival: Arrival,
+        client: Client,
+        *,
+        retry_after: float = 0.0,
+        fault: Fault | None = None,
+    ) -> HttpResponse:
+        """The one exit for refusals in HTTP's own terms; they have an empty body."""
+        if OUTCOMES[reason].counts:
+            self._admission.charge_request(client, arrival.started)
+        self._record(reason, arrival, fault=fault)
+        return refusal(reason, cacheable=arrival.method == "GET", retry_after=retry_after)
+
+    def _record(
+        self, reason: Reason, arrival: Arrival, *, rcode: int | None = None, fault: Fault | None = None
+    ) -> None:
+        self._observe(
+            Outcome(
+                reason=reason,
+                door=arrival.door,
+                method=arrival.method,
+                dialect=arrival.dialect,
+                seconds=self._clock() - arrival.started,
+                fault=fault,
+                answered_rcode=rcode,
+                shadow=arrival.shadow,
+            )
+        )
+
+
+def _failure_content(failure: UpstreamFailure) -> Content:
+    """Return what clients and the failure memory are told: the upstream's own words if it had any."""
+    if failure.answer is not None and 0 < failure.answer.rcode < Rcode.BADVERS:
+        return Content(failure.answer.rcode, errors=failure.answer.errors)
+    return Content(Rcode.SERVFAIL, errors=OUTCOMES[failure.reason].errors)
+
+
+def learn_into(cache: Cache, clock: Callable[[], float]) -> Callable[[Query, Answer | UpstreamFailure], None]:
+    """Return what keeps the result of each fetch, whoever still waits for it.
+
+    Nothing unjudged is stored: an Answer has been parsed and belongs to this very question.
+    """
+
+    def learn(query: Query, found: Answer | UpstreamFailure) -> None:
+        if isinstance(found, Answer):
+            cache.store(query.key, found, clock())
+        elif found.reason is not Reason.BUDGET_SPENT:
+            # A spent budget says nothing about the question: nobody was asked, and the next second may have room.
+            content = _failure_content(found)
+            cache.remember_failure(query.key, content.rcode, content.errors, clock())
+
+    return learn
