@@ -39,6 +39,7 @@ from dohproxy.wire.reply import Content, content_of, write_reply, write_reply_to
 class Arrival:
     """What the books need to know of a request, fixed before anything is decided."""
 
+    client: Client
     door: Door
     method: str
     started: float
@@ -86,23 +87,23 @@ class Pipeline:
         found = read_request(request, self._rules)
         method = request.method if request.method in ("GET", "POST") else "other"
         if isinstance(found, Refused):
-            arrival = Arrival(door, method, now, found.dialect)
-            return self._refuse(found.reason, arrival, client)
+            arrival = Arrival(client, door, method, now, found.dialect)
+            return self._refuse(found.reason, arrival)
         # The client's limit is kept for the connection's address, which nothing in the request can change.
         wait = self._admission.admit_request(client, now)
         if wait:
-            arrival = Arrival(door, method, now, found.dialect)
-            return self._refuse(Reason.CLIENT_LIMIT, arrival, client, retry_after=wait)
+            arrival = Arrival(client, door, method, now, found.dialect)
+            return self._refuse(Reason.CLIENT_LIMIT, arrival, retry_after=wait)
         service_wait = self._admission.admit_to_service(now)
-        arrival = Arrival(door, method, now, found.dialect, found.shadow, service_wait)
+        arrival = Arrival(client, door, method, now, found.dialect, found.shadow, service_wait)
         try:
             query = parse_query(found.wire)
         except Malformed as malformed:
-            return self._answer_malformed(found.wire, malformed.fault, arrival, client)
+            return self._answer_malformed(found.wire, malformed.fault, arrival)
         # From here on the query is trusted; nobody checks counts or lengths again.
-        return self._answer_now(query, arrival, client, now)
+        return self._answer_now(query, arrival, now)
 
-    def _answer_now(self, query: Query, arrival: Arrival, client: Client, now: float) -> HttpResponse | Miss:
+    def _answer_now(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
         reason = refuse(query)
         if reason is not None:
             return self._fail(query, arrival, reason)
@@ -113,11 +114,9 @@ class Pipeline:
         entry, freshness = self._cache.lookup(query.key, now, self._resolver.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
             return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
-        return self._admit_miss(query, entry, arrival, client, now)
+        return self._admit_miss(query, entry, arrival, now)
 
-    def _admit_miss(
-        self, query: Query, stale: Entry | None, arrival: Arrival, client: Client, now: float
-    ) -> HttpResponse | Miss:
+    def _admit_miss(self, query: Query, stale: Entry | None, arrival: Arrival, now: float) -> HttpResponse | Miss:
         """Only misses cost an upstream anything, so what follows is for misses alone."""
         failure = self._cache.recall_failure(query.key, now)
         if failure is not None:
@@ -125,13 +124,13 @@ class Pipeline:
             return self._stale_or(stale, query, arrival) or self._finish(
                 query, content, Reason.FAILURE_REMEMBERED, 0, arrival
             )
-        if self._admission.admit_miss(client, now):
+        if self._admission.admit_miss(arrival.client, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.MISS_LIMIT)
         # Last, because it takes one of the places that `resolve` gives back.
         wait = arrival.service_wait or self._admission.take_place()
         if wait:
             return self._stale_or(stale, query, arrival) or self._refuse(
-                Reason.SERVICE_LIMIT, arrival, client, retry_after=wait
+                Reason.SERVICE_LIMIT, arrival, retry_after=wait
             )
         return Miss(query, arrival, stale)
 
@@ -155,7 +154,7 @@ class Pipeline:
 
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
-        return self._refuse(reason, Arrival(door, "other", now, Dialect.OTHER), client)
+        return self._refuse(reason, Arrival(client, door, "other", now, Dialect.OTHER))
 
     def abandon(self, miss: Miss) -> None:
         """Give a miss back unasked: its client is gone."""
@@ -184,11 +183,11 @@ class Pipeline:
         content = Content(ending.rcode if ending.rcode is not None else Rcode.SERVFAIL, errors=ending.errors)
         return self._finish(query, content, reason, 0, arrival)
 
-    def _answer_malformed(self, wire: bytes, fault: Fault, arrival: Arrival, client: Client) -> HttpResponse:
+    def _answer_malformed(self, wire: bytes, fault: Fault, arrival: Arrival) -> HttpResponse:
         reason = reason_of_fault(fault)
         ending = OUTCOMES[reason]
         if ending.rcode is None:
-            return self._refuse(reason, arrival, client, fault=fault)
+            return self._refuse(reason, arrival, fault=fault)
         reply = Reply(write_reply_to_refused(wire, ending.rcode), reason, 0)
         self._record(reason, arrival, rcode=ending.rcode, fault=fault)
         return response_to(reply)
@@ -203,14 +202,13 @@ class Pipeline:
         self,
         reason: Reason,
         arrival: Arrival,
-        client: Client,
         *,
         retry_after: float = 0.0,
         fault: Fault | None = None,
     ) -> HttpResponse:
         """The one exit for refusals in HTTP's own terms; they have an empty body."""
         if OUTCOMES[reason].counts:
-            self._admission.charge_request(client, arrival.started)
+            self._admission.charge_request(arrival.client, arrival.started)
         self._record(reason, arrival, fault=fault)
         return refusal(reason, cacheable=arrival.method == "GET", retry_after=retry_after)
 

@@ -32,13 +32,18 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
     {
         "associative": ASSOCIATIVE,
         "quad9": Preset(
-            300, 600, 64, "Quad9 asks to be told above 500 a second from one address; 300 leaves room for bursts."
+            300,
+            150,
+            64,
+            "Quad9 asks to be told above 500 a second from one address; rate and burst together stay below, so no"
+            " second ever has more.",
         ),
         "google": Preset(
-            1000,
-            1000,
+            800,
+            200,
             100,
-            "Google Public DNS drops above 1500 a second from one address, older copies of its page say 1000.",
+            "Google Public DNS drops above 1500 a second from one address, older copies of its page say 1000; rate and"
+            " burst together stay at that.",
         ),
         "own": Preset(
             2000, 4000, 256, "your own resolver: what all clients together may ask, so only bugs are stopped."

@@ -36,6 +36,11 @@ IN_ORDER: Final = (
         "resolver.deadline_seconds",
         "an attempt cannot outlast the question it is for",
     ),
+    (
+        "limits.network_factor",
+        "limits.site_factor",
+        "a wider prefix holds at least what a narrower one may ask",
+    ),
 )
 """Pairs of keys of which the first may not be the greater, and why."""
 

@@ -356,10 +356,11 @@ class LimitsConfig:
             1024,
             16_777_216,
             "slots of 8 bytes",
-            "Size of each limiter's table, never grown: 65,536 slots are 512 KiB, three for each of the"
-            " 20,000 addresses that a place on a public list once brought. Knot Resolver's has 524,288.",
+            "Size of each of the six limiter tables, never grown: 131,072 slots are 1 MiB. A client is disturbed by"
+            " others only if both its slots are held by clients over their limit: with 20,000 of those at once, 7"
+            " in 100 are. Knot Resolver's table has 524,288.",
         ),
-    ] = 65_536
+    ] = 131_072
     exempt_networks: Annotated[
         tuple[IPNetwork, ...],
         TextList(

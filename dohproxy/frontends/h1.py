@@ -265,7 +265,7 @@ class Http1Server(web.Server):
         if result is None:
             result = await self._begin_with_body(door, request, message)
         if isinstance(result, Miss):
-            result = await self.service.resolve(result, door.client_of(message))
+            result = await self.service.resolve(result)
         close = result.close or message.should_close or message.version != HttpVersion11 or door.must_close()
         return Rendered(result, close=close)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dohproxy.config import ClientsConfig
-from dohproxy.policy.forwarded import Source, Status, TrustedNetworks, client_address
+from dohproxy.policy.forwarded import ClientAddresses, Source, Status, TrustedNetworks
 from dohproxy.policy.identity import Identities
 from dohproxy.verdict import Client
 
@@ -18,13 +18,12 @@ class Peers:
         self._identities = identities
         self._source = Source(config.address_from)
         self._trusted = TrustedNetworks([str(entry) for entry in config.trusted_proxies])
+        self._addresses = ClientAddresses(self._source, self._trusted)
+        named = self._source in (Source.X_FORWARDED_FOR, Source.FORWARDED)
+        self.field = self._source.value if named else None
+        """The header field that names clients, None if none does."""
         self.statuses: Counter[Status] = Counter()
         """How each request's address was found; only counted behind a front proxy."""
-
-    @property
-    def field(self) -> str | None:
-        """The header field that names clients, None if none does."""
-        return self._source.value if self._source in (Source.X_FORWARDED_FOR, Source.FORWARDED) else None
 
     def expects_proxy_header(self, packed: bytes | None) -> bool:
         """Tell whether a connection from this peer must begin with a PROXY header."""
@@ -36,7 +35,7 @@ class Peers:
 
     def of_request(self, packed: bytes | None, lines: Sequence[str]) -> Client:
         """Return the client that a request is from, by the configured header field's lines."""
-        found = client_address(packed, lines, self._source, self._trusted)
+        found = self._addresses.find(packed, tuple(lines))
         self.statuses[found.status] += 1
         return self._identities.client(found.address)
 

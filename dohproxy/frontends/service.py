@@ -29,13 +29,14 @@ class Service:
             _log.exception("a request met a bug", stage="begin")
             return self.turn_away(Reason.BUG, client, door, now)
 
-    async def resolve(self, miss: Miss, client: Client) -> HttpResponse:
+    async def resolve(self, miss: Miss) -> HttpResponse:
         """Walk the rest of the way."""
         try:
             return await self.pipeline.resolve(miss)
         except Exception:
             _log.exception("a request met a bug", stage="resolve")
-            return self.turn_away(Reason.BUG, client, miss.arrival.door, miss.arrival.started)
+            arrival = miss.arrival
+            return self.turn_away(Reason.BUG, arrival.client, arrival.door, arrival.started)
 
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""

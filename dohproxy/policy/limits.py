@@ -20,24 +20,11 @@ from dohproxy.policy.gcra import SLOT_BYTES, GcraTable
 if TYPE_CHECKING:
     from dohproxy.verdict import Client
 
-DEFAULT_SLOTS = 524_288
-"""Slots per table, 4 MiB; Knot Resolver's default capacity as well.
-
-With 20,000 clients over their limit at once (the size of the 2019 incident) 7 % of the slots are full, and a
-client that behaves finds both of its own full with a probability of 0.6 %; with a quarter of the slots, 7 %.
-"""
-
 MINIMUM_SLOTS = 1024
 """8 KiB. Fewer slots would make neighbours of clients that are none."""
 
 MAXIMUM_SLOTS = 16_777_216
 """128 MiB per table: beyond it, the memory limit of a small machine decides before this one."""
-
-DEFAULT_NETWORK_FACTOR = 8.0
-"""A /24 or /56 may ask as much as eight of its clients; servers that limit both use 5 to 32."""
-
-DEFAULT_SITE_FACTOR = 32.0
-"""A /48 may ask as much as 32 clients, or four of its 256 networks: it is one customer's."""
 
 
 class Width(StrEnum):
@@ -139,7 +126,7 @@ class ClientLimit:
         return longest
 
 
-def buffer_bytes(slots: int = DEFAULT_SLOTS) -> int:
+def buffer_bytes(slots: int) -> int:
     """Return the size of the buffer for one table of `slots`; ValueError outside 1,024 to 16,777,216."""
     if not MINIMUM_SLOTS <= slots <= MAXIMUM_SLOTS:
         raise ValueError(f"a limiter table has {MINIMUM_SLOTS} to {MAXIMUM_SLOTS} slots, not {slots}")
@@ -153,8 +140,8 @@ def build_client_limit(
     *,
     per_second: float,
     burst: float,
-    network_factor: float = DEFAULT_NETWORK_FACTOR,
-    site_factor: float = DEFAULT_SITE_FACTOR,
+    network_factor: float,
+    site_factor: float,
 ) -> ClientLimit:
     """Build the three widths over three zero-filled buffers of `buffer_bytes` each.
 

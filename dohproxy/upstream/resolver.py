@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 
+from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.breaker import Breaker
@@ -129,6 +130,14 @@ class Resolver:
         return step
 
 
+def may_vouch(address: UpstreamAddress) -> bool:
+    """Tell whether AD means anything on the way from this upstream (RFC 6840 section 5.8).
+
+    On an open path anybody could have set the bit; TLS and loopback are no open paths.
+    """
+    return address.transport == "tls" or ip_address(address.host).is_loopback
+
+
 class _Transport(Protocol):
     """A way to an upstream."""
 
@@ -147,7 +156,6 @@ class _Upstream:
         ca_file: Path | None,
     ) -> None:
         address = config.url
-        is_encrypted = address.transport == "tls"
         budget = Budget(config.queries_per_second, config.burst, config.in_flight, now=now)
         self.standing = Standing(budget, Breaker(draw), over_stream=address.transport != "udp")
         self.udp = UdpTransport(address)
@@ -155,12 +163,11 @@ class _Upstream:
             address,
             most_connections=config.connections,
             idle_seconds=config.idle_seconds,
-            context=make_context(ca_file) if is_encrypted else None,
+            context=make_context(ca_file) if address.transport == "tls" else None,
             tasks=tasks,
         )
         self._config = config
-        # RFC 6840 section 5.8: anybody on an open path could have set the bit.
-        self._may_vouch = is_encrypted or ip_address(address.host).is_loopback
+        self._may_vouch = may_vouch(address)
 
     async def exchange(self, query: Query, send: Send) -> Answer | Result:
         """Carry out one send. AD is taken off an answer that came on a path where it proves nothing."""

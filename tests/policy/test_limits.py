@@ -158,8 +158,8 @@ def test_a_table_outside_its_bounds_is_refused(slots: int) -> None:
         buffer_bytes(slots)
 
 
-def test_a_default_table_takes_four_mebibytes() -> None:
-    assert buffer_bytes() == 4 * 1024 * 1024
+def test_a_slot_takes_eight_bytes() -> None:
+    assert buffer_bytes(131_072) == 1024 * 1024
 
 
 @pytest.mark.parametrize(("network", "site"), [(0.5, 8.0), (8.0, 4.0), (float("nan"), 8.0)], ids=str)

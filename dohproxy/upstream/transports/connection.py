@@ -108,9 +108,9 @@ class Connection(asyncio.Protocol):
         for asked in self._asked.values():
             if not asked.reply.done():
                 asked.reply.set_result(result)
-        self._on_end(self)
         if self._transport is None:
             self._set_closed()
+        self._on_end(self)
         self.abort()
 
     def abort(self) -> None:
@@ -144,8 +144,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell those who wait (called by the event loop)."""
         self.is_open = False
-        self.end(Result.LOST if self._answered else Result.UNREACHABLE)
         self._set_closed()
+        self.end(Result.LOST if self._answered else Result.UNREACHABLE)
 
     def _take(self, frame: bytes) -> None:
         if len(frame) <= HEADER_BYTES or not frame[2] & 0x80:

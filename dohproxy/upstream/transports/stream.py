@@ -147,8 +147,9 @@ class StreamTransport:
         """Take a connection out of use; it counts until its socket is gone."""
         self._connections.remove(connection)
         self._ignored_before += connection.ignored_frames
-        self._closing.add(connection)
-        connection.closed.add_done_callback(lambda _: self._closing.discard(connection))
+        if not connection.closed.done():
+            self._closing.add(connection)
+            connection.closed.add_done_callback(lambda _: self._closing.discard(connection))
 
 
 async def _reply(connection: Connection, asked: Asked, until: float) -> Answer | Result:
