@@ -135,7 +135,7 @@ class Attempts:
         match self._last_result:
             case None if now >= self._deadline:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
-            case None if self._selection.is_any_reachable(now):
+            case None if self._selection.is_any_reachable():
                 return UpstreamFailure(Reason.BUDGET_SPENT)
             case Result.TRUNCATED:
                 # It has the answer, but there is no second send left to fetch it with.

@@ -44,6 +44,11 @@ class Breaker:
         self._pauses = 0
         self._probing = False
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is known against the upstream; at whatever time."""
+        return self._opened_at is None
+
     def state(self, now: float) -> BreakerState:
         """Return the state at `now`."""
         if self._opened_at is None:

@@ -17,11 +17,21 @@ class Budget:
         self._left = float(burst)
         self._counted_at = now
 
+    @property
+    def is_ample(self) -> bool:
+        """Whether a query may go out and half the burst is left, as of the last look at the clock: it can only be more.
+
+        Costs no arithmetic, for those who ask at every request.
+        """
+        return self._left * 2 >= self.burst and self._left >= 1 and self.in_flight < self.most_in_flight
+
     def left(self, now: float) -> float:
         """Return how many queries the rate allows at this moment; under 1 means none."""
         # A clock that seems to run backwards must not take anything away, nor give it twice.
-        earned = max(0.0, now - self._counted_at) * self._queries_per_second
-        return min(float(self.burst), self._left + earned)
+        if now > self._counted_at:
+            self._left = min(float(self.burst), self._left + (now - self._counted_at) * self._queries_per_second)
+            self._counted_at = now
+        return self._left
 
     def has_room(self, now: float) -> bool:
         """Tell whether a query may go out now."""
@@ -35,8 +45,7 @@ class Budget:
         """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
         if not self.has_room(now):
             return False
-        self._left = self.left(now) - 1
-        self._counted_at = max(self._counted_at, now)
+        self._left -= 1
         self.in_flight += 1
         return True
 

@@ -7,7 +7,7 @@ sooner: nearly as good as the best of all, without the stampede to it (power of 
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, Literal
 
-from dohproxy.upstream.breaker import TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker, BreakerState
+from dohproxy.upstream.breaker import TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.results import Result
 
@@ -110,12 +110,16 @@ class Selection:
             return None
         return usable[0] if self._choice == "ordered" else self._faster_of_two(usable, now)
 
-    def is_any_reachable(self, now: float) -> bool:
+    def is_any_reachable(self) -> bool:
         """Tell whether there is an upstream that its breaker does not keep us from."""
-        return any(standing.breaker.state(now) is BreakerState.CLOSED for standing in self.standings)
+        return any(standing.breaker.is_closed for standing in self.standings)
 
     def pressure(self, now: float) -> float:
         """Return how scarce sends are: 0.0 while the best upstream has half its burst, 1.0 when none can be asked."""
+        for standing in self.standings:
+            # Asked at every request, and nearly always this is the answer.
+            if standing.breaker.is_closed and standing.budget.is_ample:
+                return 0.0
         best = max(
             (standing.budget.share_left(now) for standing in self.standings if standing.breaker.admits(now)),
             default=0.0,

@@ -87,24 +87,35 @@ class FakeUpstream:
     udp: Sequence[Act] = (ANSWER,)
     stream: Sequence[Act] = (ANSWER,)
     port: int = 0
+    host: str = LOOPBACK
     asked_over_udp: list[bytes] = field(default_factory=list)
     udp_ports: list[int] = field(default_factory=list)
     asked_over_stream: list[bytes] = field(default_factory=list)
     connections_made: int = 0
     open_connections: set[asyncio.StreamWriter] = field(default_factory=set)
     most_open: int = 0
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def asked(self) -> int:
         """How many queries came, over whatever."""
         return len(self.asked_over_udp) + len(self.asked_over_stream)
 
+    async def wait_asked(self, times: int = 1) -> None:
+        """Wait until so many queries have come; ten seconds at most."""
+        async with asyncio.timeout(10):
+            while self.asked < times:
+                self._came.clear()
+                await self._came.wait()
+
     def config(self, transport: str = "udp", **keys: object) -> UpstreamConfig:
         """The configuration of this upstream: an ample budget, other keys as given."""
         verify_name = keys.pop("verify_name", None)
         match transport:
             case "udp" | "tcp" | "tls":
-                url = UpstreamAddress(transport, LOOPBACK, self.port, None if verify_name is None else str(verify_name))
+                url = UpstreamAddress(
+                    transport, self.host, self.port, None if verify_name is None else str(verify_name)
+                )
             case _:
                 raise ValueError(transport)
         ample = UpstreamConfig("fake", url, queries_per_second=1000.0, burst=1000, in_flight=100)
@@ -119,7 +130,7 @@ class FakeUpstream:
     async def running(self, context: ssl.SSLContext | None = None) -> AsyncIterator[Self]:
         """Serve UDP and TCP on one port of loopback, or TLS instead of TCP if there is a context."""
         loop = asyncio.get_running_loop()
-        udp_socket, tcp_socket = _two_sockets(self.port)
+        udp_socket, tcp_socket = _two_sockets(self.host, self.port)
         self.port = udp_socket.getsockname()[1]
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp_socket)
         server = await asyncio.start_server(self._serve, sock=tcp_socket, ssl=context)
@@ -154,6 +165,7 @@ class FakeUpstream:
             query = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             act = self.stream[min(len(self.asked_over_stream), len(self.stream) - 1)]
             self.asked_over_stream.append(query)
+            self._came.set()
             for packet in act.packets(query):
                 loop.call_later(act.delay, _write_frame, writer, packet)
             if act.closes:
@@ -174,6 +186,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         act = self.fake.udp[min(len(self.fake.asked_over_udp), len(self.fake.udp) - 1)]
         self.fake.asked_over_udp.append(data)
         self.fake.udp_ports.append(addr[1])
+        self.fake._came.set()
         for packet in act.packets(data):
             asyncio.get_running_loop().call_later(act.delay, self._send, packet, addr)
 
@@ -188,14 +201,15 @@ def _write_frame(writer: asyncio.StreamWriter, packet: bytes) -> None:
         writer.write(len(packet).to_bytes(2) + packet)
 
 
-def _two_sockets(port: int) -> tuple[socket.socket, socket.socket]:
+def _two_sockets(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     """A UDP and a listening TCP socket with the same port: any free one, if it is 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(20):
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        udp = socket.socket(family, socket.SOCK_DGRAM)
+        tcp = socket.socket(family, socket.SOCK_STREAM)
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            tcp.bind((LOOPBACK, port))
+            tcp.bind((host, port))
             udp.bind(tcp.getsockname())
             tcp.listen()
         except OSError:

@@ -73,6 +73,22 @@ def test_the_share_left_falls_with_every_query(taken: int, share: float) -> None
     assert budget.share_left(100.0) == share
 
 
+def test_half_the_burst_is_ample_and_less_is_not() -> None:
+    budget = _budget(burst=4)
+    ample = [budget.is_ample]
+    for _ in range(3):
+        budget.take(100.0)
+        ample.append(budget.is_ample)
+    assert ample == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("burst", "most_in_flight"), [(1, 9), (9, 1)], ids=["none left", "too many in flight"])
+def test_nothing_that_may_not_go_out_is_ample(burst: int, most_in_flight: int) -> None:
+    budget = _budget(burst=burst, most_in_flight=most_in_flight)
+    budget.take(100.0)
+    assert not budget.is_ample
+
+
 def test_nothing_is_left_while_too_many_are_in_flight() -> None:
     budget = _budget(burst=4, most_in_flight=1)
     budget.take(100.0)
@@ -90,9 +106,7 @@ def test_no_stretch_of_time_gets_more_than_burst_plus_rate(rate: float, burst: i
     sent: list[float] = []
     for step in steps:
         now += step
-        for _ in range(3):
-            if budget.take(now):
-                sent.append(now)
+        sent.extend(now for _ in range(3) if budget.take(now))
     for first in range(len(sent)):
         # From each send on: the count must fit whatever the stretch begins with.
         for last in range(first, len(sent)):

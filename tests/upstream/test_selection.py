@@ -63,7 +63,7 @@ class TestOrdered:
         _break(broken, 0.0)
         selection = _selection([broken])
         assert selection.next_upstream(0.5) is None
-        assert not selection.is_any_reachable(0.5)
+        assert not selection.is_any_reachable()
 
 
 class TestFastest:
@@ -177,6 +177,15 @@ def test_pressure_looks_at_the_best_upstream() -> None:
     empty = _standing(burst=1)
     empty.begin(0.0)
     assert _selection([empty, _standing()]).pressure(0.0) == 0.0
+
+
+def test_pressure_falls_again_as_the_budget_fills() -> None:
+    standing = _standing(burst=100)
+    for _ in range(100):
+        standing.begin(0.0)
+        standing.end(Result.ANSWERED, sent_at=0.0, now=0.0)
+    selection = _selection([standing])
+    assert [selection.pressure(now) for now in (0.0, 25.0, 50.0, 1000.0)] == [1.0, 0.5, 0.0, 0.0]
 
 
 def test_pressure_is_full_while_every_breaker_is_open() -> None:

@@ -82,9 +82,9 @@ async def test_an_authority_nobody_knows_is_refused(authority: CertificateAuthor
 
 async def test_old_tls_is_refused(authority: CertificateAuthority) -> None:
     server = _server_context(authority.issue([NAME]))
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         server.minimum_version = ssl.TLSVersion.TLSv1_1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         server.maximum_version = ssl.TLSVersion.TLSv1_1
     server.set_ciphers("DEFAULT@SECLEVEL=0")
     assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [Result.UNREACHABLE]

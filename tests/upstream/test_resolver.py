@@ -1,0 +1,351 @@
+"""The resolver with real sockets and scripted upstreams: what is promised to clients and to upstreams."""
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.config.schema import ResolverConfig, UpstreamConfig
+from dohproxy.upstream import resolver as resolver_module
+from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
+from dohproxy.verdict import Reason
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.query import Query
+from tests.fakes import upstream as fakes
+from tests.fakes.upstream import Act, FakeUpstream, make_query
+
+LONG = 10.0
+USUAL = ResolverConfig()
+QUICK = ResolverConfig(attempt_seconds=0.15)
+"""Attempts that end soon, for scripts in which they must."""
+
+
+@dataclass(slots=True)
+class Rig:
+    """A clock that can be put forward, what the resolver taught, and the resolver."""
+
+    ahead: float = 0.0
+    learnt: list[tuple[Query, Answer | UpstreamFailure]] = field(default_factory=list)
+    made: list[Resolver] = field(default_factory=list)
+
+    @property
+    def resolver(self) -> Resolver:
+        return self.made[0]
+
+    def now(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def learn(self, query: Query, outcome: Answer | UpstreamFailure) -> None:
+        self.learnt.append((query, outcome))
+
+    async def ask(
+        self, query: Query | None = None, *, seconds: float = LONG, patience: float | None = None
+    ) -> Answer | UpstreamFailure | None:
+        return await self.resolver.ask(query or make_query(), deadline=self.now() + seconds, patience=patience)
+
+    async def ask_many(self, count: int, *, seconds: float = LONG) -> list[Answer | UpstreamFailure | None]:
+        queries = [make_query(f"name{number}.example.") for number in range(count)]
+        return await asyncio.gather(*(self.ask(query, seconds=seconds) for query in queries))
+
+
+@asynccontextmanager
+async def _rig(upstreams: Sequence[UpstreamConfig], settings: ResolverConfig) -> AsyncIterator[Rig]:
+    rig = Rig()
+    rng = random.Random(1)  # noqa: S311  # jitter only
+    async with asyncio.TaskGroup() as tasks:
+        rig.made.append(Resolver(upstreams, settings, rig.learn, tasks, rig.now, rng))
+        try:
+            yield rig
+        finally:
+            await rig.resolver.close()
+
+
+@asynccontextmanager
+async def _resolver(
+    *upstreams: FakeUpstream, transport: str = "udp", settings: ResolverConfig = USUAL, **keys: object
+) -> AsyncIterator[Rig]:
+    async with AsyncExitStack() as stack:
+        for upstream in upstreams:
+            await stack.enter_async_context(upstream.running())
+        configs = [upstream.config(transport, **keys) for upstream in upstreams]
+        yield await stack.enter_async_context(_rig(configs, settings))
+
+
+def _has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_question_gets_its_answer(transport: str, host: str) -> None:
+    if host == "::1" and not _has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
+    async with _resolver(FakeUpstream(host=host), transport=transport) as rig:
+        assert isinstance(await rig.ask(), Answer)
+
+
+class TestEqualQuestions:
+    async def test_fifty_equal_questions_are_one_send(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.1)])
+        async with _resolver(fake) as rig:
+            outcomes = await asyncio.gather(*(rig.ask() for _ in range(50)))
+            assert all(isinstance(outcome, Answer) for outcome in outcomes)
+            assert len(rig.learnt) == 1
+        assert fake.asked == 1
+
+    async def test_case_and_id_do_not_matter_but_dnssec_does(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.1)])
+        queries = [make_query("a.example."), make_query("A.eXample."), make_query("a.example.", dnssec_ok=True)]
+        async with _resolver(fake) as rig:
+            await asyncio.gather(*(rig.ask(query) for query in queries))
+        assert fake.asked == 2
+
+    async def test_the_first_client_may_leave_without_harm_to_the_others(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.1)])
+        async with _resolver(fake) as rig, asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(rig.ask())
+            await fake.wait_asked()
+            second = tasks.create_task(rig.ask())
+            await asyncio.sleep(0)
+            first.cancel()
+            assert isinstance(await second, Answer)
+        assert fake.asked == 1
+
+    async def test_an_answer_is_learnt_although_nobody_waits_any_more(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.05)])
+        async with _resolver(fake) as rig:
+            async with asyncio.TaskGroup() as tasks:
+                only = tasks.create_task(rig.ask())
+                await fake.wait_asked()
+                only.cancel()
+            await asyncio.sleep(0.3)
+            assert isinstance(rig.learnt[0][1], Answer)
+
+    async def test_one_client_too_many_is_told_at_once(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.1)])
+        async with _resolver(fake, settings=ResolverConfig(waiters_per_query=3)) as rig:
+            outcomes = await asyncio.gather(*(rig.ask() for _ in range(5)))
+        assert outcomes[3:] == [UpstreamFailure(Reason.BUDGET_SPENT)] * 2
+        assert all(isinstance(outcome, Answer) for outcome in outcomes[:3])
+
+    async def test_what_is_learnt_is_learnt_before_anybody_is_woken(self) -> None:
+        async with _resolver(FakeUpstream()) as rig:
+            outcome = await rig.ask()
+            assert [learnt for _, learnt in rig.learnt] == [outcome]
+
+    async def test_a_failure_is_learnt_too(self) -> None:
+        async with _resolver(FakeUpstream(udp=[fakes.SERVFAIL])) as rig:
+            outcome = await rig.ask()
+            assert isinstance(outcome, UpstreamFailure)
+            assert [learnt for _, learnt in rig.learnt] == [outcome]
+
+
+class TestTime:
+    async def test_who_has_something_stale_waits_no_longer_than_its_patience(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.3)])
+        async with _resolver(fake) as rig:
+            assert await rig.ask(patience=0.05) is None
+            # The fetch went on, so this is no second send.
+            assert isinstance(await rig.ask(), Answer)
+        assert fake.asked == 1
+
+    async def test_the_deadline_ends_the_question(self) -> None:
+        async with _resolver(FakeUpstream(udp=[fakes.SILENCE])) as rig:
+            assert await rig.ask(seconds=0.2, patience=LONG) == UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+
+    async def test_a_refresh_is_learnt_without_anybody_waiting(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.05)])
+        async with _resolver(fake) as rig:
+            assert rig.resolver.refresh(make_query(), deadline=rig.now() + LONG)
+            assert not rig.resolver.refresh(make_query(), deadline=rig.now() + LONG)
+            assert isinstance(await rig.ask(), Answer)
+            assert len(rig.learnt) == 1
+        assert fake.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("transport", "script"),
+    [
+        pytest.param("udp", [fakes.ANSWER], id="answers"),
+        pytest.param("udp", [fakes.SILENCE], id="silence"),
+        pytest.param("udp", [fakes.TRUNCATED], id="cut answers"),
+        pytest.param("udp", [fakes.SERVFAIL], id="failures"),
+        pytest.param("udp", [fakes.WRONG_ID], id="forgeries"),
+        pytest.param("tcp", [fakes.ANSWER], id="answers over tcp"),
+        pytest.param("tcp", [fakes.SILENCE], id="silence over tcp"),
+        pytest.param("tcp", [fakes.CLOSE], id="connections that close"),
+        pytest.param("tcp", [fakes.ANSWER, fakes.CLOSE], id="connections that close after a while"),
+    ],
+)
+class TestPromisesToAnUpstream:
+    async def test_a_crowd_of_questions_never_costs_more_than_the_budget(
+        self, transport: str, script: Sequence[Act]
+    ) -> None:
+        fake = FakeUpstream(udp=script, stream=script)
+        async with _resolver(fake, transport=transport, settings=QUICK, burst=7, queries_per_second=0.1) as rig:
+            outcomes = await rig.ask_many(20)
+            await rig.ask_many(20)
+            for number in range(20):
+                rig.resolver.refresh(make_query(f"fresh{number}.example."), deadline=rig.now() + 1)
+            await asyncio.sleep(0.05)
+        assert 1 <= fake.asked <= 7
+        assert UpstreamFailure(Reason.BUDGET_SPENT) in outcomes
+
+    async def test_one_question_is_sent_three_times_at_most(self, transport: str, script: Sequence[Act]) -> None:
+        fake = FakeUpstream(udp=script, stream=script)
+        async with _resolver(fake, transport=transport, settings=QUICK) as rig:
+            await rig.ask(seconds=0.6)
+        assert 1 <= fake.asked <= 3
+
+    async def test_no_more_are_in_flight_than_allowed(self, transport: str, script: Sequence[Act]) -> None:
+        fake = FakeUpstream(udp=script, stream=script)
+        async with _resolver(fake, transport=transport, settings=QUICK, in_flight=4) as rig:
+            asked = asyncio.gather(rig.ask_many(20, seconds=0.4))
+            most = 0
+            while not asked.done():
+                most = max(most, rig.resolver.statistics(rig.now()).upstreams[0].in_flight)
+                await asyncio.sleep(0)
+            await asked
+        assert 1 <= most <= 4
+
+
+class TestOtherUpstreams:
+    @pytest.mark.parametrize("bad", [fakes.SERVFAIL, fakes.REFUSED, fakes.BAD_VERSION, fakes.SILENCE])
+    async def test_the_next_one_may_do_better(self, bad: Act) -> None:
+        first, second = FakeUpstream(udp=[bad]), FakeUpstream()
+        async with _resolver(first, second, settings=QUICK) as rig:
+            assert isinstance(await rig.ask(), Answer)
+        assert (first.asked, second.asked) == (1, 1)
+
+    async def test_one_that_is_not_there_is_passed_over(self) -> None:
+        gone, second = FakeUpstream(), FakeUpstream()
+        async with gone.running():
+            pass
+        async with second.running(), _rig([gone.config(), second.config()], ResolverConfig()) as rig:
+            assert isinstance(await rig.ask(), Answer)
+
+    @pytest.mark.parametrize("noise", [fakes.WRONG_ID, fakes.WRONG_QUESTION, fakes.GARBAGE, fakes.UNREADABLE])
+    async def test_wrong_packets_never_drive_us_to_another(self, noise: Act) -> None:
+        first, second = FakeUpstream(udp=[noise.then(fakes.ANSWER)]), FakeUpstream()
+        async with _resolver(first, second) as rig:
+            assert isinstance(await rig.ask(), Answer)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].ignored_packets == 1
+        assert (first.asked, second.asked) == (1, 0)
+
+    async def test_a_failure_everywhere_is_passed_on_as_it_came(self) -> None:
+        first, second = FakeUpstream(udp=[fakes.SERVFAIL]), FakeUpstream(udp=[fakes.REFUSED])
+        async with _resolver(first, second) as rig:
+            outcome = await rig.ask()
+        assert isinstance(outcome, UpstreamFailure)
+        assert outcome.reason is Reason.UPSTREAM_REFUSED
+        assert outcome.answer is not None
+        assert outcome.answer.rcode == 5
+
+
+class TestTruncation:
+    async def test_a_cut_answer_is_fetched_over_tcp_from_the_same_upstream(self) -> None:
+        first, second = FakeUpstream(udp=[fakes.TRUNCATED]), FakeUpstream()
+        async with _resolver(first, second) as rig:
+            outcome = await rig.ask()
+        assert isinstance(outcome, Answer)
+        assert not outcome.truncated
+        assert (len(first.asked_over_udp), len(first.asked_over_stream), second.asked) == (1, 1, 0)
+
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_an_answer_cut_even_over_tcp_is_never_given_to_anybody(self, transport: str) -> None:
+        fake = FakeUpstream(udp=[fakes.TRUNCATED], stream=[fakes.TRUNCATED])
+        async with _resolver(fake, transport=transport) as rig:
+            assert await rig.ask() == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
+
+
+class TestComingAndGoing:
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_an_upstream_that_went_and_came_back_is_found_again_after_a_pause(self, transport: str) -> None:
+        fake = FakeUpstream()
+        async with fake.running():
+            pass
+        async with _rig([fake.config(transport)], ResolverConfig()) as rig:
+            await rig.ask_many(3)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].breaker is BreakerState.OPEN
+            assert rig.resolver.pressure(rig.now()) == 1.0
+            async with fake.running():
+                assert await rig.ask() == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
+                assert fake.asked == 0
+                rig.ahead += 1.0
+                assert isinstance(await rig.ask(), Answer)
+                assert rig.resolver.statistics(rig.now()).upstreams[0].breaker is BreakerState.CLOSED
+                await rig.resolver.close()
+
+    async def test_a_connection_lost_under_a_question_costs_a_send_and_no_answer(self) -> None:
+        fake = FakeUpstream(stream=[fakes.ANSWER, fakes.CLOSE, fakes.ANSWER])
+        async with _resolver(fake, transport="tcp") as rig:
+            assert isinstance(await rig.ask(make_query("first.example.")), Answer)
+            assert isinstance(await rig.ask(make_query("second.example.")), Answer)
+        assert fake.asked == 3
+
+    async def test_closing_tells_who_waits_and_leaves_nothing(self) -> None:
+        fake = FakeUpstream(stream=[fakes.SILENCE])
+        async with _resolver(fake, transport="tcp") as rig:
+            asked = asyncio.gather(rig.ask())
+            await fake.wait_asked()
+            await rig.resolver.close()
+            assert list(await asked) == [UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)]
+            assert rig.learnt == []
+            upstream = rig.resolver.statistics(rig.now()).upstreams[0]
+            assert (upstream.in_flight, upstream.connections) == (0, 0)
+            assert await rig.ask() == UpstreamFailure(Reason.BUDGET_SPENT)
+
+    async def test_a_group_that_is_cancelled_leaves_nothing_in_flight(self) -> None:
+        fake = FakeUpstream(stream=[fakes.SILENCE])
+        async with _resolver(fake, transport="tcp") as rig:
+            inner = asyncio.gather(rig.ask())
+            await fake.wait_asked()
+            inner.cancel()
+            await asyncio.wait([inner])
+            # The client is gone and its question is not.
+            assert rig.resolver.statistics(rig.now()).fetches == 1
+        assert rig.resolver.statistics(rig.now()).upstreams[0].in_flight == 0
+
+
+class TestAuthenticData:
+    @pytest.mark.parametrize(
+        ("address", "is_believed"),
+        [
+            pytest.param(UpstreamAddress("tls", "192.0.2.53", 853), True, id="tls"),
+            pytest.param(UpstreamAddress("udp", "127.0.0.1", 53), True, id="loopback"),
+            pytest.param(UpstreamAddress("tcp", "::1", 53), True, id="loopback of IPv6"),
+            pytest.param(UpstreamAddress("udp", "192.0.2.53", 53), False, id="udp through the world"),
+            pytest.param(UpstreamAddress("tcp", "2001:db8::53", 53), False, id="tcp through the world"),
+        ],
+    )
+    def test_the_way_decides_whether_ad_means_anything(self, address: UpstreamAddress, *, is_believed: bool) -> None:
+        assert may_vouch(address) is is_believed
+
+    @pytest.mark.parametrize("is_believed", [True, False], ids=["believed", "not believed"])
+    async def test_ad_is_taken_off_where_it_means_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, *, is_believed: bool
+    ) -> None:
+        monkeypatch.setattr(resolver_module, "may_vouch", lambda _: is_believed)
+        async with _resolver(FakeUpstream(udp=[fakes.AUTHENTIC])) as rig:
+            outcome = await rig.ask()
+        assert isinstance(outcome, Answer)
+        assert outcome.authentic is is_believed
+
+
+async def test_the_query_that_goes_out_tells_nothing_of_the_client() -> None:
+    fake = FakeUpstream()
+    async with _resolver(fake) as rig:
+        await rig.ask(replace(make_query("WwW.Example.ORG."), id=4711))
+    assert b"\x03www\x07example\x03org\x00" in fake.asked_over_udp[0]

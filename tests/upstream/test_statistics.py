@@ -1,0 +1,55 @@
+"""The resolver's figures say what happened."""
+
+import asyncio
+import random
+import time
+
+from dohproxy.config.schema import ResolverConfig
+from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.resolver import Resolver
+from dohproxy.upstream.results import Result
+from tests.fakes import upstream as fakes
+from tests.fakes.upstream import FakeUpstream, make_query
+
+
+async def test_every_figure_follows_what_happened() -> None:
+    fake = FakeUpstream(udp=[fakes.WRONG_ID.then(fakes.TRUNCATED)])
+    async with fake.running(), asyncio.TaskGroup() as tasks:
+        upstreams = [fake.config(burst=10, queries_per_second=0.1, in_flight=5)]
+        rng = random.Random(1)  # noqa: S311  # jitter only
+        resolver = Resolver(upstreams, ResolverConfig(), lambda *_: None, tasks, time.monotonic, rng)
+        before = resolver.statistics(time.monotonic()).upstreams[0]
+        await resolver.ask(make_query(), deadline=time.monotonic() + 10)
+        statistics = resolver.statistics(time.monotonic())
+        await resolver.close()
+    [upstream] = statistics.upstreams
+    assert before.sends == dict.fromkeys(Result, 0)
+    assert before.score_seconds == 0
+    assert upstream.name == "fake"
+    assert upstream.sends == {**dict.fromkeys(Result, 0), Result.TRUNCATED: 1, Result.ANSWERED: 1}
+    assert (upstream.in_flight, upstream.most_in_flight) == (0, 5)
+    assert 8 <= upstream.budget_left < 9
+    assert upstream.burst == 10
+    assert (upstream.connections, upstream.most_connections) == (1, 2)
+    assert upstream.breaker is BreakerState.CLOSED
+    assert upstream.score_seconds > 0
+    assert upstream.ignored_packets == 1
+    assert (statistics.fetches, statistics.most_fetches, statistics.waiters) == (0, 5, 0)
+    assert (statistics.refused_waiters, statistics.refused_fetches) == (0, 0)
+
+
+async def test_what_is_under_way_is_seen() -> None:
+    fake = FakeUpstream(udp=[fakes.SILENCE])
+    async with fake.running(), asyncio.TaskGroup() as tasks:
+        rng = random.Random(1)  # noqa: S311  # jitter only
+        upstreams = [fake.config(in_flight=1)]
+        resolver = Resolver(upstreams, ResolverConfig(), lambda *_: None, tasks, time.monotonic, rng)
+        waiting = [tasks.create_task(resolver.ask(make_query(), deadline=time.monotonic() + 10)) for _ in range(3)]
+        await fake.wait_asked()
+        assert not resolver.refresh(make_query("other.example."), deadline=time.monotonic() + 10)
+        await resolver.ask(make_query("other.example."), deadline=time.monotonic() + 10)
+        statistics = resolver.statistics(time.monotonic())
+        await resolver.close()
+    assert len(waiting) == 3
+    assert (statistics.fetches, statistics.waiters, statistics.refused_fetches) == (1, 3, 1)
+    assert statistics.upstreams[0].in_flight == 1

@@ -1,0 +1,185 @@
+"""One connection without a network: frames in every cut, and what its end means to those who wait."""
+
+import asyncio
+
+import pytest
+
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.transports.connection import Asked, Connection
+from dohproxy.wire.answer import Answer
+from tests.fakes import upstream as fakes
+from tests.fakes.upstream import make_query
+
+
+class RecordingTransport(asyncio.Transport):
+    """Keeps what is written and how it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed_by = ""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def abort(self) -> None:
+        self.closed_by = "abort"
+
+    def close(self) -> None:
+        self.closed_by = "close"
+
+    def queries(self) -> list[bytes]:
+        """The frames written so far."""
+        frames = []
+        rest = self.written
+        while rest:
+            end = 2 + int.from_bytes(rest[:2])
+            frames.append(rest[2:end])
+            rest = rest[end:]
+        return frames
+
+
+class Rig:
+    """A connection, its transport and how often it said that it has ended."""
+
+    def __init__(self, *, idle_seconds: float = 60) -> None:
+        self.ended = 0
+        self.transport = RecordingTransport()
+        self.connection = Connection(padded=False, idle_seconds=idle_seconds, on_end=self._on_end)
+
+    def _on_end(self, _: Connection) -> None:
+        self.ended += 1
+
+    def open(self) -> None:
+        self.connection.connection_made(self.transport)
+
+    def ask(self, qname: str = "www.example.") -> Asked:
+        return self.connection.ask(make_query(qname))
+
+    def reply(self, *queries: bytes) -> bytes:
+        """The frames that answer these queries."""
+        return b"".join(_frame(fakes.make_reply(query)) for query in queries)
+
+
+def _frame(wire: bytes) -> bytes:
+    return len(wire).to_bytes(2) + wire
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000], ids=lambda size: f"{size} at a time")
+async def test_replies_are_read_however_they_are_cut(size: int) -> None:
+    rig = Rig()
+    rig.open()
+    asked = [rig.ask("one.example."), rig.ask("two.example.")]
+    replies = rig.reply(*reversed(rig.transport.queries()))
+    for start in range(0, len(replies), size):
+        rig.connection.data_received(replies[start : start + size])
+    assert all(isinstance(one.reply.result(), Answer) for one in asked)
+
+
+async def test_what_is_asked_before_it_is_open_goes_out_when_it_opens() -> None:
+    rig = Rig()
+    kept, forgotten = rig.ask("kept.example."), rig.ask("forgotten.example.")
+    rig.connection.forget(forgotten)
+    rig.open()
+    [query] = rig.transport.queries()
+    assert query[:2] == kept.identifier.to_bytes(2)
+
+
+async def test_an_id_that_is_taken_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([7, 7, 7, 8])
+    monkeypatch.setattr("secrets.randbelow", lambda _: next(drawn))
+    rig = Rig()
+    assert [rig.ask().identifier, rig.ask().identifier] == [7, 8]
+
+
+async def test_a_second_reply_to_one_query_is_ignored() -> None:
+    rig = Rig()
+    rig.open()
+    asked = rig.ask()
+    reply = rig.reply(*rig.transport.queries())
+    rig.connection.data_received(reply + reply)
+    assert isinstance(asked.reply.result(), Answer)
+    assert rig.connection.ignored_frames == 1
+
+
+async def test_a_reply_that_comes_too_late_is_ignored() -> None:
+    rig = Rig()
+    rig.open()
+    asked = rig.ask()
+    rig.connection.forget(asked)
+    rig.connection.data_received(rig.reply(*rig.transport.queries()))
+    assert rig.connection.ignored_frames == 1
+    assert rig.connection.takes_queries
+
+
+async def test_the_frames_after_rubbish_are_not_read() -> None:
+    rig = Rig()
+    rig.open()
+    asked = rig.ask()
+    rig.connection.data_received(_frame(b"rubbish") + rig.reply(*rig.transport.queries()))
+    assert asked.reply.result() is Result.UNREACHABLE
+    assert rig.transport.closed_by == "abort"
+
+
+@pytest.mark.parametrize(
+    ("answered", "result"),
+    [
+        pytest.param(0, Result.UNREACHABLE, id="before it was of any use"),
+        pytest.param(1, Result.LOST, id="after it has been"),
+    ],
+)
+async def test_an_end_tells_everybody_once(answered: int, result: Result) -> None:
+    rig = Rig()
+    rig.open()
+    for _ in range(answered):
+        first = rig.ask()
+        rig.connection.data_received(rig.reply(rig.transport.queries()[-1]))
+        rig.connection.forget(first)
+    asked = [rig.ask(), rig.ask()]
+    rig.connection.connection_lost(None)
+    rig.connection.end(Result.ABANDONED)
+    assert [one.reply.result() for one in asked] == [result, result]
+    assert rig.ended == 1
+    assert rig.connection.closed.done()
+    assert not rig.connection.takes_queries
+
+
+async def test_one_that_opens_after_its_end_is_closed_at_once() -> None:
+    rig = Rig()
+    rig.connection.end(Result.ABANDONED)
+    rig.open()
+    assert rig.transport.closed_by == "abort"
+    assert not rig.connection.is_open
+
+
+async def test_one_nobody_wants_any_more_when_it_opens_waits_to_be_used() -> None:
+    rig = Rig(idle_seconds=0)
+    rig.open()
+    await asyncio.sleep(0.01)
+    assert rig.transport.closed_by == "close"
+    assert rig.ended == 1
+
+
+async def test_forgetting_after_the_end_begins_no_new_wait() -> None:
+    rig = Rig(idle_seconds=0)
+    rig.open()
+    asked = rig.ask()
+    rig.connection.end(Result.TIMEOUT)
+    rig.connection.forget(asked)
+    await asyncio.sleep(0.01)
+    assert rig.ended == 1
+    assert rig.transport.closed_by == "abort"
+
+
+async def test_a_retired_one_ends_with_its_last_query() -> None:
+    rig = Rig()
+    rig.open()
+    first, second = rig.ask(), rig.ask()
+    assert rig.connection.give_up(first) is Result.TIMEOUT
+    rig.connection.forget(first)
+    assert not rig.connection.takes_queries
+    assert rig.ended == 0
+    rig.connection.data_received(rig.reply(rig.transport.queries()[1]))
+    assert isinstance(second.reply.result(), Answer)
+    rig.connection.forget(second)
+    assert rig.ended == 1
