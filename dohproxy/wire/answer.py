@@ -28,9 +28,11 @@ from dohproxy.wire.numbers import (
 )
 from dohproxy.wire.query import Query
 
-MOST_RECORDS: Final = 1_024
+MOST_RECORDS: Final = 512
 """Records in all sections together. BIND stops at 100 of one type and name (CVE-2024-1737); real answers have
-some dozens. With the budget for names this bounds the time that any 64 KiB can cost."""
+some dozens. With the budget for names this bounds the time that any 64 KiB can cost to under 5 ms."""
+LARGEST_ANSWER_BYTES: Final = LARGEST_MESSAGE_BYTES - 128
+"""Room for the OPT of our reply: at most five EDE codes and an ECS option."""
 MOST_ERRORS: Final = 3
 """EDE codes of an upstream that are passed on: Unbound and BIND send one, rarely two."""
 
@@ -79,6 +81,21 @@ class Answer:
     """The upstream's EDE info codes. Its EXTRA-TEXT is dropped: bytes of unknown origin (CVE-2026-64193)."""
 
 
+TRUNCATED: Final = Answer(
+    kind=Kind.FAILURE,
+    rcode=Rcode.SERVFAIL,
+    authoritative=False,
+    authentic=False,
+    truncated=True,
+    counts=(0, 0, 0),
+    records=b"",
+    ttl_offsets=(),
+    ttl=None,
+    errors=(),
+)
+"""Stands for every answer that was cut (TC=1)."""
+
+
 def is_reply_to(wire: bytes, identifier: int, question: bytes) -> bool:
     """Tell whether this datagram or frame can be the reply to the query we sent (RFC 5452 section 9.1).
 
@@ -104,7 +121,7 @@ def parse_answer(wire: bytes, query: Query) -> Answer:
 
     Raises Malformed with the first fault. Cost is bounded by MOST_RECORDS and the name walker's budget.
     """
-    if not HEADER_BYTES < len(wire) <= LARGEST_MESSAGE_BYTES:
+    if not HEADER_BYTES < len(wire) <= LARGEST_ANSWER_BYTES:
         raise Malformed(Fault.TOO_SHORT if len(wire) <= HEADER_BYTES else Fault.TOO_LONG)
     _, flags, questions, *counts = _HEADER.unpack_from(wire)
     if not flags & QR or flags & OPCODE_MASK:
@@ -116,6 +133,9 @@ def parse_answer(wire: bytes, query: Query) -> Answer:
     start = question_name_end(wire) + 4
     if not _is_same_question(wire[HEADER_BYTES:start], query.question):
         raise Malformed(Fault.OTHER_QUESTION)
+    if flags & TC:
+        # Cut anywhere, also within a record: there is nothing to read, only to ask again over TCP.
+        return TRUNCATED
     survey = _Survey(wire, start, query.qtype)
     survey.walk(counts)
     return survey.answer(flags, counts)
@@ -176,7 +196,8 @@ class _Survey:
             if rdlength < _SOA_SMALLEST_RDATA:
                 raise Malformed(Fault.SOA)
             minimum = int.from_bytes(self.wire[end - 4 : end])
-            self.soa_ttl = min(ttl, minimum)
+            allowed = min(ttl, minimum)
+            self.soa_ttl = allowed if self.soa_ttl is None else min(self.soa_ttl, allowed)
 
     def _opt(self, owner: int, end: int, section: int, position: int, ttl: int) -> None:
         if section != 2:
@@ -209,7 +230,7 @@ class _Survey:
             rcode=rcode,
             authoritative=bool(flags & AA),
             authentic=bool(flags & AD),
-            truncated=bool(flags & TC),
+            truncated=False,
             counts=(counts[0], counts[1], additional),
             records=records,
             ttl_offsets=tuple(offsets),

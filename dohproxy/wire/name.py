@@ -14,9 +14,9 @@ from dohproxy.wire.numbers import HEADER_BYTES
 LONGEST_NAME_BYTES: Final = 255
 """RFC 1035 section 2.3.4, the root's zero byte included."""
 LONGEST_LABEL_BYTES: Final = 63
-COMPRESSION_BUDGET: Final = 8_192
+COMPRESSION_BUDGET: Final = 4_096
 """Label and pointer steps that all owner names of one message may cost together: the most records we take
-(1,024), none compressed, of eight labels each. Limits per name alone were not enough (CVE-2026-96405)."""
+(512), none compressed, of eight labels each with the root. Limits per name alone were not enough (CVE-2026-96405)."""
 STEPS_OF_A_POINTER: Final = 8
 """What following a pointer to a new place takes from the budget: it costs the time of so many labels."""
 

@@ -1,0 +1,36 @@
+"""Fixtures for every test: the public corpora beside the project, and the programs it is tried with."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FindProgram = Callable[[str, str], str]
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The directory of data that nobody in this project made; see its own README for sources and licences."""
+    default = Path(__file__).parents[2] / "shared" / "corpora"
+    directory = Path(os.environ.get("DOHPROXY_CORPORA", default))
+    if not directory.is_dir():
+        pytest.skip(f"no corpora at {directory}; set DOHPROXY_CORPORA to where they are")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def find_program() -> FindProgram:
+    """Find a program by name, or skip the test naming the Debian package that has it (in CI: fail)."""
+
+    def find(name: str, debian_package: str) -> str:
+        found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+        if found is not None:
+            return found
+        message = f"{name} is not installed; on Debian: apt-get install {debian_package}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return find

@@ -1,0 +1,127 @@
+"""Child processes of the end-to-end tests: a port nobody holds, bounded waiting, an end by process id.
+
+Nothing here finds a process by its name: each is started, watched and stopped through its own handle.
+"""
+
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+# Below the range from which Linux takes the source ports of outgoing connections (32768 up): a server killed
+# and started again must find its port free, whatever the other processes asked meanwhile.
+PORT_CANDIDATES = range(10240, 32768)
+
+# Both servers are up within 1 s on an idle machine; a busy one may need more.
+START_SECONDS = 15.0
+POLL_SECONDS = 0.02
+
+
+def free_port() -> int:
+    """A loopback port free now for TCP and for UDP alike; who cannot bind it any more asks again."""
+    for _ in range(100):
+        port = secrets.choice(PORT_CANDIDATES)
+        if _is_free(port, socket.SOCK_STREAM) and _is_free(port, socket.SOCK_DGRAM):
+            return port
+    raise RuntimeError("no free port among 100 candidates")
+
+
+def wait_until(condition: Callable[[], bool], within_seconds: float, what: str) -> None:
+    """Poll `condition` until it holds; raise TimeoutError naming `what` when it does not in time."""
+    deadline = time.monotonic() + within_seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {within_seconds:g} s")
+        time.sleep(POLL_SECONDS)
+
+
+def accepts_connections(port: int) -> bool:
+    """Whether something listens on this loopback TCP port."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+class Child:
+    """One child process whose output goes to a file, so that a full pipe can never stop it."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self.log = log
+        self._argv = list(argv)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else dict(environment),
+                cwd=directory,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id, also after the end."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._process.poll() is None
+
+    def wait_until_ready(self, is_ready: Callable[[], bool]) -> None:
+        """Wait for the process to serve; raise RuntimeError with its log when it ends or is too slow."""
+        try:
+            wait_until(lambda: not self.is_running or is_ready(), START_SECONDS, "start")
+        except TimeoutError as error:
+            self.kill()
+            raise RuntimeError(f"{self._argv[0]} did not become ready:\n{self.log_text()}") from error
+        if not self.is_running:
+            raise RuntimeError(f"{self._argv[0]} ended with {self._process.returncode}:\n{self.log_text()}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send one signal, to this process only."""
+        self._process.send_signal(number)
+
+    def wait(self, within_seconds: float) -> int:
+        """Wait for the end by itself; the exit status, negative for a signal. Raise TimeoutExpired."""
+        return self._process.wait(within_seconds)
+
+    def terminate(self, within_seconds: float = 10.0) -> int:
+        """Ask with SIGTERM and wait; kill and raise TimeoutExpired when the process does not go in time."""
+        self._process.terminate()
+        try:
+            return self._process.wait(within_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def kill(self) -> None:
+        """End the process at once and collect it; harmless when it has ended already."""
+        self._process.kill()
+        self._process.wait()
+
+    def log_text(self) -> str:
+        """Everything the process has written so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True

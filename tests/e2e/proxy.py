@@ -1,0 +1,174 @@
+"""dohproxy as an operator runs it: a process of its own, started from a configuration file."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.certificates import CertificateAuthority, CertificateFiles
+from tests.e2e.http1 import Http1Client
+from tests.e2e.processes import LOOPBACK, Child, accepts_connections, free_port
+
+PROJECT = Path(__file__).parents[2]
+
+# A port that was free a moment ago may be taken when the server binds it.
+START_ATTEMPTS = 3
+
+Value = str | int | float | Sequence[str]
+Sections = Mapping[str, Mapping[str, Value]]
+
+# The tests ask from one address and much faster than any person: what limits one client must not limit them.
+UNLIMITED: Sections = {
+    "limits": {
+        "exempt_networks": ["127.0.0.0/8"],
+        "total_requests_per_second": 1_000_000,
+        "total_requests_burst": 1_000_000,
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """What one test wants of its proxy."""
+
+    upstream_urls: tuple[str, ...]
+    """In the order of the file."""
+    authority: CertificateAuthority
+    """Whom the proxy trusts for its upstreams, in place of the system's authorities."""
+    tls: CertificateFiles | None = None
+    """What it shows its clients; None: it speaks in the clear."""
+    sections: Sections | None = None
+    """Sections of the file that differ from the default, by name and key."""
+
+
+class Proxy:
+    """One running dohproxy. Made by `running_proxy`."""
+
+    def __init__(self, directory: Path, settings: ProxySettings) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._child: Child | None = None
+        self.port = 0
+        self.metrics_port = 0
+
+    @property
+    def child(self) -> Child:
+        """The process; raise AssertionError before `start`."""
+        assert self._child is not None, "not started"
+        return self._child
+
+    @property
+    def url(self) -> str:
+        """The address of the DoH resource."""
+        scheme = "http" if self._settings.tls is None else "https"
+        return f"{scheme}://{LOOPBACK}:{self.port}/dns-query"
+
+    def start(self) -> None:
+        """Start on free ports, kept in `port` and `metrics_port`; return when both accept connections."""
+        for attempt in range(1, START_ATTEMPTS + 1):
+            self.port, self.metrics_port = free_port(), free_port()
+            try:
+                self._start_once()
+            except RuntimeError as error:
+                if attempt == START_ATTEMPTS or "in use" not in str(error):
+                    raise
+            else:
+                return
+
+    def stop(self) -> None:
+        """End the process if it still runs."""
+        if self._child is not None:
+            self._child.kill()
+
+    def client(self) -> Http1Client:
+        """A new connection to it."""
+        context = None if self._settings.tls is None else self._settings.authority.client_context()
+        return Http1Client(self.port, context=context)
+
+    def metric(self, name: str, labels: Mapping[str, str] | None = None) -> float:
+        """The sum of all samples of this name that bear these labels, from /metrics; 0 when there are none yet."""
+        wanted = (labels or {}).items()
+        families = list(text_string_to_metric_families(self.metrics_text()))
+        assert any(name.removesuffix("_total") == family.name for family in families), f"no metric {name}"
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if wanted <= sample.labels.items())
+
+    def metrics_text(self) -> str:
+        """What a Prometheus server would read."""
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{self.metrics_port}/metrics", timeout=5) as page:
+            text = page.read().decode("utf-8")
+        assert isinstance(text, str)
+        return text
+
+    def _start_once(self) -> None:
+        file = self._directory / "dohproxy.toml"
+        file.write_text(configuration(self._settings, self.port, self.metrics_port), encoding="utf-8")
+        self._child = Child(
+            [sys.executable, "-m", "dohproxy", "serve", "--config", str(file)],
+            self._directory / "dohproxy.log",
+            environment={**environment(), "SSL_CERT_FILE": str(self._settings.authority.file)},
+            directory=PROJECT,
+        )
+        ports = (self.port, self.metrics_port)
+        self._child.wait_until_ready(lambda: all(accepts_connections(port) for port in ports))
+
+
+@contextmanager
+def running_proxy(directory: Path, settings: ProxySettings) -> Iterator[Proxy]:
+    """Start a proxy from a file in `directory` and end it, however the test ends, before its directory goes."""
+    proxy = Proxy(directory, settings)
+    try:
+        proxy.start()
+        yield proxy
+    finally:
+        proxy.stop()
+
+
+def run_dohproxy(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one command of the program to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "dohproxy", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=PROJECT,
+        env=environment(),
+        check=False,
+    )
+
+
+def environment() -> dict[str, str]:
+    """The environment of the tests, without what would send their traffic elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+
+
+def configuration(settings: ProxySettings, port: int, metrics_port: int) -> str:
+    """The file: the ports, no limits, then what the test wants."""
+    sections: dict[str, dict[str, Value]] = {
+        "server": {"listen": [f"{LOOPBACK}:{port}"]},
+        "metrics": {"listen": f"{LOOPBACK}:{metrics_port}"},
+    }
+    if settings.tls is not None:
+        sections["tls"] = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
+    for part in (UNLIMITED, settings.sections or {}):
+        for name, keys in part.items():
+            sections.setdefault(name, {}).update(keys)
+    upstreams = [
+        {"name": f"ns{number}", "url": url, "preset": "own"} for number, url in enumerate(settings.upstream_urls)
+    ]
+    return "\n".join(
+        [_section(f"[{name}]", keys) for name, keys in sections.items()]
+        + [_section("[[upstream]]", keys) for keys in upstreams]
+    )
+
+
+def _section(heading: str, keys: Mapping[str, Value]) -> str:
+    # JSON writes text, numbers and lists of text as TOML does
+    return "\n".join([heading, *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]) + "\n"

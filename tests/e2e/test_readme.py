@@ -1,0 +1,113 @@
+"""What the README tells a newcomer to type is typed here."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FindProgram
+from tests.e2e.processes import START_SECONDS, accepts_connections, wait_until
+from tests.e2e.proxy import PROJECT, environment
+
+SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INSTALLED = ".venv/bin/dohproxy"
+TRIAL_PORT = 8443
+
+
+def readme_commands() -> list[str]:
+    """Every command in a shell block of the README, in order, continued lines joined."""
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    lines = "".join(SHELL_BLOCK.findall(text)).replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def commands_of(program: str) -> list[str]:
+    """The commands that begin with this word."""
+    return [command for command in readme_commands() if command.split()[0] == program]
+
+
+def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as typed, in the project; without its .venv, the program is run by this interpreter."""
+    if not (PROJECT / INSTALLED).exists():
+        command = command.replace(INSTALLED, f"{sys.executable} -m dohproxy")
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=PROJECT,
+        env=environment(),
+    )
+
+
+def test_every_command_is_of_a_kind_tried_here() -> None:
+    known = {"make", "curl", INSTALLED}
+    assert [command for command in readme_commands() if command.split()[0] not in known] == []
+
+
+@pytest.mark.parametrize("command", commands_of("make"))
+def test_the_target_is_in_the_makefile(command: str) -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    for target in command.split()[1:]:
+        assert "=" in target or re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", commands_of(INSTALLED))
+def test_the_verb_works(command: str) -> None:
+    run = run_in_shell(command)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_first_steps_work(find_program: FindProgram, tmp_path: Path) -> None:
+    find_program("curl", "curl")
+    if accepts_connections(TRIAL_PORT):
+        pytest.skip(f"port {TRIAL_PORT} is taken")
+    assert "make run" in readme_commands()
+    with served_as_the_readme_says(tmp_path / "output") as output:
+        for command in commands_of("curl"):
+            run = run_in_shell(command)
+            assert (run.returncode, bool(run.stdout)) == (0, True), run.stderr
+    assert "sdns://" in output.read_text(encoding="utf-8")
+    assert not accepts_connections(TRIAL_PORT)
+
+
+@contextmanager
+def served_as_the_readme_says(output: Path) -> Iterator[Path]:
+    """Run `make run` in a session of its own and end it with Ctrl-C.
+
+    Where the project's own environment is not complete, making it would need the network: then only the command behind
+    the target is run.
+    """
+    ready = subprocess.run(["make", "--question", ".venv/runtime.stamp"], cwd=PROJECT, capture_output=True, check=False)
+    argv = ["make", "run"] if ready.returncode == 0 else [sys.executable, "-m", "dohproxy", "serve"]
+    with output.open("wb") as written:
+        process = subprocess.Popen(
+            argv,
+            cwd=PROJECT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        listening = f"{argv[0]} does not serve on port {TRIAL_PORT}: {output}"
+        wait_until(lambda: process.poll() is not None or accepts_connections(TRIAL_PORT), START_SECONDS, listening)
+        assert process.poll() is None, output.read_text(encoding="utf-8")
+        yield output
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+            raise

@@ -1,0 +1,169 @@
+"""What an upstream says: whether it is the reply, what kind it is, how long it holds, what is kept of it."""
+
+import struct
+
+import pytest
+
+from dohproxy.wire.answer import Answer, Kind, is_reply_to, parse_answer
+from dohproxy.wire.malformed import Fault, Malformed
+from dohproxy.wire.query import parse_query
+from tests.wire import messages as m
+
+CNAME = m.record(m.CNAME, m.name("target.example"), ttl=40)
+NS = m.record(m.NS, m.name("ns.example"), ttl=20)
+DENIED = m.QR | 3
+
+
+def parsed(wire: bytes, *, qtype: int = m.A) -> Answer:
+    return parse_answer(wire, parse_query(m.query(m.question(qtype=qtype))))
+
+
+@pytest.mark.parametrize(
+    ("wire", "kind", "ttl"),
+    [
+        (m.answer(m.record(ttl=300), m.record(ttl=200)), Kind.POSITIVE, 200),
+        (m.answer(m.record(ttl=300), additional=(m.record(ttl=100),)), Kind.POSITIVE, 100),
+        (m.answer(CNAME, m.record(owner=m.name("target.example"))), Kind.POSITIVE, 40),
+        (m.answer(m.record(ttl=0x8000_0001)), Kind.POSITIVE, 0),
+        (m.answer(m.record(ttl=0x7FFF_FFFF)), Kind.POSITIVE, 0x7FFF_FFFF),
+        (m.answer(m.record(), authority=(NS,)), Kind.POSITIVE, 20),
+        (m.answer(authority=(m.soa(ttl=900, minimum=600),)), Kind.NODATA, 600),
+        (m.answer(authority=(m.soa(ttl=500, minimum=600),)), Kind.NODATA, 500),
+        (m.answer(CNAME, authority=(m.soa(),)), Kind.NODATA, 40),
+        (m.answer(authority=(m.soa(), m.record(47, b"", ttl=30))), Kind.NODATA, 30),
+        (m.answer(), Kind.NODATA, None),
+        (m.answer(CNAME), Kind.NODATA, None),
+        (m.answer(CNAME, authority=(NS,)), Kind.NODATA, None),
+        (m.answer(authority=(m.soa(), NS)), Kind.NODATA, 20),
+        (m.answer(authority=(m.soa(minimum=77),), flags=DENIED), Kind.NXDOMAIN, 77),
+        (m.answer(CNAME, authority=(m.soa(),), flags=DENIED), Kind.NXDOMAIN, 40),
+        (m.answer(flags=DENIED), Kind.NXDOMAIN, None),
+        (m.answer(authority=(NS,)), Kind.REFERRAL, None),
+        (m.answer(flags=m.QR | 2), Kind.FAILURE, None),
+        (m.answer(m.record(), authority=(m.soa(),), flags=m.QR | 5), Kind.FAILURE, None),
+        (m.answer(m.record(), additional=(m.opt(rcode=16),)), Kind.FAILURE, None),
+    ],
+    ids=[
+        "addresses hold as long as the first to go",
+        "additional records count for the TTL",
+        "a CNAME chain that arrives",
+        "a TTL with its sign bit set means zero",
+        "the largest TTL",
+        "authority records count for the TTL",
+        "no data, as long as the SOA's minimum",
+        "no data, no longer than the SOA itself",
+        "a CNAME chain that ends without data",
+        "NSEC records count for the TTL",
+        "nothing at all does not say how long",
+        "a CNAME that leads nowhere",
+        "a CNAME with NS behind it is no referral",
+        "an SOA beside NS is no referral",
+        "no such name",
+        "a CNAME chain to no such name",
+        "no such name without an SOA",
+        "a referral",
+        "SERVFAIL",
+        "REFUSED whatever it holds",
+        "an rcode in the OPT only",
+    ],
+)
+def test_an_answer_is_classified_once(wire: bytes, kind: Kind, ttl: int | None) -> None:
+    answer = parsed(wire)
+    assert (answer.kind, answer.ttl) == (kind, ttl)
+
+
+def test_any_record_answers_a_question_for_any() -> None:
+    wire = m.answer(m.record(m.TXT, b"\x01a"), asked=m.question(qtype=m.ANY))
+    assert parsed(wire, qtype=m.ANY).kind is Kind.POSITIVE
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rcode"), [(0, 0, 0), (7, 1, 23), (15, 255, 4_095)], ids=["0", "BADCOOKIE", "4095"]
+)
+def test_the_rcode_has_twelve_bits(low: int, high: int, rcode: int) -> None:
+    assert parsed(m.answer(flags=m.QR | low, additional=(m.opt(rcode=high << 4),))).rcode == rcode
+
+
+@pytest.mark.parametrize("bit", [m.AA, m.AD], ids=["AA", "AD"])
+def test_each_bit_of_an_answer_is_read(bit: int) -> None:
+    answer = parsed(m.answer(flags=m.QR | bit))
+    assert (answer.authoritative, answer.truncated, answer.authentic) == (bit == m.AA, False, bit == m.AD)
+
+
+def test_the_opt_is_cut_out_and_its_error_codes_are_kept_without_their_text() -> None:
+    errors = b"".join(m.option(m.EXTENDED_ERROR, struct.pack("!H", code) + b"text") for code in (22, 23, 0, 9))
+    records = (m.record(ttl=1), m.record(ttl=2))
+    answer = parsed(m.answer(records[0], additional=(records[1], m.opt(m.option(m.EXTENDED_ERROR, b"\x00") + errors))))
+    assert answer.errors == (22, 23, 0)
+    assert answer.records == b"".join(records)
+    assert answer.counts == (1, 0, 1)
+    assert [answer.records[offset : offset + 4] for offset in answer.ttl_offsets] == [b"\0\0\0\1", b"\0\0\0\2"]
+
+
+def test_additional_records_behind_the_opt_go_with_it() -> None:
+    answer = parsed(m.answer(m.record(), additional=(m.record(), m.opt(), m.record(rdata=b"gone"))))
+    assert answer.counts == (1, 0, 1)
+    assert answer.records == m.record() * 2
+    assert len(answer.ttl_offsets) == 2
+
+
+def test_as_many_records_as_the_limit_are_read() -> None:
+    assert len(parsed(m.answer(*[m.record()] * 512)).ttl_offsets) == 512
+
+
+@pytest.mark.parametrize("cut", [0, 1, 9, 13], ids=["whole", "by a byte", "in its head", "in its owner"])
+def test_a_truncated_answer_is_recognised_wherever_it_was_cut(cut: int) -> None:
+    wire = m.answer(m.record(), flags=m.QR | m.TC)
+    answer = parsed(wire[: len(wire) - cut])
+    assert answer.truncated
+    assert answer.records == b""
+
+
+def test_of_two_soas_the_smaller_ttl_holds() -> None:
+    assert parsed(m.answer(authority=(m.soa(minimum=60), m.soa(minimum=600)))).ttl == 60
+
+
+def test_an_answer_may_write_the_question_in_another_case() -> None:
+    assert parsed(m.answer(m.record(), asked=m.question(m.name("WWW.EXAMPLE.NET")))).kind is Kind.POSITIVE
+
+
+def test_an_answer_for_type_97_does_not_answer_type_65_though_their_bytes_differ_by_case() -> None:
+    wire = m.answer(asked=m.question(qtype=97))
+    with pytest.raises(Malformed, match=Fault.OTHER_QUESTION):
+        parsed(wire, qtype=65)
+    assert not is_reply_to(wire, 0x1234, m.question(qtype=65))
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        (m.answer(), True),
+        (m.answer(m.record()), True),
+        (m.answer(asked=m.question(m.name("www.EXAMPLE.net"))), True),
+        (m.query(), False),
+        (m.message(m.QR, [m.question()], identifier=0x1235), False),
+        (m.message(m.QR, [m.question(m.name("xww.example.net"))]), False),
+        (m.message(m.QR, [m.question(qtype=28)]), False),
+        (m.message(m.QR, [m.question(qclass=3)]), False),
+        (m.message(m.QR, [m.question(), m.question()]), False),
+        (m.message(m.QR, []), False),
+        (m.answer()[:-1], False),
+        (b"", False),
+    ],
+    ids=[
+        "the empty reply",
+        "a reply with a record",
+        "the question in another case",
+        "our own query",
+        "another ID",
+        "another name",
+        "another type",
+        "another class",
+        "two questions",
+        "no question",
+        "a byte too few",
+        "nothing",
+    ],
+)
+def test_a_packet_is_the_reply_only_with_our_id_and_our_question(wire: bytes, expected: bool) -> None:
+    assert is_reply_to(wire, 0x1234, m.question()) is expected
