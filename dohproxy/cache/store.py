@@ -91,8 +91,10 @@ class Cache:
             return None
         positive = answer.kind is Kind.POSITIVE
         floor = self.rules.minimum_ttl_seconds if positive else 0
-        ceiling = self.rules.maximum_ttl_seconds if positive else self.rules.negative_ttl_max_seconds
-        entry = make_entry(answer, now, seconds, floor=floor, ceiling=ceiling)
+        # A negative answer's SOA tells everybody behind us how long it holds, so it may not outlast our own copy (RFC
+        # 2308 section 5).
+        ceiling = self.rules.maximum_ttl_seconds if positive else seconds
+        entry = make_entry(key, answer, now, seconds, floor=floor, ceiling=ceiling)
         table = self._positive if positive else self._negative
         try:
             table[key] = entry

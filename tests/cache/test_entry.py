@@ -1,0 +1,129 @@
+"""One cached answer, second by second, as dnspython reads what is made of it."""
+
+import dns.flags
+import dns.message
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dohproxy.cache.entry import BYTES_PER_ENTRY, BYTES_PER_RECORD, Entry, make_entry
+from dohproxy.wire.answer import parse_answer
+from dohproxy.wire.numbers import ExtendedError
+from dohproxy.wire.query import parse_query
+from dohproxy.wire.reply import Content, write_reply
+from tests.fakes.walk import errors_in
+from tests.wire import messages as m
+from tests.wire.strategies import deterministic, ttls
+
+STORED_AT = 1_000.25
+NO_SUCH_NAME = m.QR | m.RD | m.RA | 3
+ASKING = parse_query(m.query(m.question(), m.opt(dnssec_ok=True)))
+
+
+def entry(wire: bytes, lifetime: int = 300, *, floor: int = 60, ceiling: int = 86_400) -> Entry:
+    return make_entry(b"key", parse_answer(wire, ASKING), STORED_AT, lifetime, floor=floor, ceiling=ceiling)
+
+
+def reply(content: Content, asked: bytes | None = None) -> dns.message.Message:
+    return dns.message.from_wire(write_reply(ASKING if asked is None else parse_query(asked), content))
+
+
+def ttls_of(content: Content) -> list[int]:
+    message = reply(content)
+    return [rrset.ttl for section in message.sections[1:] for rrset in section]
+
+
+def records_with(seconds: list[int]) -> bytes:
+    """An answer whose RRsets have these TTLs, spread over the three sections."""
+    records = [m.record(1_000 + number, b"", ttl=ttl) for number, ttl in enumerate(seconds)]
+    return m.answer(m.record(ttl=300), *records[::3], authority=tuple(records[1::3]), additional=tuple(records[2::3]))
+
+
+@given(st.lists(ttls, max_size=9), st.integers(0, 59), st.floats(0.0, 0.74))
+@deterministic
+def test_every_ttl_ages_by_whole_seconds_from_between_floor_and_ceiling(
+    seconds: list[int], age: int, fraction: float
+) -> None:
+    kept = entry(records_with(seconds))
+    meant = [min(max(0 if ttl & 0x8000_0000 else ttl, 60), 86_400) - age for ttl in seconds]
+    expected = [300 - age, *meant[::3], *meant[1::3], *meant[2::3]]
+    assert ttls_of(kept.content(STORED_AT + age + fraction)) == expected
+
+
+def test_the_content_of_a_second_is_made_once() -> None:
+    kept = entry(m.answer(m.record()))
+    first = kept.content(STORED_AT + 7.0)
+    assert kept.content(STORED_AT + 7.9) is first
+    assert kept.content(STORED_AT + 8.0) is not first
+
+
+def test_a_content_made_later_does_not_age_twice() -> None:
+    kept = entry(m.answer(m.record(ttl=300)))
+    assert [ttls_of(kept.content(STORED_AT + age)) for age in (10, 20, 10)] == [[290], [280], [290]]
+
+
+def test_a_request_from_just_before_the_answer_came_finds_it_new() -> None:
+    kept = entry(m.answer(m.record(ttl=300)))
+    assert ttls_of(kept.content(STORED_AT - 0.01)) == [300]
+    assert kept.max_age(STORED_AT - 0.01) == 300
+
+
+@pytest.mark.parametrize(("age", "max_age"), [(0, 300), (1, 299), (299, 1), (300, 1), (1_700, 1)], ids=str)
+def test_max_age_is_what_is_left_and_never_less_than_a_second(age: int, max_age: int) -> None:
+    kept = entry(m.answer(m.record(ttl=300)))
+    assert kept.max_age(STORED_AT + age) == max_age
+    assert ttls_of(kept.content(STORED_AT + age)) == [max_age]
+
+
+def test_a_cache_is_no_authority() -> None:
+    kept = entry(m.answer(m.record(), flags=m.QR | m.RD | m.RA | m.AA))
+    assert not reply(kept.content(STORED_AT)).flags & dns.flags.AA
+    assert not reply(kept.stale_content(30)).flags & dns.flags.AA
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (m.query(), False),
+        (m.query(flags=m.RD | m.AD), True),
+        (m.query(m.question(), m.opt(dnssec_ok=True)), True),
+        (m.query(m.question(), m.opt()), False),
+    ],
+    ids=["a plain client", "a client that set AD", "a client that set DO", "a client with EDNS alone"],
+)
+def test_authentic_data_is_told_to_those_who_asked(asked: bytes, *, told: bool) -> None:
+    kept = entry(m.answer(m.record(), flags=m.QR | m.RD | m.RA | m.AD))
+    assert bool(reply(kept.content(STORED_AT), asked).flags & dns.flags.AD) is told
+
+
+def test_data_that_was_not_authentic_is_told_to_nobody() -> None:
+    kept = entry(m.answer(m.record()))
+    assert not reply(kept.content(STORED_AT)).flags & dns.flags.AD
+
+
+@pytest.mark.parametrize(
+    ("wire", "error"),
+    [
+        (m.answer(m.record(ttl=7_200), authority=(m.record(m.NS, m.ROOT, ttl=60),)), ExtendedError.STALE_ANSWER),
+        (m.answer(authority=(m.soa(),)), ExtendedError.STALE_ANSWER),
+        (m.answer(authority=(m.soa(),), flags=NO_SUCH_NAME), ExtendedError.STALE_NXDOMAIN),
+    ],
+    ids=["an answer", "NODATA", "NXDOMAIN"],
+)
+def test_a_stale_answer_says_so_and_has_one_ttl_throughout(wire: bytes, error: int) -> None:
+    content = entry(wire).stale_content(30)
+    assert set(ttls_of(content)) == {30}
+    assert errors_in(reply(content)) == [error]
+
+
+def test_what_the_upstream_explained_is_passed_on_before_our_own_words() -> None:
+    explained = m.opt(m.option(m.EXTENDED_ERROR, b"\x00\x0f"))
+    kept = entry(m.answer(m.record(), additional=(explained,)))
+    assert errors_in(reply(kept.content(STORED_AT))) == [15]
+    assert errors_in(reply(kept.stale_content(30))) == [15, ExtendedError.STALE_ANSWER]
+
+
+def test_an_entry_is_charged_for_its_key_its_records_twice_and_their_number() -> None:
+    wire = m.answer(m.record(), m.record())
+    kept = make_entry(bytes(40), parse_answer(wire, ASKING), STORED_AT, 300, floor=60, ceiling=86_400)
+    assert kept.size == BYTES_PER_ENTRY + 40 + 2 * len(m.record() * 2) + 2 * BYTES_PER_RECORD

@@ -1,0 +1,51 @@
+"""The upstreams as the walk sees them, without any: what they say is a function of the question."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dohproxy.upstream.resolver import Learn, Resolver, UpstreamFailure
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.query import Query
+
+Script = Callable[[Query], Answer | UpstreamFailure | Exception | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question that came to the upstreams."""
+
+    query: Query
+    deadline: float
+    patience: float | None
+
+
+class FakeResolver(Resolver):
+    """Answers what `script` says: an answer, a failure, an exception to raise, or None where patience runs out.
+
+    Like the real one it calls `learn` before it returns an answer or a failure. While `gate` is cleared, everybody
+    waits.
+    """
+
+    def __init__(self, learn: Learn, script: Script) -> None:
+        self.asked: list[Asked] = []
+        self.scarcity = 0.0
+        self.script = script
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._tell = learn
+
+    async def ask(
+        self, query: Query, *, deadline: float, patience: float | None = None
+    ) -> Answer | UpstreamFailure | None:
+        self.asked.append(Asked(query, deadline, patience))
+        await self.gate.wait()
+        found = self.script(query)
+        if isinstance(found, Exception):
+            raise found
+        if found is not None:
+            self._tell(query, found)
+        return found
+
+    def pressure(self, now: float) -> float:
+        return self.scarcity

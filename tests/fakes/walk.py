@@ -1,0 +1,132 @@
+"""The walk with real stages and nothing behind it: a fake clock, fake upstreams, and a list for the books."""
+
+from dataclasses import dataclass, field
+
+import dns.edns
+import dns.message
+
+from dohproxy.cache import Cache
+from dohproxy.config import CacheConfig
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.request import RequestRules
+from dohproxy.pipeline import Miss, Pipeline, learn_into
+from dohproxy.policy.admission import Admission
+from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
+from dohproxy.policy.limits import ClientLimit
+from dohproxy.verdict import Client, Door, Outcome, Reason
+from dohproxy.wire.answer import Answer, parse_answer
+from dohproxy.wire.query import Query
+from tests.fakes.clock import FakeClock
+from tests.fakes.resolver import FakeResolver, Script
+from tests.wire import messages as m
+
+CLIENT = Client(b"\xc0\x00\x02\x01", ((1, 2), (3, 4)))
+NEIGHBOUR = Client(b"\xc6\x33\x64\x01", ((501, 502), (503, 504)))
+DEADLINE_SECONDS = 5.0
+SLOTS = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests that one client, and all together, may send at one instant; far more than a test does, unless said."""
+
+    requests: int = 10_000
+    misses: int = 10_000
+    total: int = 10_000
+    places: int = 100
+
+
+def client_limit(burst: int) -> ClientLimit:
+    """One table that lets `burst` through, then one a second."""
+    return ClientLimit((GcraTable(memoryview(bytearray(SLOTS * SLOT_BYTES)), per_second=1.0, burst=burst),))
+
+
+def admission(limits: Limits) -> Admission:
+    """All limits, each refilled by one a second."""
+    total = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=1.0, burst=limits.total)
+    return Admission(client_limit(limits.requests), client_limit(limits.misses), total, limits.places)
+
+
+def address_of(query: Query, *, ttl: int = 300) -> Answer:
+    """What an honest upstream says to most questions."""
+    return parse_answer(m.answer(m.record(ttl=ttl), asked=query.question), query)
+
+
+def post(wire: bytes, path: str = "/dns-query") -> HttpRequest:
+    """The usual request around a query."""
+    return HttpRequest("POST", path, wire, content_type="application/dns-message")
+
+
+def ask_for(name: str, qtype: int = m.A, *, flags: int = m.RD, edns: bool = True, dnssec_ok: bool = False) -> bytes:
+    """A query as clients send it."""
+    additional = (m.opt(dnssec_ok=dnssec_ok),) if edns or dnssec_ok else ()
+    return m.query(m.question(m.name(name), qtype), *additional, flags=flags)
+
+
+def errors_in(reply: dns.message.Message) -> list[int]:
+    """The EDE info codes of a reply."""
+    return [int(option.code) for option in reply.options if isinstance(option, dns.edns.EDEOption)]
+
+
+@dataclass(slots=True)
+class Walk:
+    """One service, from the door's bytes to the upstream's words."""
+
+    limits: Limits = field(default_factory=Limits)
+    rules: CacheConfig = field(default_factory=CacheConfig)
+    script: Script = address_of
+    clock: FakeClock = field(default_factory=FakeClock)
+    outcomes: list[Outcome] = field(default_factory=list)
+    cache: Cache = field(init=False)
+    admission: Admission = field(init=False)
+    resolver: FakeResolver = field(init=False)
+    pipeline: Pipeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cache = Cache(self.rules)
+        self.admission = admission(self.limits)
+        self.resolver = FakeResolver(learn_into(self.cache, self.clock), self.script)
+        self.pipeline = Pipeline(
+            RequestRules("/dns-query", 1_024),
+            self.admission,
+            self.cache,
+            self.resolver,
+            self.outcomes.append,
+            self.clock,
+            DEADLINE_SECONDS,
+        )
+
+    @property
+    def places_taken(self) -> int:
+        """Misses under way."""
+        return self.admission.statistics(self.clock()).places_taken
+
+    @property
+    def charged(self) -> int:
+        """Refusals counted against clients."""
+        return self.admission.statistics(self.clock()).requests.charged
+
+    @property
+    def reason(self) -> Reason:
+        """Why the last request ended as it did."""
+        return self.outcomes[-1].reason
+
+    def begin(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse | Miss:
+        """Walk as far as can be gone without waiting."""
+        return self.pipeline.begin(request, client, Door.HTTP1, self.clock())
+
+    async def send(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse:
+        """Walk to the end, and hold the promise that each request is in the books once."""
+        before = len(self.outcomes)
+        found = self.begin(request, client)
+        if isinstance(found, Miss):
+            assert len(self.outcomes) == before
+            found = await self.pipeline.resolve(found)
+        assert len(self.outcomes) == before + 1
+        return found
+
+    async def ask(self, wire: bytes, client: Client = CLIENT) -> dns.message.Message:
+        """Send a query and read the reply."""
+        response = await self.send(post(wire), client)
+        assert response.status == 200
+        return dns.message.from_wire(response.body)

@@ -1,0 +1,550 @@
+"""The walk: who ends it where, what a miss holds, and what goes out instead of an answer that does not come."""
+
+import asyncio
+
+import dns.message
+import dns.rcode
+import pytest
+
+from dohproxy.config import CacheConfig
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.pipeline import Miss
+from dohproxy.upstream.results import UpstreamFailure
+from dohproxy.verdict import OUTCOMES, Door, Reason
+from dohproxy.wire.answer import Answer, parse_answer
+from dohproxy.wire.numbers import ExtendedError, Rcode
+from dohproxy.wire.query import Query, parse_query
+from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, Walk, address_of, ask_for, errors_in, post
+from tests.wire import messages as m
+
+NAME = "www.example.net"
+MALFORMED = b"\x00" * 40
+TRANSFER = 252
+NOBODY_THERE = UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
+NO_TIME_LEFT = UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+NO_BUDGET = UpstreamFailure(Reason.BUDGET_SPENT)
+
+
+def rcode_of(query: Query, rcode: int, *additional: bytes) -> Answer:
+    return parse_answer(m.answer(asked=query.question, additional=additional, flags=m.QR | m.RD | m.RA | rcode), query)
+
+
+def ttls_of(reply: dns.message.Message) -> list[int]:
+    return [rrset.ttl for section in reply.sections[1:] for rrset in section]
+
+
+def max_age_of(response: HttpResponse) -> int:
+    return int(dict(response.fields)["cache-control"].removeprefix("max-age="))
+
+
+async def walk_with_stale_entry(limits: Limits | None = None) -> Walk:
+    """A walk that knows an answer which is no longer fresh, and whose books are empty."""
+    walk = Walk(limits or Limits())
+    await walk.ask(ask_for(NAME), NEIGHBOUR)
+    walk.clock.pass_by(301)
+    walk.outcomes.clear()
+    walk.resolver.asked.clear()
+    return walk
+
+
+# ---------------------------------------------------------------- the order of the stages
+
+
+def exhausted(stages: frozenset[str]) -> Walk:
+    """A walk in which the stages named would end every request that comes to them."""
+    walk = Walk(Limits(places=0 if "service" in stages else 1))
+    while "client" in stages and not walk.admission.admit_request(CLIENT, walk.clock()):
+        pass
+    while "miss" in stages and not walk.admission.admit_miss(CLIENT, walk.clock()):
+        pass
+    for name, qtype in ((NAME, m.A), (NAME, m.ANY), (NAME, TRANSFER), ("localhost", m.A)):
+        query = parse_query(ask_for(name, qtype))
+        if "cache" in stages:
+            walk.cache.store(query.key, address_of(query), walk.clock())
+        if "failure" in stages:
+            walk.cache.remember_failure(query.key, Rcode.SERVFAIL, (), walk.clock())
+    return walk
+
+
+@pytest.mark.parametrize(
+    ("request_", "also", "reason"),
+    [
+        pytest.param(
+            HttpRequest("GET", "/elsewhere?dns=%%%"), {"client"}, Reason.WRONG_PATH, id="the path before anything"
+        ),
+        pytest.param(HttpRequest("GET", "/dns-query?dns=!!!"), {"client"}, Reason.BASE64, id="HTTP before the limit"),
+        pytest.param(post(MALFORMED), {"client"}, Reason.CLIENT_LIMIT, id="the client's limit before the message"),
+        pytest.param(
+            post(ask_for(NAME)), {"client", "cache"}, Reason.CLIENT_LIMIT, id="the client's limit before the cache"
+        ),
+        pytest.param(post(MALFORMED), set(), Reason.FORMAT_ERROR, id="the message's form"),
+        pytest.param(
+            post(ask_for("localhost", TRANSFER)),
+            {"cache", "miss"},
+            Reason.TYPE_REFUSED,
+            id="refused types before local answers and the cache",
+        ),
+        pytest.param(
+            post(ask_for(NAME, flags=0)), {"cache"}, Reason.RECURSION_NOT_DESIRED, id="cache snooping before the cache"
+        ),
+        pytest.param(
+            post(ask_for("localhost")), {"cache", "failure", "miss"}, Reason.LOCAL, id="local names before the cache"
+        ),
+        pytest.param(post(ask_for(NAME, m.ANY)), {"cache", "miss"}, Reason.MINIMAL_ANY, id="ANY before the cache"),
+        pytest.param(
+            post(ask_for(NAME)),
+            {"cache", "failure", "miss", "service"},
+            Reason.CACHED,
+            id="the cache before failures and the limits of misses",
+        ),
+        pytest.param(
+            post(ask_for(NAME)),
+            {"failure", "miss", "service"},
+            Reason.FAILURE_REMEMBERED,
+            id="remembered failures before the limits of misses",
+        ),
+        pytest.param(
+            post(ask_for(NAME)), {"miss", "service"}, Reason.MISS_LIMIT, id="the client's misses before the service's"
+        ),
+        pytest.param(post(ask_for(NAME)), {"service"}, Reason.SERVICE_LIMIT, id="the service's limit before upstream"),
+        pytest.param(post(ask_for(NAME)), set(), Reason.FORWARDED, id="the upstream last of all"),
+    ],
+)
+async def test_stages_come_in_order(request_: HttpRequest, also: set[str], reason: Reason) -> None:
+    walk = exhausted(frozenset(also))
+    await walk.send(request_)
+    assert walk.reason is reason
+    assert walk.places_taken == 0
+    assert len(walk.resolver.asked) == (reason is Reason.FORWARDED)
+
+
+async def test_a_request_that_http_refuses_is_not_parsed() -> None:
+    walk = Walk()
+    response = await walk.send(post(MALFORMED, path="/elsewhere"))
+    assert (response.status, response.body) == (404, b"")
+    assert walk.outcomes[0].fault is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "charged"),
+    [
+        (post(b"", path="/elsewhere"), 1),
+        (HttpRequest("BREW", "/dns-query"), 1),
+        (HttpRequest("GET", "/dns-query?dns=!!!"), 1),
+        (post(b""), 1),
+        (post(MALFORMED), 0),
+        (post(b"\x00" * 5), 0),
+        (post(ask_for(NAME)), 0),
+    ],
+    ids=["404", "501", "base64", "no body", "FORMERR", "unreadable", "a good one"],
+)
+async def test_a_refusal_before_the_limit_counts_against_its_client(request_: HttpRequest, charged: int) -> None:
+    walk = Walk()
+    await walk.send(request_)
+    assert walk.charged == charged
+
+
+async def test_refusals_use_up_the_clients_limit_and_nobody_elses() -> None:
+    walk = Walk(Limits(requests=3))
+    for _ in range(3):
+        await walk.send(post(b"", path="/elsewhere"))
+    assert (await walk.send(post(ask_for(NAME)))).status == 429
+    assert (await walk.send(post(ask_for(NAME)), NEIGHBOUR)).status == 200
+
+
+async def test_a_client_over_its_limit_is_told_when_to_return() -> None:
+    walk = Walk(Limits(requests=1))
+    await walk.send(post(ask_for("localhost")))
+    response = await walk.send(post(MALFORMED))
+    assert (response.status, response.body, dict(response.fields)["retry-after"]) == (429, b"", "1")
+    assert (walk.reason, walk.outcomes[-1].fault) == (Reason.CLIENT_LIMIT, None)
+    walk.clock.pass_by(1)
+    assert (await walk.send(post(ask_for("localhost")))).status == 200
+
+
+async def test_a_connection_that_never_became_a_request_is_in_the_books_and_counts() -> None:
+    walk = Walk()
+    response = walk.pipeline.turn_away(Reason.BAD_HTTP, CLIENT, Door.HTTP1, walk.clock())
+    assert (response.status, response.close) == (400, True)
+    assert [(outcome.reason, outcome.method) for outcome in walk.outcomes] == [(Reason.BAD_HTTP, "other")]
+    assert walk.charged == 1
+
+
+# ---------------------------------------------------------------- replies
+
+
+async def test_a_miss_becomes_a_hit_and_both_say_the_same() -> None:
+    walk = Walk(script=lambda query: address_of(query, ttl=10))
+    first = await walk.send(post(ask_for(NAME)))
+    second = await walk.send(post(ask_for(NAME)))
+    assert first.body == second.body
+    assert (max_age_of(first), max_age_of(second)) == (60, 60)
+    assert [outcome.reason for outcome in walk.outcomes] == [Reason.FORWARDED, Reason.CACHED]
+    assert len(walk.resolver.asked) == 1
+
+
+async def test_a_hit_ages_with_its_max_age() -> None:
+    walk = Walk()
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(100.5)
+    response = await walk.send(post(ask_for(NAME)))
+    assert ttls_of(dns.message.from_wire(response.body)) == [200]
+    assert max_age_of(response) == 200
+
+
+async def test_the_question_comes_back_as_sent_from_the_upstream_and_from_the_cache() -> None:
+    walk = Walk()
+    for name in ("wWw.Example.NET", "WwW.eXAMPLE.net"):
+        response = await walk.send(post(ask_for(name)))
+        assert response.body[12:].startswith(m.name(name))
+    assert walk.reason is Reason.CACHED
+
+
+@pytest.mark.parametrize(
+    ("second", "asked"),
+    [
+        (ask_for(NAME), 1),
+        (ask_for(NAME.upper()), 1),
+        (ask_for(NAME, flags=m.RD | m.AD), 1),
+        (ask_for(NAME, edns=False), 1),
+        (ask_for(NAME, flags=m.RD | m.CD), 2),
+        (ask_for(NAME, dnssec_ok=True), 2),
+        (ask_for(NAME, m.HTTPS), 2),
+    ],
+    ids=["the same", "other letters", "AD", "no EDNS", "CD", "DO", "another type"],
+)
+async def test_only_an_equal_question_spares_the_upstream(second: bytes, asked: int) -> None:
+    walk = Walk()
+    await walk.ask(ask_for(NAME))
+    await walk.ask(second)
+    assert len(walk.resolver.asked) == asked
+
+
+async def test_authority_is_passed_on_once_and_never_from_the_cache() -> None:
+    def authoritative(query: Query) -> Answer:
+        return parse_answer(m.answer(m.record(), asked=query.question, flags=m.QR | m.AA | m.RA), query)
+
+    walk = Walk(script=authoritative)
+    replies = [await walk.ask(ask_for(NAME)) for _ in range(2)]
+    assert [bool(reply.flags & m.AA) for reply in replies] == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["without SOA", "too large", "for this instant"])
+async def test_an_answer_that_is_not_kept_is_passed_on_as_it_is(kind: str) -> None:
+    def unkept(query: Query) -> Answer:
+        records = {
+            "without SOA": (),
+            "too large": (m.record(m.TXT, bytes(17_000), ttl=5),),
+            "for this instant": (m.record(ttl=0),),
+        }[kind]
+        return parse_answer(m.answer(*records, asked=query.question), query)
+
+    walk = Walk(rules=CacheConfig(minimum_ttl_seconds=0), script=unkept)
+    for _ in range(2):
+        response = await walk.send(post(ask_for(NAME, m.TXT if kind == "too large" else m.A)))
+        reply = dns.message.from_wire(response.body)
+        assert (reply.rcode(), walk.reason) == (dns.rcode.NOERROR, Reason.FORWARDED)
+        assert max_age_of(response) == min(ttls_of(reply), default=0)
+    assert len(walk.resolver.asked) == 2
+
+
+async def test_a_newer_answer_that_is_not_kept_displaces_an_old_one() -> None:
+    walk = await walk_with_stale_entry()
+    walk.resolver.script = lambda query: rcode_of(query, Rcode.NOERROR)
+    await walk.ask(ask_for(NAME))
+    walk.resolver.script = lambda _: NOBODY_THERE
+    reply = await walk.ask(ask_for(NAME))
+    assert (reply.rcode(), walk.reason) == (dns.rcode.SERVFAIL, Reason.UPSTREAM_UNREACHABLE)
+
+
+async def test_under_pressure_an_answer_past_its_ttl_spares_the_upstream() -> None:
+    walk = await walk_with_stale_entry()
+    walk.resolver.scarcity = 1.0
+    response = await walk.send(post(ask_for(NAME)))
+    assert (walk.reason, walk.resolver.asked, max_age_of(response)) == (Reason.CACHED, [], 1)
+
+
+# ---------------------------------------------------------------- places
+
+
+async def test_a_hit_takes_no_place() -> None:
+    walk = Walk(Limits(places=1))
+    await walk.ask(ask_for(NAME))
+    assert isinstance(walk.begin(post(ask_for("other.example.net"))), Miss)
+    assert walk.places_taken == 1
+    assert isinstance(walk.begin(post(ask_for(NAME))), HttpResponse)
+    assert walk.reason is Reason.CACHED
+    assert walk.places_taken == 1
+
+
+@pytest.mark.parametrize(
+    "found", [None, NOBODY_THERE, NO_BUDGET, NO_TIME_LEFT], ids=["an answer", "unreachable", "no budget", "too late"]
+)
+async def test_a_miss_takes_one_place_and_gives_it_back(found: UpstreamFailure | None) -> None:
+    walk = Walk(script=lambda query: found or address_of(query))
+    miss = walk.begin(post(ask_for(NAME)))
+    assert isinstance(miss, Miss)
+    assert walk.places_taken == 1
+    await walk.pipeline.resolve(miss)
+    assert walk.places_taken == 0
+
+
+async def test_a_miss_that_meets_a_bug_gives_its_place_back() -> None:
+    walk = Walk(script=lambda _: RuntimeError("a bug"))
+    miss = walk.begin(post(ask_for(NAME)))
+    assert isinstance(miss, Miss)
+    with pytest.raises(RuntimeError, match="a bug"):
+        await walk.pipeline.resolve(miss)
+    assert (walk.places_taken, walk.outcomes) == (0, [])
+
+
+async def test_a_miss_whose_client_hangs_up_gives_its_place_back() -> None:
+    walk = Walk()
+    walk.resolver.gate.clear()
+    miss = walk.begin(post(ask_for(NAME)))
+    assert isinstance(miss, Miss)
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(walk.pipeline.resolve(miss))
+        await asyncio.sleep(0)
+        assert (len(walk.resolver.asked), walk.places_taken) == (1, 1)
+        task.cancel()
+    assert (walk.places_taken, walk.outcomes) == (0, [])
+
+
+async def test_a_miss_that_is_abandoned_gives_its_place_back_and_asks_nobody() -> None:
+    walk = Walk()
+    miss = walk.begin(post(ask_for(NAME)))
+    assert isinstance(miss, Miss)
+    walk.pipeline.abandon(miss)
+    assert (walk.places_taken, walk.resolver.asked) == (0, [])
+
+
+async def test_when_all_places_are_taken_a_miss_is_turned_away_until_one_is_free() -> None:
+    walk = Walk(Limits(places=2))
+    misses = [walk.begin(post(ask_for(f"{number}.example.net"))) for number in range(2)]
+    response = await walk.send(post(ask_for(NAME)))
+    assert (response.status, walk.reason) == (503, Reason.SERVICE_LIMIT)
+    assert dict(response.fields)["retry-after"] == "1"
+    assert isinstance(misses[0], Miss)
+    walk.pipeline.abandon(misses[0])
+    assert (await walk.send(post(ask_for(NAME)))).status == 200
+
+
+# ---------------------------------------------------------------- stale answers
+
+
+def assert_stale(walk: Walk, reply: dns.message.Message, *, asked: int) -> None:
+    assert walk.reason is Reason.STALE
+    assert (ttls_of(reply), errors_in(reply)) == ([30], [ExtendedError.STALE_ANSWER])
+    assert len(walk.resolver.asked) == asked
+    assert walk.places_taken == 0
+
+
+async def test_the_upstream_is_asked_first_and_waited_for_within_the_patience_of_the_standard() -> None:
+    walk = await walk_with_stale_entry()
+    reply = await walk.ask(ask_for(NAME))
+    assert (walk.reason, ttls_of(reply)) == (Reason.FORWARDED, [300])
+    assert [(asked.deadline, asked.patience) for asked in walk.resolver.asked] == [(walk.clock() + 5.0, 1.8)]
+
+
+async def test_the_deadline_counts_from_when_the_request_was_complete() -> None:
+    walk = Walk()
+    miss = walk.begin(post(ask_for(NAME)))
+    assert isinstance(miss, Miss)
+    complete = walk.clock()
+    walk.clock.pass_by(2)
+    await walk.pipeline.resolve(miss)
+    assert [asked.deadline for asked in walk.resolver.asked] == [complete + 5.0]
+
+
+async def test_without_a_stale_entry_there_is_no_end_to_patience_but_the_deadline() -> None:
+    walk = Walk()
+    await walk.ask(ask_for(NAME))
+    assert [asked.patience for asked in walk.resolver.asked] == [None]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, NOBODY_THERE, NO_TIME_LEFT, NO_BUDGET],
+    ids=["out of patience", "unreachable", "too late", "no budget"],
+)
+async def test_a_stale_answer_goes_out_when_no_new_one_comes(found: UpstreamFailure | None) -> None:
+    walk = await walk_with_stale_entry()
+    walk.resolver.script = lambda _: found
+    response = await walk.send(post(ask_for(NAME)))
+    assert_stale(walk, dns.message.from_wire(response.body), asked=1)
+    assert max_age_of(response) == 30
+
+
+async def test_a_stale_nxdomain_says_so() -> None:
+    def denial(query: Query) -> Answer:
+        wire = m.answer(authority=(m.soa(),), asked=query.question, flags=m.QR | m.RA | 3)
+        return parse_answer(wire, query)
+
+    walk = Walk(script=denial)
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(700)
+    walk.resolver.script = lambda _: NOBODY_THERE
+    reply = await walk.ask(ask_for(NAME))
+    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.NXDOMAIN, [ExtendedError.STALE_NXDOMAIN])
+    assert ttls_of(reply) == [30]
+
+
+async def test_after_a_failure_the_stale_answer_goes_out_at_once_for_thirty_seconds() -> None:
+    walk = await walk_with_stale_entry()
+    walk.resolver.script = lambda _: NOBODY_THERE
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(29.9)
+    assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
+    walk.clock.pass_by(0.1)
+    assert_stale(walk, await walk.ask(ask_for(NAME)), asked=2)
+
+
+async def test_a_client_over_its_miss_limit_gets_the_stale_answer() -> None:
+    walk = await walk_with_stale_entry(Limits(misses=1))
+    await walk.ask(ask_for("other.example.net"))
+    assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
+
+
+@pytest.mark.parametrize("limits", [Limits(places=1), Limits(total=2)], ids=["no place left", "too many requests"])
+async def test_a_service_over_its_limit_gives_stale_answers_and_fresh_ones(limits: Limits) -> None:
+    walk = await walk_with_stale_entry(limits)
+    await walk.ask(ask_for("fresh.example.net"))
+    walk.resolver.asked.clear()
+    held = walk.begin(post(ask_for("held.example.net")), NEIGHBOUR)
+    assert isinstance(held, Miss)
+    response = await walk.send(post(ask_for(NAME)))
+    assert (walk.reason, max_age_of(response)) == (Reason.STALE, 30)
+    await walk.ask(ask_for("fresh.example.net"))
+    assert walk.reason is Reason.CACHED
+    assert (await walk.send(post(ask_for("new.example.net")))).status == 503
+    assert walk.resolver.asked == []
+
+
+async def test_too_many_requests_altogether_are_told_how_long_to_wait() -> None:
+    walk = Walk(Limits(total=1))
+    await walk.ask(ask_for("localhost"))
+    response = await walk.send(post(ask_for(NAME)))
+    assert (response.status, dict(response.fields)["retry-after"]) == (503, "1")
+    assert walk.places_taken == 0
+    walk.clock.pass_by(1)
+    assert (await walk.send(post(ask_for(NAME)))).status == 200
+
+
+async def test_without_stale_time_an_old_answer_is_no_answer() -> None:
+    walk = Walk(rules=CacheConfig(stale_keep_seconds=0))
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(300)
+    walk.resolver.script = lambda _: NOBODY_THERE
+    assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.SERVFAIL
+
+
+# ---------------------------------------------------------------- failures
+
+
+@pytest.mark.parametrize("reason", [Reason.UPSTREAM_TIMEOUT, Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_REFUSED])
+async def test_a_failure_is_told_and_remembered(reason: Reason) -> None:
+    walk = Walk(script=lambda _: UpstreamFailure(reason))
+    first = await walk.send(post(ask_for(NAME)))
+    reply = dns.message.from_wire(first.body)
+    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.SERVFAIL, list(OUTCOMES[reason].errors))
+    assert (walk.reason, max_age_of(first)) == (reason, 0)
+    second = await walk.ask(ask_for(NAME), NEIGHBOUR)
+    assert (second.rcode(), walk.reason) == (dns.rcode.SERVFAIL, Reason.FAILURE_REMEMBERED)
+    assert errors_in(second) == [*OUTCOMES[reason].errors, ExtendedError.CACHED_ERROR]
+    assert len(walk.resolver.asked) == 1
+
+
+async def test_a_remembered_failure_costs_its_client_no_miss() -> None:
+    walk = Walk(Limits(misses=1), script=lambda _: NOBODY_THERE)
+    for _ in range(3):
+        await walk.ask(ask_for(NAME))
+    assert walk.reason is Reason.FAILURE_REMEMBERED
+
+
+async def test_after_the_pause_the_upstream_is_asked_again_and_an_answer_ends_the_matter() -> None:
+    walk = Walk(script=lambda _: NOBODY_THERE)
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(5)
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.NOERROR
+    await walk.ask(ask_for(NAME))
+    assert walk.reason is Reason.CACHED
+
+
+async def test_a_spent_budget_is_told_and_not_remembered() -> None:
+    walk = Walk(script=lambda _: NO_BUDGET)
+    reply = await walk.ask(ask_for(NAME))
+    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.SERVFAIL, [ExtendedError.NO_REACHABLE_AUTHORITY])
+    walk.resolver.script = address_of
+    await walk.ask(ask_for(NAME))
+    assert (walk.reason, len(walk.resolver.asked)) == (Reason.FORWARDED, 2)
+
+
+@pytest.mark.parametrize(
+    ("rcode", "told"),
+    [(Rcode.SERVFAIL, Rcode.SERVFAIL), (Rcode.REFUSED, Rcode.REFUSED), (9, 9), (Rcode.BADVERS, Rcode.SERVFAIL)],
+    ids=["SERVFAIL", "REFUSED", "NOTAUTH", "an rcode of EDNS"],
+)
+async def test_the_upstreams_own_words_for_a_failure_are_passed_on_and_remembered(rcode: int, told: int) -> None:
+    def failure(query: Query) -> UpstreamFailure:
+        explained = m.opt(m.option(m.EXTENDED_ERROR, b"\x00\x06"), rcode=rcode)
+        return UpstreamFailure(Reason.UPSTREAM_REFUSED, rcode_of(query, rcode & 0xF, explained))
+
+    walk = Walk(script=failure)
+    replies = [await walk.ask(ask_for(NAME)) for _ in range(2)]
+    own = [int(code) for code in OUTCOMES[Reason.UPSTREAM_REFUSED].errors]
+    errors = own if rcode == Rcode.BADVERS else [6]
+    assert [reply.rcode() for reply in replies] == [told, told]
+    assert [errors_in(reply) for reply in replies] == [errors, [*errors, ExtendedError.CACHED_ERROR]]
+
+
+async def test_a_referral_is_no_answer() -> None:
+    def referral(query: Query) -> UpstreamFailure:
+        wire = m.answer(authority=(m.record(m.NS, m.ROOT),), asked=query.question)
+        return UpstreamFailure(Reason.UPSTREAM_REFUSED, parse_answer(wire, query))
+
+    reply = await Walk(script=referral).ask(ask_for(NAME))
+    assert (reply.rcode(), reply.authority) == (dns.rcode.SERVFAIL, [])
+
+
+async def test_running_out_of_patience_with_nothing_stale_is_a_timeout() -> None:
+    walk = Walk(script=lambda _: None)
+    assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.SERVFAIL
+    assert walk.reason is Reason.UPSTREAM_TIMEOUT
+
+
+async def test_a_client_over_its_miss_limit_is_told_by_dns() -> None:
+    walk = Walk(Limits(misses=1))
+    await walk.ask(ask_for("other.example.net"))
+    reply = await walk.ask(ask_for(NAME))
+    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.REFUSED, [ExtendedError.PROHIBITED])
+    assert (await walk.ask(ask_for(NAME), NEIGHBOUR)).rcode() == dns.rcode.NOERROR
+
+
+# ---------------------------------------------------------------- the books
+
+
+async def test_an_outcome_has_what_the_books_need_and_no_more() -> None:
+    walk = Walk()
+    found = walk.begin(post(ask_for(NAME)))
+    assert isinstance(found, Miss)
+    walk.clock.pass_by(0.25)
+    await walk.pipeline.resolve(found)
+    outcome = walk.outcomes[0]
+    assert (outcome.door, outcome.method, outcome.dialect) == (Door.HTTP1, "POST", "rfc-post")
+    assert (outcome.seconds, outcome.answered_rcode, outcome.fault) == (0.25, 0, None)
+
+
+async def test_an_unknown_method_does_not_become_a_label() -> None:
+    walk = Walk()
+    await walk.send(HttpRequest("BREW", "/dns-query"))
+    assert walk.outcomes[0].method == "other"
+
+
+async def test_a_fault_is_named_in_the_books() -> None:
+    walk = Walk()
+    response = await walk.send(post(ask_for(NAME) + b"trailing"))
+    assert response.status == 200
+    outcome = walk.outcomes[0]
+    assert (outcome.fault, outcome.answered_rcode) == ("trailing_bytes", Rcode.FORMERR)
