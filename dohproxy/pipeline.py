@@ -23,7 +23,7 @@ from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import Refused, RequestRules, read_request
 from dohproxy.doh.response import refusal, response_to
-from dohproxy.policy.admission import Admission
+from dohproxy.policy.admission import PLACE_RETRY_SECONDS, Admission, MissPlace
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.special_names import answer_locally
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
@@ -51,13 +51,13 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A question that only an upstream can answer. It holds one of the service's places for misses: whoever has it
-    must await `Pipeline.resolve`, or give it back with `Pipeline.abandon`."""
+    """A question that only an upstream can answer: await `Pipeline.resolve`, or give its place back."""
 
     query: Query
     arrival: Arrival
     stale: Entry | None
     """What to fall back on (RFC 8767)."""
+    place: MissPlace
 
 
 class Pipeline:
@@ -114,6 +114,8 @@ class Pipeline:
         entry, freshness = self._cache.lookup(query.key, now, self._resolver.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
             return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
+        if entry is not None and freshness is Freshness.KEPT:
+            return self._give_stale(entry, query, arrival)
         return self._admit_miss(query, entry, arrival, now)
 
     def _admit_miss(self, query: Query, stale: Entry | None, arrival: Arrival, now: float) -> HttpResponse | Miss:
@@ -124,15 +126,19 @@ class Pipeline:
             return self._stale_or(stale, query, arrival) or self._finish(
                 query, content, Reason.FAILURE_REMEMBERED, 0, arrival
             )
+        if arrival.service_wait:
+            return self._stale_or(stale, query, arrival) or self._refuse(
+                Reason.SERVICE_LIMIT, arrival, retry_after=arrival.service_wait
+            )
         if self._admission.admit_miss(arrival.client, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.MISS_LIMIT)
-        # Last, because it takes one of the places that `resolve` gives back.
-        wait = arrival.service_wait or self._admission.take_place()
-        if wait:
+        # Last, because what is taken here has to be given back.
+        place = self._admission.take_place()
+        if place is None:
             return self._stale_or(stale, query, arrival) or self._refuse(
-                Reason.SERVICE_LIMIT, arrival, retry_after=wait
+                Reason.SERVICE_LIMIT, arrival, retry_after=PLACE_RETRY_SECONDS
             )
-        return Miss(query, arrival, stale)
+        return Miss(query, arrival, stale, place)
 
     async def resolve(self, miss: Miss) -> HttpResponse:
         """Ask upstream and answer; with something stale at hand, wait for it no longer than RFC 8767 says."""
@@ -142,7 +148,7 @@ class Pipeline:
         try:
             found = await self._resolver.ask(query, deadline=deadline, patience=patience)
         finally:
-            self._admission.give_place_back()
+            miss.place.give_back()
         if isinstance(found, Answer):
             return self._answer_from_upstream(found, query, arrival)
         stale = self._stale_or(miss.stale, query, arrival)
@@ -156,24 +162,21 @@ class Pipeline:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
         return self._refuse(reason, Arrival(client, door, "other", now, Dialect.OTHER))
 
-    def abandon(self, miss: Miss) -> None:
-        """Give a miss back unasked: its client is gone."""
-        self._admission.give_place_back()
-
     # --- Ways out ---
 
     def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> HttpResponse:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
         entry, _ = self._cache.lookup(query.key, self._clock(), 0.0)
         if entry is None:
-            ttl = answer.ttl or 0
+            ttl = min(answer.ttl or 0, self._cache.rules.maximum_ttl_seconds)
             return self._finish(query, content_of(answer, fresh_from_upstream=True), Reason.FORWARDED, ttl, arrival)
         content = content_of(entry.answer, fresh_from_upstream=True)
         return self._finish(query, content, Reason.FORWARDED, entry.lifetime, arrival)
 
     def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> HttpResponse | None:
-        if stale is None:
-            return None
+        return None if stale is None else self._give_stale(stale, query, arrival)
+
+    def _give_stale(self, stale: Entry, query: Query, arrival: Arrival) -> HttpResponse:
         ttl = self._cache.rules.stale_answer_ttl_seconds
         return self._finish(query, stale.stale_content(ttl), Reason.STALE, ttl, arrival)
 
@@ -248,6 +251,7 @@ def learn_into(cache: Cache, clock: Callable[[], float]) -> Callable[[Query, Ans
         elif found.reason is not Reason.BUDGET_SPENT:
             # A spent budget says nothing about the question: nobody was asked, and the next second may have room.
             content = _failure_content(found)
-            cache.remember_failure(query.key, content.rcode, content.errors, clock())
+            grows = found.reason is not Reason.UPSTREAM_UNREACHABLE
+            cache.remember_failure(query.key, content.rcode, content.errors, clock(), grows=grows)
 
     return learn

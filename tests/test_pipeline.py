@@ -261,7 +261,7 @@ async def test_under_pressure_an_answer_past_its_ttl_spares_the_upstream() -> No
     walk = await walk_with_stale_entry()
     walk.resolver.scarcity = 1.0
     response = await walk.send(post(ask_for(NAME)))
-    assert (walk.reason, walk.resolver.asked, max_age_of(response)) == (Reason.CACHED, [], 1)
+    assert (walk.reason, walk.resolver.asked, max_age_of(response)) == (Reason.STALE, [], 30)
 
 
 # ---------------------------------------------------------------- places
@@ -315,7 +315,7 @@ async def test_a_miss_that_is_abandoned_gives_its_place_back_and_asks_nobody() -
     walk = Walk()
     miss = walk.begin(post(ask_for(NAME)))
     assert isinstance(miss, Miss)
-    walk.pipeline.abandon(miss)
+    miss.place.give_back()
     assert (walk.places_taken, walk.resolver.asked) == (0, [])
 
 
@@ -326,7 +326,7 @@ async def test_when_all_places_are_taken_a_miss_is_turned_away_until_one_is_free
     assert (response.status, walk.reason) == (503, Reason.SERVICE_LIMIT)
     assert dict(response.fields)["retry-after"] == "1"
     assert isinstance(misses[0], Miss)
-    walk.pipeline.abandon(misses[0])
+    misses[0].place.give_back()
     assert (await walk.send(post(ask_for(NAME)))).status == 200
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import ExtendedError
-from dohproxy.wire.reply import Content, age_ttls, clamp_ttls, content_of, set_ttls
+from dohproxy.wire.reply import Content, clamp_ttls, content_of, set_ttls
 
 BYTES_PER_ENTRY: Final = 1_000
 """Objects and places in the tables, without what grows with the answer: so that the configured memory is what the cache
@@ -39,10 +39,7 @@ class Entry:
         age = int(now - self.stored_at)
         if self._content is None or age != self._age:
             self._age = age
-            # A TTL of 0 can only come from an entry kept beyond its lifetime under pressure; one second is the
-            # least that keeps clients from asking at once again.
-            records = age_ttls(self.answer, age, smallest=1)
-            self._content = replace(content_of(self.answer), records=records)
+            self._content = content_of(self.answer, age=age)
         return self._content
 
     def stale_content(self, ttl: int) -> Content:
@@ -53,7 +50,7 @@ class Entry:
 
     def max_age(self, now: float) -> int:
         """Return the seconds of freshness left, as HTTP says it (RFC 8484 section 5.1)."""
-        return max(self.lifetime - int(now - self.stored_at), 1)
+        return self.lifetime - int(now - self.stored_at)
 
 
 def make_entry(key: bytes, answer: Answer, now: float, lifetime: int, *, floor: int, ceiling: int) -> Entry:

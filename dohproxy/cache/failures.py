@@ -35,14 +35,17 @@ class Failures:
         self._rules = rules
         self._known: LRUCache[bytes, RememberedFailure] = LRUCache(MOST_FAILURES)
 
-    def remember(self, key: bytes, rcode: int, errors: tuple[int, ...], now: float, *, has_stale: bool) -> None:
+    def remember(
+        self, key: bytes, rcode: int, errors: tuple[int, ...], now: float, *, has_stale: bool, grows: bool
+    ) -> None:
         """Note that `key` failed just now. Where a stale answer serves meanwhile, the pause is the recheck time
-        of RFC 8767 section 5."""
+        of RFC 8767 section 5. The pause `grows` if the failure is the question's own; that nobody could be asked
+        says nothing about it, and must not keep it away when somebody can."""
         before = self._known.get(key)
         seconds = self._rules.failure_ttl_seconds
         if has_stale:
             seconds = self._rules.stale_recheck_seconds
-        elif before is not None and now < before.until + before.seconds:
+        elif grows and before is not None and now < before.until + before.seconds:
             seconds = min(2 * before.seconds, self._rules.failure_ttl_max_seconds)
         self._known[key] = RememberedFailure(rcode, errors, now + seconds, seconds)
 

@@ -24,6 +24,8 @@ class Freshness(Enum):
 
     FRESH = auto()
     """Answer with it."""
+    KEPT = auto()
+    """Past its time, and good enough while the upstreams are short of breath: answer as with a stale one, unasked."""
     STALE = auto()
     """Answer with it if nothing better comes (RFC 8767)."""
     DEAD = auto()
@@ -49,12 +51,11 @@ def floor_under(pressure: float, rules: CacheConfig) -> float:
 
 def freshness(entry: Entry, now: float, floor: float, rules: CacheConfig) -> Freshness:
     """Judge one entry. `floor` lengthens positive entries only: a negative one ends with its SOA."""
-    fresh_for: float = entry.lifetime
-    if floor > fresh_for and entry.kind is Kind.POSITIVE:
-        fresh_for = floor
     age = now - entry.stored_at
-    if age < fresh_for:
+    if age < entry.lifetime:
         return Freshness.FRESH
+    if age < floor and entry.kind is Kind.POSITIVE:
+        return Freshness.KEPT
     if age < entry.lifetime + rules.stale_keep_seconds:
         return Freshness.STALE
     return Freshness.DEAD

@@ -103,10 +103,13 @@ class Cache:
             return None
         return entry
 
-    def remember_failure(self, key: bytes, rcode: int, errors: tuple[int, ...], now: float) -> None:
-        """Note that `key` could not be resolved: nobody asks again for a while (RFC 9520)."""
+    def remember_failure(
+        self, key: bytes, rcode: int, errors: tuple[int, ...], now: float, *, grows: bool = True
+    ) -> None:
+        """Note that `key` could not be resolved: nobody asks again for a while (RFC 9520), and longer each time if the
+        pause `grows`."""
         has_stale = key in self._positive or key in self._negative
-        self._failures.remember(key, rcode, errors, now, has_stale=has_stale)
+        self._failures.remember(key, rcode, errors, now, has_stale=has_stale, grows=grows)
 
     def recall_failure(self, key: bytes, now: float) -> RememberedFailure | None:
         """Return the failure that still forbids asking for `key`."""

@@ -398,7 +398,7 @@ class CacheConfig:
             1,
             16_384,
             "MiB",
-            "Memory for answers, least recently used out first: some 100,000 of them, the names that a few"
+            "Memory for answers, least recently used out first: some 55,000 of them, the names that a few"
             " thousand people ask in a day.",
         ),
     ] = 64

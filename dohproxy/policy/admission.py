@@ -31,7 +31,7 @@ class Admission:
         self._misses = misses
         self._total = total
         self._places = places
-        self._taken = 0
+        self.places_taken = 0
 
     def admit_request(self, client: Client, now: float) -> float:
         """Return 0.0, or the seconds until this client may ask again."""
@@ -55,16 +55,12 @@ class Admission:
         """Return 0.0, or the seconds until this client may ask something that is not cached."""
         return self._misses.admit(client, now)
 
-    def take_place(self) -> float:
-        """Take one of the places for misses: 0.0, and `give_place_back` is owed; or the seconds to wait."""
-        if self._taken >= self._places:
-            return PLACE_RETRY_SECONDS
-        self._taken += 1
-        return 0.0
-
-    def give_place_back(self) -> None:
-        """A miss has ended."""
-        self._taken -= 1
+    def take_place(self) -> "MissPlace | None":
+        """Return one of the places for misses, to be given back when the miss has ended; None if all are taken."""
+        if self.places_taken >= self._places:
+            return None
+        self.places_taken += 1
+        return MissPlace(self)
 
     def statistics(self, now: float) -> AdmissionStatistics:
         """Return a frozen snapshot."""
@@ -72,6 +68,22 @@ class Admission:
             requests=self._requests.statistics(now),
             misses=self._misses.statistics(now),
             total_fill=self._total.fill(now),
-            places_taken=self._taken,
+            places_taken=self.places_taken,
             places=self._places,
         )
+
+
+class MissPlace:
+    """One miss's right to be resolved. Given back once, however many of its holders think it is theirs to do: a task
+    that is cancelled before its first step never gets to say so."""
+
+    __slots__ = ("_admission",)
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission: Admission | None = admission
+
+    def give_back(self) -> None:
+        """The miss has ended."""
+        if self._admission is not None:
+            self._admission.places_taken -= 1
+            self._admission = None

@@ -95,11 +95,14 @@ def _answer_special_name(query: Query) -> LocalAnswer | None:
     zone = qname[position:]
     if zone == _LOCALHOST:
         return _localhost(query, position)
-    if zone == _HOME_ARPA and qname == zone and query.qtype == Qtype.DS:
-        return None  # RFC 8375 section 4: the one question whose answer, an insecure delegation, is upstream.
+    if zone in _EMPTY_ZONES and qname == zone and query.qtype == Qtype.DS:
+        # It lives in the parent: the proof that the delegation is insecure, without which a client that validates
+        # takes our answers for forgeries (RFC 8375 section 4 for home.arpa).
+        return None
     exists = zone not in _TOP_LEVEL and qname in (zone, _DNS_RESOLVER_ARPA)
-    if exists and qname == zone and query.qtype == Qtype.SOA:
-        return _local(Content(Rcode.NOERROR, (1, 0, 0), _soa(position), authoritative=True))
+    if exists and qname == zone and query.qtype in (Qtype.SOA, Qtype.NS):
+        record = _soa(position) if query.qtype == Qtype.SOA else _ns(position)
+        return _local(Content(Rcode.NOERROR, (1, 0, 0), record, authoritative=True))
     # _dns.resolver.arpa exists for every resolver; without a designation it has no SVCB (RFC 9462 section 6.4).
     rcode = Rcode.NOERROR if exists else Rcode.NXDOMAIN
     return _local(Content(rcode, (0, 1, 0), _soa(position), authoritative=True))
@@ -117,6 +120,8 @@ def _zone_position(qname: bytes) -> int | None:
 
 def _localhost(query: Query, position: int) -> LocalAnswer:
     rdata = _LOOPBACK.get(query.qtype)
+    if query.qtype == Qtype.SOA and position == 0:
+        return _local(Content(Rcode.NOERROR, (1, 0, 0), _soa(position), authoritative=True))
     if rdata is None:
         return _local(Content(Rcode.NOERROR, (0, 1, 0), _soa(position), authoritative=True))
     record = _RECORD.pack(0xC000 | HEADER_BYTES, query.qtype, CLASS_IN, LOCAL_TTL, len(rdata)) + rdata
@@ -132,3 +137,9 @@ def _soa(position: int) -> bytes:
     pointer = (0xC000 | HEADER_BYTES + position).to_bytes(2)
     rdata = pointer + _SOA_TAIL
     return _RECORD.pack(0xC000 | HEADER_BYTES + position, Qtype.SOA, CLASS_IN, LOCAL_TTL, len(rdata)) + rdata
+
+
+def _ns(position: int) -> bytes:
+    """Return the zone's NS, which names the zone itself (RFC 6303 section 3)."""
+    pointer = 0xC000 | HEADER_BYTES + position
+    return _RECORD.pack(pointer, Qtype.NS, CLASS_IN, LOCAL_TTL, 2) + pointer.to_bytes(2)

@@ -84,14 +84,14 @@ def content_of(answer: Answer, *, age: int = 0, fresh_from_upstream: bool = Fals
     )
 
 
-def age_ttls(answer: Answer, age: int, *, smallest: int = 0) -> bytes:
-    """Return the records with every TTL reduced by `age` seconds, none below `smallest`."""
+def age_ttls(answer: Answer, age: int) -> bytes:
+    """Return the records with every TTL reduced by `age` seconds, none below zero."""
     records = bytearray(answer.records)
     for offset in answer.ttl_offsets:
         (ttl,) = _TTL.unpack_from(records, offset)
         if ttl & _SIGN_BIT:
             ttl = 0
-        _TTL.pack_into(records, offset, max(ttl - age, smallest))
+        _TTL.pack_into(records, offset, max(ttl - age, 0))
     return bytes(records)
 
 

@@ -11,9 +11,9 @@ KEY = b"\x03www\x00\x00\x01\x00"
 NETWORK_ERROR = (ExtendedError.NETWORK_ERROR,)
 
 
-def fail(failures: Failures, now: float, *, key: bytes = KEY, has_stale: bool = False) -> float:
+def fail(failures: Failures, now: float, *, key: bytes = KEY, has_stale: bool = False, grows: bool = True) -> float:
     """Remember a failure and return for how many seconds."""
-    failures.remember(key, Rcode.SERVFAIL, NETWORK_ERROR, now, has_stale=has_stale)
+    failures.remember(key, Rcode.SERVFAIL, NETWORK_ERROR, now, has_stale=has_stale, grows=grows)
     known = failures.recall(key, now)
     assert known is not None
     assert known.until == now + known.seconds
@@ -27,6 +27,11 @@ def test_a_failure_is_remembered_with_what_it_said_until_its_time_is_over() -> N
     assert known is not None
     assert (known.rcode, known.errors) == (Rcode.SERVFAIL, NETWORK_ERROR)
     assert failures.recall(KEY, 1_005.0) is None
+
+
+def test_an_outage_is_remembered_for_the_shortest_pause_however_long_it_lasts() -> None:
+    failures = Failures(RULES)
+    assert [fail(failures, now, grows=False) for now in (0.0, 6.0, 12.0, 18.0)] == [5, 5, 5, 5]
 
 
 def test_what_did_not_fail_is_not_remembered() -> None:

@@ -95,9 +95,10 @@ def test_an_entry_is_fresh_then_stale_then_dead(age: float, state: Freshness) ->
     assert freshness(entry, 1_000.0 + age, 0.0, RULES) is state
 
 
-def test_pressure_keeps_a_positive_entry_fresh_up_to_the_floor() -> None:
+def test_pressure_keeps_a_positive_entry_in_use_up_to_the_floor() -> None:
     entry = kept(m.answer(m.record(ttl=300)), 300)
-    assert freshness(entry, 1_000.0 + 1_799.0, 1_800.0, RULES) is Freshness.FRESH
+    assert freshness(entry, 1_000.0 + 299.0, 1_800.0, RULES) is Freshness.FRESH
+    assert freshness(entry, 1_000.0 + 1_799.0, 1_800.0, RULES) is Freshness.KEPT
     assert freshness(entry, 1_000.0 + 1_800.0, 1_800.0, RULES) is Freshness.STALE
 
 

@@ -60,7 +60,7 @@ def test_what_was_stored_is_found_until_it_is_dead(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pressure", "state"), [(0.0, Freshness.STALE), (0.5, Freshness.FRESH), (1.0, Freshness.FRESH)], ids=str
+    ("pressure", "state"), [(0.0, Freshness.STALE), (0.5, Freshness.KEPT), (1.0, Freshness.KEPT)], ids=str
 )
 def test_pressure_keeps_positive_entries_in_use(pressure: float, state: Freshness) -> None:
     cache = Cache(SMALL)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from dohproxy.policy.admission import PLACE_RETRY_SECONDS
 from dohproxy.verdict import Client
 from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, admission
 
@@ -55,10 +54,14 @@ def test_the_services_fill_is_reported() -> None:
     assert limits.statistics(NOW).total_fill == pytest.approx(0.75)
 
 
-def test_places_are_taken_up_to_their_number_and_come_back() -> None:
+def test_places_are_taken_up_to_their_number_and_come_back_once() -> None:
     limits = admission(Limits(places=2))
-    assert [limits.take_place() for _ in range(3)] == [0.0, 0.0, PLACE_RETRY_SECONDS]
+    first, second, third = (limits.take_place() for _ in range(3))
+    assert third is None
     assert limits.statistics(NOW).places_taken == limits.statistics(NOW).places == 2
-    limits.give_place_back()
+    assert first is not None
+    first.give_back()
+    first.give_back()
     assert limits.statistics(NOW).places_taken == 1
-    assert limits.take_place() == 0.0
+    assert limits.take_place() is not None
+    assert second is not None
