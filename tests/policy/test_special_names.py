@@ -155,9 +155,21 @@ def test_the_resolver_designates_no_other() -> None:
     assert_denied(said("_dns.resolver.arpa", SVCB), dns.rcode.NOERROR, "resolver.arpa")
 
 
-def test_home_arpa_is_proven_insecure_by_its_parent() -> None:
-    assert answer_locally(ask("home.arpa", DS)) is None
-    assert said("printer.home.arpa", DS).rcode() == dns.rcode.NXDOMAIN
+@pytest.mark.parametrize("zone", EMPTY_ZONES)
+def test_an_empty_zone_is_proven_insecure_by_its_parent(zone: str) -> None:
+    assert answer_locally(ask(zone, DS)) is None
+    assert said(f"1.{zone}", DS).rcode() == dns.rcode.NXDOMAIN
+
+
+@pytest.mark.parametrize("zone", EMPTY_ZONES)
+def test_an_empty_zone_names_itself_as_its_server(zone: str) -> None:
+    (rrset,) = said(zone, m.NS).answer
+    assert (rrset.rdtype, rrset.name, rrset[0].target) == (dns.rdatatype.NS, rrset.name, dns.name.from_text(zone))
+
+
+def test_localhost_has_the_soa_that_its_denials_show() -> None:
+    (rrset,) = said("localhost", m.SOA).answer
+    assert (rrset.rdtype, rrset.name) == (dns.rdatatype.SOA, dns.name.from_text("localhost"))
 
 
 @pytest.mark.parametrize("name", FORWARDED)
