@@ -233,10 +233,16 @@ class Pipeline:
 
 
 def _failure_content(failure: UpstreamFailure) -> Content:
-    """Return what clients and the failure memory are told: the upstream's own words if it had any."""
-    if failure.answer is not None and 0 < failure.answer.rcode < Rcode.BADVERS:
-        return Content(failure.answer.rcode, errors=failure.answer.errors)
-    return Content(Rcode.SERVFAIL, errors=OUTCOMES[failure.reason].errors)
+    """Return what clients and the failure memory are told.
+
+    A SERVFAIL is the upstream's verdict on the question, and so is a refusal that explains itself (EDE); both go
+    through. A bare REFUSED is its verdict on us, and nothing that a client could do anything about.
+    """
+    ending = OUTCOMES[failure.reason]
+    answer = failure.answer
+    if answer is not None and answer.errors and 0 < answer.rcode < Rcode.BADVERS:
+        return Content(answer.rcode, errors=answer.errors)
+    return Content(Rcode.SERVFAIL, errors=ending.errors)
 
 
 def learn_into(cache: Cache, clock: Callable[[], float]) -> Callable[[Query, Answer | UpstreamFailure], None]:

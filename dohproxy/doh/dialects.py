@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from dohproxy.doh.exchange import HttpRequest
-from dohproxy.doh.media import DNS_MESSAGE
+from dohproxy.doh.media import DNS_MESSAGE, is_dns_message
 
 
 class Dialect(StrEnum):
@@ -65,10 +65,10 @@ def dialect_of(request: HttpRequest, path: str, parameters: Mapping[str, str]) -
 
 
 def _dialect_of_post(request: HttpRequest, parameters: Mapping[str, str]) -> Dialect:
-    if request.content_type != DNS_MESSAGE:
-        named = _dialect_of_media_type(request.content_type)
-        if named is not None:
-            return named
+    if not is_dns_message(request.content_type):
+        return _dialect_of_media_type(request.content_type) or Dialect.OTHER
+    if "dns" in parameters:
+        return Dialect.OTHER
     if request.pad_header:
         return Dialect.POST_X_PAD
     if "body_hash" in parameters:

@@ -19,6 +19,8 @@ LONGEST_TARGET: Final = 4_096
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 """RFC 9110 section 9 and RFC 5789: known but not allowed here is 405, unknown is 501."""
 
+_DNS_MESSAGE_ESCAPED: Final = DNS_MESSAGE.replace("/", "%2f")
+
 Action = Literal["serve", "count", "refuse"]
 
 
@@ -86,7 +88,9 @@ def _origin_form(target: str) -> str:
         return target
     scheme, separator, rest = target.partition("://")
     if separator and scheme.lower() in ("http", "https"):
-        return "/" + rest.partition("/")[2]
+        # The authority ends at the first of both: "http://host?x=/dns-query" asks for "/".
+        authority = rest.partition("?")[0].partition("/")[0]
+        return "/" + rest[len(authority) :].removeprefix("/")
     return target
 
 
@@ -132,5 +136,5 @@ def _read_get(request: HttpRequest, parameters: Mapping[str, str], rules: Reques
 
 def _names_another_type(parameters: Mapping[str, str]) -> bool:
     """Tell whether `ct`, a parameter of drafts before RFC 8484, names something else than a DNS message."""
-    content_type = parameters.get("ct")
-    return bool(content_type) and content_type not in (DNS_MESSAGE, "application%2Fdns-message")
+    content_type = parameters.get("ct", "").lower()
+    return content_type not in ("", DNS_MESSAGE, _DNS_MESSAGE_ESCAPED)

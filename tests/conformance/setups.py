@@ -1,0 +1,26 @@
+"""Services with one small number each, so that a handful of requests reaches a limit."""
+
+from dataclasses import replace
+
+from dohproxy.config import ConnectionsConfig, DialectsConfig, ResolverConfig
+from tests.fakes.conformance import AMPLE, Setup
+
+ORDINARY = Setup()
+
+
+def with_sections(base: Setup = ORDINARY, **sections: object) -> Setup:
+    """The same with other sections of the configuration."""
+    return replace(base, config=replace(base.config, **sections))  # type: ignore[arg-type]  # they are Config's keys
+
+
+IMPATIENT = with_sections(
+    resolver=ResolverConfig(deadline_seconds=0.5, attempt_seconds=0.2),
+    connections=ConnectionsConfig(header_seconds=0.5, body_seconds=0.5),
+)
+DEAF = replace(IMPATIENT, deaf=True)
+FEW_REQUESTS = with_sections(limits=replace(AMPLE, requests_per_second=0.1, requests_burst=2))
+FEW_MISSES = with_sections(limits=replace(AMPLE, misses_per_second=0.1, misses_burst=1))
+FEW_IN_ALL = with_sections(limits=replace(AMPLE, total_requests_per_second=1, total_requests_burst=1))
+NO_PLACE = with_sections(IMPATIENT, limits=replace(AMPLE, waiting_misses=1))
+LITTLE_BUDGET = Setup(upstream_keys={"queries_per_second": 0.1, "burst": 1})
+STRICT = with_sections(dialects=DialectsConfig(actions={"post-body-hash": "refuse"}))

@@ -1,0 +1,234 @@
+"""Every dialect with its exact example: served, or refused without a thought, and counted under its name."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from dohproxy.config import DIALECTS, DialectsConfig
+from tests.conformance.conftest import Connect, StartServer
+from tests.conformance.exchange import (
+    ACCEPT,
+    CONTENT_TYPE,
+    Client,
+    Fields,
+    Request,
+    assert_echoes,
+    assert_refused,
+    decode,
+    get,
+    post,
+)
+from tests.conformance.queries import query
+from tests.fakes.conformance import RunningServer, Setup
+
+Q33 = "AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB"
+WWW = decode(Q33)
+CAFE = "yv4BAAABAAAAAAABAAACAAEAACkQAAAAgAAAAA"
+STANDARD = "+v4BAAABAAAAAAAAAAACAAE"
+"""A query whose ID needs the other alphabet's plus: base64url would write a minus."""
+DAY = ("cache-control", "max-age=86400")
+ALLOW = ("allow", "GET, POST")
+TYPE = ("accept", "application/dns-message")
+X31 = 31 * "X"
+
+PROXY = ("User-Agent", "dnscrypt-proxy")
+M13253 = ("User-Agent", "DNS-over-HTTPS/2.3.10 (+https://github.com/m13253/dns-over-https)")
+M13253_ACCEPT = ("Accept", "application/dns-message, application/dns-udpwireformat, application/json")
+DRAFT = "application/dns-udpwireformat"
+DRAFT_ACCEPT = ("Accept", DRAFT)
+JSON_ACCEPT = ("Accept", "application/dns-json")
+BODY_HASH = "body_hash=dce644338d9d8cf663368c4c27af4374a3f96a34077b8864385f83f22cef3902"
+
+
+def _typed(content_type: str) -> tuple[str, str]:
+    return ("Content-Type", content_type)
+
+
+def _target(target: str, *fields: tuple[str, str], method: str = "GET") -> Request:
+    return Request(method, target, fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request and what becomes of it."""
+
+    number: str
+    what: str
+    request: Request
+    status: int
+    label: str
+    fields: Fields = ()
+    """Of the response, besides those that every response has."""
+
+
+def _served() -> Iterator[Row]:
+    proxy = (PROXY, ACCEPT)
+    stale = ("Cache-Control", "max-stale")
+    pad = ("X-Pad", X31)
+    hashed = post(WWW, *proxy, CONTENT_TYPE, stale, query=BODY_HASH)
+    padded = post(WWW, *proxy, CONTENT_TYPE, pad, query=BODY_HASH)
+    yield Row("D1", "POST with body_hash", hashed, 200, "post-body-hash")
+    yield Row("D2", "POST with X-Pad", padded, 200, "post-x-pad")
+    yield Row("D3", "an empty ct", get(WWW, *proxy, query="ct=&dns={dns}"), 200, "get-ct-empty")
+    query_string = f"ct=&dns={{dns}}&random_padding={X31}"
+    yield Row("D4", "random_padding", get(WWW, *proxy, query=query_string), 200, "get-random-padding")
+    query_string = f"body={Q33}&{query_string}"
+    yield Row("D5", "a body parameter", get(WWW, *proxy, query=query_string), 200, "get-body-param")
+    with_type = get(WWW, M13253, M13253_ACCEPT, query="ct=application/dns-message&dns={dns}")
+    yield Row("D9", "a ct of today", with_type, 200, "get-ct-message")
+    yield Row("D13", "a bare ct that takes our type", get(WWW, ACCEPT, query="ct&dns={dns}"), 200, "get-ct-empty")
+
+
+def _drafts() -> Iterator[Row]:
+    both = f"body={Q33}&ct=&dns={{dns}}"
+    yield Row("D6", "the first drafts' GET", get(WWW, PROXY, DRAFT_ACCEPT, query=both), 406, "udpwireformat", (DAY,))
+    padded = get(WWW, PROXY, DRAFT_ACCEPT, query=f"{both}&random_padding={X31}")
+    yield Row("D6", "the same, padded", padded, 406, "udpwireformat", (DAY,))
+    old_post = post(WWW, PROXY, DRAFT_ACCEPT, _typed(DRAFT))
+    yield Row("D7", "the first drafts' POST", old_post, 415, "udpwireformat", (TYPE,))
+    old_type = get(WWW, M13253_ACCEPT, M13253, query=f"ct={DRAFT}&dns={{dns}}")
+    yield Row("D8", "the drafts' ct", old_type, 415, "udpwireformat", (TYPE, DAY))
+    bare = get(WWW, DRAFT_ACCEPT, query="ct&dns={dns}")
+    yield Row("D13", "a bare ct of the drafts", bare, 406, "udpwireformat", (DAY,))
+    target = f"/.well-known/dns-query?ct&body={Q33}"
+    yield Row("D14", "the well-known path of -02", _target(target, DRAFT_ACCEPT), 404, "well-known", (DAY,))
+    target = f"/.well-known/dns-query?content-type={DRAFT}&body={Q33}"
+    accept = ("Accept", f"{DRAFT}, application/simpledns+json")
+    yield Row("D15", "the well-known path of -01", _target(target, accept), 404, "well-known", (DAY,))
+    two_days = (("Accept", "message/dns"), _typed("message/dns"))
+    yield Row("D16", "POST of message/dns", post(WWW, *two_days), 415, "message-dns", (TYPE,))
+    yield Row("D16", "GET for message/dns", get(WWW, two_days[0]), 406, "message-dns", (DAY,))
+
+
+def _json() -> Iterator[Row]:
+    json_first = ("Accept", "application/json, application/dns-message, application/dns-udpwireformat")
+    target = "/dns-query?ct=application/dns-json&name=www.example.com&type=1&cd=1&do=1&edns_client_subnet=192.0.2.0/24"
+    yield Row("D10", "m13253's JSON", _target(target, json_first), 400, "json-cloudflare", (DAY,))
+    target = "/resolve?name=www.example.com&type=A&cd=false&do=false&edns_client_subnet=0.0.0.0/0&random_padding=XmkMw"
+    yield Row("D11", "Google's JSON", _target(target), 404, "json-google", (DAY,))
+    target = "/dns-query?name=www.example.com&type=AAAA"
+    yield Row("D12", "Cloudflare's JSON", _target(target, JSON_ACCEPT), 406, "json-cloudflare", (DAY,))
+    yield Row("D12", "Cloudflare's JSON, any type", _target(target), 400, "json-cloudflare", (DAY,))
+
+
+def _broken() -> Iterator[Row]:
+    yield Row("D17", "padded base64", _target(f"/dns-query?dns={CAFE}=="), 400, "b64-padded", (DAY,))
+    yield Row("D17", "the standard alphabet", _target(f"/dns-query?dns={STANDARD}"), 400, "rfc-get", (DAY,))
+    yield Row("D18", "two dns", _target(f"/dns-query?dns={Q33}&dns={CAFE}"), 400, "other", (DAY,))
+    yield Row("D19", "POST with dns", post(WWW, CONTENT_TYPE, query=f"dns={Q33}"), 400, "other")
+    prefixed = post(len(WWW).to_bytes(2) + WWW, CONTENT_TYPE)
+    yield Row("D20", "a length prefix", prefixed, 400, "rfc-post")
+    prefixed = post((33).to_bytes(2) + b"\xca\xfe" + WWW[2:], CONTENT_TYPE)
+    yield Row("D20", "a length prefix before an ID that reads as QR", prefixed, 400, "rfc-post")
+    yield Row("D20", "a length prefix in a GET", get(b"\x00\x21" + WWW, ACCEPT), 400, "rfc-get", (DAY,))
+    yield Row("D21", "HEAD", Request("HEAD", f"/dns-query?dns={Q33}"), 405, "other", (ALLOW,))
+    preflight = (
+        ("Origin", "https://app.example"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "content-type"),
+    )
+    yield Row("D22", "a preflight", Request("OPTIONS", "/dns-query", preflight), 405, "other", (ALLOW,))
+    form = post(f"dns={Q33}".encode(), _typed("application/x-www-form-urlencoded"))
+    yield Row("D23", "a form", form, 415, "other", (TYPE,))
+    multipart = post(b"--x--", _typed("multipart/form-data; boundary=x"))
+    yield Row("D23", "a multipart form", multipart, 415, "other", (TYPE,))
+    yield Row("D23", "no type at all", post(WWW), 415, "other", (TYPE,))
+    target = "targethost=dns.example&targetpath=/dns-query"
+    oblivious = post(WWW, _typed("application/oblivious-dns-message"), query=target)
+    yield Row("D24", "oblivious DNS", oblivious, 415, "oblivious", (TYPE,))
+    yield Row("D24", "oblivious HTTP", post(WWW, _typed("message/ohttp-req")), 415, "oblivious", (TYPE,))
+    yield Row("D25", "nothing", _target("/dns-query"), 400, "other", (DAY,))
+
+
+SERVED = list(_served())
+REFUSED = [*_drafts(), *_json(), *_broken()]
+
+
+def _name(row: Row) -> str:
+    return f"{row.number}: {row.what} gets {row.status}"
+
+
+def _dialect(server: RunningServer, label: str, *, shadow: bool = False) -> float:
+    name = "dohproxy_dialect_shadow_requests_total" if shadow else "dohproxy_dialect_requests_total"
+    return server.figure(name, dialect=label)
+
+
+_numbers = itertools.count()
+
+
+def assert_nothing_was_asked(server: RunningServer, client: Client, before: int) -> None:
+    """The upstream got nothing since `before`: one more question that is new to it is all that it sees."""
+    fresh = query(f"fence{next(_numbers)}.example")
+    assert client.exchange(post(fresh, CONTENT_TYPE)).status == 200
+    assert server.call(lambda: server.upstream.asked) == before + 1
+
+
+def test_every_row_of_the_list_is_here() -> None:
+    assert {row.number for row in SERVED + REFUSED} == {f"D{number}" for number in range(1, 26)}
+
+
+@pytest.mark.parametrize("row", SERVED, ids=_name)
+def test_a_dialect_that_real_clients_speak_is_served(server: RunningServer, client: Client, row: Row) -> None:
+    before = _dialect(server, row.label)
+    response = client.exchange(row.request)
+    assert response.status == row.status
+    assert_echoes(response.body, WWW)
+    assert response.message().answer
+    assert _dialect(server, row.label) == before + 1
+    assert _dialect(server, row.label, shadow=True) == 0
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=_name)
+def test_a_dialect_that_cannot_be_answered_is_refused_for_nothing(
+    server: RunningServer, connect: Connect, client: Client, row: Row
+) -> None:
+    asked, counted = server.upstream.asked, _dialect(server, row.label)
+    response = client.exchange(row.request)
+    assert_refused(response, row.status)
+    assert {name: value for name, value in response.fields if name not in ("content-length", "date")} == dict(
+        row.fields
+    )
+    assert _dialect(server, row.label) == counted + 1
+    assert_nothing_was_asked(server, connect(server), asked)
+
+
+# --- As the operator wants it ---
+
+
+@pytest.fixture(scope="module", params=["count", "refuse"])
+def strict_server(start: StartServer, request: pytest.FixtureRequest) -> Iterator[tuple[str, RunningServer]]:
+    """A service whose operator has set every dialect to the same action."""
+    action = str(request.param)
+    setup = Setup()
+    dialects = DialectsConfig(actions=dict.fromkeys(DIALECTS, action))
+    with start(replace(setup, config=replace(setup.config, dialects=dialects))) as running:
+        yield action, running
+
+
+@pytest.mark.parametrize("row", SERVED, ids=lambda row: f"{row.number}: {row.what}")
+def test_a_dialect_is_counted_or_refused_as_configured(
+    strict_server: tuple[str, RunningServer], connect: Connect, row: Row
+) -> None:
+    action, server = strict_server
+    client = connect(server)
+    asked = server.upstream.asked
+    counted, shadows = (_dialect(server, row.label, shadow=shadow) for shadow in (False, True))
+    response = client.exchange(row.request)
+    assert _dialect(server, row.label) == counted + 1
+    if action == "refuse":
+        assert_refused(response, 400)
+        assert response.field("cache-control") == (None if row.request.method == "POST" else "max-age=86400")
+        assert _dialect(server, row.label, shadow=True) == shadows
+        assert_nothing_was_asked(server, client, asked)
+    else:
+        assert response.message().answer
+        assert _dialect(server, row.label, shadow=True) == shadows + 1
+
+
+@pytest.mark.parametrize("request_", [get(WWW, ACCEPT), post(WWW, CONTENT_TYPE)], ids=["GET", "POST"])
+def test_the_rfc_is_served_whatever_is_configured(
+    strict_server: tuple[str, RunningServer], connect: Connect, request_: Request
+) -> None:
+    assert connect(strict_server[1]).exchange(request_).message().answer

@@ -1,0 +1,237 @@
+"""Every way in which a request can end, made to happen over real sockets, with the answer that the table has for it.
+
+Each `Reason` has a row here, or says in `NOT_MADE_HERE` why not. What a row checks is one and the same for all: the
+status, the rcode, the extended error, Retry-After where it belongs, and that the outcome is counted under its label.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import dns.edns
+import dns.message
+import pytest
+
+from dohproxy.verdict import OUTCOMES, Reason
+from dohproxy.wire.numbers import ExtendedError, Rcode
+from tests.conformance.conftest import Connect, StartServer
+from tests.conformance.exchange import ACCEPT, CONTENT_TYPE, Client, Request, Response, assert_refused, get, post
+from tests.conformance.http1 import HOST, Http1Client
+from tests.conformance.queries import query
+from tests.conformance.setups import (
+    DEAF,
+    FEW_IN_ALL,
+    FEW_MISSES,
+    FEW_REQUESTS,
+    IMPATIENT,
+    LITTLE_BUDGET,
+    NO_PLACE,
+    ORDINARY,
+    STRICT,
+)
+from tests.fakes.conformance import TTL, RunningServer, Setup, resolve_over_stream
+from tests.wire import messages
+
+MEMBER = query("www.example.com")
+
+NOT_MADE_HERE = {
+    Reason.BUG: "nothing that a client sends may lead there; the service's own tests put a bug into the walk",
+}
+
+
+Scene = Callable[[RunningServer, Client], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one outcome comes about."""
+
+    reason: Reason
+    scene: Scene
+    setup: Setup = ORDINARY
+    what: str = ""
+    rcode: Rcode | None = None
+    """Where it comes with the answer and not from the table."""
+    errors: tuple[ExtendedError, ...] | None = None
+    """The same of extended errors."""
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+def _sends(*requests: Request) -> Scene:
+    """The response to the last of these."""
+
+    def scene(server: RunningServer, client: Client) -> Response:
+        for request in requests[:-1]:
+            client.exchange(request)
+        return client.exchange(requests[-1])
+
+    return scene
+
+
+def _sends_bytes(data: bytes) -> Scene:
+    def scene(server: RunningServer, client: Client) -> Response:
+        with Http1Client(server.port) as raw:
+            raw.send(data)
+            return raw.receive()
+
+    return scene
+
+
+def _finds_stale(label: str) -> Scene:
+    """An answer is known whose time is over, and the upstream has nothing better."""
+
+    def scene(server: RunningServer, client: Client) -> Response:
+        wire, known = query(f"{label}.stale.example"), query("www.stale.example")
+        if label == "nxdomain":
+            known = query("nxdomain.stale.example")
+        reply = dns.message.from_wire(resolve_over_stream(known)[0])
+        asked = dns.message.from_wire(wire).question[0]
+        for rrset in (*reply.question, *reply.answer):
+            rrset.name = asked.name
+        server.learn(wire, reply.to_wire(), age=TTL + 600)
+        return client.exchange(get(wire, ACCEPT))
+
+    return scene
+
+
+def _of(name: str, rdtype: str = "A") -> Request:
+    return get(query(name, rdtype), ACCEPT)
+
+
+def _of_bytes(wire: bytes) -> Request:
+    return post(wire, CONTENT_TYPE)
+
+
+def _until_refused(server: RunningServer, client: Client) -> Response:
+    """One miss after the other; a slow machine earns a token now and then."""
+    responses = (client.exchange(_of(f"m{number}.all.example")) for number in range(20))
+    return next(response for response in responses if response.status != 200)
+
+
+def _while_one_waits(server: RunningServer, client: Client) -> Response:
+    """The only place for misses is taken by a question that the upstream does not answer."""
+    with Http1Client(server.port) as waiting:
+        waiting.send(b"GET " + _of("silent.place.example").target.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert server.wait_until(lambda: server.core.admission.statistics(0.0).places_taken)
+        return client.exchange(_of("other.place.example"))
+
+
+HEAD = f"POST /dns-query HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/dns-message\r\n".encode()
+SHORT_HEAD = f"GET /dns-query HTTP/1.1\r\nHost: {HOST}\r\n".encode()
+OPT = messages.opt()
+QUESTION = messages.question()
+GONE = ExtendedError.NO_REACHABLE_AUTHORITY
+REMEMBERED = (GONE, ExtendedError.CACHED_ERROR)
+ALLOW = {"allow": "GET, POST"}
+TYPE = {"accept": "application/dns-message"}
+STALE = (ExtendedError.STALE_ANSWER,)
+STALE_NXDOMAIN = (ExtendedError.STALE_NXDOMAIN,)
+CLOSE = {"connection": "close"}
+
+ROWS = [
+    Row(Reason.FORWARDED, _sends(_of("new.example")), rcode=Rcode.NOERROR, errors=()),
+    Row(Reason.CACHED, _sends(_of("known.example"), _of("known.example")), rcode=Rcode.NOERROR, errors=()),
+    Row(Reason.STALE, _finds_stale("servfail"), rcode=Rcode.NOERROR, errors=STALE, what="the upstream fails"),
+    Row(Reason.STALE, _finds_stale("silent"), IMPATIENT, "the upstream is silent", Rcode.NOERROR, STALE),
+    Row(Reason.STALE, _finds_stale("away"), DEAF, "the upstream is away", Rcode.NOERROR, STALE),
+    Row(Reason.STALE, _finds_stale("nxdomain"), DEAF, "a name that was not", Rcode.NXDOMAIN, STALE_NXDOMAIN),
+    Row(Reason.LOCAL, _sends(_of("localhost")), rcode=Rcode.NOERROR, errors=()),
+    Row(Reason.LOCAL, _sends(_of("a.onion")), what="NXDOMAIN", rcode=Rcode.NXDOMAIN, errors=()),
+    Row(Reason.MINIMAL_ANY, _sends(_of("www.example.com", "ANY")), errors=()),
+    Row(Reason.WRONG_PATH, _sends(get(MEMBER, path="/")), fields={"cache-control": "max-age=86400"}),
+    Row(Reason.METHOD_NOT_ALLOWED, _sends(Request("PUT", "/dns-query")), fields=ALLOW),
+    Row(Reason.METHOD_UNKNOWN, _sends(Request("BREW", "/dns-query"))),
+    Row(Reason.TARGET_TOO_LONG, _sends(get(MEMBER, query="dns={dns}&x=" + 5000 * "x"))),
+    Row(Reason.TARGET_TOO_LONG, _sends(get(MEMBER, query="dns={dns}&x=" + 9000 * "x")), what="unread", fields=CLOSE),
+    Row(Reason.HEADERS_TOO_LARGE, _sends(get(MEMBER, ("X", 5000 * "x"))), what="one field", fields=CLOSE),
+    Row(
+        Reason.HEADERS_TOO_LARGE,
+        _sends(get(MEMBER, *((f"X{n}", 900 * "x") for n in range(10)))),
+        what="all fields together",
+        fields=CLOSE,
+    ),
+    Row(Reason.HEADERS_TOO_LARGE, _sends_bytes(SHORT_HEAD + b"X: " + 30_000 * b"x"), what="a field without end"),
+    Row(Reason.BODY_TOO_LARGE, _sends(_of_bytes(bytes(1025))), fields=CLOSE),
+    Row(Reason.BODY_TOO_LARGE, _sends_bytes(HEAD + b"Content-Length: 99999\r\n\r\n"), what="announced", fields=CLOSE),
+    Row(
+        Reason.BODY_TOO_LARGE,
+        _sends_bytes(HEAD + b"Transfer-Encoding: chunked\r\n\r\n800\r\n" + bytes(0x800) + b"\r\n"),
+        what="in chunks",
+        fields=CLOSE,
+    ),
+    Row(Reason.MEDIA_TYPE, _sends(post(MEMBER)), fields=TYPE),
+    Row(Reason.NOT_ACCEPTABLE, _sends(get(MEMBER, ("Accept", "text/html")))),
+    Row(Reason.DNS_PARAMETER, _sends(Request("GET", "/dns-query"))),
+    Row(Reason.BASE64, _sends(Request("GET", "/dns-query?dns=AAAA="))),
+    Row(Reason.EMPTY_BODY, _sends(_of_bytes(b""))),
+    Row(Reason.BAD_HTTP, _sends_bytes(SHORT_HEAD + b"Host: other\r\n\r\n"), fields=CLOSE),
+    Row(Reason.SLOW_REQUEST, _sends_bytes(SHORT_HEAD), IMPATIENT, "a head that does not end", fields=CLOSE),
+    Row(
+        Reason.SLOW_REQUEST,
+        _sends_bytes(HEAD + b"Content-Length: 33\r\n\r\n" + bytes(20)),
+        IMPATIENT,
+        "a body that does not end",
+        fields=CLOSE,
+    ),
+    Row(Reason.DIALECT_REFUSED, _sends(post(MEMBER, CONTENT_TYPE, query="body_hash=ab")), STRICT),
+    Row(Reason.UNREADABLE, _sends(_of_bytes(bytes(16)))),
+    Row(Reason.UNREADABLE, _sends(_of_bytes(messages.query(flags=messages.QR))), what="an answer"),
+    Row(Reason.FORMAT_ERROR, _sends(_of_bytes(messages.query(QUESTION, OPT, OPT)))),
+    Row(Reason.NOT_IMPLEMENTED, _sends(_of_bytes(messages.message(0x2000, [QUESTION])))),
+    Row(Reason.BAD_VERSION, _sends(_of_bytes(messages.query(QUESTION, messages.opt(version=1))))),
+    Row(Reason.CLASS_REFUSED, _sends(_of_bytes(messages.query(messages.question(qclass=3), OPT)))),
+    Row(Reason.TYPE_REFUSED, _sends(_of("www.example.com", "AXFR"))),
+    Row(Reason.RECURSION_NOT_DESIRED, _sends(_of_bytes(messages.query(QUESTION, OPT, flags=0)))),
+    Row(Reason.CLIENT_LIMIT, _sends(*3 * [_of("limit.example")]), FEW_REQUESTS, fields={"retry-after": "10"}),
+    Row(Reason.SERVICE_LIMIT, _while_one_waits, NO_PLACE, "no place for misses", fields={"retry-after": "1"}),
+    Row(Reason.SERVICE_LIMIT, _until_refused, FEW_IN_ALL, "too many in all"),
+    Row(Reason.MISS_LIMIT, _sends(_of("m1.example"), _of("m2.example")), FEW_MISSES),
+    Row(Reason.BUDGET_SPENT, _sends(_of("b1.example"), _of("b2.example")), LITTLE_BUDGET),
+    Row(Reason.UPSTREAM_TIMEOUT, _sends(_of("silent.example")), IMPATIENT),
+    Row(Reason.UPSTREAM_UNREACHABLE, _sends(_of("away.example")), DEAF),
+    Row(Reason.UPSTREAM_REFUSED, _sends(_of("servfail.new.example")), what="SERVFAIL"),
+    Row(Reason.UPSTREAM_REFUSED, _sends(_of("refused.new.example")), what="REFUSED, which is about us"),
+    Row(Reason.UPSTREAM_REFUSED, _sends(_of("bogus.new.example")), what="an explained SERVFAIL", errors=(6,)),
+    Row(
+        Reason.UPSTREAM_REFUSED,
+        _sends(_of("blocked.new.example")),
+        what="an explained REFUSED",
+        rcode=Rcode.REFUSED,
+        errors=(15,),
+    ),
+    Row(
+        Reason.FAILURE_REMEMBERED,
+        _sends(_of("silent.twice.example"), _of("silent.twice.example")),
+        IMPATIENT,
+        rcode=Rcode.SERVFAIL,
+        errors=REMEMBERED,
+    ),
+]
+
+
+def _name(row: Row) -> str:
+    ending = OUTCOMES[row.reason]
+    return f"{ending.label} gets {ending.status}" + (f": {row.what}" if row.what else "")
+
+
+def test_every_reason_has_a_row() -> None:
+    assert {row.reason for row in ROWS} | set(NOT_MADE_HERE) == set(Reason)
+    assert not {row.reason for row in ROWS} & set(NOT_MADE_HERE)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=_name)
+def test_an_outcome(start: StartServer, connect: Connect, row: Row) -> None:
+    ending = OUTCOMES[row.reason]
+    with start(row.setup) as server:
+        response = row.scene(server, connect(server))
+        counted = server.figure("dohproxy_requests_total", outcome=ending.label, status=str(ending.status))
+    assert counted == 1
+    if ending.status != 200:
+        assert_refused(response, ending.status)
+        assert row.fields.items() <= dict(response.fields).items()
+        return
+    message = response.message()
+    assert int(message.rcode()) == (ending.rcode if row.rcode is None else row.rcode)
+    errors = [int(option.code) for option in message.options if isinstance(option, dns.edns.EDEOption)]
+    expected = ending.errors if row.errors is None else row.errors
+    if message.edns == 0:
+        assert errors == list(expected)

@@ -1,0 +1,197 @@
+"""The HTTP rows of the outcome table, one request each; the walk behind them has its own tests."""
+
+import base64
+
+import pytest
+
+from dohproxy.doh.dialects import CONFIGURABLE, Dialect
+from dohproxy.doh.exchange import HttpRequest
+from dohproxy.doh.media import DNS_MESSAGE
+from dohproxy.doh.request import KNOWN_METHODS, LONGEST_TARGET, Accepted, Refused, RequestRules, read_request
+from dohproxy.verdict import Reason
+
+Q = "AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB"
+WIRE = base64.urlsafe_b64decode(Q)
+RULES = RequestRules("/dns-query", 1024)
+JSON = "application/dns-json"
+
+
+def _get(
+    query: str,
+    accept: str | None = DNS_MESSAGE,
+    *,
+    path: str = "/dns-query",
+    content_type: str | None = None,
+    content_encoding: str | None = None,
+) -> HttpRequest:
+    return HttpRequest("GET", f"{path}?{query}", b"", accept, content_type, content_encoding)
+
+
+def _post(
+    body: bytes = WIRE,
+    content_type: str | None = DNS_MESSAGE,
+    *,
+    query: str = "",
+    accept: str | None = None,
+    content_encoding: str | None = None,
+) -> HttpRequest:
+    target = "/dns-query" + ("?" + query if query else "")
+    return HttpRequest("POST", target, body, accept, content_type, content_encoding)
+
+
+def _size(count: int) -> str:
+    """The base64url of so many zero bytes."""
+    return base64.urlsafe_b64encode(bytes(count)).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(_get(f"dns={Q}"), id="GET"),
+        pytest.param(_get(f"dns={Q}", None), id="GET without Accept"),
+        pytest.param(_get(f"dns={Q}", content_type="text/plain"), id="GET whose Content-Type nobody reads"),
+        pytest.param(_get(f"x=1&dns={Q}&y"), id="GET with parameters around"),
+        pytest.param(_get(f"ct=&dns={Q}"), id="GET with an empty ct"),
+        pytest.param(_get(f"ct&dns={Q}"), id="GET with a bare ct"),
+        pytest.param(_get(f"ct=application/dns-message&dns={Q}"), id="GET with our type as ct"),
+        pytest.param(_get(f"ct=application%2Fdns-message&dns={Q}"), id="GET with our type as ct, escaped"),
+        pytest.param(_get(f"ct=application%2fDNS-message&dns={Q}"), id="GET with our type as ct, in another case"),
+        pytest.param(_get(f"body={Q}&dns={Q}"), id="GET with a body parameter"),
+        pytest.param(_post(), id="POST"),
+        pytest.param(_post(accept="*/*"), id="POST that takes anything"),
+        pytest.param(_post(query="body_hash=ab"), id="POST with a body_hash"),
+        pytest.param(_post(query="ct="), id="POST with an empty ct"),
+        pytest.param(HttpRequest("GET", f"http://localhost/dns-query?dns={Q}"), id="GET in the absolute form"),
+        pytest.param(
+            HttpRequest("GET", f"HTTPS://localhost:443/dns-query?dns={Q}"), id="GET in the absolute form, in capitals"
+        ),
+    ],
+)
+def test_a_query_is_found(request_: HttpRequest) -> None:
+    found = read_request(request_, RULES)
+    assert isinstance(found, Accepted)
+    assert found.wire == WIRE
+    assert not found.shadow
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        pytest.param(_get("dns=" + "A" * LONGEST_TARGET), Reason.TARGET_TOO_LONG, id="a target over the cap"),
+        pytest.param(HttpRequest("FOO", "/dns-query"), Reason.METHOD_UNKNOWN, id="an unknown method"),
+        pytest.param(HttpRequest("FOO", "/other"), Reason.METHOD_UNKNOWN, id="an unknown method somewhere"),
+        pytest.param(HttpRequest("PUT", "/other"), Reason.WRONG_PATH, id="a known method somewhere"),
+        pytest.param(HttpRequest("OPTIONS", "*"), Reason.WRONG_PATH, id="OPTIONS of the server"),
+        pytest.param(_get(f"dns={Q}", path="/"), Reason.WRONG_PATH, id="the root"),
+        pytest.param(_get(f"dns={Q}", path="/dns-query/"), Reason.WRONG_PATH, id="a slash at the end"),
+        pytest.param(_get(f"dns={Q}", path="/dns-query/x"), Reason.WRONG_PATH, id="a path below"),
+        pytest.param(_get(f"dns={Q}", path="/DNS-query"), Reason.WRONG_PATH, id="another case"),
+        pytest.param(_get(f"dns={Q}", path="/dns%2Dquery"), Reason.WRONG_PATH, id="an escaped path"),
+        pytest.param(_get(f"dns={Q}", path="//dns-query"), Reason.WRONG_PATH, id="two slashes"),
+        pytest.param(
+            HttpRequest("GET", f"http://localhost?x=/dns-query?dns={Q}"),
+            Reason.WRONG_PATH,
+            id="a path inside the query of an absolute form without one",
+        ),
+        pytest.param(HttpRequest("GET", "ftp://localhost/dns-query"), Reason.WRONG_PATH, id="another scheme"),
+        pytest.param(HttpRequest("GET", "/dns-query"), Reason.DNS_PARAMETER, id="no query string"),
+        pytest.param(_get("x=1"), Reason.DNS_PARAMETER, id="no dns"),
+        pytest.param(_get("dns="), Reason.DNS_PARAMETER, id="an empty dns"),
+        pytest.param(_get("dns"), Reason.DNS_PARAMETER, id="a bare dns"),
+        pytest.param(_get(f"DNS={Q}"), Reason.DNS_PARAMETER, id="dns in capitals"),
+        pytest.param(_get(f"dns={Q}&dns={Q}"), Reason.DNS_PARAMETER, id="two dns"),
+        pytest.param(_get("name=a", JSON), Reason.NOT_ACCEPTABLE, id="JSON wanted, no dns"),
+        pytest.param(_get(f"dns={Q}", JSON), Reason.NOT_ACCEPTABLE, id="JSON wanted"),
+        pytest.param(_get(f"dns={Q}", "application/dns-message;q=0"), Reason.NOT_ACCEPTABLE, id="ours ruled out"),
+        pytest.param(_get(f"ct=text/plain&dns={Q}"), Reason.MEDIA_TYPE, id="a foreign ct"),
+        pytest.param(_get(f"dns={Q}", content_encoding="gzip"), Reason.MEDIA_TYPE, id="a GET said to be compressed"),
+        pytest.param(_get(f"dns={Q}=="), Reason.BASE64, id="padded base64"),
+        pytest.param(_get("dns=a+b/"), Reason.BASE64, id="the other alphabet"),
+        pytest.param(_get(f"dns={_size(1025)}"), Reason.TARGET_TOO_LONG, id="a GET of more bytes than allowed"),
+        pytest.param(_post(b""), Reason.EMPTY_BODY, id="an empty body"),
+        pytest.param(_post(bytes(1025)), Reason.BODY_TOO_LARGE, id="a body over the cap"),
+        pytest.param(_post(content_type=None), Reason.MEDIA_TYPE, id="a body of no type"),
+        pytest.param(_post(content_type="text/plain"), Reason.MEDIA_TYPE, id="a body of another type"),
+        pytest.param(_post(content_encoding="gzip"), Reason.MEDIA_TYPE, id="a compressed body"),
+        pytest.param(_post(content_encoding="identity"), Reason.MEDIA_TYPE, id="a body said to be encoded"),
+        pytest.param(_post(query="ct=text/plain"), Reason.MEDIA_TYPE, id="a POST with a foreign ct"),
+        pytest.param(_post(query=f"dns={Q}"), Reason.DNS_PARAMETER, id="a POST with dns"),
+        pytest.param(_post(query=f"dns={Q}&dns={Q}"), Reason.DNS_PARAMETER, id="a POST with two dns"),
+        pytest.param(_post(accept=JSON), Reason.NOT_ACCEPTABLE, id="a POST that wants JSON"),
+    ],
+)
+def test_a_request_without_a_query_is_refused(request_: HttpRequest, reason: Reason) -> None:
+    found = read_request(request_, RULES)
+    assert isinstance(found, Refused)
+    assert found.reason is reason
+
+
+@pytest.mark.parametrize("method", sorted(KNOWN_METHODS - {"GET", "POST"}))
+def test_a_known_method_is_not_allowed_here(method: str) -> None:
+    found = read_request(HttpRequest(method, f"/dns-query?dns={Q}"), RULES)
+    assert found == Refused(Reason.METHOD_NOT_ALLOWED, Dialect.OTHER)
+
+
+def test_methods_are_told_apart_by_case() -> None:
+    found = read_request(HttpRequest("get", f"/dns-query?dns={Q}"), RULES)
+    assert found == Refused(Reason.METHOD_UNKNOWN, Dialect.OTHER)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [_get(f"dns={_size(1024)}"), _post(bytes(1024))],
+    ids=["GET", "POST"],
+)
+def test_a_query_of_exactly_the_cap_is_read(request_: HttpRequest) -> None:
+    found = read_request(request_, RULES)
+    assert isinstance(found, Accepted)
+    assert len(found.wire) == 1024
+
+
+def test_a_target_of_exactly_the_cap_is_read() -> None:
+    target = f"/dns-query?dns={Q}&x="
+    found = read_request(HttpRequest("GET", target + "x" * (LONGEST_TARGET - len(target))), RULES)
+    assert isinstance(found, Accepted)
+
+
+REQUESTS = {
+    Dialect.POST_BODY_HASH: _post(query="body_hash=ab"),
+    Dialect.POST_X_PAD: HttpRequest("POST", "/dns-query", WIRE, content_type=DNS_MESSAGE, pad_header=True),
+    Dialect.GET_CT_EMPTY: _get(f"ct=&dns={Q}"),
+    Dialect.GET_CT_MESSAGE: _get(f"ct=application/dns-message&dns={Q}"),
+    Dialect.GET_RANDOM_PADDING: _get(f"ct=&dns={Q}&random_padding=XX"),
+    Dialect.GET_BODY_PARAM: _get(f"body={Q}&ct=&dns={Q}"),
+}
+
+
+def test_every_configurable_dialect_has_a_request_here() -> None:
+    assert set(REQUESTS) == CONFIGURABLE
+
+
+@pytest.mark.parametrize("dialect", sorted(CONFIGURABLE))
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ("serve", lambda dialect: Accepted(WIRE, dialect)),
+        ("count", lambda dialect: Accepted(WIRE, dialect, shadow=True)),
+        ("refuse", lambda dialect: Refused(Reason.DIALECT_REFUSED, dialect)),
+    ],
+    ids=["is served", "is served and counted", "is refused"],
+)
+def test_a_dialect_as_configured(dialect: Dialect, action: str, expected: object) -> None:
+    assert callable(expected)
+    rules = RequestRules("/dns-query", 1024, {dialect: action})
+    assert read_request(REQUESTS[dialect], rules) == expected(dialect)
+
+
+@pytest.mark.parametrize("dialect", [Dialect.RFC_GET, Dialect.RFC_POST])
+def test_the_rfc_itself_cannot_be_refused(dialect: Dialect) -> None:
+    rules = RequestRules("/dns-query", 1024, {dialect: "refuse"})
+    request = _get(f"dns={Q}") if dialect is Dialect.RFC_GET else _post()
+    assert read_request(request, rules) == Accepted(WIRE, dialect)
+
+
+def test_a_refused_dialect_is_still_refused_for_the_fault_it_has_first() -> None:
+    rules = RequestRules("/dns-query", 1024, {Dialect.POST_BODY_HASH: "refuse"})
+    found = read_request(_post(b"", query="body_hash=ab"), rules)
+    assert found == Refused(Reason.EMPTY_BODY, Dialect.POST_BODY_HASH)

@@ -1,0 +1,61 @@
+"""Responses: what the table of outcomes becomes in HTTP."""
+
+import pytest
+
+from dohproxy.doh.response import refusal, response_to
+from dohproxy.verdict import OUTCOMES, Reason, Reply
+
+REFUSALS = [reason for reason, ending in OUTCOMES.items() if ending.status != 200]
+BY_NAME = [pytest.param(reason, id=reason.name.lower()) for reason in REFUSALS]
+
+
+def test_a_reply_goes_out_with_its_type_and_its_freshness() -> None:
+    response = response_to(Reply(b"wire", Reason.CACHED, 42))
+    assert response.status == 200
+    assert response.fields == (("content-type", "application/dns-message"), ("cache-control", "max-age=42"))
+    assert response.body == b"wire"
+    assert not response.close
+
+
+@pytest.mark.parametrize("reason", BY_NAME)
+def test_a_refusal_has_the_status_of_the_table_and_no_body(reason: Reason) -> None:
+    response = refusal(reason)
+    assert response.status == OUTCOMES[reason].status
+    assert response.body == b""
+    assert "content-type" not in dict(response.fields)
+
+
+@pytest.mark.parametrize("reason", BY_NAME)
+def test_only_what_can_never_work_is_kept_and_only_for_a_get(reason: Reason) -> None:
+    assert "cache-control" not in dict(refusal(reason).fields)
+    seconds = OUTCOMES[reason].keep_seconds
+    kept = dict(refusal(reason, cacheable=True).fields).get("cache-control")
+    assert kept == (f"max-age={seconds}" if seconds else None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "field"),
+    [
+        pytest.param(Reason.METHOD_NOT_ALLOWED, ("allow", "GET, POST"), id="405 says what is allowed"),
+        pytest.param(Reason.MEDIA_TYPE, ("accept", "application/dns-message"), id="415 says what is accepted"),
+        pytest.param(Reason.CLIENT_LIMIT, ("retry-after", "1"), id="429 says when to return"),
+        pytest.param(Reason.SERVICE_LIMIT, ("retry-after", "1"), id="503 says when to return"),
+    ],
+)
+def test_a_refusal_says_what_would_help(reason: Reason, field: tuple[str, str]) -> None:
+    assert field in refusal(reason).fields
+
+
+@pytest.mark.parametrize(
+    ("wait", "said"),
+    [(0.0, "1"), (0.01, "1"), (1.0, "1"), (1.2, "2"), (59.0, "59")],
+    ids=lambda value: str(value),
+)
+def test_a_wait_is_said_in_whole_seconds_never_too_short(wait: float, said: str) -> None:
+    assert dict(refusal(Reason.CLIENT_LIMIT, retry_after=wait).fields)["retry-after"] == said
+
+
+@pytest.mark.parametrize("reason", BY_NAME)
+def test_the_connection_ends_where_the_rest_of_it_is_in_doubt(reason: Reason) -> None:
+    doubtful = {"BAD_HTTP", "HEADERS_TOO_LARGE", "BODY_TOO_LARGE", "SLOW_REQUEST", "BUG"}
+    assert refusal(reason).close is (reason.name in doubtful)
