@@ -1,0 +1,34 @@
+"""SECURITY.md names settings and tests: each of them exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dohproxy.config import reference
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+TESTS = sorted(set(re.findall(r"`(tests/[\w/]+(?:\.py)?(?:::\w+)?)`", PAGE)))
+SETTINGS = sorted(set(re.findall(r"`([a-z]+\.[a-z_]+)`", PAGE)))
+
+
+def test_the_page_names_settings_and_tests() -> None:
+    assert len(TESTS) > 30
+    assert len(SETTINGS) > 20
+
+
+@pytest.mark.parametrize("named", TESTS)
+def test_a_named_test_exists(named: str) -> None:
+    path, _, function = named.partition("::")
+    assert (ROOT / path).exists()
+    if function:
+        assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_named_setting_exists(setting: str) -> None:
+    section, _, key = setting.partition(".")
+    sections = re.split(r"^#?\[\[?(\w+)\]\]?$", reference(), flags=re.MULTILINE)
+    keys = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert re.search(rf"^#?{key} = ", keys[section], flags=re.MULTILINE)
