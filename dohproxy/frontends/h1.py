@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
+import structlog
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
-from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDictProxy
@@ -39,11 +40,14 @@ LARGEST_UNFINISHED_HEADER: Final = LONGEST_LINE + LARGEST_HEADER + 4_096
 READ_BUFFER_BYTES: Final = 16_384
 """aiohttp's soft limit for a body that arrives faster than it is read; a body here is one small packet."""
 
+_log = structlog.get_logger("dohproxy.h1")
+
 
 class Http1Door(RequestHandler):
     """One HTTP/1.1 connection."""
 
     __slots__ = (
+        "_channel",
         "_client",
         "_clock",
         "_header_bytes",
@@ -59,13 +63,12 @@ class Http1Door(RequestHandler):
     def __init__(self, server: "Http1Server", packed: bytes | None, place: Place, **limits: Any) -> None:
         """`packed`: the peer's address, None for a Unix socket. `limits`: aiohttp's keywords."""
         super().__init__(server, loop=server.loop, **limits)
-        self._max_msg_queue_size = server.register.limits.max_pipelined
-        self._msg_queue_resume_size = self._max_msg_queue_size // 2
         self._http1 = server
         self._clock = server.clock
         self._packed = packed
         self._place = place
         self._client = server.peers.of_connection(packed)
+        self._channel: asyncio.Transport | None = None
         self._opened = server.clock()
         self._header_since: float | None = None
         self._header_bytes = 0
@@ -76,6 +79,8 @@ class Http1Door(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register, and begin."""
+        # aiohttp forgets its transport when it closes; one that a client keeps from closing must still be cut.
+        self._channel = cast(asyncio.Transport, transport)
         self._http1.register.add(self)
         super().connection_made(transport)
 
@@ -83,32 +88,52 @@ class Http1Door(RequestHandler):
         """Give back what the connection held."""
         self._http1.register.remove(self)
         self._place.free()
+        self._channel = None
         ready, self._ready = self._ready, None
         if isinstance(ready, Miss):
-            self._http1.service.abandon(ready)
+            ready.place.give_back()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse, and answer at once what can be."""
-        waiter = self._waiter
         parsed_before = self._request_count
-        # aiohttp's loop must not wake before we have looked; it pops a message without asking if there is one.
-        self._waiter = None
-        super().data_received(data)
-        self._waiter = waiter
-        if self._request_count != parsed_before:
-            self._header_since = None
-            self._header_bytes = 0
-        else:
+        # aiohttp's loop must not wake before we have looked; it pops a message without asking if there is one. And
+        # reading a body calls this method again, which must not answer the same request.
+        waiter, self._waiter = self._waiter, None
+        try:
+            super().data_received(data)
+            if waiter is not None and not waiter.done():
+                self._answer_at_once()
+        finally:
+            self._waiter = waiter
+        if self._request_count == parsed_before:
             self._header_goes_on(len(data))
-        if waiter is None or waiter.done() or not self._messages:
             return
-        self._answer_at_once()
-        if self._messages and not waiter.done():
+        self._header_since = None
+        self._header_bytes = 0
+        if waiter is None or waiter.done():
+            return
+        if self._messages:
             waiter.set_result(None)
+        elif self._buffer_paused:
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """Parse what was read beyond a full queue: one queue in a turn, so that other connections get theirs."""
+        if self._force_close or self._messages or not self._buffer_paused:
+            return
+        parsed_before = self._request_count
+        self.data_received(b"")
+        if self._request_count == parsed_before:
+            self._resume_reading_for_buffer()
+
+    def _is_busy(self) -> bool:
+        """Tell whether a request is under way: queued, taken from the queue, or being answered."""
+        taken = self._waiter is None and self._request_count > 0
+        return taken or self._request_in_progress or bool(self._messages)
 
     def _header_goes_on(self, count: int) -> None:
-        if self._request_in_progress or self._messages:
+        if not count or self._is_busy():
             return  # a body's bytes
         if self._header_since is None:
             self._header_since = self._clock()
@@ -172,8 +197,11 @@ class Http1Door(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what aiohttp could not parse. Nothing is logged: it is the network's noise, and counted."""
-        return Rendered(self.turn_away(reason_of_parse_error(exc)), close=True)
+        """Answer what aiohttp could not parse. That is the network's noise, counted and not logged; a bug is both."""
+        if exc is None or isinstance(exc, HttpProcessingError):
+            return Rendered(self.turn_away(reason_of_parse_error(exc)), close=True)
+        _log.error("a request met a bug", stage="door", exc_info=exc)
+        return Rendered(self.turn_away(Reason.BUG), close=True)
 
     def turn_away(self, reason: Reason) -> HttpResponse:
         """Refuse something on this connection that never became a request."""
@@ -194,33 +222,40 @@ class Http1Door(RequestHandler):
         return self._http1.peers.of_request(self._packed, message.headers.getall(source, ()))
 
     def waiting(self, now: float) -> Waiting:
-        """Return what this connection is waiting for."""
-        queued = self.transport.get_write_buffer_size() if self.transport is not None else 0
+        """Return what this connection is waiting for; once it is closing, for nothing but its last bytes to be read."""
+        queued = self._queued_bytes()
         if not queued:
             self._writing_since = None
         elif self._writing_since is None:
             self._writing_since = now
-        busy = self._request_in_progress or bool(self._messages)
+        is_between = not self._is_busy() and not self._force_close
         return Waiting(
             opened=self._opened,
-            header_since=None if busy else self._header_since,
+            header_since=self._header_since if is_between else None,
             writing_since=self._writing_since,
             queued_bytes=queued,
-            idle=not busy and self._header_since is None and not queued,
+            idle=is_between and self._header_since is None and not queued,
         )
+
+    def _queued_bytes(self) -> int:
+        if self._channel is None:
+            return 0
+        try:
+            return self._channel.get_write_buffer_size()
+        except AttributeError:
+            return 0  # asyncio's TLS transport forgets its protocol when it is closed twice
 
     def close_for(self, closing: Closing) -> None:
         """Close; without ceremony where the client does not read."""
-        transport = self.transport
         if closing is Closing.HEADER_DEADLINE:
             self._send(self.turn_away(Reason.SLOW_REQUEST), close=True)
         self.force_close()
-        if transport is not None and closing in (Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.DRAIN):
-            transport.abort()
+        if self._channel is not None and closing in (Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.DRAIN):
+            self._channel.abort()
 
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""
-        if self._request_in_progress or self._messages:
+        if self._is_busy():
             return  # its response says "connection: close"
         self.force_close()
 
@@ -266,8 +301,9 @@ class Http1Server(web.Server):
             result = await self._begin_with_body(door, request, message)
         if isinstance(result, Miss):
             result = await self.service.resolve(result)
-        close = result.close or message.should_close or message.version != HttpVersion11 or door.must_close()
-        return Rendered(result, close=close)
+        must_close = result.close or message.should_close or message.version != HttpVersion11 or door.must_close()
+        # A body that is left unread would be taken for the next request.
+        return Rendered(result, close=must_close or not request.content.is_eof())
 
     async def _begin_with_body(
         self, door: Http1Door, request: web.BaseRequest, message: RawRequestMessage
@@ -279,7 +315,7 @@ class Http1Server(web.Server):
         if announced is not None and announced > self._max_query_bytes:
             # Not read; the walk still says first what else is wrong.
             return self.begin(door, message, bytes(self._max_query_bytes + 1), now)
-        if request.headers.get("expect", "").lower() == "100-continue" and not request.content.is_eof():
+        if _waits_to_be_invited(request):
             door.invite_body()
         try:
             async with asyncio.timeout(self.register.limits.body_seconds):
@@ -297,6 +333,12 @@ class Http1Server(web.Server):
     ) -> web.BaseRequest:
         limit = self._max_query_bytes
         return web.BaseRequest(message, payload, protocol, writer, task, self.loop, client_max_size=limit)
+
+
+def _waits_to_be_invited(request: web.BaseRequest) -> bool:
+    """Tell whether the client holds its body back; one of HTTP/1.0 would take the invitation for the answer."""
+    expects = request.headers.get("expect", "").lower() == "100-continue"
+    return expects and request.version == HttpVersion11 and not request.content.is_eof()
 
 
 def aiohttp_limits(limits: ConnectionsConfig) -> dict[str, Any]:

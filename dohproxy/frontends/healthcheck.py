@@ -44,8 +44,9 @@ def _ask(address: ListenAddress, config: Config) -> tuple[int, str | None, bytes
     with contextlib.closing(_connect(address)) as plain:
         if config.clients.address_from == "proxy-protocol" and _is_trusted(plain, config):
             plain.sendall(local_header())
-        connection = http.client.HTTPConnection(config.server.host)
-        connection.sock = plain if config.tls is None else _secure(plain, config.server.host)
+        host = config.server.host
+        connection = http.client.HTTPConnection(f"[{host}]" if ":" in host else host)
+        connection.sock = plain if config.tls is None else _secure(plain, host)
         with contextlib.closing(connection):
             connection.request("POST", config.server.path, _QUERY, {"content-type": DNS_MESSAGE, "accept": DNS_MESSAGE})
             response = connection.getresponse()
@@ -56,7 +57,11 @@ def _connect(address: ListenAddress) -> socket.socket:
     if address.kind == "unix":
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connected.settimeout(TIMEOUT_SECONDS)
-        connected.connect(str(address.path))
+        try:
+            connected.connect(str(address.path))
+        except OSError:
+            connected.close()
+            raise
         return connected
     return socket.create_connection((_LOOPBACK.get(address.host, address.host), address.port), TIMEOUT_SECONDS)
 

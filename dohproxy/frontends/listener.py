@@ -41,38 +41,52 @@ def open_listener(address: ListenAddress, *, key: str = "server.listen") -> sock
 
     Raises ConfigError, naming the configuration's `key`, if the address cannot be had.
     """
+    family = socket.AF_UNIX if address.kind == "unix" else socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         if address.kind == "unix":
-            return _open_unix(Path(address.path))
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # [::] means IPv6 alone; IPv4 has a listener of its own, and so have its clients' addresses a plain form.
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind((address.host, address.port))
+            _bind_unix(opened, Path(address.path))
+        else:
+            _bind_tcp(opened, address)
+        opened.listen(BACKLOG)
     except OSError as error:
+        opened.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
+        remedy = (
+            "name a file that is free, in a directory that this user may write to"
+            if address.kind == "unix"
+            else "choose a free address and port"
+        )
         raise ConfigError((
-            Problem(key, f"cannot listen on {address}: {reason}; choose a free address and port"),
+            Problem(key, f"cannot listen on {address}: {reason}; {remedy}"),
         )) from None  # fmt: skip
-    opened.listen(BACKLOG)
     opened.setblocking(False)
     return opened
 
 
-def _open_unix(path: Path) -> socket.socket:
+def _bind_tcp(opened: socket.socket, address: ListenAddress) -> None:
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if opened.family == socket.AF_INET6:
+        # [::] means IPv6 alone; IPv4 has a listener of its own, and so have its clients' addresses a plain form.
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    opened.bind((address.host, address.port))
+
+
+def _bind_unix(opened: socket.socket, path: Path) -> None:
     """Bind a Unix socket, in place of one that a dead process left behind."""
     with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(path.stat().st_mode):
+        if stat.S_ISSOCK(path.stat().st_mode) and _is_abandoned(path):
             path.unlink()
-    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     opened.bind(str(path))
     # The front proxy runs under another user of the same group; the directory decides who gets here at all.
     path.chmod(0o660)
-    opened.listen(BACKLOG)
-    opened.setblocking(False)
-    return opened
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Tell whether nobody listens any more behind a Unix socket's file."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
 class Listener:
@@ -91,42 +105,58 @@ class Listener:
         self._connections = connections
         self._peers = peers
         self._tls = tls
+        self._accepting: asyncio.Task[None] | None = None
 
     async def accept_forever(self) -> None:
-        """Accept until cancelled; survives the lack of descriptors and memory."""
-        loop = asyncio.get_running_loop()
+        """Accept until cancelled, or until `stop` and the end of all handshakes."""
         async with asyncio.TaskGroup() as tasks:
-            while True:
-                try:
-                    accepted, _ = await loop.sock_accept(self.listening)
-                except OSError as error:
-                    if error.errno in _OVERLOAD:
-                        _log.warning("cannot accept connections for now", error=os.strerror(error.errno))
-                        await asyncio.sleep(OVERLOAD_PAUSE_SECONDS)
-                    continue
-                place = self._connections.take_place()
-                if place is None:
-                    accepted.close()
-                else:
-                    tasks.create_task(self._welcome(accepted, place))
+            self._accepting = tasks.create_task(self._accept(tasks))
+
+    async def stop(self) -> None:
+        """Accept nothing more. Only then may the listening socket be closed: the event loop no longer looks at it."""
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.wait([self._accepting])
+
+    async def _accept(self, tasks: asyncio.TaskGroup) -> None:
+        """Survives the lack of descriptors and memory."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(self.listening)
+            except OSError as error:
+                if error.errno in _OVERLOAD:
+                    _log.warning("cannot accept connections for now", error=os.strerror(error.errno))
+                # Also after any other error: one that repeats at once would leave no time to anybody else.
+                await asyncio.sleep(OVERLOAD_PAUSE_SECONDS)
+                continue
+            place = self._connections.take_place()
+            if place is None:
+                accepted.close()
+            else:
+                tasks.create_task(self._welcome(accepted, place))
 
     async def _welcome(self, accepted: socket.socket, place: Place) -> None:
         """Take one connection through PROXY header and handshake; its place is the door's from then on."""
         closing = Closing.PROXY_HEADER
+        is_served = False
         try:
             async with asyncio.timeout(self._connections.limits.handshake_seconds):
                 packed = await self._client_address(accepted)
+                door = self._door(packed, place)
                 closing = Closing.HANDSHAKE
-                await self._hand_over(accepted, self._door(packed, place))
-                return
+                await self._hand_over(accepted, door)
+                is_served = True
         except (OSError, BadHeader, EOFError):
             self._connections.count(closing)
         except Exception:
             _log.exception("a connection met a bug")
             self._connections.count(closing)
-        # Not in a `finally`: a connection that was handed over closes by itself, with its door.
-        accepted.close()
-        place.free()
+        finally:
+            if closing is Closing.PROXY_HEADER:
+                accepted.close()  # Later the socket is its transport's, which closes by itself.
+            if not is_served:
+                place.free()
 
     async def _hand_over(self, accepted: socket.socket, door: asyncio.Protocol) -> None:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,8 @@ aiohttp has dropped all limits over one misspelt keyword, and changed what a key
 is built exactly as for a connection and fed what must be refused, before anybody can connect.
 """
 
+from typing import Final
+
 from aiohttp import http_parser
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -21,6 +23,10 @@ _PROBES = {
     "two Host fields": _START + b"host: other\r\n\r\n",
 }
 _GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+
+MOST_PIPELINED: Final = 32
+"""Requests read ahead on one connection, aiohttp's own constant since CVE-2026-54273. Real clients pipeline none."""
 
 
 class LimitsNotInForce(RuntimeError):
@@ -41,6 +47,7 @@ def check_limits(server: Http1Server) -> None:
             continue
         raise LimitsNotInForce(f"aiohttp accepts {what}; this release of it cannot be used")
     _check_attributes(_door(server), server)
+    _check_pipelining(_door(server))
     _check_no_decompression(_door(server))
 
 
@@ -49,10 +56,17 @@ def _door(server: Http1Server) -> Http1Door:
 
 
 def _check_attributes(door: Http1Door, server: Http1Server) -> None:
-    limits = server.register.limits
-    in_force = (door.keepalive_timeout, door._lingering_time, door._max_msg_queue_size)
-    if in_force != (limits.idle_seconds, 0, limits.max_pipelined):
-        raise LimitsNotInForce(f"aiohttp's idle, lingering and pipelining limits are {in_force}, not those configured")
+    if door.keepalive_timeout != server.register.limits.idle_seconds or door._lingering_time:
+        in_force = (door.keepalive_timeout, door._lingering_time)
+        raise LimitsNotInForce(f"aiohttp's idle and lingering limits are {in_force}, not those configured")
+    if door._max_msg_queue_size > MOST_PIPELINED:
+        raise LimitsNotInForce(f"aiohttp reads {door._max_msg_queue_size} requests ahead; {MOST_PIPELINED} are allowed")
+
+
+def _check_pipelining(door: Http1Door) -> None:
+    messages, _, _ = door._parser.feed_data((_START + b"\r\n") * (2 * MOST_PIPELINED))  # type: ignore[union-attr]
+    if len(messages) > MOST_PIPELINED:
+        raise LimitsNotInForce(f"aiohttp's parser reads {len(messages)} requests ahead; {MOST_PIPELINED} are allowed")
 
 
 def _check_no_decompression(door: Http1Door) -> None:

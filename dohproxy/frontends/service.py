@@ -41,7 +41,3 @@ class Service:
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""
         return self.pipeline.turn_away(reason, client, door, now)
-
-    def abandon(self, miss: Miss) -> None:
-        """Give back a miss whose client is gone before anybody asked upstream."""
-        self.pipeline.abandon(miss)

@@ -6,16 +6,19 @@ each kind of message: whoever finds a way to cause a line must not find a way to
 
 import logging
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Final
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import ExcInfo, Processor
 
 from dohproxy.config import LogConfig
 
 MOST_KINDS: Final = 1_000
 """Kinds of message that are counted apart; our own are a few dozen constants."""
+MOST_CAUSES: Final = 4
+"""Exceptions shown of one chain; ours have two at most."""
 
 
 class RateLimit(logging.Filter):
@@ -56,13 +59,13 @@ def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.ExceptionRenderer(where_it_struck),
     ]
     renderer: Processor
     if config.format == "json":
-        shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=False)
+        renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -79,8 +82,25 @@ def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
     return limit
 
 
+def where_it_struck(exc_info: ExcInfo) -> str:
+    """Return an exception's traceback and type, and those of its causes.
+
+    Not its message and no local variables: they quote what the code choked on, which may be a name or an address.
+    """
+    lines: list[str] = []
+    error: BaseException | None = exc_info[1]
+    for _ in range(MOST_CAUSES):
+        if error is None:
+            break
+        lines += [*traceback.format_tb(error.__traceback__), f"{type(error).__name__}\n"]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "".join(lines).rstrip()
+
+
 def _formatter(shared: list[Processor], renderer: Processor) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        # Libraries put addresses and bytes from the network into the arguments: their messages are shown without.
+        use_get_message=False,
     )

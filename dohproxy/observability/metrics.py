@@ -85,7 +85,9 @@ class Metrics(Collector):
             self._shadows,
         )
         yield _family("dohproxy_malformed_queries", "DNS messages refused, by what is wrong.", "fault", self._faults)
-        names = {_rcode_name(rcode): count for rcode, count in self._rcodes.items()}
+        names: Counter[str] = Counter()
+        for rcode, count in self._rcodes.items():
+            names[_rcode_name(rcode)] += count
         yield _family("dohproxy_replies", "DNS replies by rcode.", "rcode", names)
         yield self._latency_family()
         for source in self._sources:

@@ -230,7 +230,6 @@ def test_http_1_0_with_a_body_is_served(http1: Http1Client) -> None:
     assert http1.is_at_end()
 
 
-@pytest.mark.xfail(reason="the door invites whoever expects it, whatever the version")
 def test_http_1_0_is_never_invited_to_send_its_body(server: RunningServer, http1: Http1Client) -> None:
     """RFC 9110 section 10.1.1: a client of that version would take the invitation for the answer."""
     head = f"POST /dns-query HTTP/1.0\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(WWW)}\r\n"

@@ -51,7 +51,7 @@ class Row:
     what: str = ""
     rcode: Rcode | None = None
     """Where it comes with the answer and not from the table."""
-    errors: tuple[ExtendedError, ...] | None = None
+    errors: tuple[int, ...] | None = None
     """The same of extended errors."""
     fields: dict[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,246 @@
+"""A whole door on loopback, with everything behind it that a service has: the register, the walk, a scripted upstream.
+
+Leaving `open_door` proves that nothing leaked: no place, no miss, no task, no socket.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from dohproxy.app import Core, build_core
+from dohproxy.config import (
+    ClientsConfig,
+    Config,
+    ConnectionsConfig,
+    LimitsConfig,
+    ListenAddress,
+    LogConfig,
+    ServerConfig,
+)
+from dohproxy.frontends.connections import Closing, Connections
+from dohproxy.frontends.h1 import Http1Server
+from dohproxy.frontends.listener import Listener, open_listener
+from dohproxy.frontends.peers import Peers
+from dohproxy.frontends.tls import server_context
+from dohproxy.policy.identity import Identities
+from dohproxy.verdict import Client, Outcome
+from tests.fakes.upstream import FakeUpstream
+from tests.frontends.client import RawClient
+
+LOOPBACK: Final = ListenAddress("tcp", host="127.0.0.1", port=0)
+NO_LIMITS: Final = LimitsConfig(
+    requests_per_second=100_000,
+    requests_burst=1_000_000,
+    misses_per_second=100_000,
+    misses_burst=1_000_000,
+    total_requests_per_second=1_000_000,
+    total_requests_burst=10_000_000,
+    table_slots=1024,
+)
+QUICK: Final = ConnectionsConfig(
+    handshake_seconds=0.3,
+    header_seconds=0.3,
+    body_seconds=0.3,
+    write_seconds=0.3,
+    idle_seconds=10.0,
+    drain_seconds=1.0,
+)
+"""Deadlines that a test can wait for."""
+SWEEP_SECONDS: Final = 0.05
+PATIENCE_SECONDS: Final = 5.0
+"""How long a test waits for what must happen, before it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate and its key, as files."""
+
+    file: Path
+    key: Path
+
+    def server_context(self) -> ssl.SSLContext:
+        """What the door shows."""
+        return server_context(self.file, self.key)
+
+    def client_context(self) -> ssl.SSLContext:
+        """A client that trusts this certificate alone."""
+        context = ssl.create_default_context(cafile=str(self.file))
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What one test wants of its door."""
+
+    connections: ConnectionsConfig = QUICK
+    clients: ClientsConfig = field(default_factory=ClientsConfig)
+    limits: LimitsConfig = NO_LIMITS
+    listen: ListenAddress = LOOPBACK
+    certificate: Certificate | None = None
+    upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    sweeps: bool = True
+    """Whether somebody looks at all connections now and then, as the service does."""
+
+    def with_connections(self, **keys: float) -> "Setting":
+        """The same with other limits on connections."""
+        return replace(self, connections=replace(self.connections, **keys))  # type: ignore[arg-type]
+
+
+class SkewedClock:
+    """The monotonic clock, which a test may put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return time.monotonic() + self.ahead
+
+
+class Door:
+    """One running door. Made by `open_door`."""
+
+    def __init__(self, setting: Setting, core: Core, listening: socket.socket) -> None:
+        self.setting = setting
+        self.core = core
+        self.clock = SkewedClock()
+        self.register = Connections(setting.connections)
+        self.peers = Peers(Identities(bytes(32)), setting.clients)
+        self.server = Http1Server(core.service, self.peers, self.register, self.clock, max_query_bytes=1024)
+        self.tls = None if setting.certificate is None else setting.certificate.server_context()
+        self.listener = Listener(listening, self.server.door, self.register, self.peers, self.tls)
+        self.clients: list[RawClient] = []
+        self.outcomes: list[Outcome] = []
+        self.asked_limits: list[Client] = []
+        """The clients about whom the request limit was asked, in order."""
+        observe = core.service.pipeline._observe
+        admit = core.admission.admit_request
+
+        def remember(outcome: Outcome) -> None:
+            self.outcomes.append(outcome)
+            observe(outcome)
+
+        def ask(client: Client, now: float) -> float:
+            self.asked_limits.append(client)
+            return admit(client, now)
+
+        core.service.pipeline._observe = remember
+        core.admission.admit_request = ask  # type: ignore[method-assign]  # listened to, not replaced
+
+    @property
+    def closed(self) -> dict[Closing, int]:
+        """Connections closed by the door, by reason."""
+        return self.register.statistics().closed
+
+    @property
+    def misses(self) -> int:
+        """Misses that hold a place."""
+        return self.core.admission.statistics(time.monotonic()).places_taken
+
+    @property
+    def reasons(self) -> list[str]:
+        """How each request so far has ended."""
+        return [outcome.reason.name for outcome in self.outcomes]
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port = self.listener.listening.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+    async def connect(
+        self, *, before: bytes = b"", tls: bool | None = None, context: ssl.SSLContext | None = None
+    ) -> RawClient:
+        """Return a new client; with TLS if the door has it, after `before` in the clear."""
+        certificate = self.setting.certificate
+        if context is None and certificate is not None and tls is not False:
+            context = certificate.client_context()
+        client = await RawClient.connect(self.listener.listening.getsockname(), before, context)
+        self.clients.append(client)
+        return client
+
+    async def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until something holds."""
+        await until(condition, what)
+
+
+@asynccontextmanager
+async def open_door(setting: Setting | None = None) -> AsyncIterator[Door]:
+    """Open a door, and prove at the end that nothing is left of what happened at it."""
+    setting = setting if setting is not None else Setting()
+    before = asyncio.all_tasks()
+    sockets = open_sockets()
+    async with setting.upstream.running():
+        with contextlib.closing(open_listener(setting.listen)) as listening:
+            # Connections inherit it; the kernel's own default takes megabytes before a client that does not read shows.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+            async with asyncio.TaskGroup() as tasks:
+                config = Config((setting.upstream.config(),), ServerConfig(), limits=setting.limits, log=LogConfig())
+                core = build_core(config, tasks)
+                door = Door(setting, core, listening)
+                background = [tasks.create_task(door.listener.accept_forever())]
+                if setting.sweeps:
+                    background.append(tasks.create_task(_sweep(door)))
+                try:
+                    yield door
+                    await _all_is_given_back(door)
+                finally:
+                    for client in door.clients:
+                        client.cut()
+                    for task in background:
+                        task.cancel()
+                    await core.resolver.close()
+    await until(lambda: asyncio.all_tasks() <= before, "the end of every task")
+    await until(lambda: open_sockets() <= sockets, "the end of every socket")
+
+
+async def _all_is_given_back(door: Door) -> None:
+    for client in door.clients:
+        client.cut()
+    await until(lambda: door.register.places_taken == 0, "every place free")
+    await until(lambda: door.misses == 0, "every miss given back")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await door.register.wait_empty()
+    assert not door.register._open
+    await until(lambda: not door.server._connections, "the end of every request loop")
+
+
+async def _sweep(door: Door) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        door.register.sweep(door.clock())
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until something holds; AssertionError if it does not in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        await asyncio.sleep(0.01)
+
+
+def open_sockets() -> int:
+    """Return how many sockets this process has open; event loops keep descriptors of other kinds for themselves."""
+    found = 0
+    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208 - links that lead nowhere a path could
+        with contextlib.suppress(OSError):
+            found += os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")  # noqa: PTH115
+    return found
+
+
+def resident_bytes() -> int:
+    """Return this process's resident memory."""
+    fields: Mapping[str, str] = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    )
+    return int(fields["VmRSS"].split()[0]) * 1024

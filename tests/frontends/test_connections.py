@@ -1,0 +1,121 @@
+"""The register of connections: who must go, and how many there may be."""
+
+import pytest
+
+from dohproxy.config import ConnectionsConfig
+from dohproxy.frontends.connections import Closing, Connections, Waiting, verdict_on
+
+LIMITS = ConnectionsConfig(
+    max_total=3, header_seconds=5, write_seconds=10, max_age_seconds=600, max_queued_bytes=65_536
+)
+NOW = 1000.0
+IDLE = Waiting(opened=NOW, header_since=None, writing_since=None, queued_bytes=0, idle=True)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        (IDLE, None),
+        (Waiting(NOW - 600, None, None, 0, idle=True), None),
+        (Waiting(NOW - 600.1, None, None, 0, idle=True), Closing.AGE),
+        (Waiting(NOW - 9999, None, None, 0, idle=False), None),
+        (Waiting(NOW, NOW - 5, None, 0, idle=False), None),
+        (Waiting(NOW, NOW - 5.1, None, 0, idle=False), Closing.HEADER_DEADLINE),
+        (Waiting(NOW, None, NOW - 10, 1, idle=False), None),
+        (Waiting(NOW, None, NOW - 10.1, 1, idle=False), Closing.WRITE_DEADLINE),
+        (Waiting(NOW, None, NOW, 65_536, idle=False), None),
+        (Waiting(NOW, None, NOW, 65_537, idle=False), Closing.QUEUE_FULL),
+        (Waiting(NOW - 9999, NOW - 6, NOW - 11, 99_999, idle=False), Closing.HEADER_DEADLINE),
+    ],
+    ids=[
+        "idle",
+        "as old as allowed",
+        "too old",
+        "too old and busy",
+        "a header as slow as allowed",
+        "a header too slow",
+        "unread as long as allowed",
+        "unread too long",
+        "a queue as long as allowed",
+        "a queue too long",
+        "everything at once",
+    ],
+)
+def test_a_connection_must_go(waiting: Waiting, expected: Closing | None) -> None:
+    assert verdict_on(waiting, NOW, LIMITS) is expected
+
+
+class _Fake:
+    """A connection that has overstayed or not, and remembers what it was told."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+        self.told: list[Closing | str] = []
+
+    def waiting(self, now: float) -> Waiting:
+        return self._waiting
+
+    def close_for(self, closing: Closing) -> None:
+        self.told.append(closing)
+
+    def finish_soon(self) -> None:
+        self.told.append("finish")
+
+
+async def test_a_sweep_closes_those_that_overstay_and_counts_them() -> None:
+    register = Connections(LIMITS)
+    young, old, slow = _Fake(IDLE), _Fake(Waiting(0.0, None, None, 0, idle=True)), _Fake(
+        Waiting(NOW, 0.0, None, 0, idle=False)
+    )  # fmt: skip
+    for connection in (young, old, slow):
+        register.add(connection)
+    register.sweep(NOW)
+    assert (young.told, old.told, slow.told) == ([], [Closing.AGE], [Closing.HEADER_DEADLINE])
+    assert register.statistics().closed == {Closing.AGE: 1, Closing.HEADER_DEADLINE: 1}
+
+
+async def test_a_connection_may_remove_itself_during_a_sweep() -> None:
+    register = Connections(LIMITS)
+
+    class Leaving(_Fake):
+        def close_for(self, closing: Closing) -> None:
+            register.remove(self)
+
+    for _ in range(3):
+        register.add(Leaving(Waiting(0.0, None, None, 0, idle=True)))
+    register.sweep(NOW)
+    register.sweep(NOW)
+    assert register.statistics().closed == {Closing.AGE: 3}
+
+
+async def test_no_more_places_than_allowed() -> None:
+    register = Connections(LIMITS)
+    places = [register.take_place() for _ in range(3)]
+    assert None not in places
+    assert register.take_place() is None
+    assert register.statistics().closed == {Closing.TOO_MANY: 1}
+    assert (register.statistics().open, register.statistics().max_total, register.statistics().accepted) == (3, 3, 3)
+
+
+async def test_a_place_is_freed_once_however_often_it_is_said() -> None:
+    register = Connections(LIMITS)
+    first, second = register.take_place(), register.take_place()
+    assert first is not None
+    assert second is not None
+    first.free()
+    first.free()
+    assert register.places_taken == 1
+    second.free()
+    assert register.places_taken == 0
+    await register.wait_empty()
+
+
+async def test_draining_tells_everyone_and_cutting_closes_them() -> None:
+    register = Connections(LIMITS)
+    connection = _Fake(IDLE)
+    register.add(connection)
+    register.drain()
+    register.cut()
+    assert register.draining
+    assert connection.told == ["finish", Closing.DRAIN]
+    assert register.statistics().closed == {Closing.DRAIN: 1}

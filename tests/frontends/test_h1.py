@@ -1,0 +1,562 @@
+"""The HTTP/1.1 door under clients that do what they should not; hardening.md speaks of each row by its CVE."""
+
+import asyncio
+import gzip
+from typing import Any
+
+import dns.message
+import pytest
+
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.frontends.connections import Closing
+from dohproxy.frontends.h1 import Http1Server
+from dohproxy.frontends.service import Service
+from dohproxy.pipeline import Pipeline
+from dohproxy.verdict import Client
+from dohproxy.verdict import Door as DoorKind
+from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream
+from tests.frontends.client import PATH, RawClient, chunked, get, post, post_head, query
+from tests.frontends.door import QUICK, Certificate, Setting, open_door, resident_bytes, until
+
+HOST = b"Host: localhost\r\n"
+SLOW = Setting(upstream=FakeUpstream(udp=(ANSWER.after(0.3),)))
+
+
+@pytest.fixture(params=["plain", "tls"])
+def setting(request: pytest.FixtureRequest, certificate: Certificate) -> Setting:
+    """A door in the clear, and one with TLS."""
+    return Setting(certificate=certificate if request.param == "tls" else None)
+
+
+# --- Requests as they should be ---
+
+
+@pytest.mark.parametrize("sequence", ["gg", "pp", "gp", "pg", "gppgp"])
+async def test_requests_follow_each_other_on_one_connection(setting: Setting, sequence: str) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        for kind in sequence:
+            for name in ("localhost", "www.example.net"):
+                response = await client.ask(get(name) if kind == "g" else post(name))
+                assert response.message().answer
+                assert not response.closes
+        assert len(door.outcomes) == 2 * len(sequence)
+
+
+@pytest.mark.parametrize("step", [1, 7, 64])
+@pytest.mark.parametrize(
+    "request_bytes", [get(), post(), post_head("Transfer-Encoding: chunked\r\n") + chunked(query(), 1)]
+)
+async def test_segments_change_nothing(setting: Setting, step: int, request_bytes: bytes) -> None:
+    # CVE-2025-69229, CVE-2026-54277
+    async with open_door(setting.with_connections(header_seconds=5.0, body_seconds=5.0)) as door:
+        client = await door.connect()
+        for start in range(0, len(request_bytes), step):
+            await client.send(request_bytes[start : start + step])
+            await asyncio.sleep(0)
+        assert (await client.response()).message().answer
+        assert (await client.ask(get())).status == 200
+
+
+async def test_a_client_that_expects_to_be_invited_is_invited(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        body = query()
+        head = post_head(f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n")
+        assert (await client.ask(head)).status == 100
+        assert (await client.ask(body)).message().answer
+
+
+async def test_http_1_0_is_answered_and_closed(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        response = await client.ask(get(fields="Connection: keep-alive\r\n", version="1.0"))
+        assert (response.status, response.closes) == (200, True)
+        assert await client.rest() == b""
+
+
+async def test_a_client_that_says_close_is_answered_and_closed(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        response = await client.ask(get(fields="Connection: close\r\n"))
+        assert (response.status, response.closes) == (200, True)
+        assert await client.rest() == b""
+
+
+# --- The synchronous half ---
+
+
+async def test_a_hit_does_not_wake_the_request_loop(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        await client.ask(get("www.example.net"))
+
+        async def unreachable(*_: Any) -> HttpResponse:
+            raise AssertionError("the request loop was woken")
+
+        # The loop is waiting already, so it would be this method that it calls.
+        monkeypatch.setattr(door.server, "answer", unreachable)
+        monkeypatch.setattr(door.core.service.pipeline, "resolve", unreachable)
+        for connection in door.server._connections:
+            connection._request_handler = unreachable  # type: ignore[assignment]  # never called
+        for request in (get("www.example.net"), post("www.example.net"), get(), get(path="/wrong")):
+            assert (await client.ask(request)).status in (200, 404)
+        assert door.reasons == ["FORWARDED", "CACHED", "CACHED", "LOCAL", "WRONG_PATH"]
+
+
+async def test_pipelined_hits_wait_for_the_miss_before_them() -> None:
+    async with open_door(SLOW) as door:
+        client = await door.connect()
+        await client.ask(get("known.example.net"))
+        names = ["known.example.net", "slow.example.net", "localhost", "known.example.net", "other.example.net"]
+        await client.send(b"".join(get(name) if number % 2 else post(name) for number, name in enumerate(names)))
+        replies = [(await client.response()).message() for _ in names]
+        assert [str(reply.question[0].name).rstrip(".") for reply in replies] == names
+        assert all(reply.answer for reply in replies)
+
+
+@pytest.mark.parametrize("name", ["localhost", "www.example.net"])
+async def test_ten_thousand_pipelined_requests_are_all_answered(setting: Setting, name: str) -> None:
+    # CVE-2026-54273
+    count = 10_000
+    async with open_door(setting.with_connections(max_requests=count + 10, write_seconds=30.0)) as door:
+        client = await door.connect()
+        await client.ask(get(name))
+        before = resident_bytes()
+        client.write(get(name) * count)
+        for _ in range(count):
+            assert (await client.response()).status == 200
+        assert resident_bytes() - before < 48 * 2**20
+        assert (await client.ask(get(name))).status == 200
+
+
+async def test_pipelined_misses_are_read_ahead_no_further_than_the_queue() -> None:
+    async with open_door(SLOW) as door:
+        client = await door.connect()
+        client.write(b"".join(get(f"n{number}.example.net") for number in range(1000)))
+        longest = 0
+        for number in range(6):
+            response = await client.response()
+            assert f"n{number}.example.net" in str(response.message().question[0])
+            (connection,) = door.server._connections
+            longest = max(longest, len(connection._messages))
+        assert longest <= 32  # what aiohttp's parser gives at once
+        assert door.misses <= 1
+
+
+async def test_pipelined_requests_after_one_that_is_not_http_are_dropped(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        assert (await client.ask(get())).status == 200
+        await client.send(get())
+        await client.response()
+        await client.send(b"\x00\x01\r\n\r\n" + get())
+        refused = await client.response()
+        assert (refused.status in (400, 501), refused.closes) == (True, True)
+        assert await client.rest() == b""
+
+
+# --- Broken and hostile requests ---
+
+BODY = query()
+LENGTH = f"Content-Length: {len(BODY)}\r\n"
+REFUSED: dict[str, tuple[bytes, int]] = {
+    # 2.2, CVE-2023-47641, and RFC 9112 section 6.3
+    "a length beside chunks": (post_head(f"{LENGTH}Transfer-Encoding: chunked\r\n") + chunked(BODY, 9), 400),
+    "two lengths": (post_head(f"{LENGTH}Content-Length: 7\r\n") + BODY, 400),
+    "the same length twice": (post_head(LENGTH + LENGTH) + BODY, 400),
+    "a length with a sign": (post_head(f"Content-Length: +{len(BODY)}\r\n") + BODY, 400),
+    "a negative length": (post_head("Content-Length: -1\r\n") + BODY, 400),
+    "a list of lengths": (post_head(f"Content-Length: {len(BODY)}, {len(BODY)}\r\n") + BODY, 400),
+    "an endless length": (post_head(f"Content-Length: {'9' * 30}\r\n"), 400),
+    # 2.12, CVE-2025-69224
+    "a length in digits that are not ASCII": (
+        post_head("").replace(b"\r\n\r\n", "\r\nContent-Length: \uff11\uff12\r\n\r\n".encode()),
+        400,
+    ),
+    # 2.17, CVE-2026-34525
+    "two hosts": (get(fields="Host: other\r\n"), 400),
+    "no host": (get().replace(HOST, b""), 400),
+    # 2.3, CVE-2023-37276
+    "NUL in a value": (get(fields="X-A: a\x00b\r\n"), 400),
+    "CR in a value": (get(fields="X-A: a\rb\r\n"), 400),
+    "NUL in a name": (get(fields="X\x00A: b\r\n"), 400),
+    "a space in a name": (get(fields="X A: b\r\n"), 400),
+    "a space before the colon": (get(fields="X-A : b\r\n"), 400),
+    "a folded line": (get(fields="X-A: b\r\n c\r\n"), 400),
+    "a bare LF": (get().replace(b"\r\n", b"\n"), 400),
+    "NUL in the target": (get().replace(PATH.encode(), PATH.encode() + b"\x00"), 400),
+    "a space in the target": (get().replace(PATH.encode(), b"/a b"), 400),
+    # 2.9, CVE-2024-52304
+    "a newline in a chunk extension": (post_head("Transfer-Encoding: chunked\r\n") + b"1;a\nb\r\nx\r\n0\r\n\r\n", 400),
+    "chunks of unknown size": (post_head("Transfer-Encoding: chunked\r\n") + b"zz\r\n", 400),
+    "two codings": (post_head("Transfer-Encoding: gzip, chunked\r\n") + chunked(BODY, 9), 200),
+    "an unknown coding": (post_head("Transfer-Encoding: identity\r\n") + BODY, 400),
+    # 2.28
+    "65 fields": (get(fields="".join(f"X-{n}: a\r\n" for n in range(64))), 431),
+    "a field of 5 KiB": (get(fields=f"X-A: {'a' * 5120}\r\n"), 431),
+    "a block over 8 KiB": (get(fields="".join(f"X-{n}: {'a' * 900}\r\n" for n in range(10))), 431),
+    "a target over 4 KiB": (get(path=PATH + "?" + "a" * 4200), 414),
+    "a line over 8 KiB": (get(path=PATH + "?" + "a" * 9000), 414),
+    "an unknown method": (b"FOO / HTTP/1.1\r\n" + HOST + b"\r\n", 501),
+    "CONNECT": (b"CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n", 404),
+    "HTTP/2 without TLS": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "HTTP/3.7": (get(version="3.7"), 400),
+    "HTTP/0.9": (b"GET /dns-query\r\n\r\n", 400),
+    "TLS where none is": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40), 400),
+    "SMTP": (b"EHLO example.net\r\n\r\n", 501),
+    # 2.26, 2.25: 415, and never decompressed
+    "gzip": (
+        post_head(f"Content-Encoding: gzip\r\nContent-Length: {len(gzip.compress(BODY))}\r\n") + gzip.compress(BODY),
+        415,
+    ),
+    "2,000 members of gzip": (
+        post_head(f"Content-Encoding: gzip\r\nContent-Length: {len(gzip.compress(b'')) * 50}\r\n")
+        + gzip.compress(b"") * 50,
+        415,
+    ),
+    # 2.30
+    "a body over the limit": (post_head("Content-Length: 1025\r\n") + bytes(1025), 413),
+    "a huge body announced": (post_head("Content-Length: 4294967296\r\n"), 413),
+    "endless chunks": (
+        post_head("Transfer-Encoding: chunked\r\n")
+        + b"100\r\n"
+        + bytes(256)
+        + b"\r\n"
+        + (b"100\r\n" + bytes(256) + b"\r\n") * 8,
+        413,
+    ),
+    "neither length nor chunks": (post_head(""), 400),
+    "a body elsewhere": (post_head("Content-Length: 100000\r\n", path="/elsewhere"), 404),
+}
+STAYS_OPEN = {
+    "a target over 4 KiB",
+    "CONNECT",
+    "two codings",
+    "gzip",
+    "2,000 members of gzip",
+    "neither length nor chunks",
+}
+
+
+@pytest.mark.parametrize(("data", "status"), REFUSED.values(), ids=REFUSED)
+async def test_refused(request: pytest.FixtureRequest, data: bytes, status: int) -> None:
+    what = request.node.callspec.id
+    async with open_door() as door:
+        bystander = await door.connect()
+        client = await door.connect()
+        response = await client.ask(data)
+        assert (response.status, response.body if status != 200 else b"") == (status, b"")
+        stays_open = any(name in what for name in STAYS_OPEN)
+        assert response.closes is not stays_open
+        if not stays_open:
+            assert await client.rest() == b""
+        assert (await bystander.ask(get())).status == 200
+        assert len(door.outcomes) == 2
+
+
+async def test_trailers_without_end_are_refused(setting: Setting) -> None:
+    # 2.16, CVE-2026-22815
+    async with open_door(setting) as door:
+        client = await door.connect()
+        await client.send(post_head("Transfer-Encoding: chunked\r\n") + b"1\r\na\r\n0\r\n")
+        before = resident_bytes()
+        for number in range(2000):
+            client.write(f"X-{number}: {'a' * 1000}\r\n".encode())
+        received = await client.rest()
+        assert received.startswith((b"HTTP/1.1 408", b"HTTP/1.1 4")) or received == b""
+        assert resident_bytes() - before < 32 * 2**20
+        assert door.misses == 0
+
+
+@pytest.mark.parametrize("extension", [b"1" + b";a" * 60_000, b"0" * 100_000])
+async def test_a_chunk_header_without_end_is_cut_at_the_body_deadline(setting: Setting, extension: bytes) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        client.write(post_head("Transfer-Encoding: chunked\r\n") + extension)
+        response = await client.response()
+        assert (response.status, response.closes) == (408, True)
+
+
+async def test_a_header_that_never_ends_is_cut_by_its_size(setting: Setting) -> None:
+    async with open_door(setting.with_connections(header_seconds=30.0)) as door:
+        client = await door.connect()
+        await client.send(b"GET / HTTP/1.1\r\n")
+        for number in range(40):
+            client.write(f"X-{number}: {'a' * 1000}\r\n".encode())
+        assert (await client.rest()).startswith(b"HTTP/1.1 431 ")
+        assert door.closed == {Closing.HEADER_FLOOD: 1}
+
+
+# --- Slow clients ---
+
+
+async def test_a_silent_connection_is_cut_at_the_idle_deadline(setting: Setting) -> None:
+    async with open_door(setting.with_connections(idle_seconds=0.3)) as door:
+        client = await door.connect()
+        assert await client.rest() == b""
+        await door.until(lambda: door.register.places_taken == 0, "the end of the connection")
+
+
+async def test_a_connection_is_cut_when_it_falls_silent(setting: Setting) -> None:
+    async with open_door(setting.with_connections(idle_seconds=0.3)) as door:
+        client = await door.connect()
+        for _ in range(3):
+            assert (await client.ask(get())).status == 200
+        assert await client.rest() == b""
+        assert door.closed == {}
+
+
+@pytest.mark.parametrize("begun", [b"", get()], ids=["first request", "second request"])
+async def test_a_header_that_drips_is_cut_at_its_deadline(setting: Setting, begun: bytes) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        if begun:
+            assert (await client.ask(begun)).status == 200
+        drip = asyncio.get_running_loop().create_task(_drip(client))
+        received = await client.rest()
+        drip.cancel()
+        assert received.startswith(b"HTTP/1.1 408 ")
+        assert received.count(b"HTTP/1.1") == 1
+        assert door.closed == {Closing.HEADER_DEADLINE: 1}
+        assert door.reasons.count("SLOW_REQUEST") == 1
+
+
+async def _drip(client: RawClient) -> None:
+    for _ in range(1000):
+        client.write(b"G" if _ == 0 else b"ET / HTTP/1.1\r\nX-A: " if _ == 1 else b"a")
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("body", [b"", BODY[:5]], ids=["none of it", "a part"])
+@pytest.mark.parametrize("coding", [LENGTH, "Transfer-Encoding: chunked\r\n"], ids=["length", "chunks"])
+async def test_a_body_that_never_comes_is_cut_at_its_deadline(setting: Setting, body: bytes, coding: str) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        sent = body if coding == LENGTH else chunked(body, 5)[:-5] if body else b""
+        response = await client.ask(post_head(coding) + sent)
+        assert (response.status, response.closes) == (408, True)
+        assert await client.rest() == b""
+
+
+async def test_a_body_that_drips_gets_no_more_time(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        await client.send(post_head("Content-Length: 1000\r\n"))
+        drip = asyncio.get_running_loop().create_task(_drip(client))
+        assert (await client.rest()).startswith(b"HTTP/1.1 408 ")
+        drip.cancel()
+
+
+async def test_a_slow_header_before_an_answered_request_is_not_held_against_the_next() -> None:
+    async with open_door(Setting().with_connections(header_seconds=0.3)) as door:
+        client = await door.connect()
+        request = get()
+        await client.send(request[:20])
+        await asyncio.sleep(0.1)
+        assert (await client.ask(request[20:])).status == 200
+        await asyncio.sleep(0.5)
+        assert (await client.ask(request)).status == 200
+        assert door.closed == {}
+
+
+# --- Clients that do not read ---
+
+
+@pytest.mark.parametrize("kind", ["hits", "misses"])
+async def test_a_client_that_never_reads_is_cut_and_costs_little(certificate: Certificate, kind: str) -> None:
+    connections = {"write_seconds": 0.4, "max_requests": 1_000_000, "max_queued_bytes": 65_536}
+    async with open_door(Setting().with_connections(**connections)) as door:
+        bystander = await door.connect()
+        client = await door.connect()
+        client.stop_reading()
+        before = resident_bytes()
+        names = ["localhost"] if kind == "hits" else [f"n{number}.example.net" for number in range(50)]
+        block = b"".join(get(name) for name in names)
+        while door.register.places_taken == 2 and len(door.outcomes) < 500_000:
+            client.write(block * (200 if kind == "hits" else 4))
+            await asyncio.sleep(0.005)
+        assert resident_bytes() - before < 64 * 2**20
+        assert set(door.closed) <= {Closing.WRITE_DEADLINE, Closing.QUEUE_FULL}
+        assert sum(door.closed.values()) == 1
+        assert (await bystander.ask(get())).status == 200
+
+
+async def test_a_connection_closing_with_unread_bytes_is_cut_too() -> None:
+    # It is closed for its slow header while responses wait: a close that a client could keep from ever happening.
+    setting = Setting().with_connections(
+        header_seconds=0.3, write_seconds=0.8, max_requests=1_000_000, idle_seconds=30.0
+    )
+    async with open_door(setting) as door:
+        client = await door.connect()
+        client.stop_reading()
+        (connection,) = await _connections(door.server)
+        while connection._channel.get_write_buffer_size() < 20_000:
+            client.write(get() * 100)
+            await asyncio.sleep(0.01)
+        connection.force_close()
+        await door.until(lambda: door.closed == {Closing.WRITE_DEADLINE: 1}, "the cut")
+        await door.until(lambda: door.register.places_taken == 0, "the place given back")
+
+
+async def _connections(server: Http1Server) -> list[Any]:
+    await until(lambda: bool(server._connections), "a connection")
+    return list(server._connections)
+
+
+# --- The end of a connection ---
+
+
+async def test_the_last_request_of_a_connection_is_told_so(setting: Setting) -> None:
+    async with open_door(setting.with_connections(max_requests=3)) as door:
+        client = await door.connect()
+        closes = [(await client.ask(request)).closes for request in (get(), post("www.example.net"), get())]
+        assert closes == [False, False, True]
+        assert await client.rest() == b""
+
+
+async def test_a_connection_that_is_too_old_closes_with_its_next_response(setting: Setting) -> None:
+    async with open_door(Setting(certificate=setting.certificate, sweeps=False)) as door:
+        client = await door.connect()
+        assert not (await client.ask(get())).closes
+        door.clock.ahead = QUICK.max_age_seconds + 1
+        assert (await client.ask(get())).closes
+        assert await client.rest() == b""
+
+
+async def test_a_connection_that_is_too_old_and_idle_is_closed(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        assert not (await client.ask(get())).closes
+        door.clock.ahead = QUICK.max_age_seconds + 1
+        assert await client.rest() == b""
+        assert door.closed == {Closing.AGE: 1}
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_a_client_that_leaves_during_a_miss_gives_back_everything_and_the_fetch_goes_on(
+    certificate: Certificate, how: str
+) -> None:
+    setting = Setting(certificate=certificate, upstream=FakeUpstream(udp=(ANSWER.after(0.5),)))
+    async with open_door(setting) as door:
+        client = await door.connect()
+        await client.send(get("www.example.net"))
+        await door.until(lambda: door.misses == 1, "the miss")
+        client.reset() if how == "reset" else client.cut()
+        await door.until(lambda: door.misses == 0, "the place for the miss")
+        await door.until(lambda: door.register.places_taken == 0, "the place for the connection")
+        statistics = door.core.resolver.statistics(0.0)
+        assert (statistics.fetches, statistics.waiters) == (1, 0)
+        await door.until(lambda: door.core.cache.statistics().positive_entries == 1, "the answer")
+        assert (await (await door.connect()).ask(get("www.example.net"))).message().answer
+        assert door.reasons == ["CACHED"]
+
+
+async def test_a_client_that_leaves_before_its_miss_is_asked_gives_it_back() -> None:
+    async with open_door(Setting(upstream=FakeUpstream(udp=(SILENCE,)))) as door:
+        client = await door.connect()
+        assert (await client.ask(get())).status == 200
+        (connection,) = await _connections(door.server)
+        connection.data_received(get("www.example.net"))
+        assert door.misses == 1
+        connection.transport.abort()
+        await door.until(lambda: door.misses == 0, "the miss given back")
+        assert door.core.resolver.statistics(0.0).fetches == 0 or door.misses == 0
+
+
+async def test_a_half_closed_client_is_gone_and_gives_everything_back() -> None:
+    # A client that has nothing more to say and waits for its answer all the same is not one of DoH.
+    async with open_door(SLOW) as door:
+        client = await door.connect()
+        await client.send(get("www.example.net"))
+        await door.until(lambda: door.misses == 1, "the miss")
+        client.half_close()
+        assert await client.rest() == b""
+        assert door.misses == 0
+
+
+async def test_draining_finishes_what_is_under_way_and_closes_the_rest(setting: Setting) -> None:
+    slow = Setting(certificate=setting.certificate, upstream=FakeUpstream(udp=(ANSWER.after(0.3),)))
+    async with open_door(slow) as door:
+        idle, busy = await door.connect(), await door.connect()
+        assert (await idle.ask(get())).status == 200
+        await busy.send(get("www.example.net"))
+        await door.until(lambda: door.misses == 1, "the miss")
+        door.register.drain()
+        assert await idle.rest() == b""
+        response = await busy.response()
+        assert (response.status, response.closes) == (200, True)
+        async with asyncio.timeout(5):
+            await door.register.wait_empty()
+
+
+async def test_what_outlasts_the_drain_is_cut(setting: Setting) -> None:
+    silent = Setting(certificate=setting.certificate, upstream=FakeUpstream(udp=(SILENCE,)))
+    async with open_door(silent) as door:
+        client = await door.connect()
+        await client.send(get("www.example.net"))
+        await door.until(lambda: door.misses == 1, "the miss")
+        door.register.drain()
+        door.register.cut()
+        assert await client.rest() == b""
+        assert door.closed == {Closing.DRAIN: 1}
+
+
+# --- Our own bugs ---
+
+
+async def test_a_bug_in_the_walk_costs_one_request(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_door(setting) as door:
+        client = await door.connect()
+        assert (await client.ask(get())).status == 200
+
+        def broken(*_: Any) -> HttpResponse:
+            raise KeyError("www.example.net")
+
+        monkeypatch.setattr(Pipeline, "begin", broken)
+        response = await client.ask(get())
+        monkeypatch.undo()
+        assert (response.status, response.closes, response.body) == (500, True, b"")
+        assert (await (await door.connect()).ask(get())).status == 200
+
+
+async def test_a_bug_in_the_door_is_answered_with_500_and_not_taken_for_the_client_s(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_door(setting) as door:
+
+        async def broken(*_: Any) -> HttpResponse:
+            raise RuntimeError
+
+        monkeypatch.setattr(Http1Server, "_begin_with_body", broken)
+        client = await door.connect()
+        response = await client.ask(get(version="1.0"))
+        assert (response.status, response.closes) == (500, True)
+        assert door.reasons == ["BUG"]
+
+
+# --- What the walk gets to see ---
+
+
+async def test_repeated_fields_are_joined_and_others_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[HttpRequest] = []
+    begin = Service.begin
+
+    def spy(self: Service, request: HttpRequest, client: Client, door: DoorKind, now: float) -> Any:
+        seen.append(request)
+        return begin(self, request, client, door, now)
+
+    monkeypatch.setattr(Service, "begin", spy)
+    async with open_door() as door:
+        client = await door.connect()
+        await client.ask(get(fields="Accept: text/html\r\nX-Pad: aaa\r\nAccept: */*\r\nCookie: a=b\r\n"))
+    assert seen[0].accept == "text/html, */*"
+    assert seen[0].pad_header
+    assert (seen[0].content_type, seen[0].content_encoding, seen[0].body) == (None, None, b"")
+
+
+async def test_a_reply_is_what_the_stamp_says_and_nothing_more(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        response = await (await door.connect()).ask(post())
+        assert set(response.fields) == {"content-type", "cache-control", "content-length", "date"}
+        assert dns.message.from_wire(response.body).id == 0

@@ -1,0 +1,364 @@
+"""From `accept` to the door: places, handshakes, and what happens when the machine runs out of something."""
+
+import asyncio
+import errno
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dohproxy.config import ConfigError, ListenAddress
+from dohproxy.frontends.connections import Closing
+from dohproxy.frontends.listener import open_listener
+from tests.frontends.client import RawClient, get
+from tests.frontends.door import QUICK, Certificate, Door, Setting, open_door, until
+
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+"""The beginning of a TLS handshake."""
+
+
+@pytest.fixture(params=["127.0.0.1", "::1", "unix"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> ListenAddress:
+    """Every kind of address there is."""
+    if request.param == "unix":
+        return ListenAddress("unix", path=str(tmp_path / "h1.sock"))
+    return ListenAddress("tcp", host=request.param, port=0)
+
+
+# --- Listening ---
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_every_kind_of_address_is_served(address: ListenAddress, certificate: Certificate, tls: bool) -> None:
+    async with open_door(Setting(listen=address, certificate=certificate if tls else None)) as door:
+        client = await door.connect()
+        assert (await client.ask(get())).message().answer
+        assert (await client.ask(get("www.example.net"))).message().answer
+
+
+def test_a_busy_port_is_told_with_its_key() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"metrics\.listen cannot listen on 127\.0\.0\.1:{port}.*in use"):
+            open_listener(ListenAddress("tcp", host="127.0.0.1", port=port), key="metrics.listen")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("absent/h1.sock", "No such file"), ("a" * 200, "too long"), ("plain-file", "in use"), (".", "in use")],
+)
+def test_a_socket_file_that_cannot_be_had_is_told(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / "plain-file").write_text("kept")
+    with pytest.raises(ConfigError, match=told):
+        open_listener(ListenAddress("unix", path=str(tmp_path / name)))
+    assert (tmp_path / "plain-file").read_text() == "kept"
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"server\.listen cannot listen on 192\.0\.2\.1:0: Cannot assign"):
+        open_listener(ListenAddress("tcp", host="192.0.2.1", port=0))
+
+
+def test_a_socket_file_left_behind_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:
+    address = ListenAddress("unix", path=str(tmp_path / "h1.sock"))
+    open_listener(address).close()
+    with open_listener(address) as live:
+        with pytest.raises(ConfigError, match="in use"):
+            open_listener(address)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(address.path))
+            live.setblocking(True)
+            live.accept()[0].close()
+    assert (tmp_path / "h1.sock").stat().st_mode & 0o777 == 0o660
+
+
+def test_an_ipv6_listener_takes_no_ipv4() -> None:
+    with open_listener(ListenAddress("tcp", host="::", port=0)) as opened:
+        assert opened.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+
+
+# --- Places ---
+
+
+async def _leave_by_closing(door: Door) -> None:
+    client = await door.connect()
+    assert (await client.ask(get())).status == 200
+    client.cut()
+
+
+async def _leave_by_reset(door: Door) -> None:
+    client = await door.connect()
+    assert (await client.ask(get())).status == 200
+    client.reset()
+
+
+async def _leave_at_once(door: Door) -> None:
+    (await door.connect(tls=False)).reset()
+
+
+async def _leave_during_the_handshake(door: Door) -> None:
+    client = await door.connect(tls=False, before=HELLO)
+    await asyncio.sleep(0.05)
+    client.cut()
+
+
+async def _stall_the_handshake(door: Door) -> None:
+    client = await door.connect(tls=False, before=HELLO)
+    assert await client.rest() == b""
+
+
+async def _fall_silent(door: Door) -> None:
+    client = await door.connect(tls=False)
+    assert await client.rest() == b""
+
+
+async def _speak_something_else(door: Door) -> None:
+    client = await door.connect(tls=False)
+    await client.send(get())
+    await client.rest()
+
+
+async def _be_refused(door: Door) -> None:
+    client = await door.connect()
+    await client.send(b"\x00\r\n\r\n")
+    await client.rest()
+
+
+async def _show_no_interest_in_the_certificate(door: Door) -> None:
+    with pytest.raises(ssl.SSLError):
+        await door.connect(context=ssl.create_default_context())
+
+
+WAYS_TO_LEAVE = [
+    _leave_by_closing,
+    _leave_by_reset,
+    _leave_at_once,
+    _leave_during_the_handshake,
+    _stall_the_handshake,
+    _fall_silent,
+    _speak_something_else,
+    _be_refused,
+    _show_no_interest_in_the_certificate,
+]
+
+
+@pytest.mark.parametrize("leave", WAYS_TO_LEAVE, ids=lambda way: way.__name__.strip("_"))
+async def test_a_place_is_given_back(certificate: Certificate, leave: Any) -> None:
+    async with open_door(Setting(certificate=certificate).with_connections(max_total=2)) as door:
+        bystander = await door.connect()
+        for _ in range(3):  # with one place left, each needs that of the one before
+            await leave(door)
+            await door.until(lambda: door.register.places_taken == 1, "the place")
+        assert (await bystander.ask(get())).status == 200
+        assert door.closed.get(Closing.TOO_MANY, 0) == 0
+        assert door.register.statistics().accepted == 4
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_over_the_cap_a_connection_is_closed_before_a_byte_and_harms_nobody(
+    certificate: Certificate, tls: bool
+) -> None:
+    setting = Setting(certificate=certificate if tls else None).with_connections(max_total=3)
+    async with open_door(setting) as door:
+        inside = [await door.connect() for _ in range(3)]
+        for _ in range(20):
+            refused = await door.connect(tls=False)
+            assert await refused.rest() == b""
+        assert door.closed == {Closing.TOO_MANY: 20}
+        assert [(await client.ask(get("www.example.net"))).status for client in inside] == [200, 200, 200]
+        inside[0].cut()
+        await door.until(lambda: door.register.places_taken == 2, "the place")
+        assert (await (await door.connect()).ask(get())).status == 200
+
+
+async def test_a_crowd_comes_and_goes(certificate: Certificate) -> None:
+    async with open_door(Setting(certificate=certificate).with_connections(max_total=50)) as door:
+
+        async def visit() -> bool:
+            try:
+                client = await door.connect()
+                return (await client.ask(get())).status == 200
+            except (OSError, EOFError):
+                return False
+            finally:
+                await asyncio.sleep(0)
+
+        served = await asyncio.gather(*(visit() for _ in range(100)))
+        assert 1 <= sum(served) <= 100
+        for client in door.clients:
+            client.cut()
+        await door.until(lambda: door.register.places_taken == 0, "every place")
+        assert (await (await door.connect()).ask(get())).status == 200
+
+
+# --- Handshakes ---
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", HELLO[:1], HELLO, HELLO + bytes(3000)], ids=["nothing", "a byte", "half", "lies"]
+)
+async def test_a_handshake_that_stalls_is_cut_at_its_deadline(certificate: Certificate, sent: bytes) -> None:
+    async with open_door(Setting(certificate=certificate)) as door:
+        client = await door.connect(tls=False, before=sent)
+        bystander = await door.connect()
+        received = await client.rest()
+        assert received == b"" or received[0] == 0x15  # a TLS alert
+        await door.until(lambda: door.closed == {Closing.HANDSHAKE: 1}, "the count")
+        assert (await bystander.ask(get())).status == 200
+
+
+async def test_plain_http_to_a_tls_port_is_closed_and_counted(certificate: Certificate) -> None:
+    async with open_door(Setting(certificate=certificate)) as door:
+        client = await door.connect(tls=False)
+        await client.send(get())
+        assert not (await client.rest()).startswith(b"HTTP")
+        await door.until(lambda: door.closed == {Closing.HANDSHAKE: 1}, "the count")
+        assert door.outcomes == []
+
+
+async def test_tls_to_a_plain_port_is_refused_and_counted(certificate: Certificate) -> None:
+    async with open_door() as door:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await door.connect(context=certificate.client_context())
+        assert door.reasons == ["BAD_HTTP"]
+
+
+# --- Shortages ---
+
+
+class _Failing:
+    """A listening socket whose first accepts fail."""
+
+    def __init__(self, error: int, times: int) -> None:
+        self.left = [OSError(error, "no")] * times
+
+
+@pytest.mark.parametrize(
+    ("error", "pauses"),
+    [(errno.EMFILE, 3), (errno.ENFILE, 3), (errno.ENOMEM, 3), (errno.ENOBUFS, 3), (errno.ECONNABORTED, 0)],
+    ids=["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ECONNABORTED"],
+)
+async def test_accepting_survives(error: int, pauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr("dohproxy.frontends.listener._log.warning", lambda *_, **__: paused.append(0))
+    monkeypatch.setattr("dohproxy.frontends.listener.OVERLOAD_PAUSE_SECONDS", 0.01)
+    failures: Iterator[OSError] = iter([OSError(error, "no")] * 3)
+    async with open_door() as door:
+        loop = asyncio.get_running_loop()
+        accept = type(loop).sock_accept
+
+        class Faulty(Listening):
+            async def take(self) -> Any:
+                for failure in failures:
+                    raise failure
+                return await accept(loop, door.listener.listening)
+
+        faulty = Faulty()
+        monkeypatch.setattr("dohproxy.frontends.listener.asyncio.get_running_loop", lambda: faulty)
+        await door.listener.stop()
+        async with asyncio.TaskGroup() as tasks:
+            accepting = tasks.create_task(door.listener._accept(tasks))
+            await asyncio.sleep(0.1)
+            monkeypatch.setattr("dohproxy.frontends.listener.asyncio.get_running_loop", lambda: loop)
+            client = await door.connect()
+            assert (await client.ask(get())).status == 200
+            accepting.cancel()
+        assert len(paused) == pauses
+
+
+class Listening:
+    """Stands where the event loop stands in the accept loop."""
+
+    async def take(self) -> Any:
+        raise NotImplementedError
+
+    async def sock_accept(self, _: socket.socket) -> Any:
+        return await self.take()
+
+
+OUT_OF_DESCRIPTORS = """
+import asyncio, resource, socket, sys
+import uvloop
+from tests.frontends.client import get
+from tests.frontends.door import Setting, open_door
+
+async def main():
+    async with open_door(Setting().with_connections(idle_seconds=60.0, max_total=1000)) as door:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        address = ("127.0.0.1", door.port)
+        crowd = []
+        # both ends are in this process: when a client gets no descriptor, neither does the server
+        try:
+            while True:
+                crowd.append(socket.socket())
+                crowd[-1].connect(address)
+        except OSError as error:
+            assert error.errno == 24, error
+        await asyncio.sleep(0.5)
+        for client in crowd:
+            client.close()
+        crowd.clear()
+        await door.until(lambda: door.register.places_taken == 0, "the end of the crowd")
+        client = await door.connect()
+        print((await client.ask(get())).status)
+
+with asyncio.Runner(loop_factory=LOOP) as runner:
+    runner.run(main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio.new_event_loop", "uvloop.new_event_loop"])
+def test_running_out_of_descriptors_is_survived(loop: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", OUT_OF_DESCRIPTORS.replace("LOOP", loop)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert run.stdout.strip().endswith("200"), run.stderr
+    assert "cannot accept connections for now" in run.stdout + run.stderr
+
+
+# --- The end ---
+
+
+async def test_after_stopping_nobody_is_accepted_and_handshakes_still_end(certificate: Certificate) -> None:
+    async with open_door(Setting(certificate=certificate).with_connections(handshake_seconds=5.0)) as door:
+        client = await door.connect(tls=False, before=b"")
+        await door.until(lambda: door.register.places_taken == 1, "the connection")
+        await door.listener.stop()
+        late = await RawClient.connect(door.listener.listening.getsockname())
+        door.clients.append(late)
+        door.listener.listening.close()
+        transport = client._writer.transport
+        loop = asyncio.get_running_loop()
+        protocol = transport.get_protocol()
+        async with asyncio.timeout(5):
+            secured = await loop.start_tls(
+                transport, protocol, certificate.client_context(), server_hostname="localhost"
+            )
+        assert secured is not None
+        secured.abort()
+        assert door.register.statistics().accepted == 1
+
+
+async def test_cancelling_gives_back_what_is_in_the_middle_of_a_handshake(certificate: Certificate) -> None:
+    async with open_door(
+        Setting(certificate=certificate, connections=QUICK).with_connections(handshake_seconds=60.0)
+    ) as door:
+        clients = [await door.connect(tls=False, before=HELLO) for _ in range(3)]
+        await door.until(lambda: door.register.places_taken == 3, "the handshakes")
+        assert door.listener._accepting is not None
+        for task in asyncio.all_tasks():
+            if "_welcome" in repr(task.get_coro()):
+                task.cancel()
+        for client in clients:
+            assert await client.rest() == b""
+        await until(lambda: door.register.places_taken == 0, "the places")

@@ -1,0 +1,112 @@
+"""What Prometheus and the volunteer on duty read, and who listens for them."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+
+from dohproxy.frontends.connections import Closing, ConnectionStatistics
+from dohproxy.frontends.metrics_page import (
+    address_metrics,
+    admin_application,
+    connection_metrics,
+    metrics_application,
+)
+from dohproxy.observability.metrics import Metrics
+from dohproxy.policy.forwarded import Status
+from tests.frontends.client import RawClient
+
+
+@asynccontextmanager
+async def _served(application: web.Application, *, idle_seconds: float = 75.0) -> AsyncIterator[str]:
+    runner = web.AppRunner(application, access_log=None, keepalive_timeout=idle_seconds)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _samples(metrics: list[Metric]) -> dict[tuple[str, tuple[str, ...]], float]:
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value for metric in metrics for sample in metric.samples
+    }
+
+
+def test_connections_stand_beside_their_bound() -> None:
+    samples = _samples(list(connection_metrics(ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}))))
+    assert samples["dohproxy_connections", ()] == 3
+    assert samples["dohproxy_max_connections", ()] == 8
+    assert samples["dohproxy_connections_accepted_total", ()] == 20
+    closed = {labels[0]: value for (name, labels), value in samples.items() if "closed" in name}
+    assert closed == {closing.value: 2.0 * (closing is Closing.AGE) for closing in Closing}
+
+
+def test_every_way_to_an_address_is_there_from_the_start() -> None:
+    samples = _samples(list(address_metrics({Status.HEADER: 5})))
+    assert samples == {
+        ("dohproxy_client_address_total", (status.value,)): 5.0 * (status is Status.HEADER) for status in Status
+    }
+
+
+async def test_the_page_is_where_prometheus_looks_and_nowhere_else() -> None:
+    registry = Metrics().registry()
+    async with _served(metrics_application(registry)) as url, aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/metrics") as page:
+            assert (page.status, page.content_type) == (200, "text/plain")
+            assert "dohproxy_requests" in await page.text()
+        for method, path, status in (("GET", "/", 404), ("GET", "/status", 404), ("POST", "/metrics", 405)):
+            async with session.request(method, f"{url}{path}") as page:
+                assert page.status == status
+
+
+async def test_a_scraper_cannot_make_the_page_longer_by_what_it_asks() -> None:
+    async with (
+        _served(metrics_application(CollectorRegistry())) as url,
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/metrics", params={"name[]": "<script>" * 100}) as page,
+    ):
+        assert "script" not in await page.text()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01\r\n\r\n", b"400"),
+        (b"GET /metrics HTTP/1.1\r\nHost: a\r\nX-A: " + b"a" * 20_000 + b"\r\n\r\n", b"400"),
+        (b"GET /metrics HTTP/1.1\r\nHost: a\r\n" + b"X-A: a\r\n" * 1000 + b"\r\n", b"400"),
+    ],
+    ids=["TLS", "a long field", "many fields"],
+)
+async def test_the_page_is_bounded_itself(sent: bytes, status: bytes) -> None:
+    async with _served(metrics_application(CollectorRegistry())) as url:
+        client = await RawClient.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        with contextlib.suppress(ConnectionError):
+            await client.send(sent)
+        assert (await client.rest()).split(b" ")[1] == status
+        client.cut()
+
+
+async def test_a_silent_scraper_is_cut() -> None:
+    async with _served(metrics_application(CollectorRegistry()), idle_seconds=0.2) as url:
+        client = await RawClient.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        assert await client.rest() == b""
+        client.cut()
+
+
+async def test_the_status_is_json_whatever_is_in_it() -> None:
+    snapshot = {"cache": {"entries": 1}, "path": Path("/a"), "name": 'a "b"\n'}
+    async with (
+        _served(admin_application(lambda: snapshot)) as url,
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/status") as page,
+    ):
+        assert await page.json() == {"cache": {"entries": 1}, "path": "/a", "name": 'a "b"\n'}

@@ -1,0 +1,68 @@
+"""The one place where our own bugs end: each costs one request, and is counted, logged and answered."""
+
+from typing import Any
+
+import pytest
+import structlog
+
+from dohproxy.doh.exchange import HttpResponse
+from dohproxy.pipeline import Miss
+from dohproxy.verdict import Client, Reason
+from dohproxy.verdict import Door as DoorKind
+from tests.frontends.client import get
+from tests.frontends.door import open_door
+
+CLIENT = Client(b"\xc0\x00\x02\x01", ())
+
+
+async def test_a_bug_before_the_miss_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_door() as door:
+
+        def broken(*_: Any) -> HttpResponse:
+            raise ValueError("secret.example.net")
+
+        monkeypatch.setattr(door.core.service.pipeline, "begin", broken)
+        with structlog.testing.capture_logs() as lines:
+            response = door.core.service.begin(None, CLIENT, DoorKind.HTTP1, 0.0)  # type: ignore[arg-type]
+        assert isinstance(response, HttpResponse)
+        assert (response.status, response.body, response.close) == (500, b"", True)
+        assert door.outcomes[-1].reason is Reason.BUG
+        assert [(line["event"], line["stage"], line["log_level"]) for line in lines] == [
+            ("a request met a bug", "begin", "error")
+        ]
+
+
+async def test_a_bug_after_the_miss_is_an_answer_and_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_door() as door:
+
+        async def broken(*_: Any, **__: Any) -> None:
+            raise ValueError("secret.example.net")
+
+        monkeypatch.setattr(door.core.resolver, "ask", broken)
+        client = await door.connect()
+        with structlog.testing.capture_logs() as lines:
+            response = await client.ask(get("www.example.net"))
+        assert (response.status, response.closes) == (500, True)
+        assert [line["stage"] for line in lines if line["event"] == "a request met a bug"] == ["resolve"]
+        assert door.misses == 0
+        monkeypatch.undo()
+        assert (await (await door.connect()).ask(get("www.example.net"))).status == 200
+
+
+async def test_a_miss_can_be_given_back_unasked() -> None:
+    async with open_door() as door:
+        seen: list[Miss] = []
+        begin = door.core.service.pipeline.begin
+
+        def keep(*arguments: Any) -> HttpResponse | Miss:
+            found = begin(*arguments)
+            if isinstance(found, Miss):
+                seen.append(found)
+                return door.core.service.turn_away(Reason.BUG, CLIENT, DoorKind.HTTP1, 0.0)
+            return found
+
+        door.core.service.pipeline.begin = keep  # type: ignore[assignment]  # stops between the two halves
+        await (await door.connect()).ask(get("www.example.net"))
+        assert door.misses == 1
+        seen[0].place.give_back()
+        assert door.misses == 0

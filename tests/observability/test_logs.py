@@ -1,0 +1,186 @@
+"""Logs: bounded, and without a client's address or a name, whoever writes the line."""
+
+import json
+import logging
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+import structlog
+
+from dohproxy.config import LogConfig
+from dohproxy.observability.logs import MOST_KINDS, RateLimit, configure_logs, where_it_struck
+
+SECRETS = ("secret.example.net", "198.51.100.7")
+
+
+class _Clock:
+    """A clock that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    """The clock of the rate limit."""
+    return _Clock()
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    """Leave logging as it was: the configuration is the process's."""
+    root, asyncio_logger = logging.getLogger(), logging.getLogger("asyncio")
+    before = root.handlers, root.level, asyncio_logger.level
+    yield
+    root.handlers, root.level = before[0], before[1]
+    asyncio_logger.setLevel(before[2])
+    structlog.reset_defaults()
+
+
+def _configure(config: LogConfig, clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> tuple[RateLimit, StringIO]:
+    written = StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    return configure_logs(config, clock), written
+
+
+def _record(message: object) -> logging.LogRecord:
+    return logging.LogRecord("a", logging.INFO, "f", 1, message, None, None)
+
+
+# --- The rate ---
+
+
+def test_each_kind_of_message_has_its_own_rate(clock: _Clock) -> None:
+    limit = RateLimit(2.0, clock)
+    passed = [[limit.filter(_record({"event": kind})) for _ in range(4)] for kind in ("a", "b")]
+    assert passed == [[True, True, False, False]] * 2
+    assert limit.swallowed == 4
+
+
+def test_what_was_swallowed_is_told_with_the_next_line(clock: _Clock) -> None:
+    limit = RateLimit(1.0, clock)
+    for _ in range(6):
+        limit.filter(_record({"event": "a"}))
+    clock.now += 1.0
+    after = _record({"event": "a"})
+    assert limit.filter(after)
+    assert after.msg == {"event": "a", "not_shown": 5}
+    clock.now += 1.0
+    later = _record({"event": "a"})
+    assert limit.filter(later)
+    assert later.msg == {"event": "a"}
+
+
+@pytest.mark.parametrize(("rate", "seconds", "lines"), [(10.0, 10, 110), (1.0, 10, 11), (0.1, 100, 11)])
+def test_the_rate_holds_over_time(clock: _Clock, rate: float, seconds: int, lines: int) -> None:
+    limit = RateLimit(rate, clock)
+    passed = 0
+    for _ in range(seconds * 64 + 1):
+        passed += limit.filter(_record({"event": "a"}))
+        clock.now += 1 / 64
+    assert abs(passed - lines) <= 1
+
+
+def test_messages_of_libraries_are_of_one_kind_whatever_their_arguments(clock: _Clock) -> None:
+    limit = RateLimit(1.0, clock)
+    records = [logging.LogRecord("aiohttp.server", 40, "f", 1, "from %s", (n,), None) for n in range(5)]
+    assert [limit.filter(record) for record in records] == [True, False, False, False, False]
+
+
+def test_the_table_of_kinds_does_not_grow_without_end(clock: _Clock) -> None:
+    limit = RateLimit(1.0, clock)
+    passed = sum(limit.filter(_record(f"kind {number}")) for number in range(MOST_KINDS + 500))
+    assert len(limit._kinds) == MOST_KINDS + 1
+    assert passed == MOST_KINDS + 1
+
+
+# --- The lines ---
+
+
+@pytest.mark.parametrize("written_as", ["text", "json"])
+@pytest.mark.parametrize("library", ["aiohttp.server", "aiohttp.web", "anything"])
+def test_the_arguments_of_libraries_are_not_written(
+    written_as: str, library: str, clock: _Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = LogConfig(level="debug", format=written_as)  # type: ignore[arg-type]
+    _, written = _configure(config, clock, monkeypatch)
+    for secret in SECRETS:
+        logging.getLogger(library).error("Error handling request from %s", secret)
+    assert "Error handling request from" in written.getvalue()
+    assert [secret for secret in SECRETS if secret in written.getvalue()] == []
+
+
+@pytest.mark.parametrize("written_as", ["text", "json"])
+def test_a_traceback_says_where_and_of_which_kind_but_not_what(
+    written_as: str, clock: _Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = LogConfig(level="debug", format=written_as)  # type: ignore[arg-type]
+    _, written = _configure(config, clock, monkeypatch)
+    qname, address = SECRETS
+
+    def fail() -> None:
+        try:
+            raise KeyError(qname)
+        except KeyError as error:
+            raise ValueError(f"{address} asked for {qname}") from error
+
+    try:
+        fail()
+    except ValueError:
+        structlog.get_logger("dohproxy.test").exception("a request met a bug", stage="begin")
+        logging.getLogger("aiohttp.server").exception("Unhandled exception")
+    text = written.getvalue()
+    assert [secret for secret in SECRETS if secret in text] == []
+    assert text.count("KeyError") >= 2
+    assert "in fail" in text
+    assert "a request met a bug" in text
+    assert "Unhandled exception" in text
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_only_what_is_important_enough_is_written(level: str, clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, written = _configure(LogConfig(level=level, format="json"), clock, monkeypatch)  # type: ignore[arg-type]
+    log = structlog.get_logger("dohproxy.test")
+    levels = ["debug", "info", "warning", "error"]
+    for each in levels:
+        getattr(log, each)(f"a line of level {each}")
+    shown = [json.loads(line)["level"] for line in written.getvalue().splitlines()]
+    assert shown == levels[levels.index(level) :]
+
+
+def test_json_is_one_object_a_line(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, written = _configure(LogConfig(format="json"), clock, monkeypatch)
+    structlog.get_logger("dohproxy.test").warning('a "quoted"\nline', number=1)
+    logging.getLogger("elsewhere").warning("two\nlines")
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ['a "quoted"\nline', "two\nlines"]
+    assert lines[0]["number"] == 1
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+
+
+def test_libraries_and_we_share_one_limit(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, written = _configure(LogConfig(lines_per_second=1.0, format="json"), clock, monkeypatch)
+    for _ in range(10):
+        structlog.get_logger("dohproxy.test").warning("ours")
+        logging.getLogger("aiohttp.server").warning("theirs")
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["ours", "theirs"]
+    assert limit.swallowed == 18
+
+
+def test_asyncio_writes_nothing_about_connections(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, written = _configure(LogConfig(level="debug"), clock, monkeypatch)
+    logging.getLogger("asyncio").error("SSL handshake failed on %s", SECRETS[1])
+    assert written.getvalue() == ""
+
+
+def test_a_chain_of_causes_ends() -> None:
+    error: Exception = ValueError("innermost")
+    for number in range(50):
+        outer = RuntimeError(number)
+        outer.__cause__ = error
+        error = outer
+    assert where_it_struck((type(error), error, None)).count("RuntimeError") == 4

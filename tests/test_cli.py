@@ -1,0 +1,406 @@
+"""Verbs, exit codes and sentences, as a person at a terminal or a service manager meets them."""
+
+import base64
+import http.client
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click.testing
+import dns.message
+import pytest
+
+import dohproxy
+from dohproxy.cli import main, system_upstreams, trial_text
+from dohproxy.config import ConfigError, UpstreamConfig, default_config
+from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
+from tests.frontends.test_tls import write_pair
+
+PROJECT = Path(__file__).parents[1]
+START_SECONDS = 20.0
+UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "udp://127.0.0.1:9"\n'
+
+
+def _run(*arguments: str) -> click.testing.Result:
+    return click.testing.CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A directory with a certificate and its key."""
+    write_throwaway_certificate(tmp_path, "localhost")
+    return tmp_path
+
+
+def _write(directory: Path, text: str) -> str:
+    file = directory / "dohproxy.toml"
+    file.write_text(text + UPSTREAM, encoding="utf-8")
+    return str(file)
+
+
+# --- Words ---
+
+
+def test_the_version_is_told() -> None:
+    run = _run("--version")
+    assert (run.exit_code, run.output.strip()) == (0, f"dohproxy, version {dohproxy.__version__}")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["serve", "--help"], ["check", "-h"], ["healthcheck", "-h"]])
+def test_help_is_given(arguments: list[str]) -> None:
+    run = _run(*arguments)
+    assert run.exit_code == 0
+    assert run.output.startswith("Usage: ")
+
+
+def test_help_names_every_verb() -> None:
+    assert {"serve", "check", "healthcheck"} <= set(re.findall(r"^  (\w+)", _run("--help").output, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sevre"], ["check"], ["healthcheck"], ["serve", "--config"], ["check", "--confg", "x"], ["serve", "extra"]],
+    ids=" ".join,
+)
+def test_a_command_line_that_cannot_be_understood_is_2(arguments: list[str]) -> None:
+    assert _run(*arguments).exit_code == 2
+
+
+# --- check ---
+
+FAULTS = {
+    "an unknown key": ("[server]\nlisten_on = 1\n", ["server.listen_on"]),
+    "several": (
+        '[server]\npath = "dns-query"\n[limits]\nmisses_burst = 0\n[cache]\nmax_megabytes = "a"\n',
+        ["server.path", "limits.misses_burst", "cache.max_megabytes"],
+    ),
+    "no TOML": ("[server\n", ["line 1"]),
+    "a certificate that is not there": (
+        '[tls]\ncertificate = "absent.pem"\nkey = "key.pem"\n',
+        ["tls.certificate", "does not exist"],
+    ),
+    "both files not there": ('[tls]\ncertificate = "a.pem"\nkey = "b.pem"\n', ["tls.certificate", "tls.key"]),
+    "the two files swapped": (
+        '[tls]\ncertificate = "key.pem"\nkey = "certificate.pem"\n',
+        ["tls.certificate", "swapped"],
+    ),
+    "another key": ('[tls]\ncertificate = "certificate.pem"\nkey = "other.key"\n', ["tls.key", "belongs together"]),
+    "a password": ('[tls]\ncertificate = "other.pem"\nkey = "locked.key"\n', ["without a password"]),
+    "a proxy nobody named": ('[clients]\naddress_from = "forwarded"\n', ["clients.trusted_proxies"]),
+}
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+@pytest.mark.parametrize(("text", "told"), FAULTS.values(), ids=FAULTS)
+def test_every_fault_is_told_in_sentences(directory: Path, verb: str, text: str, told: list[str]) -> None:
+    write_pair(directory, password=b"secret")
+    (directory / "other.key").rename(directory / "locked.key")
+    write_throwaway_certificate(_subdirectory(directory), "localhost")
+    (directory / "elsewhere" / "key.pem").replace(directory / "other.key")
+    run = _run(verb, "--config", _write(directory, text))
+    assert run.exit_code == 1
+    assert [what for what in told if what not in run.stderr] == [], run.stderr
+    assert run.stdout == ""
+    assert "Traceback" not in run.stderr
+
+
+def _subdirectory(directory: Path) -> Path:
+    (directory / "elsewhere").mkdir()
+    return directory / "elsewhere"
+
+
+@pytest.mark.parametrize("verb", ["check", "serve", "healthcheck"])
+@pytest.mark.parametrize(("name", "told"), [("absent.toml", "does not exist"), ("binary.toml", "UTF-8")])
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, verb: str, name: str, told: str) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    run = _run(verb, "--config", str(tmp_path / name))
+    assert (run.exit_code, told in run.stderr, name in run.stderr) == (1, True, True)
+
+
+@pytest.mark.parametrize("verb", ["check", "healthcheck"])
+def test_a_directory_is_no_file(tmp_path: Path, verb: str) -> None:
+    assert _run(verb, "--config", str(tmp_path)).exit_code in (1, 2)
+
+
+def test_a_good_file_is_called_fine(directory: Path) -> None:
+    file = _write(directory, '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n')
+    run = _run("check", "--config", file)
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert run.stdout == f"{file}: fine, 1 upstream(s), listening on 127.0.0.1:8443\n"
+
+
+def test_what_is_hardly_meant_is_warned_of_and_no_error(directory: Path) -> None:
+    run = _run("check", "--config", _write(directory, '[server]\nlisten = ["0.0.0.0:8053"]\n'))
+    assert run.exit_code == 0
+    assert "warning: server.listen is open to other machines without TLS" in run.stderr
+
+
+def test_healthcheck_does_not_read_the_certificate(directory: Path) -> None:
+    # it runs as another user, perhaps in another container
+    text = f'[server]\nlisten = ["127.0.0.1:{_free_port()}"]\n[tls]\ncertificate = "absent.pem"\nkey = "absent.pem"\n'
+    run = _run("healthcheck", "--config", _write(directory, text))
+    assert run.exit_code == 1
+    assert "unhealthy: no answer from 127.0.0.1:" in run.stderr
+
+
+# --- serve ---
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def _started(*arguments: str, code: str | None = None) -> Iterator["subprocess.Popen[str]"]:
+    """Start a process and give it once it has said that it serves; kill it if it is still there."""
+    start = ["-c", code] if code is not None else ["-m", "dohproxy"]
+    process = subprocess.Popen(
+        [sys.executable, *start, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _first_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        assert process.stderr is not None
+        raise AssertionError(process.stderr.read())
+    return line
+
+
+def _ask(port: int, certificate: Path | None, name: str = "localhost") -> dns.message.Message:
+    connection: http.client.HTTPConnection
+    if certificate is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
+    else:
+        context = ssl.create_default_context(cafile=certificate)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=START_SECONDS, context=context)
+    try:
+        headers = {"content-type": "application/dns-message"}
+        connection.request("POST", "/dns-query", dns.message.make_query(name, "A", id=0).to_wire(), headers)
+        response = connection.getresponse()
+        assert response.status == 200
+        return dns.message.from_wire(response.read())
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_it_says_where_it_serves_and_ends_with_0(directory: Path, number: signal.Signals) -> None:
+    text = '[server]\nlisten = ["127.0.0.1:0"]\n[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
+    with _started("serve", "--config", _write(directory, text)) as process:
+        said = re.fullmatch(rf"dohproxy {dohproxy.__version__} serves on 127\.0\.0\.1:(\d+)\n", _first_line(process))
+        assert said is not None
+        assert _ask(int(said[1]), directory / "certificate.pem").answer
+        process.send_signal(number)
+        _, written = process.communicate(timeout=START_SECONDS)
+        assert process.returncode == 0, written
+        assert "Traceback" not in written
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("source", ["connection", "proxy-protocol", "x-forwarded-for"])
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_healthcheck_tells_a_live_service_from_a_dead_one(directory: Path, tls: bool, source: str, kind: str) -> None:
+    listen = f"127.0.0.1:{_free_port()}" if kind == "tcp" else f"unix:{directory}/h1.sock"
+    text = f'[server]\nlisten = ["{listen}"]\n'
+    if source != "connection":
+        text += f'[clients]\naddress_from = "{source}"\ntrusted_proxies = ["127.0.0.0/8", "unix"]\n'
+    if tls:
+        text += '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
+    file = _write(directory, text)
+    with _started("serve", "--config", file) as process:
+        _first_line(process)
+        alive = _run("healthcheck", "--config", file)
+        assert (alive.exit_code, alive.output) == (0, "healthy\n")
+    dead = _run("healthcheck", "--config", file)
+    assert dead.exit_code == 1
+    assert dead.stderr.startswith("unhealthy: no answer from ")
+
+
+def _serve_to_its_end(file: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "dohproxy", "serve", "--config", file],
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        cwd=PROJECT,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("section", ["server", "metrics"])
+def test_a_busy_port_is_told_in_a_sentence(directory: Path, section: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy = f"127.0.0.1:{taken.getsockname()[1]}"
+        text = {
+            "server": f'[server]\nlisten = ["{busy}"]\n',
+            "metrics": f'[server]\nlisten = ["127.0.0.1:0"]\n[metrics]\nlisten = "{busy}"\n',
+        }[section]
+        run = _serve_to_its_end(_write(directory, text))
+    assert run.returncode == 1
+    assert run.stderr.strip() == (
+        f"- {section}.listen cannot listen on {busy}: Address already in use; choose a free address and port"
+    )
+
+
+@pytest.mark.parametrize("key", ["server.listen", "admin.socket"])
+def test_a_socket_that_cannot_be_written_is_told_in_a_sentence(directory: Path, key: str) -> None:
+    absent = f"{directory}/absent/a.sock"
+    text = {
+        "server.listen": f'[server]\nlisten = ["unix:{absent}"]\n',
+        "admin.socket": f'[server]\nlisten = ["127.0.0.1:0"]\n[admin]\nsocket = "{absent}"\n',
+    }[key]
+    run = _serve_to_its_end(_write(directory, text))
+    assert run.returncode == 1
+    assert f"- {key} cannot listen on unix:{absent}: No such file" in run.stderr
+    assert "directory that this user may write to" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+# --- serve, without a file ---
+
+# As a newcomer runs it, but on any free port, with resolvers of which nobody may be asked.
+TRIAL = """
+import dataclasses, pathlib, sys
+import dohproxy.cli as cli
+from dohproxy.config import ListenAddress, ServerConfig
+default = cli.default_config
+free = ServerConfig((ListenAddress("tcp", host="127.0.0.1", port=0),))
+cli.default_config = lambda upstreams: dataclasses.replace(default(upstreams), server=free)
+cli.RESOLV_CONF = pathlib.Path(sys.argv.pop())
+cli.main()
+"""
+
+
+def _decode_stamp(stamp: str) -> tuple[int, str, list[bytes], str, str]:
+    """Return properties, address, hashes, host and path of a DoH stamp, read as its draft says."""
+    payload = base64.urlsafe_b64decode(stamp.removeprefix("sdns://") + "==")
+    assert payload[0] == 2
+    properties, rest = int.from_bytes(payload[1:9], "little"), payload[9:]
+
+    def take() -> tuple[bytes, bool]:
+        nonlocal rest
+        length = rest[0] & 0x7F
+        value, more, rest = rest[1 : 1 + length], bool(rest[0] & 0x80), rest[1 + length :]
+        return value, more
+
+    address, _ = take()
+    hashes, more = [], True
+    while more:
+        value, more = take()
+        hashes.append(value)
+    host, _ = take()
+    path, _ = take()
+    assert rest == b""
+    return properties, address.decode(), hashes, host.decode(), path.decode()
+
+
+def test_without_a_file_it_shows_what_to_try_and_serves(tmp_path: Path) -> None:
+    resolv_conf = tmp_path / "resolv.conf"
+    resolv_conf.write_text("search example.net\nnameserver 192.0.2.53\n")
+    with _started("serve", str(resolv_conf), code=TRIAL) as process:
+        assert process.stdout is not None
+        lines = [_first_line(process)]
+        while not lines[-1].startswith("Ctrl-C"):
+            lines.append(process.stdout.readline())
+        shown = "".join(lines)
+        url = re.search(r"serves (https://127\.0\.0\.1:(\d+)/dns-query)\n", shown)
+        assert url is not None
+        assert "asking udp://192.0.2.53" in shown
+        port = int(url[2])
+        certificate = ssl.get_server_certificate(("127.0.0.1", port), timeout=START_SECONDS)
+        shown_file = tmp_path / "shown.pem"
+        shown_file.write_text(certificate)
+        stamp = re.search(r"stamp: +(sdns://[\w-]+)\n", shown)
+        assert stamp is not None
+        assert _decode_stamp(stamp[1]) == (
+            *(0, f"127.0.0.1:{port}", [tbs_hash(shown_file)], f"localhost:{port}", "/dns-query"),
+        )
+        assert f"curl --doh-insecure --doh-url {url[1]} https://example.com/" in shown
+        query = re.search(rf"'{re.escape(url[1])}\?dns=([\w-]+)'", shown)
+        assert query is not None
+        asked = dns.message.from_wire(base64.urlsafe_b64decode(query[1] + "=="))
+        assert [str(question) for question in asked.question] == ["example.com. IN A"]
+        assert _ask(port, shown_file).answer
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=START_SECONDS)
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("nameserver 192.0.2.1\n", ["192.0.2.1"]),
+        ("nameserver 192.0.2.1\nnameserver 2001:db8::1\n", ["192.0.2.1", "2001:db8::1"]),
+        ("nameserver 192.0.2.1\nnameserver 192.0.2.1\n", ["192.0.2.1"]),
+        ("".join(f"nameserver 192.0.2.{n}\n" for n in range(1, 9)), ["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
+        ("# nameserver 192.0.2.9\n;nameserver 192.0.2.8\nnameserver\t192.0.2.1 # own\n\xe9\n", ["192.0.2.1"]),
+    ],
+    ids=["one", "two families", "twice", "too many", "comments"],
+)
+def test_the_system_s_resolvers_are_those_of_resolv_conf(tmp_path: Path, text: str, hosts: list[str]) -> None:
+    file = tmp_path / "resolv.conf"
+    file.write_text(text, encoding="latin-1")
+    upstreams = system_upstreams(file)
+    assert [upstream.url.host for upstream in upstreams] == hosts
+    assert {(upstream.url.transport, upstream.url.port) for upstream in upstreams} == {("udp", 53)}
+    assert len({upstream.name for upstream in upstreams}) == len(hosts)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [(None, "No such file"), ("", "names no resolver"), ("nameserver\n", "names no")]
+)
+def test_a_machine_without_resolvers_is_told_what_to_write(tmp_path: Path, text: str | None, told: str) -> None:
+    file = tmp_path / "resolv.conf"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=told) as caught:
+        system_upstreams(file)
+    assert "[[upstream]]" in str(caught.value)
+
+
+def test_the_trial_text_fits_a_terminal(directory: Path) -> None:
+    config = default_config(system_upstreams_of(directory))
+    text = trial_text(config, "127.0.0.1:8443", directory / "certificate.pem")
+    assert "https://127.0.0.1:8443/dns-query" in text
+    assert not text.endswith("\n")
+
+
+def system_upstreams_of(directory: Path) -> tuple[UpstreamConfig, ...]:
+    """Return the upstreams of a made-up machine."""
+    (directory / "resolv.conf").write_text("nameserver 192.0.2.53\n")
+    return system_upstreams(directory / "resolv.conf")
+
+
+def test_without_uvloop_tls_is_refused_with_the_remedy(directory: Path) -> None:
+    text = '[server]\nlisten = ["127.0.0.1:0"]\n[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
+    code = "import sys; sys.modules['uvloop'] = None; import dohproxy.cli; dohproxy.cli.main()"
+    run = subprocess.run(
+        [sys.executable, "-c", code, "serve", "--config", _write(directory, text)],
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        cwd=PROJECT,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "tls needs uvloop" in run.stderr
