@@ -146,6 +146,7 @@ class Door(StrEnum):
     """Which frontend a request came through; metric label."""
 
     HTTP1 = "http1"
+    HTTP2 = "http2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import structlog
+
 from dohproxy.config import ConnectionsConfig
+
+_log = structlog.get_logger("dohproxy.connections")
 
 
 class Closing(StrEnum):
@@ -24,6 +28,8 @@ class Closing(StrEnum):
     HEADER_FLOOD = "header_flood"
     WRITE_DEADLINE = "write_deadline"
     QUEUE_FULL = "queue_full"
+    IDLE = "idle"
+    HTTP2_FAULT = "http2_fault"
     AGE = "age"
     DRAIN = "drain"
 
@@ -40,6 +46,8 @@ class Waiting:
     queued_bytes: int
     idle: bool
     """Between two requests."""
+    idle_since: float | None = None
+    """Since when, for doors that do not keep the idle deadline themselves (aiohttp does)."""
 
 
 class Connection(Protocol):
@@ -65,6 +73,8 @@ def verdict_on(waiting: Waiting, now: float, limits: ConnectionsConfig) -> Closi
         return Closing.WRITE_DEADLINE
     if waiting.idle and now - waiting.opened > limits.max_age_seconds:
         return Closing.AGE
+    if waiting.idle_since is not None and now - waiting.idle_since > limits.idle_seconds:
+        return Closing.IDLE
     return None
 
 
@@ -126,10 +136,18 @@ class Connections:
     def sweep(self, now: float) -> None:
         """Close every connection that has overstayed."""
         for connection in list(self._open):
-            closing = verdict_on(connection.waiting(now), now, self.limits)
-            if closing is not None:
-                self.count(closing)
-                connection.close_for(closing)
+            try:
+                self._judge(connection, now)
+            except Exception:
+                # A bug in one connection must not keep the others from being looked at, ever again.
+                _log.exception("a connection met a bug", stage="sweep")
+                self._open.discard(connection)
+
+    def _judge(self, connection: Connection, now: float) -> None:
+        closing = verdict_on(connection.waiting(now), now, self.limits)
+        if closing is not None:
+            self.count(closing)
+            connection.close_for(closing)
 
     def drain(self) -> None:
         """Let requests under way end, close everything else, and take nothing new."""

@@ -1,0 +1,102 @@
+"""Which door a connection belongs to: ALPN says so under TLS, the HTTP/2 preface says so without.
+
+There is no upgrade dance: RFC 9113 section 3.1 has dropped `Upgrade: h2c`, and a client that does not know is served
+over HTTP/1.1.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.http2.frames import PREFACE
+
+DoorMaker = Callable[[bytes | None, Place], asyncio.Protocol]
+"""Makes the handler of one connection from its client's packed address (None for a Unix socket) and its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The doors there are."""
+
+    http1: DoorMaker
+    http2: DoorMaker
+    register: Connections
+    clock: Callable[[], float]
+
+    def open(self, packed: bytes | None, place: Place) -> "DoorChooser":
+        """Return what stands at the beginning of one new connection."""
+        return DoorChooser(self, packed, place)
+
+
+class DoorChooser(asyncio.Protocol):
+    """Stands at a connection's beginning, and hands it over to the right door with all it has read."""
+
+    def __init__(self, doors: Doors, packed: bytes | None, place: Place) -> None:
+        self._doors = doors
+        self._packed = packed
+        self._place = place
+        self._opened = doors.clock()
+        self._read = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Choose by ALPN, or wait for the first bytes."""
+        self._transport = cast(asyncio.Transport, transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is None:
+            self._doors.register.add(self)
+            return
+        # Clients without ALPN are old, and speak HTTP/1.1.
+        spoken = cast(ssl.SSLObject, tls).selected_alpn_protocol()
+        self._hand_over(self._doors.http2 if spoken == "h2" else self._doors.http1)
+
+    def data_received(self, data: bytes) -> None:
+        """Look for the preface."""
+        self._read += data
+        if PREFACE.startswith(self._read[: len(PREFACE)]):
+            if len(self._read) < len(PREFACE):
+                return
+            maker = self._doors.http2
+        else:
+            maker = self._doors.http1
+        self._doors.register.remove(self)
+        door = self._hand_over(maker)
+        door.data_received(self._read)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone before it said anything."""
+        self._doors.register.remove(self)
+        self._place.free()
+        self._transport = None
+
+    def _hand_over(self, maker: DoorMaker) -> asyncio.Protocol:
+        transport = cast(asyncio.Transport, self._transport)
+        door = maker(self._packed, self._place)
+        transport.set_protocol(door)
+        door.connection_made(transport)
+        return door
+
+    # --- What the register asks ---
+
+    def waiting(self, now: float) -> Waiting:
+        """Return what this connection is waiting for: a first request's header."""
+        return Waiting(
+            opened=self._opened,
+            header_since=self._opened if self._read else None,
+            writing_since=None,
+            queued_bytes=0,
+            idle=not self._read,
+            idle_since=self._opened,
+        )
+
+    def close_for(self, closing: Closing) -> None:
+        """Close."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def finish_soon(self) -> None:
+        """Close: nothing is under way."""
+        self.close_for(Closing.DRAIN)

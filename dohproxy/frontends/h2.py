@@ -1,0 +1,232 @@
+"""The HTTP/2 door: our own engine behind an asyncio protocol, with hits answered where the bytes arrive.
+
+All HTTP/2 is in `dohproxy.http2`; here bytes go in and out, requests become the walk's `HttpRequest`, and misses become
+tasks. A stream that the client resets cancels its task, and only when that has ended is the stream's place free again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, cast
+
+from aiohttp.helpers import rfc822_formatted_time
+
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.frontends.peers import Peers
+from dohproxy.frontends.service import Service
+from dohproxy.http2.connection import Http2Connection
+from dohproxy.http2.events import Event, HeaderTooLarge, RequestReceived, StreamReset
+from dohproxy.http2.fields import RequestHead
+from dohproxy.http2.limits import Http2Limits
+from dohproxy.pipeline import Miss
+from dohproxy.verdict import Client, Door, Reason
+
+MOST_QUEUED_BYTES: Final = 65_536
+"""Written and not yet taken by the client's TCP, before nothing more is read from it: one largest answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Http2Server:
+    """What all HTTP/2 connections share."""
+
+    service: Service
+    peers: Peers
+    register: Connections
+    clock: Callable[[], float]
+    tasks: asyncio.TaskGroup
+    """Misses run here, not in the connection: what was asked upstream is finished whoever hangs up."""
+    limits: Http2Limits
+
+    def door(self, packed: bytes | None, place: Place) -> "Http2Door":
+        """Return the handler for one new connection."""
+        return Http2Door(self, packed, place)
+
+
+class Http2Door(asyncio.Protocol):
+    """One HTTP/2 connection."""
+
+    def __init__(self, server: Http2Server, packed: bytes | None, place: Place) -> None:
+        self._server = server
+        self._packed = packed
+        self._place = place
+        self._client = server.peers.of_connection(packed)
+        self._opened = self._idle_since = server.clock()
+        self._engine = Http2Connection(server.limits, self._opened)
+        self._transport: asyncio.Transport | None = None
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._frame_since: float | None = None
+        self._writing_since: float | None = None
+
+    # --- What the event loop calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Register, and send our settings."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=MOST_QUEUED_BYTES)
+        self._server.register.add(self)
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give back what the connection held."""
+        self._server.register.remove(self)
+        self._place.free()
+        self._transport = None
+        for task in self._tasks.values():
+            task.cancel()
+
+    def pause_writing(self) -> None:
+        """The client does not take what we send: read nothing more from it until it does."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and answer at once what can be."""
+        now = self._server.clock()
+        for event in self._engine.receive(data, now):
+            self._handle(event, now)
+        if self._engine.is_half_read:
+            if self._frame_since is None:
+                self._frame_since = now
+        else:
+            self._frame_since = None
+        self._idle_since = now
+        self._flush()
+
+    # --- Requests ---
+
+    def _handle(self, event: Event, now: float) -> None:
+        match event:
+            case RequestReceived():
+                self._begin(event, now)
+            case HeaderTooLarge(stream_id):
+                self._answer(stream_id, self._turn_away(Reason.HEADERS_TOO_LARGE))
+            case StreamReset(stream_id):
+                task = self._tasks.get(stream_id)
+                if task is None:
+                    self._engine.abandon(stream_id)
+                else:
+                    task.cancel()
+
+    def _begin(self, event: RequestReceived, now: float) -> None:
+        server = self._server
+        body = bytes(server.limits.max_body_bytes + 1) if event.body_too_large else event.body
+        client = self._client_of(event.head)
+        result = server.service.begin(read_head(event.head, body), client, Door.HTTP2, now)
+        if isinstance(result, HttpResponse):
+            if result.body:
+                self._engine.note_valid_request()
+            self._answer(event.stream_id, result)
+            return
+        self._engine.note_valid_request()
+        task = server.tasks.create_task(self._resolve(event.stream_id, result))
+        self._tasks[event.stream_id] = task
+        task.add_done_callback(lambda _: self._end_task(event.stream_id, result))
+
+    async def _resolve(self, stream_id: int, miss: Miss) -> None:
+        self._answer(stream_id, await self._server.service.resolve(miss))
+        self._flush()
+
+    def _end_task(self, stream_id: int, miss: Miss) -> None:
+        """The work for a stream has ended, whichever way: its place is free."""
+        del self._tasks[stream_id]
+        # A task cancelled before its first step has not done so itself.
+        miss.place.give_back()
+        self._engine.abandon(stream_id)
+        self._idle_since = self._server.clock()
+
+    def _answer(self, stream_id: int, response: HttpResponse) -> None:
+        fields = (
+            *response.fields,
+            ("content-length", str(len(response.body))),
+            ("date", rfc822_formatted_time()),
+        )
+        self._engine.respond(stream_id, response.status, fields, response.body, self._server.clock())
+
+    def _turn_away(self, reason: Reason) -> HttpResponse:
+        return self._server.service.turn_away(reason, self._client, Door.HTTP2, self._server.clock())
+
+    def _client_of(self, head: RequestHead) -> Client:
+        """Return whom a request is from; behind a front proxy each may have another client."""
+        source = self._server.peers.field
+        if source is None:
+            return self._client
+        lines = [value for name, value in head.fields if name == source]
+        return self._server.peers.of_request(self._packed, lines)
+
+    # --- Bytes out ---
+
+    def _flush(self) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        data = self._engine.data_to_send()
+        if data:
+            transport.write(data)
+        if self._engine.is_closing and not transport.is_closing():
+            if self._engine.fault is not None:
+                self._server.register.count(Closing.HTTP2_FAULT)
+            transport.close()
+
+    # --- What the register asks ---
+
+    def waiting(self, now: float) -> Waiting:
+        """Return what this connection is waiting for."""
+        transport = self._transport
+        queued = transport.get_write_buffer_size() if transport is not None else 0
+        if not queued:
+            self._writing_since = None
+        elif self._writing_since is None:
+            self._writing_since = now
+        blocked = self._engine.windows.blocked_since
+        since = [instant for instant in (self._writing_since, blocked) if instant is not None]
+        is_idle = self._engine.is_idle and not queued
+        return Waiting(
+            opened=self._opened,
+            header_since=self._frame_since,
+            writing_since=min(since, default=None),
+            queued_bytes=queued + self._engine.windows.blocked_bytes,
+            idle=is_idle,
+            idle_since=self._idle_since if is_idle else None,
+        )
+
+    def close_for(self, closing: Closing) -> None:
+        """Close; without ceremony where the client does not read."""
+        if self._transport is None:
+            return
+        if closing in (Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.DRAIN):
+            self._transport.abort()
+            return
+        self._engine.go_away()
+        self._flush()
+        self._transport.close()
+
+    def finish_soon(self) -> None:
+        """Take no new requests; close when those under way are answered."""
+        self._engine.go_away()
+        self._flush()
+
+
+def read_head(head: RequestHead, body: bytes) -> HttpRequest:
+    """Return what the walk needs of an HTTP/2 request."""
+    wanted: dict[str, str] = {}
+    for name, value in head.fields:
+        if name in _WANTED:
+            wanted[name] = f"{wanted[name]}, {value}" if name in wanted else value
+    return HttpRequest(
+        method=head.method,
+        target=head.path,
+        body=body,
+        accept=wanted.get("accept"),
+        content_type=wanted.get("content-type"),
+        content_encoding=wanted.get("content-encoding"),
+        pad_header="x-pad" in wanted,
+    )
+
+
+_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad"})

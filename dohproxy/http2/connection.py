@@ -1,0 +1,399 @@
+"""The state machine of one connection (RFC 9113 sections 3 to 6).
+
+`receive` takes bytes and returns what the client did. It never raises: a broken rule or a passed limit becomes a
+RST_STREAM or a GOAWAY in the output, and `is_closing` says that the transport is to be closed once that is written.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from dohproxy.http2.allowances import Allowances
+from dohproxy.http2.blocks import BlockReader, HeaderBlock
+from dohproxy.http2.errors import ConnectionFault, ErrorCode, StreamFault
+from dohproxy.http2.events import Event, StreamReset
+from dohproxy.http2.flow import SendWindows
+from dohproxy.http2.frames import (
+    ACK,
+    DEFAULT_WINDOW,
+    END_HEADERS,
+    END_STREAM,
+    STREAM_ID_MASK,
+    Setting,
+    Type,
+    check_layout,
+    frame,
+    goaway,
+    read_settings,
+    rst_stream,
+    settings,
+    window_update,
+    without_padding,
+)
+from dohproxy.http2.hpack import NO_TABLE, encode_response
+from dohproxy.http2.limits import Http2Limits
+from dohproxy.http2.reader import FrameReader
+from dohproxy.http2.stream import ClosedStreams, Stream, begin_stream
+
+
+class Http2Connection:
+    """A server's side of one connection."""
+
+    def __init__(self, limits: Http2Limits, now: float) -> None:
+        self.limits = limits
+        self.is_closing = False
+        """Nothing more is read; close when the output is written."""
+        self.fault: ConnectionFault | None = None
+        """Why, if the client is to blame."""
+        self.windows = SendWindows()
+        self._now = now
+        self._reader = FrameReader()
+        self._out: list[bytes] = [
+            settings(
+                (
+                    (Setting.MAX_CONCURRENT_STREAMS, limits.max_streams),
+                    (Setting.MAX_HEADER_LIST_SIZE, limits.max_header_bytes),
+                    (Setting.ENABLE_CONNECT_PROTOCOL, 0),
+                    (Setting.NO_RFC7540_PRIORITIES, 1),
+                )
+            )
+        ]
+        self._events: list[Event] = []
+        self._blocks = BlockReader(limits)
+        self._streams: dict[int, Stream] = {}
+        self._orphans: set[int] = set()
+        """Streams that were reset while somebody worked on their answer: under way until that has ended."""
+        self._closed = ClosedStreams()
+        self._last_id = 0
+        self._last_taken = 0
+        """The last stream before we said goodbye; what GOAWAY names, and must never name higher (section 6.8)."""
+        self._has_settings = False
+        self._has_said_no_table = False
+        self._goes_away = False
+        self._receive_window = DEFAULT_WINDOW
+        self._allowances = Allowances(limits, now)
+
+    # --- What the door asks and says ---
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """Take in bytes; return what the client did with them, in order."""
+        self._now = now
+        self._events = []
+        if self.is_closing:
+            return self._events
+        try:
+            self._reader.feed(data, now)
+            while self._reads_on() and (found := self._reader.next_frame()) is not None:
+                self._take(*found)
+        except ConnectionFault as fault:
+            self._end(fault)
+        return self._events
+
+    def data_to_send(self) -> bytes:
+        """Return and forget the output so far."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def respond(self, stream_id: int, status: int, fields: Sequence[tuple[str, str]], body: bytes, now: float) -> None:
+        """Answer a request. On a stream that is gone it does nothing but end the work for it."""
+        self._now = now
+        self._orphans.discard(stream_id)
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.is_answered or self.is_closing:
+            return
+        stream.is_answered = True
+        block = encode_response(status, fields)
+        if not self._has_said_no_table:
+            self._has_said_no_table = True
+            block = NO_TABLE + block
+        flags = END_HEADERS if body else END_HEADERS | END_STREAM
+        self._out.append(frame(Type.HEADERS, flags, stream_id, block))
+        if body:
+            self.windows.queue(stream, body, now)
+            self._out.append(self.windows.send(stream))
+        if not stream.out:
+            self._finish(stream)
+        elif self.windows.blocked_bytes > self.limits.max_blocked_bytes:
+            self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "blocked bytes"))
+
+    def abandon(self, stream_id: int) -> None:
+        """End the work for a stream that was reset."""
+        self._orphans.discard(stream_id)
+
+    def note_valid_request(self) -> None:
+        """The client has sent a query that is DNS: from now on it is not a stranger."""
+        self._allowances.note_valid_request()
+
+    def go_away(self) -> None:
+        """Take no new streams; those under way are finished, then the connection closes."""
+        if not self._goes_away and not self.is_closing:
+            self._goes_away = True
+            self._out.append(goaway(self._last_taken, ErrorCode.NO_ERROR))
+        self._close_if_done()
+
+    @property
+    def streams_under_way(self) -> int:
+        """Requests that are not answered to the last byte."""
+        return len(self._streams)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way and nothing half read."""
+        return not self._streams and not self._orphans and not self.is_half_read
+
+    @property
+    def half_read_since(self) -> float | None:
+        """When the oldest frame, header block or request began that is not whole yet, monotonic seconds."""
+        since = [stream.begun for stream in self._streams.values() if not stream.is_complete]
+        since += [begun for begun in (self._reader.half_read_since, self._blocks.half_read_since) if begun is not None]
+        return min(since, default=None)
+
+    @property
+    def is_half_read(self) -> bool:
+        """Whether there is one."""
+        return self.half_read_since is not None
+
+    # --- Frames in ---
+
+    def _reads_on(self) -> bool:
+        return not self.is_closing
+
+    def _take(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+        if self._blocks.stream_id and (kind != Type.CONTINUATION or stream_id != self._blocks.stream_id):
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
+        if not self._has_settings and (kind != Type.SETTINGS or flags & ACK):
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
+        handler = self._HANDLERS.get(kind)
+        if handler is None:
+            self._spend_control()  # Unknown types are ignored (section 5.5), but not for nothing.
+            return
+        check_layout(kind, stream_id, len(payload))
+        try:
+            handler(self, flags, stream_id, payload)
+        except StreamFault as fault:
+            self._reset(fault.stream_id, fault.code)
+
+    def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._need_stream_begun(stream_id)
+        self._receive_window -= len(payload)
+        if self._receive_window < 0:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR)
+        self._replenish()
+        data = without_padding(flags, payload)
+        if not data and not flags & END_STREAM:
+            self._spend_control()
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            self._on_closed_stream(stream_id)
+            return
+        if stream.is_complete:
+            raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED)
+        self._tell(stream.add_data(data, len(payload), self.limits))
+        if flags & END_STREAM:
+            self._tell(stream.end())
+
+    def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
+        _need_client_stream(stream_id)
+        self._take_block(self._blocks.begin(flags, stream_id, payload, self._now))
+
+    def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._take_block(self._blocks.go_on(flags, payload))
+
+    def _take_block(self, block: HeaderBlock | None) -> None:
+        """Take a whole header block: a request, or the trailers of one."""
+        if block is None:
+            return
+        if block.stream_id <= self._last_id:
+            self._take_trailers(block)
+            return
+        stream_id = self._last_id = block.stream_id
+        if self._goes_away:
+            self._allowances.take_late_frame()
+            self._say_reset(stream_id, ErrorCode.REFUSED_STREAM)
+            return
+        self._last_taken = stream_id
+        under_way = len(self._streams) + len(self._orphans)
+        self._allowances.open_stream(under_way)
+        if block.depends_on_itself:
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR)
+        if under_way >= self.limits.max_streams:
+            raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM)  # The client may ask again (section 8.7).
+        stream, event = begin_stream(block, self.windows.initial, self._now)
+        self._streams[stream_id] = stream
+        if self._allowances.requests >= self.limits.max_requests:
+            self.go_away()
+        self._tell(event)
+        if block.ends_stream:
+            self._tell(stream.end())
+
+    def _take_trailers(self, block: HeaderBlock) -> None:
+        stream = self._streams.get(block.stream_id)
+        if stream is None:
+            self._on_closed_stream(block.stream_id, otherwise=ErrorCode.PROTOCOL_ERROR)
+            return
+        if stream.is_complete:
+            raise StreamFault(block.stream_id, ErrorCode.STREAM_CLOSED)
+        self._tell(stream.take_trailers(block))
+
+    def _tell(self, event: Event | None) -> None:
+        if event is not None:
+            self._events.append(event)
+
+    def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._spend_control()
+        if len(payload) != 5:
+            code = ErrorCode.FRAME_SIZE_ERROR
+        elif int.from_bytes(payload[:4]) & STREAM_ID_MASK == stream_id:
+            code = ErrorCode.PROTOCOL_ERROR
+        else:
+            return
+        if stream_id not in self._streams:
+            raise ConnectionFault(code)  # RST_STREAM has no place on a stream that is idle or closed.
+        raise StreamFault(stream_id, code)
+
+    def _on_rst_stream(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._need_stream_begun(stream_id)
+        self._allowances.end_stream(self._now)
+        self._closed.add(stream_id, reset_by_us=False)
+        self._drop(stream_id)
+
+    def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if flags & ACK:
+            self._spend_control()
+            if payload:
+                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR)
+            return
+        if self._has_settings:
+            self._spend_control()
+        self._has_settings = True
+        entries = read_settings(payload)
+        if len(entries) > self.limits.max_settings:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "settings")
+        self.windows.follow_settings(entries, self._streams.values())
+        self._out.append(frame(Type.SETTINGS, ACK, 0))
+        self._send_blocked()
+
+    def _on_push_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
+
+    def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._spend_control()
+        if not flags & ACK:
+            self._out.append(frame(Type.PING, ACK, 0, payload))
+
+    def _on_goaway(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self.go_away()
+
+    def _on_window_update(self, flags: int, stream_id: int, payload: bytes) -> None:
+        self._allowances.update_window(self.windows.sent_bytes)
+        increment = int.from_bytes(payload) & STREAM_ID_MASK
+        if not stream_id:
+            self.windows.grow(increment, None)
+            self._send_blocked()
+            return
+        self._need_stream_begun(stream_id)
+        stream = self._streams.get(stream_id)
+        if stream is not None:  # On a closed stream it may have crossed our last frame.
+            self.windows.grow(increment, stream)
+            self._send(stream)
+
+    _HANDLERS: Final[dict[int, Callable[["Http2Connection", int, int, bytes], None]]] = {
+        Type.DATA: _on_data,
+        Type.HEADERS: _on_headers,
+        Type.PRIORITY: _on_priority,
+        Type.RST_STREAM: _on_rst_stream,
+        Type.SETTINGS: _on_settings,
+        Type.PUSH_PROMISE: _on_push_promise,
+        Type.PING: _on_ping,
+        Type.GOAWAY: _on_goaway,
+        Type.WINDOW_UPDATE: _on_window_update,
+        Type.CONTINUATION: _on_continuation,
+    }
+
+    # --- Frames out ---
+
+    def _send_blocked(self) -> None:
+        if self.windows.blocked_bytes:
+            for stream in [stream for stream in self._streams.values() if stream.out]:
+                self._send(stream)
+
+    def _send(self, stream: Stream) -> None:
+        if stream.out:
+            self._out.append(self.windows.send(stream))
+            if not stream.out:
+                self._finish(stream)
+
+    def _finish(self, stream: Stream) -> None:
+        """The response is out to its last byte. A request still coming in is told to stop (section 8.1)."""
+        if stream.is_complete:
+            self._closed.add(stream.stream_id, reset_by_us=False)
+        else:
+            self._say_reset(stream.stream_id, ErrorCode.NO_ERROR)
+        del self._streams[stream.stream_id]
+        self._close_if_done()
+
+    def _replenish(self) -> None:
+        """Open the connection's window again when half of it is used; streams' windows are never opened."""
+        used = DEFAULT_WINDOW - self._receive_window
+        if used > DEFAULT_WINDOW // 2:
+            self._receive_window = DEFAULT_WINDOW
+            self._out.append(window_update(0, used))
+
+    def _reset(self, stream_id: int, code: ErrorCode) -> None:
+        """Reset a stream because of something the client did. That has a price: see MadeYouReset."""
+        self._allowances.err_on_stream(self._now, code)
+        self._say_reset(stream_id, code)
+        self._drop(stream_id)
+
+    def _say_reset(self, stream_id: int, code: ErrorCode) -> None:
+        self._closed.add(stream_id, reset_by_us=True)
+        self._out.append(rst_stream(stream_id, code))
+
+    def _drop(self, stream_id: int) -> None:
+        """Forget a stream that was reset, and tell whoever works on its answer."""
+        stream = self._streams.pop(stream_id, None)
+        if stream is None:
+            return
+        self.windows.drop(stream)
+        if stream.is_handed_out and not stream.is_answered:
+            self._orphans.add(stream_id)
+            self._events.append(StreamReset(stream_id))
+        self._close_if_done()
+
+    def _on_closed_stream(self, stream_id: int, otherwise: ErrorCode = ErrorCode.STREAM_CLOSED) -> None:
+        """A frame came for a stream that is closed: on its way when we reset it, or a fault."""
+        if stream_id > self._last_taken:
+            self._allowances.take_late_frame()
+            return
+        if not self._closed.was_reset_by_us(stream_id):
+            raise ConnectionFault(ErrorCode.STREAM_CLOSED if self._closed.has_ended(stream_id) else otherwise)
+        self._spend_control()
+
+    def _end(self, fault: ConnectionFault) -> None:
+        self.fault = fault
+        self.is_closing = True
+        self._streams.clear()
+        self._orphans.clear()
+        self.windows.drop_all()
+        self._reader.clear()
+        self._blocks.clear()
+        self._out.append(goaway(self._last_taken, fault.code))
+
+    def _close_if_done(self) -> None:
+        if self._goes_away and not self._streams:
+            self.is_closing = True
+
+    def _need_stream_begun(self, stream_id: int) -> None:
+        """Frames for a stream that nobody has begun are a fault of the connection (section 5.1, idle)."""
+        _need_client_stream(stream_id)
+        if stream_id > self._last_id:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
+
+    def _spend_control(self) -> None:
+        self._allowances.control(self._now)
+
+
+def _need_client_stream(stream_id: int) -> None:
+    """Streams are begun by the client and odd; 0 is the connection (section 5.1.1)."""
+    if not stream_id & 1:
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)

@@ -1,0 +1,198 @@
+"""Header blocks (RFC 7541): a decoder with a budget, and an encoder that keeps no state.
+
+The static table and the Huffman code are those of the `hpack` library; its decoder builds lists that a client can make
+as long as it likes, ours stops counting at the limit. Everything a block says is still followed to its end, because
+the dynamic table belongs to the connection and not to the request that was too large.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from hpack.exceptions import HPACKError
+from hpack.huffman_table import decode_huffman
+from hpack.table import HeaderTable
+
+from dohproxy.http2.errors import ConnectionFault, ErrorCode
+
+Field = tuple[bytes, bytes]
+
+STATIC: Final[tuple[Field, ...]] = tuple(HeaderTable.STATIC_TABLE)
+TABLE_BYTES: Final = 4_096
+"""SETTINGS_HEADER_TABLE_SIZE, the default: what a client may make us keep."""
+FIELD_OVERHEAD: Final = 32
+"""RFC 7541 section 4.1."""
+LONGEST_INTEGER_BYTES: Final = 5
+"""After the prefix: 35 bits, far more than any length or index that can be valid (CVE in hpack before 4.2.0)."""
+
+LONGEST_KEPT_STRING: Final = 256
+"""Encoded bytes of a string that is kept decoded: enough for the target of nearly every query."""
+
+_huffman = lru_cache(maxsize=1_024)(decode_huffman)
+"""Most strings come again with each request. With their decoded forms at most 1 MB."""
+
+
+def _fault() -> ConnectionFault:
+    return ConnectionFault(ErrorCode.COMPRESSION_ERROR)
+
+
+class TooLarge(Exception):
+    """The header list is over its limits; the block has been followed to its end all the same."""
+
+
+class Decoder:
+    """One connection's decoding state: the dynamic table."""
+
+    def __init__(self, *, max_list_bytes: int, max_fields: int) -> None:
+        self._max_list_bytes = max_list_bytes
+        self._max_fields = max_fields
+        self._entries: deque[Field] = deque()
+        self._entry_bytes = 0
+        self._max_entry_bytes = TABLE_BYTES
+
+    def decode(self, block: bytes) -> list[Field]:
+        """Return the fields of a header block.
+
+        Raises ConnectionFault (COMPRESSION_ERROR) for a broken block and TooLarge for a list over its limits.
+        """
+        fields: list[Field] = []
+        left = self._max_list_bytes
+        offset = self._read_size_updates(block)
+        size = len(block)
+        while offset < size:
+            field, offset = self._read_field(block, offset)
+            left -= len(field[0]) + len(field[1]) + FIELD_OVERHEAD
+            if left >= 0 and len(fields) <= self._max_fields:
+                fields.append(field)
+        if left < 0 or len(fields) > self._max_fields:
+            raise TooLarge
+        return fields
+
+    def _read_field(self, block: bytes, offset: int) -> tuple[Field, int]:
+        first = block[offset]
+        if first & 0x80:
+            index, offset = _read_integer(block, offset, 7)
+            return self._entry(index), offset
+        if first & 0x40:
+            field, offset = self._read_literal(block, offset, 6)
+            self._add(field)
+            return field, offset
+        if first & 0x20:
+            raise _fault()  # A size update anywhere but at the start (RFC 7541 section 4.2).
+        return self._read_literal(block, offset, 4)
+
+    def _read_literal(self, block: bytes, offset: int, prefix: int) -> tuple[Field, int]:
+        index, offset = _read_integer(block, offset, prefix)
+        if index:
+            name = self._entry(index)[0]
+        else:
+            name, offset = _read_string(block, offset)
+        value, offset = _read_string(block, offset)
+        return (name, value), offset
+
+    def _read_size_updates(self, block: bytes) -> int:
+        """Follow the size updates at a block's start; there may be two (RFC 7541 section 4.2)."""
+        offset = updates = 0
+        while offset < len(block) and block[offset] & 0xE0 == 0x20:
+            size, offset = _read_integer(block, offset, 5)
+            updates += 1
+            if size > TABLE_BYTES or updates > 2:
+                raise _fault()
+            self._max_entry_bytes = size
+            self._evict(0)
+        return offset
+
+    def _entry(self, index: int) -> Field:
+        if 0 < index <= len(STATIC):
+            return STATIC[index - 1]
+        place = index - len(STATIC) - 1
+        if not 0 <= place < len(self._entries):
+            raise _fault()
+        return self._entries[place]
+
+    def _add(self, field: Field) -> None:
+        size = len(field[0]) + len(field[1]) + FIELD_OVERHEAD
+        self._evict(size)
+        if size <= self._max_entry_bytes:
+            self._entries.appendleft(field)
+            self._entry_bytes += size
+
+    def _evict(self, incoming: int) -> None:
+        while self._entries and self._entry_bytes + incoming > self._max_entry_bytes:
+            name, value = self._entries.pop()
+            self._entry_bytes -= len(name) + len(value) + FIELD_OVERHEAD
+
+
+def _read_integer(block: bytes, offset: int, prefix: int) -> tuple[int, int]:
+    """Read an integer (RFC 7541 section 5.1) that begins in the low `prefix` bits at `offset`."""
+    limit = (1 << prefix) - 1
+    value = block[offset] & limit
+    offset += 1
+    if value < limit:
+        return value, offset
+    for shift in range(0, 7 * LONGEST_INTEGER_BYTES, 7):
+        if offset >= len(block):
+            raise _fault()
+        byte = block[offset]
+        offset += 1
+        value += (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, offset
+    raise _fault()
+
+
+def _read_string(block: bytes, offset: int) -> tuple[bytes, int]:
+    """Read a string (RFC 7541 section 5.2)."""
+    if offset >= len(block):
+        raise _fault()
+    is_huffman = block[offset] & 0x80
+    length, offset = _read_integer(block, offset, 7)
+    end = offset + length
+    if end > len(block):
+        raise _fault()
+    value = block[offset:end]
+    if not is_huffman:
+        return value, end
+    try:
+        return (_huffman(value) if length <= LONGEST_KEPT_STRING else decode_huffman(value)), end
+    except HPACKError:
+        raise _fault() from None
+
+
+# --- Encoding ---
+
+NO_TABLE: Final = b"\x20"
+"""A size update to zero, sent before the first block: we keep no table, whatever size the client wants it to have."""
+_STATIC_NAMES: Final = {name: index for index, (name, _) in reversed(list(enumerate(STATIC, start=1)))}
+_STATIC_FIELDS: Final = {field: index for index, field in enumerate(STATIC, start=1)}
+
+
+def encode_response(status: int, fields: Sequence[tuple[str, str]]) -> bytes:
+    """Return the header block of a response; names are in lower case."""
+    block = encode_field(b":status", b"%d" % status)
+    return block + b"".join(encode_field(name.encode("ascii"), value.encode("ascii")) for name, value in fields)
+
+
+@lru_cache(maxsize=1_024)
+def encode_field(name: bytes, value: bytes) -> bytes:
+    """Return one field, by index where the static table has it, else as a literal that nobody remembers."""
+    index = _STATIC_FIELDS.get((name, value))
+    if index is not None:
+        return _integer(index, 7, 0x80)
+    known = _STATIC_NAMES.get(name)
+    head = _integer(known, 4, 0x00) if known is not None else b"\x00" + _integer(len(name), 7, 0x00) + name
+    return head + _integer(len(value), 7, 0x00) + value
+
+
+def _integer(value: int, prefix: int, high_bits: int) -> bytes:
+    limit = (1 << prefix) - 1
+    if value < limit:
+        return bytes([high_bits | value])
+    encoded = bytearray([high_bits | limit])
+    value -= limit
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
