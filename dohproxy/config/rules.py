@@ -37,6 +37,11 @@ IN_ORDER: Final = (
         "an attempt cannot outlast the question it is for",
     ),
     (
+        "connections.max_per_client",
+        "connections.max_per_network",
+        "a network holds at least what one of its clients may",
+    ),
+    (
         "limits.network_factor",
         "limits.site_factor",
         "a wider prefix holds at least what a narrower one may ask",

@@ -7,9 +7,10 @@ says what it is waiting for and since when, and `verdict_on` decides.
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -22,6 +23,10 @@ class Closing(StrEnum):
     """Why the server closed or refused a connection; metric label."""
 
     TOO_MANY = "too_many"
+    TOO_MANY_PER_CLIENT = "too_many_per_client"
+    CLIENT_RATE = "client_rate"
+    TOTAL_RATE = "total_rate"
+    TOO_MANY_HANDSHAKES = "too_many_handshakes"
     PROXY_HEADER = "proxy_header"
     HANDSHAKE = "handshake"
     HEADER_DEADLINE = "header_deadline"
@@ -63,8 +68,14 @@ class Connection(Protocol):
         """Close after the request under way, at once if there is none."""
 
 
-def verdict_on(waiting: Waiting, now: float, limits: ConnectionsConfig) -> Closing | None:
-    """Return why a connection must go, or None."""
+CROWDED_SHARE: Final = 0.9
+"""Part of all places from which on idle connections have less time, as in dnsdist's overload mode."""
+CROWDED_IDLE_SHARE: Final = 0.25
+"""Part of the idle time that is left then: still longer than the pauses within one page load."""
+
+
+def verdict_on(waiting: Waiting, now: float, limits: ConnectionsConfig, *, crowded: bool = False) -> Closing | None:
+    """Return why a connection must go, or None. When it is `crowded`, those that do nothing go sooner."""
     if waiting.header_since is not None and now - waiting.header_since > limits.header_seconds:
         return Closing.HEADER_DEADLINE
     if waiting.queued_bytes > limits.max_queued_bytes:
@@ -73,7 +84,8 @@ def verdict_on(waiting: Waiting, now: float, limits: ConnectionsConfig) -> Closi
         return Closing.WRITE_DEADLINE
     if waiting.idle and now - waiting.opened > limits.max_age_seconds:
         return Closing.AGE
-    if waiting.idle_since is not None and now - waiting.idle_since > limits.idle_seconds:
+    idle_seconds = limits.idle_seconds * CROWDED_IDLE_SHARE if crowded else limits.idle_seconds
+    if waiting.idle_since is not None and now - waiting.idle_since > idle_seconds:
         return Closing.IDLE
     return None
 
@@ -135,16 +147,17 @@ class Connections:
 
     def sweep(self, now: float) -> None:
         """Close every connection that has overstayed."""
+        crowded = self.places_taken >= CROWDED_SHARE * self.limits.max_total
         for connection in list(self._open):
             try:
-                self._judge(connection, now)
+                self._judge(connection, now, crowded=crowded)
             except Exception:
                 # A bug in one connection must not keep the others from being looked at, ever again.
                 _log.exception("a connection met a bug", stage="sweep")
                 self._open.discard(connection)
 
-    def _judge(self, connection: Connection, now: float) -> None:
-        closing = verdict_on(connection.waiting(now), now, self.limits)
+    def _judge(self, connection: Connection, now: float, *, crowded: bool) -> None:
+        closing = verdict_on(connection.waiting(now), now, self.limits, crowded=crowded)
         if closing is not None:
             self.count(closing)
             connection.close_for(closing)
@@ -169,13 +182,20 @@ class Connections:
 class Place:
     """One socket's right to be open. Freed once, however many of its holders think it is theirs to do."""
 
-    __slots__ = ("_connections",)
+    __slots__ = ("_connections", "_then")
 
     def __init__(self, connections: Connections) -> None:
         self._connections: Connections | None = connections
+        self._then: Callable[[], None] | None = None
+
+    def when_freed(self, then: Callable[[], None]) -> None:
+        """Have `then` called when the place is freed."""
+        self._then = then
 
     def free(self) -> None:
         """The socket is closed."""
         if self._connections is not None:
             self._connections.free_place()
             self._connections = None
+            if self._then is not None:
+                self._then()

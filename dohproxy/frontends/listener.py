@@ -11,7 +11,7 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ import structlog
 from dohproxy.config import ConfigError, ListenAddress, Problem
 from dohproxy.frontends.connections import Closing, Connections, Place
 from dohproxy.frontends.peers import Peers, packed_peer
+from dohproxy.policy.gate import Gate, Refusal
 from dohproxy.policy.proxy_protocol import MAXIMUM_V2_BYTES, BadHeader, read_header
 
 BACKLOG: Final = 1_024
@@ -89,6 +90,14 @@ def _is_abandoned(path: Path) -> bool:
         return probe.connect_ex(str(path)) == errno.ECONNREFUSED
 
 
+class _Refused(Exception):
+    """The gate lets this connection not in."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.value)
+        self.refusal = refusal
+
+
 class Listener:
     """Accepts on one socket and leads each connection to its door."""
 
@@ -99,12 +108,14 @@ class Listener:
         connections: Connections,
         peers: Peers,
         tls: ssl.SSLContext | None,
+        gate: Gate | None = None,
     ) -> None:
         self.listening = listening
         self._door = door
         self._connections = connections
         self._peers = peers
         self._tls = tls
+        self._gate = gate
         self._accepting: asyncio.Task[None] | None = None
 
     async def accept_forever(self) -> None:
@@ -138,25 +149,54 @@ class Listener:
 
     async def _welcome(self, accepted: socket.socket, place: Place) -> None:
         """Take one connection through PROXY header and handshake; its place is the door's from then on."""
-        closing = Closing.PROXY_HEADER
-        is_served = False
+        closing: Closing | None = Closing.PROXY_HEADER
+        is_handed_over = False
         try:
             async with asyncio.timeout(self._connections.limits.handshake_seconds):
                 packed = await self._client_address(accepted)
-                door = self._door(packed, place)
+                self._admit(packed, place)
                 closing = Closing.HANDSHAKE
-                await self._hand_over(accepted, door)
-                is_served = True
+                door = self._door(packed, place)
+                with self._handshake():
+                    is_handed_over = True
+                    await self._hand_over(accepted, door)
+                closing = None
+        except _Refused as refused:
+            closing = Closing(refused.refusal.value)
         except (OSError, BadHeader, EOFError):
-            self._connections.count(closing)
+            pass
         except Exception:
             _log.exception("a connection met a bug")
-            self._connections.count(closing)
         finally:
-            if closing is Closing.PROXY_HEADER:
+            if not is_handed_over:
                 accepted.close()  # Later the socket is its transport's, which closes by itself.
-            if not is_served:
+            if closing is not None:
                 place.free()
+                self._connections.count(closing)
+
+    def _admit(self, packed: bytes | None, place: Place) -> None:
+        """Ask the gate for this client, before TLS costs anything; a front proxy stands for many and is not asked."""
+        gate = self._gate
+        if gate is None or self._peers.speaks_for_others(packed):
+            return
+        client = self._peers.of_connection(packed)
+        refusal = gate.enter(client, asyncio.get_running_loop().time())
+        if refusal is not None:
+            raise _Refused(refusal)
+        place.when_freed(lambda: gate.leave(client))
+
+    @contextlib.contextmanager
+    def _handshake(self) -> Iterator[None]:
+        """Hold one of the handshakes that may be under way."""
+        if self._gate is None or self._tls is None:
+            yield
+            return
+        if not self._gate.begin_handshake():
+            raise _Refused(Refusal.TOO_MANY_HANDSHAKES)
+        try:
+            yield
+        finally:
+            self._gate.end_handshake()
 
     async def _hand_over(self, accepted: socket.socket, door: asyncio.Protocol) -> None:
         loop = asyncio.get_running_loop()

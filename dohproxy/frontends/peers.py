@@ -29,6 +29,10 @@ class Peers:
         """Tell whether a connection from this peer must begin with a PROXY header."""
         return self._source is Source.PROXY_PROTOCOL and self._trusted.includes(packed)
 
+    def speaks_for_others(self, packed: bytes | None) -> bool:
+        """Tell whether this peer is a front proxy whose requests name their clients: its connections are nobody's."""
+        return self.field is not None and self._trusted.includes(packed)
+
     def of_connection(self, packed: bytes | None) -> Client:
         """Return the client at the other end of a connection; None is a Unix socket."""
         return self._identities.client(packed or b"")

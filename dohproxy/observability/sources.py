@@ -7,6 +7,7 @@ from prometheus_client.core import Metric
 from dohproxy.cache import CacheStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
 from dohproxy.policy.admission import AdmissionStatistics
+from dohproxy.policy.gate import GateStatistics
 from dohproxy.policy.limits import LimitStatistics
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.statistics import ResolverStatistics
@@ -44,6 +45,22 @@ def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_service_limit_fill", "How full the service-wide limit is, 0 to 1.", admission.total_fill)
     yield gauge("dohproxy_miss_places_taken", "Misses being resolved.", admission.places_taken)
     yield gauge("dohproxy_miss_places", "Misses that may be resolved at once.", admission.places)
+
+
+def gate_metrics(gate: GateStatistics) -> Iterator[Metric]:
+    """Yield the figures of the limits on connections."""
+    limited = [((width.width,), width.limited) for width in gate.rate.widths]
+    text = "Connections refused for their rate, by the narrowest prefix that was over its limit."
+    yield labelled_counter("dohproxy_connections_limited", text, ("prefix",), limited)
+    fills = [(width.width, width.fill) for width in gate.rate.widths]
+    yield labelled_gauge("dohproxy_connection_table_fill", "Share of a table's slots in use.", "prefix", fills)
+    yield gauge(
+        "dohproxy_new_connections_fill", "How full the limit of all new connections is, 0 to 1.", gate.total_fill
+    )
+    yield gauge("dohproxy_handshakes", "TLS handshakes under way.", gate.handshakes)
+    yield gauge("dohproxy_max_handshakes", "TLS handshakes that may be under way.", gate.max_handshakes)
+    yield gauge("dohproxy_busiest_client_connections", "Connections of the client with the most.", gate.busiest_client)
+    yield gauge("dohproxy_max_client_connections", "Connections that one client may have.", gate.max_per_client)
 
 
 def _limit_fill(limits: tuple[tuple[str, LimitStatistics], ...]) -> Iterator[Metric]:

@@ -177,7 +177,7 @@ async def test_over_the_cap_a_connection_is_closed_before_a_byte_and_harms_nobod
 
 
 async def test_a_crowd_comes_and_goes(certificate: Certificate) -> None:
-    async with open_door(Setting(certificate=certificate).with_connections(max_total=50)) as door:
+    async with open_door(Setting(certificate=certificate).with_connections(max_total=50, handshake_seconds=30)) as door:
 
         async def visit() -> bool:
             try:
