@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,15 +18,19 @@ from aiohttp import web
 from prometheus_client import ProcessCollector
 
 from dohproxy.cache import Cache
-from dohproxy.config import Config, LimitsConfig, ListenAddress
+from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress
 from dohproxy.doh.request import RequestRules
+from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
+from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.h1 import Http1Server
+from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.listener import Listener, open_listener
 from dohproxy.frontends.metrics_page import (
     IDLE_SECONDS,
     address_metrics,
     admin_application,
+    certificate_metrics,
     connection_metrics,
     metrics_application,
 )
@@ -33,11 +38,13 @@ from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.tls import context_of
+from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter
-from dohproxy.observability.sources import admission_metrics, cache_metrics, resolver_metrics
+from dohproxy.observability.sources import admission_metrics, cache_metrics, gate_metrics, resolver_metrics
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
+from dohproxy.policy.gate import Gate
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
@@ -53,27 +60,41 @@ clock: Final = time.monotonic
 """The one clock: event loops run on it too, so deadlines of the core are deadlines of the loop."""
 
 
-def build_admission(limits: LimitsConfig) -> Admission:
-    """Return the limits, over memory that a forked worker would share."""
-
-    def client_limit(per_second: float, burst: float) -> ClientLimit:
-        tables = [memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))) for _ in range(3)]
-        return build_client_limit(
-            *tables,
-            per_second=per_second,
-            burst=burst,
-            network_factor=limits.network_factor,
-            site_factor=limits.site_factor,
-        )
-
-    total = Gcra(
-        memoryview(mmap.mmap(-1, SLOT_BYTES)),
-        per_second=limits.total_requests_per_second,
-        burst=limits.total_requests_burst,
+def _client_limit(limits: LimitsConfig, per_second: float, burst: float) -> ClientLimit:
+    """Return a limit for clients and their networks, over memory that a forked worker would share."""
+    tables = [memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))) for _ in range(3)]
+    return build_client_limit(
+        *tables,
+        per_second=per_second,
+        burst=burst,
+        network_factor=limits.network_factor,
+        site_factor=limits.site_factor,
     )
-    requests = client_limit(limits.requests_per_second, limits.requests_burst)
-    misses = client_limit(limits.misses_per_second, limits.misses_burst)
-    return Admission(requests, misses, total, limits.waiting_misses)
+
+
+def _total_limit(per_second: float, burst: float) -> Gcra:
+    return Gcra(memoryview(mmap.mmap(-1, SLOT_BYTES)), per_second=per_second, burst=burst)
+
+
+def build_admission(limits: LimitsConfig) -> Admission:
+    """Return the limits on requests."""
+    return Admission(
+        _client_limit(limits, limits.requests_per_second, limits.requests_burst),
+        _client_limit(limits, limits.misses_per_second, limits.misses_burst),
+        _total_limit(limits.total_requests_per_second, limits.total_requests_burst),
+        limits.waiting_misses,
+    )
+
+
+def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
+    """Return the limits on connections."""
+    return Gate(
+        _client_limit(limits, connections.new_per_second_per_client, connections.new_burst_per_client),
+        _total_limit(connections.new_per_second, connections.new_burst),
+        max_per_client=connections.max_per_client,
+        max_per_network=connections.max_per_network,
+        max_handshakes=connections.max_handshakes,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +129,11 @@ def build_core(config: Config, tasks: asyncio.TaskGroup) -> Core:
     return Core(cache, admission, resolver, metrics, Service(pipeline))
 
 
+def http2_limits(config: Config) -> Http2Limits:
+    """Return the limits of HTTP/2 connections; what HTTP/1.1 has too is configured once for both."""
+    return Http2Limits(max_body_bytes=config.server.max_query_bytes, max_requests=config.connections.max_requests)
+
+
 async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log_limit: RateLimit) -> None:
     """Serve until SIGTERM or SIGINT, then drain.
 
@@ -119,30 +145,39 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
         listening = [sockets.enter_context(open_listener(address)) for address in config.server.listen]
         side_doors = _open_side_doors(config, sockets)
         stop = _stop_on_signals()
+        asyncio.get_running_loop().set_exception_handler(_log_unheard)
         async with asyncio.TaskGroup() as tasks:
             core = build_core(config, tasks)
             identities = Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks)
             peers = Peers(identities, config.clients)
             register = Connections(config.connections)
-            server = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
-            check_limits(server)
-            _add_sources(core, register, peers, log_limit)
+            http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
+            http2 = Http2Server(core.service, peers, register, clock, tasks, http2_limits(config))
+            gate = build_gate(config.connections, config.limits)
+            doors = Doors(http1.door, http2.door, register, clock)
+            check_limits(http1)
+            _add_sources(core, register, gate, peers, log_limit)
             runners = await _start_side_doors(side_doors, core)
+            listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
             background = [tasks.create_task(_sweep_forever(register))]
-            background += [
-                tasks.create_task(Listener(one, server.door, register, peers, tls).accept_forever())
-                for one in listening
-            ]
+            background += _watch_certificate(config, tls, core.metrics, tasks)
+            background += [tasks.create_task(listener.accept_forever()) for listener in listeners]
             announce(tuple(_bound_address(one) for one in listening))
             await stop.wait()
             _log.info("stopping: requests under way are finished, nothing new is taken")
-            sockets.close()
+            await _stop_listening(listeners)
             await _drain(register)
             for task in background:
                 task.cancel()
             await core.resolver.close()
             for runner in runners:
                 await runner.cleanup()
+
+
+async def _stop_listening(listeners: list[Listener]) -> None:
+    for listener in listeners:
+        await listener.stop()
+        listener.listening.close()
 
 
 async def _drain(register: Connections) -> None:
@@ -159,12 +194,30 @@ async def _sweep_forever(register: Connections) -> None:
         register.sweep(clock())
 
 
+def _watch_certificate(
+    config: Config, tls: ssl.SSLContext | None, metrics: Metrics, tasks: asyncio.TaskGroup
+) -> list[asyncio.Task[None]]:
+    """Keep the certificate to what lies on the disk, if there is one."""
+    if tls is None or config.tls is None:
+        return []
+    watch = CertificateWatch(config.tls, config.server.host, tls)
+    metrics.add_source(lambda: certificate_metrics(watch.statistics()))
+    return [tasks.create_task(watch_forever(watch, config.tls.reload_seconds))]
+
+
 def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def _log_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log a bug in a callback, which nobody else hears of. What the network does is no bug, and not logged."""
+    error = context.get("exception")
+    if error is not None and not isinstance(error, OSError):
+        _log.error("a callback met a bug", exc_info=error)
 
 
 # --- Metrics and admin ---
@@ -196,12 +249,13 @@ async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) ->
     return runners
 
 
-def _add_sources(core: Core, register: Connections, peers: Peers, log_limit: RateLimit) -> None:
+def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, log_limit: RateLimit) -> None:
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
     metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
+    metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
     metrics.add_source(lambda: address_metrics(peers.statuses))
     metrics.add_source(
         lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", log_limit.swallowed)]

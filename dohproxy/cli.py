@@ -7,6 +7,7 @@ import asyncio
 import base64
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,9 +31,19 @@ from dohproxy.config import (
     load,
     render,
 )
-from dohproxy.doh.stamp import doh_stamp
+from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
+from dohproxy.doh.stamp_codec import decode_route, encode
+from dohproxy.frontends.certificates import (
+    BadCertificate,
+    Chain,
+    certificate_problems,
+    certificate_warnings,
+    key_warnings,
+    read_chain_file,
+)
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
 from dohproxy.frontends.self_check import LimitsNotInForce
+from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
 from dohproxy.observability.logs import configure_logs
@@ -64,7 +75,7 @@ def serve_verb(file: Path | None) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are finished."""
     try:
         if file is not None:
-            config = _checked(load(file))
+            config = _checked(load(file), is_strict=False)
             _run(config, lambda addresses: _say(f"dohproxy {dohproxy.__version__} serves on {', '.join(addresses)}"))
         else:
             with _trial_config() as (config, certificate):
@@ -80,7 +91,7 @@ def serve_verb(file: Path | None) -> None:
 def check_verb(file: Path) -> None:
     """Read the configuration and the files it names; tell every error, each with its remedy."""
     try:
-        config = _checked(load(file))
+        config = _checked(load(file), is_strict=True)
     except ConfigError as error:
         _fail(render(error))
     _say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
@@ -99,15 +110,81 @@ def healthcheck_verb(file: Path) -> None:
     _say("healthy")
 
 
-def _checked(config: Config) -> Config:
-    """Return the configuration if the files it names can be used too; print what is allowed but hardly meant."""
+@main.group("stamp", invoke_without_command=True)
+@click.option("--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="The configuration file.")
+@click.option("--dnssec", is_flag=True, help="Promise that the upstreams validate DNSSEC.")
+@click.option("--no-logs", is_flag=True, help="Promise that neither proxy nor upstreams keep logs of who asks what.")
+@click.option("--no-filter", is_flag=True, help="Promise that no name is blocked or changed.")
+@click.option("--address", "addresses", multiple=True, metavar="IP[:PORT]", help="Where clients connect; repeatable.")
+@click.option("--hash/--no-hash", "with_hash", default=None, help="Only stamps with, or without, a certificate hash.")
+@click.pass_context
+def stamp_verb(
+    context: click.Context, /, file: Path | None, addresses: tuple[str, ...], with_hash: bool | None, **promises: bool
+) -> None:
+    """Print the sdns:// stamps of the configured service; what to know about them goes to standard error."""
+    if context.invoked_subcommand is not None:
+        return
+    if file is None:
+        raise click.UsageError("Missing option '--config', or 'decode URI' to explain a stamp.")
+    try:
+        config = load(file)
+        if with_hash and config.tls is None:
+            _fail("Without [tls] the certificate that clients see is not known here; ask for --no-hash.")
+        chain = _read_chain(config.tls) if config.tls is not None and with_hash is not False else None
+        sheet = stamp_sheet(config, chain, addresses, promised(promises), with_plain=not with_hash)
+    except ConfigError as error:
+        _fail(render(error))
+    except BadStamp as error:
+        _fail(str(error))
+    for remark in sheet.remarks:
+        click.echo(f"remark: {remark}", err=True)
+    _say(sheet.text)
+
+
+@stamp_verb.command("decode")
+@click.argument("uri")
+def stamp_decode_verb(uri: str) -> None:
+    """Explain any sdns:// stamp, a relay's or the joined form of relay and server too."""
+    try:
+        _say("\n\n".join(explain(stamp) for stamp in decode_route(uri.strip())))
+    except BadStamp as error:
+        _fail(str(error))
+
+
+def _checked(config: Config, *, is_strict: bool) -> Config:
+    """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
+
+    A certificate that clients will refuse is an error if `is_strict`; see `certificate_problems`.
+    """
     problems = check_files(config)
     if problems:
         raise ConfigError(problems)
     context_of(config.tls)
-    for warning in check_warnings(config):
+    problems, warnings = _check_certificate(config)
+    if problems and is_strict:
+        raise ConfigError(problems)
+    for warning in (*problems, *check_warnings(config), *warnings):
         click.echo(f"warning: {warning.path} {warning.sentence}", err=True)
     return config
+
+
+def _check_certificate(config: Config) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Return what makes clients refuse the certificate, and what they accept and the operator should know."""
+    if config.tls is None:
+        return (), ()
+    chain, now = _read_chain(config.tls), time.time()
+    return (
+        certificate_problems(chain, config.server.host, now),
+        (*certificate_warnings(chain, now), *key_warnings(config.tls)),
+    )
+
+
+def _read_chain(tls: TlsConfig) -> Chain:
+    try:
+        return read_chain_file(tls.certificate)
+    except (BadCertificate, OSError) as error:
+        sentence = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError((Problem("tls.certificate", f"{tls.certificate}: {sentence}"),)) from None
 
 
 def _run(config: Config, announce: Any) -> None:
@@ -178,7 +255,9 @@ def trial_text(config: Config, address: str, certificate: Path) -> str:
     url = f"https://{address}{config.server.path}"
     port = address.rpartition(":")[2]
     host = f"{config.server.host}:{port}"
-    stamp = doh_stamp(address, [tbs_hash(certificate)], host, config.server.path)
+    stamp = encode(
+        Stamp(Protocol.DOH, address=address, hashes=(tbs_hash(certificate),), host=host, path=config.server.path)
+    )
     upstreams = ", ".join(str(upstream.url) for upstream in config.upstreams)
     query = base64.urlsafe_b64encode(
         bytes.fromhex("00000100000100000000000007657861") + b"mple\x03com\x00\x00\x01\x00\x01"

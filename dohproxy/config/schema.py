@@ -114,6 +114,16 @@ class TlsConfig:
         Path,
         Text(parse_path, "file name", "privkey.pem", "Private key of the certificate, PEM, no password."),
     ]
+    reload_seconds: Annotated[
+        float,
+        Number(
+            1,
+            3600,
+            "seconds",
+            "Between two looks at both files. A new pair is taken without dropping a connection, a bad one refused."
+            " Renewals come days ahead of need, so a minute is soon; a look is two system calls.",
+        ),
+    ] = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +140,62 @@ class ConnectionsConfig:
             " KiB, so the default may cost 65 MiB; raise it together with the limit on open files.",
         ),
     ] = 2000
+    max_per_client: Annotated[
+        int,
+        Integer(
+            1,
+            100_000,
+            "connections",
+            "Of one client (IPv4 address, IPv6 /64) at once. A browser has one or two, a household behind one address"
+            " a dozen; dnsdist leaves it open, doh-server takes 16.",
+        ),
+    ] = 32
+    max_per_network: Annotated[
+        int,
+        Integer(
+            1,
+            100_000,
+            "connections",
+            "Of one IPv4 /24 or IPv6 /56 at once; a /48 may have four times as many.",
+        ),
+    ] = 256
+    new_per_second_per_client: Annotated[
+        float,
+        Number(
+            0.01,
+            10_000,
+            "connections a second",
+            "One client's steady rate of new connections, its networks as in [limits]. Ordinary clients keep theirs"
+            " for minutes; a script with a new one for each question needs a few.",
+        ),
+    ] = 5
+    new_burst_per_client: Annotated[
+        int,
+        Integer(1, 100_000, "connections", "Saved up while silent: a household coming home all at once."),
+    ] = 50
+    new_per_second: Annotated[
+        float,
+        Number(
+            1,
+            100_000,
+            "connections a second",
+            "Of everybody together. A full handshake costs 0.35 ms, so 400 leave most of one core to those who are"
+            " connected already.",
+        ),
+    ] = 400
+    new_burst: Annotated[
+        int,
+        Integer(1, 1_000_000, "connections", "All clients of a full service, back after a restart."),
+    ] = 2000
+    max_handshakes: Annotated[
+        int,
+        Integer(
+            1,
+            100_000,
+            "handshakes",
+            "TLS handshakes under way at once; one takes two round trips. Further connections are closed.",
+        ),
+    ] = 200
     max_requests: Annotated[
         int,
         Integer(
@@ -204,16 +270,6 @@ class ConnectionsConfig:
             " 90 after which systemd kills.",
         ),
     ] = 10
-    max_pipelined: Annotated[
-        int,
-        Integer(
-            1,
-            32,
-            "requests",
-            "Requests read ahead on one HTTP/1.1 connection, further bytes wait in the client. Browsers"
-            " pipeline none; CVE-2026-54273 is what an absent limit costs.",
-        ),
-    ] = 16
     max_queued_bytes: Annotated[
         int,
         Integer(

@@ -229,12 +229,15 @@ class Http1Door(RequestHandler):
         elif self._writing_since is None:
             self._writing_since = now
         is_between = not self._is_busy() and not self._force_close
+        is_idle = is_between and self._header_since is None and not queued
         return Waiting(
             opened=self._opened,
             header_since=self._header_since if is_between else None,
             writing_since=self._writing_since,
             queued_bytes=queued,
-            idle=is_between and self._header_since is None and not queued,
+            idle=is_idle,
+            # aiohttp keeps the ordinary deadline; this one counts when it is crowded.
+            idle_since=self._next_keepalive_close_time - self._keepalive_timeout if is_idle else None,
         )
 
     def _queued_bytes(self) -> int:

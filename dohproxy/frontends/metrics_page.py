@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.core import Metric
 
+from dohproxy.frontends.certificate_watch import CertificateStatistics
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter
 from dohproxy.policy.forwarded import Status
@@ -30,6 +31,22 @@ def address_metrics(statuses: dict[Status, int]) -> Iterator[Metric]:
     """Yield how clients' addresses were found behind a front proxy."""
     values = [((status.value,), float(statuses.get(status, 0))) for status in Status]
     yield labelled_counter("dohproxy_client_address", "Requests by where the address came from.", ("status",), values)
+
+
+def certificate_metrics(certificate: CertificateStatistics) -> Iterator[Metric]:
+    """Yield how long the certificate lasts, and whether what lies on the disk is in use."""
+    yield gauge("dohproxy_certificate_not_after_seconds", "When it expires, in Unix time.", certificate.not_after)
+    yield labelled_counter(
+        "dohproxy_certificate_reloads",
+        "New certificates found on the disk, by what became of them.",
+        ("result",),
+        [((result.value,), float(count)) for result, count in certificate.reloads.items()],
+    )
+    yield gauge(
+        "dohproxy_certificate_last_reload_success",
+        "1 if the certificate on the disk is in use, 0 if it was refused.",
+        float(certificate.last_succeeded),
+    )
 
 
 def metrics_application(registry: CollectorRegistry) -> web.Application:

@@ -1,7 +1,6 @@
 """A certificate for trying things out: self-signed, for localhost, gone after a week."""
 
 import datetime
-import hashlib
 import ipaddress
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from dohproxy.frontends.certificates import read_chain_file
 
 VALID_DAYS: Final = 7
 """Long enough to play, too short to be forgotten in service."""
@@ -47,5 +48,4 @@ def write_throwaway_certificate(directory: Path, host: str) -> tuple[Path, Path]
 
 def tbs_hash(certificate: Path) -> bytes:
     """Return the SHA-256 of a certificate's signed part, which is what DNS stamps pin."""
-    parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
-    return hashlib.sha256(parsed.tbs_certificate_bytes).digest()
+    return read_chain_file(certificate).server.tbs_hash

@@ -1,7 +1,8 @@
 """TLS for the door: one context, built once and kept for the life of the process.
 
 TLS 1.2 and 1.3, forward secrecy and authenticated encryption only (RFC 9325 section 4.2). No renegotiation, no
-compression, no session table: tickets are enough, and a table is memory that clients fill.
+compression. Sessions are resumed by tickets, which are kept by the clients; OpenSSL's table for TLS 1.2 clients without
+tickets is bounded (20,480 entries) and cannot be turned off from here.
 """
 
 import ssl
@@ -12,8 +13,21 @@ from dohproxy.config import ConfigError, Problem, TlsConfig
 
 SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Every client of the last ten years has one of these; DHE is left out because it costs the server most (D(HE)at)."""
+MISMATCHES: Final = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
+"""What OpenSSL calls a key that is not the certificate's; the last one if it is of another kind."""
 TICKETS: Final = 2
 """Per TLS 1.3 handshake, OpenSSL's default: one for the next connection, one for a parallel one."""
+
+
+def bare_context() -> ssl.SSLContext:
+    """Return a context that keeps to the policy above and has no certificate yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(SUITES_1_2)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.num_tickets = TICKETS
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -21,12 +35,7 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
     Raises ConfigError, with the operator's key and the remedy, if the pair cannot be used.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(SUITES_1_2)
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.num_tickets = TICKETS
-    context.set_alpn_protocols(["http/1.1"])
+    context = bare_context()
     try:
         # A password prompt would hang a service: an empty one turns an encrypted key into an error.
         context.load_cert_chain(certificate, key, password="")
@@ -41,7 +50,7 @@ def context_of(config: TlsConfig | None) -> ssl.SSLContext | None:
 
 
 def _problem(certificate: Path, key: Path, error: Exception) -> Problem:
-    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+    if isinstance(error, ssl.SSLError) and error.reason in MISMATCHES:
         return Problem("tls.key", f"{key} is not the key of {certificate}; give the pair that belongs together")
     return Problem(
         "tls.certificate",

@@ -119,3 +119,11 @@ async def test_draining_tells_everyone_and_cutting_closes_them() -> None:
     assert register.draining
     assert connection.told == ["finish", Closing.DRAIN]
     assert register.statistics().closed == {Closing.DRAIN: 1}
+
+
+@pytest.mark.parametrize(("crowded", "closing"), [(False, None), (True, Closing.IDLE)], ids=["room", "crowded"])
+def test_idle_connections_have_less_time_when_it_is_crowded(crowded: bool, closing: Closing | None) -> None:
+    limits = ConnectionsConfig(idle_seconds=20)
+    waiting = Waiting(opened=0, header_since=None, writing_since=None, queued_bytes=0, idle=True, idle_since=100)
+    assert verdict_on(waiting, 106, limits, crowded=crowded) is closing
+    assert verdict_on(waiting, 121, limits, crowded=crowded) is Closing.IDLE

@@ -58,7 +58,7 @@ def test_a_user_namespace_does_not_take_the_low_port_away() -> None:
 @pytest.mark.parametrize("setting", ["ExecStartPre", "ExecStart"])
 def test_what_it_runs_is_a_command_that_exists(setting: str) -> None:
     [command] = _settings()[setting]
-    program, *arguments = command.split()
+    program, *arguments = command.removeprefix("-").split()
     assert program == PROGRAM
     parsed = subprocess.run(
         [sys.executable, "-m", "dohproxy", *arguments, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30
@@ -69,6 +69,8 @@ def test_what_it_runs_is_a_command_that_exists(setting: str) -> None:
 def test_the_configuration_is_checked_before_it_is_served() -> None:
     checked, served = (_settings()[setting][0].split() for setting in ("ExecStartPre", "ExecStart"))
     assert checked[1] == "check"
+    # What `check` calls an error may be less bad than no service: `serve` refuses what it cannot use.
+    assert checked[0].startswith("-")
     assert served[1] == "serve"
     assert checked[2:] == served[2:]
 

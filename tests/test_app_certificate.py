@@ -1,0 +1,94 @@
+"""A renewed certificate under the whole service: seen by new clients, felt by nobody, told in the metrics."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import uvloop
+
+from dohproxy.config import ListenAddress, MetricsConfig, TlsConfig
+from tests.frontends.client import RawClient, get
+from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, issue
+from tests.test_app import Running, run
+
+SOON_SECONDS = 0.02
+MOST_TRIES = 500
+NOT_AFTER = "dohproxy_certificate_not_after_seconds"
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root, asyncio_logger = logging.getLogger(), logging.getLogger("asyncio")
+    before = root.handlers, root.level, asyncio_logger.level
+    yield
+    root.handlers, root.level = before[0], before[1]
+    asyncio_logger.setLevel(before[2])
+
+
+async def _connect(running: Running) -> RawClient:
+    host, _, port = running.addresses[0].rpartition(":")
+    client = await RawClient.connect((host, int(port)), context=ssl.create_default_context(cadata=ROOT.pem.decode()))
+    running.clients.append(client)
+    return client
+
+
+async def _shown(running: Running) -> bytes:
+    client = await _connect(running)
+    shown: bytes = client._writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    client.cut()
+    return shown
+
+
+async def _metrics(path: str) -> dict[str, float]:
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as session,
+        session.get("http://metrics/metrics") as response,
+    ):
+        lines = [line for line in (await response.text()).splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_renewed_certificate_is_served_and_told(
+    tmp_path: Path, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    files = Files(tmp_path / "fullchain.pem", tmp_path / "privkey.pem")
+    files.write(issue(INTERMEDIATE))
+    renewed = issue(INTERMEDIATE, days=(-1, 90))
+    metrics = ListenAddress("unix", path=str(tmp_path / "metrics.sock"))
+
+    async def scenario(running: Running) -> None:
+        old = await _connect(running)
+        assert (await _metrics(metrics.path))[NOT_AFTER] == NOW + 60 * DAY
+        files.write(renewed)
+        expected = ssl.PEM_cert_to_DER_cert(renewed.pem.decode())
+        for _ in range(MOST_TRIES):
+            if await _shown(running) == expected:
+                break
+            await asyncio.sleep(SOON_SECONDS)
+        assert await _shown(running) == expected
+        assert (await old.ask(get())).status == 200
+        figures = await _metrics(metrics.path)
+        assert figures[NOT_AFTER] == NOW + 90 * DAY
+        assert figures['dohproxy_certificate_reloads_total{result="loaded"}'] == 1
+        assert figures["dohproxy_certificate_last_reload_success"] == 1
+
+    run(
+        loop_factory,
+        scenario,
+        tls=TlsConfig(files.certificate, files.key, SOON_SECONDS),
+        metrics=MetricsConfig(metrics),
+    )
+
+
+def test_without_tls_there_are_no_figures_of_a_certificate(tmp_path: Path) -> None:
+    metrics = ListenAddress("unix", path=str(tmp_path / "metrics.sock"))
+
+    async def scenario(_: Running) -> None:
+        assert not [name for name in await _metrics(metrics.path) if "certificate" in name]
+
+    run(asyncio.new_event_loop, scenario, metrics=MetricsConfig(metrics))
