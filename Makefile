@@ -44,13 +44,13 @@ fix: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(ARGS)
 
-# Seeds are read from fuzz/corpus; new finds and crashes stay in .fuzz, which is not committed.
+# Seeds are public corpora, read where they are if they are there; finds and crashes stay in .fuzz, which is not committed.
 fuzz: $(VENV)/fuzz.stamp
 	@set -e; for target in fuzz/fuzz_*.py; do \
-		name=$$(basename "$$target" .py | sed 's/^fuzz_//'); mkdir -p ".fuzz/$$name" "fuzz/corpus/$$name"; \
+		name=$$(basename "$$target" .py | sed 's/^fuzz_//'); mkdir -p ".fuzz/$$name"; \
 		echo "== $$name"; \
 		$(BIN)/python -m "fuzz.fuzz_$$name" -max_total_time=$(SECONDS) -artifact_prefix=".fuzz/$$name-" $(ARGS) \
-			".fuzz/$$name" "fuzz/corpus/$$name"; \
+			".fuzz/$$name"; \
 	done
 
 lock: $(VENV)/dev.stamp

@@ -5,6 +5,7 @@ directories named on the command line. What is found goes into the first of thos
 `.venv/bin/python fuzz/fuzz_answer.py .fuzz/answer-crash-...`
 """
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -14,10 +15,10 @@ import atheris
 SEEDS = ("bind9/messages", "bind9/names", "dnsproxy")
 
 
-def launch(invariant: str) -> None:
-    """Fuzz the function of this name in `fuzz.invariants` until libFuzzer's own options say stop."""
+def launch(invariant: str, module: str = "fuzz.invariants") -> None:
+    """Fuzz the function of this name in a module until libFuzzer's own options say stop."""
     with atheris.instrument_imports(include=["dohproxy"]):
-        from fuzz import invariants
+        invariants = importlib.import_module(module)
     atheris.Setup([*sys.argv, *_seed_directories(sys.argv[1:])], getattr(invariants, invariant))
     atheris.Fuzz()
 

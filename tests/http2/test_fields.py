@@ -1,0 +1,171 @@
+"""Which header lists are requests (RFC 9113 sections 8.2 and 8.3)."""
+
+import pytest
+
+from dohproxy.http2.fields import MalformedRequest, RequestHead, check_trailers, read_head
+from dohproxy.http2.hpack import Field
+
+METHOD, SCHEME, AUTHORITY, PATH = (
+    (b":method", b"GET"),
+    (b":scheme", b"https"),
+    (b":authority", b"doh.example.net"),
+    (b":path", b"/dns-query?dns=AAAA"),
+)
+GET: list[Field] = [METHOD, SCHEME, AUTHORITY, PATH]
+
+
+def test_a_request_is_read() -> None:
+    fields = [*GET, (b"accept", b"application/dns-message"), (b"content-length", b"12")]
+    assert read_head(fields) == RequestHead(
+        method="GET",
+        path="/dns-query?dns=AAAA",
+        authority="doh.example.net",
+        fields=(("accept", "application/dns-message"), ("content-length", "12")),
+        content_length=12,
+    )
+
+
+def test_pseudo_header_fields_may_stand_in_any_order() -> None:
+    assert read_head(GET[::-1]) == read_head(GET)
+
+
+def test_fields_keep_their_order_and_may_come_again() -> None:
+    fields = ((b"x-b", b"2"), (b"x-a", b"1"), (b"x-b", b"3"))
+    assert read_head([*GET, *fields]).fields == (("x-b", "2"), ("x-a", "1"), ("x-b", "3"))
+
+
+def test_the_host_stands_in_for_an_authority() -> None:
+    assert read_head([METHOD, SCHEME, PATH, (b"host", b"doh.example.net")]).authority == "doh.example.net"
+
+
+def test_neither_host_nor_authority_is_needed() -> None:
+    assert read_head([METHOD, SCHEME, PATH]).authority is None
+
+
+@pytest.mark.parametrize("host", [b"doh.example.net", b"DOH.example.NET"])
+def test_host_and_authority_may_agree(host: bytes) -> None:
+    assert read_head([*GET, (b"host", host)]).authority == "doh.example.net"
+
+
+def without(name: bytes) -> list[Field]:
+    """Return a good request without one field."""
+    return [field for field in GET if field[0] != name]
+
+
+def test_options_of_everything_is_a_request() -> None:
+    assert read_head([(b":method", b"OPTIONS"), SCHEME, (b":path", b"*")]).path == "*"
+
+
+def test_connect_has_an_authority_alone() -> None:
+    assert read_head([(b":method", b"CONNECT"), AUTHORITY]).path == "doh.example.net"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param([(b"accept", b"*/*")], id="no pseudo-header field"),
+        *(pytest.param(without(name), id=f"no {name.decode()}") for name in (b":method", b":scheme", b":path")),
+        *(
+            pytest.param([*without(name), (name, b"")], id=f"empty {name.decode()}")
+            for name in (b":method", b":scheme", b":path")
+        ),
+        *(pytest.param([*GET, field], id=f"{field[0].decode()} twice") for field in GET),
+        pytest.param([*GET, (b":status", b"200")], id=":status"),
+        pytest.param([*GET, (b":protocol", b"websocket")], id=":protocol"),
+        pytest.param([*GET, (b":", b"")], id="a colon alone"),
+        pytest.param([*GET, (b":PATH", b"/")], id="a pseudo-header field in upper case"),
+        pytest.param([*GET[:3], (b"accept", b"*/*"), PATH], id="a pseudo-header field behind a regular one"),
+        pytest.param([(b":method", b"GE T"), *GET[1:]], id="a method with a space"),
+        pytest.param([(b":method", b"G\x00T"), *GET[1:]], id="a method with a NUL"),
+        pytest.param([*GET[:3], (b":path", b"dns-query")], id="a path without its slash"),
+        pytest.param([*GET[:3], (b":path", b"*")], id="a GET of everything"),
+        pytest.param([*GET[:3], (b":path", b"/a b")], id="a path with a space"),
+        pytest.param([*GET[:3], (b":path", b"/a\tb")], id="a path with a tab"),
+        pytest.param([*GET[:3], (b":path", b"/a\x7f")], id="a path with DEL"),
+        pytest.param([*GET[:3], (b":path", b"/\xc3\xa9")], id="a path beyond ASCII"),
+        pytest.param([*GET[:3], (b":path", b"/a\r\n")], id="a path with a line end"),
+        pytest.param([METHOD, SCHEME, (b":authority", b"a\nb"), PATH], id="an authority with a line end"),
+        pytest.param([*GET, (b"host", b"other.example.net")], id="a host that is not the authority"),
+        pytest.param([*GET, (b"host", b"doh.example.net")] * 2, id="everything twice"),
+        pytest.param([*without(b":authority"), (b"host", b"a"), (b"host", b"a")], id="host twice"),
+        pytest.param([*GET, (b"content-length", b"1"), (b"content-length", b"1")], id="content-length twice"),
+        *(
+            pytest.param([*GET, (b"content-length", value)], id=f"content-length {value!r}")
+            for value in (b"", b"-1", b"+1", b"1, 1", b"0x10", b"1.0", b"1 ", b"\xb2", b"12345678901", b"1\n")
+        ),
+        pytest.param([(b":method", b"CONNECT"), AUTHORITY, PATH], id="CONNECT with a path"),
+        pytest.param([(b":method", b"CONNECT"), AUTHORITY, SCHEME], id="CONNECT with a scheme"),
+        pytest.param([(b":method", b"CONNECT")], id="CONNECT without an authority"),
+        pytest.param([(b":method", b"CONNECT"), (b":authority", b"")], id="CONNECT with an empty authority"),
+    ],
+)
+def test_these_are_no_requests(fields: list[Field]) -> None:
+    with pytest.raises(MalformedRequest):
+        read_head(fields)
+
+
+BAD_FIELDS = [
+    *(
+        pytest.param((name, b"x"), id=name.decode())
+        for name in (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
+    ),
+    *(
+        pytest.param((b"te", value), id=f"te: {value!r}")
+        for value in (b"gzip", b"trailers, gzip", b"trailers;q=0.5", b"trailers,", b"")
+    ),
+    pytest.param((b"X-Test", b"1"), id="upper case at the start"),
+    pytest.param((b"x-tesT", b"1"), id="upper case at the end"),
+    pytest.param((b"", b"1"), id="no name"),
+    *(pytest.param((b"x" + bytes([byte]), b"1"), id=f"byte {byte:#04x} in a name") for byte in (0, 9, 10, 13, 32, 58)),
+    *(pytest.param((b"x" + bytes([byte]), b"1"), id=f"byte {byte:#04x} in a name") for byte in (65, 90, 127, 128, 255)),
+    *(pytest.param((b"x", b"a" + bytes([byte]) + b"b"), id=f"byte {byte:#04x} in a value") for byte in (0, 10, 13)),
+    *(pytest.param((b"x", value), id=f"value {value!r}") for value in (b" a", b"\ta", b"a ", b"a\t", b" ", b"\t")),
+    *(pytest.param((b"x", value), id=f"value {value!r}") for value in (b"\n", b"a\n", b"a \n", b"\x00")),
+]
+
+
+@pytest.mark.parametrize("field", BAD_FIELDS)
+def test_a_field_that_may_not_be_makes_a_request_malformed(field: Field) -> None:
+    with pytest.raises(MalformedRequest):
+        read_head([*GET, field])
+
+
+@pytest.mark.parametrize("field", [*BAD_FIELDS, pytest.param((b":path", b"/"), id="a pseudo-header field")])
+def test_a_field_that_may_not_be_makes_trailers_malformed(field: Field) -> None:
+    with pytest.raises(MalformedRequest):
+        check_trailers([(b"x-sum", b"1"), field])
+
+
+GOOD_FIELDS = [
+    (b"te", b"trailers"),
+    (b"te", b"Trailers"),
+    (b"x", b""),
+    (b"x", b"a b\tc"),
+    (b"x", b"\xc3\xa9\x7f\x01"),
+    (b"x-!#$%&'*+-.^_`|~09", b"1"),
+    (b"accept-encoding", b""),
+]
+
+
+@pytest.mark.parametrize("field", GOOD_FIELDS, ids=repr)
+def test_a_field_of_allowed_bytes_is_kept_as_it_is(field: Field) -> None:
+    name, value = field
+    assert read_head([*GET, field]).fields == ((name.decode(), value.decode("latin-1")),)
+    check_trailers([field])
+
+
+def test_what_is_kept_of_one_client_is_not_given_to_another() -> None:
+    """The regular fields are remembered from request to request; the target is not."""
+    fields = [(b"user-agent", b"one")]
+    first = read_head([*GET, *fields])
+    second = read_head([METHOD, SCHEME, (b":authority", b"doh.example.org"), (b":path", b"/other"), *fields])
+    assert (first.path, first.authority) != (second.path, second.authority)
+    assert first.fields == second.fields
+    with pytest.raises(MalformedRequest):
+        read_head([METHOD, SCHEME, (b":authority", b"a"), PATH, (b"host", b"b"), *fields])
+
+
+@pytest.mark.parametrize(("value", "length"), [(b"0", 0), (b"007", 7), (b"9999999999", 9_999_999_999)])
+def test_a_content_length_is_a_number(value: bytes, length: int) -> None:
+    assert read_head([*GET, (b"content-length", value)]).content_length == length
