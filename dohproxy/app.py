@@ -39,6 +39,7 @@ from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.tls import context_of
 from dohproxy.http2.limits import Http2Limits
+from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter
 from dohproxy.observability.sources import admission_metrics, cache_metrics, gate_metrics, resolver_metrics
@@ -49,6 +50,7 @@ from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
 from dohproxy.upstream.resolver import Resolver
+from dohproxy.verdict import Client
 
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
@@ -108,7 +110,7 @@ class Core:
     service: Service
 
 
-def build_core(config: Config, tasks: asyncio.TaskGroup) -> Core:
+def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
     cache = Cache(config.cache)
     admission = build_admission(config.limits)
@@ -126,7 +128,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup) -> Core:
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
     )
-    return Core(cache, admission, resolver, metrics, Service(pipeline))
+    return Core(cache, admission, resolver, metrics, Service(pipeline, see))
 
 
 def http2_limits(config: Config) -> Http2Limits:
@@ -147,9 +149,11 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
         async with asyncio.TaskGroup() as tasks:
-            core = build_core(config, tasks)
             identities = Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks)
             peers = Peers(identities, config.clients)
+            watch = FrontProxyWatch(config.clients, peers.statuses, clock())
+            core = build_core(config, tasks, watch.see)
+            core.metrics.add_source(lambda: front_proxy_metrics(watch.findings()))
             register = Connections(config.connections)
             http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
             http2 = Http2Server(core.service, peers, register, clock, tasks, http2_limits(config))
@@ -159,7 +163,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             _add_sources(core, register, gate, peers, log_limit)
             runners = await _start_side_doors(side_doors, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
-            background = [tasks.create_task(_sweep_forever(register))]
+            background = [tasks.create_task(_sweep_forever(register, watch))]
             background += _watch_certificate(config, tls, core.metrics, tasks)
             background += [tasks.create_task(listener.accept_forever()) for listener in listeners]
             announce(tuple(_bound_address(one) for one in listening))
@@ -188,10 +192,11 @@ async def _drain(register: Connections) -> None:
     register.cut()
 
 
-async def _sweep_forever(register: Connections) -> None:
+async def _sweep_forever(register: Connections, watch: FrontProxyWatch) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         register.sweep(clock())
+        tell(watch.news(clock()))
 
 
 def _watch_certificate(

@@ -1,13 +1,16 @@
 """What a configuration may say and its author probably did not mean."""
 
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
-from dohproxy.config.addresses import cover_everything
+from dohproxy.config.addresses import ListenAddress, cover_everything
 from dohproxy.config.keys import show
 from dohproxy.config.problems import Problem
-from dohproxy.config.schema import Config
+from dohproxy.config.schema import ClientsConfig, Config
+
+LOOPBACK: Final = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
+"""Where the peers of a loopback listener are, by IP version (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3)."""
 
 
 def check_warnings(config: Config) -> tuple[Problem, ...]:
@@ -47,6 +50,52 @@ def _warn_of_unused_trust(config: Config) -> Iterator[Problem]:
         yield Problem(
             "clients.trusted_proxies",
             'holds "unix" while no Unix socket is listened on; remove it or add one to server.listen.',
+        )
+
+
+def _warn_of_sockets_without_trust(config: Config) -> Iterator[Problem]:
+    clients = config.clients
+    has_socket = any(listener.kind == "unix" for listener in config.server.listen)
+    # Without any trust there is no front proxy, or an error that says so.
+    if has_socket and clients.address_from != "connection" and clients.trusted_proxies and not clients.trusts_unix:
+        yield Problem(
+            "clients.trusted_proxies",
+            'lacks "unix" while a Unix socket is listened on: what a front proxy says there is ignored, and all'
+            ' clients behind it share one limit. Add "unix", or remove the socket from server.listen.',
+        )
+
+
+def _warn_of_trust_out_of_reach(config: Config) -> Iterator[Problem]:
+    clients = config.clients
+    # Sockets without trust, and trust in sockets without one, are warned of above.
+    has_socket = any(listener.kind == "unix" for listener in config.server.listen)
+    if clients.address_from == "connection" or not clients.trusted_networks or has_socket:
+        return
+    if not any(_may_be_trusted(listener, clients) for listener in config.server.listen):
+        yield Problem(
+            "clients.trusted_proxies",
+            "holds nobody who can connect to server.listen: the header is always ignored, and all clients behind"
+            " a front proxy share one limit. One on this machine connects from 127.0.0.1 or ::1.",
+        )
+
+
+def _may_be_trusted(listener: ListenAddress, clients: ClientsConfig) -> bool:
+    """Tell whether any peer of this TCP listener is believed. A listener on IPv6 takes no IPv4."""
+    host = ip_address(listener.host)
+    of_family = [network for network in clients.trusted_networks if network.version == host.version]
+    return any(not host.is_loopback or network.overlaps(LOOPBACK[host.version]) for network in of_family)
+
+
+def _warn_of_a_way_around_the_front_proxy(config: Config) -> Iterator[Problem]:
+    clients = config.clients
+    if clients.address_from == "connection" or not clients.trusted_proxies or config.tls is not None:
+        return
+    is_here = all(network.is_loopback for network in clients.trusted_networks)
+    if is_here and any(listener.is_public for listener in config.server.listen):
+        yield Problem(
+            "server.listen",
+            "is open to other machines without TLS, though the front proxy is on this one: who finds the port"
+            " goes around it, in the clear. Listen on 127.0.0.1 or a Unix socket.",
         )
 
 
@@ -106,6 +155,9 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_plain_http,
     _warn_of_one_client_for_all,
     _warn_of_unused_trust,
+    _warn_of_sockets_without_trust,
+    _warn_of_trust_out_of_reach,
+    _warn_of_a_way_around_the_front_proxy,
     _warn_of_no_limits,
     _warn_of_greedy_client,
     _warn_of_public_metrics,

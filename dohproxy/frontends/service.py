@@ -4,6 +4,7 @@ Everything that can go wrong by design is a value. So an exception that reaches 
 its traceback, counted, and answered with 500; the process and all other requests go on.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -20,9 +21,12 @@ class Service:
     """The walk as doors see it: it never raises."""
 
     pipeline: Pipeline
+    see: Callable[[Client], None] = lambda _: None
+    """Takes notice of whom each request is from."""
 
     def begin(self, request: HttpRequest, client: Client, door: Door, now: float) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
+        self.see(client)
         try:
             return self.pipeline.begin(request, client, door, now)
         except Exception:

@@ -46,8 +46,73 @@ def test_plain_http_open_to_others_is_warned_of(listen: str) -> None:
 
 
 def test_plain_http_behind_a_front_proxy_is_not_warned_of() -> None:
-    front = '[clients]\naddress_from = "proxy-protocol"\ntrusted_proxies = ["192.0.2.1"]\n'
+    front = '[clients]\naddress_from = "proxy-protocol"\ntrusted_proxies = ["2001:db8::1"]\n'
     assert warnings_of(PUBLIC + front) == {}
+
+
+FRONT = '[clients]\naddress_from = "x-forwarded-for"\ntrusted_proxies = '
+IGNORED = "the header is always ignored"
+AROUND = "goes around it"
+
+
+def listening(*listen: str) -> str:
+    return f'[server]\nhost = "doh.example.net"\nlisten = {list(listen)}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "hint"),
+    [
+        (listening("unix:h1.sock") + FRONT + '["127.0.0.1"]', "clients.trusted_proxies", 'Add "unix"'),
+        (
+            listening("unix:h1.sock", "127.0.0.1:8053") + FRONT + '["127.0.0.1"]',
+            "clients.trusted_proxies",
+            'Add "unix"',
+        ),
+        (listening("127.0.0.1:8053") + FRONT + '["10.0.0.1"]', "clients.trusted_proxies", IGNORED),
+        (listening("127.0.0.1:8053") + FRONT + '["::1"]', "clients.trusted_proxies", IGNORED),
+        (listening("[::1]:8053") + FRONT + '["127.0.0.1", "2001:db8::/32"]', "clients.trusted_proxies", IGNORED),
+        (listening("[2001:db8::2]:443") + TLS + FRONT + '["10.0.0.1"]', "clients.trusted_proxies", IGNORED),
+        (listening("0.0.0.0:8053") + FRONT + '["127.0.0.0/8"]', "server.listen", AROUND),
+        (listening("192.0.2.9:8053", "unix:h1.sock") + FRONT + '["unix"]', "server.listen", AROUND),
+    ],
+    ids=[
+        "a Unix socket alone, where only addresses are believed",
+        "a Unix socket beside TCP, where only addresses are believed",
+        "a loopback listener, where another machine is believed",
+        "an IPv4 listener, where IPv6 is believed",
+        "an IPv6 loopback listener, where another machine is believed",
+        "a public IPv6 listener, where IPv4 is believed",
+        "a public plain listener, where this machine is believed",
+        "a public plain listener, where a Unix socket is believed",
+    ],
+)
+def test_a_front_proxy_that_cannot_work_as_meant_is_warned_of(text: str, path: str, hint: str) -> None:
+    warnings = warnings_of(text)
+    assert list(warnings) == [path]
+    assert hint in warnings[path]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        listening("127.0.0.1:8053") + FRONT + '["127.0.0.1"]',
+        listening("[::1]:8053") + FRONT + '["::/1"]',
+        listening("unix:h1.sock") + FRONT + '["unix", "10.0.0.1"]',
+        listening("127.0.0.1:8053", "10.0.0.2:8053") + FRONT + '["10.0.0.1"]',
+        listening("10.0.0.2:8053") + FRONT + '["10.0.0.0/8", "127.0.0.1"]',
+        listening("0.0.0.0:443", "127.0.0.1:8053") + TLS + FRONT + '["127.0.0.1"]',
+    ],
+    ids=[
+        "on loopback",
+        "anywhere in a network that holds loopback",
+        "on a Unix socket, others believed too",
+        "on another machine, and a listener for tests here",
+        "on another machine, and one here",
+        "on this machine, and direct clients with TLS",
+    ],
+)
+def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
+    assert warnings_of(text) == {}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ APART_BY_DO = Instead(
     " no answer for them",
 )
 
+OUR_TROUBLE = Instead(
+    "QR RD SERVFAIL", "a refusal without an explanation is the upstream's verdict on us, not on the question"
+)
+
 # Everywhere, besides: RA is set, because recursion is what this service offers (RFC 1035 section 4.1.1).
 DIFFERENCES = {
     ("ad_rev", 11): Instead(2, "upstreams are always asked with AD, so one answer serves clients with and without it"),
@@ -66,6 +70,10 @@ DIFFERENCES = {
     ("notify", 2): QUERIES_ONLY,
     ("rd", 11): NO_CACHE_SNOOPING,
     ("rd_rev", 2): NO_CACHE_SNOOPING,
+    ("refused", 2): OUR_TROUBLE,
+    ("refused", 11): OUR_TROUBLE,
+    ("refused", 21): OUR_TROUBLE,
+    ("transport_error", 11): OUR_TROUBLE,
 }
 
 
