@@ -39,6 +39,9 @@ LARGEST_UNFINISHED_HEADER: Final = LONGEST_LINE + LARGEST_HEADER + 4_096
 """Bytes read while a header has not ended, before the connection is cut."""
 READ_BUFFER_BYTES: Final = 16_384
 """aiohttp's soft limit for a body that arrives faster than it is read; a body here is one small packet."""
+LINGERING_SECONDS: Final = 1.0
+"""How long the rest of a body that is too long is read and thrown away: a socket closed with bytes unread is reset, and
+the client, or the proxy before it, never sees why it was refused."""
 
 _log = structlog.get_logger("dohproxy.h1")
 
@@ -50,9 +53,11 @@ class Http1Door(RequestHandler):
         "_channel",
         "_client",
         "_clock",
+        "_has_begun",
         "_header_bytes",
         "_header_since",
         "_http1",
+        "_is_answering",
         "_opened",
         "_packed",
         "_place",
@@ -74,6 +79,8 @@ class Http1Door(RequestHandler):
         self._header_bytes = 0
         self._writing_since: float | None = None
         self._ready: Miss | HttpResponse | None = None
+        self._has_begun = False
+        self._is_answering = False
 
     # --- Bytes in ---
 
@@ -97,26 +104,42 @@ class Http1Door(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Parse, and answer at once what can be."""
         parsed_before = self._request_count
-        # aiohttp's loop must not wake before we have looked; it pops a message without asking if there is one. And
-        # reading a body calls this method again, which must not answer the same request.
+        # aiohttp's loop must not wake before we have looked; it pops a message without asking if there is one.
         waiter, self._waiter = self._waiter, None
+        is_free = self._is_free(waiter)
         try:
             super().data_received(data)
-            if waiter is not None and not waiter.done():
+            if is_free:
+                self._is_answering = True
                 self._answer_at_once()
         finally:
             self._waiter = waiter
+            self._is_answering = self._is_answering and not is_free
         if self._request_count == parsed_before:
             self._header_goes_on(len(data))
             return
         self._header_since = None
         self._header_bytes = 0
-        if waiter is None or waiter.done():
+        if not is_free:
             return
-        if self._messages:
+        if not self._messages:
+            if self._buffer_paused:
+                self._loop.call_soon(self._read_on)
+        elif waiter is not None:
             waiter.set_result(None)
-        elif self._buffer_paused:
-            self._loop.call_soon(self._read_on)
+
+    def _is_free(self, waiter: asyncio.Future[None] | None) -> bool:
+        """Tell whether a request may be answered at once, because none is under way."""
+        if self._is_answering:
+            return False  # Reading a body calls `data_received` again, from the middle of an answer.
+        if not self._has_begun:
+            return True  # Before the loop's first step there is no waiter, and nothing under way either.
+        return waiter is not None and not waiter.done()
+
+    async def start(self) -> None:
+        """Run aiohttp's request loop."""
+        self._has_begun = True
+        await super().start()
 
     def _read_on(self) -> None:
         """Parse what was read beyond a full queue: one queue in a turn, so that other connections get theirs."""
@@ -129,7 +152,7 @@ class Http1Door(RequestHandler):
 
     def _is_busy(self) -> bool:
         """Tell whether a request is under way: queued, taken from the queue, or being answered."""
-        taken = self._waiter is None and self._request_count > 0
+        taken = self._has_begun and self._waiter is None and self._request_count > 0
         return taken or self._request_in_progress or bool(self._messages)
 
     def _header_goes_on(self, count: int) -> None:
@@ -353,7 +376,7 @@ def aiohttp_limits(limits: ConnectionsConfig) -> dict[str, Any]:
         "max_line_size": LONGEST_LINE,
         "max_headers": MOST_FIELDS,
         "max_field_size": LONGEST_FIELD,
-        "lingering_time": 0,
+        "lingering_time": LINGERING_SECONDS,
         "read_bufsize": READ_BUFFER_BYTES,
         "auto_decompress": False,
     }

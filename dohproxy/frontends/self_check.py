@@ -10,7 +10,7 @@ from aiohttp import http_parser
 from aiohttp.http_exceptions import HttpProcessingError
 
 from dohproxy.frontends.connections import Connections, Place
-from dohproxy.frontends.h1 import LONGEST_FIELD, LONGEST_LINE, MOST_FIELDS, Http1Door, Http1Server
+from dohproxy.frontends.h1 import LINGERING_SECONDS, LONGEST_FIELD, LONGEST_LINE, MOST_FIELDS, Http1Door, Http1Server
 
 _START = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 _PROBES = {
@@ -56,7 +56,7 @@ def _door(server: Http1Server) -> Http1Door:
 
 
 def _check_attributes(door: Http1Door, server: Http1Server) -> None:
-    if door.keepalive_timeout != server.register.limits.idle_seconds or door._lingering_time:
+    if (door.keepalive_timeout, door._lingering_time) != (server.register.limits.idle_seconds, LINGERING_SECONDS):
         in_force = (door.keepalive_timeout, door._lingering_time)
         raise LimitsNotInForce(f"aiohttp's idle and lingering limits are {in_force}, not those configured")
     if door._max_msg_queue_size > MOST_PIPELINED:
