@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
+import structlog
 from aiohttp.helpers import rfc822_formatted_time
 
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
@@ -24,6 +25,8 @@ from dohproxy.verdict import Client, Door, Reason
 
 MOST_QUEUED_BYTES: Final = 65_536
 """Written and not yet taken by the client's TCP, before nothing more is read from it: one largest answer."""
+
+_log = structlog.get_logger("dohproxy.h2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,6 @@ class Http2Door(asyncio.Protocol):
         self._engine = Http2Connection(server.limits, self._opened)
         self._transport: asyncio.Transport | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._frame_since: float | None = None
         self._writing_since: float | None = None
 
     # --- What the event loop calls ---
@@ -90,13 +92,16 @@ class Http2Door(asyncio.Protocol):
         now = self._server.clock()
         for event in self._engine.receive(data, now):
             self._handle(event, now)
-        if self._engine.is_half_read:
-            if self._frame_since is None:
-                self._frame_since = now
-        else:
-            self._frame_since = None
         self._idle_since = now
+        if self._is_over(now):
+            self._engine.go_away()
         self._flush()
+
+    def _is_over(self, now: float) -> bool:
+        """Tell whether no new request is to begin: a busy connection is never found idle, and one whose handshake
+        was under way when the drain began has not been told."""
+        register = self._server.register
+        return register.draining or now - self._opened > register.limits.max_age_seconds
 
     # --- Requests ---
 
@@ -129,8 +134,15 @@ class Http2Door(asyncio.Protocol):
         task.add_done_callback(lambda _: self._end_task(event.stream_id, result))
 
     async def _resolve(self, stream_id: int, miss: Miss) -> None:
-        self._answer(stream_id, await self._server.service.resolve(miss))
-        self._flush()
+        response = await self._server.service.resolve(miss)
+        try:
+            self._answer(stream_id, response)
+            self._flush()
+        except Exception:
+            # What is raised here would end the task group, and with it the service.
+            _log.exception("a response met a bug", stage="door")
+            if self._transport is not None:
+                self._transport.abort()
 
     def _end_task(self, stream_id: int, miss: Miss) -> None:
         """The work for a stream has ended, whichever way: its place is free."""
@@ -188,7 +200,7 @@ class Http2Door(asyncio.Protocol):
         is_idle = self._engine.is_idle and not queued
         return Waiting(
             opened=self._opened,
-            header_since=self._frame_since,
+            header_since=self._engine.half_read_since,
             writing_since=min(since, default=None),
             queued_bytes=queued + self._engine.windows.blocked_bytes,
             idle=is_idle,
@@ -204,7 +216,9 @@ class Http2Door(asyncio.Protocol):
             return
         self._engine.go_away()
         self._flush()
-        self._transport.close()
+        # asyncio's TLS transport forgets its protocol when it is closed twice, and could not be cut any more.
+        if not self._transport.is_closing():
+            self._transport.close()
 
     def finish_soon(self) -> None:
         """Take no new requests; close when those under way are answered."""

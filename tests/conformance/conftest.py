@@ -1,5 +1,6 @@
 """The service under test, and the doors it is tried through."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -7,23 +8,33 @@ import pytest
 
 from tests.conformance.exchange import Client
 from tests.conformance.http1 import Http1Client
+from tests.conformance.http2 import Http2Client
 from tests.fakes.conformance import RunningServer, Setup, serving
 
 Connect = Callable[..., Client]
 StartServer = Callable[[Setup], AbstractContextManager[RunningServer]]
 
 
-@pytest.fixture(scope="session", params=["http1"])
+@pytest.fixture(scope="session", params=["http1", "http2"])
 def door(request: pytest.FixtureRequest) -> str:
     """Through which frontend the requests go; all of them obey the same rules."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A service with ample limits that all tests share which do not need another."""
-    with serving(tmp_path_factory.mktemp("server"), Setup()) as running:
-        yield running
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunningServer]]:
+    """A service with ample limits for each door: what one has learnt would change what the other does."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            door: stack.enter_context(serving(tmp_path_factory.mktemp("server"), Setup()))
+            for door in ("http1", "http2")
+        }
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, servers: dict[str, RunningServer]) -> RunningServer:
+    """The service that all tests of a door share which do not need another."""
+    return servers[str(request.getfixturevalue("door")) if "door" in request.fixturenames else "http1"]
 
 
 @pytest.fixture(scope="session")
@@ -44,14 +55,20 @@ def connect(door: str) -> Iterator[Connect]:
     opened: list[Client] = []
 
     def connect_one(server: RunningServer, *, over_tls: bool = False) -> Client:
-        assert door == "http1"
-        client = Http1Client(server.tls_port, server.trust) if over_tls else Http1Client(server.port)
+        client = connect_through(door, server, over_tls=over_tls)
         opened.append(client)
         return client
 
     yield connect_one
     for client in opened:
         client.close()
+
+
+def connect_through(door: str, server: RunningServer, *, over_tls: bool = False) -> Client:
+    """A connection to a service through one of its doors."""
+    port = server.tls_port if over_tls else server.port
+    trust = server.trust[door] if over_tls else None
+    return Http2Client(port, trust) if door == "http2" else Http1Client(port, trust)
 
 
 @pytest.fixture
@@ -64,4 +81,11 @@ def client(server: RunningServer, connect: Connect) -> Client:
 def http1(server: RunningServer) -> Iterator[Http1Client]:
     """An HTTP/1.1 connection to the shared service, for what only that version has."""
     with Http1Client(server.port) as opened:
+        yield opened
+
+
+@pytest.fixture
+def http2(server: RunningServer) -> Iterator[Http2Client]:
+    """An HTTP/2 connection to the shared service, likewise."""
+    with Http2Client(server.port) as opened:
         yield opened

@@ -65,6 +65,10 @@ class Response:
 class Client(Protocol):
     """A connection to a server, through one of its doors."""
 
+    @property
+    def own_fields(self) -> int:
+        """Fields that it adds to those of a GET."""
+
     def exchange(self, request: Request) -> Response:
         """Send one request and read its response."""
 

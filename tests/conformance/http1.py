@@ -31,6 +31,11 @@ class Http1Client:
     ) -> None:
         self.close()
 
+    @property
+    def own_fields(self) -> int:
+        """Fields that it adds to those of a GET: Host."""
+        return 1
+
     def close(self) -> None:
         """Close the connection."""
         self.socket.close()

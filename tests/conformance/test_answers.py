@@ -8,24 +8,27 @@ Not here: 30 and 32 (extensions that are not used), 31 (another HTTP version), 3
 (what the certificate's issuer offers).
 """
 
+import contextlib
+
 import dns.flags
 import dns.message
 import dns.rcode
 import pytest
 
-from tests.conformance.conftest import Connect
+from tests.conformance.conftest import Connect, connect_through
 from tests.conformance.exchange import (
     ACCEPT,
     CONTENT_TYPE,
     MEDIA_TYPE,
     Client,
+    Request,
     Response,
     assert_echoes,
     assert_refused,
     get,
     post,
 )
-from tests.conformance.queries import query
+from tests.conformance.queries import PADDING, option, query
 from tests.fakes.conformance import CNAME_TTL, SOA_MINIMUM, TTL, RunningServer, resolve_over_stream
 from tests.wire import messages
 
@@ -175,6 +178,49 @@ def test_37_both_methods_and_both_transports_give_equal_bytes(
     assert all(message == messages_[0] for message in messages_)
     for reply in replies:
         assert_echoes(reply, wire)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        query("known.doors.example", identifier=0x1234),
+        query("known.doors.example", "A", option(PADDING)),
+        query("large.doors.example", "TXT"),
+        query("nxdomain.doors.example"),
+        query("servfail.doors.example"),
+        query("localhost"),
+        query("www.example.com", "AXFR"),
+        query("www.example.com")[:-1],
+    ],
+    ids=["a hit", "a padded hit", "a large answer", "NXDOMAIN", "SERVFAIL", "a local answer", "REFUSED", "FORMERR"],
+)
+def test_both_doors_give_equal_bytes(servers: dict[str, RunningServer], wire: bytes) -> None:
+    server = servers["http1"]
+    with (
+        contextlib.closing(connect_through("http1", server)) as http1,
+        contextlib.closing(connect_through("http2", server)) as http2,
+        contextlib.closing(connect_through("http2", server, over_tls=True)) as encrypted,
+    ):
+        http1.exchange(get(wire))
+        for request in (get(wire, ACCEPT), post(wire, CONTENT_TYPE)):
+            expected, *others = _within_a_second(request, http1, http2, encrypted)
+            assert expected.status == 200
+            for response in others:
+                assert response.body == expected.body
+                assert _without_date(response) == _without_date(expected)
+
+
+def _within_a_second(request: Request, *clients: Client) -> list[Response]:
+    """Ask again if the TTLs went down between two answers."""
+    for _ in range(5):
+        before, *responses, after = (client.exchange(request) for client in (*clients, clients[0]))
+        if before.body == after.body:
+            return [before, *responses]
+    raise AssertionError("every answer differs from the one before")
+
+
+def _without_date(response: Response) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in response.fields if name != "date"]
 
 
 def test_22_the_type_is_said_to_the_letter(client: Client) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.connections import Closing
+from dohproxy.frontends.h1 import Http1Door
 from tests.conformance.conftest import StartServer
 from tests.conformance.exchange import (
     ACCEPT,
@@ -113,7 +114,11 @@ def _send_until_closed(http1: Http1Client, data: bytes) -> None:
 
 
 def _longest_queue(server: RunningServer) -> int:
-    return max((len(connection._messages) for connection in server.register._open), default=0)  # type: ignore[attr-defined]
+    return max((len(door._messages) for door in _doors(server)), default=0)
+
+
+def _doors(server: RunningServer) -> list[Http1Door]:
+    return [connection for connection in server.register._open if isinstance(connection, Http1Door)]
 
 
 def test_a_client_that_reads_nothing_is_cut_and_its_answers_are_not_heaped_up(start: StartServer) -> None:
@@ -240,7 +245,7 @@ def test_http_1_0_is_never_invited_to_send_its_body(server: RunningServer, http1
 
 
 def _is_answering(server: RunningServer) -> bool:
-    return any(connection._request_in_progress for connection in server.register._open)  # type: ignore[attr-defined]
+    return any(door._request_in_progress for door in _doors(server))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -28,11 +28,13 @@ import dns.rdatatype
 import dns.rrset
 import uvloop
 
-from dohproxy.app import SECRET_BYTES, Core, build_core, clock
+from dohproxy.app import SECRET_BYTES, Core, build_core, clock, http2_limits
 from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig, default_config
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.h1 import Http1Server
+from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.listener import Listener, open_listener
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.self_check import check_limits
@@ -193,8 +195,8 @@ class RunningServer:
     loop: asyncio.AbstractEventLoop
     port: int
     tls_port: int
-    trust: ssl.SSLContext
-    """For clients of the TLS port."""
+    trust: dict[str, ssl.SSLContext]
+    """For clients of the TLS port, by the door they want."""
     stop: asyncio.Event
 
     def call(self, function: Callable[[], Value]) -> Value:
@@ -298,12 +300,14 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         register = Connections(config.connections)
         peers = Peers(Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks), config.clients)
         http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
+        http2 = Http2Server(core.service, peers, register, clock, tasks, http2_limits(config))
+        doors = Doors(http1.door, http2.door, register, clock)
         check_limits(http1)
         certificate, key = write_throwaway_certificate(directory, "localhost")
         plain, encrypted = (open_listener(ListenAddress("tcp", host=LOOPBACK, port=0)) for _ in range(2))
         listeners = [
-            Listener(plain, http1.door, register, peers, None),
-            Listener(encrypted, http1.door, register, peers, server_context(certificate, key)),
+            Listener(plain, doors.open, register, peers, None),
+            Listener(encrypted, doors.open, register, peers, server_context(certificate, key)),
         ]
         background = [tasks.create_task(listener.accept_forever()) for listener in listeners]
         background.append(tasks.create_task(_sweep_forever(register)))
@@ -314,7 +318,7 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
             loop=asyncio.get_running_loop(),
             port=plain.getsockname()[1],
             tls_port=encrypted.getsockname()[1],
-            trust=ssl.create_default_context(cafile=certificate),
+            trust=_trust(certificate),
             stop=asyncio.Event(),
         )
         ready.set_result(running)
@@ -326,6 +330,12 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         register.cut()
         await register.wait_empty()
         await core.resolver.close()
+
+
+def _trust(certificate: Path) -> dict[str, ssl.SSLContext]:
+    contexts = {door: ssl.create_default_context(cafile=certificate) for door in ("http1", "http2")}
+    contexts["http2"].set_alpn_protocols(["h2"])
+    return contexts
 
 
 async def _sweep_forever(register: Connections) -> None:

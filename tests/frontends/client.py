@@ -101,6 +101,13 @@ class RawClient:
             body = await self._reader.readexactly(0 if status == 100 else int(fields["content-length"]))
         return Response(status, fields, body)
 
+    async def read(self) -> bytes:
+        """Return what has come, waiting for it; nothing at the end."""
+        async with asyncio.timeout(READ_SECONDS):
+            with contextlib.suppress(OSError):
+                return await self._reader.read(65_536)
+        return b""
+
     async def rest(self) -> bytes:
         """Read until the server closes, in whatever way."""
         received = bytearray()

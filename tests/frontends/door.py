@@ -25,11 +25,14 @@ from dohproxy.config import (
     LogConfig,
     ServerConfig,
 )
+from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Closing, Connections
 from dohproxy.frontends.h1 import Http1Server
+from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.listener import Listener, open_listener
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.tls import server_context
+from dohproxy.http2.limits import Http2Limits
 from dohproxy.policy.identity import Identities
 from dohproxy.verdict import Client, Outcome
 from tests.fakes.upstream import FakeUpstream
@@ -70,10 +73,10 @@ class Certificate:
         """What the door shows."""
         return server_context(self.file, self.key)
 
-    def client_context(self) -> ssl.SSLContext:
-        """A client that trusts this certificate alone."""
+    def client_context(self, *protocols: str) -> ssl.SSLContext:
+        """A client that trusts this certificate alone and offers these by ALPN: HTTP/1.1 if none is named."""
         context = ssl.create_default_context(cafile=str(self.file))
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols(protocols or ["http/1.1"])
         return context
 
 
@@ -87,6 +90,7 @@ class Setting:
     listen: ListenAddress = LOOPBACK
     certificate: Certificate | None = None
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    http2: Http2Limits = field(default_factory=lambda: Http2Limits(max_body_bytes=1024))
     sweeps: bool = True
     """Whether somebody looks at all connections now and then, as the service does."""
 
@@ -109,15 +113,18 @@ class SkewedClock:
 class Door:
     """One running door. Made by `open_door`."""
 
-    def __init__(self, setting: Setting, core: Core, listening: socket.socket) -> None:
+    def __init__(self, setting: Setting, core: Core, listening: socket.socket, tasks: asyncio.TaskGroup) -> None:
         self.setting = setting
         self.core = core
         self.clock = SkewedClock()
         self.register = Connections(setting.connections)
         self.peers = Peers(Identities(bytes(32)), setting.clients)
         self.server = Http1Server(core.service, self.peers, self.register, self.clock, max_query_bytes=1024)
+        http2 = replace(setting.http2, max_requests=setting.connections.max_requests)
+        self.http2 = Http2Server(core.service, self.peers, self.register, self.clock, tasks, http2)
+        self.doors = Doors(self.server.door, self.http2.door, self.register, self.clock)
         self.tls = None if setting.certificate is None else setting.certificate.server_context()
-        self.listener = Listener(listening, self.server.door, self.register, self.peers, self.tls)
+        self.listener = Listener(listening, self.doors.open, self.register, self.peers, self.tls)
         self.clients: list[RawClient] = []
         self.outcomes: list[Outcome] = []
         self.asked_limits: list[Client] = []
@@ -187,7 +194,7 @@ async def open_door(setting: Setting | None = None) -> AsyncIterator[Door]:
             async with asyncio.TaskGroup() as tasks:
                 config = Config((setting.upstream.config(),), ServerConfig(), limits=setting.limits, log=LogConfig())
                 core = build_core(config, tasks)
-                door = Door(setting, core, listening)
+                door = Door(setting, core, listening, tasks)
                 background = [tasks.create_task(door.listener.accept_forever())]
                 if setting.sweeps:
                     background.append(tasks.create_task(_sweep(door)))

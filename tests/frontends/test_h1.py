@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "a line over 8 KiB": (get(path=PATH + "?" + "a" * 9000), 414),
     "an unknown method": (b"FOO / HTTP/1.1\r\n" + HOST + b"\r\n", 501),
     "CONNECT": (b"CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n", 404),
-    "HTTP/2 without TLS": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "half the preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nGET\r\n\r\n", 400),
     "HTTP/3.7": (get(version="3.7"), 400),
     "HTTP/0.9": (b"GET /dns-query\r\n\r\n", 400),
     "TLS where none is": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40), 400),
@@ -389,6 +389,7 @@ async def test_a_connection_closing_with_unread_bytes_is_cut_too() -> None:
     )
     async with open_door(setting) as door:
         client = await door.connect()
+        await client.ask(get())
         client.stop_reading()
         (connection,) = await _connections(door.server)
         while connection._channel.get_write_buffer_size() < 20_000:

@@ -1,0 +1,117 @@
+"""Every DoH client that Debian has resolves through both doors; the table in `docs/clients.md` is what came of it.
+
+DOHPROXY_WRITE_CLIENTS=1 pytest tests/e2e/test_clients.py      writes the table anew
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FindProgram
+from tests.e2e.certificates import CertificateAuthority, CertificateFiles
+from tests.e2e.clients import DOORS, WAYS, Ground, Way
+from tests.e2e.proxy import PROJECT, Proxy, ProxySettings, running_proxy
+from tests.e2e.unbound import Unbound
+
+TABLE = PROJECT / "docs" / "clients.md"
+WRITE = "DOHPROXY_WRITE_CLIENTS"
+HEADING = """\
+# Clients
+
+Each of these was run against dohproxy with an Unbound behind it, and resolved; the requests were counted under the door
+and the dialect that belong to them. The table is written by the tests that run them:
+`DOHPROXY_WRITE_CLIENTS=1 pytest tests/e2e/test_clients.py`. What other clients send, which cannot be run here, is in
+`tests/conformance/real_clients.py`, byte by byte.
+
+Not here: the load generator flamethrower, which Debian does not have (its package of that name is another program).
+dnsperf is run with one query at a time, because it loses answers when several come in one read (its issue 240).
+
+"""
+COLUMNS = ("client", "version", "door", "method", "result")
+
+
+@pytest.fixture(scope="module")
+def proxies(
+    unbound: Unbound, authority: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Proxy, Proxy, CertificateFiles]]:
+    """A proxy with TLS, one without, and the certificate of the first."""
+    upstreams = (f"udp://127.0.0.1:{unbound.port}",)
+    tls = authority.issue(["localhost", "127.0.0.1"])
+    with (
+        running_proxy(tmp_path_factory.mktemp("encrypted"), ProxySettings(upstreams, authority, tls=tls)) as encrypted,
+        running_proxy(tmp_path_factory.mktemp("plain"), ProxySettings(upstreams, authority)) as plain,
+    ):
+        yield encrypted, plain, tls
+
+
+@pytest.fixture
+def ground(
+    proxies: tuple[Proxy, Proxy, CertificateFiles],
+    unbound: Unbound,
+    authority: CertificateAuthority,
+    find_program: FindProgram,
+    tmp_path: Path,
+) -> Ground:
+    """All that a client needs."""
+    encrypted, plain, certificate = proxies
+    return Ground(encrypted, plain, unbound, authority, certificate, tmp_path, find_program)
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Version and result of each row that has been tried."""
+    return {}
+
+
+def _name(way: Way) -> str:
+    client, door, method = way.row
+    return f"{client}, {method} by {door}"
+
+
+@pytest.mark.parametrize("way", WAYS, ids=_name)
+def test_a_client_resolves_and_is_counted(
+    ground: Ground, way: Way, seen: dict[tuple[str, str, str], tuple[str, str]]
+) -> None:
+    version = way.program.version_on(ground)
+    proxy = way.proxy(ground)
+    dialect, doors = _dialect(proxy, way), _doors(proxy)
+    result = way.act(ground, proxy, way)
+    came = {door: count - doors[door] for door, count in _doors(proxy).items()}
+    assert came.pop(way.door) == _dialect(proxy, way) - dialect >= way.requests
+    assert set(came.values()) == {0.0}
+    seen[way.row] = version, result
+
+
+def _dialect(proxy: Proxy, way: Way) -> float:
+    return proxy.metric("dohproxy_dialect_requests_total", {"dialect": way.dialect})
+
+
+def _doors(proxy: Proxy) -> dict[str, float]:
+    return {door: proxy.metric("dohproxy_requests_total", {"door": door}) for door in DOORS}
+
+
+def test_the_table_in_the_documentation_has_every_way(seen: dict[tuple[str, str, str], tuple[str, str]]) -> None:
+    rows = [way.row for way in WAYS]
+    assert len(set(rows)) == len(rows)
+    if os.environ.get(WRITE):
+        assert set(seen) == set(rows), "a table is written when everything has been tried"
+        TABLE.parent.mkdir(exist_ok=True)
+        TABLE.write_text(HEADING + _table(seen), encoding="utf-8")
+    text = TABLE.read_text(encoding="utf-8")
+    assert text.startswith(HEADING)
+    lines = text.removeprefix(HEADING).splitlines()[2:]
+    documented = [tuple(cell.strip(" `") for cell in line.strip("|").split("|")) for line in lines]
+    assert [(client, door, method) for client, _, door, method, _ in documented] == rows
+    assert {row: documented[number][4] for number, row in enumerate(rows) if row in seen} == {
+        row: result for row, (_, result) in seen.items()
+    }
+
+
+def _table(seen: dict[tuple[str, str, str], tuple[str, str]]) -> str:
+    lines = [COLUMNS, tuple("---" for _ in COLUMNS)]
+    for client, door, method in (way.row for way in WAYS):
+        version, result = seen[client, door, method]
+        lines.append((f"`{client}`", version, door, method, result))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
