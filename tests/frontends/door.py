@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from dohproxy.app import Core, build_core
+from dohproxy.app import Core, build_core, build_gate
 from dohproxy.config import (
     ClientsConfig,
     Config,
@@ -91,6 +91,8 @@ class Setting:
     certificate: Certificate | None = None
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     http2: Http2Limits = field(default_factory=lambda: Http2Limits(max_body_bytes=1024))
+    gated: bool = False
+    """Whether the limits on opening connections are on; most tests open more than one client would."""
     sweeps: bool = True
     """Whether somebody looks at all connections now and then, as the service does."""
 
@@ -124,7 +126,8 @@ class Door:
         self.http2 = Http2Server(core.service, self.peers, self.register, self.clock, tasks, http2)
         self.doors = Doors(self.server.door, self.http2.door, self.register, self.clock)
         self.tls = None if setting.certificate is None else setting.certificate.server_context()
-        self.listener = Listener(listening, self.doors.open, self.register, self.peers, self.tls)
+        self.gate = build_gate(setting.connections, setting.limits) if setting.gated else None
+        self.listener = Listener(listening, self.doors.open, self.register, self.peers, self.tls, self.gate)
         self.clients: list[RawClient] = []
         self.outcomes: list[Outcome] = []
         self.asked_limits: list[Client] = []

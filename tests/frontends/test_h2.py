@@ -381,6 +381,16 @@ async def test_an_idle_connection_is_closed_politely(setting: Setting) -> None:
         assert (client.goaways, door.closed) == ([0], {Closing.IDLE: 1})
 
 
+async def test_a_connection_that_takes_its_time_to_close_is_counted_once(certificate: Certificate) -> None:
+    # Over TLS the end waits for the client, and sweeps go on meanwhile.
+    async with open_door(Setting(certificate=certificate).with_connections(idle_seconds=0.3)) as door:
+        client = await Http2Client.connect(door)
+        assert (await client.ask(1)).status == 200
+        client.raw.stop_reading()
+        await door.until(lambda: door.register.places_taken == 0, "its place")
+        assert door.closed == {Closing.IDLE: 1}
+
+
 async def test_a_connection_that_waits_for_an_answer_is_not_idle() -> None:
     async with open_door(slow(0.8).with_connections(idle_seconds=0.3)) as door:
         client = await Http2Client.connect(door)
