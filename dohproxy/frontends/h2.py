@@ -188,13 +188,15 @@ class Http2Door(asyncio.Protocol):
     # --- What the register asks ---
 
     def waiting(self, now: float) -> Waiting:
-        """Return what this connection is waiting for."""
+        """Return what this connection is waiting for; once it is closing, for nothing but its last bytes to be read."""
         transport = self._transport
         queued = transport.get_write_buffer_size() if transport is not None else 0
         if not queued:
             self._writing_since = None
         elif self._writing_since is None:
             self._writing_since = now
+        if transport is None or transport.is_closing():
+            return Waiting(self._opened, None, self._writing_since, queued, idle=False)
         blocked = self._engine.windows.blocked_since
         since = [instant for instant in (self._writing_since, blocked) if instant is not None]
         is_idle = self._engine.is_idle and not queued

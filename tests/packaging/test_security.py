@@ -10,7 +10,7 @@ from dohproxy.config import reference
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+(?:\.py)?(?:::\w+)?)`", PAGE)))
-SETTINGS = sorted(set(re.findall(r"`([a-z]+\.[a-z_]+)`", PAGE)))
+SETTINGS = sorted(set(re.findall(r"`([a-z]+\.[a-z_]+)`", re.sub(r"`[^`]*/[^`]*`", "", PAGE))))
 
 
 def test_the_page_names_settings_and_tests() -> None:
