@@ -146,6 +146,11 @@ class Pipeline:
         patience = self._cache.rules.stale_wait_seconds if miss.stale else None
         deadline = arrival.started + self._deadline_seconds
         try:
+            # Between the two halves others have run, and somebody else's equal question may have been answered.
+            now = self._clock()
+            entry, freshness = self._cache.lookup(query.key, now, 0.0)
+            if entry is not None and freshness is Freshness.FRESH:
+                return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
             found = await self._resolver.ask(query, deadline=deadline, patience=patience)
         finally:
             miss.place.give_back()

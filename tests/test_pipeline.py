@@ -319,6 +319,16 @@ async def test_a_miss_that_is_abandoned_gives_its_place_back_and_asks_nobody() -
     assert (walk.places_taken, walk.resolver.asked) == (0, [])
 
 
+async def test_a_miss_that_somebody_else_has_had_answered_meanwhile_asks_nobody() -> None:
+    walk = Walk()
+    late = walk.begin(post(ask_for(NAME)))
+    assert isinstance(late, Miss)
+    await walk.ask(ask_for(NAME))
+    response = await walk.pipeline.resolve(late)
+    assert (response.status, walk.reason, len(walk.resolver.asked)) == (200, Reason.CACHED, 1)
+    assert walk.places_taken == 0
+
+
 async def test_when_all_places_are_taken_a_miss_is_turned_away_until_one_is_free() -> None:
     walk = Walk(Limits(places=2))
     misses = [walk.begin(post(ask_for(f"{number}.example.net"))) for number in range(2)]
