@@ -265,7 +265,7 @@ def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, lo
     metrics.add_source(
         lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", log_limit.swallowed)]
     )
-    metrics.add_source(lambda: ProcessCollector(registry=None).collect())
+    metrics.add_source(ProcessCollector(registry=None).collect)
 
 
 def _snapshot(core: Core) -> dict[str, Any]:
@@ -275,12 +275,8 @@ def _snapshot(core: Core) -> dict[str, Any]:
     return {
         "cache": asdict(core.cache.statistics()),
         "limits": asdict(core.admission.statistics(now)),
-        "upstreams": [_upstream_snapshot(upstream) for upstream in resolver.upstreams],
+        "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
     }
-
-
-def _upstream_snapshot(upstream: Any) -> dict[str, Any]:
-    return {name: getattr(upstream, name) for name in upstream.__slots__}
 
 
 def _bound_address(listening: socket.socket) -> str:

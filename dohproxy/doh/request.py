@@ -6,7 +6,7 @@ before base64. Nothing here looks into the DNS message.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from dohproxy.doh.base64url import decode, decoded_bytes
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect, dialect_of
@@ -20,8 +20,6 @@ KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNE
 """RFC 9110 section 9 and RFC 5789: known but not allowed here is 405, unknown is 501."""
 
 _DNS_MESSAGE_ESCAPED: Final = DNS_MESSAGE.replace("/", "%2f")
-
-Action = Literal["serve", "count", "refuse"]
 
 
 @dataclass(frozen=True, slots=True)

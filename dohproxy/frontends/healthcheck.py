@@ -12,7 +12,7 @@ from typing import Final
 
 from dohproxy.config import Config, ListenAddress
 from dohproxy.doh.media import DNS_MESSAGE
-from dohproxy.policy.forwarded import TrustedNetworks
+from dohproxy.policy.forwarded import trusted_by
 from dohproxy.policy.proxy_protocol import local_header
 from dohproxy.wire.name import from_text
 from dohproxy.wire.numbers import HEADER_BYTES
@@ -77,4 +77,4 @@ def _secure(plain: socket.socket, host: str) -> ssl.SSLSocket:
 def _is_trusted(plain: socket.socket, config: Config) -> bool:
     """Tell whether the service sees in us a front proxy, and so waits for a PROXY header."""
     packed = None if plain.family == socket.AF_UNIX else ipaddress.ip_address(plain.getsockname()[0]).packed
-    return TrustedNetworks([str(entry) for entry in config.clients.trusted_proxies]).includes(packed)
+    return trusted_by(config.clients).includes(packed)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dohproxy.config import ClientsConfig
-from dohproxy.policy.forwarded import ClientAddresses, Source, Status, TrustedNetworks
+from dohproxy.policy.forwarded import ClientAddresses, Source, Status, trusted_by
 from dohproxy.policy.identity import Identities
 from dohproxy.verdict import Client
 
@@ -17,7 +17,7 @@ class Peers:
     def __init__(self, identities: Identities, config: ClientsConfig) -> None:
         self._identities = identities
         self._source = Source(config.address_from)
-        self._trusted = TrustedNetworks([str(entry) for entry in config.trusted_proxies])
+        self._trusted = trusted_by(config)
         self._addresses = ClientAddresses(self._source, self._trusted)
         named = self._source in (Source.X_FORWARDED_FOR, Source.FORWARDED)
         self.field = self._source.value if named else None

@@ -17,7 +17,7 @@ from prometheus_client.core import Metric
 
 from dohproxy.config import ClientsConfig
 from dohproxy.observability.metrics import labelled_gauge
-from dohproxy.policy.forwarded import Status, TrustedNetworks
+from dohproxy.policy.forwarded import Status, trusted_by
 from dohproxy.verdict import Client
 
 WINDOW_SECONDS: Final = 300.0
@@ -100,7 +100,7 @@ class FrontProxyWatch:
     def __init__(self, clients: ClientsConfig, statuses: Mapping[Status, int], now: float) -> None:
         """`statuses`: how addresses were found, counted by somebody else and only ever growing."""
         self._is_from_connection = clients.address_from == "connection"
-        self._trusted = TrustedNetworks([str(entry) for entry in clients.trusted_proxies])
+        self._trusted = trusted_by(clients)
         self._statuses = statuses
         self._statuses_before = dict(statuses)
         self._requests = 0

@@ -6,7 +6,7 @@ path can ever become one (CVE-2026-40011: a query name that broke the exposition
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
@@ -48,7 +48,7 @@ class Metrics(Collector):
         self._faults: Counter[Fault] = Counter()
         self._rcodes: Counter[int] = Counter()
         self._latency: dict[str, list[int]] = {}
-        self._latency_sums: Counter[str] = Counter()
+        self._latency_sums: defaultdict[str, float] = defaultdict(float)
         self._sources: list[Source] = []
 
     def add_source(self, source: Source) -> None:
@@ -72,7 +72,7 @@ class Metrics(Collector):
         if buckets is None:
             buckets = self._latency[how] = [0] * (len(LATENCY_BOUNDS) + 1)
         buckets[bisect_left(LATENCY_BOUNDS, seconds)] += 1
-        self._latency_sums[how] += seconds  # type: ignore[assignment]
+        self._latency_sums[how] += seconds
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric of the process."""

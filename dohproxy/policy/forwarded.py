@@ -20,6 +20,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from cachetools import LRUCache
 
+from dohproxy.config import ClientsConfig
 from dohproxy.policy.identity import Networks, unmapped
 
 MAXIMUM_HOPS = 32
@@ -90,6 +91,11 @@ class TrustedNetworks:
         if peer is None:
             return self._unix
         return unmapped(peer) in self._networks
+
+
+def trusted_by(config: ClientsConfig) -> TrustedNetworks:
+    """Return the front proxies that the configuration believes."""
+    return TrustedNetworks([str(entry) for entry in config.trusted_proxies])
 
 
 def client_address(peer: bytes | None, lines: Sequence[str], source: Source, trusted: TrustedNetworks) -> Found:

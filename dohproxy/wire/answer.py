@@ -22,6 +22,7 @@ from dohproxy.wire.numbers import (
     QR,
     RCODE_MASK,
     TC,
+    TTL_SIGN_BIT,
     OptionCode,
     Qtype,
     Rcode,
@@ -41,7 +42,6 @@ _RECORD = struct.Struct("!HHIH")
 _RECORD_FIXED_BYTES: Final = 10
 _SOA_SMALLEST_RDATA: Final = 22
 """Two root names and five 32-bit numbers (RFC 1035 section 3.3.13)."""
-_TTL_SIGN_BIT: Final = 0x8000_0000
 
 
 class Kind(StrEnum):
@@ -180,8 +180,8 @@ class _Survey:
         if rtype == Qtype.OPT:
             self._opt(owner, end, section, position, ttl)
             return
-        if ttl & _TTL_SIGN_BIT:
-            ttl = 0  # RFC 2181 section 8: such a TTL means zero.
+        if ttl & TTL_SIGN_BIT:
+            ttl = 0
         self.ttl_offsets.append(fixed + 4 - self.start)
         self.smallest_ttl = min(self.smallest_ttl, ttl)
         if section == 0:

@@ -71,6 +71,9 @@ RCODE_MASK: Final = 0x000F
 DO: Final = 0x8000
 """The DNSSEC OK bit, in the flags half of an OPT's TTL field (RFC 3225)."""
 
+TTL_SIGN_BIT: Final = 0x8000_0000
+"""A TTL with this bit set means zero (RFC 2181 section 8)."""
+
 HEADER_BYTES: Final = 12
 SMALLEST_QUERY_BYTES: Final = 17
 """Header, the root name, type and class."""

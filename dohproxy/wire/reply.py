@@ -5,18 +5,16 @@ cached and stale ones, and the replies we invent ourselves, so no path can forge
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.edns import reply_opt
-from dohproxy.wire.numbers import AA, AD, CD, QR, RA, RCODE_MASK, RD, Rcode
+from dohproxy.wire.numbers import AA, AD, CD, QR, RA, RCODE_MASK, RD, TTL_SIGN_BIT, Rcode
 from dohproxy.wire.query import Query, question_of
 
 _HEADER = struct.Struct("!6H")
 _TTL = struct.Struct("!I")
-_SIGN_BIT: Final = 0x8000_0000
-"""A TTL with this bit set means zero (RFC 2181 section 8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +84,22 @@ def content_of(answer: Answer, *, age: int = 0, fresh_from_upstream: bool = Fals
 
 def age_ttls(answer: Answer, age: int) -> bytes:
     """Return the records with every TTL reduced by `age` seconds, none below zero."""
-    records = bytearray(answer.records)
-    for offset in answer.ttl_offsets:
-        (ttl,) = _TTL.unpack_from(records, offset)
-        if ttl & _SIGN_BIT:
-            ttl = 0
-        _TTL.pack_into(records, offset, max(ttl - age, 0))
-    return bytes(records)
+    return _change_ttls(answer, lambda ttl: max(ttl - age, 0))
 
 
 def clamp_ttls(answer: Answer, *, floor: int, ceiling: int) -> bytes:
     """Return the records with every TTL brought between `floor` and `ceiling` seconds."""
-    records = bytearray(answer.records)
-    for offset in answer.ttl_offsets:
-        (ttl,) = _TTL.unpack_from(records, offset)
-        if ttl & _SIGN_BIT:
-            ttl = 0
-        _TTL.pack_into(records, offset, min(max(ttl, floor), ceiling))
-    return bytes(records)
+    return _change_ttls(answer, lambda ttl: min(max(ttl, floor), ceiling))
 
 
 def set_ttls(answer: Answer, ttl: int) -> bytes:
     """Return the records with every TTL set to `ttl` seconds; for stale answers (RFC 8767 section 4)."""
+    return _change_ttls(answer, lambda _: ttl)
+
+
+def _change_ttls(answer: Answer, change: Callable[[int], int]) -> bytes:
     records = bytearray(answer.records)
     for offset in answer.ttl_offsets:
-        _TTL.pack_into(records, offset, ttl)
+        (ttl,) = _TTL.unpack_from(records, offset)
+        _TTL.pack_into(records, offset, change(0 if ttl & TTL_SIGN_BIT else ttl))
     return bytes(records)
