@@ -133,7 +133,10 @@ def stand(request: pytest.FixtureRequest, workbench: Workbench) -> Iterator[Stan
     """Each example, with dohproxy behind a TCP port and behind a Unix socket."""
     front, transport = request.param
     with ExitStack() as stack:
-        yield workbench.stand(front, transport, stack)
+        standing = workbench.stand(front, transport, stack)
+        # A port that accepts is not yet a proxy that has found its way to dohproxy.
+        wait_until(lambda: standing.ask(new_client())[0].status == 200, 20, "a first answer through the front")
+        yield standing
 
 
 HTTP_FRONTS = [front for front in FRONT_PROXIES if front.has_tls]
