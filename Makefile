@@ -80,12 +80,14 @@ $(BIN)/dohproxy: Makefile
 	@printf '%s\n' '#!/bin/sh' 'exec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m dohproxy "$$@"' > $@
 	@chmod 755 $@
 
+# --no-deps: a lock file names everything. Left to look for dependencies, pip asks what is newest, and refuses an extra
+# (coverage[toml]) whose newest version is not the one that is locked.
 $(VENV)/runtime.stamp: requirements.lock $(BIN)/dohproxy
-	$(PIP_INSTALL) --require-hashes -r requirements.lock
+	$(PIP_INSTALL) --require-hashes --no-deps -r requirements.lock
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/runtime.stamp
-	$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	$(PIP_INSTALL) --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/fuzz.stamp: $(VENV)/dev.stamp
