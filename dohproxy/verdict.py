@@ -5,7 +5,7 @@ the request counts against its client) stands in one row of `OUTCOMES`, and nowh
 """
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import Enum, IntEnum, StrEnum, auto
 from typing import Final
 
 from dohproxy.wire.malformed import Fault
@@ -140,6 +140,19 @@ def reason_of_fault(fault: Fault) -> Reason:
             return Reason.NOT_IMPLEMENTED
         case _:
             return Reason.FORMAT_ERROR
+
+
+class Purpose(IntEnum):
+    """What a query to an upstream is for, in the order in which a short budget is spent."""
+
+    CLIENT = 0
+    """Somebody waits for the answer."""
+    REVALIDATION = 1
+    """A stale answer has been given; the next client shall have a fresh one."""
+    PREFETCH = 2
+    """A popular answer is about to expire."""
+    PROBE = 3
+    """To see whether the upstream is well."""
 
 
 class Door(StrEnum):

@@ -81,6 +81,23 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """true or false."""
+
+    why: str
+
+    def read(self, value: object, _directory: Path) -> bool:
+        """Return the value; raise `Unusable` for another type."""
+        if not isinstance(value, bool):
+            raise Unusable(f"must be true or false, without quotes, not {name_type(value)}.")
+        return value
+
+    def allowed(self) -> str:
+        """Describe the form, for the reference."""
+        return "true or false"
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A string with a form of its own, judged by `parse(text, directory)`."""
 
@@ -122,7 +139,7 @@ class TextList:
         return f"list of {self.minimum} to {self.maximum}, each {self.item.form}"
 
 
-Key = Integer | Number | Choice | Text | TextList
+Key = Integer | Number | Choice | Switch | Text | TextList
 
 
 def name_type(value: object) -> str:

@@ -91,7 +91,7 @@ class _Reading:
             self._report(section.name, f"must be a section: write {section.header()} once, on its own line.")
             table = {}
         values = self._read_table(section, section.name, table)
-        is_complete = all(name in values for name, key in section.keys.items() if key.default is None)
+        is_complete = all(name in values for name, key in section.keys.items() if key.is_required)
         return section.build(values) if is_complete else None
 
     def _read_upstreams(self, tables: object) -> tuple[UpstreamConfig, ...]:
@@ -125,7 +125,7 @@ class _Reading:
         for name, declared in section.keys.items():
             if name in table:
                 self._read_key(declared, f"{path}.{name}", table[name], values)
-            elif declared.default is None:
+            elif declared.is_required:
                 self._report(f"{path}.{name}", f"is missing. Write: {declared.example_line()}")
         return values
 

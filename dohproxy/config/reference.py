@@ -37,8 +37,9 @@ def _write_section(section: Section) -> str:
 
 def _write_key(section: Section, declared: DeclaredKey) -> str:
     key = declared.key
-    is_comment = section.is_optional or (section is UPSTREAM and declared.name in _EXPLICIT_NUMBERS)
-    default = "required" if declared.default is None else f"default {show(declared.default)}"
+    is_absent = declared.default is None and not declared.is_required
+    is_comment = section.is_optional or is_absent or (section is UPSTREAM and declared.name in _EXPLICIT_NUMBERS)
+    default = "required" if declared.is_required else "absent" if is_absent else f"default {show(declared.default)}"
     if section is UPSTREAM and declared.name in _EXPLICIT_NUMBERS:
         default = "default from the preset"
     bounds = f"one of {key.allowed()}" if isinstance(key, Choice) else key.allowed()

@@ -29,11 +29,13 @@ from dohproxy.config.schema import (
 
 @dataclass(frozen=True, slots=True)
 class DeclaredKey:
-    """One key: what it may hold and its default, None when it must be written."""
+    """One key: what it may hold and its default."""
 
     name: str
     key: Key
     default: object | None
+    """None also where the key may be left out and then means nothing."""
+    is_required: bool = False
 
     def example_line(self) -> str:
         """Write a line of TOML that is right, with the default where that says something."""
@@ -79,14 +81,15 @@ def _declare(section: str, made_into: Any, *, is_optional: bool = False) -> Sect
     else:
         hints = get_type_hints(made_into, include_extras=True)
         keys = [
-            DeclaredKey(field.name, hints[field.name].__metadata__[0], _default(field.default))
+            DeclaredKey(
+                field.name,
+                hints[field.name].__metadata__[0],
+                None if field.default is MISSING else field.default,
+                is_required=field.default is MISSING,
+            )
             for field in fields(made_into)
         ]
     return Section(section, made_into, MappingProxyType({key.name: key for key in keys}), is_optional)
-
-
-def _default(default: object) -> object | None:
-    return None if default is MISSING else default
 
 
 UPSTREAM: Final = _declare("upstream", UpstreamConfig)

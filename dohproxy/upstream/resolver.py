@@ -23,7 +23,7 @@ from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.upstream.transports.udp import UdpTransport
-from dohproxy.verdict import Reason
+from dohproxy.verdict import Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -85,9 +85,13 @@ class Resolver:
         except TimeoutError:
             return None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
 
-    def refresh(self, query: Query, *, deadline: float) -> bool:
-        """Start a fetch nobody waits for, unless one is under way or half of all that may be are."""
+    def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
+        """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
+        none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
         return self._start(query, deadline, awaited=False)
+
+    def begin_slowly(self) -> None:
+        """Let the budgets grow from a small part to the whole: the cache is empty, and all clients' names are new."""
 
     def pressure(self, now: float) -> float:
         """Return how scarce sends are: 0.0 with half a burst left somewhere, 1.0 when nobody can be asked."""

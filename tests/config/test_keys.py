@@ -6,18 +6,24 @@ from pathlib import Path
 import pytest
 
 from dohproxy.config.addresses import Unusable, parse_host_name
-from dohproxy.config.keys import Choice, Integer, Key, Number, Text, TextList, name_type, show
+from dohproxy.config.keys import Choice, Integer, Key, Number, Switch, Text, TextList, name_type, show
 
 HERE = Path("/etc/dohproxy")
 INTEGER = Integer(1, 100, "requests", "because")
 NUMBER = Number(0.5, 60, "seconds", "because")
 CHOICE = Choice(("text", "json"), "because")
+SWITCH = Switch("because")
 TEXT = Text(lambda text, _: parse_host_name(text), "host name", "doh.example.net", "because")
 
 
 @pytest.mark.parametrize("value", [1, 50, 100], ids=["the minimum", "between", "the maximum"])
 def test_a_whole_number_within_its_bounds_is_taken(value: int) -> None:
     assert INTEGER.read(value, HERE) == value
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_switch_is_taken_as_it_is(value: bool) -> None:
+    assert SWITCH.read(value, HERE) is value
 
 
 @pytest.mark.parametrize("value", [0.5, 1, 60], ids=["the minimum", "a whole one", "the maximum"])
@@ -45,6 +51,8 @@ def test_a_number_within_its_bounds_becomes_a_float(value: float) -> None:
         (CHOICE, "xml", 'is "xml", which is not one of "text", "json".'),
         (CHOICE, "JSON", 'is "JSON", which is not one of "text", "json".'),
         (CHOICE, 1, 'must be one of "text", "json", not a whole number.'),
+        (SWITCH, "true", "must be true or false, without quotes, not a string."),
+        (SWITCH, 1, "must be true or false, without quotes, not a whole number."),
         (TEXT, 1, "must be a string in quotes, not a whole number."),
         (TEXT, [], "must be a string in quotes, not a list."),
     ],

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dohproxy.upstream.resolver import Learn, Resolver, UpstreamFailure
+from dohproxy.verdict import Purpose
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -29,6 +30,8 @@ class FakeResolver(Resolver):
 
     def __init__(self, learn: Learn, script: Script) -> None:
         self.asked: list[Asked] = []
+        self.refreshed: list[tuple[Query, Purpose]] = []
+        self.has_room = True
         self.scarcity = 0.0
         self.script = script
         self.gate = asyncio.Event()
@@ -46,6 +49,11 @@ class FakeResolver(Resolver):
         if found is not None:
             self._tell(query, found)
         return found
+
+    def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
+        if self.has_room:
+            self.refreshed.append((query, purpose))
+        return self.has_room
 
     def pressure(self, now: float) -> float:
         return self.scarcity

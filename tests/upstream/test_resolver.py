@@ -15,7 +15,7 @@ from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream import resolver as resolver_module
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
-from dohproxy.verdict import Reason
+from dohproxy.verdict import Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes import upstream as fakes
@@ -168,8 +168,8 @@ class TestTime:
     async def test_a_refresh_is_learnt_without_anybody_waiting(self) -> None:
         fake = FakeUpstream(udp=[fakes.ANSWER.after(0.05)])
         async with _resolver(fake) as rig:
-            assert rig.resolver.refresh(make_query(), deadline=rig.now() + LONG)
-            assert not rig.resolver.refresh(make_query(), deadline=rig.now() + LONG)
+            assert rig.resolver.refresh(make_query(), deadline=rig.now() + LONG, purpose=Purpose.REVALIDATION)
+            assert not rig.resolver.refresh(make_query(), deadline=rig.now() + LONG, purpose=Purpose.REVALIDATION)
             assert isinstance(await rig.ask(), Answer)
             assert len(rig.learnt) == 1
         assert fake.asked == 1
@@ -198,7 +198,9 @@ class TestPromisesToAnUpstream:
             outcomes = await rig.ask_many(20)
             await rig.ask_many(20)
             for number in range(20):
-                rig.resolver.refresh(make_query(f"fresh{number}.example."), deadline=rig.now() + 1)
+                rig.resolver.refresh(
+                    make_query(f"fresh{number}.example."), deadline=rig.now() + 1, purpose=Purpose.REVALIDATION
+                )
             await asyncio.sleep(0.05)
         assert 1 <= fake.asked <= 7
         assert UpstreamFailure(Reason.BUDGET_SPENT) in outcomes

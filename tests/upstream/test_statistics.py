@@ -8,6 +8,7 @@ from dohproxy.config.schema import ResolverConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.results import Result
+from dohproxy.verdict import Purpose
 from tests.fakes import upstream as fakes
 from tests.fakes.upstream import FakeUpstream, make_query
 
@@ -46,7 +47,9 @@ async def test_what_is_under_way_is_seen() -> None:
         resolver = Resolver(upstreams, ResolverConfig(), lambda *_: None, tasks, time.monotonic, rng)
         waiting = [tasks.create_task(resolver.ask(make_query(), deadline=time.monotonic() + 10)) for _ in range(3)]
         await fake.wait_asked()
-        assert not resolver.refresh(make_query("other.example."), deadline=time.monotonic() + 10)
+        assert not resolver.refresh(
+            make_query("other.example."), deadline=time.monotonic() + 10, purpose=Purpose.REVALIDATION
+        )
         await resolver.ask(make_query("other.example."), deadline=time.monotonic() + 10)
         statistics = resolver.statistics(time.monotonic())
         await resolver.close()
