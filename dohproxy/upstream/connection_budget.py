@@ -83,13 +83,14 @@ class ConnectionBudget:
         self._paused_until = -math.inf
 
     def failed(self, now: float, *, nobody_listens: bool) -> None:
-        """A connection did not come to be, or ended without an answer: wait before the next one, twice as long each
-        time."""
+        """A connection did not come to be, or ended without an answer: after a second time in a row wait before the
+        next one, twice as long each time."""
         self.is_turned_away = not nobody_listens
-        longest = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2.0**self._failures)
+        longest = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2.0 ** (self._failures - 1))
         # Above this the power means nothing any more and would grow without bound.
         self._failures = min(self._failures + 1, 8)
-        self._paused_until = now + longest * (1 - JITTER * self._draw())
+        if self._failures > 1:
+            self._paused_until = now + longest * (1 - JITTER * self._draw())
 
     def cut(self, now: float) -> None:
         """A connection was closed under our queries: after three, keep to a single one for the next ten minutes."""

@@ -144,6 +144,9 @@ class StreamTransport:
                     server_hostname=name_to_verify(self._address) if encrypted else None,
                     ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
                 )
+        except ssl.SSLError:
+            # Its numbers are OpenSSL's, and mean something else than those of the system.
+            connection.end(Result.UNREACHABLE)
         except ConnectionRefusedError as error:
             self._is_refused = True
             connection.end(result_of(error))
