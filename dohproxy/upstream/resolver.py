@@ -19,7 +19,7 @@ from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.flight import Flights
 from dohproxy.upstream.outages import is_path_gone
-from dohproxy.upstream.probe import PROBE, PROBE_SECONDS, probe_ending
+from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.results import Result, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.signals import zone_of
