@@ -86,6 +86,16 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         ("max_connections", "Connections allowed.", [(u.name, u.most_connections) for u in upstreams]),
         ("score_seconds", "Smoothed round trip.", [(u.name, u.score_seconds) for u in upstreams]),
         (
+            "checks_case",
+            "1 while replies over UDP must repeat the drawn case of the name.",
+            [(u.name, float(u.defences.checks_case)) for u in upstreams],
+        ),
+        (
+            "checks_cookies",
+            "1 while replies over UDP must return our cookie.",
+            [(u.name, float(u.defences.checks_cookies)) for u in upstreams],
+        ),
+        (
             "up",
             "1 while it is asked, 0 while its breaker is open.",
             [(u.name, float(u.breaker is not BreakerState.OPEN)) for u in upstreams],
@@ -97,6 +107,18 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         "Datagrams and frames that answered no query of ours.",
         ("upstream",),
         [((u.name,), u.ignored_packets) for u in upstreams],
+    )
+    yield labelled_counter(
+        "dohproxy_upstream_wrong_case",
+        "Replies ignored for the name in another case than we drew.",
+        ("upstream",),
+        [((u.name,), u.defences.wrong_case) for u in upstreams],
+    )
+    yield labelled_counter(
+        "dohproxy_upstream_wrong_cookie",
+        "Replies ignored for a cookie that is wrong or missing.",
+        ("upstream",),
+        [((u.name,), u.defences.wrong_cookie) for u in upstreams],
     )
     yield gauge("dohproxy_fetches", "Different questions under way.", resolver.fetches)
     yield gauge("dohproxy_max_fetches", "Different questions that may be under way.", resolver.most_fetches)

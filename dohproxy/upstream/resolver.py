@@ -194,4 +194,5 @@ class _Upstream:
             breaker=self.standing.breaker.state(now),
             score_seconds=self.standing.round_trip.seconds(now),
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
+            defences=self.udp.defences.statistics(now),
         )

@@ -69,7 +69,7 @@ class Standing:
         self.budget.release()
         self.sends[result] += 1
         match result:
-            case Result.ANSWERED | Result.TRUNCATED:
+            case Result.ANSWERED | Result.TRUNCATED | Result.BAD_COOKIE:
                 self.breaker.heard(now)
                 self.round_trip.learn(now - sent_at, now)
             case Result.FAILED | Result.UNUSABLE:
@@ -79,7 +79,7 @@ class Standing:
                 self._failed(TIMEOUT_WEIGHT, sent_at, now)
             case Result.UNREACHABLE:
                 self._failed(UNREACHABLE_WEIGHT, sent_at, now)
-            case Result.LOST | Result.UNSENT | Result.ABANDONED:
+            case Result.UNPROVEN | Result.LOST | Result.UNSENT | Result.ABANDONED:
                 self.breaker.unresolved(sent_at=sent_at)
 
     def _failed(self, weight: int, sent_at: float, now: float) -> None:

@@ -8,6 +8,7 @@ from dohproxy.config.schema import ResolverConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.results import Result
+from dohproxy.upstream.statistics import DefenceStatistics
 from dohproxy.verdict import Purpose
 from tests.fakes import upstream as fakes
 from tests.fakes.upstream import FakeUpstream, make_query
@@ -35,6 +36,7 @@ async def test_every_figure_follows_what_happened() -> None:
     assert upstream.breaker is BreakerState.CLOSED
     assert upstream.score_seconds > 0
     assert upstream.ignored_packets == 1
+    assert upstream.defences == DefenceStatistics(0, 0, checks_case=False, checks_cookies=False)
     assert (statistics.fetches, statistics.most_fetches, statistics.waiters) == (0, 5, 0)
     assert (statistics.refused_waiters, statistics.refused_fetches) == (0, 0)
 
