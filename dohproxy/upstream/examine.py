@@ -130,8 +130,12 @@ def _facts(seen: Observation, now: float) -> Iterator[tuple[str, str]]:
     if seen.reply is None:
         return
     answer, edns = seen.reply.answer, seen.reply.edns
-    yield "answer", _rcode(answer) if not answer.truncated else "cut (TC), to be asked again over TCP"
-    if not answer.truncated:
+    if answer.truncated:
+        yield "answer", "cut (TC), to be asked again over TCP"
+    elif answer.rcode == Rcode.BADCOOKIE:
+        yield "answer", "BADCOOKIE: it wants its own cookie first, with which the service would ask again"
+    else:
+        yield "answer", _rcode(answer)
         yield "DNSSEC", _dnssec(seen, answer)
     yield "EDNS", "none: answers over 512 bytes need TCP, and no DNSSEC" if edns is None else _edns(edns.payload_bytes)
     yield "padding", _padding(seen.reply)

@@ -92,6 +92,11 @@ FACTS = {
         "answer",
         "cut (TC), to be asked again over TCP",
     ),
+    "an answer to come": (
+        replace(GOOD, reply=_reply(rcode=23)),
+        "answer",
+        "BADCOOKIE: it wants its own cookie first, with which the service would ask again",
+    ),
     "validation that is not believed": (
         GOOD,
         "DNSSEC",
@@ -143,6 +148,11 @@ FACTS = {
 @pytest.mark.parametrize(("seen", "label", "text"), FACTS.values(), ids=FACTS)
 def test_what_is_so_is_told(seen: Observation, label: str, text: str) -> None:
     assert _facts(seen)[label] == text
+
+
+@pytest.mark.parametrize("reply", [_reply(rcode=23), _reply(flags=m.QR | m.TC)], ids=["BADCOOKIE", "TC"])
+def test_of_an_answer_that_is_to_come_nothing_is_said_about_validation(reply: UpstreamReply) -> None:
+    assert "DNSSEC" not in _facts(replace(GOOD, reply=reply))
 
 
 def test_without_a_reply_only_the_way_is_told() -> None:
