@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cryptography import x509
-
 from dohproxy.config.schema import UpstreamConfig
 from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
-from dohproxy.upstream.examine import Observation, TlsSeen, Trouble
+from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
-from dohproxy.upstream.transports.tls import make_context, name_to_verify
+from dohproxy.upstream.transports.tls import make_context, name_to_verify, read_certificate
 from dohproxy.wire.answer import is_reply_to, parse_reply, repeats_case
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
@@ -255,20 +253,5 @@ def _failed_tls(error: ssl.SSLError) -> _Failed:
 
 def _tls_seen(writer: asyncio.StreamWriter) -> TlsSeen:
     shown = writer.get_extra_info("ssl_object")
-    try:
-        certificate = x509.load_der_x509_certificate(shown.getpeercert(binary_form=True))
-        names, not_after = _names_in(certificate), certificate.not_valid_after_utc.timestamp()
-    except (TypeError, ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return TlsSeen(shown.version(), (), None)
+    names, not_after = read_certificate(shown.getpeercert(binary_form=True) or b"")
     return TlsSeen(shown.version(), names, not_after)
-
-
-def _names_in(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return (
-        *found.get_values_for_type(x509.DNSName),
-        *(str(address) for address in found.get_values_for_type(x509.IPAddress)),
-    )

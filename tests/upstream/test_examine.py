@@ -6,7 +6,8 @@ import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import UpstreamConfig
-from dohproxy.upstream.examine import ERROR_NAMES, Observation, Report, TlsSeen, Trouble, has_signatures, render, report
+from dohproxy.upstream.examine import ERROR_NAMES, Report, has_signatures, render, report
+from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.probe import probe_query
 from dohproxy.wire.answer import UpstreamReply, parse_answer, parse_reply
 from tests.wire import messages as m

@@ -15,7 +15,7 @@ import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import UpstreamConfig
-from dohproxy.upstream.examine import Observation, Trouble
+from dohproxy.upstream.observation import Observation, Trouble
 from dohproxy.upstream.probe import probe_all, probe_query
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.wire.name import from_text

@@ -14,7 +14,6 @@ from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
-from dohproxy.upstream.results import Result
 from dohproxy.verdict import Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -272,67 +271,6 @@ class TestTruncation:
         fake = FakeUpstream(udp=[fakes.TRUNCATED], stream=[fakes.TRUNCATED])
         async with _resolver(fake, transport=transport) as rig:
             assert await rig.ask() == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
-
-
-class TestForgery:
-    async def _establish(self, rig: Rig) -> None:
-        for number in range(3):
-            assert isinstance(await rig.ask(make_query(f"establish{number}.example.")), Answer)
-
-    async def test_a_reply_in_another_case_never_drives_us_to_another_upstream(self) -> None:
-        first = FakeUpstream(udp=[fakes.ANSWER, fakes.ANSWER, fakes.ANSWER, fakes.LOWER_CASE.then(fakes.ANSWER)])
-        second = FakeUpstream()
-        async with _resolver(first, second) as rig:
-            await self._establish(rig)
-            assert isinstance(await rig.ask(make_query("www.example.")), Answer)
-            defences = rig.resolver.statistics(rig.now()).upstreams[0].defences
-        assert (defences.checks_case, defences.wrong_case, defences.wrong_cookie) == (True, 1, 0)
-        assert (first.asked, second.asked) == (4, 0)
-
-    async def test_a_reply_without_the_cookie_never_drives_us_to_another_upstream(self) -> None:
-        cookie = fakes.COOKIE
-        first = FakeUpstream(udp=[cookie, cookie, cookie, fakes.ANSWER.then(fakes.WRONG_COOKIE).then(cookie)])
-        second = FakeUpstream()
-        async with _resolver(first, second) as rig:
-            await self._establish(rig)
-            assert isinstance(await rig.ask(make_query("www.example.")), Answer)
-            defences = rig.resolver.statistics(rig.now()).upstreams[0].defences
-        assert (defences.checks_cookies, defences.wrong_case, defences.wrong_cookie) == (True, 0, 2)
-        assert (first.asked, second.asked) == (4, 0)
-
-    @pytest.mark.parametrize(
-        ("before", "after"),
-        [
-            pytest.param(fakes.ANSWER, fakes.LOWER_CASE, id="case"),
-            pytest.param(fakes.COOKIE, fakes.ANSWER, id="cookies"),
-        ],
-    )
-    async def test_an_upstream_that_changes_its_ways_costs_time_and_no_answer(self, before: Act, after: Act) -> None:
-        fake = FakeUpstream(udp=[before, before, before, after])
-        async with _resolver(fake, settings=ResolverConfig(attempt_seconds=0.3)) as rig:
-            await self._establish(rig)
-            for number in range(6):
-                assert isinstance(await rig.ask(make_query(f"changed{number}.example.")), Answer)
-            upstream = rig.resolver.statistics(rig.now()).upstreams[0]
-        assert upstream.sends[Result.UNPROVEN] == 4
-        assert upstream.breaker is BreakerState.CLOSED
-        assert len(fake.asked_over_stream) == 4
-
-    async def test_a_bad_cookie_costs_one_send_more(self) -> None:
-        fake = FakeUpstream(udp=[fakes.BAD_COOKIE, fakes.COOKIE])
-        async with _resolver(fake) as rig:
-            assert isinstance(await rig.ask(), Answer)
-            sends = rig.resolver.statistics(rig.now()).upstreams[0].sends
-        assert (sends[Result.BAD_COOKIE], sends[Result.ANSWERED]) == (1, 1)
-        first, second = (fakes.cookie_of(wire) for wire in fake.asked_over_udp)
-        assert second == first + fakes.SERVER_COOKIE
-
-    async def test_an_upstream_that_likes_no_cookie_at_all_is_asked_over_tcp(self) -> None:
-        fake = FakeUpstream(udp=[fakes.BAD_COOKIE])
-        async with _resolver(fake) as rig:
-            assert isinstance(await rig.ask(), Answer)
-        assert (len(fake.asked_over_udp), len(fake.asked_over_stream)) == (2, 1)
-        assert fakes.cookie_of(fake.asked_over_stream[0]) == b""
 
 
 class TestComingAndGoing:
