@@ -13,10 +13,10 @@ PROOFS_TO_ESTABLISH: Final = 3
 """Replies in a row that show the habit. One could be chance: a name that an upstream happens to have in our case."""
 SUSPICION_OF_A_MISS: Final = 16
 SUSPICION_TO_GIVE_UP: Final = 64
-"""A wait that brought no reply with the habit, only such without it, adds 16; a reply with it takes one away. So four
-such waits end it, or fewer than one in 17 for ever none. A forger who wants that has to guess port and ID (2^30 packets
-on average) within one wait, four times, while the upstream answers fewer than 16 other questions in between; what is
-won is no more than what we lived without before."""
+"""A wait that brought replies, but none with the habit, adds 16; a reply with it takes one away. So four such waits in
+a row end it, and one in 17 can go on for ever. A forger who wants that has to guess port and ID (2^30 packets on
+average) within one wait, four times for four names, while the upstream itself misses those waits and answers fewer than
+16 other questions in between; what is won is no more than what nobody would have had to guess before."""
 PAUSE_SECONDS: Final = 3600.0
 """Until a habit that was given up is looked for again: what it costs to be wrong is one slow question an hour."""
 
