@@ -75,6 +75,11 @@ class UpstreamAddress:
     port: int
     verify_name: str | None = None
 
+    @property
+    def is_open_path(self) -> bool:
+        """Whether somebody on the way could change what passes: neither TLS nor this machine itself."""
+        return self.transport != "tls" and not ip_address(self.host).is_loopback
+
     def __str__(self) -> str:
         port = "" if self.port == DEFAULT_PORTS[self.transport] else f":{self.port}"
         name = "" if self.verify_name is None else f"#{self.verify_name}"

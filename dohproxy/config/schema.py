@@ -23,7 +23,7 @@ from dohproxy.config.addresses import (
     parse_upstream,
     parse_url_path,
 )
-from dohproxy.config.keys import Choice, Integer, Number, Text, TextList
+from dohproxy.config.keys import Choice, Integer, Number, Switch, Text, TextList
 from dohproxy.config.presets import ASSOCIATIVE, parse_group, parse_upstream_name
 
 AddressSource = Literal["connection", "proxy-protocol", "x-forwarded-for", "forwarded"]
@@ -748,6 +748,13 @@ class UpstreamConfig:
             " and Unbound 30).",
         ),
     ] = 20
+    validates: Annotated[
+        bool,
+        Switch(
+            "You trust it to validate DNSSEC: clients are told that an answer is authentic (AD) when it says so. Of"
+            " effect only over tls:// or to this machine; elsewhere anybody on the way could set that bit."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dohproxy.policy.gate import GateStatistics
 from dohproxy.policy.limits import LimitStatistics
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.statistics import ResolverStatistics
-from dohproxy.upstream.turnstile import TurnStatistics
+from dohproxy.upstream.turns import TurnStatistics
 
 
 def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
@@ -102,6 +102,16 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         ("max_connections", "Connections allowed.", [(u.name, u.most_connections) for u in upstreams]),
         ("score_seconds", "Smoothed round trip.", [(u.name, u.score_seconds) for u in upstreams]),
         (
+            "checks_case",
+            "1 while replies over UDP must repeat the drawn case of the name.",
+            [(u.name, float(u.defences.checks_case)) for u in upstreams],
+        ),
+        (
+            "checks_cookies",
+            "1 while replies over UDP must return our cookie.",
+            [(u.name, float(u.defences.checks_cookies)) for u in upstreams],
+        ),
+        (
             "up",
             "1 while it is asked, 0 while its breaker is open.",
             [(u.name, float(u.breaker is not BreakerState.OPEN)) for u in upstreams],
@@ -127,6 +137,18 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         [((u.name,), u.probes) for u in upstreams],
     )
     yield from _turn_metrics(resolver.turns)
+    yield labelled_counter(
+        "dohproxy_upstream_wrong_case",
+        "Replies ignored for the name in another case than we drew.",
+        ("upstream",),
+        [((u.name,), u.defences.wrong_case) for u in upstreams],
+    )
+    yield labelled_counter(
+        "dohproxy_upstream_wrong_cookie",
+        "Replies ignored for a cookie that is wrong or missing.",
+        ("upstream",),
+        [((u.name,), u.defences.wrong_cookie) for u in upstreams],
+    )
     yield gauge("dohproxy_fetches", "Different questions under way.", resolver.fetches)
     yield gauge("dohproxy_max_fetches", "Different questions that may be under way.", resolver.most_fetches)
     yield gauge("dohproxy_fetch_waiters", "Clients waiting for a fetch.", resolver.waiters)

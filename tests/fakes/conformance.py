@@ -91,6 +91,8 @@ def resolve_over_stream(wire: bytes) -> Sequence[bytes]:
         return []
     reply = dns.message.make_response(query, recursion_available=True)
     _answer(reply, label, asked)
+    if label == "options":
+        _say_options(reply, query)
     return [reply.to_wire(max_size=65_535)]
 
 
@@ -145,11 +147,11 @@ def _say_authentic(reply: dns.message.Message, asked: dns.rrset.RRset) -> None:
     _say_records(reply, asked)
 
 
-def _say_options(reply: dns.message.Message, asked: dns.rrset.RRset) -> None:
-    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, 16 * b"c")
+def _say_options(reply: dns.message.Message, query: dns.message.Message) -> None:
+    clients = [option.to_wire() or b"" for option in query.options if option.otype == dns.edns.OptionType.COOKIE]
+    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"".join(clients)[:8] + 16 * b"s")
     keepalive = dns.edns.GenericOption(dns.edns.OptionType.make(11), b"\x00\x64")
-    reply.use_edns(0, options=[cookie, keepalive])
-    _say_records(reply, asked)
+    reply.use_edns(0, options=[cookie, keepalive, dns.edns.ECSOption("198.51.100.0", 24, 24)])
 
 
 def _say_explained(rcode: dns.rcode.Rcode, code: dns.edns.EDECode) -> Rule:
@@ -171,7 +173,6 @@ _RULES: dict[str, Rule] = {
     "chain": _say_chain,
     "large": _say_much,
     "authentic": _say_authentic,
-    "options": _say_options,
 }
 """What the first label of a name makes of a question about it; "silent" has no reply at all."""
 
@@ -253,7 +254,7 @@ class Setup:
         )
     )
     """Without the upstreams, which are the made-up ones."""
-    upstream_keys: dict[str, object] = field(default_factory=dict)
+    upstream_keys: dict[str, object] = field(default_factory=lambda: {"validates": True})
     """Keys of the upstream's section that differ from an ample budget."""
     deaf: bool = False
     """Nobody is at the upstream's port."""

@@ -10,8 +10,8 @@ from dohproxy.observability.sources import admission_metrics, cache_metrics, res
 from dohproxy.policy.identity import Identities
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
-from dohproxy.upstream.turnstile import TurnStatistics
+from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
+from dohproxy.upstream.turns import TurnStatistics
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
 TURNS = TurnStatistics(waiting=2, places=15, served=30, evicted=4, refused=5, given_up=6)
@@ -27,7 +27,8 @@ def _samples(metrics: list[Metric]) -> Samples:
 
 def _upstream(name: str, breaker: BreakerState = BreakerState.CLOSED) -> UpstreamStatistics:
     sends = {result: number for number, result in enumerate(Result)}
-    return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 0.5, 6, 1, 2, breaker, None, 8, 0.012, 7)
+    defences = DefenceStatistics(5, 4, checks_case=True, checks_cookies=False)
+    return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 0.5, 6, 1, 2, breaker, None, 8, 0.012, 7, defences)
 
 
 @pytest.fixture
@@ -72,6 +73,17 @@ def test_signs_of_throttling_and_probes_are_counted(resolver: Samples, name: str
 def test_sends_are_told_by_how_they_ended(resolver: Samples) -> None:
     told = {labels: value for (name, labels), value in resolver.items() if name == "dohproxy_upstream_sends_total"}
     assert told == {(name, result.value): number for name in ("ns0", "ns1") for number, result in enumerate(Result)}
+
+
+def test_what_replies_over_udp_must_show_stands_beside_what_did_not(resolver: Samples) -> None:
+    for metric, figure in {
+        "dohproxy_upstream_ignored_packets_total": 7,
+        "dohproxy_upstream_wrong_case_total": 5,
+        "dohproxy_upstream_wrong_cookie_total": 4,
+        "dohproxy_upstream_checks_case": 1,
+        "dohproxy_upstream_checks_cookies": 0,
+    }.items():
+        assert resolver[metric, ("ns0",)] == figure
 
 
 def test_an_upstream_whose_breaker_is_open_is_down(resolver: Samples) -> None:
