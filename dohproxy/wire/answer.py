@@ -28,6 +28,7 @@ from dohproxy.wire.numbers import (
     Rcode,
 )
 from dohproxy.wire.query import Query
+from dohproxy.wire.upstream_query import upstream_question
 
 MOST_RECORDS: Final = 512
 """Records in all sections together. BIND stops at 100 of one type and name (CVE-2024-1737); real answers have
@@ -131,7 +132,7 @@ def parse_answer(wire: bytes, query: Query) -> Answer:
     if sum(counts) > MOST_RECORDS:
         raise Malformed(Fault.TOO_MANY_RECORDS)
     start = question_name_end(wire) + 4
-    if not _is_same_question(wire[HEADER_BYTES:start], query.question):
+    if not _is_same_question(wire[HEADER_BYTES:start], upstream_question(query)):
         raise Malformed(Fault.OTHER_QUESTION)
     if flags & TC:
         # Cut anywhere, also within a record: there is nothing to read, only to ask again over TCP.
