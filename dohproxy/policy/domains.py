@@ -15,8 +15,8 @@ What one domain is:
 - By the public suffix list, so that customers of one company are not limited for each other. As `<random>.github.io`
   would be a new domain each time, failures count against `github.io` too, which may have eight times as many.
 - In the reverse zones, what a network operator is usually given: an IPv4 /16, an IPv6 /32.
-- All names under top-level domains that do not exist are one domain, the root's. Only those who validate come here
-  with such names: see `undelegated`.
+- All names under top-level domains that do not exist are one domain. Only those who validate come here with such
+  names: see `undelegated`.
 
 Random names directly below a registry's suffix, such as .com, are met by none of this: to refuse what is new there
 would be to refuse all that is new. The clients' miss limits hold, and the upstream's budget.
@@ -45,7 +45,8 @@ burst, unshared, and one client's quarter do not make a whole."""
 _REVERSE_UNITS: Final = {from_text("in-addr.arpa"): 4, from_text("ip6.arpa"): 10}
 """The labels of one unit, its zone's included: two bytes of an IPv4 address, eight nibbles of an IPv6 address."""
 _ARPA: Final = from_text("arpa")
-_ROOT: Final = b"\x00"
+_NO_DOMAIN: Final = b""
+"""Stands for all names under no top-level domain; no name on the wire is empty."""
 
 
 class DomainBound(StrEnum):
@@ -174,7 +175,7 @@ def domains_of(qname: bytes, suffixes: PublicSuffixes) -> tuple[bytes, bytes]:
     """Return the lower-case wire name that stands for all that is limited together with `qname`, and the domain of
     whoever runs the private suffix above it, which is the same where there is no such suffix."""
     if not suffixes.is_delegated(qname):
-        return _ROOT, _ROOT
+        return _NO_DOMAIN, _NO_DOMAIN
     unit = _reverse_unit(qname) if qname.endswith(_ARPA) else None
     if unit is not None:
         return unit, unit
