@@ -16,6 +16,7 @@ from tests.wire.strategies import deterministic, qnames
 
 AAAA = 28
 RANDOM = "aB3dE9"
+LETTERS = ("abcdef", "000000", "ZYXWVU")
 HTTPS_PROBE = f"{RANDOM}-dnsohttps-ds.metric.gstatic.com"
 
 
@@ -54,9 +55,6 @@ def test_each_type_and_each_set_of_bits_has_a_key_of_its_own(qtype: int, flags: 
     probes = Probes()
     keys = {probes.absorb(ask(f"{name}-dnsotls-ds.metric.gstatic.com", qtype, flags=flags)).key for name in LETTERS}
     assert keys == {ask("000000-dnsotls-ds.metric.gstatic.com", qtype, flags=flags).key}
-
-
-LETTERS = ("abcdef", "000000", "ZYXWVU")
 
 
 @pytest.mark.parametrize(
