@@ -142,6 +142,11 @@ def parse_host_name(text: str) -> str:
     return name
 
 
+def parse_domain(text: str, _directory: Path) -> str:
+    """Read the name of a domain, in lower case."""
+    return parse_host_name(text)
+
+
 def parse_public_name(text: str, _directory: Path) -> str:
     """Read the name clients know the service by: a host name, or an address without brackets."""
     try:

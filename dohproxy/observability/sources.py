@@ -1,14 +1,16 @@
 """The owners' snapshots as metrics: cache, limiter, upstreams. Each bound stands beside what fills it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import Metric
 
 from dohproxy.cache import CacheStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
 from dohproxy.policy.admission import AdmissionStatistics
+from dohproxy.policy.domains import DomainStatistics
 from dohproxy.policy.gate import GateStatistics
 from dohproxy.policy.limits import LimitStatistics
+from dohproxy.policy.probes import Probe
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.statistics import ResolverStatistics
 from dohproxy.upstream.turns import TurnStatistics
@@ -56,6 +58,24 @@ def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_seniority_table_fill", "Share of the seniority table's slots in use.", priorities.fill)
     yield gauge("dohproxy_miss_places_taken", "Misses being resolved.", admission.places_taken)
     yield gauge("dohproxy_miss_places", "Misses that may be resolved at once.", admission.places)
+
+
+def domain_metrics(domains: DomainStatistics) -> Iterator[Metric]:
+    """Yield the figures of the limits on single domains."""
+    yield counter("dohproxy_domain_admitted", "Misses that their domain's limit let through.", domains.admitted)
+    refused = [((bound.value,), float(count)) for bound, count in domains.refused.items()]
+    text = "Misses not asked for because of their domain, by what it was over."
+    yield labelled_counter("dohproxy_domain_limited", text, ("bound",), refused)
+    yield counter("dohproxy_domain_fetches", "Fetches charged to their domain.", domains.fetches)
+    yield counter("dohproxy_domain_failures", "Of these, those that came to nothing.", domains.failures)
+    fills = (("misses", domains.misses_fill), ("failures", domains.failures_fill))
+    yield labelled_gauge("dohproxy_domain_table_fill", "Share of a table's slots in use.", "table", fills)
+
+
+def probe_metrics(probes: Mapping[Probe, int]) -> Iterator[Metric]:
+    """Yield how many health probes of clients came."""
+    counts = [((probe.value,), float(count)) for probe, count in probes.items()]
+    yield labelled_counter("dohproxy_probes", "Health probes of clients, by the name asked for.", ("probe",), counts)
 
 
 def gate_metrics(gate: GateStatistics) -> Iterator[Metric]:

@@ -29,6 +29,7 @@ from dohproxy.wire.numbers import (
     Rcode,
 )
 from dohproxy.wire.query import Query
+from dohproxy.wire.upstream_query import upstream_question
 
 MOST_RECORDS: Final = 512
 """Records in all sections together. BIND stops at 100 of one type and name (CVE-2024-1737); real answers have
@@ -152,7 +153,7 @@ def parse_reply(wire: bytes, query: Query) -> UpstreamReply:
     if sum(counts) > MOST_RECORDS:
         raise Malformed(Fault.TOO_MANY_RECORDS)
     start = question_name_end(wire) + 4
-    if not _is_same_question(wire[HEADER_BYTES:start], query.question):
+    if not _is_same_question(wire[HEADER_BYTES:start], upstream_question(query)):
         raise Malformed(Fault.OTHER_QUESTION)
     survey = _Survey(wire, start, query.qtype)
     if flags & TC:

@@ -154,6 +154,16 @@ def vary_case(qname: bytes, noise: bytes) -> bytes:
     return (int.from_bytes(qname) ^ to_upper).to_bytes(len(qname))
 
 
+def label_offsets(qname: bytes) -> list[int]:
+    """Return where each label of a wire name (uncompressed, checked) begins, the root label left out."""
+    offsets: list[int] = []
+    offset = 0
+    while length := qname[offset]:
+        offsets.append(offset)
+        offset += length + 1
+    return offsets
+
+
 def from_text(text: str) -> bytes:
     """Return the lower-case wire form of a plain ASCII host name such as "example.net."; for constants."""
     wire = b"".join(bytes([len(label)]) + label.encode("ascii") for label in text.lower().split(".") if label)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.config import Config, ConfigError, Problem, TlsConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.config import Config, ConfigError, NamesConfig, Problem, TlsConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.config.files import MAX_FILE_BYTES, check_files, load
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
@@ -18,6 +18,11 @@ def problem_of(path: Path) -> Problem:
         load(path)
     (problem,) = caught.value.problems
     return problem
+
+
+def with_list(path: Path) -> Config:
+    upstreams = (UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53)),)
+    return Config(upstreams, names=NamesConfig(public_suffix_file=path))
 
 
 def with_tls(directory: Path) -> Config:
@@ -116,3 +121,22 @@ def test_swapped_files_are_recognised(tmp_path: Path) -> None:
     (tmp_path / "privkey.pem").write_bytes(CERTIFICATE)
     sentences = [problem.sentence for problem in check_files(with_tls(tmp_path))]
     assert ["swapped?" in sentence for sentence in sentences] == [True, True]
+
+
+def test_a_list_of_public_suffixes_in_place_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "public_suffix_list.dat"
+    path.write_text("// ===BEGIN ICANN DOMAINS===\ncom\n")
+    assert check_files(with_list(path)) == ()
+
+
+def test_an_absent_list_of_public_suffixes_is_told(tmp_path: Path) -> None:
+    (problem,) = check_files(with_list(tmp_path / "absent.dat"))
+    assert problem.path == "names.public_suffix_file"
+    assert problem.sentence.startswith(f"names {tmp_path}/absent.dat, which does not exist.")
+
+
+def test_another_file_in_place_of_the_list_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text("<html>404</html>")
+    (problem,) = check_files(with_list(path))
+    assert "is no public suffix list" in problem.sentence

@@ -29,7 +29,15 @@ import dns.rrset
 import uvloop
 
 from dohproxy.app import SECRET_BYTES, Core, build_core, clock, http2_limits
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig, default_config
+from dohproxy.config import (
+    Config,
+    ConnectionsConfig,
+    LimitsConfig,
+    ListenAddress,
+    NamesConfig,
+    UpstreamConfig,
+    default_config,
+)
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
@@ -74,6 +82,14 @@ AMPLE = LimitsConfig(
     total_requests_burst=10_000_000,
 )
 """No test is refused for the number of tests before it."""
+ANY_NAME = NamesConfig(
+    answer_undelegated=False,
+    domain_misses_per_second=100_000,
+    domain_misses_burst=1_000_000,
+    domain_failures_per_second=100_000,
+    domain_failures_burst=1_000_000,
+)
+"""Nor for the names in them; the made-up Internet has top-level domains that no list knows."""
 
 Value = TypeVar("Value")
 Rule = Callable[[dns.message.Message, dns.rrset.RRset], None]
@@ -250,6 +266,7 @@ class Setup:
         default_factory=lambda: replace(
             default_config((UpstreamConfig("none", UpstreamAddress("udp", LOOPBACK, 9)),)),
             limits=AMPLE,
+            names=ANY_NAME,
             connections=ConnectionsConfig(max_requests=1_000_000),
         )
     )

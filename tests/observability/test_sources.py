@@ -6,8 +6,16 @@ from prometheus_client.core import Metric
 from dohproxy.app import build_admission
 from dohproxy.cache import Cache, CacheStatistics
 from dohproxy.config import CacheConfig, LimitsConfig, UpstreamAddress, UpstreamConfig
-from dohproxy.observability.sources import admission_metrics, cache_metrics, resolver_metrics
+from dohproxy.observability.sources import (
+    admission_metrics,
+    cache_metrics,
+    domain_metrics,
+    probe_metrics,
+    resolver_metrics,
+)
+from dohproxy.policy.domains import DomainBound, DomainStatistics
 from dohproxy.policy.identity import Identities
+from dohproxy.policy.probes import Probe
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
@@ -127,3 +135,21 @@ def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:
     kinds = {labels: value for (name, labels), value in samples.items() if name == "dohproxy_miss_priorities_total"}
     assert kinds == {("member",): 0, ("settled",): 0, ("newcomer",): 12, ("over_fair_share",): 2}
     assert 0 <= samples["dohproxy_seniority_table_fill", ()] <= 1
+
+
+def test_the_limit_on_domains_tells_what_it_did_and_how_full_its_tables_are() -> None:
+    refused = {bound: number for number, bound in enumerate(DomainBound)}
+    expected: Samples = {
+        ("dohproxy_domain_admitted_total", ()): 7,
+        **{("dohproxy_domain_limited_total", (bound.value,)): number for bound, number in refused.items()},
+        ("dohproxy_domain_fetches_total", ()): 6,
+        ("dohproxy_domain_failures_total", ()): 2,
+        ("dohproxy_domain_table_fill", ("misses",)): 0.5,
+        ("dohproxy_domain_table_fill", ("failures",)): 0.25,
+    }
+    assert _samples(list(domain_metrics(DomainStatistics(7, refused, 6, 2, 0.5, 0.25)))) == expected
+
+
+def test_probes_are_told_by_kind() -> None:
+    samples = _samples(list(probe_metrics(dict.fromkeys(Probe, 3))))
+    assert samples == {("dohproxy_probes_total", (probe.value,)): 3 for probe in Probe}

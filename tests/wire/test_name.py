@@ -12,6 +12,7 @@ from dohproxy.wire.name import (
     STEPS_OF_A_POINTER,
     NameWalker,
     from_text,
+    label_offsets,
     labels,
     letters_in,
     question_name_end,
@@ -174,6 +175,20 @@ def test_a_pointer_to_the_question_costs_nothing() -> None:
 def test_a_constant_name_becomes_lower_case_labels(text: str, wire: bytes, parts: list[bytes]) -> None:
     assert from_text(text) == wire
     assert labels(wire) == parts
+
+
+@pytest.mark.parametrize(
+    ("wire", "offsets"),
+    [
+        (m.ROOT, []),
+        (m.name("a.bc.def"), [0, 2, 5]),
+        (b"\x03a\x01b\x00", [0]),
+        (b"\x01a" * 127 + m.ROOT, [*range(0, 254, 2)]),
+    ],
+    ids=["the root", "three labels", "a length inside a label", "the most labels"],
+)
+def test_labels_begin_where_the_lengths_say(wire: bytes, offsets: list[int]) -> None:
+    assert label_offsets(wire) == offsets
 
 
 def test_pointers_reach_as_far_as_fourteen_bits() -> None:
