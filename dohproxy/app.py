@@ -18,8 +18,9 @@ from aiohttp import web
 from prometheus_client import ProcessCollector
 
 from dohproxy.cache import Cache
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig
+from dohproxy.config import CacheConfig, Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig
 from dohproxy.doh.request import RequestRules
+from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
@@ -30,6 +31,7 @@ from dohproxy.frontends.metrics_page import (
     IDLE_SECONDS,
     address_metrics,
     admin_application,
+    cache_file_metrics,
     certificate_metrics,
     connection_metrics,
     metrics_application,
@@ -205,10 +207,13 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             check_limits(http1)
             _add_sources(core, register, gate, peers, log_limit)
             runners = await _start_side_doors(side_doors, core)
+            cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
             background += _watch_certificate(config, tls, core.metrics, tasks)
             background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))
+            if cache_file is not None:
+                background.append(tasks.create_task(cache_file.save_forever(config.cache.snapshot_seconds)))
             background += [tasks.create_task(listener.accept_forever()) for listener in listeners]
             announce(tuple(_bound_address(one) for one in listening))
             await stop.wait()
@@ -218,6 +223,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             for task in background:
                 task.cancel()
             await core.resolver.close()
+            if cache_file is not None:
+                await cache_file.save_last()
             for runner in runners:
                 await runner.cleanup()
 
@@ -244,6 +251,18 @@ async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver
         tell(watch.news(clock()))
         resolver.tend()
         upstreams.look(resolver.statistics(clock()), clock(), time.time())
+
+
+async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
+    """Bring the cache back from its file, if it has one; return that. Without a warm cache every name is new."""
+    cache_file, is_warm = None, False
+    if rules.snapshot_file is not None:
+        cache_file = CacheFile(rules.snapshot_file, core.cache, clock)
+        core.metrics.add_source(lambda: cache_file_metrics(cache_file.statistics()))
+        is_warm = await cache_file.load()
+    if not is_warm:
+        core.resolver.begin_slowly()
+    return cache_file
 
 
 def _watch_certificate(

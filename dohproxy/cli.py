@@ -26,6 +26,7 @@ from dohproxy.config import (
     UpstreamAddress,
     UpstreamConfig,
     check_files,
+    check_snapshot,
     check_warnings,
     default_config,
     load,
@@ -197,13 +198,15 @@ def _parse_qname(text: str) -> bytes:
 def _checked(config: Config, *, is_strict: bool) -> Config:
     """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
 
-    A certificate that clients will refuse is an error if `is_strict`; see `certificate_problems`.
+    A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
+    `certificate_problems`, `check_snapshot`.
     """
     problems = check_files(config)
     if problems:
         raise ConfigError(problems)
     context_of(config.tls)
     problems, warnings = _check_certificate(config)
+    problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
     for warning in (*problems, *check_warnings(config), *warnings):

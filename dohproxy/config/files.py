@@ -1,5 +1,7 @@
 """The part of the configuration that touches the disk: the file itself, and the files it names."""
 
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +42,36 @@ def check_files(config: Config) -> tuple[Problem, ...]:
     if config.names.public_suffix_file is not None:
         problems.append(_check_list(config.names.public_suffix_file))
     return tuple(problem for problem in problems if problem is not None)
+
+
+def check_snapshot(config: Config) -> tuple[Problem, ...]:
+    """Return why the cache could not be kept in its file, if so. The service does without it all the same."""
+    path = config.cache.snapshot_file
+    if path is None:
+        return ()
+    directory = path.parent
+    if _is_directory(path):
+        why = f"names {path}, which is a directory"
+    elif not _is_directory(directory):
+        why = f"names {path}, and {directory} is no directory that this user can see"
+    elif not os.access(directory, os.W_OK | os.X_OK):
+        why = f"names {path}, and this user may not write to {directory}"
+    else:
+        return ()
+    return (
+        Problem(
+            "cache.snapshot_file",
+            f"{why}: the cache would be lost at each restart. Name a file in a directory of the service's user, as"
+            " StateDirectory= in its systemd unit makes one.",
+        ),
+    )
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _refuse(path: Path, sentence: str) -> ConfigError:

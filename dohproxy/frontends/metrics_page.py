@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.core import Metric
 
+from dohproxy.frontends.cache_file import CacheFileStatistics
 from dohproxy.frontends.certificate_watch import CertificateStatistics
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
 from dohproxy.frontends.suffix_watch import SuffixStatistics
@@ -70,6 +71,18 @@ def suffix_list_metrics(suffixes: SuffixStatistics) -> Iterator[Metric]:
         "1 if the file on the disk is in use, or none is configured; 0 if it was refused.",
         float(suffixes.last_succeeded),
     )
+
+
+def cache_file_metrics(file: CacheFileStatistics) -> Iterator[Metric]:
+    """Yield what came back from the last run, and whether the next one will find anything."""
+    yield gauge("dohproxy_cache_snapshot_restored", "Entries taken back at the start.", file.restored)
+    yield gauge("dohproxy_cache_snapshot_left_out", "Entries found at the start and not taken back.", file.left_out)
+    yield gauge(
+        "dohproxy_cache_snapshot_saved_at_seconds", "When it was last saved, in Unix time; 0: not yet.", file.saved_at
+    )
+    yield gauge("dohproxy_cache_snapshot_entries", "Entries last saved.", file.saved)
+    yield gauge("dohproxy_cache_snapshot_max_entries", "Entries that are saved at most.", file.most_entries)
+    yield counter("dohproxy_cache_snapshot_failures", "Snapshots that could not be saved.", file.save_failures)
 
 
 def metrics_application(registry: CollectorRegistry) -> web.Application:
