@@ -17,9 +17,9 @@ from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
 from dohproxy.http2.connection import Http2Connection
-from dohproxy.http2.events import Event, HeaderTooLarge, RequestReceived, StreamReset
 from dohproxy.http2.fields import RequestHead
 from dohproxy.http2.limits import Http2Limits
+from dohproxy.http2.response import Response
 from dohproxy.pipeline import Miss
 from dohproxy.verdict import Client, Door, Reason
 
@@ -55,7 +55,7 @@ class Http2Door(asyncio.Protocol):
         self._place = place
         self._client = server.peers.of_connection(packed)
         self._opened = self._idle_since = server.clock()
-        self._engine = Http2Connection(server.limits, self._opened)
+        self._engine = Http2Connection(server.limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._writing_since: float | None = None
@@ -90,8 +90,7 @@ class Http2Door(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and answer at once what can be."""
         now = self._server.clock()
-        for event in self._engine.receive(data, now):
-            self._handle(event, now)
+        self._engine.receive(data, now)
         self._idle_since = now
         if self._is_over(now):
             self._engine.go_away()
@@ -103,40 +102,46 @@ class Http2Door(asyncio.Protocol):
         register = self._server.register
         return register.draining or now - self._opened > register.limits.max_age_seconds
 
-    # --- Requests ---
+    # --- What the engine calls ---
 
-    def _handle(self, event: Event, now: float) -> None:
-        match event:
-            case RequestReceived():
-                self._begin(event, now)
-            case HeaderTooLarge(stream_id):
-                self._answer(stream_id, self._turn_away(Reason.HEADERS_TOO_LARGE))
-            case StreamReset(stream_id):
-                task = self._tasks.get(stream_id)
-                if task is None:
-                    self._engine.abandon(stream_id)
-                else:
-                    task.cancel()
-
-    def _begin(self, event: RequestReceived, now: float) -> None:
+    def on_request(self, stream_id: int, head: RequestHead, body: bytes | None) -> Response | None:
+        """Answer a request at once, or make it a task if it has to wait."""
         server = self._server
-        body = bytes(server.limits.max_body_bytes + 1) if event.body_too_large else event.body
-        client = self._client_of(event.head)
-        result = server.service.begin(read_head(event.head, body), client, Door.HTTP2, now)
+        now = server.clock()
+        if body is None:
+            body = bytes(server.limits.max_body_bytes + 1)
+        result = server.service.begin(read_head(head, body), self._client_of(head), Door.HTTP2, now)
         if isinstance(result, HttpResponse):
             if result.body:
                 self._engine.note_valid_request()
-            self._answer(event.stream_id, result)
-            return
+            return self._rendered(result)
         self._engine.note_valid_request()
-        task = server.tasks.create_task(self._resolve(event.stream_id, result))
-        self._tasks[event.stream_id] = task
-        task.add_done_callback(lambda _: self._end_task(event.stream_id, result))
+        task = server.tasks.create_task(self._resolve(stream_id, result))
+        self._tasks[stream_id] = task
+        task.add_done_callback(lambda _: self._end_task(stream_id, result))
+        return None
+
+    def on_large_header(self, stream_id: int) -> Response:
+        """Turn a request away."""
+        refusal = self._server.service.turn_away(
+            Reason.HEADERS_TOO_LARGE, self._client, Door.HTTP2, self._server.clock()
+        )
+        return self._rendered(refusal)
+
+    def on_reset(self, stream_id: int) -> None:
+        """Stop the work for an answer."""
+        task = self._tasks.get(stream_id)
+        if task is None:
+            self._engine.abandon(stream_id)
+        else:
+            task.cancel()
+
+    # --- Requests that wait ---
 
     async def _resolve(self, stream_id: int, miss: Miss) -> None:
         response = await self._server.service.resolve(miss)
         try:
-            self._answer(stream_id, response)
+            self._engine.respond(stream_id, self._rendered(response), self._server.clock())
             self._flush()
         except Exception:
             # What is raised here would end the task group, and with it the service.
@@ -152,16 +157,11 @@ class Http2Door(asyncio.Protocol):
         self._engine.abandon(stream_id)
         self._idle_since = self._server.clock()
 
-    def _answer(self, stream_id: int, response: HttpResponse) -> None:
-        fields = (
-            *response.fields,
-            ("content-length", str(len(response.body))),
-            ("date", rfc822_formatted_time()),
+    def _rendered(self, response: HttpResponse) -> Response:
+        date = ("date", rfc822_formatted_time())
+        return Response(
+            response.status, (*response.fields, ("content-length", str(len(response.body))), date), response.body
         )
-        self._engine.respond(stream_id, response.status, fields, response.body, self._server.clock())
-
-    def _turn_away(self, reason: Reason) -> HttpResponse:
-        return self._server.service.turn_away(reason, self._client, Door.HTTP2, self._server.clock())
 
     def _client_of(self, head: RequestHead) -> Client:
         """Return whom a request is from; behind a front proxy each may have another client."""

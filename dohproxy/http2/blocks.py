@@ -1,22 +1,47 @@
 """Header blocks as they come in: over one HEADERS frame and any CONTINUATION behind it (RFC 9113 section 4.3)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
+from dohproxy.http2.fields import RequestHead, read_head
 from dohproxy.http2.frames import END_HEADERS, END_STREAM, PADDED, PRIORITY_FLAG, STREAM_ID_MASK, without_padding
 from dohproxy.http2.hpack import Decoder, Field, TooLarge
 from dohproxy.http2.limits import Http2Limits
 
+MOST_KEPT_LISTS: Final = 8
+"""Header lists of one connection that are kept decoded. Who asks for the same again sends the same few bytes: probes,
+benchmarks, and every POST of a client whose encoder has settled."""
+LONGEST_KEPT_BLOCK: Final = 256
+"""Encoded bytes of them, as for a string that is kept."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
+class HeaderList:
+    """The fields that a header block stands for. Equal blocks may share one: nothing in it changes."""
+
+    fields: list[Field] | None
+    """None: over the limits."""
+    _head: RequestHead | None = field(default=None, compare=False, repr=False)
+
+    def head(self) -> RequestHead | None:
+        """Return the request that the fields are, the same object each time; None if they are over the limits.
+
+        Raises MalformedRequest.
+        """
+        if self._head is None and self.fields is not None:
+            self._head = read_head(self.fields)
+        return self._head
+
+
+@dataclass(slots=True)
 class HeaderBlock:
     """A whole header block, decoded."""
 
     stream_id: int
     ends_stream: bool
     depends_on_itself: bool
-    fields: list[Field] | None
-    """None: the list is over its limits."""
+    headers: HeaderList
 
 
 class BlockReader:
@@ -28,6 +53,8 @@ class BlockReader:
     def __init__(self, limits: Http2Limits) -> None:
         self._limits = limits
         self._decoder = Decoder(max_list_bytes=limits.max_header_bytes, max_fields=limits.max_fields)
+        self._kept: dict[bytes, HeaderList] = {}
+        """By block, oldest first; only of blocks that leave the dynamic table alone, and only until it changes."""
         self._fragments: list[bytes] = []
         self._size = 0
         self._continuations = 0
@@ -40,20 +67,20 @@ class BlockReader:
 
     def begin(self, flags: int, stream_id: int, payload: bytes, now: float) -> HeaderBlock | None:
         """Take a HEADERS frame; return the block if that is all of it."""
-        fragment = without_padding(flags, payload)
-        self._depends_on_itself = False
-        if flags & PRIORITY_FLAG:
-            if len(fragment) < 5:
-                is_padding_to_blame = len(payload) >= 5 + bool(flags & PADDED)
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR if is_padding_to_blame else ErrorCode.FRAME_SIZE_ERROR)
-            self._depends_on_itself = int.from_bytes(fragment[:4]) & STREAM_ID_MASK == stream_id
-            fragment = fragment[5:]
+        depends_on_itself = False
+        if flags & (PADDED | PRIORITY_FLAG):
+            payload, depends_on_itself = _without_prefix(flags, stream_id, payload)
+        ends_stream = bool(flags & END_STREAM)
+        if flags & END_HEADERS:
+            return HeaderBlock(stream_id, ends_stream, depends_on_itself, self._decode(payload))
         self.stream_id = stream_id
         self.half_read_since = now
-        self._ends_stream = bool(flags & END_STREAM)
+        self._ends_stream = ends_stream
+        self._depends_on_itself = depends_on_itself
         self._fragments = []
         self._size = self._continuations = 0
-        return self._add(flags, fragment)
+        self._collect(payload)
+        return None
 
     def go_on(self, flags: int, payload: bytes) -> HeaderBlock | None:
         """Take a CONTINUATION frame of the block under way; return the block if it is the last."""
@@ -62,7 +89,13 @@ class BlockReader:
         self._continuations += 1
         if self._continuations > self._limits.max_continuations:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "continuations")
-        return self._add(flags, payload)
+        self._collect(payload)
+        if not flags & END_HEADERS:
+            return None
+        headers = self._decode(b"".join(self._fragments))
+        block = HeaderBlock(self.stream_id, self._ends_stream, self._depends_on_itself, headers)
+        self.clear()
+        return block
 
     def clear(self) -> None:
         """Forget a block under way."""
@@ -70,17 +103,40 @@ class BlockReader:
         self.stream_id = 0
         self.half_read_since = None
 
-    def _add(self, flags: int, fragment: bytes) -> HeaderBlock | None:
+    def _collect(self, fragment: bytes) -> None:
         self._fragments.append(fragment)
         self._size += len(fragment)
-        if self._size > self._limits.max_block_bytes:
+        self._need_within_limit(self._size)
+
+    def _need_within_limit(self, size: int) -> None:
+        if size > self._limits.max_block_bytes:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header block")
-        if not flags & END_HEADERS:
-            return None
-        stream_id = self.stream_id
+
+    def _decode(self, block: bytes) -> HeaderList:
+        kept = self._kept.get(block)
+        if kept is not None:
+            return kept
+        self._need_within_limit(len(block))
+        changes = self._decoder.changes
         try:
-            fields: list[Field] | None = self._decoder.decode(b"".join(self._fragments))
+            headers = HeaderList(self._decoder.decode(block))
         except TooLarge:
-            fields = None
-        self.clear()
-        return HeaderBlock(stream_id, self._ends_stream, self._depends_on_itself, fields)
+            headers = HeaderList(None)
+        if changes != self._decoder.changes:
+            self._kept.clear()
+        elif len(block) <= LONGEST_KEPT_BLOCK:
+            if len(self._kept) >= MOST_KEPT_LISTS:
+                del self._kept[next(iter(self._kept))]
+            self._kept[block] = headers
+        return headers
+
+
+def _without_prefix(flags: int, stream_id: int, payload: bytes) -> tuple[bytes, bool]:
+    """Return a HEADERS payload without padding and priority, and whether that says its stream depends on itself."""
+    fragment = without_padding(flags, payload)
+    if not flags & PRIORITY_FLAG:
+        return fragment, False
+    if len(fragment) < 5:
+        is_padding_to_blame = len(payload) >= 5 + bool(flags & PADDED)
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR if is_padding_to_blame else ErrorCode.FRAME_SIZE_ERROR)
+    return fragment[5:], int.from_bytes(fragment[:4]) & STREAM_ID_MASK == stream_id

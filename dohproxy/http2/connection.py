@@ -1,21 +1,21 @@
 """The state machine of one connection (RFC 9113 sections 3 to 6).
 
-`receive` takes bytes and returns what the client did. It never raises: a broken rule or a passed limit becomes a
+`receive` takes bytes and tells the door what the client did. It never raises: a broken rule or a passed limit becomes a
 RST_STREAM or a GOAWAY in the output, and `is_closing` says that the transport is to be closed once that is written.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.blocks import BlockReader, HeaderBlock
 from dohproxy.http2.errors import ConnectionFault, ErrorCode, StreamFault
-from dohproxy.http2.events import Event, StreamReset
+from dohproxy.http2.events import Answerer
+from dohproxy.http2.fields import MalformedRequest, RequestHead
 from dohproxy.http2.flow import SendWindows
 from dohproxy.http2.frames import (
     ACK,
     DEFAULT_WINDOW,
-    END_HEADERS,
     END_STREAM,
     STREAM_ID_MASK,
     Setting,
@@ -29,16 +29,16 @@ from dohproxy.http2.frames import (
     window_update,
     without_padding,
 )
-from dohproxy.http2.hpack import NO_TABLE, encode_response
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.reader import FrameReader
-from dohproxy.http2.stream import ClosedStreams, Stream, begin_stream
+from dohproxy.http2.response import Response
+from dohproxy.http2.stream import ClosedStreams, Stream, need_announced_length
 
 
 class Http2Connection:
     """A server's side of one connection."""
 
-    def __init__(self, limits: Http2Limits, now: float) -> None:
+    def __init__(self, limits: Http2Limits, now: float, answerer: Answerer) -> None:
         self.limits = limits
         self.is_closing = False
         """Nothing more is read; close when the output is written."""
@@ -46,6 +46,7 @@ class Http2Connection:
         """Why, if the client is to blame."""
         self.windows = SendWindows()
         self._now = now
+        self._answerer = answerer
         self._reader = FrameReader()
         self._out: list[bytes] = [
             settings(
@@ -57,36 +58,30 @@ class Http2Connection:
                 )
             )
         ]
-        self._events: list[Event] = []
         self._blocks = BlockReader(limits)
         self._streams: dict[int, Stream] = {}
         self._orphans: set[int] = set()
         """Streams that were reset while somebody worked on their answer: under way until that has ended."""
+        self._just_answered = 0
+        """Streams answered since bytes last came: for the client, which knows of no answer yet, they are all open."""
         self._closed = ClosedStreams()
         self._last_id = 0
         self._last_taken = 0
         """The last stream before we said goodbye; what GOAWAY names, and must never name higher (section 6.8)."""
         self._has_settings = False
-        self._has_said_no_table = False
+        self._has_responded = False
         self._goes_away = False
         self._receive_window = DEFAULT_WINDOW
         self._allowances = Allowances(limits, now)
 
     # --- What the door asks and says ---
 
-    def receive(self, data: bytes, now: float) -> list[Event]:
-        """Take in bytes; return what the client did with them, in order."""
+    def receive(self, data: bytes, now: float) -> None:
+        """Take in bytes, and tell the door what the client did with them, in order."""
         self._now = now
-        self._events = []
-        if self.is_closing:
-            return self._events
-        try:
-            self._reader.feed(data, now)
-            while self._reads_on() and (found := self._reader.next_frame()) is not None:
-                self._take(*found)
-        except ConnectionFault as fault:
-            self._end(fault)
-        return self._events
+        self._just_answered = 0
+        if not self.is_closing:
+            self._read(data)
 
     def data_to_send(self) -> bytes:
         """Return and forget the output so far."""
@@ -94,27 +89,13 @@ class Http2Connection:
         self._out.clear()
         return data
 
-    def respond(self, stream_id: int, status: int, fields: Sequence[tuple[str, str]], body: bytes, now: float) -> None:
-        """Answer a request. On a stream that is gone it does nothing but end the work for it."""
+    def respond(self, stream_id: int, response: Response, now: float) -> None:
+        """Answer a request under way. On a stream that is gone it does nothing but end the work for it."""
         self._now = now
         self._orphans.discard(stream_id)
         stream = self._streams.get(stream_id)
-        if stream is None or stream.is_answered or self.is_closing:
-            return
-        stream.is_answered = True
-        block = encode_response(status, fields)
-        if not self._has_said_no_table:
-            self._has_said_no_table = True
-            block = NO_TABLE + block
-        flags = END_HEADERS if body else END_HEADERS | END_STREAM
-        self._out.append(frame(Type.HEADERS, flags, stream_id, block))
-        if body:
-            self.windows.queue(stream, body, now)
-            self._out.append(self.windows.send(stream))
-        if not stream.out:
-            self._finish(stream)
-        elif self.windows.blocked_bytes > self.limits.max_blocked_bytes:
-            self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "blocked bytes"))
+        if stream is not None and not stream.is_answered and not self.is_closing:
+            self._respond(stream, response)
 
     def abandon(self, stream_id: int) -> None:
         """End the work for a stream that was reset."""
@@ -155,8 +136,14 @@ class Http2Connection:
 
     # --- Frames in ---
 
-    def _reads_on(self) -> bool:
-        return not self.is_closing
+    def _read(self, data: bytes) -> None:
+        try:
+            for kind, flags, stream_id, payload in self._reader.frames(data, self._now):
+                self._take(kind, flags, stream_id, payload)
+                if self.is_closing:
+                    break
+        except ConnectionFault as fault:
+            self._end(fault)
 
     def _take(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         if self._blocks.stream_id and (kind != Type.CONTINUATION or stream_id != self._blocks.stream_id):
@@ -188,9 +175,10 @@ class Http2Connection:
             return
         if stream.is_complete:
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED)
-        self._tell(stream.add_data(data, len(payload), self.limits))
+        stream.add_data(data, len(payload), self.limits)
         if flags & END_STREAM:
-            self._tell(stream.end())
+            stream.end()
+        self._hand_out(stream)
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         _need_client_stream(stream_id)
@@ -212,19 +200,44 @@ class Http2Connection:
             self._say_reset(stream_id, ErrorCode.REFUSED_STREAM)
             return
         self._last_taken = stream_id
-        under_way = len(self._streams) + len(self._orphans)
+        under_way = len(self._streams) + len(self._orphans) + self._just_answered
         self._allowances.open_stream(under_way)
         if block.depends_on_itself:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR)
         if under_way >= self.limits.max_streams:
             raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM)  # The client may ask again (section 8.7).
-        stream, event = begin_stream(block, self.windows.initial, self._now)
-        self._streams[stream_id] = stream
+        try:
+            head = block.headers.head()
+        except MalformedRequest:
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR) from None
+        self._begin_stream(stream_id, head, ends_stream=block.ends_stream)
         if self._allowances.requests >= self.limits.max_requests:
             self.go_away()
-        self._tell(event)
-        if block.ends_stream:
-            self._tell(stream.end())
+
+    def _begin_stream(self, stream_id: int, head: RequestHead | None, *, ends_stream: bool) -> None:
+        """Open a stream for a request, unless it is complete with its head and can be answered at once."""
+        response = None
+        if head is None:
+            response = self._answerer.on_large_header(stream_id)
+        elif ends_stream:
+            need_announced_length(stream_id, head, 0)
+            response = self._answerer.on_request(stream_id, head, b"")
+            if response is not None and self._respond_at_once(stream_id, response):
+                return
+        stream = self._streams[stream_id] = Stream(stream_id, head, self.windows.initial, self._now)
+        stream.is_complete = ends_stream
+        if ends_stream or head is None:
+            stream.hand_out()
+        if response is not None:
+            self._respond(stream, response)
+
+    def _hand_out(self, stream: Stream) -> None:
+        """Hand a request out to be answered, if there is as much of it as there need be."""
+        if stream.head is None or not stream.is_ready:
+            return
+        response = self._answerer.on_request(stream.stream_id, stream.head, stream.hand_out())
+        if response is not None:
+            self._respond(stream, response)
 
     def _take_trailers(self, block: HeaderBlock) -> None:
         stream = self._streams.get(block.stream_id)
@@ -233,11 +246,8 @@ class Http2Connection:
             return
         if stream.is_complete:
             raise StreamFault(block.stream_id, ErrorCode.STREAM_CLOSED)
-        self._tell(stream.take_trailers(block))
-
-    def _tell(self, event: Event | None) -> None:
-        if event is not None:
-            self._events.append(event)
+        stream.take_trailers(block.headers, ends_stream=block.ends_stream)
+        self._hand_out(stream)
 
     def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._spend_control()
@@ -312,6 +322,30 @@ class Http2Connection:
 
     # --- Frames out ---
 
+    def _respond_at_once(self, stream_id: int, response: Response) -> bool:
+        """Answer a request that needed no stream; False if it does now, as not all of the response may go out."""
+        if not self._has_responded or not self.windows.take(len(response.body), self.windows.initial):
+            return False
+        self._out += response.frames(stream_id)
+        self._closed.add(stream_id, reset_by_us=False)
+        self._just_answered += 1
+        return True
+
+    def _respond(self, stream: Stream, response: Response) -> None:
+        stream.is_answered = True
+        if self._has_responded and self.windows.take(len(response.body), stream.send_window):
+            self._out += response.frames(stream.stream_id)
+        else:
+            self._out.append(response.header(stream.stream_id, is_first=not self._has_responded))
+            self._has_responded = True
+            self.windows.queue(stream, response.body, self._now)
+            self._out.append(self.windows.send(stream))
+        if not stream.out:
+            self._just_answered += 1
+            self._finish(stream)
+        elif self.windows.blocked_bytes > self.limits.max_blocked_bytes:
+            self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "blocked bytes"))
+
     def _send_blocked(self) -> None:
         if self.windows.blocked_bytes:
             for stream in [stream for stream in self._streams.values() if stream.out]:
@@ -357,7 +391,7 @@ class Http2Connection:
         self.windows.drop(stream)
         if stream.is_handed_out and not stream.is_answered:
             self._orphans.add(stream_id)
-            self._events.append(StreamReset(stream_id))
+            self._answerer.on_reset(stream_id)
         self._close_if_done()
 
     def _on_closed_stream(self, stream_id: int, otherwise: ErrorCode = ErrorCode.STREAM_CLOSED) -> None:

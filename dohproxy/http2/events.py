@@ -1,33 +1,23 @@
 """What a client does that concerns the door."""
 
-from dataclasses import dataclass
+from typing import Protocol
 
 from dohproxy.http2.fields import RequestHead
+from dohproxy.http2.response import Response
 
 
-@dataclass(frozen=True, slots=True)
-class RequestReceived:
-    """A complete request."""
+class Answerer(Protocol):
+    """The door's side: hears in the middle of `receive` what the client does, and may answer then and there.
 
-    stream_id: int
-    head: RequestHead
-    body: bytes
-    body_too_large: bool = False
-    """`body` is empty then: there was more than the limit."""
+    A request for which it returns None is under way until `respond` is called for it.
+    """
 
+    def on_request(self, stream_id: int, head: RequestHead, body: bytes | None) -> Response | None:
+        """Take a complete request; `body` is None if there was more of it than the limit."""
 
-@dataclass(frozen=True, slots=True)
-class HeaderTooLarge:
-    """A request whose header list is over its limits: to be answered with 431."""
+    def on_large_header(self, stream_id: int) -> Response | None:
+        """Take a request whose header list is over its limits: to be answered with 431."""
 
-    stream_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class StreamReset:
-    """The client does not want the answer any more; `abandon` is owed as soon as the work for it has ended."""
-
-    stream_id: int
-
-
-Event = RequestReceived | HeaderTooLarge | StreamReset
+    def on_reset(self, stream_id: int) -> None:
+        """The client does not want an answer any more that it waits for; `abandon` is owed as soon as the work for it
+        has ended."""

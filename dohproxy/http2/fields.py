@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from dohproxy.http2.hpack import Field
 
@@ -24,9 +24,9 @@ class MalformedRequest(Exception):
     """The header list is no request."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestHead:
-    """A request without its body."""
+    """A request without its body. Equal header blocks may share one: only the note on it may change."""
 
     method: str
     path: str
@@ -35,6 +35,8 @@ class RequestHead:
     fields: tuple[tuple[str, str], ...]
     """Regular fields, names in lower case, in their order."""
     content_length: int | None
+    note: Any = field(default=None, compare=False, repr=False)
+    """What the door wants to find again when it sees the same head."""
 
 
 def read_head(fields: Sequence[Field]) -> RequestHead:

@@ -64,6 +64,14 @@ class SendWindows:
         if stream.send_window > LARGEST_WINDOW:
             raise StreamFault(stream.stream_id, ErrorCode.FLOW_CONTROL_ERROR)
 
+    def take(self, size: int, stream_window: int) -> bool:
+        """Use the windows for a whole body that is sent in one frame; False, and nothing used, if it does not fit."""
+        if size > LARGEST_FRAME or size > stream_window or size > self.connection:
+            return False
+        self.connection -= size
+        self.sent_bytes += size
+        return True
+
     def queue(self, stream: Stream, body: bytes, now: float) -> None:
         """Let a response body wait for its turn; `send` follows."""
         stream.out = body

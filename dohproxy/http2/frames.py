@@ -51,15 +51,18 @@ class Setting(IntEnum):
     NO_RFC7540_PRIORITIES = 0x9
 
 
-_HEADER = struct.Struct("!HBBBI")
 _SETTING = struct.Struct("!HI")
 _GOAWAY = struct.Struct("!II")
 
 
 def frame(kind: Type, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     """Return one frame."""
-    length = len(payload)
-    return _HEADER.pack(length >> 8, length & 0xFF, kind, flags, stream_id) + payload
+    return opening(kind, flags, payload) + stream_id.to_bytes(4) + payload
+
+
+def opening(kind: Type, flags: int, payload: bytes) -> bytes:
+    """Return the five bytes of a frame's header that do not depend on its stream."""
+    return len(payload).to_bytes(3) + bytes((kind, flags))
 
 
 def settings(entries: Iterable[tuple[int, int]]) -> bytes:

@@ -5,7 +5,6 @@ as long as it likes, ours stops counting at the limit. Everything a block says i
 the dynamic table belongs to the connection and not to the request that was too large.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -19,6 +18,9 @@ from dohproxy.http2.errors import ConnectionFault, ErrorCode
 Field = tuple[bytes, bytes]
 
 STATIC: Final[tuple[Field, ...]] = tuple(HeaderTable.STATIC_TABLE)
+_NOTHING: Final = (b"", b"")
+"""Stands where index 0 would be, which is no field."""
+_FIRST_DYNAMIC: Final = len(STATIC) + 1
 TABLE_BYTES: Final = 4_096
 """SETTINGS_HEADER_TABLE_SIZE, the default: what a client may make us keep."""
 FIELD_OVERHEAD: Final = 32
@@ -47,9 +49,12 @@ class Decoder:
     def __init__(self, *, max_list_bytes: int, max_fields: int) -> None:
         self._max_list_bytes = max_list_bytes
         self._max_fields = max_fields
-        self._entries: deque[Field] = deque()
+        self._table: list[Field] = [_NOTHING, *STATIC]
+        """By index: the static table, then the dynamic one, newest first (RFC 7541 section 2.3.3)."""
         self._entry_bytes = 0
         self._max_entry_bytes = TABLE_BYTES
+        self.changes = 0
+        """How often the dynamic table has changed: a block that changes nothing means the same until another does."""
 
     def decode(self, block: bytes) -> list[Field]:
         """Return the fields of a header block.
@@ -58,10 +63,16 @@ class Decoder:
         """
         fields: list[Field] = []
         left = self._max_list_bytes
-        offset = self._read_size_updates(block)
-        size = len(block)
+        table = self._table
+        offset, size = self._read_size_updates(block), len(block)
         while offset < size:
-            field, offset = self._read_field(block, offset)
+            index = block[offset] - 0x80
+            if 0 < index < 0x7F and index < len(table):
+                # The commonest by far: a field of the table, and its index fits one byte.
+                field = table[index]
+                offset += 1
+            else:
+                field, offset = self._read_field(block, offset)
             left -= len(field[0]) + len(field[1]) + FIELD_OVERHEAD
             if left >= 0 and len(fields) <= self._max_fields:
                 fields.append(field)
@@ -104,23 +115,22 @@ class Decoder:
         return offset
 
     def _entry(self, index: int) -> Field:
-        if 0 < index <= len(STATIC):
-            return STATIC[index - 1]
-        place = index - len(STATIC) - 1
-        if not 0 <= place < len(self._entries):
+        if not 0 < index < len(self._table):
             raise _fault()
-        return self._entries[place]
+        return self._table[index]
 
     def _add(self, field: Field) -> None:
         size = len(field[0]) + len(field[1]) + FIELD_OVERHEAD
         self._evict(size)
         if size <= self._max_entry_bytes:
-            self._entries.appendleft(field)
+            self._table.insert(_FIRST_DYNAMIC, field)
             self._entry_bytes += size
 
     def _evict(self, incoming: int) -> None:
-        while self._entries and self._entry_bytes + incoming > self._max_entry_bytes:
-            name, value = self._entries.pop()
+        """Make room for an entry that is about to be added, or in a table that is smaller now."""
+        self.changes += 1
+        while self._entry_bytes and self._entry_bytes + incoming > self._max_entry_bytes:
+            name, value = self._table.pop()
             self._entry_bytes -= len(name) + len(value) + FIELD_OVERHEAD
 
 

@@ -2,21 +2,19 @@
 closed ones ended.
 
 Without push and with the client's side alone to begin streams, RFC 9113 section 5.1 leaves two states that need an
-object: open, and half-closed (remote) once the request is complete.
+object: open, and half-closed (remote) once the request is complete. A request that is complete with its header and
+answered at once never needs one.
 """
 
 from collections import deque
 from typing import Final
 
-from dohproxy.http2.blocks import HeaderBlock
+from dohproxy.http2.blocks import HeaderList
 from dohproxy.http2.errors import ErrorCode, StreamFault
-from dohproxy.http2.events import HeaderTooLarge, RequestReceived
-from dohproxy.http2.fields import MalformedRequest, RequestHead, check_trailers, read_head
+from dohproxy.http2.fields import MalformedRequest, RequestHead, check_trailers
 from dohproxy.http2.frames import DEFAULT_WINDOW
 from dohproxy.http2.limits import Http2Limits
 
-_NO_HEAD: Final = RequestHead("", "", None, (), None)
-"""Stands in for a request whose header list was too large to be kept."""
 REMEMBERED_STREAMS: Final = 128
 """Closed streams of which we still know how they ended: more than a client has under way, so that its late frames find
 theirs. Older ones are closed by the client as far as we are concerned."""
@@ -40,15 +38,17 @@ class Stream:
         "stream_id",
     )
 
-    def __init__(self, stream_id: int, head: RequestHead, send_window: int, now: float) -> None:
+    def __init__(self, stream_id: int, head: RequestHead | None, send_window: int, now: float) -> None:
         self.stream_id = stream_id
         self.head = head
+        """None: the header list was too large to be kept."""
         self.begun = now
         self.is_complete = False
         self.is_handed_out = False
         """Somebody works on the answer, or has given it. A request that is too large is handed out before its end."""
         self.send_window = send_window
-        self.body: list[bytes] = []
+        self.body: bytes | None = b""
+        """None: there was more than the limit, and nothing is kept."""
         self.received_bytes = 0
         """Body bytes received, kept or not, padding aside: what content-length has to agree with."""
         self.flow_bytes = 0
@@ -58,11 +58,8 @@ class Stream:
         self.out = b""
         """Response bytes that wait for a window."""
 
-    def add_data(self, data: bytes, flow_bytes: int, limits: Http2Limits) -> RequestReceived | None:
-        """Take the payload of a DATA frame, `flow_bytes` with its padding; return the request if there is too much.
-
-        Raises StreamFault.
-        """
+    def add_data(self, data: bytes, flow_bytes: int, limits: Http2Limits) -> None:
+        """Take the payload of a DATA frame, `flow_bytes` with its padding. Raises StreamFault."""
         self.data_frames += 1
         self.received_bytes += len(data)
         self.flow_bytes += flow_bytes
@@ -70,50 +67,43 @@ class Stream:
             raise StreamFault(self.stream_id, ErrorCode.ENHANCE_YOUR_CALM)
         if self.flow_bytes > DEFAULT_WINDOW:
             raise StreamFault(self.stream_id, ErrorCode.FLOW_CONTROL_ERROR)
-        if self.received_bytes <= limits.max_body_bytes:
-            self.body.append(data)
-            return None
-        # Handed out at once: its end may never come, as we never open a stream's window again.
-        self.body.clear()
-        return self._hand_out(body_too_large=True)
+        if self.received_bytes > limits.max_body_bytes:
+            self.body = None
+        elif self.body is not None:
+            self.body += data
 
-    def take_trailers(self, block: HeaderBlock) -> RequestReceived | None:
-        """Take the header block that follows a body. Raises StreamFault unless it ends the request and may."""
-        if not block.ends_stream or block.fields is None:
+    def take_trailers(self, headers: HeaderList, *, ends_stream: bool) -> None:
+        """Take the header list that follows a body. Raises StreamFault unless it ends the request and may."""
+        if not ends_stream or headers.fields is None:
             raise StreamFault(self.stream_id, ErrorCode.PROTOCOL_ERROR)
         try:
-            check_trailers(block.fields)
+            check_trailers(headers.fields)
         except MalformedRequest:
             raise StreamFault(self.stream_id, ErrorCode.PROTOCOL_ERROR) from None
-        return self.end()
+        self.end()
 
-    def end(self) -> RequestReceived | None:
-        """The last byte is here: return the request. Raises StreamFault if its length is not what was announced."""
-        expected = self.head.content_length
-        if expected is not None and expected != self.received_bytes:
-            raise StreamFault(self.stream_id, ErrorCode.PROTOCOL_ERROR)
+    def end(self) -> None:
+        """The last byte is here. Raises StreamFault if the length is not what was announced."""
+        if self.head is not None:
+            need_announced_length(self.stream_id, self.head, self.received_bytes)
         self.is_complete = True
-        return self._hand_out()
 
-    def _hand_out(self, *, body_too_large: bool = False) -> RequestReceived | None:
-        if self.is_handed_out:
-            return None
+    def hand_out(self) -> bytes | None:
+        """Return the body, and keep it no longer; None if there was more than the limit."""
         self.is_handed_out = True
-        body = b"".join(self.body)
-        self.body.clear()
-        return RequestReceived(self.stream_id, self.head, body, body_too_large)
+        body, self.body = self.body, None
+        return body
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the request is to be handed out: complete, or known before its end to be too large."""
+        return (self.is_complete or self.body is None) and not self.is_handed_out
 
 
-def begin_stream(block: HeaderBlock, send_window: int, now: float) -> tuple[Stream, HeaderTooLarge | None]:
-    """Return the stream that a header block opens, and what there is to say about it already. Raises StreamFault."""
-    if block.fields is None:
-        stream = Stream(block.stream_id, _NO_HEAD, send_window, now)
-        stream.is_handed_out = True
-        return stream, HeaderTooLarge(block.stream_id)
-    try:
-        return Stream(block.stream_id, read_head(block.fields), send_window, now), None
-    except MalformedRequest:
-        raise StreamFault(block.stream_id, ErrorCode.PROTOCOL_ERROR) from None
+def need_announced_length(stream_id: int, head: RequestHead, received_bytes: int) -> None:
+    """Raise StreamFault if a complete body is not of the length that its head announced (RFC 9113 section 8.1.1)."""
+    if head.content_length is not None and head.content_length != received_bytes:
+        raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR)
 
 
 class ClosedStreams:

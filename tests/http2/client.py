@@ -4,6 +4,7 @@ What the engine says is read by `hyperframe` and `hpack`, which others wrote.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from h2.errors import ErrorCodes
@@ -11,8 +12,9 @@ from hpack import Decoder
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStreamFrame
 
 from dohproxy.http2.connection import Http2Connection
-from dohproxy.http2.events import Event, RequestReceived
 from dohproxy.http2.limits import Http2Limits
+from dohproxy.http2.response import Response
+from tests.http2.events import Event, Recorder, RequestReceived
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 (DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION) = range(10)
@@ -125,10 +127,12 @@ class Client:
     is_known: bool = True
     """It has sent a valid DNS query before."""
     now: float = 1_000.0
+    answers: Callable[[Event], Response | None] = lambda _: None
+    """What its door says at once."""
 
     def __post_init__(self) -> None:
-        self.engine = Http2Connection(self.limits, self.now)
         self.events: list[Event] = []
+        self.engine = Http2Connection(self.limits, self.now, Recorder(self.events, self.answers))
         self.frames: list[Frame] = []
         self.responses: dict[int, list[tuple[str, str]]] = {}
         self._decoder = Decoder()
@@ -139,12 +143,12 @@ class Client:
 
     def send(self, *frames: bytes) -> "Client":
         """Send bytes, and read what the engine has to say."""
-        self.events += self.engine.receive(b"".join(frames), self.now)
+        self.engine.receive(b"".join(frames), self.now)
         return self.read()
 
     def answer(self, stream_id: int, body: bytes = b"", status: int = 200, fields: Fields = ()) -> "Client":
         """Let the engine answer a request."""
-        self.engine.respond(stream_id, status, fields, body, self.now)
+        self.engine.respond(stream_id, Response(status, fields, body), self.now)
         return self.read()
 
     def read(self) -> "Client":

@@ -8,9 +8,10 @@ import h2.events
 import h2.settings
 
 from dohproxy.http2.connection import Http2Connection
-from dohproxy.http2.events import Event, RequestReceived, StreamReset
 from dohproxy.http2.limits import Http2Limits
+from dohproxy.http2.response import Response
 from tests.http2.client import Fields
+from tests.http2.events import Event, Recorder, RequestReceived, StreamReset
 
 
 @dataclass
@@ -24,13 +25,13 @@ class Peer:
 
     def __post_init__(self) -> None:
         self.now = 50.0
-        self.engine = Http2Connection(self.limits, self.now)
+        self.seen: list[Event] = []
+        self.engine = Http2Connection(self.limits, self.now, Recorder(self.seen))
         config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self.client = h2.connection.H2Connection(config)
         known = {h2.settings.SettingCodes(key): value for key, value in self.settings.items()}
         self.client.local_settings = h2.settings.Settings(client=True, initial_values=known)
         self.client.initiate_connection()
-        self.seen: list[Event] = []
         self.events: list[h2.events.Event] = []
         self.bodies: dict[int, bytes] = {}
         self.ended: set[int] = set()
@@ -49,14 +50,15 @@ class Peer:
         while True:
             sent = self.client.data_to_send()
             if sent:
-                self._serve(self.engine.receive(sent, self.now))
+                before = len(self.seen)
+                self.engine.receive(sent, self.now)
+                self._serve(self.seen[before:])
             received = self.engine.data_to_send()
             if not sent and not received:
                 return
             self._take(self.client.receive_data(received) if received else [])
 
     def _serve(self, events: list[Event]) -> None:
-        self.seen += events
         for event in events:
             match event:
                 case RequestReceived(stream_id, head):
@@ -71,7 +73,7 @@ class Peer:
     def answer(self, stream_id: int, body: bytes) -> None:
         """Answer a request as a door does."""
         fields = (("content-type", "application/dns-message"), ("content-length", str(len(body))))
-        self.engine.respond(stream_id, 200, fields, body, self.now)
+        self.engine.respond(stream_id, Response(200, fields, body), self.now)
 
     def _take(self, events: list[h2.events.Event]) -> None:
         self.events += events

@@ -2,12 +2,14 @@
 
 import pytest
 
-from dohproxy.http2.blocks import BlockReader, HeaderBlock
+from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_LISTS, BlockReader, HeaderBlock, HeaderList
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
+from dohproxy.http2.fields import MalformedRequest
+from dohproxy.http2.hpack import Field
 from dohproxy.http2.limits import Http2Limits
 from tests.http2 import client as c
 
-FIELDS = [(name.encode(), value.encode()) for name, value in c.GET]
+FIELDS = HeaderList([(name.encode(), value.encode()) for name, value in c.GET])
 BLOCK = c.block(c.GET)
 END = c.END_HEADERS | c.END_STREAM
 
@@ -46,7 +48,7 @@ def test_a_dependency_is_forgotten_with_its_block() -> None:
 
 
 def test_a_block_over_its_limits_has_no_fields() -> None:
-    assert reader().begin(END, 1, BLOCK * 20, 0.0) == HeaderBlock(1, True, False, None)
+    assert reader().begin(END, 1, BLOCK * 20, 0.0) == HeaderBlock(1, True, False, HeaderList(None))
 
 
 def test_each_block_has_its_own_continuations() -> None:
@@ -69,3 +71,100 @@ def test_nothing_is_kept_of_a_block_that_is_given_up() -> None:
     blocks.begin(0, 1, BLOCK, 0.0)
     blocks.clear()
     assert (blocks.stream_id, blocks.half_read_since) == (0, None)
+
+
+# --- Blocks that come again ---
+
+
+def headers_of(blocks: BlockReader, block: bytes) -> HeaderList:
+    """Return what a block says."""
+    found = blocks.begin(END, 1, block, 0.0)
+    assert found is not None
+    return found.headers
+
+
+def test_a_block_that_comes_again_is_decoded_once() -> None:
+    blocks = reader()
+    first = headers_of(blocks, BLOCK)
+    assert headers_of(blocks, BLOCK) is first
+    assert headers_of(blocks, BLOCK + b"\x84") is not first
+
+
+def test_a_request_is_judged_once() -> None:
+    headers = headers_of(reader(), BLOCK)
+    head = headers.head()
+    assert head is not None
+    assert head.path == c.QUERY_PATH
+    assert headers.head() is head
+
+
+def test_a_list_that_is_no_request_is_none_each_time() -> None:
+    headers = headers_of(reader(), BLOCK + BLOCK)
+    for _ in range(2):
+        with pytest.raises(MalformedRequest):
+            headers.head()
+
+
+def test_a_list_over_its_limits_has_no_head() -> None:
+    blocks = reader()
+    for _ in range(2):
+        assert headers_of(blocks, BLOCK * 20).head() is None
+
+
+ADDS = b"\x40" + c.string("x") + c.string("1")
+
+
+@pytest.mark.parametrize(
+    ("change", "meaning"),
+    [
+        pytest.param(ADDS.replace(b"1", b"2"), (b"y", b"0"), id="another entry"),
+        pytest.param(ADDS.replace(b"1", b"2") + b"\x82" * 70, (b"y", b"0"), id="another entry of too long a list"),
+        pytest.param(b"\x20", None, id="a table of no size"),
+        pytest.param(b"\x3f\x03", None, id="a smaller table"),
+        pytest.param(b"\x40" + c.string("x") + c.string("v" * 4_096), None, id="an entry too large to be added"),
+    ],
+)
+def test_a_block_means_something_else_once_the_table_has_changed(change: bytes, meaning: Field | None) -> None:
+    blocks = reader()
+    headers_of(blocks, ADDS)
+    headers_of(blocks, b"\x40" + c.string("y") + c.string("0"))
+    assert headers_of(blocks, b"\xbf").fields == [(b"x", b"1")]
+    headers_of(blocks, change)
+    if meaning is not None:
+        assert headers_of(blocks, b"\xbf").fields == [meaning]
+        return
+    with pytest.raises(ConnectionFault) as caught:
+        headers_of(blocks, b"\xbf")
+    assert caught.value.code is ErrorCode.COMPRESSION_ERROR
+
+
+def test_a_block_that_changes_the_table_does_so_each_time() -> None:
+    blocks = reader()
+    for number in range(3):
+        headers_of(blocks, ADDS)
+        assert headers_of(blocks, bytes([0xBE + number])).fields == [(b"x", b"1")]
+    with pytest.raises(ConnectionFault):
+        headers_of(blocks, b"\xc1")
+
+
+def test_only_so_many_lists_are_kept_and_the_oldest_goes_first() -> None:
+    blocks = reader()
+    many = [BLOCK + c.literal("x", str(number)) for number in range(MOST_KEPT_LISTS + 1)]
+    first = [headers_of(blocks, block) for block in many]
+    assert all(headers_of(blocks, block) is kept for block, kept in list(zip(many, first, strict=True))[1:])
+    assert headers_of(blocks, many[0]) is not first[0]
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(LONGEST_KEPT_BLOCK, True), (LONGEST_KEPT_BLOCK + 1, False)])
+def test_only_short_blocks_are_kept(size: int, is_kept: bool) -> None:
+    blocks = reader()
+    block = BLOCK + c.literal("x", "v" * (size - len(BLOCK) - 5))
+    block += b"\x84" * (size - len(block))
+    assert len(block) == size
+    assert (headers_of(blocks, block) is headers_of(blocks, block)) is is_kept
+
+
+def test_a_block_in_one_frame_may_be_no_longer_than_one_in_many() -> None:
+    with pytest.raises(ConnectionFault) as caught:
+        reader().begin(END, 1, bytes(12_289), 0.0)
+    assert caught.value.excess == "header block"

@@ -7,10 +7,10 @@ import pytest
 from h2.errors import ErrorCodes
 from hyperframe.frame import RstStreamFrame
 
-from dohproxy.http2.events import HeaderTooLarge, StreamReset
 from dohproxy.http2.limits import Http2Limits
 from tests.http2 import client as c
 from tests.http2.client import Client
+from tests.http2.events import HeaderTooLarge, StreamReset
 
 CALM = ErrorCodes.ENHANCE_YOUR_CALM
 LIMITS = Http2Limits()

@@ -6,9 +6,9 @@ import h2.events
 import h2.settings
 import pytest
 
-from dohproxy.http2.events import RequestReceived, StreamReset
 from dohproxy.http2.limits import Http2Limits
 from tests.http2 import client as c
+from tests.http2.events import RequestReceived, StreamReset
 from tests.http2.peer import Peer
 
 Fields = c.Fields

@@ -3,9 +3,9 @@
 import pytest
 from h2.errors import ErrorCodes
 
-from dohproxy.http2.events import RequestReceived, StreamReset
 from tests.http2 import client as c
 from tests.http2.client import Client, refused_with, reset_with
+from tests.http2.events import RequestReceived, StreamReset
 
 PROTOCOL, CLOSED = ErrorCodes.PROTOCOL_ERROR, ErrorCodes.STREAM_CLOSED
 

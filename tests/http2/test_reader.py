@@ -14,57 +14,50 @@ FRAMES: list[Frame] = [
 ]
 
 
-def read_all(reader: FrameReader) -> list[Frame]:
-    """Return every whole frame."""
-    return list(iter(reader.next_frame, None))
+def read_all(reader: FrameReader, data: bytes, now: float = 0.0) -> list[Frame]:
+    """Return every frame that is whole with this data."""
+    return list(reader.frames(data, now))
 
 
 @pytest.mark.parametrize("size", [1, 2, 8, 9, 10, 24, 33, 50, len(STREAM)])
 def test_frames_do_not_depend_on_how_their_bytes_arrive(size: int) -> None:
     reader, found = FrameReader(), []
     for start in range(0, len(STREAM), size):
-        reader.feed(STREAM[start : start + size], 0.0)
-        found += read_all(reader)
+        found += read_all(reader, STREAM[start : start + size])
     assert found == FRAMES
     assert reader.half_read_since is None
 
 
 def test_no_frame_is_read_before_the_whole_preface() -> None:
     reader = FrameReader()
-    reader.feed(c.PREFACE[:-1], 0.0)
-    assert read_all(reader) == []
+    assert read_all(reader, c.PREFACE[:-1]) == []
     assert reader.half_read_since is not None
 
 
 def test_a_wrong_preface_is_a_fault() -> None:
     with pytest.raises(ConnectionFault) as caught:
-        FrameReader().feed(b"PRI * HTTP/2.0\r\n\r\nXX", 0.0)
+        read_all(FrameReader(), b"PRI * HTTP/2.0\r\n\r\nXX")
     assert caught.value.code is ErrorCode.PROTOCOL_ERROR
 
 
 def test_a_frame_that_is_too_long_is_a_fault_as_soon_as_its_length_is_known() -> None:
     reader = FrameReader()
-    reader.feed(c.HELLO + b"\x00\x40\x01\x00\x00\x00\x00\x00", 0.0)
-    assert len(read_all(reader)) == 1
-    reader.feed(b"\x01", 0.0)
+    assert len(read_all(reader, c.HELLO + b"\x00\x40\x01\x00\x00\x00\x00\x00")) == 1
     with pytest.raises(ConnectionFault) as caught:
-        reader.next_frame()
+        read_all(reader, b"\x01")
     assert caught.value.code is ErrorCode.FRAME_SIZE_ERROR
 
 
 def test_a_frame_of_the_largest_size_is_read() -> None:
     reader = FrameReader()
-    reader.feed(c.HELLO + c.data(1, bytes(16_384)), 0.0)
-    assert len(read_all(reader)[1][3]) == 16_384
+    assert len(read_all(reader, c.HELLO + c.data(1, bytes(16_384)))[1][3]) == 16_384
 
 
 def test_only_an_unfinished_frame_is_kept() -> None:
     reader = FrameReader()
-    reader.feed(c.HELLO + c.ping() * 1_000 + b"\x00\x00", 0.0)
-    assert len(read_all(reader)) == 1_001
+    assert len(read_all(reader, c.HELLO + c.ping() * 1_000 + b"\x00\x00")) == 1_001
     assert reader.half_read_since is not None
-    reader.feed(c.ping()[2:], 0.0)
-    assert len(read_all(reader)) == 1
+    assert len(read_all(reader, c.ping()[2:])) == 1
     assert reader.half_read_since is None
 
 
@@ -80,14 +73,23 @@ def test_it_says_since_when_a_frame_is_unfinished() -> None:
         (6.0, c.ping()[3:4], 5.0),
         (7.0, c.ping()[4:], None),
     ):
-        reader.feed(data, now)
-        read_all(reader)
+        read_all(reader, data, now)
         assert reader.half_read_since == since, now
 
 
 def test_nothing_is_kept_once_the_connection_ends() -> None:
     reader = FrameReader()
-    reader.feed(c.HELLO + b"\x00", 1.0)
-    read_all(reader)
+    read_all(reader, c.HELLO + b"\x00", 1.0)
     reader.clear()
-    assert (reader.half_read_since, reader.next_frame()) == (None, None)
+    assert reader.half_read_since is None
+    assert len(read_all(reader, c.ping())) == 1
+
+
+def test_nothing_is_kept_of_a_read_that_ends_the_connection() -> None:
+    reader = FrameReader()
+    for kind, *_ in reader.frames(c.HELLO + c.ping() + c.ping()[:5], 1.0):
+        if kind == c.PING:
+            reader.clear()
+            break
+    assert reader.half_read_since is None
+    assert read_all(reader, c.ping()) == [(c.PING, 0, 0, b"12345678")]
