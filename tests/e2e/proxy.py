@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -46,6 +46,10 @@ class ProxySettings:
     """What it shows its clients; None: it speaks in the clear."""
     sections: Sections | None = None
     """Sections of the file that differ from the default, by name and key."""
+    upstream: Mapping[str, Value] = field(default_factory=lambda: {"preset": "own"})
+    """Keys of every upstream besides its name and URL."""
+    limited: bool = False
+    """The default limits hold for the test's own address too."""
 
 
 class Proxy:
@@ -150,18 +154,18 @@ def environment() -> dict[str, str]:
 
 
 def configuration(settings: ProxySettings, port: int, metrics_port: int) -> str:
-    """The file: the ports, no limits, then what the test wants."""
+    """The file: the ports, no limits unless the test wants them, then what else it wants."""
     sections: dict[str, dict[str, Value]] = {
         "server": {"listen": [f"{LOOPBACK}:{port}"]},
         "metrics": {"listen": f"{LOOPBACK}:{metrics_port}"},
     }
     if settings.tls is not None:
         sections["tls"] = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
-    for part in (UNLIMITED, settings.sections or {}):
+    for part in ({} if settings.limited else UNLIMITED, settings.sections or {}):
         for name, keys in part.items():
             sections.setdefault(name, {}).update(keys)
     upstreams = [
-        {"name": f"ns{number}", "url": url, "preset": "own"} for number, url in enumerate(settings.upstream_urls)
+        {"name": f"ns{number}", "url": url, **settings.upstream} for number, url in enumerate(settings.upstream_urls)
     ]
     return "\n".join(
         [_section(f"[{name}]", keys) for name, keys in sections.items()]
