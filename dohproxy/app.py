@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from aiohttp import web
 from prometheus_client import ProcessCollector
 
 from dohproxy.cache import Cache
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress
+from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
@@ -43,12 +43,15 @@ from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metr
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter
 from dohproxy.observability.sources import admission_metrics, cache_metrics, gate_metrics, resolver_metrics
+from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
 from dohproxy.policy.gate import Gate
-from dohproxy.policy.gcra import SLOT_BYTES, Gcra
+from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
+from dohproxy.policy.priorities import FAIR_SHARE, Priorities
+from dohproxy.policy.seniority import Seniority
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.verdict import Client
 
@@ -78,13 +81,25 @@ def _total_limit(per_second: float, burst: float) -> Gcra:
     return Gcra(memoryview(mmap.mmap(-1, SLOT_BYTES)), per_second=per_second, burst=burst)
 
 
-def build_admission(limits: LimitsConfig) -> Admission:
+def build_priorities(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> Priorities:
+    """Return who goes first; a fair share is one of what all upstreams together may be asked."""
+    budgets = {one.group or f"#{number}": one for number, one in enumerate(upstreams)}.values()
+    shares = GcraTable(
+        memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))),
+        per_second=FAIR_SHARE * sum(one.queries_per_second for one in budgets),
+        burst=max(1.0, FAIR_SHARE * sum(one.burst for one in budgets)),
+    )
+    return Priorities(Seniority(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))), shares)
+
+
+def build_admission(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> Admission:
     """Return the limits on requests."""
     return Admission(
         _client_limit(limits, limits.requests_per_second, limits.requests_burst),
         _client_limit(limits, limits.misses_per_second, limits.misses_burst),
         _total_limit(limits.total_requests_per_second, limits.total_requests_burst),
         limits.waiting_misses,
+        build_priorities(limits, upstreams),
     )
 
 
@@ -113,7 +128,7 @@ class Core:
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
     cache = Cache(config.cache)
-    admission = build_admission(config.limits)
+    admission = build_admission(config.limits, config.upstreams)
     metrics = Metrics()
     resolver = Resolver(
         config.upstreams, config.resolver, learn_into(cache, clock), tasks, clock, random.SystemRandom()
@@ -149,7 +164,9 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
         async with asyncio.TaskGroup() as tasks:
-            identities = Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks)
+            identities = Identities(
+                os.urandom(SECRET_BYTES), config.limits.exempt_networks, config.clients.member_networks
+            )
             peers = Peers(identities, config.clients)
             watch = FrontProxyWatch(config.clients, peers.statuses, clock())
             core = build_core(config, tasks, watch.see)
@@ -163,7 +180,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             _add_sources(core, register, gate, peers, log_limit)
             runners = await _start_side_doors(side_doors, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
-            background = [tasks.create_task(_sweep_forever(register, watch))]
+            background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
             background += _watch_certificate(config, tls, core.metrics, tasks)
             background += [tasks.create_task(listener.accept_forever()) for listener in listeners]
             announce(tuple(_bound_address(one) for one in listening))
@@ -192,11 +209,14 @@ async def _drain(register: Connections) -> None:
     register.cut()
 
 
-async def _sweep_forever(register: Connections, watch: FrontProxyWatch) -> None:
+async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolver) -> None:
+    upstreams = UpstreamWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         register.sweep(clock())
         tell(watch.news(clock()))
+        resolver.tend()
+        upstreams.look(resolver.statistics(clock()), clock(), time.time())
 
 
 def _watch_certificate(
@@ -259,6 +279,7 @@ def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, lo
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
     metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
+    metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
     metrics.add_source(lambda: address_metrics(peers.statuses))
@@ -276,6 +297,7 @@ def _snapshot(core: Core) -> dict[str, Any]:
         "cache": asdict(core.cache.statistics()),
         "limits": asdict(core.admission.statistics(now)),
         "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
+        "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
     }
 
 

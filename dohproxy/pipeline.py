@@ -27,7 +27,7 @@ from dohproxy.policy.admission import PLACE_RETRY_SECONDS, Admission, MissPlace
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.special_names import answer_locally
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
-from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Reason, Reply, reason_of_fault
+from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Reason, Reply, reason_of_fault
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
@@ -58,6 +58,7 @@ class Miss:
     stale: Entry | None
     """What to fall back on (RFC 8767)."""
     place: MissPlace
+    priority: Priority
 
 
 class Pipeline:
@@ -138,7 +139,7 @@ class Pipeline:
             return self._stale_or(stale, query, arrival) or self._refuse(
                 Reason.SERVICE_LIMIT, arrival, retry_after=PLACE_RETRY_SECONDS
             )
-        return Miss(query, arrival, stale, place)
+        return Miss(query, arrival, stale, place, self._admission.priority(arrival.client, now))
 
     async def resolve(self, miss: Miss) -> HttpResponse:
         """Ask upstream and answer; with something stale at hand, wait for it no longer than RFC 8767 says."""
@@ -151,7 +152,7 @@ class Pipeline:
             entry, freshness = self._cache.lookup(query.key, now, 0.0)
             if entry is not None and freshness is Freshness.FRESH:
                 return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
-            found = await self._resolver.ask(query, deadline=deadline, patience=patience)
+            found = await self._resolver.ask(query, deadline=deadline, patience=patience, priority=miss.priority)
         finally:
             miss.place.give_back()
         if isinstance(found, Answer):

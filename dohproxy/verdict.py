@@ -22,6 +22,8 @@ class Client:
     """One pair of keyed 64-bit hashes for each prefix, narrow to wide: /32 and /24, or /64, /56 and /48."""
     exempt: bool = False
     """Inside one of the operator's exempt networks: client limits do not apply."""
+    member: bool = False
+    """Inside one of the networks that the operator calls members': first in line where a budget is short."""
 
 
 class Reason(Enum):
@@ -153,6 +155,18 @@ class Purpose(IntEnum):
     """A popular answer is about to expire."""
     PROBE = 3
     """To see whether the upstream is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """Where a question stands when there is less budget than there are questions."""
+
+    rank: int
+    """Lower goes first, always."""
+    prefix: int
+    """Keyed hash of the network that asks; within a rank the networks take turns."""
+    reserve: float
+    """Part of an upstream's burst that this question must leave to those of a better rank, 0.0 to 1.0."""
 
 
 class Door(StrEnum):

@@ -33,6 +33,8 @@ from dohproxy.config import (
     MetricsConfig,
     ServerConfig,
     TlsConfig,
+    UpstreamAddress,
+    UpstreamConfig,
 )
 from dohproxy.frontends import listener
 from dohproxy.frontends.self_check import LimitsNotInForce
@@ -405,7 +407,7 @@ def test_the_volunteer_on_duty_reads_figures_and_no_names(loop_factory: LoopFact
         async with aiohttp.ClientSession(connector=connector) as session, session.get("http://admin/status") as page:
             text = await page.text()
         status = json.loads(text)
-        assert set(status) == {"cache", "limits", "upstreams"}
+        assert set(status) == {"alerts", "cache", "limits", "upstreams"}
         assert status["upstreams"][0]["name"] == "fake"
         assert [secret for secret in (NAME, CLIENT, "example") if secret in text] == []
         assert path.stat().st_mode & 0o007 == 0
@@ -418,7 +420,7 @@ def test_the_volunteer_on_duty_reads_figures_and_no_names(loop_factory: LoopFact
 
 def test_the_limits_are_those_configured() -> None:
     limits = LimitsConfig(requests_per_second=0.1, requests_burst=3, misses_burst=1, waiting_misses=2, table_slots=1024)
-    admission = build_admission(limits)
+    admission = build_admission(limits, [UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))])
     client = Identities(bytes(32)).client(bytes((192, 0, 2, 1)))
     assert [admission.admit_request(client, 50.0) == 0 for _ in range(5)] == [True] * 3 + [False] * 2
     assert [admission.admit_miss(client, 50.0) == 0 for _ in range(2)] == [True, False]

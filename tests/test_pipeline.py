@@ -14,7 +14,7 @@ from dohproxy.verdict import OUTCOMES, Door, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
-from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, Walk, address_of, ask_for, errors_in, post
+from tests.fakes.walk import CLIENT, MEMBER, NEIGHBOUR, Limits, Walk, address_of, ask_for, errors_in, post
 from tests.wire import messages as m
 
 NAME = "www.example.net"
@@ -558,3 +558,28 @@ async def test_a_fault_is_named_in_the_books() -> None:
     assert response.status == 200
     outcome = walk.outcomes[0]
     assert (outcome.fault, outcome.answered_rcode) == ("trailing_bytes", Rcode.FORMERR)
+
+
+class TestPriorities:
+    async def test_a_question_goes_to_the_upstreams_with_its_network_s_standing(self) -> None:
+        walk = Walk()
+        await walk.ask(ask_for("one.example"), MEMBER)
+        await walk.ask(ask_for("two.example"), CLIENT)
+        member, stranger = (asked.priority for asked in walk.resolver.asked)
+        assert member.rank == 0 < stranger.rank
+        assert member.reserve == 0.0 < stranger.reserve
+        assert stranger.prefix == CLIENT.hashes[1][0]
+
+    async def test_who_has_asked_more_than_a_fair_share_stands_behind_those_who_have_not(self) -> None:
+        walk = Walk(limits=Limits(fair_share=3))
+        for number in range(4):
+            await walk.ask(ask_for(f"name{number}.example"))
+        await walk.ask(ask_for("other.example"), NEIGHBOUR)
+        ranks = [asked.priority.rank for asked in walk.resolver.asked]
+        assert ranks[0] == ranks[1] == ranks[2] == ranks[4] < ranks[3]
+
+    async def test_a_hit_costs_no_standing(self) -> None:
+        walk = Walk(limits=Limits(fair_share=1))
+        for _ in range(5):
+            await walk.ask(ask_for("name.example"))
+        assert walk.admission.statistics(walk.clock()).priorities.greedy == 0

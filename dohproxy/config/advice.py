@@ -142,12 +142,16 @@ def _warn_of_names_in_the_clear(config: Config) -> Iterator[Problem]:
 
 
 def _warn_of_added_budgets(config: Config) -> Iterator[Problem]:
-    hosts = [upstream.url.host for upstream in config.upstreams]
-    for number, host in enumerate(hosts, start=1):
-        if host in hosts[: number - 1] and not ip_address(host).is_loopback:
+    for number, upstream in enumerate(config.upstreams, start=1):
+        host, earlier = upstream.url.host, config.upstreams[: number - 1]
+        is_shared = any(
+            other.url.host == host and (not other.group or other.group != upstream.group) for other in earlier
+        )
+        if is_shared and not ip_address(host).is_loopback:
             yield Problem(
                 f"upstream #{number}.url",
-                f"leads to {host}, as an earlier upstream does: its operator sees both budgets added up.",
+                f"leads to {host}, as an earlier upstream does: its operator sees both budgets added up. Give both the"
+                f' same group, for example: group = "{upstream.name}"',
             )
 
 

@@ -24,7 +24,7 @@ from dohproxy.config.addresses import (
     parse_url_path,
 )
 from dohproxy.config.keys import Choice, Integer, Number, Text, TextList
-from dohproxy.config.presets import ASSOCIATIVE, parse_upstream_name
+from dohproxy.config.presets import ASSOCIATIVE, parse_group, parse_upstream_name
 
 AddressSource = Literal["connection", "proxy-protocol", "x-forwarded-for", "forwarded"]
 DialectAction = Literal["serve", "count", "refuse"]
@@ -302,6 +302,17 @@ class ClientsConfig:
             MAX_NETWORKS,
             'Front proxies that are believed: CIDRs, and "unix" for whoever can open a Unix socket listened'
             " on. A header from anyone else is ignored and counted. Empty by default: nobody is believed.",
+        ),
+    ] = ()
+
+    member_networks: Annotated[
+        tuple[IPNetwork, ...],
+        TextList(
+            Text(parse_network, "CIDR", "192.0.2.0/24", ""),
+            0,
+            MAX_NETWORKS,
+            "Networks of the association's members, if they can be told: their questions go first where an upstream's"
+            " budget is short. Everybody else goes by how long their network has been asking here.",
         ),
     ] = ()
 
@@ -618,6 +629,17 @@ class ResolverConfig:
             " three to one server, and a guest asks no more in all.",
         ),
     ] = 3
+    budget_wait_seconds: Annotated[
+        float,
+        Number(
+            0,
+            5,
+            "seconds",
+            "How long a question may wait for its turn while all budgets are spent, in order: members, then networks by"
+            " how long they have been asking here, those that ask little first. No more wait than can be served in it;"
+            " just under the 2 after which many stubs ask again.",
+        ),
+    ] = 1.5
     waiters_per_query: Annotated[
         int,
         Integer(
@@ -661,7 +683,7 @@ class UpstreamConfig:
         Literal["associative", "quad9", "google", "own"],
         Choice(
             ("associative", "quad9", "google", "own"),
-            "A budget for a kind of upstream, see below; the three numbers after it override it one by one.",
+            "A budget for a kind of upstream, see below; the numbers after it override it one by one.",
         ),
     ] = "associative"
     queries_per_second: Annotated[
@@ -686,6 +708,26 @@ class UpstreamConfig:
             "Queries waiting for its answer at once: what a slow upstream feels, when rates say nothing.",
         ),
     ] = ASSOCIATIVE.in_flight
+    new_connections_per_second: Annotated[
+        float,
+        Number(
+            0.1,
+            1000,
+            "connections a second",
+            "New TCP and TLS connections beyond the first ones: firewalls count these, not queries. Kept connections"
+            " need one in many seconds.",
+        ),
+    ] = ASSOCIATIVE.new_connections_per_second
+    group: Annotated[
+        str,
+        Text(
+            parse_group,
+            '1 to 32 letters, digits, . _ -, or "" for none',
+            "fdn",
+            "Upstreams with the same group are one resolver under several addresses and share one budget, queries and"
+            " connections: it counts us by our address, not by its own.",
+        ),
+    ] = ""
     connections: Annotated[
         int,
         Integer(

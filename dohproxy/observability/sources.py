@@ -11,6 +11,7 @@ from dohproxy.policy.gate import GateStatistics
 from dohproxy.policy.limits import LimitStatistics
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.statistics import ResolverStatistics
+from dohproxy.upstream.turnstile import TurnStatistics
 
 
 def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
@@ -43,6 +44,16 @@ def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
     )
     yield from _limit_fill(limits)
     yield gauge("dohproxy_service_limit_fill", "How full the service-wide limit is, 0 to 1.", admission.total_fill)
+    priorities = admission.priorities
+    counts = (
+        (("member",), priorities.members), (("settled",), priorities.settled),
+        (("newcomer",), priorities.newcomers), (("over_fair_share",), priorities.greedy),
+    )  # fmt: skip
+    yield labelled_counter(
+        "dohproxy_miss_priorities", "Misses by who asked; those over their fair share are among the others.",
+        ("kind",), counts,
+    )  # fmt: skip
+    yield gauge("dohproxy_seniority_table_fill", "Share of the seniority table's slots in use.", priorities.fill)
     yield gauge("dohproxy_miss_places_taken", "Misses being resolved.", admission.places_taken)
     yield gauge("dohproxy_miss_places", "Misses that may be resolved at once.", admission.places)
 
@@ -82,6 +93,11 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         ("max_in_flight", "Queries that may wait at once.", [(u.name, u.most_in_flight) for u in upstreams]),
         ("budget_left", "Queries that the rate allows now.", [(u.name, u.budget_left) for u in upstreams]),
         ("budget_burst", "Queries that the rate ever allows at once.", [(u.name, u.burst) for u in upstreams]),
+        (
+            "budget_share",
+            "Part of rate and burst in use, 1 if all is well.",
+            [(u.name, u.budget_share) for u in upstreams],
+        ),
         ("connections", "Open TCP and TLS connections.", [(u.name, u.connections) for u in upstreams]),
         ("max_connections", "Connections allowed.", [(u.name, u.most_connections) for u in upstreams]),
         ("score_seconds", "Smoothed round trip.", [(u.name, u.score_seconds) for u in upstreams]),
@@ -98,8 +114,33 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         ("upstream",),
         [((u.name,), u.ignored_packets) for u in upstreams],
     )
+    yield labelled_counter(
+        "dohproxy_upstream_halvings",
+        "Signs of throttling.",
+        ("upstream",),
+        [((u.name,), u.halvings) for u in upstreams],
+    )
+    yield labelled_counter(
+        "dohproxy_upstream_probes",
+        "Queries that were nobody's.",
+        ("upstream",),
+        [((u.name,), u.probes) for u in upstreams],
+    )
+    yield from _turn_metrics(resolver.turns)
     yield gauge("dohproxy_fetches", "Different questions under way.", resolver.fetches)
     yield gauge("dohproxy_max_fetches", "Different questions that may be under way.", resolver.most_fetches)
     yield gauge("dohproxy_fetch_waiters", "Clients waiting for a fetch.", resolver.waiters)
     yield counter("dohproxy_waiters_refused", "Clients too many for one fetch.", resolver.refused_waiters)
     yield counter("dohproxy_fetches_refused", "Questions not asked, too many under way.", resolver.refused_fetches)
+
+
+def _turn_metrics(turns: TurnStatistics) -> Iterator[Metric]:
+    yield gauge("dohproxy_turns_waiting", "Questions waiting for budget.", turns.waiting)
+    yield gauge("dohproxy_max_turns", "Questions that may wait for budget now.", turns.places)
+    ends = (
+        (("served",), turns.served), (("evicted",), turns.evicted),
+        (("refused",), turns.refused), (("given_up",), turns.given_up),
+    )  # fmt: skip
+    yield labelled_counter(
+        "dohproxy_turns", "Questions that found the budgets spent, by what came of it.", ("end",), ends
+    )

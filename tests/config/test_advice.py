@@ -152,3 +152,18 @@ def test_what_is_probably_not_meant_is_warned_of(text: str, path: str, hint: str
     warnings = warnings_of(text)
     assert list(warnings) == [path]
     assert hint in warnings[path]
+
+
+SAME_HOST = '[[upstream]]\nname = "a"\nurl = "tls://192.0.2.53"\n'
+
+
+@pytest.mark.parametrize(("first", "second"), [("", ""), ('group = "x"\n', ""), ('group = "x"\n', 'group = "y"\n')])
+def test_one_host_in_two_budgets_is_told_of_groups(first: str, second: str) -> None:
+    text = SAME_HOST + first + SAME_HOST.replace("tls", "tcp").replace('"a"', '"b"') + second
+    warnings = {w.path: w.sentence for w in check_warnings(read(text, directory=Path("/")))}
+    assert 'group = "b"' in warnings["upstream #2.url"]
+
+
+def test_one_host_in_one_group_is_as_it_should_be() -> None:
+    text = SAME_HOST + 'group = "x"\n[[upstream]]\nname = "b"\nurl = "tls://192.0.2.53:8853"\ngroup = "x"\n'
+    assert check_warnings(read(text, directory=Path("/"))) == ()

@@ -13,6 +13,8 @@ from dohproxy.pipeline import Miss, Pipeline, learn_into
 from dohproxy.policy.admission import Admission
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import ClientLimit
+from dohproxy.policy.priorities import Priorities
+from dohproxy.policy.seniority import Seniority
 from dohproxy.verdict import Client, Door, Outcome, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.query import Query
@@ -21,6 +23,7 @@ from tests.fakes.resolver import FakeResolver, Script
 from tests.wire import messages as m
 
 CLIENT = Client(b"\xc0\x00\x02\x01", ((1, 2), (3, 4)))
+MEMBER = Client(b"\xc0\x00\x03\x01", ((11, 12), (13, 14)), member=True)
 NEIGHBOUR = Client(b"\xc6\x33\x64\x01", ((501, 502), (503, 504)))
 DEADLINE_SECONDS = 5.0
 SLOTS = 1_024
@@ -34,6 +37,7 @@ class Limits:
     misses: int = 10_000
     total: int = 10_000
     places: int = 100
+    fair_share: int = 10_000
 
 
 def client_limit(burst: int) -> ClientLimit:
@@ -44,7 +48,15 @@ def client_limit(burst: int) -> ClientLimit:
 def admission(limits: Limits) -> Admission:
     """All limits, each refilled by one a second."""
     total = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=1.0, burst=limits.total)
-    return Admission(client_limit(limits.requests), client_limit(limits.misses), total, limits.places)
+    return Admission(
+        client_limit(limits.requests), client_limit(limits.misses), total, limits.places, priorities(limits.fair_share)
+    )
+
+
+def priorities(fair_share: int) -> Priorities:
+    """Who goes first, with nobody known yet."""
+    shares = GcraTable(memoryview(bytearray(SLOTS * SLOT_BYTES)), per_second=1.0, burst=fair_share)
+    return Priorities(Seniority(memoryview(bytearray(SLOTS * SLOT_BYTES))), shares)
 
 
 def address_of(query: Query, *, ttl: int = 300) -> Answer:

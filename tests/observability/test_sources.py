@@ -5,12 +5,16 @@ from prometheus_client.core import Metric
 
 from dohproxy.app import build_admission
 from dohproxy.cache import Cache, CacheStatistics
-from dohproxy.config import CacheConfig, LimitsConfig
+from dohproxy.config import CacheConfig, LimitsConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.observability.sources import admission_metrics, cache_metrics, resolver_metrics
 from dohproxy.policy.identity import Identities
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
+from dohproxy.upstream.turnstile import TurnStatistics
+
+UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
+TURNS = TurnStatistics(waiting=2, places=15, served=30, evicted=4, refused=5, given_up=6)
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -23,14 +27,14 @@ def _samples(metrics: list[Metric]) -> Samples:
 
 def _upstream(name: str, breaker: BreakerState = BreakerState.CLOSED) -> UpstreamStatistics:
     sends = {result: number for number, result in enumerate(Result)}
-    return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 1, 2, breaker, 0.012, 7)
+    return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 0.5, 6, 1, 2, breaker, None, 8, 0.012, 7)
 
 
 @pytest.fixture
 def resolver() -> Samples:
     """The metrics of two upstreams, one of which is not asked."""
     upstreams = (_upstream("ns0"), _upstream("ns1", BreakerState.OPEN))
-    return _samples(list(resolver_metrics(ResolverStatistics(upstreams, 4, 40, 9, 2, 1))))
+    return _samples(list(resolver_metrics(ResolverStatistics(upstreams, TURNS, None, 4, 40, 9, 2, 1))))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,7 @@ def resolver() -> Samples:
         ("dohproxy_upstream_in_flight", "dohproxy_upstream_max_in_flight"),
         ("dohproxy_upstream_budget_left", "dohproxy_upstream_budget_burst"),
         ("dohproxy_upstream_connections", "dohproxy_upstream_max_connections"),
+        ("dohproxy_upstream_budget_share", "dohproxy_upstream_budget_burst"),
     ],
 )
 @pytest.mark.parametrize("upstream", ["ns0", "ns1"])
@@ -51,6 +56,17 @@ def test_fetches_stand_beside_their_bound(resolver: Samples) -> None:
     assert resolver["dohproxy_fetch_waiters", ()] == 9
     assert resolver["dohproxy_waiters_refused_total", ()] == 2
     assert resolver["dohproxy_fetches_refused_total", ()] == 1
+
+
+def test_the_line_stands_beside_its_bound(resolver: Samples) -> None:
+    assert (resolver["dohproxy_turns_waiting", ()], resolver["dohproxy_max_turns", ()]) == (2, 15)
+    ends = {labels: value for (name, labels), value in resolver.items() if name == "dohproxy_turns_total"}
+    assert ends == {("served",): 30, ("evicted",): 4, ("refused",): 5, ("given_up",): 6}
+
+
+@pytest.mark.parametrize(("name", "value"), [("halvings", 6), ("probes", 8)])
+def test_signs_of_throttling_and_probes_are_counted(resolver: Samples, name: str, value: int) -> None:
+    assert resolver[f"dohproxy_upstream_{name}_total", ("ns0",)] == value
 
 
 def test_sends_are_told_by_how_they_ended(resolver: Samples) -> None:
@@ -77,7 +93,7 @@ def test_the_cache_s_bounds_stand_beside_their_fill() -> None:
 
 def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:
     limits = LimitsConfig(requests_burst=2, requests_per_second=0.1, waiting_misses=5, table_slots=1024)
-    admission = build_admission(limits)
+    admission = build_admission(limits, [UPSTREAM])
     identities = Identities(bytes(32))
     client = identities.client(bytes((192, 0, 2, 1)))
     waits = [admission.admit_request(client, 100.0) for _ in range(4)]
@@ -85,6 +101,8 @@ def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:
     for number in range(1, 201):
         admission.admit_request(identities.client(bytes((198, 51, number, 7))), 100.0)
     admission.take_place()
+    for _ in range(12):
+        admission.priority(client, 100.0)
     samples = _samples(list(admission_metrics(admission.statistics(100.0))))
     assert (samples["dohproxy_miss_places_taken", ()], samples["dohproxy_miss_places", ()]) == (1, 5)
     assert samples["dohproxy_limit_admitted_total", ("requests",)] == 202
@@ -94,3 +112,6 @@ def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:
     assert all(0 <= fill <= 1 for fill in fills)
     assert max(fills) > 0
     assert 0 <= samples["dohproxy_service_limit_fill", ()] <= 1
+    kinds = {labels: value for (name, labels), value in samples.items() if name == "dohproxy_miss_priorities_total"}
+    assert kinds == {("member",): 0, ("settled",): 0, ("newcomer",): 12, ("over_fair_share",): 2}
+    assert 0 <= samples["dohproxy_seniority_table_fill", ()] <= 1

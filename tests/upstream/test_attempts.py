@@ -6,12 +6,11 @@ from dataclasses import replace
 import pytest
 
 from dohproxy.upstream.attempts import Attempts, Send
-from dohproxy.upstream.breaker import Breaker
-from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.results import Result, UpstreamFailure
-from dohproxy.upstream.selection import Selection, Standing
+from dohproxy.upstream.selection import Selection
 from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, Kind
+from tests.fakes.standing import ZONE, standing
 
 GOOD = Answer(
     kind=Kind.POSITIVE,
@@ -37,14 +36,12 @@ DATAGRAM, STREAM = "datagram", "stream"
 
 
 def _selection(count: int, *, burst: int = 100, over_stream: bool = False) -> Selection:
-    standings = [
-        Standing(Budget(0.1, burst, 100, now=0.0), Breaker(lambda: 0.0), over_stream=over_stream) for _ in range(count)
-    ]
+    standings = [standing(queries_per_second=0.1, burst=burst, over_stream=over_stream) for _ in range(count)]
     return Selection(standings, "ordered", lambda: 0.0)
 
 
 def _attempts(selection: Selection, *, deadline: float = 5.0, most_sends: int = 3) -> Attempts:
-    return Attempts(selection, deadline=deadline, attempt_seconds=1.5, most_sends=most_sends)
+    return Attempts(selection, zone=ZONE, deadline=deadline, attempt_seconds=1.5, most_sends=most_sends)
 
 
 def _play(
@@ -164,8 +161,8 @@ def test_dialogues(
 ) -> None:
     selection = _selection(upstreams)
     assert _play(_attempts(selection), outcomes) == (steps, end)
-    assert [standing.budget.in_flight for standing in selection.standings] == [0] * upstreams
-    assert sum(sum(standing.sends.values()) for standing in selection.standings) == len(steps)
+    assert [one.budget.in_flight for one in selection.standings] == [0] * upstreams
+    assert sum(sum(one.sends.values()) for one in selection.standings) == len(steps)
 
 
 class TestConnectionsThatEnd:

@@ -14,6 +14,7 @@ from dohproxy.upstream.transports.tls import make_context
 from dohproxy.wire.answer import Answer
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.fakes import upstream as fakes
+from tests.fakes.standing import connections
 from tests.fakes.upstream import FakeUpstream, make_query
 
 NAME = "ns0.example.net"
@@ -46,7 +47,9 @@ async def _ask(
 ) -> list[Answer | Result]:
     async with fake.running(server), asyncio.TaskGroup() as tasks:
         url = replace(fake.config("tls").url, verify_name=verify_name)
-        transport = StreamTransport(url, most_connections=2, idle_seconds=60, context=client, tasks=tasks)
+        transport = StreamTransport(
+            url, connections(2), idle_seconds=60, context=client, tasks=tasks, clock=time.monotonic
+        )
         try:
             return [await transport.exchange(QUERY, until=time.monotonic() + seconds) for _ in range(times)]
         finally:
@@ -110,7 +113,9 @@ async def test_a_handshake_that_never_comes_ends_with_the_attempt(authority: Cer
     async with server, asyncio.TaskGroup() as tasks:
         url = replace(fakes.FakeUpstream(port=port).config("tls").url)
         context = make_context(authority.file)
-        transport = StreamTransport(url, most_connections=1, idle_seconds=60, context=context, tasks=tasks)
+        transport = StreamTransport(
+            url, connections(1), idle_seconds=60, context=context, tasks=tasks, clock=time.monotonic
+        )
         assert await transport.exchange(QUERY, until=time.monotonic() + SOON) is Result.UNREACHABLE
         await transport.close()
 
