@@ -13,12 +13,13 @@ from bench.ban.books import Report
 from bench.ban.scenarios import BUDGET_BURST, BUDGET_PER_SECOND, JITTER_QUERIES
 from bench.callers import Tally
 from bench.incident.day import Day, live_through
-from bench.incident.members import KIND, Browsing
+from bench.incident.members import KIND, Browsing, networks
 from bench.incident.replay import UPSTREAM, Figures, Setting, replay
 from bench.incident.strangers import DAY_SECONDS, TAIL, TAIL_SHARE, Flood, strangers
 from bench.incident.torture import VICTIM, Torture, random_names
 from bench.names import Popularity, corpora, popular_names
 from bench.targets import Target, print_table, print_targets
+from tests.e2e.proxy import Sections
 
 SPEED: Final = 100.0
 MOST_MEGABYTES: Final = 192
@@ -40,6 +41,7 @@ class Options:
     flood: bool
     day: bool
     seconds: float
+    unnamed: bool
     tls: bool
 
 
@@ -68,6 +70,7 @@ def parse() -> Options:
     parser.add_argument("--flood", action="store_true", help="random names below one domain instead")
     parser.add_argument("--seconds", type=float, default=120.0, help="of that flood")
     parser.add_argument("--day", action="store_true", help="the day at its own pace, in virtual time, without HTTP")
+    parser.add_argument("--unnamed", action="store_true", help="do not tell the proxy which networks are the members'")
     parser.add_argument("--tls", action="store_true", help="over HTTPS: then the handshakes are measured too")
     return Options(**vars(parser.parse_args()))
 
@@ -84,8 +87,14 @@ def flood_of(options: Options) -> Flood:
 
 
 def setting_of(options: Options) -> Setting:
-    """Return who browses before and meanwhile."""
-    return Setting(Browsing(seconds=options.before), tls=options.tls)
+    """Return who browses before and meanwhile.
+
+    Without names the proxy goes by seniority, which begins after an hour: `--unnamed` means something with `--before
+    3700` or more, and in `--day`, which never names anybody.
+    """
+    browsing = Browsing(seconds=options.before)
+    named: Sections = {} if options.unnamed else {"clients": {"member_networks": networks(browsing.members)}}
+    return Setting(browsing, sections=named, tls=options.tls)
 
 
 # --- The three ---

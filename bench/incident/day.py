@@ -20,7 +20,7 @@ from bench.incident.clockwork import ClockworkLoop
 from bench.incident.members import KIND, Browsing, browse, callers
 from bench.incident.strangers import Flood, strangers
 from bench.names import Popularity
-from dohproxy.app import Core, build_core
+from dohproxy.app import SWEEP_SECONDS, Core, build_core
 from dohproxy.config import Config, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
@@ -74,6 +74,7 @@ async def _live(flood: Flood, behaviour: Behaviour, popularity: Popularity, seco
     with patch("dohproxy.app.clock", loop.time):
         async with asyncio.TaskGroup() as tasks:
             core = build_core(_configuration(upstream.port), tasks)
+            tending = tasks.create_task(_tend(core))
             walkers = _Walkers(core, tasks)
             people = callers(Browsing().members)
             calm = Browsing(seconds=seconds_before, think_seconds=PAGES_A_DAY_THINK_SECONDS)
@@ -83,9 +84,16 @@ async def _live(flood: Flood, behaviour: Behaviour, popularity: Popularity, seco
             busy = Browsing(seconds=flood.day_seconds, think_seconds=PAGES_A_DAY_THINK_SECONDS)
             browsing = browse(busy, popularity, people, phase=1)
             await walkers.walk(merge(strangers(flood, popularity), browsing, key=lambda asked: asked.due))
+            tending.cancel()
             await core.resolver.close()
     upstream.close()
     return Day(before, walkers.tallies, report, upstream.report(), walkers.misses)
+
+
+async def _tend(core: Core) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        core.resolver.tend()
 
 
 def _configuration(port: int) -> Config:
