@@ -36,6 +36,11 @@ def pin(pid: int, core: int) -> None:
         os.sched_setaffinity(int(thread.name), {core})
 
 
+def pin_self(core: int) -> None:
+    """Keep this process, and all it starts from now on, on one core."""
+    os.sched_setaffinity(0, {core})
+
+
 class Watch:
     """Looks at a process once a second, while it is entered."""
 
