@@ -127,11 +127,11 @@ def _new_names(per_second: float, seconds: float) -> Iterator[Asked]:
     """Names that nobody has asked for, each in a domain of its own."""
     caller = Caller("127.0.0.1", CONNECTIONS, keeps=True)
     for number in range(round(per_second * seconds)):
-        yield Asked(number / per_second, caller, post(query(f"www.new{number}.example", A)), "new")
+        yield Asked(number / per_second, caller, post(query(f"www.new{number}-bench.net", A)), "new")
 
 
 def _known_names(per_second: float, seconds: float, kind: str = "known") -> Iterator[Asked]:
     """The same names again and again."""
     caller = Caller("127.0.0.1", CONNECTIONS, keeps=True)
     for number in range(round(per_second * seconds)):
-        yield Asked(number / per_second, caller, post(query(f"www.known{number % KNOWN_NAMES}.example", A)), kind)
+        yield Asked(number / per_second, caller, post(query(f"www.known{number % KNOWN_NAMES}-bench.net", A)), kind)

@@ -46,7 +46,7 @@ class Signal(StrEnum):
 
 REFUSED_TYPES: Final = frozenset({16, 65})
 """TXT and HTTPS: types that clients ask for, and that a local policy may well not like."""
-TROUBLED_ZONE: Final = "troubled.example"
+TROUBLED_ZONE: Final = "troubled.example.net"
 PROHIBITED_EDE: Final = 18
 
 _RCODES: Final[dict[Signal, tuple[Rcode, int | None]]] = {

@@ -14,7 +14,7 @@ from bench.questions import A, post, query
 
 ADDRESSES: Final = 2_000
 KIND: Final = "random name"
-VICTIM: Final = "victim.example"
+VICTIM: Final = "victim.example.net"
 PER_SECOND: Final = 500.0
 """A question in four seconds from each address; 50 times the upstream's budget."""
 QUESTIONS_PER_CONNECTION: Final = 5

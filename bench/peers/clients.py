@@ -22,7 +22,7 @@ import hpack
 from bench.questions import A, query
 from tests.e2e.processes import LOOPBACK
 
-WARM_NAME: Final = "www.bench.example"
+WARM_NAME: Final = "www.example.net"
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS, GOAWAY = 0, 1, 4, 7
 END_STREAM, END_HEADERS, ACK = 1, 4, 1

@@ -51,7 +51,7 @@ class Round:
 
     def new_names(self, count: int, kind: str) -> list[str]:
         """Return names that nobody has asked this server for."""
-        return [f"{kind}{self.number}x{number}.bench.example" for number in range(count)]
+        return [f"{kind}{self.number}x{number}-bench.net" for number in range(count)]
 
 
 Act = Callable[[Round], Callable[[], Load]]

@@ -63,19 +63,19 @@ def test_the_root_has_name_servers() -> None:
     [
         ("abcdefgh.test.dnscrypt", "."),
         ("absent1.www.example.net", "example.net."),
-        ("x8f2.victim.example", "victim.example."),
+        ("x8f2.victim.example.net", "victim.example.net."),
     ],
     ids=["below a domain that the root does not know", "by its first label", "in a zone that is empty"],
 )
 def test_a_name_does_not_exist(name: str, owner: str) -> None:
-    response = reply(name, zones=Zones(empty=("victim.example",)))
+    response = reply(name, zones=Zones(empty=("victim.example.net",)))
     assert response.rcode() == dns.rcode.NXDOMAIN
     [soa] = response.authority
     assert (soa.rdtype, soa.name.to_text()) == (dns.rdatatype.SOA, owner)
 
 
 def test_the_apex_of_an_empty_zone_exists() -> None:
-    assert reply("victim.example", zones=Zones(empty=("victim.example",))).rcode() == dns.rcode.NOERROR
+    assert reply("victim.example.net", zones=Zones(empty=("victim.example.net",))).rcode() == dns.rcode.NOERROR
 
 
 def test_failures_explain_themselves_to_who_can_read_it() -> None:
