@@ -37,7 +37,7 @@ from dohproxy.frontends.metrics_page import (
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
-from dohproxy.frontends.tls import context_of
+from dohproxy.frontends.tls import bare_context
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
@@ -142,7 +142,9 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if aiohttp does not enforce a limit.
     """
-    tls = context_of(config.tls)
+    tls = None if config.tls is None else bare_context()
+    # Read once, and before a client may come: files that change from here on are a renewal like any other.
+    certificate = _load_certificate(config, tls)
     with contextlib.ExitStack() as sockets:
         listening = [sockets.enter_context(open_listener(address)) for address in config.server.listen]
         side_doors = _open_side_doors(config, sockets)
@@ -164,7 +166,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             runners = await _start_side_doors(side_doors, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch))]
-            background += _watch_certificate(config, tls, core.metrics, tasks)
+            background += _watch_certificate(config, certificate, core.metrics, tasks)
             background += [tasks.create_task(listener.accept_forever()) for listener in listeners]
             announce(tuple(_bound_address(one) for one in listening))
             await stop.wait()
@@ -199,13 +201,19 @@ async def _sweep_forever(register: Connections, watch: FrontProxyWatch) -> None:
         tell(watch.news(clock()))
 
 
+def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> CertificateWatch | None:
+    """Load the certificate into the listeners' context and return the watch over it, None for plain HTTP."""
+    if tls is None or config.tls is None:
+        return None
+    return CertificateWatch(config.tls, config.server.host, tls)
+
+
 def _watch_certificate(
-    config: Config, tls: ssl.SSLContext | None, metrics: Metrics, tasks: asyncio.TaskGroup
+    config: Config, watch: CertificateWatch | None, metrics: Metrics, tasks: asyncio.TaskGroup
 ) -> list[asyncio.Task[None]]:
     """Keep the certificate to what lies on the disk, if there is one."""
-    if tls is None or config.tls is None:
+    if watch is None or config.tls is None:
         return []
-    watch = CertificateWatch(config.tls, config.server.host, tls)
     metrics.add_source(lambda: certificate_metrics(watch.statistics()))
     return [tasks.create_task(watch_forever(watch, config.tls.reload_seconds))]
 
