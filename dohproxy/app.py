@@ -112,7 +112,7 @@ class Core:
 
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
-    cache = Cache(config.cache)
+    cache = Cache(config.cache, random.SystemRandom().random)
     admission = build_admission(config.limits)
     metrics = Metrics()
     resolver = Resolver(

@@ -29,7 +29,15 @@ import dns.rrset
 import uvloop
 
 from dohproxy.app import SECRET_BYTES, Core, build_core, clock, http2_limits
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig, default_config
+from dohproxy.config import (
+    CacheConfig,
+    Config,
+    ConnectionsConfig,
+    LimitsConfig,
+    ListenAddress,
+    UpstreamConfig,
+    default_config,
+)
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
@@ -250,6 +258,7 @@ class Setup:
             default_config((UpstreamConfig("none", UpstreamAddress("udp", LOOPBACK, 9)),)),
             limits=AMPLE,
             connections=ConnectionsConfig(max_requests=1_000_000),
+            cache=CacheConfig(jitter_percent=0),
         )
     )
     """Without the upstreams, which are the made-up ones."""
