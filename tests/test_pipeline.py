@@ -30,9 +30,9 @@ def rcode_of(query: Query, rcode: int, *additional: bytes) -> Answer:
 
 
 def denial(query: Query) -> Answer:
-    """That the name does not exist, as the top-level domain above it says."""
+    """That the name does not exist: said by the top-level domain above it, validated."""
     above = m.record(m.SOA, m.soa()[-22:], ttl=900, owner=query.qname[query.qname.rindex(b"\x03net") :])
-    return parse_answer(m.answer(authority=(above,), asked=query.question, flags=m.QR | m.RA | 3), query)
+    return parse_answer(m.answer(authority=(above,), asked=query.question, flags=m.QR | m.RA | m.AD | 3), query)
 
 
 def ttls_of(reply: dns.message.Message) -> list[int]:

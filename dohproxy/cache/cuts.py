@@ -1,6 +1,6 @@
 """What one NXDOMAIN denies beyond its own question: every type of the name, and every name below it (RFC 8020).
 
-A wrong cut takes names from everybody, a missing one costs a query. So a denial cuts only if all of this holds:
+A wrong cut takes names from everybody, a missing one costs a query. So a denial counts only if all of this holds:
 
 | the denial | because |
 |---|---|
@@ -10,9 +10,13 @@ A wrong cut takes names from everybody, a missing one costs a query. So a denial
 | has an SOA from above the name | a zone's own name exists, and another zone knows nothing of this one |
 | fits under other questions | see `wire.relocate` |
 
-The root holds delegations and nothing else: what it denies is denied from the top-level domain down. As that reaches so
-far, an SOA of the root counts only for top-level domains of which nothing was ever heard. An answer for a name that
-exists ends every cut above it.
+Then it denies every type of the name (RFC 2308 section 5). Names below are denied only if the upstream has validated it
+(AD), as Unbound and PowerDNS have it: servers of large CDNs deny names that others are below (PowerDNS issue 8496 has a
+list), and one question for such a name would take all of those from everybody. Signed zones cannot afford that mistake.
+
+The root holds delegations and nothing else, and is served rightly: what it denies is denied from the top-level domain
+down, validated or not. As that reaches so far, an SOA of the root counts only for top-level domains of which nothing
+was ever heard. An answer for a name that exists ends every cut above it.
 
 The index holds no answers. It leads to entries of the negative table, which are charged for their place in it and take
 it along when they go: so it has that table's bounds.
@@ -34,6 +38,8 @@ _ROOT: Final = b"\x00"
 _CLASS_IN_BYTES: Final = CLASS_IN.to_bytes(2)
 # A key is the name, two bytes of type and one with DO and CD (`Query.key`).
 _TAIL_BYTES: Final = 3
+_ALONE: Final = 4
+"""Beside DO and CD in the last byte of a place: only the name itself is denied, nothing below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Cut:
     """A place where the tree of names ends."""
 
     place: bytes
-    """Where the index has it: the highest name that does not exist, and the bits of those it is for."""
+    """Where the index has it: the highest name that is denied, and the bits of those it is for."""
     answer: Answer
     """The denial, fit for every question below."""
 
@@ -62,18 +68,22 @@ class Cuts:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def find_cut(self, key: bytes, answer: Answer) -> Cut | None:
-        """Return what a new answer to `key` cuts off, or None."""
+    def find_cut(self, key: bytes, answer: Answer, *, believed: bool) -> Cut | None:
+        """Return what a new answer to `key` cuts off, or None. Where a denial is `believed`, it need not be validated
+        to deny what is below its name."""
         if answer.errors:
             return None
         denial = relocate(answer, key[:-1] + _CLASS_IN_BYTES)
         if denial is None:
             return None
         name = self._denied_by(denial.zone, key[:-_TAIL_BYTES])
-        return None if name is None else Cut(name + key[-1:], denial.answer)
+        if name is None:
+            return None
+        alone = 0 if believed or answer.authentic or denial.zone == _ROOT else _ALONE
+        return Cut(name + bytes((key[-1] | alone,)), denial.answer)
 
     def add(self, place: bytes, key: bytes) -> None:
-        """The entry under `key` denies everything from `place` down."""
+        """The entry under `key` denies what is at `place`."""
         self._keys[place] = key
 
     def remove(self, place: bytes, key: bytes) -> None:
@@ -88,19 +98,18 @@ class Cuts:
         """
         if not self._keys:
             return
-        bits = key[-1:]
-        for name in suffixes(key[:-_TAIL_BYTES]):
-            found = self._keys.get(name + bits)
+        for place in _places(key):
+            found = self._keys.get(place)
             if found is not None:
                 yield found
 
     def note_existence(self, key: bytes) -> None:
         """The name of `key` exists, and with it all names above it: whatever denied one of them was wrong or is old."""
-        name = _ROOT
-        for name in suffixes(key[:-_TAIL_BYTES]):
-            self._keys.pop(name + key[-1:], None)
-        if name != _ROOT and len(self._delegated) < MOST_DELEGATIONS:
-            self._delegated.add(name)
+        place = b""
+        for place in _places(key):
+            self._keys.pop(place, None)
+        if place and len(self._delegated) < MOST_DELEGATIONS:
+            self._delegated.add(place[:-1])
 
     def _denied_by(self, zone: bytes, qname: bytes) -> bytes | None:
         """Return the highest name that does not exist if `zone` denies `qname`; None if it cannot know, or is wrong."""
@@ -108,3 +117,12 @@ class Cuts:
         if zone == _ROOT and names:
             return None if names[-1] in self._delegated else names[-1]
         return qname if zone in names[1:] else None
+
+
+def _places(key: bytes) -> Iterator[bytes]:
+    """Yield every place at which the name of `key` may be denied, the top-level domain last."""
+    qname, bits = key[:-_TAIL_BYTES], key[-1:]
+    if qname != _ROOT:
+        yield qname + bytes((key[-1] | _ALONE,))
+    for name in suffixes(qname):
+        yield name + bits

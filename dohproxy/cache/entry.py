@@ -37,7 +37,7 @@ class Entry:
     refresh_at: float
     """Monotonic instant from which a hit may have it asked for again: a little before its end, or at its end."""
     cut: bytes | None = None
-    """Where the tree of names ends by this answer: its place in the index of cuts."""
+    """Its place in the index of cuts, if it denies more than its own question."""
     hits: int = 0
     """How often it was given while fresh."""
     _age: int = field(default=0, repr=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from dohproxy.cache.cuts import MOST_DELEGATIONS, Cuts
+from dohproxy.cache.cuts import MOST_DELEGATIONS, Cut, Cuts
 from dohproxy.cache.entry import Entry, make_entry
 from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
 from dohproxy.cache.freshness import Freshness, floor_under, freshness, span_of
@@ -34,7 +34,7 @@ class CacheStatistics:
     too_large: int
     """Answers passed on but not kept because of `max_entry_bytes`."""
     cuts: int
-    """Negative entries that deny all names below theirs; each is charged for it."""
+    """Places where the tree of names ends; the negative entries that say so are charged for them."""
     cut_hits: int
     """Questions answered by one of them."""
     delegations: int
@@ -126,7 +126,7 @@ class Cache:
         span = span_of(answer, self.rules, self._draw() if self._draw else 0.0)
         if span is None:
             return None
-        cut = self._cuts.find_cut(key, answer) if self.rules.cut_below_nxdomain else None
+        cut = self._find_cut(key, answer)
         if cut is not None and len(cut.answer.records) <= self.rules.max_entry_bytes:
             return self._keep(key, make_entry(key, cut.answer, now, span, cut.place))
         if len(answer.records) > self.rules.max_entry_bytes:
@@ -164,6 +164,11 @@ class Cache:
             delegations=self._cuts.delegations,
             delegations_max=MOST_DELEGATIONS,
         )
+
+    def _find_cut(self, key: bytes, answer: Answer) -> Cut | None:
+        if self.rules.cut_below_nxdomain == "never":
+            return None
+        return self._cuts.find_cut(key, answer, believed=self.rules.cut_below_nxdomain == "always")
 
     def _keep(self, key: bytes, entry: Entry) -> Entry | None:
         table = self._positive if entry.kind is Kind.POSITIVE else self._negative

@@ -23,7 +23,7 @@ from dohproxy.config.addresses import (
     parse_upstream,
     parse_url_path,
 )
-from dohproxy.config.keys import Choice, Integer, Number, Switch, Text, TextList
+from dohproxy.config.keys import Choice, Integer, Number, Text, TextList
 from dohproxy.config.presets import ASSOCIATIVE, parse_upstream_name
 
 AddressSource = Literal["connection", "proxy-protocol", "x-forwarded-for", "forwarded"]
@@ -519,13 +519,14 @@ class CacheConfig:
         ),
     ] = 25
     cut_below_nxdomain: Annotated[
-        bool,
-        Switch(
-            "Whether a name that does not exist (NXDOMAIN with SOA) denies all names below it too, unasked (RFC 8020)."
-            " Random names below it then cost the upstream nothing. false for the sake of a zone whose servers deny"
-            " names that have others below them; Unbound does this for validated denials only."
+        Literal["never", "validated", "always"],
+        Choice(
+            ("never", "validated", "always"),
+            "When a name that does not exist (NXDOMAIN with SOA) denies all names below it too, unasked (RFC 8020)."
+            " validated: if the upstream says so (AD, over TLS or loopback) or it is the root that denies; Unbound and"
+            " PowerDNS do the same, as servers of some CDNs deny names that others are below.",
         ),
-    ] = True
+    ] = "validated"
     prefetch_percent: Annotated[
         int,
         Integer(

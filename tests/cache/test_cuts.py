@@ -23,7 +23,8 @@ Make = Callable[[Query], Answer]
 
 NOW = 1_000.0
 SMALL = CacheConfig(max_megabytes=1)
-NO_SUCH_NAME = m.QR | m.RD | m.RA | 3
+NO_SUCH_NAME = m.QR | m.RD | m.RA | m.AD | 3
+UNVALIDATED = m.QR | m.RD | m.RA | 3
 ZONE = m.name("example.net")
 ALIAS = m.record(m.CNAME, m.name("other.example"))
 BLOCKED = m.opt(m.option(m.EXTENDED_ERROR, b"\x00\x0f"))
@@ -178,15 +179,33 @@ def test_a_denial_cuts_nothing(query: Query, answer: Answer) -> None:
 
 
 def test_with_the_switch_off_nothing_is_cut() -> None:
-    cache = Cache(replace(SMALL, cut_below_nxdomain=False))
+    cache = Cache(replace(SMALL, cut_below_nxdomain="never"))
     store(cache, GONE, DENIED)
     assert is_denied(cache, GONE)
+    assert not is_denied(cache, ask("gone.example.net", m.HTTPS))
     assert not is_denied(cache, ask("www.gone.example.net"))
 
 
+def test_a_denial_that_nobody_has_validated_answers_for_all_types_of_its_name_and_for_nothing_below() -> None:
+    """Servers that deny empty non-terminals are many: one question would take all that is below from everybody."""
+    cache = cache_after(GONE, denial(GONE, flags=UNVALIDATED))
+    assert is_denied(cache, ask("gone.example.net", m.HTTPS))
+    assert not is_denied(cache, ask("www.gone.example.net"))
+    assert not is_denied(cache, ask("gone.example.net", m.HTTPS, dnssec_ok=True))
+    store(cache, ask("gone.example.net", m.TXT), address(ask("gone.example.net", m.TXT)))
+    assert not is_denied(cache, ask("gone.example.net", m.HTTPS))
+
+
+def test_where_the_operator_believes_every_denial_it_answers_for_names_below() -> None:
+    cache = Cache(replace(SMALL, cut_below_nxdomain="always"))
+    store(cache, GONE, denial(GONE, flags=UNVALIDATED))
+    assert is_denied(cache, ask("www.gone.example.net"))
+
+
+@pytest.mark.parametrize("flags", [NO_SUCH_NAME, UNVALIDATED], ids=["validated", "not validated"])
 @pytest.mark.parametrize("query", [ask("a.b.c.lan"), ask("lan")], ids=["far below", "the domain itself"])
-def test_what_the_root_denies_is_denied_from_the_top_level_domain_down(query: Query) -> None:
-    cache = cache_after(query, denial(query, m.ROOT))
+def test_what_the_root_denies_is_denied_from_the_top_level_domain_down(query: Query, flags: int) -> None:
+    cache = cache_after(query, denial(query, m.ROOT, flags=flags))
     assert all(is_denied(cache, ask(name)) for name in ("lan", "x.lan", "b.c.lan"))
     assert not is_denied(cache, ask("an"))
     assert not is_denied(cache, ask("xlan"))
@@ -224,7 +243,7 @@ def test_a_name_that_exists_ends_the_cuts_above_it(answer: Answer) -> None:
 def test_a_signed_denial_answers_with_its_proof_for_those_who_asked_for_proofs() -> None:
     gone, below = ask("gone.example.net", dnssec_ok=True), ask("www.gone.example.net", dnssec_ok=True)
     proof = m.record(47, m.name("here.example.net") + b"\x00\x01\x40", owner=m.name("example.net"))
-    cache = cache_after(gone, denial(gone, authority=(soa(ZONE), proof), flags=NO_SUCH_NAME | m.AD))
+    cache = cache_after(gone, denial(gone, authority=(soa(ZONE), proof), flags=NO_SUCH_NAME))
     entry, _ = cache.lookup(below.key, NOW, 0.0)
     assert entry is not None
     content = entry.content(NOW)
