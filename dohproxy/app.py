@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -18,8 +18,9 @@ from aiohttp import web
 from prometheus_client import ProcessCollector
 
 from dohproxy.cache import Cache
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress
+from dohproxy.config import CacheConfig, Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig
 from dohproxy.doh.request import RequestRules
+from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
@@ -30,25 +31,39 @@ from dohproxy.frontends.metrics_page import (
     IDLE_SECONDS,
     address_metrics,
     admin_application,
+    cache_file_metrics,
     certificate_metrics,
     connection_metrics,
     metrics_application,
+    suffix_list_metrics,
 )
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
+from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import context_of
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter
-from dohproxy.observability.sources import admission_metrics, cache_metrics, gate_metrics, resolver_metrics
+from dohproxy.observability.sources import (
+    admission_metrics,
+    cache_metrics,
+    domain_metrics,
+    gate_metrics,
+    probe_metrics,
+    resolver_metrics,
+)
+from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
 from dohproxy.policy.gate import Gate
-from dohproxy.policy.gcra import SLOT_BYTES, Gcra
+from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
+from dohproxy.policy.names import Names, build_names
+from dohproxy.policy.priorities import FAIR_SHARE, Priorities
+from dohproxy.policy.seniority import Seniority
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.verdict import Client
 
@@ -78,13 +93,25 @@ def _total_limit(per_second: float, burst: float) -> Gcra:
     return Gcra(memoryview(mmap.mmap(-1, SLOT_BYTES)), per_second=per_second, burst=burst)
 
 
-def build_admission(limits: LimitsConfig) -> Admission:
+def build_priorities(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> Priorities:
+    """Return who goes first; a fair share is one of what all upstreams together may be asked."""
+    budgets = {one.group or f"#{number}": one for number, one in enumerate(upstreams)}.values()
+    shares = GcraTable(
+        memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))),
+        per_second=FAIR_SHARE * sum(one.queries_per_second for one in budgets),
+        burst=max(1.0, FAIR_SHARE * sum(one.burst for one in budgets)),
+    )
+    return Priorities(Seniority(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))), shares)
+
+
+def build_admission(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> Admission:
     """Return the limits on requests."""
     return Admission(
         _client_limit(limits, limits.requests_per_second, limits.requests_burst),
         _client_limit(limits, limits.misses_per_second, limits.misses_burst),
         _total_limit(limits.total_requests_per_second, limits.total_requests_burst),
         limits.waiting_misses,
+        build_priorities(limits, upstreams),
     )
 
 
@@ -99,12 +126,26 @@ def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
     )
 
 
+def build_rules_about_names(config: Config) -> Names:
+    """Return the rules about names, by the list installed with the program."""
+    tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
+    return build_names(
+        config.names,
+        installed_list(),
+        *tables,
+        secret=os.urandom(SECRET_BYTES),
+        negative_ttl_max=config.cache.negative_ttl_max_seconds,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Core:
     """What one process holds besides its sockets."""
 
     cache: Cache
     admission: Admission
+    names: Names
+    suffixes: SuffixWatch
     resolver: Resolver
     metrics: Metrics
     service: Service
@@ -113,22 +154,24 @@ class Core:
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
     cache = Cache(config.cache, random.SystemRandom().random)
-    admission = build_admission(config.limits)
+    admission = build_admission(config.limits, config.upstreams)
+    names = build_rules_about_names(config)
+    suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
-    resolver = Resolver(
-        config.upstreams, config.resolver, learn_into(cache, clock), tasks, clock, random.SystemRandom()
-    )
+    learn = learn_into(cache, names.domains, clock)
+    resolver = Resolver(config.upstreams, config.resolver, learn, tasks, clock, random.SystemRandom())
     rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
     pipeline = Pipeline(
         rules,
         admission,
+        names,
         cache,
         resolver,
         observe=metrics.observe,
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
     )
-    return Core(cache, admission, resolver, metrics, Service(pipeline, see))
+    return Core(cache, admission, names, suffixes, resolver, metrics, Service(pipeline, see))
 
 
 def http2_limits(config: Config) -> Http2Limits:
@@ -149,7 +192,9 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
         async with asyncio.TaskGroup() as tasks:
-            identities = Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks)
+            identities = Identities(
+                os.urandom(SECRET_BYTES), config.limits.exempt_networks, config.clients.member_networks
+            )
             peers = Peers(identities, config.clients)
             watch = FrontProxyWatch(config.clients, peers.statuses, clock())
             core = build_core(config, tasks, watch.see)
@@ -162,9 +207,13 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             check_limits(http1)
             _add_sources(core, register, gate, peers, log_limit)
             runners = await _start_side_doors(side_doors, core)
+            cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
-            background = [tasks.create_task(_sweep_forever(register, watch))]
+            background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
             background += _watch_certificate(config, tls, core.metrics, tasks)
+            background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))
+            if cache_file is not None:
+                background.append(tasks.create_task(cache_file.save_forever(config.cache.snapshot_seconds)))
             background += [tasks.create_task(listener.accept_forever()) for listener in listeners]
             announce(tuple(_bound_address(one) for one in listening))
             await stop.wait()
@@ -174,6 +223,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             for task in background:
                 task.cancel()
             await core.resolver.close()
+            if cache_file is not None:
+                await cache_file.save_last()
             for runner in runners:
                 await runner.cleanup()
 
@@ -192,11 +243,26 @@ async def _drain(register: Connections) -> None:
     register.cut()
 
 
-async def _sweep_forever(register: Connections, watch: FrontProxyWatch) -> None:
+async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolver) -> None:
+    upstreams = UpstreamWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         register.sweep(clock())
         tell(watch.news(clock()))
+        resolver.tend()
+        upstreams.look(resolver.statistics(clock()), clock(), time.time())
+
+
+async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
+    """Bring the cache back from its file, if it has one; return that. Without a warm cache every name is new."""
+    cache_file, is_warm = None, False
+    if rules.snapshot_file is not None:
+        cache_file = CacheFile(rules.snapshot_file, core.cache, clock)
+        core.metrics.add_source(lambda: cache_file_metrics(cache_file.statistics()))
+        is_warm = await cache_file.load()
+    if not is_warm:
+        core.resolver.begin_slowly()
+    return cache_file
 
 
 def _watch_certificate(
@@ -258,7 +324,11 @@ def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, lo
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
     metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
+    metrics.add_source(lambda: domain_metrics(core.names.domains.statistics(clock())))
+    metrics.add_source(lambda: probe_metrics(core.names.probes.statistics()))
+    metrics.add_source(lambda: suffix_list_metrics(core.suffixes.statistics(time.time())))
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
+    metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
     metrics.add_source(lambda: address_metrics(peers.statuses))
@@ -275,7 +345,9 @@ def _snapshot(core: Core) -> dict[str, Any]:
     return {
         "cache": asdict(core.cache.statistics()),
         "limits": asdict(core.admission.statistics(now)),
+        "domains": asdict(core.names.domains.statistics(now)),
         "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
+        "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
     }
 
 

@@ -7,9 +7,12 @@
                             ├─ local answers ──────── the answer
                             ├─ cache ──────────────── the answer, or that a name above does not exist
                             │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited
+                            ├─ undelegated names ──── NXDOMAIN
                             ├─ remembered failure ─── stale, or SERVFAIL
-                            ├─ client's miss limit ── stale, or REFUSED
                             ├─ service's limit ────── stale (and refresh), or 503
+                            ├─ domain's limit ─────── stale, or REFUSED
+                            ├─ client's miss limit ── stale, or REFUSED
+                            ├─ places for misses ──── stale, or 503
                             └─ Miss ─ resolve() ─ await upstream ─ the answer, stale, or SERVFAIL
 
 Everything up to a cache hit happens in `begin`, one synchronous call: a door answers in the callback that read the
@@ -25,11 +28,14 @@ from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import Refused, RequestRules, read_request
 from dohproxy.doh.response import refusal, response_to
 from dohproxy.policy.admission import PLACE_RETRY_SECONDS, Admission, MissPlace
+from dohproxy.policy.domains import DomainLimit
+from dohproxy.policy.names import Names
+from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.special_names import answer_locally
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
-from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Purpose, Reason, Reply, reason_of_fault
-from dohproxy.wire.answer import Answer
+from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
+from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
@@ -59,6 +65,7 @@ class Miss:
     stale: Entry | None
     """What to fall back on (RFC 8767)."""
     place: MissPlace
+    priority: Priority
 
 
 class Pipeline:
@@ -68,6 +75,7 @@ class Pipeline:
         self,
         rules: RequestRules,
         admission: Admission,
+        names: Names,
         cache: Cache,
         resolver: Resolver,
         observe: Callable[[Outcome], None],
@@ -76,6 +84,7 @@ class Pipeline:
     ) -> None:
         self._rules = rules
         self._admission = admission
+        self._names = names
         self._cache = cache
         self._resolver = resolver
         self._observe = observe
@@ -108,6 +117,8 @@ class Pipeline:
         reason = refuse(query)
         if reason is not None:
             return self._fail(query, arrival, reason)
+        # Probes with random names become one name; from here on that is what is looked up and asked.
+        query = self._names.probes.absorb(query)
         # Constant answers; these names never leave the machine.
         local = answer_locally(query)
         if local is not None:
@@ -121,6 +132,10 @@ class Pipeline:
         if entry is not None and freshness is Freshness.KEPT:
             self._refresh(query, entry, Purpose.REVALIDATION, arrival, now)
             return self._give_stale(entry, query, arrival)
+        # Behind the cache, which has none of these names, so that hits do not pay for the look at the last label.
+        denial = self._names.undelegated.answer(query)
+        if denial is not None:
+            return self._finish(query, denial.content, denial.reason, denial.ttl, arrival)
         return self._admit_miss(query, entry, arrival, now)
 
     def _admit_miss(self, query: Query, stale: Entry | None, arrival: Arrival, now: float) -> HttpResponse | Miss:
@@ -136,6 +151,9 @@ class Pipeline:
             return self._stale_or(stale, query, arrival) or self._refuse(
                 Reason.SERVICE_LIMIT, arrival, retry_after=arrival.service_wait
             )
+        # The domain before the client: what is refused for its domain's sake costs the client no miss.
+        if not self._names.domains.admit(query.qname, arrival.client, now):
+            return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.DOMAIN_LIMIT)
         if self._admission.admit_miss(arrival.client, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.MISS_LIMIT)
         # Last, because what is taken here has to be given back.
@@ -144,7 +162,7 @@ class Pipeline:
             return self._stale_or(stale, query, arrival) or self._refuse(
                 Reason.SERVICE_LIMIT, arrival, retry_after=PLACE_RETRY_SECONDS
             )
-        return Miss(query, arrival, stale, place)
+        return Miss(query, arrival, stale, place, self._admission.priority(arrival.client, now))
 
     async def resolve(self, miss: Miss) -> HttpResponse:
         """Ask upstream and answer; with something stale at hand, wait for it no longer than RFC 8767 says."""
@@ -157,7 +175,7 @@ class Pipeline:
             entry, freshness = self._cache.lookup(query.key, now, 0.0)
             if entry is not None and freshness is Freshness.FRESH:
                 return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
-            found = await self._resolver.ask(query, deadline=deadline, patience=patience)
+            found = await self._resolver.ask(query, deadline=deadline, patience=patience, priority=miss.priority)
         finally:
             miss.place.give_back()
         if isinstance(found, Answer):
@@ -172,15 +190,16 @@ class Pipeline:
     def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
         """Have an answer that is given asked for again, with nobody waiting.
 
-        It costs the upstream what a miss costs, so it is its client's miss: not where the client has none left or where
-        a failure forbids asking, and charged once it is under way.
+        It costs the upstream what a miss costs, so it is its client's miss: not where the client or the domain is over
+        its limit or a failure forbids asking, and charged once it is under way.
         """
         if entry is None or now < entry.refresh_at or self._cache.recall_failure(query.key, now) is not None:
             return
-        if self._admission.may_miss(arrival.client, now):
+        client = arrival.client
+        if self._admission.may_miss(client, now) and self._names.domains.admit(query.qname, client, now):
             asked = self._resolver.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
             if asked:
-                self._admission.admit_miss(arrival.client, now)
+                self._admission.admit_miss(client, now)
             entry.put_off(now, asked=asked)
 
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
@@ -191,7 +210,7 @@ class Pipeline:
 
     def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> HttpResponse:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
-        entry = self._cache.kept(query.key)
+        entry = self._cache.peek(query.key)
         if entry is None:
             ttl = min(answer.ttl or 0, self._cache.rules.maximum_ttl_seconds)
             return self._finish(query, content_of(answer, fresh_from_upstream=True), Reason.FORWARDED, ttl, arrival)
@@ -222,7 +241,7 @@ class Pipeline:
 
     def _finish(self, query: Query, content: Content, reason: Reason, max_age: int, arrival: Arrival) -> HttpResponse:
         """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age."""
-        reply = Reply(write_reply(query, content), reason, max_age)
+        reply = Reply(write_reply(query, under_asked_name(query, content)), reason, max_age)
         self._record(reason, arrival, rcode=content.rcode)
         return response_to(reply)
 
@@ -270,19 +289,34 @@ def _failure_content(failure: UpstreamFailure) -> Content:
     return Content(Rcode.SERVFAIL, errors=ending.errors)
 
 
-def learn_into(cache: Cache, clock: Callable[[], float]) -> Callable[[Query, Answer | UpstreamFailure], None]:
-    """Return what keeps the result of each fetch, whoever still waits for it.
+def _came_to_nothing(found: Answer | UpstreamFailure) -> bool:
+    """Tell whether it is the name's or its servers' doing that there is nothing to show, and not the upstream's."""
+    if isinstance(found, Answer):
+        return found.kind is Kind.NXDOMAIN
+    if found.answer is not None:
+        return found.answer.rcode == Rcode.SERVFAIL
+    return found.reason is Reason.UPSTREAM_TIMEOUT
+
+
+def learn_into(
+    cache: Cache, domains: DomainLimit, clock: Callable[[], float]
+) -> Callable[[Query, Answer | UpstreamFailure], None]:
+    """Return what keeps the result of each fetch, whoever still waits for it, and charges it to its domain.
 
     Nothing unjudged is stored: an Answer has been parsed and belongs to this very question.
     """
 
     def learn(query: Query, found: Answer | UpstreamFailure) -> None:
+        now = clock()
         if isinstance(found, Answer):
-            cache.store(query.key, found, clock())
-        elif found.reason is not Reason.BUDGET_SPENT:
-            # A spent budget says nothing about the question: nobody was asked, and the next second may have room.
+            cache.store(query.key, found, now)
+        elif found.reason is Reason.BUDGET_SPENT:
+            # It says nothing about the question: nobody was asked, and the next second may have room.
+            return
+        else:
             content = _failure_content(found)
             grows = found.reason is not Reason.UPSTREAM_UNREACHABLE
-            cache.remember_failure(query.key, content.rcode, content.errors, clock(), grows=grows)
+            cache.remember_failure(query.key, content.rcode, content.errors, now, grows=grows)
+        domains.charge(query.qname, now, failed=_came_to_nothing(found))
 
     return learn

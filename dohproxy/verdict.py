@@ -22,6 +22,8 @@ class Client:
     """One pair of keyed 64-bit hashes for each prefix, narrow to wide: /32 and /24, or /64, /56 and /48."""
     exempt: bool = False
     """Inside one of the operator's exempt networks: client limits do not apply."""
+    member: bool = False
+    """Inside one of the networks that the operator calls members': first in line where a budget is short."""
 
 
 class Reason(Enum):
@@ -31,6 +33,7 @@ class Reason(Enum):
     CACHED = auto()
     STALE = auto()
     LOCAL = auto()
+    UNDELEGATED = auto()
     MINIMAL_ANY = auto()
 
     WRONG_PATH = auto()
@@ -59,6 +62,7 @@ class Reason(Enum):
     CLIENT_LIMIT = auto()
     SERVICE_LIMIT = auto()
     MISS_LIMIT = auto()
+    DOMAIN_LIMIT = auto()
 
     BUDGET_SPENT = auto()
     UPSTREAM_TIMEOUT = auto()
@@ -95,6 +99,7 @@ OUTCOMES: Final[dict[Reason, Ending]] = {
     Reason.CACHED: Ending("cached", 200),
     Reason.STALE: Ending("stale", 200),
     Reason.LOCAL: Ending("local", 200),
+    Reason.UNDELEGATED: Ending("undelegated", 200),
     Reason.MINIMAL_ANY: Ending("minimal_any", 200, Rcode.NOERROR),
     Reason.WRONG_PATH: Ending("wrong_path", 404, counts=True, keep_seconds=_DAY),
     Reason.METHOD_NOT_ALLOWED: Ending("method_not_allowed", 405, counts=True),
@@ -122,6 +127,7 @@ OUTCOMES: Final[dict[Reason, Ending]] = {
     Reason.CLIENT_LIMIT: Ending("client_limit", 429),
     Reason.SERVICE_LIMIT: Ending("service_limit", 503),
     Reason.MISS_LIMIT: Ending("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.DOMAIN_LIMIT: Ending("domain_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     Reason.BUDGET_SPENT: Ending("budget_spent", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
     Reason.UPSTREAM_TIMEOUT: Ending("upstream_timeout", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
     Reason.UPSTREAM_UNREACHABLE: Ending("upstream_unreachable", 200, Rcode.SERVFAIL, (ExtendedError.NETWORK_ERROR,)),
@@ -153,6 +159,18 @@ class Purpose(IntEnum):
     """A popular answer is about to expire."""
     PROBE = 3
     """To see whether the upstream is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """Where a question stands when there is less budget than there are questions."""
+
+    rank: int
+    """Lower goes first, always."""
+    prefix: int
+    """Keyed hash of the network that asks; within a rank the networks take turns."""
+    reserve: float
+    """Part of an upstream's burst that this question must leave to those of a better rank, 0.0 to 1.0."""
 
 
 class Door(StrEnum):

@@ -1,12 +1,13 @@
 """The walk: who ends it where, what a miss holds, and what goes out instead of an answer that does not come."""
 
 import asyncio
+from dataclasses import replace
 
 import dns.message
 import dns.rcode
 import pytest
 
-from dohproxy.config import CacheConfig
+from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.pipeline import Miss
 from dohproxy.upstream.results import UpstreamFailure
@@ -14,15 +15,28 @@ from dohproxy.verdict import OUTCOMES, Door, Purpose, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
-from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, Walk, address_of, ask_for, errors_in, post
+from tests.fakes.walk import (
+    CLIENT,
+    MEMBER,
+    NEIGHBOUR,
+    NO_DOMAIN_LIMITS,
+    Limits,
+    Walk,
+    address_of,
+    ask_for,
+    errors_in,
+    post,
+)
 from tests.wire import messages as m
 
 NAME = "www.example.net"
 MALFORMED = b"\x00" * 40
+UNDELEGATED = "printer.lan"
 TRANSFER = 252
 NOBODY_THERE = UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
 NO_TIME_LEFT = UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
 NO_BUDGET = UpstreamFailure(Reason.BUDGET_SPENT)
+ONE_MISS = replace(NO_DOMAIN_LIMITS, domain_misses_per_second=1, domain_misses_burst=1)
 
 
 def rcode_of(query: Query, rcode: int, *additional: bytes) -> Answer:
@@ -43,9 +57,9 @@ def max_age_of(response: HttpResponse) -> int:
     return int(dict(response.fields)["cache-control"].removeprefix("max-age="))
 
 
-async def walk_with_stale_entry(limits: Limits | None = None) -> Walk:
+async def walk_with_stale_entry(limits: Limits | None = None, about_names: NamesConfig = NO_DOMAIN_LIMITS) -> Walk:
     """A walk that knows an answer which is no longer fresh, and whose books are empty."""
-    walk = Walk(limits or Limits())
+    walk = Walk(limits or Limits(), about_names=about_names)
     await walk.ask(ask_for(NAME), NEIGHBOUR)
     walk.clock.pass_by(301)
     walk.outcomes.clear()
@@ -58,13 +72,15 @@ async def walk_with_stale_entry(limits: Limits | None = None) -> Walk:
 
 def exhausted(stages: frozenset[str]) -> Walk:
     """A walk in which the stages named would end every request that comes to them."""
-    walk = Walk(Limits(places=0 if "service" in stages else 1))
+    walk = Walk(Limits(places=0 if "service" in stages else 1), about_names=ONE_MISS, may_deny=True)
     while "client" in stages and not walk.admission.admit_request(CLIENT, walk.clock()):
         pass
     while "miss" in stages and not walk.admission.admit_miss(CLIENT, walk.clock()):
         pass
-    for name, qtype in ((NAME, m.A), (NAME, m.ANY), (NAME, TRANSFER), ("localhost", m.A)):
+    for name, qtype in ((NAME, m.A), (NAME, m.ANY), (NAME, TRANSFER), ("localhost", m.A), (UNDELEGATED, m.A)):
         query = parse_query(ask_for(name, qtype))
+        if "domain" in stages:
+            walk.names.domains.charge(query.qname, walk.clock(), failed=False)
         if "cache" in stages:
             walk.cache.store(query.key, address_of(query), walk.clock())
         if "failure" in stages:
@@ -105,9 +121,21 @@ def exhausted(stages: frozenset[str]) -> Walk:
         ),
         pytest.param(
             post(ask_for(NAME)),
-            {"failure", "miss", "service"},
+            {"failure", "domain", "miss", "service"},
             Reason.FAILURE_REMEMBERED,
             id="remembered failures before the limits of misses",
+        ),
+        pytest.param(
+            post(ask_for(UNDELEGATED)), {"cache"}, Reason.CACHED, id="the cache before names that do not exist"
+        ),
+        pytest.param(
+            post(ask_for(UNDELEGATED)),
+            {"failure", "domain", "miss", "service"},
+            Reason.UNDELEGATED,
+            id="names that do not exist before failures and the limits of misses",
+        ),
+        pytest.param(
+            post(ask_for(NAME)), {"domain", "miss", "service"}, Reason.DOMAIN_LIMIT, id="the domain before the client"
         ),
         pytest.param(
             post(ask_for(NAME)), {"miss", "service"}, Reason.MISS_LIMIT, id="the client's misses before the service's"
@@ -603,13 +631,17 @@ async def test_a_service_over_its_limit_asks_again_for_what_it_gives_stale() -> 
 
 
 @pytest.mark.parametrize("scarcity", [0.0, 1.0], ids=["no pressure", "full pressure"])
-@pytest.mark.parametrize("why_not", ["the client's limit", "a failure"])
+@pytest.mark.parametrize("why_not", ["the client's limit", "the domain's limit", "a failure"])
 async def test_a_stale_answer_is_not_asked_for_again_where_a_miss_would_not_be(why_not: str, scarcity: float) -> None:
-    walk = await walk_with_stale_entry(Limits(misses=1))
-    if why_not == "a failure":
-        walk.cache.remember_failure(parse_query(ask_for(NAME)).key, Rcode.SERVFAIL, (), walk.clock())
-    else:
-        await walk.ask(ask_for("other.example.net"))
+    walk = await walk_with_stale_entry(Limits(misses=1), about_names=ONE_MISS)
+    query = parse_query(ask_for(NAME))
+    match why_not:
+        case "a failure":
+            walk.cache.remember_failure(query.key, Rcode.SERVFAIL, (), walk.clock())
+        case "the domain's limit":
+            walk.names.domains.charge(query.qname, walk.clock(), failed=False)
+        case _:
+            await walk.ask(ask_for("www.example.org"))
     walk.resolver.scarcity = scarcity
     await walk.ask(ask_for(NAME))
     assert (walk.reason, walk.resolver.refreshed) == (Reason.STALE, [])
@@ -730,3 +762,28 @@ async def test_a_fault_is_named_in_the_books() -> None:
     assert response.status == 200
     outcome = walk.outcomes[0]
     assert (outcome.fault, outcome.answered_rcode) == ("trailing_bytes", Rcode.FORMERR)
+
+
+class TestPriorities:
+    async def test_a_question_goes_to_the_upstreams_with_its_network_s_standing(self) -> None:
+        walk = Walk()
+        await walk.ask(ask_for("one.example"), MEMBER)
+        await walk.ask(ask_for("two.example"), CLIENT)
+        member, stranger = (asked.priority for asked in walk.resolver.asked)
+        assert member.rank == 0 < stranger.rank
+        assert member.reserve == 0.0 < stranger.reserve
+        assert stranger.prefix == CLIENT.hashes[1][0]
+
+    async def test_who_has_asked_more_than_a_fair_share_stands_behind_those_who_have_not(self) -> None:
+        walk = Walk(limits=Limits(fair_share=3))
+        for number in range(4):
+            await walk.ask(ask_for(f"name{number}.example"))
+        await walk.ask(ask_for("other.example"), NEIGHBOUR)
+        ranks = [asked.priority.rank for asked in walk.resolver.asked]
+        assert ranks[0] == ranks[1] == ranks[2] == ranks[4] < ranks[3]
+
+    async def test_a_hit_costs_no_standing(self) -> None:
+        walk = Walk(limits=Limits(fair_share=1))
+        for _ in range(5):
+            await walk.ask(ask_for("name.example"))
+        assert walk.admission.statistics(walk.clock()).priorities.greedy == 0

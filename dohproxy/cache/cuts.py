@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dohproxy.wire.answer import Answer
+from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.name import suffixes
 from dohproxy.wire.numbers import CLASS_IN
 from dohproxy.wire.relocate import relocate
@@ -82,9 +82,10 @@ class Cuts:
         alone = 0 if believed or answer.authentic or denial.zone == _ROOT else _ALONE
         return Cut(name + bytes((key[-1] | alone,)), denial.answer)
 
-    def add(self, place: bytes, key: bytes) -> None:
-        """The entry under `key` denies what is at `place`."""
-        self._keys[place] = key
+    def add(self, place: bytes, key: bytes, *, last: bool = False) -> None:
+        """The entry under `key` denies what is at `place`; if it comes `last`, unless another does already."""
+        if not last or place not in self._keys:
+            self._keys[place] = key
 
     def remove(self, place: bytes, key: bytes) -> None:
         """The entry under `key` is gone; another may have taken its place meanwhile."""
@@ -105,18 +106,27 @@ class Cuts:
 
     def note_existence(self, key: bytes) -> None:
         """The name of `key` exists, and with it all names above it: whatever denied one of them was wrong or is old."""
-        place = b""
         for place in _places(key):
             self._keys.pop(place, None)
-        if place and len(self._delegated) < MOST_DELEGATIONS:
-            self._delegated.add(place[:-1])
+        self.note_delegation(key)
+
+    def note_delegation(self, key: bytes) -> None:
+        """The top-level domain of the name of `key` exists."""
+        names = suffixes(key[:-_TAIL_BYTES])
+        if names and len(self._delegated) < MOST_DELEGATIONS:
+            self._delegated.add(names[-1])
 
     def _denied_by(self, zone: bytes, qname: bytes) -> bytes | None:
         """Return the highest name that does not exist if `zone` denies `qname`; None if it cannot know, or is wrong."""
-        names = list(suffixes(qname))
+        names = suffixes(qname)
         if zone == _ROOT and names:
             return None if names[-1] in self._delegated else names[-1]
         return qname if zone in names[1:] else None
+
+
+def shows_existence(answer: Answer) -> bool:
+    """Tell whether the name asked for exists by this answer: also if it is an alias of one that does not."""
+    return answer.kind is not Kind.NXDOMAIN or answer.counts[0] > 0
 
 
 def _places(key: bytes) -> Iterator[bytes]:

@@ -25,7 +25,8 @@ class Freshness(Enum):
     FRESH = auto()
     """Answer with it."""
     KEPT = auto()
-    """Past its time, and good enough while the upstreams are short of breath: answer as with a stale one, unasked."""
+    """Past its time, and good enough while the upstreams are short of breath: answer as with a stale one, and let
+    nobody wait for another."""
     STALE = auto()
     """Answer with it if nothing better comes (RFC 8767)."""
     DEAD = auto()
@@ -57,6 +58,17 @@ def span_of(answer: Answer, rules: CacheConfig, drawn: float) -> Span | None:
     less = max(0, min(int(seconds * rules.jitter_percent * drawn / 100), seconds - floor))
     seconds -= less
     return Span(seconds, floor, ceiling, less, _refresh_age(answer.kind, seconds, rules))
+
+
+def span_of_restored(answer: Answer, rules: CacheConfig, seconds: int) -> Span | None:
+    """Return how long to keep an answer that another run kept for `seconds`, with its TTLs as they were then; None if
+    today's rules do not keep it."""
+    allowed = min(seconds, lifetime(answer, rules))
+    if not allowed:
+        return None
+    is_as_before = answer.kind is Kind.POSITIVE and allowed == seconds
+    ceiling = rules.maximum_ttl_seconds if is_as_before else allowed
+    return Span(allowed, floor=0, ceiling=ceiling, less=0, refresh_age=_refresh_age(answer.kind, allowed, rules))
 
 
 def _refresh_age(kind: Kind, seconds: int, rules: CacheConfig) -> float:

@@ -5,15 +5,14 @@ that anybody uses. Keys are the queries' own bytes: Python hashes bytes with a s
 `dns.name.Name` predictably (a table that an attacker can make slow).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cachetools import LRUCache
-
-from dohproxy.cache.cuts import MOST_DELEGATIONS, Cut, Cuts
-from dohproxy.cache.entry import Entry, make_entry
+from dohproxy.cache.cuts import MOST_DELEGATIONS, Cut, Cuts, shows_existence
+from dohproxy.cache.entry import Entry, Span, make_entry
 from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
-from dohproxy.cache.freshness import Freshness, floor_under, freshness, span_of
+from dohproxy.cache.freshness import Freshness, floor_under, freshness, span_of, span_of_restored
+from dohproxy.cache.recency import RecencyTable
 from dohproxy.config import CacheConfig
 from dohproxy.wire.answer import Answer, Kind
 
@@ -42,7 +41,7 @@ class CacheStatistics:
     delegations_max: int
 
 
-class _Table(LRUCache[bytes, Entry]):
+class _Table(RecencyTable):
     """One LRU table that counts what it had to throw out."""
 
     def __init__(self, max_bytes: int) -> None:
@@ -62,9 +61,9 @@ class _NegativeTable(_Table):
         self._cuts = cuts
 
     def __delitem__(self, key: bytes) -> None:
-        cut = self[key].cut
-        if cut is not None:
-            self._cuts.remove(cut, key)
+        entry = self.peek(key)
+        if entry is not None and entry.cut is not None:
+            self._cuts.remove(entry.cut, key)
         super().__delitem__(key)
 
 
@@ -109,10 +108,6 @@ class Cache:
         denied = self._denied_from_above(key, now)
         return denied if denied[0] is not None else (entry, state)
 
-    def kept(self, key: bytes) -> Entry | None:
-        """Return the entry under this very key, however old."""
-        return self._positive.get(key) or self._negative.get(key)
-
     def store(self, key: bytes, answer: Answer, now: float) -> Entry | None:
         """Keep a new answer; return its entry, or None if the rules say that it is not to be kept.
 
@@ -121,18 +116,41 @@ class Cache:
         self._failures.forget(key)
         self._positive.pop(key, None)
         self._negative.pop(key, None)
-        if answer.kind is not Kind.NXDOMAIN or answer.counts[0]:
+        if shows_existence(answer):
             self._cuts.note_existence(key)
         span = span_of(answer, self.rules, self._draw() if self._draw else 0.0)
         if span is None:
             return None
-        cut = self._find_cut(key, answer)
-        if cut is not None and len(cut.answer.records) <= self.rules.max_entry_bytes:
-            return self._keep(key, make_entry(key, cut.answer, now, span, cut.place))
-        if len(answer.records) > self.rules.max_entry_bytes:
+        entry = self._make(key, answer, now, span)
+        if entry is None:
             self._too_large += 1
             return None
-        return self._keep(key, make_entry(key, answer, now, span))
+        return self._keep(key, entry)
+
+    def restore(self, key: bytes, answer: Answer, seconds: int, stored_at: float, now: float) -> Entry | None:
+        """Take back an answer that another run of this program kept for `seconds` from `stored_at` on.
+
+        It comes behind everything that is here: it displaces nothing, and where something is known already it is not
+        taken. Nor is it taken if it is dead by now or does not fit today's rules; what they allow for a shorter time
+        is kept for that. Returns the entry, or None.
+        """
+        span = span_of_restored(answer, self.rules, seconds)
+        entry = None if span is None or self.peek(key) is not None else self._make(key, answer, stored_at, span)
+        if entry is None or freshness(entry, now, 0.0, self.rules) is Freshness.DEAD:
+            return None
+        if shows_existence(answer):
+            self._cuts.note_delegation(key)
+        return self._keep(key, entry, last=True)
+
+    def by_recency(self, most: int) -> Iterator[bytes]:
+        """Yield at most so many keys of each table, the most recently used first, those of positive answers before the
+        others. The cache may change meanwhile: a table's keys are those it has when its turn comes."""
+        for table in (self._positive, self._negative):
+            yield from table.by_recency(most)
+
+    def peek(self, key: bytes) -> Entry | None:
+        """Return the entry for `key`, whatever its age, without using it."""
+        return self._positive.peek(key) or self._negative.peek(key)
 
     def remember_failure(
         self, key: bytes, rcode: int, errors: tuple[int, ...], now: float, *, grows: bool = True
@@ -165,20 +183,34 @@ class Cache:
             delegations_max=MOST_DELEGATIONS,
         )
 
+    def _make(self, key: bytes, answer: Answer, stored_at: float, span: Span) -> Entry | None:
+        """Return an entry for an answer, made to fit under other questions if it denies them too; None for one that is
+        too large."""
+        cut = self._find_cut(key, answer)
+        if cut is not None and len(cut.answer.records) <= self.rules.max_entry_bytes:
+            return make_entry(key, cut.answer, stored_at, span, cut.place)
+        if len(answer.records) > self.rules.max_entry_bytes:
+            return None
+        return make_entry(key, answer, stored_at, span)
+
     def _find_cut(self, key: bytes, answer: Answer) -> Cut | None:
         if self.rules.cut_below_nxdomain == "never":
             return None
         return self._cuts.find_cut(key, answer, believed=self.rules.cut_below_nxdomain == "always")
 
-    def _keep(self, key: bytes, entry: Entry) -> Entry | None:
+    def _keep(self, key: bytes, entry: Entry, *, last: bool = False) -> Entry | None:
+        """The one way into the tables: first in line, or `last` and at nobody's expense. None if it does not fit."""
         table = self._positive if entry.kind is Kind.POSITIVE else self._negative
         try:
-            table[key] = entry
+            if not last:
+                table[key] = entry
+            elif not table.put_last(key, entry):
+                return None
         except ValueError:  # cachetools: larger than the whole table
             self._too_large += 1
             return None
         if entry.cut is not None:
-            self._cuts.add(entry.cut, key)
+            self._cuts.add(entry.cut, key, last=last)
         return entry
 
     def _denied_from_above(self, key: bytes, now: float) -> tuple[Entry | None, Freshness]:

@@ -141,13 +141,27 @@ def _warn_of_names_in_the_clear(config: Config) -> Iterator[Problem]:
             )
 
 
+def _warn_of_trust_on_an_open_path(config: Config) -> Iterator[Problem]:
+    for number, upstream in enumerate(config.upstreams, start=1):
+        if upstream.validates and upstream.url.is_open_path:
+            yield Problem(
+                f"upstream #{number}.validates",
+                f"is of no effect with {show(upstream.url)}: anybody on the way could claim that an answer is"
+                " authentic. Use tls://, or a resolver on this machine.",
+            )
+
+
 def _warn_of_added_budgets(config: Config) -> Iterator[Problem]:
-    hosts = [upstream.url.host for upstream in config.upstreams]
-    for number, host in enumerate(hosts, start=1):
-        if host in hosts[: number - 1] and not ip_address(host).is_loopback:
+    for number, upstream in enumerate(config.upstreams, start=1):
+        host, earlier = upstream.url.host, config.upstreams[: number - 1]
+        is_shared = any(
+            other.url.host == host and (not other.group or other.group != upstream.group) for other in earlier
+        )
+        if is_shared and not ip_address(host).is_loopback:
             yield Problem(
                 f"upstream #{number}.url",
-                f"leads to {host}, as an earlier upstream does: its operator sees both budgets added up.",
+                f"leads to {host}, as an earlier upstream does: its operator sees both budgets added up. Give both the"
+                f' same group, for example: group = "{upstream.name}"',
             )
 
 
@@ -163,5 +177,6 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_public_metrics,
     _warn_of_host_nobody_can_reach,
     _warn_of_names_in_the_clear,
+    _warn_of_trust_on_an_open_path,
     _warn_of_added_budgets,
 )

@@ -21,7 +21,7 @@ from dohproxy.config.sections import SECTIONS, UPSTREAM, DeclaredKey, Section
 
 EXAMPLE_UPSTREAM: Final = '[[upstream]] name = "ns0" url = "tls://192.0.2.53#ns0.example.net"'
 
-_PRESET_KEYS: Final = ("queries_per_second", "burst", "in_flight")
+_PRESET_KEYS: Final = ("queries_per_second", "burst", "in_flight", "new_connections_per_second")
 
 
 def read(text: str, *, directory: Path) -> Config:

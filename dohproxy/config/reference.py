@@ -17,7 +17,7 @@ _PREAMBLE: Final = (
     "Relative file names start from the directory of this file. Unknown keys are errors.",
 )
 
-_EXPLICIT_NUMBERS: Final = ("queries_per_second", "burst", "in_flight")
+_EXPLICIT_NUMBERS: Final = ("queries_per_second", "burst", "in_flight", "new_connections_per_second")
 
 
 def reference() -> str:

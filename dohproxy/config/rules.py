@@ -8,6 +8,8 @@ from dohproxy.config.keys import show
 from dohproxy.config.problems import Problem
 from dohproxy.config.schema import Config
 
+_GROUP_KEYS: Final = ("queries_per_second", "burst", "in_flight", "connections", "new_connections_per_second")
+
 Rule = Callable[[Config], Iterator[Problem]]
 
 IN_ORDER: Final = (
@@ -42,6 +44,16 @@ IN_ORDER: Final = (
         "a network holds at least what one of its clients may",
     ),
     (
+        "names.domain_failures_per_second",
+        "names.domain_misses_per_second",
+        "a failure is a miss too",
+    ),
+    (
+        "names.domain_failures_burst",
+        "names.domain_misses_burst",
+        "a failure is a miss too",
+    ),
+    (
         "limits.network_factor",
         "limits.site_factor",
         "a wider prefix holds at least what a narrower one may ask",
@@ -67,7 +79,10 @@ def check_rules(config: Config, known: tuple[Problem, ...]) -> tuple[Problem, ..
 
 
 def check_upstreams(tables: Sequence[Mapping[str, object]]) -> Iterator[Problem]:
-    """Find upstreams that share a name or an address; `tables` holds the usable keys of each, in order."""
+    """Find upstreams that share a name or an address, or a group without sharing its budget.
+
+    `tables` holds the usable keys of each, in order.
+    """
     for number, values in enumerate(tables, start=1):
         earlier = tables[: number - 1]
         name, url = values.get("name"), values.get("url")
@@ -82,6 +97,22 @@ def check_upstreams(tables: Sequence[Mapping[str, object]]) -> Iterator[Problem]
                 f"upstream #{number}.url",
                 "is that of an earlier upstream, which would get both budgets; remove one of the two, or"
                 ' write another address. For example: url = "tls://192.0.2.54#ns1.example.net"',
+            )
+        yield from _check_group(number, values, earlier)
+
+
+def _check_group(
+    number: int, values: Mapping[str, object], earlier: Sequence[Mapping[str, object]]
+) -> Iterator[Problem]:
+    """Find what a member of a group says otherwise than the group's first: one budget has one set of numbers."""
+    group = values.get("group")
+    first = next((other for other in earlier if group and other.get("group") == group), None)
+    for key in _GROUP_KEYS if first is not None else ():
+        if first is not None and values.get(key) != first.get(key):
+            yield Problem(
+                f"upstream #{number}.{key}",
+                f"is not what the first of the group {show(group)} has, and they share one budget. Give both the same"
+                " preset and numbers, or different groups.",
             )
 
 

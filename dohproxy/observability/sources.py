@@ -1,16 +1,19 @@
 """The owners' snapshots as metrics: cache, limiter, upstreams. Each bound stands beside what fills it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import Metric
 
 from dohproxy.cache import CacheStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
 from dohproxy.policy.admission import AdmissionStatistics
+from dohproxy.policy.domains import DomainStatistics
 from dohproxy.policy.gate import GateStatistics
 from dohproxy.policy.limits import LimitStatistics
+from dohproxy.policy.probes import Probe
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.statistics import ResolverStatistics
+from dohproxy.upstream.turns import TurnStatistics
 
 
 def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
@@ -51,8 +54,36 @@ def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
     )
     yield from _limit_fill(limits)
     yield gauge("dohproxy_service_limit_fill", "How full the service-wide limit is, 0 to 1.", admission.total_fill)
+    priorities = admission.priorities
+    counts = (
+        (("member",), priorities.members), (("settled",), priorities.settled),
+        (("newcomer",), priorities.newcomers), (("over_fair_share",), priorities.greedy),
+    )  # fmt: skip
+    yield labelled_counter(
+        "dohproxy_miss_priorities", "Misses by who asked; those over their fair share are among the others.",
+        ("kind",), counts,
+    )  # fmt: skip
+    yield gauge("dohproxy_seniority_table_fill", "Share of the seniority table's slots in use.", priorities.fill)
     yield gauge("dohproxy_miss_places_taken", "Misses being resolved.", admission.places_taken)
     yield gauge("dohproxy_miss_places", "Misses that may be resolved at once.", admission.places)
+
+
+def domain_metrics(domains: DomainStatistics) -> Iterator[Metric]:
+    """Yield the figures of the limits on single domains."""
+    yield counter("dohproxy_domain_admitted", "Misses that their domain's limit let through.", domains.admitted)
+    refused = [((bound.value,), float(count)) for bound, count in domains.refused.items()]
+    text = "Misses not asked for because of their domain, by what it was over."
+    yield labelled_counter("dohproxy_domain_limited", text, ("bound",), refused)
+    yield counter("dohproxy_domain_fetches", "Fetches charged to their domain.", domains.fetches)
+    yield counter("dohproxy_domain_failures", "Of these, those that came to nothing.", domains.failures)
+    fills = (("misses", domains.misses_fill), ("failures", domains.failures_fill))
+    yield labelled_gauge("dohproxy_domain_table_fill", "Share of a table's slots in use.", "table", fills)
+
+
+def probe_metrics(probes: Mapping[Probe, int]) -> Iterator[Metric]:
+    """Yield how many health probes of clients came."""
+    counts = [((probe.value,), float(count)) for probe, count in probes.items()]
+    yield labelled_counter("dohproxy_probes", "Health probes of clients, by the name asked for.", ("probe",), counts)
 
 
 def gate_metrics(gate: GateStatistics) -> Iterator[Metric]:
@@ -90,9 +121,24 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         ("max_in_flight", "Queries that may wait at once.", [(u.name, u.most_in_flight) for u in upstreams]),
         ("budget_left", "Queries that the rate allows now.", [(u.name, u.budget_left) for u in upstreams]),
         ("budget_burst", "Queries that the rate ever allows at once.", [(u.name, u.burst) for u in upstreams]),
+        (
+            "budget_share",
+            "Part of rate and burst in use, 1 if all is well.",
+            [(u.name, u.budget_share) for u in upstreams],
+        ),
         ("connections", "Open TCP and TLS connections.", [(u.name, u.connections) for u in upstreams]),
         ("max_connections", "Connections allowed.", [(u.name, u.most_connections) for u in upstreams]),
         ("score_seconds", "Smoothed round trip.", [(u.name, u.score_seconds) for u in upstreams]),
+        (
+            "checks_case",
+            "1 while replies over UDP must repeat the drawn case of the name.",
+            [(u.name, float(u.defences.checks_case)) for u in upstreams],
+        ),
+        (
+            "checks_cookies",
+            "1 while replies over UDP must return our cookie.",
+            [(u.name, float(u.defences.checks_cookies)) for u in upstreams],
+        ),
         (
             "up",
             "1 while it is asked, 0 while its breaker is open.",
@@ -106,8 +152,45 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         ("upstream",),
         [((u.name,), u.ignored_packets) for u in upstreams],
     )
+    yield labelled_counter(
+        "dohproxy_upstream_halvings",
+        "Signs of throttling.",
+        ("upstream",),
+        [((u.name,), u.halvings) for u in upstreams],
+    )
+    yield labelled_counter(
+        "dohproxy_upstream_probes",
+        "Queries that were nobody's.",
+        ("upstream",),
+        [((u.name,), u.probes) for u in upstreams],
+    )
+    yield from _turn_metrics(resolver.turns)
+    yield labelled_counter(
+        "dohproxy_upstream_wrong_case",
+        "Replies ignored for the name in another case than we drew.",
+        ("upstream",),
+        [((u.name,), u.defences.wrong_case) for u in upstreams],
+    )
+    yield labelled_counter(
+        "dohproxy_upstream_wrong_cookie",
+        "Replies ignored for a cookie that is wrong or missing.",
+        ("upstream",),
+        [((u.name,), u.defences.wrong_cookie) for u in upstreams],
+    )
     yield gauge("dohproxy_fetches", "Different questions under way.", resolver.fetches)
     yield gauge("dohproxy_max_fetches", "Different questions that may be under way.", resolver.most_fetches)
     yield gauge("dohproxy_fetch_waiters", "Clients waiting for a fetch.", resolver.waiters)
     yield counter("dohproxy_waiters_refused", "Clients too many for one fetch.", resolver.refused_waiters)
     yield counter("dohproxy_fetches_refused", "Questions not asked, too many under way.", resolver.refused_fetches)
+
+
+def _turn_metrics(turns: TurnStatistics) -> Iterator[Metric]:
+    yield gauge("dohproxy_turns_waiting", "Questions waiting for budget.", turns.waiting)
+    yield gauge("dohproxy_max_turns", "Questions that may wait for budget now.", turns.places)
+    ends = (
+        (("served",), turns.served), (("evicted",), turns.evicted),
+        (("refused",), turns.refused), (("given_up",), turns.given_up),
+    )  # fmt: skip
+    yield labelled_counter(
+        "dohproxy_turns", "Questions that found the budgets spent, by what came of it.", ("end",), ends
+    )

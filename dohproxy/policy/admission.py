@@ -1,10 +1,11 @@
-"""Who may go on: the client's limits, the service's limit, and the places for misses."""
+"""Who may go on: the client's limits, the service's limit, the places for misses, and who goes first."""
 
 from dataclasses import dataclass
 
 from dohproxy.policy.gcra import Gcra
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
-from dohproxy.verdict import Client
+from dohproxy.policy.priorities import Priorities, PriorityStatistics
+from dohproxy.verdict import Client, Priority
 
 PLACE_RETRY_SECONDS = 1.0
 """Retry-After when all places are taken: a miss is over after a few hundred milliseconds, and no client reads
@@ -21,16 +22,20 @@ class AdmissionStatistics:
     """How full the service-wide bucket is, 0.0 to 1.0."""
     places_taken: int
     places: int
+    priorities: PriorityStatistics
 
 
 class Admission:
     """The limits of the walk, in the order in which it meets them."""
 
-    def __init__(self, requests: ClientLimit, misses: ClientLimit, total: Gcra, places: int) -> None:
+    def __init__(
+        self, requests: ClientLimit, misses: ClientLimit, total: Gcra, places: int, priorities: Priorities
+    ) -> None:
         self._requests = requests
         self._misses = misses
         self._total = total
         self._places = places
+        self._priorities = priorities
         self.places_taken = 0
 
     def admit_request(self, client: Client, now: float) -> float:
@@ -66,6 +71,10 @@ class Admission:
         self.places_taken += 1
         return MissPlace(self)
 
+    def priority(self, client: Client, now: float) -> Priority:
+        """Return where this client's question stands where the upstreams' budget is short, and count it."""
+        return self._priorities.judge(client, now)
+
     def statistics(self, now: float) -> AdmissionStatistics:
         """Return a frozen snapshot."""
         return AdmissionStatistics(
@@ -74,6 +83,7 @@ class Admission:
             total_fill=self._total.fill(now),
             places_taken=self.places_taken,
             places=self._places,
+            priorities=self._priorities.statistics(now),
         )
 
 

@@ -96,10 +96,10 @@ class Networks:
 class Identities:
     """Makes `Client` values, and remembers the recent ones."""
 
-    __slots__ = ("_exempt", "_memo", "_secret")
+    __slots__ = ("_exempt", "_members", "_memo", "_secret")
 
-    def __init__(self, secret: bytes, exempt: tuple[Network, ...] = ()) -> None:
-        """`exempt`: networks the limits do not apply to.
+    def __init__(self, secret: bytes, exempt: tuple[Network, ...] = (), members: tuple[Network, ...] = ()) -> None:
+        """`exempt`: networks the limits do not apply to; `members`: those that go first where a budget is short.
 
         `secret`: 16 to 64 random bytes, else ValueError; new at each start, the same in all workers.
         """
@@ -107,6 +107,7 @@ class Identities:
             raise ValueError(f"the secret must have {SECRET_BYTES} to {hashlib.blake2b.MAX_KEY_SIZE} bytes")
         self._secret = secret
         self._exempt = Networks(exempt)
+        self._members = Networks(members)
         self._memo: LRUCache[bytes, Client] = LRUCache(MEMO_CLIENTS)
 
     def client(self, packed: bytes) -> Client:
@@ -129,6 +130,7 @@ class Identities:
             address=address,
             hashes=tuple(self._hashes(address, width) for width in widths),
             exempt=address in self._exempt,
+            member=address in self._members,
         )
 
     def _hashes(self, address: bytes, width: int) -> tuple[int, int]:

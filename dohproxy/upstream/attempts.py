@@ -8,14 +8,29 @@ from typing import Final
 
 from dohproxy.upstream.results import Result, UpstreamFailure
 from dohproxy.upstream.selection import Selection
+from dohproxy.upstream.signals import Ending
 from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, Kind
+from dohproxy.wire.numbers import Rcode
 
 LEAST_WAIT_SECONDS: Final = 0.05
 """A further send that could be waited for less than this would cost the upstream and help nobody; loopback and a
 neighbouring network answer within it."""
 LARGEST_HEADER_RCODE: Final = 15
 """Above it stand only complaints about the OPT or TSIG that we sent (BADVERS, BADCOOKIE): nothing for a client."""
+
+
+def judge(outcome: Answer | Result, *, over_stream: bool) -> Result:
+    """Return how a send ended that brought this."""
+    if isinstance(outcome, Result):
+        return outcome
+    if outcome.truncated:
+        return Result.UNUSABLE if over_stream else Result.TRUNCATED
+    if outcome.rcode == Rcode.BADCOOKIE and not over_stream:
+        return Result.BAD_COOKIE
+    if outcome.rcode > LARGEST_HEADER_RCODE:
+        return Result.UNUSABLE
+    return Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +40,7 @@ class Send:
     upstream: int
     """Place in the order of the configuration."""
     over_stream: bool
-    """Over TCP or TLS: always, or because the answer over UDP was cut."""
+    """Over TCP or TLS: always, or because what came over UDP was cut or could not be believed."""
     until: float
     """When to stop waiting for its reply."""
 
@@ -37,8 +52,20 @@ class Attempts:
     `abandon` gives back what the send under way has taken.
     """
 
-    def __init__(self, selection: Selection, *, deadline: float, attempt_seconds: float, most_sends: int) -> None:
+    def __init__(
+        self,
+        selection: Selection,
+        *,
+        zone: bytes,
+        deadline: float,
+        attempt_seconds: float,
+        most_sends: int,
+        reserve: float = 0.0,
+    ) -> None:
+        """`zone`: the last two labels of the name asked for; `reserve`: part of each burst to be left to others."""
         self._selection = selection
+        self._zone = zone
+        self._reserve = reserve
         self._deadline = deadline
         self._attempt_seconds = attempt_seconds
         self._sends_left = most_sends
@@ -49,6 +76,8 @@ class Attempts:
         self._sent_at = 0.0
         self._repeat: tuple[int, bool] | None = None
         self._was_lost = False
+        self._was_cut = False
+        self._had_bad_cookie = False
         self._answer: Answer | None = None
         self._failed_answer: Answer | None = None
         self._last_result: Result | None = None
@@ -60,7 +89,7 @@ class Attempts:
         if not self._may_send(now):
             return self._failure(now)
         place, over_stream = self._choose(now)
-        if place is None or not self._selection.standings[place].begin(now):
+        if place is None or not self._selection.standings[place].begin(now, self._reserve, over_stream=over_stream):
             return self._failure(now)
         over_stream = over_stream or self._selection.standings[place].over_stream
         self._sends_left -= 1
@@ -79,7 +108,11 @@ class Attempts:
         send, self._send = self._send, None
         result = self._judge(outcome, send)
         self._last_result = result
-        self._selection.standings[send.upstream].end(result, sent_at=self._sent_at, now=now)
+        answer = outcome if isinstance(outcome, Answer) else None
+        self._selection.standings[send.upstream].end(
+            Ending(result, self._zone, send.over_stream, self._sent_at, now, answer, after_cut=self._was_cut)
+        )
+        self._was_cut = result is Result.TRUNCATED
         if isinstance(outcome, Answer):
             if result is Result.ANSWERED:
                 self._answer = outcome
@@ -99,31 +132,29 @@ class Attempts:
     def _choose(self, now: float) -> tuple[int | None, bool]:
         repeat, self._repeat = self._repeat, None
         if repeat is not None:
-            if self._selection.standings[repeat[0]].is_usable(now):
+            if self._selection.standings[repeat[0]].is_usable(now, self._reserve, over_stream=repeat[1]):
                 return repeat
             self._excluded.add(repeat[0])
-        return self._selection.next_upstream(now, tried=self._tried, excluded=self._excluded), False
+        place = self._selection.next_upstream(now, self._reserve, tried=self._tried, excluded=self._excluded)
+        return place, False
 
     def _judge(self, outcome: Answer | Result, send: Send) -> Result:
-        if isinstance(outcome, Result):
-            if outcome is Result.LOST and self._was_lost:
-                # Once is the weather. Twice under one question, and somebody closes on us.
-                return Result.UNREACHABLE
-            return outcome
-        if outcome.truncated:
-            return Result.UNUSABLE if send.over_stream else Result.TRUNCATED
-        if outcome.rcode > LARGEST_HEADER_RCODE:
-            return Result.UNUSABLE
-        return Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
+        if outcome is Result.LOST and self._was_lost:
+            # Once is the weather. Twice under one question, and somebody closes on us.
+            return Result.UNREACHABLE
+        return judge(outcome, over_stream=send.over_stream)
 
     def _plan(self, send: Send, result: Result) -> None:
         match result:
-            case Result.TRUNCATED:
+            case Result.TRUNCATED | Result.UNPROVEN:
                 self._repeat = (send.upstream, True)
+            case Result.BAD_COOKIE:
+                self._repeat = (send.upstream, self._had_bad_cookie)
+                self._had_bad_cookie = True
             case Result.LOST:
                 self._was_lost = True
                 self._repeat = (send.upstream, send.over_stream)
-            case Result.FAILED | Result.UNUSABLE | Result.UNREACHABLE:
+            case Result.FAILED | Result.UNUSABLE | Result.UNREACHABLE | Result.NO_ROUTE:
                 # It would say the same again.
                 self._excluded.add(send.upstream)
             case Result.ANSWERED | Result.TIMEOUT | Result.UNSENT | Result.ABANDONED:
@@ -137,10 +168,10 @@ class Attempts:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
             case None if self._selection.is_any_reachable():
                 return UpstreamFailure(Reason.BUDGET_SPENT)
-            case Result.TRUNCATED:
+            case Result.TRUNCATED | Result.BAD_COOKIE:
                 # It has the answer, but there is no second send left to fetch it with.
                 return UpstreamFailure(Reason.BUDGET_SPENT)
-            case Result.TIMEOUT:
+            case Result.TIMEOUT | Result.UNPROVEN:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
             case _:
                 return UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)

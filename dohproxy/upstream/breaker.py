@@ -1,11 +1,16 @@
-"""When to stop asking an upstream that is not there, and when to try again.
+"""When to stop asking an upstream that is not there or does not want us, and when to try again.
 
 Evidence is what the connection shows, never what an answer says: a SERVFAIL proves that somebody is at home, and
 packets that match no query may be anybody's. Silence is weak evidence, as slow zones are silent too, and somebody
-may ask for them on purpose; so it counts only while the upstream says nothing to anybody.
+may ask for them on purpose; so it counts only while the upstream says nothing to anybody. A ban is pronounced from
+outside (`Standing`), after a probe of its own, and only a good answer ends it.
+
+While it is open no client's question is sent. A probe is, one at a time, after each pause; the pauses grow, because
+many bans begin anew with every packet.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -15,12 +20,24 @@ TIMEOUT_WEIGHT: Final = 1
 OPENING_WEIGHT: Final = 9
 """Three refusals or nine silences with no word in between. CoreDNS gives up after 2 failed probes, dnsdist after 1, but
 these are probes for a name that is known to be quick."""
-SHORTEST_PAUSE_SECONDS: Final = 1.0
-"""dnsdist's interval between checks."""
-LONGEST_PAUSE_SECONDS: Final = 8.0
-"""Recovery within seconds is promised, and one query every eight seconds disturbs nobody."""
 JITTER: Final = 0.25
 """Part of each pause that is drawn, so that many proxies do not come back in step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """How long to wait before a probe, in seconds: the first time, and at most; doubled from one to the other."""
+
+    shortest: float
+    longest: float
+
+
+RESTART: Final = Pauses(1.0, 15.0)
+"""Nobody listens there: most likely a restart, found again within seconds. At most 9 probes in any minute."""
+SILENCE: Final = Pauses(1.0, 60.0)
+"""No word at all: down, or it drops us. At most 7 probes in the first minute, then one a minute."""
+BAN: Final = Pauses(60.0, 3600.0)
+"""It has told us to go away. Bans last a minute (Freifunk München) to half an hour (AdGuard DNS)."""
 
 
 class BreakerState(StrEnum):
@@ -29,7 +46,7 @@ class BreakerState(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
-    """The pause is over: one real query at a time tries whether the upstream is back."""
+    """The pause is over: one probe tries whether the upstream is back."""
 
 
 class Breaker:
@@ -40,8 +57,9 @@ class Breaker:
         self._weight = 0
         self._heard_at = float("-inf")
         self._opened_at: float | None = None
+        self._pauses = SILENCE
         self._pause = 0.0
-        self._pauses = 0
+        self._openings = 0
         self._probing = False
 
     @property
@@ -49,32 +67,41 @@ class Breaker:
         """Whether nothing is known against the upstream; at whatever time."""
         return self._opened_at is None
 
+    @property
+    def cause(self) -> Pauses:
+        """Why it is open, or was the last time: RESTART, SILENCE or BAN."""
+        return self._pauses
+
+    @property
+    def openings(self) -> int:
+        """How often in a row it has been opened, by the first evidence and by each failed probe."""
+        return self._openings
+
     def state(self, now: float) -> BreakerState:
         """Return the state at `now`."""
         if self._opened_at is None:
             return BreakerState.CLOSED
         return BreakerState.OPEN if now < self._opened_at + self._pause else BreakerState.HALF_OPEN
 
-    def admits(self, now: float) -> bool:
-        """Tell whether a query may go out: not in a pause, nor while a probe is under way."""
-        match self.state(now):
-            case BreakerState.CLOSED:
-                return True
-            case BreakerState.OPEN:
-                return False
-            case BreakerState.HALF_OPEN:
-                return not self._probing
+    def may_probe(self, now: float) -> bool:
+        """Tell whether a probe may go out: the pause is over, and no other probe is under way."""
+        return self.state(now) is BreakerState.HALF_OPEN and not self._probing
 
-    def begin(self, now: float) -> None:
-        """Note that a query which `admits` let through goes out."""
-        self._probing = self.state(now) is BreakerState.HALF_OPEN
+    def begin_probe(self) -> None:
+        """Note that a probe which `may_probe` let through goes out."""
+        self._probing = True
 
     def heard(self, now: float) -> None:
-        """Note that the upstream said something in reply to us: it is there, whatever happened before."""
+        """Note that the upstream said something in reply to us: it is there. A ban does not end by that."""
         self._heard_at = now
         self._weight = 0
-        self._pauses = 0
+        if self._opened_at is None or self._pauses is not BAN:
+            self.close()
+
+    def close(self) -> None:
+        """The upstream has answered as it should."""
         self._opened_at = None
+        self._openings = 0
         self._probing = False
 
     def failed(self, weight: int, *, sent_at: float, now: float) -> bool:
@@ -87,22 +114,34 @@ class Breaker:
         if self._opened_at is None:
             self._weight += weight
             if self._weight >= OPENING_WEIGHT:
-                self._open(now)
+                self._open(RESTART if weight == UNREACHABLE_WEIGHT else SILENCE, now)
         elif sent_at > self._opened_at:
             # Sent after the breaker opened: this was the probe. What was sent before says nothing new.
-            self._open(now)
+            self._open(self._pauses, now)
         return True
+
+    def ban(self, now: float) -> None:
+        """The upstream does not want us: leave it alone for a minute, and each time longer."""
+        if self._opened_at is None or self._pauses is not BAN:
+            self._openings = 0
+        self._open(BAN, now)
+
+    def postpone(self, now: float) -> None:
+        """A probe has said nothing of use: wait once more, if it is open at all."""
+        if self._opened_at is not None and self._probing:
+            self._open(self._pauses, now)
 
     def unresolved(self, *, sent_at: float) -> None:
         """Note that a query ended without saying anything about the upstream; the next one may be the probe."""
         if self._opened_at is not None and sent_at > self._opened_at:
             self._probing = False
 
-    def _open(self, now: float) -> None:
-        longest = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2.0**self._pauses)
+    def _open(self, pauses: Pauses, now: float) -> None:
+        self._pauses = pauses
+        longest = min(pauses.longest, pauses.shortest * 2.0**self._openings)
         self._pause = longest * (1 - JITTER * self._draw())
         # Above this the power means nothing any more and would grow without bound.
-        self._pauses = min(self._pauses + 1, 8)
+        self._openings = min(self._openings + 1, 8)
         self._opened_at = now
         self._weight = 0
         self._probing = False

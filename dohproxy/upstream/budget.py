@@ -2,8 +2,13 @@
 
 The promise to an upstream is that in any stretch of `t` seconds it gets no more than `burst` plus `t` times
 `queries_per_second` queries. So every send takes from the same bucket, whatever it is for, and nothing is ever
-given back to the rate: not even a send that failed, since from here nobody can tell whether it arrived.
+given back to the rate: not even a send that failed, since from here nobody can tell whether it arrived. Several
+addresses of one resolver (a `group`) share one Budget.
 """
+
+import math
+
+from dohproxy.upstream.pace import Pace
 
 
 class Budget:
@@ -13,7 +18,8 @@ class Budget:
         self.burst = burst
         self.most_in_flight = most_in_flight
         self.in_flight = 0
-        self._queries_per_second = queries_per_second
+        self.queries_per_second = queries_per_second
+        self.pace = Pace()
         self._left = float(burst)
         self._counted_at = now
 
@@ -29,21 +35,30 @@ class Budget:
         """Return how many queries the rate allows at this moment; under 1 means none."""
         # A clock that seems to run backwards must not take anything away, nor give it twice.
         if now > self._counted_at:
-            self._left = min(float(self.burst), self._left + (now - self._counted_at) * self._queries_per_second)
+            share = self.pace.share(now)
+            gained = (now - self._counted_at) * self.queries_per_second * share
+            self._left = min(self._most_left(share), self._left + gained)
             self._counted_at = now
         return self._left
 
-    def has_room(self, now: float) -> bool:
-        """Tell whether a query may go out now."""
-        return self.in_flight < self.most_in_flight and self.left(now) >= 1
+    def has_room(self, now: float, reserve: float = 0.0) -> bool:
+        """Tell whether a query may go out now that has to leave the part `reserve` of the burst to others."""
+        return self.in_flight < self.most_in_flight and self.left(now) >= self._needed(now, reserve)
+
+    def seconds_to_room(self, now: float, reserve: float = 0.0) -> float:
+        """Return how long the rate takes to make room; 0.0 if there is, infinity while too many are in flight."""
+        if self.in_flight >= self.most_in_flight:
+            return math.inf
+        missing = self._needed(now, reserve) - self.left(now)
+        return max(0.0, missing) / (self.queries_per_second * self.pace.share(now))
 
     def share_left(self, now: float) -> float:
         """Return how full the bucket is, 0.0 to 1.0; 0.0 whenever no query may go out."""
         return self.left(now) / self.burst if self.has_room(now) else 0.0
 
-    def take(self, now: float) -> bool:
+    def take(self, now: float, reserve: float = 0.0) -> bool:
         """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
-        if not self.has_room(now):
+        if not self.has_room(now, reserve):
             return False
         self._left -= 1
         self.in_flight += 1
@@ -54,3 +69,27 @@ class Budget:
         if self.in_flight == 0:
             raise RuntimeError("a query was released that had not been taken")
         self.in_flight -= 1
+
+    def begin_slowly(self, now: float) -> None:
+        """Let rate and burst grow from a part to the whole; what is saved up beyond that part is lost at once."""
+        self.left(now)
+        self.pace.begin_slowly(now)
+        self._cut(now)
+
+    def halve(self, now: float) -> bool:
+        """Use half of what was used, and come back slowly; False if that was done a moment ago."""
+        self.left(now)
+        is_halved = self.pace.halve(now)
+        self._cut(now)
+        return is_halved
+
+    def _cut(self, now: float) -> None:
+        self._left = min(self._left, self._most_left(self.pace.share(now)))
+
+    def _most_left(self, share: float) -> float:
+        # However little is used: with less than 1 nothing could ever be sent, and nothing learnt.
+        return max(1.0, self.burst * share)
+
+    def _needed(self, now: float, reserve: float) -> float:
+        most = self._most_left(self.pace.share(now))
+        return min(most, 1 + reserve * most)

@@ -1,29 +1,34 @@
 """The upstreams as the walk sees them: one question in, an answer or a failure out.
 
-All decisions are made elsewhere (attempts, selection, budget, breaker); here they are carried out.
+All decisions are made elsewhere (turns, attempts, selection, standing); here they are carried out.
 """
 
 import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.breaker import Breaker
 from dohproxy.upstream.budget import Budget
+from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.flight import Flights
+from dohproxy.upstream.outages import is_path_gone
 from dohproxy.upstream.results import Result, UpstreamFailure
-from dohproxy.upstream.selection import Selection, Standing
+from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
+from dohproxy.upstream.selection import Selection
+from dohproxy.upstream.signals import zone_of
+from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.upstream.transports.udp import UdpTransport
-from dohproxy.verdict import Purpose, Reason
+from dohproxy.upstream.turns import MOST_TURNS
+from dohproxy.upstream.turnstile import Turnstile
+from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -31,13 +36,20 @@ __all__ = ["Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "Upstre
 
 Learn = Callable[[Query, Answer | UpstreamFailure], None]
 
+FIRST: Final = Priority(0, 0, 0.0)
+"""For a question that nobody else's has to go before."""
+RESERVES: Final = {Purpose.REVALIDATION: 0.5, Purpose.PREFETCH: 0.75}
+"""Part of each burst that is left to what comes before: clients first, then whoever has got something stale, and names
+fetched ahead only where there is plenty."""
+
 
 class Resolver:
     """Asks the upstreams, equal questions once, within every budget.
 
-    `learn` is called once for each fetch that ends, synchronously, before any waiter is woken. Fetches and connections
-    are tasks of `tasks`. `clock` must be the event loop's (`time.monotonic`), in which all deadlines are given. Every
-    tls:// upstream may also prove itself by an authority in the PEM file `ca_file`; raises OSError if it is unreadable.
+    `learn` is called once for each fetch that ends, synchronously, before any waiter is woken. Fetches, probes and
+    connections are tasks of `tasks`. `clock` must be the event loop's (`time.monotonic`), in which all deadlines are
+    given. Every tls:// upstream may also prove itself by an authority in the PEM file `ca_file`; raises OSError if it
+    is unreadable.
     """
 
     def __init__(
@@ -53,27 +65,35 @@ class Resolver:
     ) -> None:
         self._settings = settings
         self._learn = learn
+        self._tasks = tasks
         self._clock = clock
-        self._upstreams = [_Upstream(one, clock(), tasks, rng.random, ca_file) for one in upstreams]
+        budgets = _Budgets(clock(), rng.random)
+        self._upstreams = [_Upstream(one, budgets, tasks, clock, ca_file) for one in upstreams]
         standings = [upstream.standing for upstream in self._upstreams]
         self._selection = Selection(standings, settings.choice, rng.random)
+        self._turnstile = Turnstile(self._selection, clock, settings.budget_wait_seconds)
         self._flights: Flights[Answer | UpstreamFailure] = Flights(
             tasks,
-            # A fetch holds a send in flight or is about to end, so more than these could not send anything.
-            most_fetches=sum(upstream.in_flight for upstream in upstreams),
+            # A fetch holds a send in flight, waits for its turn, or is about to end.
+            most_fetches=sum(budget.most_in_flight for budget in budgets.all) + MOST_TURNS,
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
+        self._probes: set[asyncio.Task[None]] = set()
+        self._path_gone_since: float | None = None
 
     async def ask(
-        self, query: Query, *, deadline: float, patience: float | None = None
+        self, query: Query, *, deadline: float, patience: float | None = None, priority: Priority = FIRST
     ) -> Answer | UpstreamFailure | None:
         """Join the equal query in flight or start one.
 
         Return None if nothing came within `patience` seconds: the fetch goes on, and the caller has something stale
-        to give. Where too many wait or too much is under way, BUDGET_SPENT is returned without delay.
+        to give. Where too many wait or too much is under way, BUDGET_SPENT is returned without delay; where the
+        budgets are spent, the question waits for its turn by `priority`, for a moment.
         """
-        if query.key not in self._flights and not self._start(query, deadline, awaited=True):
+        if query.key in self._flights:
+            self._turnstile.promote(query.key, priority)
+        elif not self._start(query, deadline, priority, awaited=True):
             return UpstreamFailure(Reason.BUDGET_SPENT)
         seat = self._flights.board(query.key)
         if seat is None:
@@ -88,10 +108,27 @@ class Resolver:
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
         none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
-        return self._start(query, deadline, awaited=False)
+        reserve = RESERVES[purpose]
+        if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), reserve) is None:
+            return False
+        return self._start(query, deadline, replace(FIRST, reserve=reserve), awaited=False)
 
     def begin_slowly(self) -> None:
         """Let the budgets grow from a small part to the whole: the cache is empty, and all clients' names are new."""
+        for upstream in self._upstreams:
+            upstream.standing.budget.begin_slowly(self._clock())
+
+    def tend(self) -> None:
+        """Look after the upstreams; to be called once a second. Starts the probes that are due."""
+        now = self._clock()
+        for upstream in self._upstreams:
+            if upstream.standing.may_probe(now):
+                self._begin_probe(upstream, now)
+        is_gone = is_path_gone([(upstream.host, upstream.standing) for upstream in self._upstreams])
+        if not is_gone:
+            self._path_gone_since = None
+        elif self._path_gone_since is None:
+            self._path_gone_since = now
 
     def pressure(self, now: float) -> float:
         """Return how scarce sends are: 0.0 with half a burst left somewhere, 1.0 when nobody can be asked."""
@@ -101,6 +138,8 @@ class Resolver:
         """Return a snapshot at `now`."""
         return ResolverStatistics(
             upstreams=tuple(upstream.statistics(now) for upstream in self._upstreams),
+            turns=self._turnstile.statistics(now),
+            path_gone_since=self._path_gone_since,
             fetches=len(self._flights),
             most_fetches=self._flights.most_fetches,
             waiters=self._flights.waiters,
@@ -109,37 +148,78 @@ class Resolver:
         )
 
     async def close(self) -> None:
-        """End all fetches (their waiters get UPSTREAM_UNREACHABLE) and close all connections."""
+        """End all fetches (their waiters get UPSTREAM_UNREACHABLE) and probes, and close all connections."""
+        probes = tuple(self._probes)
+        for probe in probes:
+            probe.cancel()
         await self._flights.close()
+        if probes:
+            await asyncio.wait(probes)
         for upstream in self._upstreams:
             await upstream.stream.close()
 
-    def _start(self, query: Query, deadline: float, *, awaited: bool) -> bool:
-        return self._flights.start(query.key, lambda: self._fetch(query, deadline), awaited=awaited)
+    def _start(self, query: Query, deadline: float, priority: Priority, *, awaited: bool) -> bool:
+        return self._flights.start(query.key, lambda: self._fetch(query, deadline, priority), awaited=awaited)
 
-    async def _fetch(self, query: Query, deadline: float) -> Answer | UpstreamFailure:
+    async def _fetch(self, query: Query, deadline: float, priority: Priority) -> Answer | UpstreamFailure:
         attempts = Attempts(
             self._selection,
+            zone=zone_of(query.qname),
             deadline=deadline,
             attempt_seconds=self._settings.attempt_seconds,
             most_sends=self._settings.max_sends,
+            reserve=priority.reserve,
         )
         try:
-            while isinstance(step := attempts.next_step(self._clock()), Send):
+            step = await self._turnstile.pass_through(query.key, priority, attempts.next_step, deadline=deadline)
+            while isinstance(step, Send):
                 outcome = await self._upstreams[step.upstream].exchange(query, step)
                 attempts.learn(outcome, self._clock())
+                step = attempts.next_step(self._clock())
+                self._turnstile.wake()
         finally:
             attempts.abandon(self._clock())
         self._learn(query, step)
         return step
 
+    # --- Probes ---
 
-def may_vouch(address: UpstreamAddress) -> bool:
-    """Tell whether AD means anything on the way from this upstream (RFC 6840 section 5.8).
+    def _begin_probe(self, upstream: "_Upstream", now: float) -> None:
+        coroutine = self._probe(upstream, now)
+        try:
+            task = self._tasks.create_task(coroutine)
+        except RuntimeError:
+            # The group is shutting down and takes no tasks any more.
+            coroutine.close()
+            return
+        upstream.standing.begin_probe(now)
+        self._probes.add(task)
+        task.add_done_callback(self._probes.discard)
 
-    On an open path anybody could have set the bit; TLS and loopback are no open paths.
+    async def _probe(self, upstream: "_Upstream", now: float) -> None:
+        """Ask what every resolver knows; one that is silent to it over UDP is asked over TCP too, to tell why."""
+        standing = upstream.standing
+        outcome: Answer | Result = Result.ABANDONED
+        try:
+            outcome = await upstream.exchange(PROBE, Send(0, standing.over_stream, now + PROBE_SECONDS))
+        finally:
+            ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
+            standing.end_probe(ending)
+            self._turnstile.wake()
+        if outcome is Result.TIMEOUT and standing.begin_stream_probe(self._clock()):
+            now, outcome = self._clock(), Result.ABANDONED
+            try:
+                outcome = await upstream.exchange(PROBE, Send(0, over_stream=True, until=now + PROBE_SECONDS))
+            finally:
+                standing.end_stream_probe(probe_ending(outcome, over_stream=True, sent_at=now, now=self._clock()))
+
+
+def may_vouch(config: UpstreamConfig) -> bool:
+    """Tell whether AD from this upstream means anything (RFC 6840 section 5.8).
+
+    The operator must trust it to validate, and nobody on the way to it may be able to set the bit.
     """
-    return address.transport == "tls" or ip_address(address.host).is_loopback
+    return config.validates and not config.url.is_open_path
 
 
 class _Transport(Protocol):
@@ -148,33 +228,57 @@ class _Transport(Protocol):
     async def exchange(self, query: Query, *, until: float) -> Answer | Result: ...
 
 
+class _Budgets:
+    """One budget for each upstream, or for each group of upstreams that are one resolver."""
+
+    def __init__(self, now: float, draw: Callable[[], float]) -> None:
+        self.draw = draw
+        self.all: list[Budget] = []
+        self._now = now
+        self._of_groups: dict[str, tuple[Budget, ConnectionBudget]] = {}
+
+    def of(self, config: UpstreamConfig) -> tuple[Budget, ConnectionBudget]:
+        """Return what `config` may spend."""
+        known = self._of_groups.get(config.group)
+        if known is not None:
+            return known
+        budget = Budget(config.queries_per_second, config.burst, config.in_flight, now=self._now)
+        connections = ConnectionBudget(config.connections, config.new_connections_per_second, self.draw, now=self._now)
+        self.all.append(budget)
+        if config.group:
+            self._of_groups[config.group] = budget, connections
+        return budget, connections
+
+
 class _Upstream:
     """One upstream: its standing, and the ways to it."""
 
     def __init__(
         self,
         config: UpstreamConfig,
-        now: float,
+        budgets: _Budgets,
         tasks: asyncio.TaskGroup,
-        draw: Callable[[], float],
+        clock: Callable[[], float],
         ca_file: Path | None,
     ) -> None:
         address = config.url
-        budget = Budget(config.queries_per_second, config.burst, config.in_flight, now=now)
-        self.standing = Standing(budget, Breaker(draw), over_stream=address.transport != "udp")
+        budget, connections = budgets.of(config)
+        self.host = address.host
+        self.standing = Standing(budget, Breaker(budgets.draw), connections, over_stream=address.transport != "udp")
         self.udp = UdpTransport(address)
         self.stream = StreamTransport(
             address,
-            most_connections=config.connections,
+            connections,
             idle_seconds=config.idle_seconds,
             context=make_context(ca_file) if address.transport == "tls" else None,
             tasks=tasks,
+            clock=clock,
         )
         self._config = config
-        self._may_vouch = may_vouch(address)
+        self._may_vouch = may_vouch(config)
 
     async def exchange(self, query: Query, send: Send) -> Answer | Result:
-        """Carry out one send. AD is taken off an answer that came on a path where it proves nothing."""
+        """Carry out one send. AD is taken off an answer where it proves nothing."""
         transport: _Transport = self.stream if send.over_stream else self.udp
         outcome = await transport.exchange(query, until=send.until)
         if isinstance(outcome, Answer) and outcome.authentic and not self._may_vouch:
@@ -183,17 +287,23 @@ class _Upstream:
 
     def statistics(self, now: float) -> UpstreamStatistics:
         """Return a snapshot at `now`."""
-        budget = self.standing.budget
+        standing = self.standing
+        budget = standing.budget
         return UpstreamStatistics(
             name=self._config.name,
-            sends=dict(self.standing.sends),
+            sends=dict(standing.sends),
             in_flight=budget.in_flight,
             most_in_flight=budget.most_in_flight,
             budget_left=budget.left(now),
             burst=budget.burst,
+            budget_share=budget.pace.share(now),
+            halvings=budget.pace.halvings,
             connections=self.stream.connections,
-            most_connections=self._config.connections,
-            breaker=self.standing.breaker.state(now),
-            score_seconds=self.standing.round_trip.seconds(now),
+            most_connections=standing.connections.most(now),
+            breaker=standing.breaker.state(now),
+            finding=standing.finding(now),
+            probes=standing.probes,
+            score_seconds=standing.round_trip.seconds(now),
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
+            defences=self.udp.defences.statistics(now),
         )

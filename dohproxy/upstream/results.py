@@ -8,6 +8,7 @@ from typing import Final
 from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer
 
+_NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EPERM, errno.EACCES})
 _OWN_TROUBLE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
@@ -21,9 +22,17 @@ class Result(StrEnum):
     """TC over UDP: the same question goes to the same upstream over TCP (RFC 7766 section 5)."""
     UNUSABLE = "unusable"
     """The reply to our query, but of no use: unreadable, cut even over TCP, or an rcode about our own OPT."""
+    BAD_COOKIE = "bad_cookie"
+    """BADCOOKIE over UDP: the same question goes to the same upstream with the cookie that came with it, and if that
+    is no better, over TCP (RFC 7873 section 5.3)."""
+    UNPROVEN = "unproven"
+    """Until the end of the wait there were only replies that a forger could have sent, in another case than ours or
+    without our cookie: the same question goes to the same upstream over TCP, where nobody forges blindly."""
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
     """Refused, reset, no route, no TLS with the right name, no connection in time, not DNS that is spoken there."""
+    NO_ROUTE = "no_route"
+    """This machine has no way there: no route, or a firewall of its own. It is not the upstream's fault."""
     LOST = "lost"
     """A kept connection ended under the query, as it may at any time (RFC 7766 section 6.2.4)."""
     UNSENT = "unsent"
@@ -44,5 +53,8 @@ class UpstreamFailure:
 
 
 def result_of(error: OSError) -> Result:
-    """Tell a fault of the way to the upstream from a shortage of this machine, which says nothing about anybody."""
-    return Result.UNSENT if error.errno in _OWN_TROUBLE else Result.UNREACHABLE
+    """Tell a fault of the upstream from a missing way to it, and from a shortage of this machine, which says nothing
+    about anybody."""
+    if error.errno in _OWN_TROUBLE:
+        return Result.UNSENT
+    return Result.NO_ROUTE if error.errno in _NO_ROUTE else Result.UNREACHABLE

@@ -5,6 +5,22 @@ from dataclasses import dataclass
 
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.results import Result
+from dohproxy.upstream.standing import Finding
+from dohproxy.upstream.turns import TurnStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class DefenceStatistics:
+    """What one upstream's replies over UDP have to show besides port, ID and question."""
+
+    wrong_case: int
+    """Replies ignored because they wrote the name in another case than we had drawn."""
+    wrong_cookie: int
+    """Replies ignored because our cookie was not in them."""
+    checks_case: bool
+    """It is known to repeat our case, so what does not is ignored."""
+    checks_cookies: bool
+    """It is known to return our cookie, so what does not is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +36,22 @@ class UpstreamStatistics:
     budget_left: float
     """Queries that the rate allows right now."""
     burst: int
+    budget_share: float
+    """Part of rate and burst that is in use: less than 1.0 after signs of throttling, and at a beginning."""
+    halvings: int
+    """Signs of throttling since the start."""
     connections: int
     """TCP or TLS, open or being opened."""
     most_connections: int
     breaker: BreakerState
+    finding: Finding | None
+    """What is wrong with it, and since when."""
+    probes: int
     score_seconds: float
     """Smoothed round trip; 0.0 if nothing is known."""
     ignored_packets: int
-    """Datagrams and frames that matched no query, or could not be read."""
+    """Datagrams and frames that matched no query, or could not be read; wrong cases and cookies are among them."""
+    defences: DefenceStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,9 @@ class ResolverStatistics:
     """All upstreams and the questions under way."""
 
     upstreams: tuple[UpstreamStatistics, ...]
+    turns: TurnStatistics
+    path_gone_since: float | None
+    """Monotonic instant since which it is the way out that is gone, and not any upstream."""
     fetches: int
     most_fetches: int
     waiters: int

@@ -6,7 +6,6 @@ Owner names in an answer may be compressed; we make sure that whoever expands th
 them ourselves only in the few records that are to stand under another question (`spell_out`).
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from dohproxy.wire.malformed import Fault, Malformed
@@ -23,6 +22,9 @@ STEPS_OF_A_POINTER: Final = 8
 MOST_HOPS: Final = 16
 """Pointers followed one after another in a name that is spelled out; honest ones have one or two, dnspython stops
 at 16 too."""
+_CASE_BIT: Final = 0x20
+_CASE_BITS: Final = bytes(_CASE_BIT if byte in b"abcdefghijklmnopqrstuvwxyz" else 0 for byte in range(256))
+"""Lower-case letter to its case bit, all else to zero: a label's length is under 64, so no letter."""
 
 
 def question_name_end(wire: bytes) -> int:
@@ -161,12 +163,9 @@ def _target(wire: bytes, offset: int, lowest: int) -> int:
     return target
 
 
-def suffixes(qname: bytes) -> Iterator[bytes]:
-    """Yield a wire name (uncompressed, checked) and every name above it but the root, longest first."""
-    offset = 0
-    while length := qname[offset]:
-        yield qname[offset:]
-        offset += length + 1
+def suffixes(qname: bytes) -> list[bytes]:
+    """Return a wire name (uncompressed, checked) and every name above it but the root, longest first."""
+    return [qname[offset:] for offset in label_offsets(qname)]
 
 
 def labels(qname: bytes) -> list[bytes]:
@@ -177,6 +176,30 @@ def labels(qname: bytes) -> list[bytes]:
         found.append(qname[offset + 1 : offset + 1 + length])
         offset += length + 1
     return found
+
+
+def letters_in(qname: bytes) -> int:
+    """Return how many letters a lower-case wire name has: the bits that its case can carry."""
+    return qname.translate(_CASE_BITS).count(_CASE_BIT)
+
+
+def vary_case(qname: bytes, noise: bytes) -> bytes:
+    """Return a lower-case wire name with the case of each letter drawn (draft-vixie-dnsext-dns0x20).
+
+    `noise` is as many random bytes as the name has.
+    """
+    to_upper = int.from_bytes(qname.translate(_CASE_BITS)) & int.from_bytes(noise)
+    return (int.from_bytes(qname) ^ to_upper).to_bytes(len(qname))
+
+
+def label_offsets(qname: bytes) -> list[int]:
+    """Return where each label of a wire name (uncompressed, checked) begins, the root label left out."""
+    offsets: list[int] = []
+    offset = 0
+    while length := qname[offset]:
+        offsets.append(offset)
+        offset += length + 1
+    return offsets
 
 
 def from_text(text: str) -> bytes:

@@ -278,7 +278,7 @@ def test_a_fresh_denial_from_above_goes_before_what_is_no_longer_fresh(age: floa
     cache = Cache(SMALL)
     store(cache, www, address(www))
     store(cache, GONE, DENIED, NOW + age)
-    assert cache.lookup(www.key, NOW + age, pressure)[0] is cache.kept(GONE.key)
+    assert cache.lookup(www.key, NOW + age, pressure)[0] is cache.peek(GONE.key)
     assert cache.statistics().cut_hits == 1
 
 
@@ -303,6 +303,37 @@ def test_of_two_denials_of_one_place_the_newer_counts_and_the_older_goes_without
     newer = store(cache, two, denial(two, m.ROOT), NOW + 100)
     cache.store(one.key, denial(one, ttl=0), NOW + 100)
     assert cache.lookup(ask("three.lan").key, NOW + 100, 0.0) == (newer, Freshness.FRESH)
+
+
+# ---------------------------------------------------------------- restarts
+
+
+def restore(cache: Cache, query: Query, answer: Answer, stored_at: float = NOW) -> Entry | None:
+    return cache.restore(query.key, answer, 300, stored_at, NOW + 100)
+
+
+def test_a_denial_from_before_a_restart_cuts_for_the_rest_of_its_time() -> None:
+    before = store(Cache(SMALL), GONE, DENIED)
+    cache = Cache(SMALL)
+    assert restore(cache, GONE, before.answer) is not None
+    assert is_denied(cache, ask("www.gone.example.net"), NOW + 299)
+    assert not is_denied(cache, ask("www.gone.example.net"), NOW + 300)
+
+
+def test_a_denial_from_before_a_restart_takes_no_newer_ones_place() -> None:
+    one, two = ask("one.lan"), ask("two.lan")
+    cache = Cache(SMALL)
+    newer = store(cache, one, denial(one, m.ROOT), NOW + 100)
+    assert restore(cache, two, denial(two, m.ROOT)) is not None
+    assert cache.lookup(ask("three.lan").key, NOW + 350, 0.0) == (newer, Freshness.FRESH)
+
+
+def test_a_top_level_domain_that_existed_before_a_restart_still_does() -> None:
+    cache = Cache(SMALL)
+    store(cache, GONE, DENIED, NOW + 100)
+    assert restore(cache, ask("www.example.net"), address(ask("www.example.net"))) is not None
+    assert is_denied(cache, ask("www.gone.example.net"), NOW + 100)
+    assert cache.statistics().delegations == 1
 
 
 # ---------------------------------------------------------------- bounds

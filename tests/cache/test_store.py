@@ -246,13 +246,6 @@ def test_a_failures_pause_is_left_to_the_same_chance() -> None:
     assert cache.recall_failure(ask().key, NOW + 4.8) is None
 
 
-@pytest.mark.parametrize("make", [positive, negative], ids=["positive", "negative"])
-def test_what_is_kept_is_found_under_its_own_key_however_old(make: Make) -> None:
-    cache = Cache(SMALL)
-    assert cache.kept(ask().key) is None
-    assert cache.store(ask().key, make(ask()), NOW) is cache.kept(ask().key)
-
-
 def test_the_soa_of_a_negative_answer_promises_no_more_than_its_minimum_leaves() -> None:
     cache = Cache(SMALL)
     query = ask()

@@ -25,6 +25,8 @@ def warnings_of(text: str) -> dict[str, str]:
         '[metrics]\nlisten = "127.0.0.1:9153"\n[admin]',
         '[[upstream]]\nname = "a"\nurl = "udp://127.0.0.1:1"\n[[upstream]]\nname = "b"\nurl = "tcp://127.0.0.1:1"',
         '[[upstream]]\nname = "lan"\nurl = "udp://10.0.0.53"',
+        '[[upstream]]\nname = "a"\nurl = "tls://9.9.9.9"\nvalidates = true',
+        '[[upstream]]\nname = "a"\nurl = "udp://[::1]"\nvalidates = true',
     ],
     ids=[
         "the defaults",
@@ -33,6 +35,8 @@ def warnings_of(text: str) -> dict[str, str]:
         "metrics and admin on loopback",
         "two transports to this machine",
         "plain DNS in the local network",
+        "trust in a resolver over TLS",
+        "trust in a resolver on this machine",
     ],
 )
 def test_an_ordinary_configuration_gets_no_warning(text: str) -> None:
@@ -135,6 +139,11 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
             "upstream #2.url",
             "sees both budgets added up",
         ),
+        (
+            '[[upstream]]\nname = "a"\nurl = "udp://10.0.0.53"\nvalidates = true',
+            "upstream #1.validates",
+            "anybody on the way could claim",
+        ),
     ],
     ids=[
         "one limit for all behind a socket",
@@ -146,9 +155,25 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
         "a service nobody can find",
         "names in the clear",
         "one resolver with two budgets",
+        "trust in a bit that anybody could set",
     ],
 )
 def test_what_is_probably_not_meant_is_warned_of(text: str, path: str, hint: str) -> None:
     warnings = warnings_of(text)
     assert list(warnings) == [path]
     assert hint in warnings[path]
+
+
+SAME_HOST = '[[upstream]]\nname = "a"\nurl = "tls://192.0.2.53"\n'
+
+
+@pytest.mark.parametrize(("first", "second"), [("", ""), ('group = "x"\n', ""), ('group = "x"\n', 'group = "y"\n')])
+def test_one_host_in_two_budgets_is_told_of_groups(first: str, second: str) -> None:
+    text = SAME_HOST + first + SAME_HOST.replace("tls", "tcp").replace('"a"', '"b"') + second
+    warnings = {w.path: w.sentence for w in check_warnings(read(text, directory=Path("/")))}
+    assert 'group = "b"' in warnings["upstream #2.url"]
+
+
+def test_one_host_in_one_group_is_as_it_should_be() -> None:
+    text = SAME_HOST + 'group = "x"\n[[upstream]]\nname = "b"\nurl = "tls://192.0.2.53:8853"\ngroup = "x"\n'
+    assert check_warnings(read(text, directory=Path("/"))) == ()

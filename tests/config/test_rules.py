@@ -28,6 +28,8 @@ def problems_of(text: str) -> dict[str, str]:
         ("[cache]\nfailure_ttl_max_seconds = 4", "cache.failure_ttl_seconds"),
         ("[cache]\nstale_wait_seconds = 5.1", "cache.stale_wait_seconds"),
         ("[resolver]\nattempt_seconds = 5.1", "resolver.attempt_seconds"),
+        ("[names]\ndomain_failures_per_second = 6", "names.domain_failures_per_second"),
+        ("[names]\ndomain_misses_burst = 19", "names.domain_failures_burst"),
     ],
 )
 def test_a_number_above_the_one_that_bounds_it_is_an_error(text: str, path: str) -> None:
@@ -140,3 +142,33 @@ def test_doubles_are_found_among_upstreams_with_other_mistakes() -> None:
 def test_the_same_host_on_other_ports_is_another_upstream() -> None:
     text = '[[upstream]]\nname = "a"\nurl = "udp://127.0.0.1:1"\n[[upstream]]\nname = "b"\nurl = "udp://127.0.0.1:2"'
     assert len(read_with(text).upstreams) == 3
+
+
+GROUPED = UPSTREAM + 'group = "fdn"\npreset = "quad9"\n[[upstream]]\nname = "ns1"\nurl = "udp://192.0.2.53"\n'
+
+
+@pytest.mark.parametrize(
+    ("second", "keys"),
+    [
+        ('preset = "quad9"', []),
+        ('preset = "quad9"\nburst = 150', []),
+        ('preset = "quad9"\nburst = 151', ["burst"]),
+        ('preset = "quad9"\nconnections = 3', ["connections"]),
+        ("", ["queries_per_second", "burst", "in_flight", "new_connections_per_second"]),
+    ],
+    ids=["the same preset", "the same numbers", "another burst", "more connections", "another preset"],
+)
+def test_those_in_a_group_have_one_budget_and_one_set_of_numbers(second: str, keys: list[str]) -> None:
+    text = f'{GROUPED}group = "fdn"\n{second}'
+    if not keys:
+        assert [upstream.group for upstream in read(text, directory=Path("/")).upstreams] == ["fdn", "fdn"]
+        return
+    with pytest.raises(ConfigError) as caught:
+        read(text, directory=Path("/"))
+    assert [problem.path for problem in caught.value.problems] == [f"upstream #2.{key}" for key in keys]
+    assert all("share one budget" in problem.sentence for problem in caught.value.problems)
+
+
+def test_different_groups_may_differ() -> None:
+    text = f'{GROUPED}group = "other"\nburst = 7'
+    assert [upstream.burst for upstream in read(text, directory=Path("/")).upstreams] == [150, 7]

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dohproxy.upstream.resolver import Learn, Resolver, UpstreamFailure
-from dohproxy.verdict import Purpose
+from dohproxy.upstream.resolver import FIRST, Learn, Resolver, UpstreamFailure
+from dohproxy.verdict import Priority, Purpose
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -19,6 +19,7 @@ class Asked:
     query: Query
     deadline: float
     patience: float | None
+    priority: Priority
 
 
 class FakeResolver(Resolver):
@@ -40,9 +41,9 @@ class FakeResolver(Resolver):
         self._tell = learn
 
     async def ask(
-        self, query: Query, *, deadline: float, patience: float | None = None
+        self, query: Query, *, deadline: float, patience: float | None = None, priority: Priority = FIRST
     ) -> Answer | UpstreamFailure | None:
-        self.asked.append(Asked(query, deadline, patience))
+        self.asked.append(Asked(query, deadline, patience, priority))
         await self.gate.wait()
         found = self.script(query)
         if isinstance(found, Exception):

@@ -61,6 +61,12 @@ def test_other_addresses_that_carry_ipv4_are_left_alone(text: str) -> None:
     assert Identities(SECRET).client(packed(text)).address == packed(text)
 
 
+def test_members_are_known_by_their_network() -> None:
+    identities = Identities(SECRET, members=(ip_network("192.0.2.0/24"), ip_network("2001:db8:1::/48")))
+    members = [identities.client(packed(text)).member for text in ("192.0.2.7", "192.0.3.7", "2001:db8:1::7", "::7")]
+    assert members == [True, False, True, False]
+
+
 def test_a_peer_without_address_has_one_hash_pair_and_is_not_exempt() -> None:
     everything = (ip_network("0.0.0.0/0"), ip_network("::/0"))
     nobody = Identities(SECRET, everything).client(b"")

@@ -6,12 +6,11 @@ from dataclasses import replace
 import pytest
 
 from dohproxy.upstream.attempts import Attempts, Send
-from dohproxy.upstream.breaker import Breaker
-from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.results import Result, UpstreamFailure
-from dohproxy.upstream.selection import Selection, Standing
+from dohproxy.upstream.selection import Selection
 from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, Kind
+from tests.fakes.standing import ZONE, standing
 
 GOOD = Answer(
     kind=Kind.POSITIVE,
@@ -30,6 +29,7 @@ SERVFAIL = replace(GOOD, kind=Kind.FAILURE, rcode=2)
 REFUSED = replace(GOOD, kind=Kind.FAILURE, rcode=5)
 BAD_VERSION = replace(GOOD, kind=Kind.FAILURE, rcode=16)
 REFERRAL = replace(GOOD, kind=Kind.REFERRAL)
+BAD_COOKIE = replace(GOOD, kind=Kind.FAILURE, rcode=23)
 CUT = replace(GOOD, truncated=True)
 
 Step = tuple[int, str]
@@ -37,14 +37,12 @@ DATAGRAM, STREAM = "datagram", "stream"
 
 
 def _selection(count: int, *, burst: int = 100, over_stream: bool = False) -> Selection:
-    standings = [
-        Standing(Budget(0.1, burst, 100, now=0.0), Breaker(lambda: 0.0), over_stream=over_stream) for _ in range(count)
-    ]
+    standings = [standing(queries_per_second=0.1, burst=burst, over_stream=over_stream) for _ in range(count)]
     return Selection(standings, "ordered", lambda: 0.0)
 
 
 def _attempts(selection: Selection, *, deadline: float = 5.0, most_sends: int = 3) -> Attempts:
-    return Attempts(selection, deadline=deadline, attempt_seconds=1.5, most_sends=most_sends)
+    return Attempts(selection, zone=ZONE, deadline=deadline, attempt_seconds=1.5, most_sends=most_sends)
 
 
 def _play(
@@ -157,6 +155,41 @@ def _play(
             UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
             id="an rcode about our own OPT is nobody's answer",
         ),
+        pytest.param(
+            2,
+            [BAD_COOKIE, GOOD],
+            [(0, DATAGRAM), (0, DATAGRAM)],
+            GOOD,
+            id="a bad cookie is followed by the one that came with it",
+        ),
+        pytest.param(
+            2,
+            [BAD_COOKIE, BAD_COOKIE, GOOD],
+            [(0, DATAGRAM), (0, DATAGRAM), (0, STREAM)],
+            GOOD,
+            id="a second one leads to a stream, where there are no cookies",
+        ),
+        pytest.param(
+            1,
+            [BAD_COOKIE, BAD_COOKIE, BAD_COOKIE],
+            [(0, DATAGRAM), (0, DATAGRAM), (0, STREAM)],
+            UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
+            id="and nothing to a loop",
+        ),
+        pytest.param(
+            2,
+            [Result.UNPROVEN, GOOD],
+            [(0, DATAGRAM), (0, STREAM)],
+            GOOD,
+            id="what could be forged is asked again over a stream",
+        ),
+        pytest.param(
+            1,
+            [Result.TIMEOUT, Result.TIMEOUT, Result.UNPROVEN],
+            [(0, DATAGRAM)] * 3,
+            UpstreamFailure(Reason.UPSTREAM_TIMEOUT),
+            id="what could be forged is no answer",
+        ),
     ],
 )
 def test_dialogues(
@@ -164,8 +197,8 @@ def test_dialogues(
 ) -> None:
     selection = _selection(upstreams)
     assert _play(_attempts(selection), outcomes) == (steps, end)
-    assert [standing.budget.in_flight for standing in selection.standings] == [0] * upstreams
-    assert sum(sum(standing.sends.values()) for standing in selection.standings) == len(steps)
+    assert [one.budget.in_flight for one in selection.standings] == [0] * upstreams
+    assert sum(sum(one.sends.values()) for one in selection.standings) == len(steps)
 
 
 class TestConnectionsThatEnd:
@@ -194,6 +227,11 @@ class TestBudget:
 
     def test_the_stream_after_a_cut_answer_costs_as_much_as_any_send(self) -> None:
         steps, end = _play(_attempts(_selection(1, burst=1)), [CUT])
+        assert steps == [(0, DATAGRAM)]
+        assert end == UpstreamFailure(Reason.BUDGET_SPENT)
+
+    def test_the_send_after_a_bad_cookie_costs_as_much_as_any_send(self) -> None:
+        steps, end = _play(_attempts(_selection(1, burst=1)), [BAD_COOKIE])
         assert steps == [(0, DATAGRAM)]
         assert end == UpstreamFailure(Reason.BUDGET_SPENT)
 

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from dohproxy.upstream.breaker import (
-    LONGEST_PAUSE_SECONDS,
+    BAN,
     OPENING_WEIGHT,
+    RESTART,
+    SILENCE,
     TIMEOUT_WEIGHT,
     UNREACHABLE_WEIGHT,
     Breaker,
@@ -20,7 +22,6 @@ def _breaker(drawn: float = 0.0) -> Breaker:
 
 def _fail(breaker: Breaker, weight: int, times: int, now: float) -> None:
     for _ in range(times):
-        breaker.begin(now)
         breaker.failed(weight, sent_at=now, now=now)
 
 
@@ -43,6 +44,7 @@ def test_evidence_is_weighed(weight: int, times: int, state: BreakerState) -> No
     breaker = _breaker()
     _fail(breaker, weight, times, 10.0)
     assert breaker.state(10.0) is state
+    assert breaker.is_closed is (state is BreakerState.CLOSED)
 
 
 def test_one_word_from_the_upstream_outweighs_all_before() -> None:
@@ -63,40 +65,58 @@ def test_a_silence_is_no_evidence_if_the_upstream_spoke_meanwhile() -> None:
 
 def test_the_pause_ends_in_one_probe_at_a_time() -> None:
     breaker = _open(10.0)
-    assert not breaker.admits(10.9)
+    assert not breaker.may_probe(10.9)
     assert breaker.state(11.0) is BreakerState.HALF_OPEN
-    assert breaker.admits(11.0)
-    breaker.begin(11.0)
-    assert not breaker.admits(11.0)
+    assert breaker.may_probe(11.0)
+    breaker.begin_probe()
+    assert not breaker.may_probe(11.0)
 
 
 def test_a_probe_that_is_answered_closes_the_breaker() -> None:
     breaker = _open(10.0)
-    breaker.begin(11.0)
+    breaker.begin_probe()
     breaker.heard(11.1)
-    assert breaker.state(11.1) is BreakerState.CLOSED
-    assert breaker.admits(11.1)
+    assert breaker.is_closed
 
 
 def test_a_probe_that_says_nothing_makes_room_for_the_next() -> None:
     breaker = _open(10.0)
-    breaker.begin(11.0)
+    breaker.begin_probe()
     breaker.unresolved(sent_at=11.0)
-    assert breaker.admits(11.1)
+    assert breaker.may_probe(11.1)
 
 
-def test_failed_probes_double_the_pause_up_to_eight_seconds() -> None:
-    breaker = _open(0.0)
-    now = 0.0
+def test_a_probe_of_no_use_is_repeated_after_another_pause() -> None:
+    breaker = _open(10.0)
+    breaker.begin_probe()
+    breaker.postpone(11.0)
+    assert not breaker.may_probe(12.9)
+    assert breaker.may_probe(13.0)
+
+
+@pytest.mark.parametrize(
+    ("weight", "times", "expected"),
+    [
+        pytest.param(UNREACHABLE_WEIGHT, 3, [1, 2, 4, 8, 15, 15, 15], id="nobody listens"),
+        pytest.param(TIMEOUT_WEIGHT, 9, [1, 2, 4, 8, 16, 32, 60, 60], id="silence"),
+    ],
+)
+def test_failed_probes_double_the_pause_to_an_end(weight: int, times: int, expected: list[int]) -> None:
+    breaker = _breaker()
+    _fail(breaker, weight, times, 0.0)
+    assert _pauses(breaker, 0.0, len(expected)) == expected
+
+
+def _pauses(breaker: Breaker, now: float, count: int) -> list[float]:
     pauses = []
-    for _ in range(6):
+    for _ in range(count):
         start = now
-        while not breaker.admits(now):
-            now += 0.125
+        while not breaker.may_probe(now):
+            now += 0.5
         pauses.append(now - start)
-        breaker.begin(now)
+        breaker.begin_probe()
         breaker.failed(TIMEOUT_WEIGHT, sent_at=now, now=now)
-    assert pauses == [1, 2, 4, 8, 8, 8]
+    return pauses
 
 
 @pytest.mark.parametrize("drawn", [0.0, 0.5, 0.999], ids=["longest", "between", "shortest"])
@@ -109,12 +129,12 @@ def test_the_jitter_only_shortens(drawn: float) -> None:
 def test_after_a_recovery_the_pause_begins_small_again() -> None:
     breaker = _open(0.0)
     for now in (1.0, 3.0):
-        breaker.begin(now)
+        breaker.begin_probe()
         breaker.failed(TIMEOUT_WEIGHT, sent_at=now, now=now)
-    breaker.begin(7.0)
+    breaker.begin_probe()
     breaker.heard(7.0)
     _fail(breaker, UNREACHABLE_WEIGHT, 3, 20.0)
-    assert breaker.admits(21.0)
+    assert breaker.may_probe(21.0)
 
 
 def _late_failure(breaker: Breaker) -> None:
@@ -131,22 +151,56 @@ def test_what_was_sent_before_the_opening_changes_nothing(late: Callable[[Breake
     late(breaker)
     assert breaker.state(10.9) is BreakerState.OPEN
     assert breaker.state(11.0) is BreakerState.HALF_OPEN
-    breaker.begin(11.0)
+    breaker.begin_probe()
     late(breaker)
-    assert not breaker.admits(11.0)
+    assert not breaker.may_probe(11.0)
 
 
 def test_a_late_answer_proves_that_somebody_is_there() -> None:
     breaker = _open(10.0)
     breaker.heard(10.5)
-    assert breaker.admits(10.5)
+    assert breaker.is_closed
+
+
+class TestBans:
+    def test_a_ban_lasts_a_minute_and_then_twice_as_long_up_to_an_hour(self) -> None:
+        breaker = _breaker()
+        breaker.ban(0.0)
+        assert _pauses(breaker, 0.0, 8) == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+    def test_a_reply_does_not_end_a_ban(self) -> None:
+        breaker = _breaker()
+        breaker.ban(0.0)
+        breaker.heard(1.0)
+        assert breaker.state(1.0) is BreakerState.OPEN
+
+    def test_a_good_answer_does(self) -> None:
+        breaker = _breaker()
+        breaker.ban(0.0)
+        breaker.close()
+        assert breaker.is_closed
+
+    def test_a_ban_after_a_silence_begins_with_a_minute(self) -> None:
+        breaker = _breaker()
+        _fail(breaker, TIMEOUT_WEIGHT, 9, 0.0)
+        _pauses(breaker, 0.0, 3)
+        breaker.ban(100.0)
+        assert (breaker.cause, breaker.openings) == (BAN, 1)
+        assert breaker.state(159.0) is BreakerState.OPEN
+        assert breaker.state(160.0) is BreakerState.HALF_OPEN
+
+
+def test_the_cause_is_remembered() -> None:
+    silent, absent = _breaker(), _open(0.0)
+    _fail(silent, TIMEOUT_WEIGHT, 9, 0.0)
+    assert (silent.cause, absent.cause) == (SILENCE, RESTART)
 
 
 def test_a_day_of_failures_overflows_nothing() -> None:
     breaker = _open(0.0)
     now = 0.0
     for _ in range(10_000):
-        now += LONGEST_PAUSE_SECONDS
-        breaker.begin(now)
+        now += RESTART.longest
+        breaker.begin_probe()
         breaker.failed(TIMEOUT_WEIGHT, sent_at=now, now=now)
-    assert breaker.admits(now + LONGEST_PAUSE_SECONDS)
+    assert breaker.may_probe(now + RESTART.longest)

@@ -1,5 +1,7 @@
 """The promise to an upstream, in numbers."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +113,49 @@ def test_no_stretch_of_time_gets_more_than_burst_plus_rate(rate: float, burst: i
         # From each send on: the count must fit whatever the stretch begins with.
         for last in range(first, len(sent)):
             assert last - first + 1 <= burst + rate * (sent[last] - sent[first]) + 1e-6
+
+
+class TestReserves:
+    def test_a_reserve_is_left_to_others(self) -> None:
+        budget = Budget(1.0, 40, 100, now=0.0)
+        taken = sum(budget.take(0.0, 0.25) for _ in range(50))
+        assert taken == 30
+        assert sum(budget.take(0.0) for _ in range(50)) == 10
+
+    def test_the_smallest_budget_has_room_beside_any_reserve(self) -> None:
+        assert Budget(1.0, 1, 1, now=0.0).has_room(0.0, 0.75)
+
+    @pytest.mark.parametrize(("reserve", "seconds"), [(0.0, 0.5), (0.25, 5.5)])
+    def test_the_wait_for_room_is_what_the_rate_takes(self, reserve: float, seconds: float) -> None:
+        budget = Budget(2.0, 40, 100, now=0.0)
+        for _ in range(40):
+            budget.take(0.0)
+        assert budget.seconds_to_room(0.0, reserve) == seconds
+        assert budget.has_room(seconds, reserve)
+
+    def test_what_is_in_flight_is_no_matter_of_time(self) -> None:
+        budget = Budget(2.0, 40, 1, now=0.0)
+        budget.take(0.0)
+        assert budget.seconds_to_room(0.0) == math.inf
+
+
+class TestPace:
+    def test_half_of_rate_and_burst_is_used_after_a_sign(self) -> None:
+        budget = Budget(10.0, 40, 100, now=0.0)
+        assert budget.halve(0.0)
+        assert budget.left(0.0) == 20
+        for _ in range(20):
+            budget.take(0.0)
+        assert budget.left(1.0) == pytest.approx(5.0, abs=0.02)
+
+    def test_a_beginning_is_a_quarter_and_the_whole_after_half_a_minute(self) -> None:
+        budget = Budget(10.0, 40, 100, now=0.0)
+        budget.begin_slowly(0.0)
+        assert budget.left(0.0) == 10
+        assert budget.left(30.0) == 40
+
+    def test_even_the_least_share_lets_one_query_out(self) -> None:
+        budget = Budget(1.0, 2, 1, now=0.0)
+        for now in range(0, 100, 20):
+            budget.halve(float(now))
+        assert budget.has_room(100.0)

@@ -12,10 +12,10 @@ import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
-from dohproxy.upstream import resolver as resolver_module
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
-from dohproxy.verdict import Purpose, Reason
+from dohproxy.upstream.signals import RUN, Signal
+from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes import upstream as fakes
@@ -49,6 +49,24 @@ class Rig:
         self, query: Query | None = None, *, seconds: float = LONG, patience: float | None = None
     ) -> Answer | UpstreamFailure | None:
         return await self.resolver.ask(query or make_query(), deadline=self.now() + seconds, patience=patience)
+
+    async def probe(self, *, after: float) -> None:
+        """Let so many seconds pass, then wait for the probe that is due."""
+        self.ahead += after
+        probes = self.probes()
+        self.resolver.tend()
+        assert self.probes() == probes + 1
+        await self.idle()
+
+    async def idle(self) -> None:
+        """Wait until nothing is in flight, nor about to be."""
+        for _ in range(3):
+            while self.resolver.statistics(self.now()).upstreams[0].in_flight:  # noqa: ASYNC110  # nobody to tell us
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
+
+    def probes(self) -> int:
+        return sum(upstream.probes for upstream in self.resolver.statistics(self.now()).upstreams)
 
     async def ask_many(self, count: int, *, seconds: float = LONG) -> list[Answer | UpstreamFailure | None]:
         queries = [make_query(f"name{number}.example.") for number in range(count)]
@@ -183,6 +201,8 @@ class TestTime:
         pytest.param("udp", [fakes.TRUNCATED], id="cut answers"),
         pytest.param("udp", [fakes.SERVFAIL], id="failures"),
         pytest.param("udp", [fakes.WRONG_ID], id="forgeries"),
+        pytest.param("udp", [fakes.WRONG_COOKIE], id="wrong cookies"),
+        pytest.param("udp", [fakes.BAD_COOKIE], id="cookies that are never right"),
         pytest.param("tcp", [fakes.ANSWER], id="answers over tcp"),
         pytest.param("tcp", [fakes.SILENCE], id="silence over tcp"),
         pytest.param("tcp", [fakes.CLOSE], id="connections that close"),
@@ -285,9 +305,10 @@ class TestComingAndGoing:
             async with fake.running():
                 assert await rig.ask() == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
                 assert fake.asked == 0
-                rig.ahead += 1.0
-                assert isinstance(await rig.ask(), Answer)
+                await rig.probe(after=1.0)
                 assert rig.resolver.statistics(rig.now()).upstreams[0].breaker is BreakerState.CLOSED
+                assert fake.asked == 1
+                assert isinstance(await rig.ask(), Answer)
                 await rig.resolver.close()
 
     async def test_a_connection_lost_under_a_question_costs_a_send_and_no_answer(self) -> None:
@@ -322,8 +343,9 @@ class TestComingAndGoing:
 
 
 class TestAuthenticData:
+    @pytest.mark.parametrize("validates", [True, False], ids=["trusted to validate", "not trusted"])
     @pytest.mark.parametrize(
-        ("address", "is_believed"),
+        ("address", "is_safe"),
         [
             pytest.param(UpstreamAddress("tls", "192.0.2.53", 853), True, id="tls"),
             pytest.param(UpstreamAddress("udp", "127.0.0.1", 53), True, id="loopback"),
@@ -332,22 +354,193 @@ class TestAuthenticData:
             pytest.param(UpstreamAddress("tcp", "2001:db8::53", 53), False, id="tcp through the world"),
         ],
     )
-    def test_the_way_decides_whether_ad_means_anything(self, address: UpstreamAddress, *, is_believed: bool) -> None:
-        assert may_vouch(address) is is_believed
-
-    @pytest.mark.parametrize("is_believed", [True, False], ids=["believed", "not believed"])
-    async def test_ad_is_taken_off_where_it_means_nothing(
-        self, monkeypatch: pytest.MonkeyPatch, *, is_believed: bool
+    def test_trust_and_the_way_decide_whether_ad_means_anything(
+        self, address: UpstreamAddress, *, is_safe: bool, validates: bool
     ) -> None:
-        monkeypatch.setattr(resolver_module, "may_vouch", lambda _: is_believed)
-        async with _resolver(FakeUpstream(udp=[fakes.AUTHENTIC])) as rig:
+        assert may_vouch(UpstreamConfig("ns0", address, validates=validates)) is (is_safe and validates)
+
+    @pytest.mark.parametrize("validates", [True, False], ids=["believed", "not believed"])
+    async def test_ad_is_taken_off_where_it_means_nothing(self, *, validates: bool) -> None:
+        async with _resolver(FakeUpstream(udp=[fakes.AUTHENTIC]), validates=validates) as rig:
             outcome = await rig.ask()
         assert isinstance(outcome, Answer)
-        assert outcome.authentic is is_believed
+        assert outcome.authentic is validates
+
+    def test_nobody_is_trusted_unasked(self) -> None:
+        assert not may_vouch(UpstreamConfig("ns0", UpstreamAddress("tls", "192.0.2.53", 853)))
 
 
 async def test_the_query_that_goes_out_tells_nothing_of_the_client() -> None:
     fake = FakeUpstream()
     async with _resolver(fake) as rig:
         await rig.ask(replace(make_query("WwW.Example.ORG."), id=4711))
-    assert b"\x03www\x07example\x03org\x00" in fake.asked_over_udp[0]
+    # In a case that is drawn: the test of `wire` holds it against the client's.
+    assert b"\x03www\x07example\x03org\x00" in fake.asked_over_udp[0].lower()
+
+
+def _priority(rank: int, prefix: int = 1, reserve: float = 0.0) -> Priority:
+    return Priority(rank, prefix, reserve)
+
+
+class TestSharedBudgets:
+    async def test_a_group_has_one_budget_for_all_its_addresses(self) -> None:
+        first, second = FakeUpstream(udp=[fakes.SERVFAIL]), FakeUpstream(udp=[fakes.SERVFAIL])
+        async with _resolver(first, second, group="fdn", burst=5, queries_per_second=0.1) as rig:
+            await rig.ask_many(10)
+        assert first.asked + second.asked == 5
+
+    async def test_without_a_group_each_has_its_own(self) -> None:
+        first, second = FakeUpstream(udp=[fakes.SERVFAIL]), FakeUpstream(udp=[fakes.SERVFAIL])
+        async with _resolver(first, second, burst=5, queries_per_second=0.1) as rig:
+            await rig.ask_many(10)
+        assert (first.asked, second.asked) == (5, 5)
+
+    async def test_a_group_s_connections_are_counted_together(self) -> None:
+        first = FakeUpstream(stream=[fakes.SERVFAIL.after(0.1)])
+        second = FakeUpstream(stream=[fakes.SERVFAIL.after(0.1)])
+        async with _resolver(first, second, transport="tcp", group="fdn", connections=1) as rig:
+            await rig.ask_many(6)
+        assert first.connections_made + second.connections_made == 1
+
+
+class TestOrderOfSpending:
+    async def _spend(self, rig: Rig, count: int) -> None:
+        await asyncio.gather(*(rig.ask(make_query(f"spent{number}.example.")) for number in range(count)))
+
+    async def test_who_finds_the_budget_spent_waits_for_it(self) -> None:
+        fake = FakeUpstream()
+        async with _resolver(fake, burst=2, queries_per_second=20.0) as rig:
+            outcomes = await rig.ask_many(8)
+            turns = rig.resolver.statistics(rig.now()).turns
+        assert all(isinstance(outcome, Answer) for outcome in outcomes)
+        assert turns.served == 6
+
+    async def test_a_better_rank_is_asked_first_whoever_came_first(self) -> None:
+        fake = FakeUpstream()
+        async with _resolver(fake, burst=1, queries_per_second=5.0) as rig:
+            await self._spend(rig, 1)
+            ranks = [5, 3, 0, 4]
+            queries = [make_query(f"rank{rank}.example.") for rank in ranks]
+            await asyncio.gather(
+                *(
+                    rig.resolver.ask(query, deadline=rig.now() + LONG, priority=_priority(rank))
+                    for query, rank in zip(queries, ranks, strict=True)
+                )
+            )
+        order = [wire[13:18].lower() for wire in fake.asked_over_udp[1:]]
+        assert order == [b"rank0", b"rank3", b"rank4", b"rank5"]
+
+    async def test_there_is_no_more_line_than_can_be_served(self) -> None:
+        fake = FakeUpstream()
+        settings = ResolverConfig(budget_wait_seconds=0.5)
+        async with _resolver(fake, settings=settings, burst=1, queries_per_second=10.0) as rig:
+            outcomes = await rig.ask_many(30)
+            turns = rig.resolver.statistics(rig.now()).turns
+        assert turns.refused == 30 - 1 - 5
+        assert outcomes.count(UpstreamFailure(Reason.BUDGET_SPENT)) == turns.refused + turns.given_up
+
+    async def test_a_question_waits_with_the_best_of_those_who_ask_it(self) -> None:
+        fake = FakeUpstream()
+        async with _resolver(fake, burst=1, queries_per_second=5.0) as rig:
+            await self._spend(rig, 1)
+            shared, other = make_query("share.example."), make_query("other.example.")
+            async with asyncio.TaskGroup() as tasks:
+                for query, rank in ((shared, 9), (other, 5), (shared, 0)):
+                    tasks.create_task(rig.resolver.ask(query, deadline=rig.now() + LONG, priority=_priority(rank)))
+                    await asyncio.sleep(0.01)
+        assert [wire[13:18].lower() for wire in fake.asked_over_udp[1:]] == [b"share", b"other"]
+
+    async def test_the_reserve_is_left_to_others(self) -> None:
+        fake = FakeUpstream()
+        settings = ResolverConfig(budget_wait_seconds=0.01)
+        async with _resolver(fake, settings=settings, burst=8, queries_per_second=0.1) as rig:
+            asked = [
+                rig.resolver.ask(make_query(f"n{n}.example."), deadline=rig.now() + 1, priority=_priority(9, n, 0.25))
+                for n in range(10)
+            ]
+            await asyncio.gather(*asked)
+            assert fake.asked == 6
+            await self._spend(rig, 4)
+        assert fake.asked == 8
+
+    @pytest.mark.parametrize(
+        ("purpose", "spent", "is_begun"),
+        [
+            pytest.param(Purpose.PREFETCH, 1, True, id="names are fetched ahead while there is plenty"),
+            pytest.param(Purpose.PREFETCH, 3, False, id="and not with a quarter gone"),
+            pytest.param(Purpose.REVALIDATION, 3, True, id="stale ones are renewed while there is half"),
+            pytest.param(Purpose.REVALIDATION, 6, False, id="and not with more than half gone"),
+        ],
+    )
+    async def test_what_nobody_waits_for_leaves_more(self, purpose: Purpose, spent: int, *, is_begun: bool) -> None:
+        async with _resolver(FakeUpstream(), burst=10, queries_per_second=0.1) as rig:
+            await self._spend(rig, spent)
+            assert rig.resolver.refresh(make_query(), deadline=rig.now() + 1, purpose=purpose) is is_begun
+
+    async def test_a_slow_beginning_is_a_quarter_of_the_burst(self) -> None:
+        fake = FakeUpstream()
+        settings = ResolverConfig(budget_wait_seconds=0.01)
+        async with _resolver(fake, settings=settings, burst=40, queries_per_second=0.1) as rig:
+            rig.resolver.begin_slowly()
+            await rig.ask_many(30)
+        assert fake.asked == 10
+
+
+class TestProbes:
+    async def _ban(self, rig: Rig) -> None:
+        """Ask names of many zones until the refusals are suspect."""
+        for number in range(RUN):
+            await rig.ask(make_query(f"www.zone{number}.example{number}."))
+
+    async def test_a_ban_is_confirmed_by_one_probe_and_then_nobody_is_sent(self) -> None:
+        fake = FakeUpstream(udp=[fakes.REFUSED])
+        async with _resolver(fake) as rig:
+            await self._ban(rig)
+            await rig.probe(after=0.0)
+            before = fake.asked
+            assert await rig.ask(make_query("other.example.")) == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
+            upstream = rig.resolver.statistics(rig.now()).upstreams[0]
+        assert fake.asked == before == RUN + 1
+        assert upstream.finding is not None
+        assert upstream.finding.signal is Signal.REFUSED
+        assert upstream.breaker is BreakerState.OPEN
+
+    async def test_names_that_are_blocked_are_no_ban(self) -> None:
+        fake = FakeUpstream(udp=[*[fakes.REFUSED] * RUN, fakes.ANSWER])
+        async with _resolver(fake) as rig:
+            await self._ban(rig)
+            await rig.probe(after=0.0)
+            assert isinstance(await rig.ask(), Answer)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].finding is None
+
+    async def test_silence_that_tcp_answers_halves_the_budget(self) -> None:
+        fake = FakeUpstream(udp=[fakes.SILENCE])
+        async with _resolver(fake, settings=QUICK, burst=100) as rig:
+            await rig.ask_many(9, seconds=0.2)
+            await rig.probe(after=1.0)
+            await rig.idle()
+            upstream = rig.resolver.statistics(rig.now()).upstreams[0]
+        assert len(fake.asked_over_stream) == 1
+        assert upstream.finding is not None
+        assert upstream.finding.signal is Signal.UDP_SILENT
+        assert upstream.halvings == 1
+        assert upstream.budget_share == pytest.approx(0.5, abs=0.05)
+
+    async def test_an_upstream_that_drops_out_does_not_throw_its_questions_at_the_next(self) -> None:
+        first, second = FakeUpstream(udp=[fakes.SILENCE]), FakeUpstream()
+        async with first.running(), second.running():
+            gone, other = first.config(), second.config(burst=40, queries_per_second=0.1)
+            async with _rig([gone, other], QUICK) as rig:
+                await rig.ask_many(9)
+                shares = [one.budget_share for one in rig.resolver.statistics(rig.now()).upstreams]
+        assert shares[0] == 1.0
+        assert shares[1] < 0.5
+
+    async def test_closing_ends_probes_too(self) -> None:
+        fake = FakeUpstream(udp=[*[fakes.REFUSED] * RUN, fakes.SILENCE])
+        async with _resolver(fake) as rig:
+            await self._ban(rig)
+            rig.resolver.tend()
+            await fake.wait_asked(RUN + 1)
+            await rig.resolver.close()
+            assert rig.resolver.statistics(rig.now()).upstreams[0].in_flight == 0

@@ -12,7 +12,8 @@ from dohproxy.upstream.results import Result, result_of
     ("error", "result"),
     [
         pytest.param(ConnectionRefusedError(errno.ECONNREFUSED, ""), Result.UNREACHABLE, id="refused"),
-        pytest.param(OSError(errno.ENETUNREACH, ""), Result.UNREACHABLE, id="no route"),
+        pytest.param(OSError(errno.ENETUNREACH, ""), Result.NO_ROUTE, id="no route"),
+        pytest.param(PermissionError(errno.EPERM, ""), Result.NO_ROUTE, id="a firewall of our own"),
         pytest.param(TimeoutError(), Result.UNREACHABLE, id="no connection in time"),
         pytest.param(ssl.SSLCertVerificationError("wrong name"), Result.UNREACHABLE, id="wrong certificate"),
         pytest.param(OSError(errno.EMFILE, ""), Result.UNSENT, id="out of descriptors"),

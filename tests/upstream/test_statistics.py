@@ -8,6 +8,8 @@ from dohproxy.config.schema import ResolverConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.results import Result
+from dohproxy.upstream.statistics import DefenceStatistics
+from dohproxy.upstream.turns import MOST_TURNS, TurnStatistics
 from dohproxy.verdict import Purpose
 from tests.fakes import upstream as fakes
 from tests.fakes.upstream import FakeUpstream, make_query
@@ -35,8 +37,12 @@ async def test_every_figure_follows_what_happened() -> None:
     assert upstream.breaker is BreakerState.CLOSED
     assert upstream.score_seconds > 0
     assert upstream.ignored_packets == 1
-    assert (statistics.fetches, statistics.most_fetches, statistics.waiters) == (0, 5, 0)
+    assert (statistics.fetches, statistics.most_fetches, statistics.waiters) == (0, 5 + MOST_TURNS, 0)
+    assert upstream.defences == DefenceStatistics(0, 0, checks_case=False, checks_cookies=False)
     assert (statistics.refused_waiters, statistics.refused_fetches) == (0, 0)
+    assert (upstream.budget_share, upstream.halvings, upstream.probes, upstream.finding) == (1.0, 0, 0, None)
+    assert statistics.turns == TurnStatistics(waiting=0, places=1, served=0, evicted=0, refused=0, given_up=0)
+    assert statistics.path_gone_since is None
 
 
 async def test_what_is_under_way_is_seen() -> None:
@@ -44,7 +50,9 @@ async def test_what_is_under_way_is_seen() -> None:
     async with fake.running(), asyncio.TaskGroup() as tasks:
         rng = random.Random(1)  # noqa: S311  # jitter only
         upstreams = [fake.config(in_flight=1)]
-        resolver = Resolver(upstreams, ResolverConfig(), lambda *_: None, tasks, time.monotonic, rng)
+        resolver = Resolver(
+            upstreams, ResolverConfig(budget_wait_seconds=0.05), lambda *_: None, tasks, time.monotonic, rng
+        )
         waiting = [tasks.create_task(resolver.ask(make_query(), deadline=time.monotonic() + 10)) for _ in range(3)]
         await fake.wait_asked()
         assert not resolver.refresh(
@@ -54,5 +62,5 @@ async def test_what_is_under_way_is_seen() -> None:
         statistics = resolver.statistics(time.monotonic())
         await resolver.close()
     assert len(waiting) == 3
-    assert (statistics.fetches, statistics.waiters, statistics.refused_fetches) == (1, 3, 1)
+    assert (statistics.fetches, statistics.waiters, statistics.turns.given_up) == (1, 3, 1)
     assert statistics.upstreams[0].in_flight == 1

@@ -37,12 +37,15 @@ class Asked:
 
 
 class Connection(asyncio.Protocol):
-    """A connection being opened, open, or at its end; `on_end` is called once, when it takes no more queries.
+    """A connection being opened, open, or at its end; `on_end` is called once, when it takes no more queries, with
+    what those who wait are told, None if nobody waits.
 
     Queries asked before it is open wait in it. Bounds: the pool never asks more than the upstream's in-flight cap.
     """
 
-    def __init__(self, *, padded: bool, idle_seconds: float, on_end: Callable[["Connection"], None]) -> None:
+    def __init__(
+        self, *, padded: bool, idle_seconds: float, on_end: Callable[["Connection", Result | None], None]
+    ) -> None:
         self.ignored_frames = 0
         self.is_open = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -105,12 +108,13 @@ class Connection(asyncio.Protocol):
             return
         self._has_ended = True
         self._stop_idling()
+        has_waiters = any(not asked.reply.done() for asked in self._asked.values())
         for asked in self._asked.values():
             if not asked.reply.done():
                 asked.reply.set_result(result)
         if self._transport is None:
             self._set_closed()
-        self._on_end(self)
+        self._on_end(self, result if has_waiters else None)
         self.abort()
 
     def abort(self) -> None:
@@ -192,7 +196,7 @@ class Connection(asyncio.Protocol):
     def _close_idle(self) -> None:
         """Close politely (with TLS: close_notify), as nobody is in a hurry."""
         self._has_ended = True
-        self._on_end(self)
+        self._on_end(self, None)
         if self._transport is not None:
             self._transport.close()
 

@@ -6,9 +6,11 @@ connections and opening one more: the cap holds at every moment.
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, result_of
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.tls import name_to_verify
@@ -23,19 +25,21 @@ CLOSE_SECONDS: Final = 1.0
 
 
 class StreamTransport:
-    """Asks one upstream over at most `most_connections` connections; over TLS if it is given a `context`."""
+    """Asks one upstream over as many connections as its `budget` allows; over TLS if it is given a `context`."""
 
     def __init__(
         self,
         address: UpstreamAddress,
+        budget: ConnectionBudget,
         *,
-        most_connections: int,
         idle_seconds: float,
         context: ssl.SSLContext | None,
         tasks: asyncio.TaskGroup,
+        clock: Callable[[], float],
     ) -> None:
         self._address = address
-        self._most_connections = most_connections
+        self._budget = budget
+        self._clock = clock
         self._idle_seconds = idle_seconds
         self._context = context
         self._tasks = tasks
@@ -44,6 +48,7 @@ class StreamTransport:
         self._connecting: set[asyncio.Task[None]] = set()
         self._ignored_before = 0
         self._is_closed = False
+        self._is_refused = False
 
     @property
     def connections(self) -> int:
@@ -62,7 +67,10 @@ class StreamTransport:
             return Result.UNSENT
         asked = connection.ask(query)
         try:
-            return await _reply(connection, asked, until)
+            outcome = await _reply(connection, asked, until)
+            if isinstance(outcome, Answer):
+                self._budget.answered()
+            return outcome
         finally:
             connection.forget(asked)
 
@@ -86,10 +94,12 @@ class StreamTransport:
             key=lambda connection: connection.load,
             default=None,
         )
-        is_full = self.connections >= self._most_connections
-        if best is not None and (best.load < BUSY_QUERIES or is_full):
+        now = self._clock()
+        if best is not None and (best.load < BUSY_QUERIES or not self._budget.may_open(now)):
             return best
-        if is_full:
+        if not self._budget.may_replace(now):
+            return None
+        if not self._budget.may_open(now):
             self._make_room()
         return self._open(until)
 
@@ -112,6 +122,8 @@ class StreamTransport:
             # The group is shutting down and takes no tasks any more.
             coroutine.close()
             return None
+        self._budget.take(self._clock())
+        connection.closed.add_done_callback(lambda _: self._budget.release())
         self._connections.append(connection)
         self._connecting.add(task)
         task.add_done_callback(lambda done: self._connected(done, connection))
@@ -121,6 +133,7 @@ class StreamTransport:
         """Open the socket and make the TLS handshake; a failure ends the connection and raises nothing."""
         loop = asyncio.get_running_loop()
         encrypted = self._context is not None
+        self._is_refused = False
         try:
             async with asyncio.timeout_at(until):
                 await loop.create_connection(
@@ -131,6 +144,12 @@ class StreamTransport:
                     server_hostname=name_to_verify(self._address) if encrypted else None,
                     ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
                 )
+        except ssl.SSLError:
+            # Its numbers are OpenSSL's, and mean something else than those of the system.
+            connection.end(Result.UNREACHABLE)
+        except ConnectionRefusedError as error:
+            self._is_refused = True
+            connection.end(result_of(error))
         except OSError as error:
             connection.end(result_of(error))
         except Exception as error:
@@ -143,8 +162,12 @@ class StreamTransport:
         if task.cancelled():
             connection.end(Result.ABANDONED)
 
-    def _remove(self, connection: Connection) -> None:
+    def _remove(self, connection: Connection, result: Result | None) -> None:
         """Take a connection out of use; it counts until its socket is gone."""
+        if result is Result.LOST:
+            self._budget.cut(self._clock())
+        elif result in (Result.UNREACHABLE, Result.NO_ROUTE):
+            self._budget.failed(self._clock(), nobody_listens=self._is_refused)
         self._connections.remove(connection)
         self._ignored_before += connection.ignored_frames
         if not connection.closed.done():

@@ -47,7 +47,7 @@ class Rig:
         self.transport = RecordingTransport()
         self.connection = Connection(padded=False, idle_seconds=idle_seconds, on_end=self._on_end)
 
-    def _on_end(self, _: Connection) -> None:
+    def _on_end(self, _: Connection, __: Result | None) -> None:
         self.ended += 1
 
     def open(self) -> None:

@@ -13,6 +13,7 @@ from dohproxy.upstream.transports.stream import BUSY_QUERIES, StreamTransport
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes import upstream as fakes
+from tests.fakes.standing import connections
 from tests.fakes.upstream import Act, FakeUpstream, make_query
 
 QUERY = make_query()
@@ -27,10 +28,11 @@ async def _transport(
     async with fake.running(), asyncio.TaskGroup() as tasks:
         transport = StreamTransport(
             fake.config("tcp").url,
-            most_connections=most_connections,
+            connections(most_connections),
             idle_seconds=idle_seconds,
             context=None,
             tasks=tasks,
+            clock=time.monotonic,
         )
         try:
             yield transport
@@ -200,7 +202,7 @@ async def test_nobody_listening_is_known_at_once() -> None:
         pass
     async with asyncio.TaskGroup() as tasks:
         transport = StreamTransport(
-            fake.config("tcp").url, most_connections=2, idle_seconds=60, context=None, tasks=tasks
+            fake.config("tcp").url, connections(2), idle_seconds=60, context=None, tasks=tasks, clock=time.monotonic
         )
         async with asyncio.timeout(LONG):
             outcome = await transport.exchange(QUERY, until=time.monotonic() + 10 * LONG)
@@ -223,7 +225,9 @@ async def test_a_bug_while_connecting_is_reported_and_ends_no_other_task() -> No
     async with asyncio.TaskGroup() as tasks:
         # No port; the configuration would not let it through. uvloop makes an ordinary OSError of it.
         url = UpstreamAddress("tcp", "127.0.0.1", 70_000)
-        transport = StreamTransport(url, most_connections=1, idle_seconds=60, context=None, tasks=tasks)
+        transport = StreamTransport(
+            url, connections(1), idle_seconds=60, context=None, tasks=tasks, clock=time.monotonic
+        )
         assert await _ask(transport) is Result.UNREACHABLE
     assert [type(error) for error in reported] == [OverflowError]
 
@@ -231,7 +235,9 @@ async def test_a_bug_while_connecting_is_reported_and_ends_no_other_task() -> No
 async def test_a_group_that_is_over_opens_no_connection() -> None:
     async with asyncio.TaskGroup() as tasks:
         url = UpstreamAddress("tcp", "127.0.0.1", 53)
-        transport = StreamTransport(url, most_connections=1, idle_seconds=60, context=None, tasks=tasks)
+        transport = StreamTransport(
+            url, connections(1), idle_seconds=60, context=None, tasks=tasks, clock=time.monotonic
+        )
     assert await _ask(transport) is Result.UNSENT
     assert transport.connections == 0
 

@@ -1,0 +1,109 @@
+"""What is wrong with an upstream, in words that a volunteer on duty understands at three in the morning."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from dohproxy.observability.metrics import gauge
+from dohproxy.upstream.signals import HARMLESS, Signal
+from dohproxy.upstream.statistics import ResolverStatistics
+
+PATH: Final = "path"
+"""What stands in the place of a signal when it is the way out that is gone."""
+
+WORDS: Final = {
+    Signal.SILENT: "says nothing: it is down, or drops our packets",
+    Signal.UNREACHABLE: "cannot be reached: nobody listens there",
+    Signal.UDP_SILENT: "is throttling us: it drops queries over UDP and answers over TCP",
+    Signal.TRUNCATED: "is throttling us: it cuts answers that are small",
+    Signal.REFUSED: "has banned us: it refuses every name",
+    Signal.PROHIBITED: "has banned us and says so: REFUSED, prohibited",
+    Signal.REFUSED_SOME: "refuses some questions, as a policy; nothing is wrong",
+    Signal.SERVFAIL_ZONE: "cannot resolve one zone; nothing is wrong with it",
+    Signal.SERVFAIL: "is in trouble: it fails for many names",
+    Signal.PROTOCOL: "does not understand us any more: it calls every query an error",
+    Signal.CONNECT: "turns our connections away: a firewall, or too many of them",
+    Signal.CUT: "closes connections under our queries: too many of them",
+}
+REMEDIES: Final = {
+    Signal.UDP_SILENT: "half the budget is used, more by and by; ask its operators what they are happy with",
+    Signal.TRUNCATED: "half the budget is used, more by and by; ask its operators what they are happy with",
+    Signal.REFUSED: "it is left alone, with a probe now and then; write to its operators",
+    Signal.PROHIBITED: "it is left alone, with a probe now and then; write to its operators",
+    Signal.PROTOCOL: "it is left alone, with a probe now and then; look at `dohproxy upstream test`",
+    Signal.SERVFAIL: "others are preferred, and half the budget is used",
+    Signal.CONNECT: "we knock less often",
+    Signal.CUT: "a single connection is kept",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing that is wrong."""
+
+    upstream: str
+    """Its name; "" for all of them."""
+    signal: str
+    since: float
+    """Seconds of the epoch."""
+    words: str
+    """A sentence with name and time."""
+    is_harmless: bool
+
+
+def alerts(resolver: ResolverStatistics, now: float, wall: float) -> tuple[Alert, ...]:
+    """Return what is wrong; `now` is monotonic and `wall` is the same instant in seconds of the epoch."""
+    if resolver.path_gone_since is not None:
+        since = wall - (now - resolver.path_gone_since)
+        words = f"no upstream can be reached since {_time(since)}: it is our way out that is gone, not any of them"
+        return (Alert("", PATH, since, words, is_harmless=False),)
+    found = []
+    for upstream in resolver.upstreams:
+        if upstream.finding is not None:
+            signal = upstream.finding.signal
+            since = wall - (now - upstream.finding.since)
+            words = f"upstream {upstream.name} {WORDS[signal]}, since {_time(since)}"
+            found.append(Alert(upstream.name, signal, since, words, is_harmless=signal in HARMLESS))
+    return tuple(found)
+
+
+def alert_metrics(resolver: ResolverStatistics, now: float, wall: float) -> Iterator[Metric]:
+    """Yield an alert for each upstream with which something is wrong, in words; those that are harmless are 0."""
+    family = GaugeMetricFamily(
+        "dohproxy_upstream_alert",
+        "1 while an upstream throttles or bans us or is gone, 0 for what is harmless; in words.",
+        labels=("upstream", "signal", "words"),
+    )
+    for alert in alerts(resolver, now, wall):
+        family.add_metric((alert.upstream, alert.signal, alert.words), float(not alert.is_harmless))
+    yield family
+    yield gauge(
+        "dohproxy_path_gone", "1 while no upstream can be reached by any way.", resolver.path_gone_since is not None
+    )
+
+
+class UpstreamWatch:
+    """Logs what begins and what ends, once each."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._log = structlog.get_logger("dohproxy.upstreams")
+
+    def look(self, resolver: ResolverStatistics, now: float, wall: float) -> None:
+        """Compare with the last look."""
+        current = {alert.upstream: alert for alert in alerts(resolver, now, wall) if not alert.is_harmless}
+        for name in self._known.keys() - current.keys():
+            self._log.info("upstreams are within reach again" if not name else "upstream is well again", upstream=name)
+        for name, alert in current.items():
+            if self._known.get(name) != alert.signal:
+                remedy = REMEDIES.get(Signal(alert.signal)) if name else None
+                self._log.warning("upstream trouble", says=alert.words, **({"remedy": remedy} if remedy else {}))
+        self._known = {name: alert.signal for name, alert in current.items()}
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,69 @@
+"""Who goes first when the upstreams' budget is short: members, then those who have been here longer and ask little.
+
+Three things are looked at, none of which a request can say of itself. Whether the operator has named the network as
+its members'. How long the network has been asking here. And whether it has lately asked more than a fair share of
+what the upstreams may be asked at all.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from dohproxy.policy.gcra import GcraTable
+from dohproxy.policy.seniority import LEVELS, Seniority
+from dohproxy.verdict import Client, Priority
+
+FAIR_SHARE: Final = 0.25
+"""Part of all budgets together that one network may use before it stands behind those that use less: four busy ones
+can be served side by side, which is more than an association has at night and less than a flood needs."""
+GREEDY_RANKS: Final = LEVELS + 2
+"""What asking more than the fair share costs: a place behind every stranger who does not."""
+JUNIOR_RESERVE: Final = 0.25
+"""Part of each burst that those who came within the hour, and those over their fair share, leave to the others. It is
+idle while there are no others; more than a quarter would be felt by a lone browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityStatistics:
+    """The books of the priorities at one instant."""
+
+    members: int
+    """Misses of members since start."""
+    settled: int
+    """Misses of networks that have been here for an hour or more."""
+    newcomers: int
+    greedy: int
+    """Of all these, misses beyond the network's fair share."""
+    fill: float
+    """Share of the seniority table's slots in use."""
+
+
+class Priorities:
+    """Judges each miss."""
+
+    def __init__(self, seniority: Seniority, shares: GcraTable) -> None:
+        self._seniority = seniority
+        self._shares = shares
+        self._members = self._settled = self._newcomers = self._greedy = 0
+
+    def judge(self, client: Client, now: float) -> Priority:
+        """Return where a question of `client` stands, and count it against its network's fair share."""
+        hashes = client.hashes[1] if len(client.hashes) > 1 else client.hashes[0]
+        level = self._seniority.level(hashes, now)
+        is_greedy = self._shares.wait(hashes, now) > 0.0
+        self._shares.charge(hashes, now)
+        self._greedy += is_greedy
+        if client.member:
+            self._members += 1
+            return Priority(0, hashes[0], 0.0)
+        if level:
+            self._settled += 1
+        else:
+            self._newcomers += 1
+        rank = 1 + LEVELS - level + (GREEDY_RANKS if is_greedy else 0)
+        return Priority(rank, hashes[0], 0.0 if level and not is_greedy else JUNIOR_RESERVE)
+
+    def statistics(self, now: float) -> PriorityStatistics:
+        """Return a frozen snapshot."""
+        return PriorityStatistics(
+            self._members, self._settled, self._newcomers, self._greedy, self._seniority.fill(now)
+        )

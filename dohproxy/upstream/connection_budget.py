@@ -1,0 +1,113 @@
+"""How many connections one upstream has to bear, and how often a new one is knocked for.
+
+Firewalls count connection attempts, not queries (nftables' `limit`, SYN cookies): an upstream that refuses connections
+is knocked for less and less often, while queries over UDP go on. One that closes connections under our queries gets
+them over a single one (the counterpart of HTTP/2's ENHANCE_YOUR_CALM).
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from dohproxy.upstream.signals import Signal
+
+SHORTEST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 60.0
+"""Some bans' length; a connection attempt a minute disturbs nobody."""
+JITTER: Final = 0.25
+"""Part of each pause that is drawn, so that many proxies do not come back in step."""
+CUTS: Final = 3
+"""Connections closed under our queries before that means something. One restart of a resolver closes all at once, so
+those within a second are one."""
+CUTS_SECONDS: Final = 60.0
+"""The time in which they count together."""
+TURNED_AWAY: Final = 3
+"""Connections in a row that did not come to be, before an operator is told."""
+SINGLE_SECONDS: Final = 600.0
+"""How long a single connection is kept to after connections were cut: the time in which a halved budget recovers."""
+
+
+class ConnectionBudget:
+    """At most `most` connections at once, and as many new ones in a row; then `per_second`. Begins full.
+
+    `draw` returns numbers from 0.0 up to 1.0.
+    """
+
+    def __init__(self, most: int, per_second: float, draw: Callable[[], float], *, now: float) -> None:
+        self.open = 0
+        """Connections that hold a socket, or are about to."""
+        self._most = most
+        self._per_second = per_second
+        self._draw = draw
+        self._left = float(most)
+        self._counted_at = now
+        self._failures = 0
+        self._paused_until = -math.inf
+        self._single_until = -math.inf
+        self._cuts: deque[float] = deque(maxlen=CUTS)
+        self.is_turned_away = False
+        """The last connection failed although somebody listens there: reset, an alert, a handshake that never ended."""
+
+    def most(self, now: float) -> int:
+        """Return how many connections there may be now."""
+        return 1 if now < self._single_until else self._most
+
+    def may_open(self, now: float) -> bool:
+        """Tell whether one more connection may be opened now."""
+        return self.open < self.most(now) and self.may_replace(now)
+
+    def may_replace(self, now: float) -> bool:
+        """Tell whether a new connection may be knocked for in the place of one that ends."""
+        return now >= self._paused_until and self._refill(now) >= 1
+
+    def may_ask(self, now: float) -> bool:
+        """Tell whether a query can go out over some connection, an open one or a new one."""
+        return self.open > 0 or self.may_open(now)
+
+    def take(self, now: float) -> None:
+        """Count a new connection; it counts until `release`."""
+        self._refill(now)
+        self._left -= 1
+        self.open += 1
+
+    def release(self) -> None:
+        """A connection's socket is gone; raises RuntimeError if there was none."""
+        if self.open == 0:
+            raise RuntimeError("a connection was released that had not been taken")
+        self.open -= 1
+
+    def answered(self) -> None:
+        """An answer came over a connection: whatever kept others away is over."""
+        self._failures = 0
+        self._paused_until = -math.inf
+
+    def failed(self, now: float, *, nobody_listens: bool) -> None:
+        """A connection did not come to be, or ended without an answer: after a second time in a row wait before the
+        next one, twice as long each time."""
+        self.is_turned_away = not nobody_listens
+        longest = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2.0 ** (self._failures - 1))
+        # Above this the power means nothing any more and would grow without bound.
+        self._failures = min(self._failures + 1, 8)
+        if self._failures > 1:
+            self._paused_until = now + longest * (1 - JITTER * self._draw())
+
+    def cut(self, now: float) -> None:
+        """A connection was closed under our queries: after three, keep to a single one for the next ten minutes."""
+        if self._cuts and now - self._cuts[-1] < 1.0:
+            return
+        self._cuts.append(now)
+        if len(self._cuts) == CUTS and now - self._cuts[0] <= CUTS_SECONDS:
+            self._single_until = now + SINGLE_SECONDS
+
+    def signal(self, now: float) -> Signal | None:
+        """Return what the upstream's handling of connections shows."""
+        if self._failures >= TURNED_AWAY:
+            return Signal.CONNECT
+        return Signal.CUT if now < self._single_until else None
+
+    def _refill(self, now: float) -> float:
+        if now > self._counted_at:
+            self._left = min(float(self._most), self._left + (now - self._counted_at) * self._per_second)
+            self._counted_at = now
+        return self._left

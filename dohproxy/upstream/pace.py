@@ -1,0 +1,80 @@
+"""How much of an agreed budget is used right now: all of it, unless the upstream shows that it is too much.
+
+What an operator has agreed on is an upper bound, and the upstream may have other guests today. So each sign of
+throttling halves what is used, and it comes back in small equal steps (AIMD, as TCP does it; RFC 5681). The same
+slow growth stands at a beginning: after a start with an empty cache, and when the questions of another upstream come
+here all at once.
+"""
+
+from typing import Final
+
+LEAST_SHARE: Final = 1 / 16
+"""Four halvings: of 10 queries a second it leaves 37 a minute, with which popular names stay fresh."""
+HALVING_PAUSE_SECONDS: Final = 10.0
+"""Between two halvings: what was in flight at the first one must not count as a second sign. Google averages over two
+seconds, Freifunk München over ten."""
+RECOVERY_SECONDS: Final = 600.0
+"""From nothing to the whole; from a half it takes five minutes, some bans' length. A resolver that throttles again
+meanwhile is met at half of that."""
+START_SHARE: Final = 0.25
+"""Of rate and burst at a beginning: a browser's first page gets through, a crowd's does not."""
+START_SECONDS: Final = 30.0
+"""From there to the whole. By then the names that a crowd asks most are in the cache."""
+
+
+class Growth:
+    """A share of 1.0 that can be set back and grows again by equal steps."""
+
+    __slots__ = ("_from", "_seconds", "_since")
+
+    def __init__(self, seconds_to_whole: float) -> None:
+        self._seconds = seconds_to_whole
+        self._from = 1.0
+        self._since = 0.0
+
+    def share(self, now: float) -> float:
+        """Return the share at `now`, 0.0 to 1.0."""
+        if self._from >= 1.0:
+            return 1.0
+        share = self._from + max(0.0, now - self._since) / self._seconds
+        if share >= 1.0:
+            self._from = 1.0
+            return 1.0
+        return share
+
+    def set_back(self, share: float, now: float) -> None:
+        """Begin again at `share`, if that is less than what it is."""
+        if share < self.share(now):
+            self._from = share
+            self._since = now
+
+
+class Pace:
+    """The share of one budget that is in use."""
+
+    def __init__(self) -> None:
+        self.halvings = 0
+        self._halved = Growth(RECOVERY_SECONDS)
+        self._halved_at = float("-inf")
+        self._start = Growth(START_SECONDS / (1 - START_SHARE))
+
+    def share(self, now: float) -> float:
+        """Return what part of rate and burst may be used, over 0.0 to 1.0."""
+        return self._halved.share(now) * self._start.share(now)
+
+    def is_held_back(self, now: float) -> bool:
+        """Tell whether a halving has not grown over yet."""
+        return self._halved.share(now) < 1.0
+
+    def halve(self, now: float) -> bool:
+        """Take a sign of throttling; False if the last one is too recent to be another."""
+        if now - self._halved_at < HALVING_PAUSE_SECONDS:
+            return False
+        self._halved_at = now
+        self.halvings += 1
+        self._halved.set_back(max(LEAST_SHARE, self._halved.share(now) / 2), now)
+        return True
+
+    def begin_slowly(self, now: float) -> None:
+        """Start from a quarter."""
+        self._start.set_back(START_SHARE, now)

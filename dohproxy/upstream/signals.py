@@ -1,0 +1,189 @@
+"""What an upstream shows when it has had enough of us, told apart from what only looks like it.
+
+A throttle rarely says its name. Each of these signs means something else and wants another reaction, so each is kept
+apart (the table is from what public resolvers and their firewalls were seen to do):
+
+| what is seen | what it means | what we do |
+|---|---|---|
+| silence over UDP while TCP answers | a volume limit that drops | use half, and do not move to TCP |
+| cut answers that were small | an amplification limit | use half; one TCP retry as always |
+| REFUSED for every name | an access list, a ban | leave it alone for a minute, then longer, up to an hour |
+| REFUSED and "Prohibited" (EDE 18) | the same, said out loud | the same |
+| REFUSED or NOTIMP for some types | a policy | nothing |
+| SERVFAIL for one zone | that zone | nothing: RFC 9520 remembers it |
+| SERVFAIL for many zones | the upstream is in trouble | prefer others, use half |
+| errors about our messages, for every name | we do not speak the same any more | as for a ban |
+| connections refused or not finished | a firewall | knock less often; queries over UDP go on |
+| connections closed under our queries | a limit of connections | keep to one |
+| nothing at all | it is down, or drops us | the breaker |
+
+A client can make some of these appear by what it asks: names of broken zones, names that the upstream blocks. So what
+could be made to appear is only a suspicion. It costs one question that is nobody's (the root's name servers), and the
+answer to that decides. Packets that match no query of ours never come here at all: anybody could send them.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dohproxy.upstream.results import Result
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.numbers import ExtendedError, Rcode
+
+WINDOW: Final = 100
+"""Ends of sends that are looked at, as dnsdist's lazy health checks do."""
+WINDOW_SECONDS: Final = 300.0
+"""Older ones say nothing about now."""
+RUN: Final = 8
+"""Equal ends in a row before they mean something, from ..."""
+RUN_ZONES: Final = 4
+"""... so many zones: one page of one site must not be enough."""
+TROUBLE_SHARE: Final = 0.2
+"""Of SERVFAIL in the window, dnsdist's default, from ..."""
+TROUBLE_ZONES: Final = 10
+"""... so many zones, so that a site with broken names is not it."""
+SMALL_ANSWER_BYTES: Final = 1_000
+"""Records that would have fitted into the 1,232 bytes we offered."""
+
+
+class Signal(StrEnum):
+    """What is wrong with an upstream; metric label, so closed."""
+
+    SILENT = "silent"
+    UNREACHABLE = "unreachable"
+    UDP_SILENT = "udp_silent"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    PROHIBITED = "prohibited"
+    REFUSED_SOME = "refused_some"
+    SERVFAIL_ZONE = "servfail_zone"
+    SERVFAIL = "servfail"
+    PROTOCOL = "protocol"
+    CONNECT = "connect"
+    CUT = "cut"
+
+
+HARMLESS: Final = frozenset({Signal.REFUSED_SOME, Signal.SERVFAIL_ZONE})
+"""Seen, told apart, and no reason to do anything."""
+
+
+class Word(StrEnum):
+    """What one reply amounted to, for this purpose."""
+
+    GOOD = "good"
+    SILENCE = "silence"
+    CUT_SMALL = "cut_small"
+    REFUSED = "refused"
+    PROHIBITED = "prohibited"
+    SERVFAIL = "servfail"
+    PROTOCOL = "protocol"
+
+
+def zone_of(qname: bytes) -> bytes:
+    """Return the last two labels of a wire name: near enough to tell one zone from many."""
+    before = here = offset = 0
+    while length := qname[offset]:
+        before, here = here, offset
+        offset += length + 1
+    return qname[before:]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one send ended."""
+
+    result: Result
+    zone: bytes
+    """As `zone_of` has it."""
+    over_stream: bool
+    sent_at: float
+    now: float
+    answer: Answer | None = None
+    after_cut: bool = False
+    """The question had been answered over UDP before, with TC set."""
+
+
+_WORDS: Final[dict[int, Word]] = {
+    Rcode.REFUSED: Word.REFUSED,
+    Rcode.SERVFAIL: Word.SERVFAIL,
+    Rcode.FORMERR: Word.PROTOCOL,
+    Rcode.NOTIMP: Word.PROTOCOL,
+}
+_BY_RESULT: Final = {Result.UNUSABLE: Word.PROTOCOL, Result.TIMEOUT: Word.SILENCE}
+
+
+def word_of(ending: Ending) -> Word | None:
+    """Return what the end of a send says about the upstream; None if nothing."""
+    answer = ending.answer
+    if answer is None or ending.result not in (Result.ANSWERED, Result.FAILED):
+        return _BY_RESULT.get(ending.result)
+    if ending.after_cut and ending.over_stream and len(answer.records) <= SMALL_ANSWER_BYTES:
+        return Word.CUT_SMALL
+    if answer.rcode == Rcode.REFUSED and ExtendedError.PROHIBITED in answer.errors:
+        return Word.PROHIBITED
+    return Word.GOOD if ending.result is Result.ANSWERED else _WORDS.get(answer.rcode)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    word: Word
+    zone: bytes
+    at: float
+
+
+class Evidence:
+    """The last replies of one upstream, and what they make one suspect."""
+
+    def __init__(self) -> None:
+        self._heard: deque[_Heard] = deque(maxlen=WINDOW)
+
+    def learn(self, ending: Ending) -> None:
+        """Take in how a send ended."""
+        word = word_of(ending)
+        if word is not None:
+            self._heard.append(_Heard(word, ending.zone, ending.now))
+
+    def clear(self) -> None:
+        """Forget: the upstream has just proved to be well, or its ban has been dealt with."""
+        self._heard.clear()
+
+    def suspicion(self, now: float) -> Signal | None:
+        """Return what the replies look like, None if all is ordinary."""
+        heard = [one for one in self._heard if now - one.at <= WINDOW_SECONDS]
+        if not heard:
+            return None
+        replies = [one for one in heard if one.word is not Word.SILENCE]
+        return _run(replies) or _trouble(heard) or _harmless(replies)
+
+
+def _run(replies: list[_Heard]) -> Signal | None:
+    """Judge the last replies if they are all of a kind."""
+    last = replies[-RUN:]
+    words = {one.word for one in last}
+    if len(last) < RUN or len({one.zone for one in last}) < RUN_ZONES:
+        return None
+    if words == {Word.CUT_SMALL}:
+        return Signal.TRUNCATED
+    if words == {Word.PROTOCOL}:
+        return Signal.PROTOCOL
+    if words == {Word.PROHIBITED}:
+        return Signal.PROHIBITED
+    return Signal.REFUSED if words <= {Word.REFUSED, Word.PROHIBITED} else None
+
+
+def _trouble(heard: list[_Heard]) -> Signal | None:
+    """Judge by shares: what goes wrong for many zones at once is hardly the zones' fault."""
+    for word, signal in ((Word.SERVFAIL, Signal.SERVFAIL), (Word.SILENCE, Signal.UDP_SILENT)):
+        wrong = [one.zone for one in heard if one.word is word]
+        if len(wrong) >= TROUBLE_SHARE * len(heard) and len(set(wrong)) >= TROUBLE_ZONES:
+            return signal
+    return None
+
+
+def _harmless(replies: list[_Heard]) -> Signal | None:
+    last = replies[-RUN:]
+    if sum(one.word in (Word.REFUSED, Word.PROTOCOL) for one in last) >= RUN // 2:
+        return Signal.REFUSED_SOME
+    failed = [one.zone for one in last if one.word is Word.SERVFAIL]
+    return Signal.SERVFAIL_ZONE if len(failed) >= RUN // 2 and len(set(failed)) < RUN_ZONES else None

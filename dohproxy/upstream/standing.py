@@ -1,0 +1,226 @@
+"""What we owe one upstream and what we know of it; every send begins and ends here.
+
+Most of what looks like a throttle can be made to look so by a client who chooses names (see `signals`). So replies
+only make us suspect; a probe, one question that is nobody's, convicts or acquits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from dohproxy.upstream.breaker import BAN, RESTART, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
+from dohproxy.upstream.budget import Budget
+from dohproxy.upstream.connection_budget import ConnectionBudget
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.round_trip import WORST_SCORE_SECONDS, RoundTrip
+from dohproxy.upstream.signals import HARMLESS, Ending, Evidence, Signal, Word, word_of
+
+PROBE_SECONDS: Final = 30.0
+"""Between two probes of an upstream that is asked all the while, dnsdist's interval ..."""
+LONGEST_PROBE_SECONDS: Final = 600.0
+"""... doubled each time that it turned out to be well, up to this."""
+FIRST_PROBES: Final = 2
+"""Openings of the breaker after which TCP is still tried: by the first silence, and by the first probe's."""
+BANS: Final = frozenset({Signal.REFUSED, Signal.PROHIBITED, Signal.PROTOCOL})
+_VERDICTS: Final = {
+    Word.REFUSED: Signal.REFUSED,
+    Word.PROHIBITED: Signal.PROHIBITED,
+    Word.PROTOCOL: Signal.PROTOCOL,
+    Word.SERVFAIL: Signal.SERVFAIL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with an upstream, and since when (monotonic seconds)."""
+
+    signal: Signal
+    since: float
+
+
+class Standing:
+    """One upstream as the selection sees it."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        breaker: Breaker,
+        connections: ConnectionBudget,
+        *,
+        over_stream: bool,
+    ) -> None:
+        self.budget = budget
+        self.breaker = breaker
+        self.connections = connections
+        self.over_stream = over_stream
+        """It is always asked over TCP or TLS."""
+        self.round_trip = RoundTrip()
+        self.sends: dict[Result, int] = dict.fromkeys(Result, 0)
+        self.probes = 0
+        self.has_no_route = False
+        """The last time that it could not be reached, this machine had no way to it."""
+        self.when_opened: Callable[[float], None] = lambda _: None
+        """Called when its breaker opens, so that others do not get its questions all at once."""
+        self._evidence = Evidence()
+        self._convicted: Signal | None = None
+        self._noticed: Signal | None = None
+        self._finding: Finding | None = None
+        self._probe_at = float("-inf")
+        self._probe_pause = PROBE_SECONDS
+        self._is_probed = False
+
+    # --- Sends ---
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether another upstream is to be preferred."""
+        return self._convicted is Signal.SERVFAIL
+
+    def is_usable(self, now: float, reserve: float = 0.0, *, over_stream: bool = False) -> bool:
+        """Tell whether a query may be sent now that leaves the part `reserve` of the burst to others."""
+        if not self.breaker.is_closed or not self.budget.has_room(now, reserve):
+            return False
+        return not (self.over_stream or over_stream) or self.connections.may_ask(now)
+
+    def begin(self, now: float, reserve: float = 0.0, *, over_stream: bool = False) -> bool:
+        """Take what one send costs, if it may be sent; a True must be followed by one `end`."""
+        return self.is_usable(now, reserve, over_stream=over_stream) and self.budget.take(now, reserve)
+
+    def end(self, ending: Ending) -> None:
+        """Learn how a send ended."""
+        self._account(ending)
+        if ending.result is Result.UNREACHABLE and ending.over_stream and not self.over_stream:
+            # TCP beside UDP that works: a matter of its connections alone, which keep their own account.
+            self.breaker.unresolved(sent_at=ending.sent_at)
+            return
+        self._evidence.learn(ending)
+        self._consider(ending.now)
+
+    def _account(self, ending: Ending) -> None:
+        self.budget.release()
+        self.sends[ending.result] += 1
+        was_closed = self.breaker.is_closed
+        match ending.result:
+            case Result.ANSWERED | Result.TRUNCATED | Result.BAD_COOKIE:
+                self.breaker.heard(ending.now)
+                self.round_trip.learn(ending.now - ending.sent_at, ending.now)
+            case Result.FAILED | Result.UNUSABLE:
+                # The zone's trouble, often made on purpose: no evidence against the upstream, and no measure of it.
+                self.breaker.heard(ending.now)
+            case Result.TIMEOUT:
+                self._failed(TIMEOUT_WEIGHT, ending)
+            case Result.UNREACHABLE | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
+                self.has_no_route = ending.result is Result.NO_ROUTE
+                self._failed(UNREACHABLE_WEIGHT, ending)
+            case _:
+                self.breaker.unresolved(sent_at=ending.sent_at)
+        if was_closed and not self.breaker.is_closed:
+            self.when_opened(ending.now)
+
+    def _failed(self, weight: int, ending: Ending) -> None:
+        if self.breaker.failed(weight, sent_at=ending.sent_at, now=ending.now):
+            self.round_trip.learn(WORST_SCORE_SECONDS, ending.now)
+
+    def _consider(self, now: float) -> None:
+        suspicion = self._evidence.suspicion(now)
+        self._noticed = suspicion
+        if suspicion is Signal.TRUNCATED:
+            # Nobody can make small answers be cut but the upstream itself: no probe is needed.
+            self._convict(suspicion, now)
+
+    # --- Probes ---
+
+    def may_probe(self, now: float) -> bool:
+        """Tell whether a probe is due: a pause is over, or there is a suspicion to be cleared up.
+
+        It takes nothing from anybody: where a breaker is open nobody is asked, and where replies are suspect asking
+        is of little use.
+        """
+        if self._is_probed or not self.budget.has_room(now):
+            return False
+        if not self.breaker.is_closed:
+            return self.breaker.may_probe(now)
+        is_suspect = self._noticed is not None and self._noticed not in HARMLESS
+        return (is_suspect or self.is_troubled) and now >= self._probe_at
+
+    def begin_probe(self, now: float) -> None:
+        """Take what a probe costs; it must be due, and one `end_probe` must follow."""
+        self.budget.take(now)
+        self.breaker.begin_probe()
+        self.probes += 1
+        self._is_probed = True
+        self._probe_at = now + self._probe_pause
+
+    def end_probe(self, ending: Ending) -> None:
+        """Learn what the upstream says to a question whose answer it has."""
+        self._account(ending)
+        self._is_probed = False
+        word = word_of(ending)
+        if word is Word.GOOD:
+            self._acquit()
+        elif word in _VERDICTS:
+            self._convict(_VERDICTS[word], ending.now)
+        else:
+            self.breaker.postpone(ending.now)
+
+    def begin_stream_probe(self, now: float) -> bool:
+        """Take what asking over TCP costs, if that would tell something: once for each silence, and if it may be."""
+        is_of_use = not self.over_stream and (self.breaker.is_closed or self.breaker.openings <= FIRST_PROBES)
+        return is_of_use and self.connections.may_ask(now) and self.budget.take(now)
+
+    def end_stream_probe(self, ending: Ending) -> None:
+        """Learn what it says over TCP to what it was silent to over UDP."""
+        self.budget.release()
+        self.sends[ending.result] += 1
+        if word_of(ending) is Word.GOOD:
+            self._convict(Signal.UDP_SILENT, ending.now)
+
+    def _acquit(self) -> None:
+        if self._noticed is not None:
+            self._probe_pause = min(2 * self._probe_pause, LONGEST_PROBE_SECONDS)
+        self.breaker.close()
+        self._evidence.clear()
+        self._noticed = None
+        if self._convicted in BANS or self.is_troubled:
+            self._convicted = None
+
+    def _convict(self, signal: Signal, now: float) -> None:
+        self._evidence.clear()
+        self._noticed = None
+        self._convicted = signal
+        self._probe_pause = PROBE_SECONDS
+        if signal in BANS:
+            was_closed = self.breaker.is_closed
+            self.breaker.ban(now)
+            if was_closed:
+                self.when_opened(now)
+        else:
+            self.budget.halve(now)
+            if signal is Signal.SERVFAIL:
+                self.breaker.close()
+
+    # --- What is to be told ---
+
+    def finding(self, now: float) -> Finding | None:
+        """Return what is wrong and since when, None if all is well."""
+        signal = self._signal(now)
+        if signal is None:
+            self._finding = None
+        elif self._finding is None or self._finding.signal is not signal:
+            self._finding = Finding(signal, now)
+        return self._finding
+
+    def _signal(self, now: float) -> Signal | None:
+        halved = self._convicted in (Signal.TRUNCATED, Signal.UDP_SILENT)
+        if halved and self.breaker.is_closed and not self.budget.pace.is_held_back(now):
+            self._convicted = None
+        if not self.breaker.is_closed:
+            return self._reason_to_be_open()
+        return self._convicted or self.connections.signal(now) or (self._noticed if self._noticed in HARMLESS else None)
+
+    def _reason_to_be_open(self) -> Signal:
+        if self.breaker.cause is BAN or self._convicted is Signal.UDP_SILENT:
+            return self._convicted or Signal.REFUSED
+        if self.over_stream and self.connections.is_turned_away:
+            return Signal.CONNECT
+        return Signal.UNREACHABLE if self.breaker.cause is RESTART else Signal.SILENT

@@ -1,0 +1,44 @@
+"""Upstreams as the selection sees them, with budgets that do not matter unless a test says so."""
+
+import time
+
+from dohproxy.upstream.breaker import Breaker
+from dohproxy.upstream.budget import Budget
+from dohproxy.upstream.connection_budget import ConnectionBudget
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.signals import Ending
+from dohproxy.upstream.standing import Standing
+from dohproxy.wire.answer import Answer
+
+ZONE = b"\x07example\x00"
+
+
+def longest_draw() -> float:
+    """Every pause has its full length."""
+    return 0.0
+
+
+def connections(most: int = 8, per_second: float = 1000.0, *, now: float | None = None) -> ConnectionBudget:
+    """A budget of connections."""
+    return ConnectionBudget(most, per_second, longest_draw, now=time.monotonic() if now is None else now)
+
+
+def standing(
+    *, queries_per_second: float = 1.0, burst: int = 100, in_flight: int = 100, over_stream: bool = False
+) -> Standing:
+    """An upstream that is well, at the instant 0.0."""
+    budget = Budget(queries_per_second, burst, in_flight, now=0.0)
+    return Standing(budget, Breaker(longest_draw), connections(now=0.0), over_stream=over_stream)
+
+
+def ending(
+    result: Result,
+    *,
+    sent_at: float,
+    now: float,
+    answer: Answer | None = None,
+    zone: bytes = ZONE,
+    over_stream: bool = False,
+) -> Ending:
+    """How a send ended."""
+    return Ending(result, zone, over_stream, sent_at, now, answer)
