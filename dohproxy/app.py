@@ -153,7 +153,7 @@ class Core:
 
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
-    cache = Cache(config.cache)
+    cache = Cache(config.cache, random.SystemRandom().random)
     admission = build_admission(config.limits, config.upstreams)
     names = build_rules_about_names(config)
     suffixes = SuffixWatch(config.names, names, time.time())
