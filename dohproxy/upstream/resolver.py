@@ -40,9 +40,9 @@ Learn = Callable[[Query, Answer | UpstreamFailure], None]
 
 FIRST: Final = Priority(0, 0, 0.0)
 """For a question that nobody else's has to go before."""
-RESERVES: Final = {Purpose.REVALIDATION: 0.5, Purpose.PREFETCH: 0.75}
-"""Part of each burst that is left to what comes before: clients first, then whoever has got something stale, and names
-fetched ahead only where there is plenty."""
+UNAWAITED: Final = {Purpose.REVALIDATION: Priority(1_000, 0, 0.5), Purpose.PREFETCH: Priority(1_001, 0, 0.75)}
+"""For what nobody waits for: behind every client, and with a part of each burst left to what comes before: clients
+first, then whoever has got something stale, and names fetched ahead only where there is plenty."""
 
 
 class Resolver:
@@ -110,10 +110,10 @@ class Resolver:
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
         none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
-        reserve = RESERVES[purpose]
-        if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), reserve) is None:
+        priority = UNAWAITED[purpose]
+        if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), priority.reserve) is None:
             return False
-        return self._start(query, deadline, replace(FIRST, reserve=reserve), awaited=False)
+        return self._start(query, deadline, priority, awaited=False)
 
     def begin_slowly(self) -> None:
         """Let the budgets grow from a small part to the whole: the cache is empty, and all clients' names are new."""

@@ -1,0 +1,44 @@
+"""Questions that meet: those nobody waits for, those that many ask, and one that goes wrong."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from dohproxy.config.schema import ResolverConfig
+from dohproxy.upstream.resolver import Resolver
+from dohproxy.verdict import Priority, Purpose
+from dohproxy.wire.answer import Answer
+from tests.fakes.upstream import FakeUpstream, make_query
+
+SETTLED = Priority(1, 7, 0.0)
+LONG = 10.0
+
+
+@asynccontextmanager
+async def _resolver(fake: FakeUpstream, *, burst: int = 12) -> AsyncIterator[Resolver]:
+    """A resolver with a small budget that hardly grows."""
+    async with fake.running(), asyncio.TaskGroup() as tasks:
+        upstream = fake.config(burst=burst, queries_per_second=0.1)
+        rng = random.Random(1)  # noqa: S311  # jitter only
+        resolver = Resolver([upstream], ResolverConfig(), lambda *_: None, tasks, time.monotonic, rng)
+        try:
+            yield resolver
+        finally:
+            await resolver.close()
+
+
+@pytest.mark.parametrize("purpose", [Purpose.REVALIDATION, Purpose.PREFETCH], ids=["revalidation", "prefetch"])
+async def test_names_that_expire_all_at_once_are_in_no_client_s_way(purpose: Purpose) -> None:
+    async with _resolver(FakeUpstream()) as resolver:
+        deadline = time.monotonic() + LONG
+        popular = [make_query(f"popular{number}.example.") for number in range(20)]
+        # All in one turn of the loop: each finds the budget as it was before.
+        assert all(resolver.refresh(query, deadline=deadline, purpose=purpose) for query in popular)
+        await asyncio.sleep(0)
+        assert isinstance(await resolver.ask(make_query(), deadline=deadline, priority=SETTLED), Answer)
+        turns = resolver.statistics(time.monotonic()).turns
+    assert (turns.served, turns.given_up) == (0, 0)
