@@ -29,7 +29,7 @@ from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.upstream.turns import MOST_TURNS
-from dohproxy.upstream.turnstile import Turnstile
+from dohproxy.upstream.turnstile import Step, Turnstile
 from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -170,10 +170,14 @@ class Resolver:
             deadline=deadline,
             attempt_seconds=self._settings.attempt_seconds,
             most_sends=self._settings.max_sends,
-            reserve=priority.reserve,
         )
+
+        def begin(now: float, reserve: float) -> Step:
+            attempts.reserve = reserve
+            return attempts.next_step(now)
+
         try:
-            step = await self._turnstile.pass_through(query.key, priority, attempts.next_step, deadline=deadline)
+            step = await self._turnstile.pass_through(query.key, priority, begin, deadline=deadline)
             while isinstance(step, Send):
                 outcome = await self._upstreams[step.upstream].exchange(query, step)
                 attempts.learn(outcome, self._clock())

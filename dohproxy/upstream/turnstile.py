@@ -18,8 +18,9 @@ from dohproxy.verdict import Priority, Reason
 from dohproxy.wire.answer import Answer
 
 Step = Send | Answer | UpstreamFailure
-Begin = Callable[[float], Step]
-"""Takes budget for a question and returns its first send, or says why it cannot be sent."""
+Begin = Callable[[float, float], Step]
+"""Takes budget for a question, given `now` and the part of each burst to be left to others, and returns its first send,
+or says why it cannot be sent."""
 
 SPENT: Final = UpstreamFailure(Reason.BUDGET_SPENT)
 LEAST_PAUSE_SECONDS: Final = 0.001
@@ -76,7 +77,7 @@ class Turnstile:
         """
         now = self._clock()
         if not self._turns.is_before(priority):
-            step = begin(now)
+            step = begin(now, priority.reserve)
             if step != SPENT:
                 return step
         ticket = self._join(key, priority, begin, now)
@@ -98,6 +99,7 @@ class Turnstile:
         ticket = self._tickets.get(key)
         if ticket is not None:
             self._turns.promote(ticket, priority)
+            self._pump()
 
     def wake(self) -> None:
         """A send has ended: there may be room now."""
@@ -145,8 +147,8 @@ class Turnstile:
         first = next(self._turns.in_order(), None)
         if first is None:
             return False
-        ticket, _ = first
-        step = ticket.begin(now)
+        ticket, priority = first
+        step = ticket.begin(now, priority.reserve)
         if step == SPENT:
             return False
         self._served += 1

@@ -15,6 +15,7 @@ from dohproxy.wire.answer import Answer
 from tests.fakes.upstream import FakeUpstream, make_query
 
 SETTLED = Priority(1, 7, 0.0)
+NEWCOMER = Priority(9, 3, 0.25)
 LONG = 10.0
 
 
@@ -42,3 +43,18 @@ async def test_names_that_expire_all_at_once_are_in_no_client_s_way(purpose: Pur
         assert isinstance(await resolver.ask(make_query(), deadline=deadline, priority=SETTLED), Answer)
         turns = resolver.statistics(time.monotonic()).turns
     assert (turns.served, turns.given_up) == (0, 0)
+
+
+async def test_who_joins_a_question_brings_a_better_right_to_be_asked() -> None:
+    fake = FakeUpstream()
+    async with _resolver(fake, burst=8) as resolver, asyncio.TaskGroup() as tasks:
+        deadline = time.monotonic() + LONG
+        for number in range(6):
+            await resolver.ask(make_query(f"spent{number}.example."), deadline=deadline)
+        # A quarter of the burst is left, which is what a newcomer must leave to others.
+        newcomer = tasks.create_task(resolver.ask(make_query(), deadline=deadline, priority=NEWCOMER))
+        while not resolver.statistics(time.monotonic()).turns.waiting:  # noqa: ASYNC110  # nobody to tell us
+            await asyncio.sleep(0)
+        assert isinstance(await resolver.ask(make_query(), deadline=deadline, priority=SETTLED), Answer)
+        assert isinstance(await newcomer, Answer)
+    assert fake.asked == 7
