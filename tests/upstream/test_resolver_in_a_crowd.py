@@ -10,9 +10,11 @@ import pytest
 
 from dohproxy.config.schema import ResolverConfig
 from dohproxy.upstream.resolver import Resolver
+from dohproxy.upstream.signals import RUN
+from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.verdict import Priority, Purpose
 from dohproxy.wire.answer import Answer
-from tests.fakes.upstream import FakeUpstream, make_query
+from tests.fakes.upstream import REFUSED, FakeUpstream, make_query
 
 SETTLED = Priority(1, 7, 0.0)
 NEWCOMER = Priority(9, 3, 0.25)
@@ -58,3 +60,25 @@ async def test_who_joins_a_question_brings_a_better_right_to_be_asked() -> None:
         assert isinstance(await resolver.ask(make_query(), deadline=deadline, priority=SETTLED), Answer)
         assert isinstance(await newcomer, Answer)
     assert fake.asked == 7
+
+
+async def test_a_bug_in_a_probe_ends_the_probe_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+    fake = FakeUpstream(udp=[REFUSED])
+    async with _resolver(fake) as resolver:
+        for number in range(RUN):
+            await resolver.ask(make_query(f"www.zone{number}.example{number}."), deadline=time.monotonic() + LONG)
+        with monkeypatch.context() as patch:
+            patch.setattr(UdpTransport, "exchange", _raise)
+            resolver.tend()
+            while resolver.statistics(time.monotonic()).upstreams[0].in_flight:  # noqa: ASYNC110  # nobody to tell us
+                await asyncio.sleep(0)
+        asked = fake.asked
+        await resolver.ask(make_query(), deadline=time.monotonic() + LONG)
+    assert told == ["a probe failed"]
+    assert fake.asked == asked + 1
+
+
+async def _raise(*_: object, **__: object) -> None:
+    raise ZeroDivisionError
