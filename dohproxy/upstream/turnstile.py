@@ -13,7 +13,7 @@ from typing import Final
 from dohproxy.upstream.attempts import Send
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.turns import Turns
+from dohproxy.upstream.turns import MOST_TURNS, Turns
 from dohproxy.verdict import Priority, Reason
 from dohproxy.wire.answer import Answer
 
@@ -113,7 +113,8 @@ class Turnstile:
         )
 
     def _places(self, now: float) -> int:
-        return max(1, int(self._selection.queries_per_second(now) * self._wait_seconds))
+        served_meanwhile = int(self._selection.queries_per_second(now) * self._wait_seconds)
+        return min(max(1, served_meanwhile), MOST_TURNS)
 
     def _join(self, key: bytes, priority: Priority, begin: Begin, now: float) -> _Ticket | None:
         ticket = _Ticket(begin)
