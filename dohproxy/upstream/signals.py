@@ -183,7 +183,7 @@ def _trouble(heard: list[_Heard]) -> Signal | None:
 
 def _harmless(replies: list[_Heard]) -> Signal | None:
     last = replies[-RUN:]
-    if sum(one.word in (Word.REFUSED, Word.PROTOCOL) for one in last) >= RUN // 2:
+    if sum(one.word in (Word.REFUSED, Word.PROHIBITED, Word.PROTOCOL) for one in last) >= RUN // 2:
         return Signal.REFUSED_SOME
     failed = [one.zone for one in last if one.word is Word.SERVFAIL]
     return Signal.SERVFAIL_ZONE if len(failed) >= RUN // 2 and len(set(failed)) < RUN_ZONES else None
