@@ -237,6 +237,8 @@ class Standing:
     def _reason_to_be_open(self) -> Signal:
         if self.breaker.cause is BAN or self._convicted is Signal.UDP_SILENT:
             return self._convicted or Signal.REFUSED
+        if self.has_no_route:
+            return Signal.NO_ROUTE
         if self.over_stream and self.connections.is_turned_away:
             return Signal.CONNECT
         return Signal.UNREACHABLE if self.breaker.cause is RESTART else Signal.SILENT

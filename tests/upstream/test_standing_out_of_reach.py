@@ -91,7 +91,7 @@ class TestReach:
         [
             pytest.param([Result.TIMEOUT] * 9, Signal.SILENT, id="silence"),
             pytest.param([Result.UNREACHABLE] * 3, Signal.UNREACHABLE, id="nobody listens"),
-            pytest.param([Result.NO_ROUTE] * 3, Signal.UNREACHABLE, id="no way there"),
+            pytest.param([Result.NO_ROUTE] * 3, Signal.NO_ROUTE, id="no way there"),
         ],
     )
     def test_the_reason_why_nobody_is_asked_is_told(self, outcomes: Sequence[Result], signal: Signal) -> None:
@@ -108,6 +108,12 @@ class TestReach:
         assert guest.signal() is Signal.UNREACHABLE
         guest.upstream.connections.failed(guest.now, nobody_listens=False)
         assert guest.signal() is Signal.CONNECT
+
+    def test_over_tls_a_missing_way_is_no_closed_door(self) -> None:
+        guest = Guest(over_stream=True)
+        guest.ask_many(Result.NO_ROUTE, times=3)
+        guest.upstream.connections.failed(guest.now, nobody_listens=False)
+        assert guest.signal() is Signal.NO_ROUTE
 
     @pytest.mark.parametrize("result", [Result.UNREACHABLE, Result.NO_ROUTE], ids=described)
     def test_tcp_beside_udp_that_works_opens_no_breaker(self, result: Result) -> None:
