@@ -132,6 +132,8 @@ class Attempts:
             if self._selection.standings[repeat[0]].is_usable(now, self.reserve, over_stream=repeat[1]):
                 return repeat
             self._excluded.add(repeat[0])
+            # Whoever is asked instead has not cut anything.
+            self._was_cut = False
         place = self._selection.next_upstream(now, self.reserve, tried=self._tried, excluded=self._excluded)
         return place, False
 
