@@ -11,8 +11,8 @@ from dohproxy.observability.upstream_alerts import PATH, REMEDIES, WORDS, Upstre
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.signals import HARMLESS, Signal
 from dohproxy.upstream.standing import Finding
-from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
-from dohproxy.upstream.turnstile import TurnStatistics
+from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
+from dohproxy.upstream.turns import TurnStatistics
 
 NOW = 5_000.0
 WALL = datetime(2026, 3, 1, 3, 0, 0, tzinfo=UTC).timestamp()
@@ -39,6 +39,7 @@ def _upstream(name: str, signal: Signal | None = None, since: float = NOW) -> Up
         probes=0,
         score_seconds=0.0,
         ignored_packets=0,
+        defences=DefenceStatistics(0, 0, checks_case=False, checks_cookies=False),
     )
 
 
