@@ -107,6 +107,10 @@ class Standing:
             case Result.FAILED | Result.UNUSABLE:
                 # The zone's trouble, often made on purpose: no evidence against the upstream, and no measure of it.
                 self._heard(ending.now)
+            case Result.UNPROVEN:
+                # Somebody is there, if not as we know it. What is left to find out takes questions about several
+                # names, and while the breaker is open there is only one.
+                self._heard(ending.now)
             case Result.TIMEOUT:
                 self.has_no_route = False
                 self._failed(TIMEOUT_WEIGHT, ending)

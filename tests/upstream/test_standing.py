@@ -78,7 +78,7 @@ class TestSuspicion:
 
     @pytest.mark.parametrize(
         "outcome",
-        [Result.TIMEOUT, Result.LOST, Result.UNSENT, Result.ABANDONED, Result.UNREACHABLE],
+        [Result.TIMEOUT, Result.UNPROVEN, Result.LOST, Result.UNSENT, Result.ABANDONED, Result.UNREACHABLE],
         ids=described,
     )
     def test_a_probe_that_brings_nothing_leaves_the_suspicion(self, outcome: Result) -> None:

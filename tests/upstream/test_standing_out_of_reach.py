@@ -165,6 +165,13 @@ class TestReach:
         guest.probe(outcome, after=1.0, seconds=0.0)
         assert guest.seconds_to_probe() == 2.0
 
+    def test_a_restart_after_which_replies_prove_less_is_over_too(self) -> None:
+        """Only other names than the probe's can end the habit that the replies lack (see `habit`)."""
+        guest = Guest()
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.probe(Result.UNPROVEN, after=1.0)
+        assert guest.upstream.is_usable(guest.now)
+
     def test_a_ban_after_a_restart_is_no_second_loss_to_the_others(self) -> None:
         guest = Guest()
         guest.ask_many(Result.UNREACHABLE, times=3)
