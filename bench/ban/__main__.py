@@ -11,16 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
-from bench.ban.scenarios import (
-    BUDGET_BURST,
-    BUDGET_PER_SECOND,
-    JITTER_QUERIES,
-    Guest,
-    Stay,
-    forced_ban,
-    storm_of_misses,
-)
+from bench.ban.scenarios import Guest, Stay, forced_ban, storm_of_misses
 from bench.ban.signals import Signal
+from bench.guest import BUDGET_BURST, BUDGET_PER_SECOND, budget_kept
 from bench.targets import Target, print_table, print_targets
 
 STORM_SECONDS: Final = 20.0
@@ -82,12 +75,7 @@ def storms(seconds: float) -> list[Target]:
         for transport, stay in stays.items()
     ]
     print_table(heading, rows)
-    targets = []
-    for transport, stay in stays.items():
-        burst = stay.report.needed_burst
-        targets.append(Target(f"{transport}: smallest burst", burst, "<=", BUDGET_BURST + JITTER_QUERIES))
-        targets.append(Target(f"{transport}: bans", stay.report.bans, "==", 0))
-    return targets
+    return [target for transport, stay in stays.items() for target in budget_kept(stay.report, name=transport)]
 
 
 def bans(ban_seconds: float) -> list[Target]:

@@ -13,16 +13,12 @@ from bench.ban.process import SimulatorProcess, simulator_process
 from bench.ban.signals import Signal
 from bench.ban.simulator import Behaviour
 from bench.callers import Asked, Caller, Tally
+from bench.guest import ASSOCIATIVE, BUDGET_BURST, BUDGET_PER_SECOND, MOST_BURST
 from bench.questions import A, post, query
 from bench.swarm import Swarm
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.proxy import ProxySettings, Sections, running_proxy
 
-BUDGET_PER_SECOND: Final = 10.0
-BUDGET_BURST: Final = 40
-JITTER_QUERIES: Final = 0.5
-"""How far the books may be off: a query that spent 50 ms between the proxy's decision and the upstream's note of it."""
-ASSOCIATIVE: Final = {"preset": "associative"}
 CONNECTIONS: Final = 16
 """Of the clients; the proxy answers misses it may not ask for at once, so few are enough."""
 
@@ -72,7 +68,7 @@ class Stay:
 
 def storm_of_misses(transport: str, per_second: float, seconds: float) -> Stay:
     """Ask for new names far faster than the budget allows, in front of an upstream that allows just the budget."""
-    behaviour = Behaviour(rate=BUDGET_PER_SECOND, burst=BUDGET_BURST + JITTER_QUERIES, latency_seconds=0.01)
+    behaviour = Behaviour(rate=BUDGET_PER_SECOND, burst=MOST_BURST, latency_seconds=0.01)
     with ExitStack() as stack:
         upstreams, swarm = _running(stack, transport, [behaviour])
         swarm.run(_new_names(per_second, seconds))

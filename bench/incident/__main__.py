@@ -9,9 +9,8 @@ import argparse
 from dataclasses import dataclass
 from typing import Final
 
-from bench.ban.books import Report
-from bench.ban.scenarios import BUDGET_BURST, BUDGET_PER_SECOND, JITTER_QUERIES
 from bench.callers import Tally
+from bench.guest import BUDGET_PER_SECOND, budget_kept
 from bench.incident.day import Day, live_through
 from bench.incident.members import KIND, Browsing, networks
 from bench.incident.replay import UPSTREAM, Figures, Setting, replay
@@ -130,16 +129,6 @@ def replay_day(options: Options, popularity: Popularity) -> list[Target]:
         *budget_kept(day.upstream),
         Target("members answered during the flood", day.tally(KIND).success, ">=", LEAST_SUCCESS),
         Target("questions for the upstream per request of the flood", day.flood_ratio, "<=", MOST_UPSTREAM_PER_QUERY),
-    ]
-
-
-def budget_kept(upstream: Report) -> list[Target]:
-    """Return what is promised to the upstream."""
-    most = BUDGET_BURST + JITTER_QUERIES
-    return [
-        Target("smallest burst that explains the upstream's queries", upstream.needed_burst, "<=", most),
-        Target("queries beyond the budget", upstream.excess, "==", 0),
-        Target("bans", upstream.bans, "==", 0),
     ]
 
 

@@ -19,11 +19,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.ban.books import Report
 from bench.ban.process import SimulatorProcess, simulator_process
-from bench.ban.scenarios import ASSOCIATIVE, BUDGET_BURST, BUDGET_PER_SECOND, JITTER_QUERIES
 from bench.ban.simulator import Behaviour
 from bench.callers import Asked, Tally
+from bench.guest import ASSOCIATIVE, BUDGET_PER_SECOND, MOST_BURST
 from bench.incident import members, torture
 from bench.incident.members import Browsing, browse, callers
+from bench.incident.strangers import first_stubs
 from bench.names import Popularity
 from bench.processes import Watch, choose_cores, pin
 from bench.swarm import Swarm
@@ -32,7 +33,7 @@ from tests.e2e.proxy import Proxy, ProxySettings, Sections, running_proxy
 
 UPSTREAM: Final = Behaviour(
     rate=BUDGET_PER_SECOND,
-    burst=BUDGET_BURST + JITTER_QUERIES,
+    burst=MOST_BURST,
     latency_seconds=0.02,
     empty_zones=(torture.VICTIM,),
     watched=(torture.VICTIM,),
@@ -95,7 +96,8 @@ def replay(setting: Setting, flood: Iterable[Asked], popularity: Popularity, sec
             replace(setting.browsing, seconds=length)
             for length in (setting.warm_seconds, setting.browsing.seconds, seconds)
         )
-        swarm.run(browse(warm, popularity, people, phase=0, kind="warming"))
+        # The root's name servers are known, as they are after the first stub of any day.
+        swarm.run(_together(first_stubs("warming"), browse(warm, popularity, people, phase=0, kind="warming")))
         with Watch(proxy.child.pid) as calm:
             swarm.run(browse(before, popularity, people, phase=1, kind="before"))
         report = upstream.report()

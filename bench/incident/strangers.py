@@ -117,6 +117,15 @@ def strangers(flood: Flood, popularity: Popularity) -> Iterator[Asked]:
     yield from merge(_probes(flood, scale), _tail(flood, scale, popularity), key=lambda asked: asked.due)
 
 
+def first_stubs(kind: str) -> Iterator[Asked]:
+    """Yield one round of a stub of each dialect, at once."""
+    rng = random.Random(0)  # noqa: S311 - a replay, the same every time
+    for dialect in DIALECTS:
+        caller = Caller(address_of(0))
+        for request in dialect.round(rng):
+            yield Asked(0.0, caller, request, kind)
+
+
 def _probes(flood: Flood, scale: float) -> Iterator[Asked]:
     rng = random.Random(flood.seed)  # noqa: S311 - a replay, the same every time
     cumulated = list(accumulate(dialect.share for dialect in DIALECTS))
