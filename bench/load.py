@@ -16,9 +16,9 @@ from typing import Literal
 HOST = "127.0.0.1"
 MEDIA_TYPE = "application/dns-message"
 
-# www.bench.example A, ID 0, recursion desired, an OPT record: 46 bytes, as most clients ask.
+# www.benchmark.net A, ID 0, recursion desired, an OPT record: 46 bytes, as most clients ask.
 QUERY = bytes.fromhex(
-    "00000100000100000000000103777777" + "0562656e6368" + "076578616d706c65" + "00" + "0001000100002904d0000000000000"
+    "00000100000100000000000103777777" + "0962656e63686d61726b" + "036e6574" + "00" + "0001000100002904d0000000000000"
 )
 
 # Lets the interpreter specialise its bytecode and the connection leave slow start.

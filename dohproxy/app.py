@@ -18,8 +18,9 @@ from aiohttp import web
 from prometheus_client import ProcessCollector
 
 from dohproxy.cache import Cache
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig
+from dohproxy.config import CacheConfig, Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig
 from dohproxy.doh.request import RequestRules
+from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
@@ -30,19 +31,29 @@ from dohproxy.frontends.metrics_page import (
     IDLE_SECONDS,
     address_metrics,
     admin_application,
+    cache_file_metrics,
     certificate_metrics,
     connection_metrics,
     metrics_application,
+    suffix_list_metrics,
 )
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
+from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import context_of
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter
-from dohproxy.observability.sources import admission_metrics, cache_metrics, gate_metrics, resolver_metrics
+from dohproxy.observability.sources import (
+    admission_metrics,
+    cache_metrics,
+    domain_metrics,
+    gate_metrics,
+    probe_metrics,
+    resolver_metrics,
+)
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
@@ -50,6 +61,7 @@ from dohproxy.policy.gate import Gate
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
+from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.seniority import Seniority
 from dohproxy.upstream.resolver import Resolver
@@ -114,12 +126,26 @@ def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
     )
 
 
+def build_rules_about_names(config: Config) -> Names:
+    """Return the rules about names, by the list installed with the program."""
+    tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
+    return build_names(
+        config.names,
+        installed_list(),
+        *tables,
+        secret=os.urandom(SECRET_BYTES),
+        negative_ttl_max=config.cache.negative_ttl_max_seconds,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Core:
     """What one process holds besides its sockets."""
 
     cache: Cache
     admission: Admission
+    names: Names
+    suffixes: SuffixWatch
     resolver: Resolver
     metrics: Metrics
     service: Service
@@ -129,21 +155,23 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
     cache = Cache(config.cache)
     admission = build_admission(config.limits, config.upstreams)
+    names = build_rules_about_names(config)
+    suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
-    resolver = Resolver(
-        config.upstreams, config.resolver, learn_into(cache, clock), tasks, clock, random.SystemRandom()
-    )
+    learn = learn_into(cache, names.domains, clock)
+    resolver = Resolver(config.upstreams, config.resolver, learn, tasks, clock, random.SystemRandom())
     rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
     pipeline = Pipeline(
         rules,
         admission,
+        names,
         cache,
         resolver,
         observe=metrics.observe,
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
     )
-    return Core(cache, admission, resolver, metrics, Service(pipeline, see))
+    return Core(cache, admission, names, suffixes, resolver, metrics, Service(pipeline, see))
 
 
 def http2_limits(config: Config) -> Http2Limits:
@@ -179,9 +207,13 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             check_limits(http1)
             _add_sources(core, register, gate, peers, log_limit)
             runners = await _start_side_doors(side_doors, core)
+            cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
             background += _watch_certificate(config, tls, core.metrics, tasks)
+            background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))
+            if cache_file is not None:
+                background.append(tasks.create_task(cache_file.save_forever(config.cache.snapshot_seconds)))
             background += [tasks.create_task(listener.accept_forever()) for listener in listeners]
             announce(tuple(_bound_address(one) for one in listening))
             await stop.wait()
@@ -191,6 +223,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             for task in background:
                 task.cancel()
             await core.resolver.close()
+            if cache_file is not None:
+                await cache_file.save_last()
             for runner in runners:
                 await runner.cleanup()
 
@@ -217,6 +251,18 @@ async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver
         tell(watch.news(clock()))
         resolver.tend()
         upstreams.look(resolver.statistics(clock()), clock(), time.time())
+
+
+async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
+    """Bring the cache back from its file, if it has one; return that. Without a warm cache every name is new."""
+    cache_file, is_warm = None, False
+    if rules.snapshot_file is not None:
+        cache_file = CacheFile(rules.snapshot_file, core.cache, clock)
+        core.metrics.add_source(lambda: cache_file_metrics(cache_file.statistics()))
+        is_warm = await cache_file.load()
+    if not is_warm:
+        core.resolver.begin_slowly()
+    return cache_file
 
 
 def _watch_certificate(
@@ -278,6 +324,9 @@ def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, lo
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
     metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
+    metrics.add_source(lambda: domain_metrics(core.names.domains.statistics(clock())))
+    metrics.add_source(lambda: probe_metrics(core.names.probes.statistics()))
+    metrics.add_source(lambda: suffix_list_metrics(core.suffixes.statistics(time.time())))
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
@@ -296,6 +345,7 @@ def _snapshot(core: Core) -> dict[str, Any]:
     return {
         "cache": asdict(core.cache.statistics()),
         "limits": asdict(core.admission.statistics(now)),
+        "domains": asdict(core.names.domains.statistics(now)),
         "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
         "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
     }

@@ -26,11 +26,13 @@ from dohproxy.config import (
     UpstreamAddress,
     UpstreamConfig,
     check_files,
+    check_snapshot,
     check_warnings,
     default_config,
     load,
     render,
 )
+from dohproxy.config.addresses import Unusable, parse_host_name
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
 from dohproxy.doh.stamp_codec import decode_route, encode
 from dohproxy.frontends.certificates import (
@@ -47,6 +49,9 @@ from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
 from dohproxy.observability.logs import configure_logs
+from dohproxy.upstream import examine
+from dohproxy.upstream.probe import probe_all, probe_query
+from dohproxy.wire.name import from_text
 
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
 MOST_SYSTEM_RESOLVERS: Final = 3
@@ -151,16 +156,57 @@ def stamp_decode_verb(uri: str) -> None:
         _fail(str(error))
 
 
+@main.group("upstream")
+def upstream_verb() -> None:
+    """Look at the configured upstreams."""
+
+
+@upstream_verb.command("test")
+@_required_config_option
+@click.option("--name", "qname", default=".", show_default=True, help="The name whose name servers are asked for.")
+@click.argument("wanted", nargs=-1, metavar="[NAME]...")
+def upstream_test_verb(file: Path, qname: str, wanted: tuple[str, ...]) -> None:
+    """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well."""
+    try:
+        config = load(file)
+    except ConfigError as error:
+        _fail(render(error))
+    upstreams = _wanted(config, wanted)
+    query = probe_query(_parse_qname(qname))
+    seconds = config.resolver.deadline_seconds
+    seen = asyncio.run(probe_all(upstreams, query, seconds=seconds))
+    reports = [examine.report(one, time.time()) for one in seen]
+    _say(examine.render(reports))
+    sys.exit(0 if all(report.is_well for report in reports) else 1)
+
+
+def _wanted(config: Config, names: tuple[str, ...]) -> list[UpstreamConfig]:
+    configured = {upstream.name: upstream for upstream in config.upstreams}
+    for name in names:
+        if name not in configured:
+            raise click.UsageError(f"No upstream is called {name}; there are: {', '.join(configured)}.")
+    return [upstream for name, upstream in configured.items() if not names or name in names]
+
+
+def _parse_qname(text: str) -> bytes:
+    try:
+        return from_text("" if text == "." else parse_host_name(text.removesuffix(".")))
+    except Unusable as error:
+        raise click.UsageError(f"--name {text} {error}") from None
+
+
 def _checked(config: Config, *, is_strict: bool) -> Config:
     """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
 
-    A certificate that clients will refuse is an error if `is_strict`; see `certificate_problems`.
+    A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
+    `certificate_problems`, `check_snapshot`.
     """
     problems = check_files(config)
     if problems:
         raise ConfigError(problems)
     context_of(config.tls)
     problems, warnings = _check_certificate(config)
+    problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
     for warning in (*problems, *check_warnings(config), *warnings):

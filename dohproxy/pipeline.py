@@ -6,9 +6,12 @@
                             ├─ refused questions ──── REFUSED, BADVERS
                             ├─ local answers ──────── the answer
                             ├─ cache ──────────────── the answer
+                            ├─ undelegated names ──── NXDOMAIN
                             ├─ remembered failure ─── stale, or SERVFAIL
-                            ├─ client's miss limit ── stale, or REFUSED
                             ├─ service's limit ────── stale, or 503
+                            ├─ domain's limit ─────── stale, or REFUSED
+                            ├─ client's miss limit ── stale, or REFUSED
+                            ├─ places for misses ──── stale, or 503
                             └─ Miss ─ resolve() ─ await upstream ─ the answer, stale, or SERVFAIL
 
 Everything up to a cache hit happens in `begin`, one synchronous call: a door answers in the callback that read the
@@ -24,11 +27,14 @@ from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import Refused, RequestRules, read_request
 from dohproxy.doh.response import refusal, response_to
 from dohproxy.policy.admission import PLACE_RETRY_SECONDS, Admission, MissPlace
+from dohproxy.policy.domains import DomainLimit
+from dohproxy.policy.names import Names
+from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.special_names import answer_locally
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
 from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Reason, Reply, reason_of_fault
-from dohproxy.wire.answer import Answer
+from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
@@ -68,6 +74,7 @@ class Pipeline:
         self,
         rules: RequestRules,
         admission: Admission,
+        names: Names,
         cache: Cache,
         resolver: Resolver,
         observe: Callable[[Outcome], None],
@@ -76,6 +83,7 @@ class Pipeline:
     ) -> None:
         self._rules = rules
         self._admission = admission
+        self._names = names
         self._cache = cache
         self._resolver = resolver
         self._observe = observe
@@ -108,6 +116,8 @@ class Pipeline:
         reason = refuse(query)
         if reason is not None:
             return self._fail(query, arrival, reason)
+        # Probes with random names become one name; from here on that is what is looked up and asked.
+        query = self._names.probes.absorb(query)
         # Constant answers; these names never leave the machine.
         local = answer_locally(query)
         if local is not None:
@@ -117,6 +127,10 @@ class Pipeline:
             return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
         if entry is not None and freshness is Freshness.KEPT:
             return self._give_stale(entry, query, arrival)
+        # Behind the cache, which has none of these names, so that hits do not pay for the look at the last label.
+        denial = self._names.undelegated.answer(query)
+        if denial is not None:
+            return self._finish(query, denial.content, denial.reason, denial.ttl, arrival)
         return self._admit_miss(query, entry, arrival, now)
 
     def _admit_miss(self, query: Query, stale: Entry | None, arrival: Arrival, now: float) -> HttpResponse | Miss:
@@ -131,6 +145,9 @@ class Pipeline:
             return self._stale_or(stale, query, arrival) or self._refuse(
                 Reason.SERVICE_LIMIT, arrival, retry_after=arrival.service_wait
             )
+        # The domain before the client: what is refused for its domain's sake costs the client no miss.
+        if not self._names.domains.admit(query.qname, arrival.client, now):
+            return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.DOMAIN_LIMIT)
         if self._admission.admit_miss(arrival.client, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.MISS_LIMIT)
         # Last, because what is taken here has to be given back.
@@ -203,7 +220,7 @@ class Pipeline:
 
     def _finish(self, query: Query, content: Content, reason: Reason, max_age: int, arrival: Arrival) -> HttpResponse:
         """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age."""
-        reply = Reply(write_reply(query, content), reason, max_age)
+        reply = Reply(write_reply(query, under_asked_name(query, content)), reason, max_age)
         self._record(reason, arrival, rcode=content.rcode)
         return response_to(reply)
 
@@ -251,19 +268,34 @@ def _failure_content(failure: UpstreamFailure) -> Content:
     return Content(Rcode.SERVFAIL, errors=ending.errors)
 
 
-def learn_into(cache: Cache, clock: Callable[[], float]) -> Callable[[Query, Answer | UpstreamFailure], None]:
-    """Return what keeps the result of each fetch, whoever still waits for it.
+def _came_to_nothing(found: Answer | UpstreamFailure) -> bool:
+    """Tell whether it is the name's or its servers' doing that there is nothing to show, and not the upstream's."""
+    if isinstance(found, Answer):
+        return found.kind is Kind.NXDOMAIN
+    if found.answer is not None:
+        return found.answer.rcode == Rcode.SERVFAIL
+    return found.reason is Reason.UPSTREAM_TIMEOUT
+
+
+def learn_into(
+    cache: Cache, domains: DomainLimit, clock: Callable[[], float]
+) -> Callable[[Query, Answer | UpstreamFailure], None]:
+    """Return what keeps the result of each fetch, whoever still waits for it, and charges it to its domain.
 
     Nothing unjudged is stored: an Answer has been parsed and belongs to this very question.
     """
 
     def learn(query: Query, found: Answer | UpstreamFailure) -> None:
+        now = clock()
         if isinstance(found, Answer):
-            cache.store(query.key, found, clock())
-        elif found.reason is not Reason.BUDGET_SPENT:
-            # A spent budget says nothing about the question: nobody was asked, and the next second may have room.
+            cache.store(query.key, found, now)
+        elif found.reason is Reason.BUDGET_SPENT:
+            # It says nothing about the question: nobody was asked, and the next second may have room.
+            return
+        else:
             content = _failure_content(found)
             grows = found.reason is not Reason.UPSTREAM_UNREACHABLE
-            cache.remember_failure(query.key, content.rcode, content.errors, clock(), grows=grows)
+            cache.remember_failure(query.key, content.rcode, content.errors, now, grows=grows)
+        domains.charge(query.qname, now, failed=_came_to_nothing(found))
 
     return learn

@@ -33,6 +33,7 @@ class Reason(Enum):
     CACHED = auto()
     STALE = auto()
     LOCAL = auto()
+    UNDELEGATED = auto()
     MINIMAL_ANY = auto()
 
     WRONG_PATH = auto()
@@ -61,6 +62,7 @@ class Reason(Enum):
     CLIENT_LIMIT = auto()
     SERVICE_LIMIT = auto()
     MISS_LIMIT = auto()
+    DOMAIN_LIMIT = auto()
 
     BUDGET_SPENT = auto()
     UPSTREAM_TIMEOUT = auto()
@@ -97,6 +99,7 @@ OUTCOMES: Final[dict[Reason, Ending]] = {
     Reason.CACHED: Ending("cached", 200),
     Reason.STALE: Ending("stale", 200),
     Reason.LOCAL: Ending("local", 200),
+    Reason.UNDELEGATED: Ending("undelegated", 200),
     Reason.MINIMAL_ANY: Ending("minimal_any", 200, Rcode.NOERROR),
     Reason.WRONG_PATH: Ending("wrong_path", 404, counts=True, keep_seconds=_DAY),
     Reason.METHOD_NOT_ALLOWED: Ending("method_not_allowed", 405, counts=True),
@@ -124,6 +127,7 @@ OUTCOMES: Final[dict[Reason, Ending]] = {
     Reason.CLIENT_LIMIT: Ending("client_limit", 429),
     Reason.SERVICE_LIMIT: Ending("service_limit", 503),
     Reason.MISS_LIMIT: Ending("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.DOMAIN_LIMIT: Ending("domain_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     Reason.BUDGET_SPENT: Ending("budget_spent", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
     Reason.UPSTREAM_TIMEOUT: Ending("upstream_timeout", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
     Reason.UPSTREAM_UNREACHABLE: Ending("upstream_unreachable", 200, Rcode.SERVFAIL, (ExtendedError.NETWORK_ERROR,)),

@@ -10,11 +10,13 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import dns.rcode
 import pytest
 import uvloop
 from prometheus_client.core import Metric
@@ -31,6 +33,7 @@ from dohproxy.config import (
     ListenAddress,
     LogConfig,
     MetricsConfig,
+    NamesConfig,
     ServerConfig,
     TlsConfig,
     UpstreamAddress,
@@ -407,12 +410,34 @@ def test_the_volunteer_on_duty_reads_figures_and_no_names(loop_factory: LoopFact
         async with aiohttp.ClientSession(connector=connector) as session, session.get("http://admin/status") as page:
             text = await page.text()
         status = json.loads(text)
-        assert set(status) == {"alerts", "cache", "limits", "upstreams"}
+        assert set(status) == {"alerts", "cache", "domains", "limits", "upstreams"}
         assert status["upstreams"][0]["name"] == "fake"
         assert [secret for secret in (NAME, CLIENT, "example") if secret in text] == []
         assert path.stat().st_mode & 0o007 == 0
 
     run(loop_factory, scenario, admin=AdminConfig(path), clients=BEHIND_PROXY)
+
+
+# --- Names ---
+
+
+def test_a_new_list_of_public_suffixes_is_taken_while_it_runs(loop_factory: LoopFactory, tmp_path: Path) -> None:
+    path = tmp_path / "public_suffix_list.dat"
+    installed = resources.files("publicsuffixlist").joinpath("public_suffix_list.dat").read_text(encoding="utf-8")
+    path.write_text(installed, encoding="utf-8")
+
+    async def scenario(service: Running) -> None:
+        client = await service.connect()
+        assert (await client.ask(get("printer.lan"))).message().rcode() == dns.rcode.NXDOMAIN
+        assert service.upstream.asked == 0
+        path.write_text(installed.replace("// ===END ICANN", "lan\n// ===END ICANN"), encoding="utf-8")
+        for _ in range(500):
+            if (await client.ask(get("printer.lan"))).message().rcode() == dns.rcode.NOERROR:
+                break
+            await asyncio.sleep(0.01)
+        assert service.upstream.asked == 1
+
+    run(loop_factory, scenario, names=NamesConfig(public_suffix_file=path, reload_seconds=0.02))
 
 
 # --- Parts ---

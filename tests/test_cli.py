@@ -141,6 +141,19 @@ def test_what_is_hardly_meant_is_warned_of_and_no_error(directory: Path) -> None
     assert "warning: server.listen is open to other machines without TLS" in run.stderr
 
 
+def test_a_snapshot_that_cannot_be_saved_is_an_error_to_check_and_no_reason_not_to_serve(directory: Path) -> None:
+    text = '[server]\nlisten = ["127.0.0.1:0"]\n[cache]\nsnapshot_file = "absent/cache.snapshot"\n'
+    file = _write(directory, text)
+    run = _run("check", "--config", file)
+    told = f"cache.snapshot_file names {directory}/absent/cache.snapshot, and {directory}/absent is no directory"
+    assert (run.exit_code, run.stdout, told in run.stderr) == (1, "", True)
+    with _started("serve", "--config", file) as process:
+        assert " serves on " in _first_line(process)
+        process.terminate()
+        _, written = process.communicate(timeout=START_SECONDS)
+    assert (process.returncode, f"warning: {told}" in written) == (0, True)
+
+
 def test_healthcheck_does_not_read_the_certificate(directory: Path) -> None:
     # it runs as another user, perhaps in another container
     text = f'[server]\nlisten = ["127.0.0.1:{_free_port()}"]\n[tls]\ncertificate = "absent.pem"\nkey = "absent.pem"\n'

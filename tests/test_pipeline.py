@@ -1,6 +1,7 @@
 """The walk: who ends it where, what a miss holds, and what goes out instead of an answer that does not come."""
 
 import asyncio
+from dataclasses import replace
 
 import dns.message
 import dns.rcode
@@ -14,11 +15,23 @@ from dohproxy.verdict import OUTCOMES, Door, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
-from tests.fakes.walk import CLIENT, MEMBER, NEIGHBOUR, Limits, Walk, address_of, ask_for, errors_in, post
+from tests.fakes.walk import (
+    CLIENT,
+    MEMBER,
+    NEIGHBOUR,
+    NO_DOMAIN_LIMITS,
+    Limits,
+    Walk,
+    address_of,
+    ask_for,
+    errors_in,
+    post,
+)
 from tests.wire import messages as m
 
 NAME = "www.example.net"
 MALFORMED = b"\x00" * 40
+UNDELEGATED = "printer.lan"
 TRANSFER = 252
 NOBODY_THERE = UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
 NO_TIME_LEFT = UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
@@ -50,15 +63,20 @@ async def walk_with_stale_entry(limits: Limits | None = None) -> Walk:
 # ---------------------------------------------------------------- the order of the stages
 
 
+ONE_MISS = replace(NO_DOMAIN_LIMITS, domain_misses_per_second=1, domain_misses_burst=1)
+
+
 def exhausted(stages: frozenset[str]) -> Walk:
     """A walk in which the stages named would end every request that comes to them."""
-    walk = Walk(Limits(places=0 if "service" in stages else 1))
+    walk = Walk(Limits(places=0 if "service" in stages else 1), about_names=ONE_MISS, may_deny=True)
     while "client" in stages and not walk.admission.admit_request(CLIENT, walk.clock()):
         pass
     while "miss" in stages and not walk.admission.admit_miss(CLIENT, walk.clock()):
         pass
-    for name, qtype in ((NAME, m.A), (NAME, m.ANY), (NAME, TRANSFER), ("localhost", m.A)):
+    for name, qtype in ((NAME, m.A), (NAME, m.ANY), (NAME, TRANSFER), ("localhost", m.A), (UNDELEGATED, m.A)):
         query = parse_query(ask_for(name, qtype))
+        if "domain" in stages:
+            walk.names.domains.charge(query.qname, walk.clock(), failed=False)
         if "cache" in stages:
             walk.cache.store(query.key, address_of(query), walk.clock())
         if "failure" in stages:
@@ -99,9 +117,21 @@ def exhausted(stages: frozenset[str]) -> Walk:
         ),
         pytest.param(
             post(ask_for(NAME)),
-            {"failure", "miss", "service"},
+            {"failure", "domain", "miss", "service"},
             Reason.FAILURE_REMEMBERED,
             id="remembered failures before the limits of misses",
+        ),
+        pytest.param(
+            post(ask_for(UNDELEGATED)), {"cache"}, Reason.CACHED, id="the cache before names that do not exist"
+        ),
+        pytest.param(
+            post(ask_for(UNDELEGATED)),
+            {"failure", "domain", "miss", "service"},
+            Reason.UNDELEGATED,
+            id="names that do not exist before failures and the limits of misses",
+        ),
+        pytest.param(
+            post(ask_for(NAME)), {"domain", "miss", "service"}, Reason.DOMAIN_LIMIT, id="the domain before the client"
         ),
         pytest.param(
             post(ask_for(NAME)), {"miss", "service"}, Reason.MISS_LIMIT, id="the client's misses before the service's"

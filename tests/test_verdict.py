@@ -59,6 +59,7 @@ def test_what_is_refused_before_the_clients_limit_counts_against_it(reason: Reas
         (Reason.CLIENT_LIMIT, 429, None, ()),
         (Reason.SERVICE_LIMIT, 503, None, ()),
         (Reason.MISS_LIMIT, 200, Rcode.REFUSED, (18,)),
+        (Reason.DOMAIN_LIMIT, 200, Rcode.REFUSED, (18,)),
         (Reason.BUDGET_SPENT, 200, Rcode.SERVFAIL, (22,)),
         (Reason.UPSTREAM_UNREACHABLE, 200, Rcode.SERVFAIL, (23,)),
         (Reason.BUG, 500, None, ()),

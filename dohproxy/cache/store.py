@@ -5,13 +5,13 @@ that anybody uses. Keys are the queries' own bytes: Python hashes bytes with a s
 `dns.name.Name` predictably (a table that an attacker can make slow).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from cachetools import LRUCache
 
 from dohproxy.cache.entry import Entry, make_entry
 from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
 from dohproxy.cache.freshness import Freshness, floor_under, freshness, lifetime
+from dohproxy.cache.recency import RecencyTable
 from dohproxy.config import CacheConfig
 from dohproxy.wire.answer import Answer, Kind
 
@@ -33,7 +33,7 @@ class CacheStatistics:
     """Answers passed on but not kept because of `max_entry_bytes`."""
 
 
-class _Table(LRUCache[bytes, Entry]):
+class _Table(RecencyTable):
     """One LRU table that counts what it had to throw out."""
 
     def __init__(self, max_bytes: int) -> None:
@@ -95,13 +95,34 @@ class Cache:
         # 2308 section 5).
         ceiling = self.rules.maximum_ttl_seconds if positive else seconds
         entry = make_entry(key, answer, now, seconds, floor=floor, ceiling=ceiling)
-        table = self._positive if positive else self._negative
-        try:
-            table[key] = entry
-        except ValueError:  # cachetools: larger than the whole table
-            self._too_large += 1
+        return self._keep(key, entry)
+
+    def restore(self, key: bytes, answer: Answer, seconds: int, stored_at: float, now: float) -> Entry | None:
+        """Take back an answer that another run of this program kept for `seconds` from `stored_at` on.
+
+        It comes behind everything that is here: it displaces nothing, and where something is known already it is not
+        taken. Nor is it taken if it is dead by now or does not fit today's rules; what they allow for a shorter time
+        is kept for that. Returns the entry, or None.
+        """
+        allowed = min(seconds, lifetime(answer, self.rules))
+        if not allowed or len(answer.records) > self.rules.max_entry_bytes or self.peek(key) is not None:
             return None
-        return entry
+        positive = answer.kind is Kind.POSITIVE
+        ceiling = self.rules.maximum_ttl_seconds if positive and allowed == seconds else allowed
+        entry = make_entry(key, answer, stored_at, allowed, floor=0, ceiling=ceiling)
+        if freshness(entry, now, 0.0, self.rules) is Freshness.DEAD:
+            return None
+        return self._keep(key, entry, last=True)
+
+    def by_recency(self, most: int) -> Iterator[bytes]:
+        """Yield at most so many keys of each table, the most recently used first, those of positive answers before the
+        others. The cache may change meanwhile: a table's keys are those it has when its turn comes."""
+        for table in (self._positive, self._negative):
+            yield from table.by_recency(most)
+
+    def peek(self, key: bytes) -> Entry | None:
+        """Return the entry for `key`, whatever its age, without using it."""
+        return self._positive.peek(key) or self._negative.peek(key)
 
     def remember_failure(
         self, key: bytes, rcode: int, errors: tuple[int, ...], now: float, *, grows: bool = True
@@ -129,3 +150,15 @@ class Cache:
             evictions=self._positive.evictions + self._negative.evictions,
             too_large=self._too_large,
         )
+
+    def _keep(self, key: bytes, entry: Entry, *, last: bool = False) -> Entry | None:
+        """The one way into the tables: first in line, or `last` and at nobody's expense. None if it does not fit."""
+        table = self._positive if entry.kind is Kind.POSITIVE else self._negative
+        if last:
+            return entry if table.put_last(key, entry) else None
+        try:
+            table[key] = entry
+        except ValueError:  # cachetools: larger than the whole table
+            self._too_large += 1
+            return None
+        return entry

@@ -2,7 +2,7 @@
 
 from dohproxy.config.addresses import IPNetwork, ListenAddress, UpstreamAddress
 from dohproxy.config.advice import check_warnings
-from dohproxy.config.files import check_files, load
+from dohproxy.config.files import check_files, check_snapshot, load
 from dohproxy.config.presets import PRESETS, Preset
 from dohproxy.config.problems import ConfigError, Problem, render
 from dohproxy.config.reader import read
@@ -20,6 +20,7 @@ from dohproxy.config.schema import (
     LimitsConfig,
     LogConfig,
     MetricsConfig,
+    NamesConfig,
     ResolverConfig,
     ServerConfig,
     TlsConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "ListenAddress",
     "LogConfig",
     "MetricsConfig",
+    "NamesConfig",
     "Preset",
     "Problem",
     "ResolverConfig",
@@ -52,6 +54,7 @@ __all__ = [
     "UpstreamAddress",
     "UpstreamConfig",
     "check_files",
+    "check_snapshot",
     "check_warnings",
     "default_config",
     "load",

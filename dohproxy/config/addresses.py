@@ -75,6 +75,11 @@ class UpstreamAddress:
     port: int
     verify_name: str | None = None
 
+    @property
+    def is_open_path(self) -> bool:
+        """Whether somebody on the way could change what passes: neither TLS nor this machine itself."""
+        return self.transport != "tls" and not ip_address(self.host).is_loopback
+
     def __str__(self) -> str:
         port = "" if self.port == DEFAULT_PORTS[self.transport] else f":{self.port}"
         name = "" if self.verify_name is None else f"#{self.verify_name}"
@@ -135,6 +140,11 @@ def parse_host_name(text: str) -> str:
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
         raise Unusable("is not a host name; use letters, digits and hyphens between dots, without port or final dot.")
     return name
+
+
+def parse_domain(text: str, _directory: Path) -> str:
+    """Read the name of a domain, in lower case."""
+    return parse_host_name(text)
 
 
 def parse_public_name(text: str, _directory: Path) -> str:

@@ -141,6 +141,16 @@ def _warn_of_names_in_the_clear(config: Config) -> Iterator[Problem]:
             )
 
 
+def _warn_of_trust_on_an_open_path(config: Config) -> Iterator[Problem]:
+    for number, upstream in enumerate(config.upstreams, start=1):
+        if upstream.validates and upstream.url.is_open_path:
+            yield Problem(
+                f"upstream #{number}.validates",
+                f"is of no effect with {show(upstream.url)}: anybody on the way could claim that an answer is"
+                " authentic. Use tls://, or a resolver on this machine.",
+            )
+
+
 def _warn_of_added_budgets(config: Config) -> Iterator[Problem]:
     for number, upstream in enumerate(config.upstreams, start=1):
         host, earlier = upstream.url.host, config.upstreams[: number - 1]
@@ -167,5 +177,6 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_public_metrics,
     _warn_of_host_nobody_can_reach,
     _warn_of_names_in_the_clear,
+    _warn_of_trust_on_an_open_path,
     _warn_of_added_budgets,
 )

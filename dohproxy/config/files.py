@@ -1,5 +1,7 @@
 """The part of the configuration that touches the disk: the file itself, and the files it names."""
 
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,7 @@ MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: the annotated reference is under 32 KiB, so this is a wrong file, not a long one."""
 
 _PEM_MARKS: Final = {"certificate": (b"-----BEGIN CERTIFICATE-----",), "key": (b"PRIVATE KEY-----",)}
+_LIST_MARK: Final = b"===BEGIN ICANN DOMAINS==="
 
 
 def load(path: Path) -> Config:
@@ -33,10 +36,42 @@ def load(path: Path) -> Config:
 
 def check_files(config: Config) -> tuple[Problem, ...]:
     """Return what is wrong with the files a configuration names: absent, unreadable, of another kind."""
-    if config.tls is None:
+    problems = []
+    if config.tls is not None:
+        problems += [_check_pem("certificate", config.tls.certificate), _check_pem("key", config.tls.key)]
+    if config.names.public_suffix_file is not None:
+        problems.append(_check_list(config.names.public_suffix_file))
+    return tuple(problem for problem in problems if problem is not None)
+
+
+def check_snapshot(config: Config) -> tuple[Problem, ...]:
+    """Return why the cache could not be kept in its file, if so. The service does without it all the same."""
+    path = config.cache.snapshot_file
+    if path is None:
         return ()
-    named = (("certificate", config.tls.certificate), ("key", config.tls.key))
-    return tuple(problem for key, path in named if (problem := _check_pem(key, path)) is not None)
+    directory = path.parent
+    if _is_directory(path):
+        why = f"names {path}, which is a directory"
+    elif not _is_directory(directory):
+        why = f"names {path}, and {directory} is no directory that this user can see"
+    elif not os.access(directory, os.W_OK | os.X_OK):
+        why = f"names {path}, and this user may not write to {directory}"
+    else:
+        return ()
+    return (
+        Problem(
+            "cache.snapshot_file",
+            f"{why}: the cache would be lost at each restart. Name a file in a directory of the service's user, as"
+            " StateDirectory= in its systemd unit makes one.",
+        ),
+    )
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def _refuse(path: Path, sentence: str) -> ConfigError:
@@ -47,15 +82,34 @@ def _check_pem(key: str, path: Path) -> Problem | None:
     try:
         content = _read_bytes(path)
     except (OSError, ValueError) as error:
-        return Problem(
-            f"tls.{key}",
-            f"names {path}, which {_explain(error)}. Relative names start from the directory of the"
-            " configuration file; the service's user must be allowed to read it.",
-        )
+        return _unreadable(f"tls.{key}", path, error)
     if not any(mark in content for mark in _PEM_MARKS[key]):
         what = "certificate" if key == "certificate" else "private key"
         return Problem(f"tls.{key}", f"names {path}, which holds no {what} in PEM form; are the two files swapped?")
     return None
+
+
+def _check_list(path: Path) -> Problem | None:
+    """Look for the mark that the list has near its top; whether all of it can be used is seen when it is loaded."""
+    try:
+        content = _read_bytes(path)
+    except (OSError, ValueError) as error:
+        return _unreadable("names.public_suffix_file", path, error)
+    if _LIST_MARK not in content:
+        return Problem(
+            "names.public_suffix_file",
+            f"names {path}, which is no public suffix list: it has no section of ICANN domains. Remove the line and"
+            " the list installed with this program is used.",
+        )
+    return None
+
+
+def _unreadable(key: str, path: Path, error: OSError | ValueError) -> Problem:
+    return Problem(
+        key,
+        f"names {path}, which {_explain(error)}. Relative names start from the directory of the"
+        " configuration file; the service's user must be allowed to read it.",
+    )
 
 
 def _read_bytes(path: Path) -> bytes:

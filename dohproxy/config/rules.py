@@ -44,6 +44,16 @@ IN_ORDER: Final = (
         "a network holds at least what one of its clients may",
     ),
     (
+        "names.domain_failures_per_second",
+        "names.domain_misses_per_second",
+        "a failure is a miss too",
+    ),
+    (
+        "names.domain_failures_burst",
+        "names.domain_misses_burst",
+        "a failure is a miss too",
+    ),
+    (
         "limits.network_factor",
         "limits.site_factor",
         "a wider prefix holds at least what a narrower one may ask",

@@ -14,6 +14,7 @@ from dohproxy.config.addresses import (
     IPNetwork,
     ListenAddress,
     UpstreamAddress,
+    parse_domain,
     parse_listen,
     parse_network,
     parse_path,
@@ -23,7 +24,7 @@ from dohproxy.config.addresses import (
     parse_upstream,
     parse_url_path,
 )
-from dohproxy.config.keys import Choice, Integer, Number, Text, TextList
+from dohproxy.config.keys import Choice, Integer, Number, Switch, Text, TextList
 from dohproxy.config.presets import ASSOCIATIVE, parse_group, parse_upstream_name
 
 AddressSource = Literal["connection", "proxy-protocol", "x-forwarded-for", "forwarded"]
@@ -35,6 +36,7 @@ ADMIN_SOCKET: Final = Path("/run/dohproxy/admin.sock")
 
 MAX_LISTENERS: Final = 16
 MAX_NETWORKS: Final = 256
+MAX_DOMAINS: Final = 256
 MAX_UPSTREAMS: Final = 16
 
 DIALECT_ACTIONS: Final = ("serve", "count", "refuse")
@@ -423,7 +425,7 @@ class LimitsConfig:
             1024,
             16_777_216,
             "slots of 8 bytes",
-            "Size of each of the six limiter tables, never grown: 131,072 slots are 1 MiB. A client is disturbed by"
+            "Size of each limiter table, never grown: 131,072 slots are 1 MiB. A client is disturbed by"
             " others only if both its slots are held by clients over their limit: with 20,000 of those at once, 7"
             " in 100 are. Knot Resolver's table has 524,288.",
         ),
@@ -435,6 +437,104 @@ class LimitsConfig:
             0,
             MAX_NETWORKS,
             "Clients without a limit of their own, such as the association's monitoring; the totals hold for them too.",
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamesConfig:
+    """What the names that are asked for decide: which cannot exist, and how much may be asked about one domain.
+
+    A domain is what somebody has registered, by the list of public suffixes. A failure is a name that does not exist,
+    SERVFAIL, or no answer.
+    """
+
+    public_suffix_file: Annotated[
+        Path | None,
+        Text(
+            parse_path,
+            "file name",
+            "/usr/share/publicsuffix/public_suffix_list.dat",
+            "A public suffix list in place of the one that is installed with this program. It is read again when it"
+            " changes; what is no such list, or holds much less than there is, is refused and the old one stays.",
+        ),
+    ] = None
+    reload_seconds: Annotated[
+        float,
+        Number(
+            1,
+            86_400,
+            "seconds",
+            "Between two looks at the file and at the age of the list, which changes a few times a week at most; a"
+            " look is one system call.",
+        ),
+    ] = 300
+    answer_undelegated: Annotated[
+        bool,
+        Switch(
+            "Whether names under top-level domains that do not exist are denied here, which spares the upstream half"
+            " of dnscrypt-proxy's probes, Chromium's random names and what leaks from home networks. false if your"
+            " upstream knows top-level domains of its own. Clients that validate get the root's proof either way.",
+        ),
+    ] = True
+    max_list_age_days: Annotated[
+        int,
+        Integer(
+            1,
+            3650,
+            "days",
+            "An older list denies nothing. A new top-level domain is in the list some days after its contract is"
+            " signed, and in the root months later.",
+        ),
+    ] = 180
+    domain_misses_per_second: Annotated[
+        float,
+        Number(
+            0.1,
+            100_000,
+            "queries a second",
+            "Steady rate of queries to the upstreams about one domain; beyond it the cache alone answers. Half of the"
+            " smallest upstream budget: the other half is for everything else.",
+        ),
+    ] = 5
+    domain_misses_burst: Annotated[
+        int,
+        Integer(
+            1,
+            1_000_000,
+            "queries",
+            "Saved up while nobody asks: a dozen names in three types when nothing of a large site is known yet. As"
+            " much as the smallest upstream budget saves up.",
+        ),
+    ] = 40
+    domain_failures_per_second: Annotated[
+        float,
+        Number(
+            0.1,
+            100_000,
+            "failures a second",
+            "Steady rate of queries about one domain that come to nothing: a flood of random names costs the smallest"
+            " upstream budget a tenth, a mail server may look up 3600 addresses an hour in a blocklist.",
+        ),
+    ] = 1
+    domain_failures_burst: Annotated[
+        int,
+        Integer(
+            1,
+            1_000_000,
+            "failures",
+            "Saved up while nothing fails: a domain whose servers are down has some names in three types each, and"
+            " half of what the smallest upstream budget saves up is left.",
+        ),
+    ] = 20
+    exempt_domains: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_domain, "host name", "dnsbl.example.net", ""),
+            0,
+            MAX_DOMAINS,
+            "Domains without these limits, such as the blocklists of a mail server that asks here. All that is"
+            " registered with a name is exempt with it.",
         ),
     ] = ()
 
@@ -578,6 +678,28 @@ class CacheConfig:
             300,
             "seconds",
             "Where the doubling ends: RFC 9520 section 3.2 forbids more than five minutes.",
+        ),
+    ] = 300
+    snapshot_file: Annotated[
+        Path | None,
+        Text(
+            parse_path,
+            "file name",
+            "/var/lib/dohproxy/cache.snapshot",
+            "Where the cache is kept from one run to the next, so that a restart does not send everybody's names"
+            " to the upstreams at once. Absent by default: the file holds the names that were asked for, though"
+            " not who asked, and no name is written anywhere unless you say so. Only the service's user can read"
+            " it. The example is in the StateDirectory of the systemd unit.",
+        ),
+    ] = None
+    snapshot_seconds: Annotated[
+        float,
+        Number(
+            1,
+            86_400,
+            "seconds",
+            "Between two snapshots, beside the one at the end: what a crash or a power cut can cost. 50,000"
+            " entries are 6 MB on the disk and a quarter of a second of one core, in small pieces.",
         ),
     ] = 300
 
@@ -748,6 +870,13 @@ class UpstreamConfig:
             " and Unbound 30).",
         ),
     ] = 20
+    validates: Annotated[
+        bool,
+        Switch(
+            "You trust it to validate DNSSEC: clients are told that an answer is authentic (AD) when it says so. Of"
+            " effect only over tls:// or to this machine; elsewhere anybody on the way could set that bit."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -816,6 +945,7 @@ class Config:
     connections: ConnectionsConfig = field(default_factory=ConnectionsConfig)
     clients: ClientsConfig = field(default_factory=ClientsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    names: NamesConfig = field(default_factory=NamesConfig)
     dialects: DialectsConfig = field(default_factory=DialectsConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
     resolver: ResolverConfig = field(default_factory=ResolverConfig)

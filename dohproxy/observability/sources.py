@@ -1,17 +1,19 @@
 """The owners' snapshots as metrics: cache, limiter, upstreams. Each bound stands beside what fills it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client.core import Metric
 
 from dohproxy.cache import CacheStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
 from dohproxy.policy.admission import AdmissionStatistics
+from dohproxy.policy.domains import DomainStatistics
 from dohproxy.policy.gate import GateStatistics
 from dohproxy.policy.limits import LimitStatistics
+from dohproxy.policy.probes import Probe
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.statistics import ResolverStatistics
-from dohproxy.upstream.turnstile import TurnStatistics
+from dohproxy.upstream.turns import TurnStatistics
 
 
 def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
@@ -58,6 +60,24 @@ def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_miss_places", "Misses that may be resolved at once.", admission.places)
 
 
+def domain_metrics(domains: DomainStatistics) -> Iterator[Metric]:
+    """Yield the figures of the limits on single domains."""
+    yield counter("dohproxy_domain_admitted", "Misses that their domain's limit let through.", domains.admitted)
+    refused = [((bound.value,), float(count)) for bound, count in domains.refused.items()]
+    text = "Misses not asked for because of their domain, by what it was over."
+    yield labelled_counter("dohproxy_domain_limited", text, ("bound",), refused)
+    yield counter("dohproxy_domain_fetches", "Fetches charged to their domain.", domains.fetches)
+    yield counter("dohproxy_domain_failures", "Of these, those that came to nothing.", domains.failures)
+    fills = (("misses", domains.misses_fill), ("failures", domains.failures_fill))
+    yield labelled_gauge("dohproxy_domain_table_fill", "Share of a table's slots in use.", "table", fills)
+
+
+def probe_metrics(probes: Mapping[Probe, int]) -> Iterator[Metric]:
+    """Yield how many health probes of clients came."""
+    counts = [((probe.value,), float(count)) for probe, count in probes.items()]
+    yield labelled_counter("dohproxy_probes", "Health probes of clients, by the name asked for.", ("probe",), counts)
+
+
 def gate_metrics(gate: GateStatistics) -> Iterator[Metric]:
     """Yield the figures of the limits on connections."""
     limited = [((width.width,), width.limited) for width in gate.rate.widths]
@@ -102,6 +122,16 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         ("max_connections", "Connections allowed.", [(u.name, u.most_connections) for u in upstreams]),
         ("score_seconds", "Smoothed round trip.", [(u.name, u.score_seconds) for u in upstreams]),
         (
+            "checks_case",
+            "1 while replies over UDP must repeat the drawn case of the name.",
+            [(u.name, float(u.defences.checks_case)) for u in upstreams],
+        ),
+        (
+            "checks_cookies",
+            "1 while replies over UDP must return our cookie.",
+            [(u.name, float(u.defences.checks_cookies)) for u in upstreams],
+        ),
+        (
             "up",
             "1 while it is asked, 0 while its breaker is open.",
             [(u.name, float(u.breaker is not BreakerState.OPEN)) for u in upstreams],
@@ -127,6 +157,18 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
         [((u.name,), u.probes) for u in upstreams],
     )
     yield from _turn_metrics(resolver.turns)
+    yield labelled_counter(
+        "dohproxy_upstream_wrong_case",
+        "Replies ignored for the name in another case than we drew.",
+        ("upstream",),
+        [((u.name,), u.defences.wrong_case) for u in upstreams],
+    )
+    yield labelled_counter(
+        "dohproxy_upstream_wrong_cookie",
+        "Replies ignored for a cookie that is wrong or missing.",
+        ("upstream",),
+        [((u.name,), u.defences.wrong_cookie) for u in upstreams],
+    )
     yield gauge("dohproxy_fetches", "Different questions under way.", resolver.fetches)
     yield gauge("dohproxy_max_fetches", "Different questions that may be under way.", resolver.most_fetches)
     yield gauge("dohproxy_fetch_waiters", "Clients waiting for a fetch.", resolver.waiters)

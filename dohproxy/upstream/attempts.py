@@ -11,6 +11,7 @@ from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.signals import Ending
 from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, Kind
+from dohproxy.wire.numbers import Rcode
 
 LEAST_WAIT_SECONDS: Final = 0.05
 """A further send that could be waited for less than this would cost the upstream and help nobody; loopback and a
@@ -25,6 +26,8 @@ def judge(outcome: Answer | Result, *, over_stream: bool) -> Result:
         return outcome
     if outcome.truncated:
         return Result.UNUSABLE if over_stream else Result.TRUNCATED
+    if outcome.rcode == Rcode.BADCOOKIE and not over_stream:
+        return Result.BAD_COOKIE
     if outcome.rcode > LARGEST_HEADER_RCODE:
         return Result.UNUSABLE
     return Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
@@ -37,7 +40,7 @@ class Send:
     upstream: int
     """Place in the order of the configuration."""
     over_stream: bool
-    """Over TCP or TLS: always, or because the answer over UDP was cut."""
+    """Over TCP or TLS: always, or because what came over UDP was cut or could not be believed."""
     until: float
     """When to stop waiting for its reply."""
 
@@ -74,6 +77,7 @@ class Attempts:
         self._repeat: tuple[int, bool] | None = None
         self._was_lost = False
         self._was_cut = False
+        self._had_bad_cookie = False
         self._answer: Answer | None = None
         self._failed_answer: Answer | None = None
         self._last_result: Result | None = None
@@ -142,8 +146,11 @@ class Attempts:
 
     def _plan(self, send: Send, result: Result) -> None:
         match result:
-            case Result.TRUNCATED:
+            case Result.TRUNCATED | Result.UNPROVEN:
                 self._repeat = (send.upstream, True)
+            case Result.BAD_COOKIE:
+                self._repeat = (send.upstream, self._had_bad_cookie)
+                self._had_bad_cookie = True
             case Result.LOST:
                 self._was_lost = True
                 self._repeat = (send.upstream, send.over_stream)
@@ -161,10 +168,10 @@ class Attempts:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
             case None if self._selection.is_any_reachable():
                 return UpstreamFailure(Reason.BUDGET_SPENT)
-            case Result.TRUNCATED:
+            case Result.TRUNCATED | Result.BAD_COOKIE:
                 # It has the answer, but there is no second send left to fetch it with.
                 return UpstreamFailure(Reason.BUDGET_SPENT)
-            case Result.TIMEOUT:
+            case Result.TIMEOUT | Result.UNPROVEN:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
             case _:
                 return UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)

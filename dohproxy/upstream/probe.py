@@ -1,21 +1,257 @@
-"""The question that is nobody's: who serves the root? Every resolver has the answer at hand, whatever else is slow."""
+"""Asks an upstream one question and watches closely: for an operator at a terminal, not for the service.
 
+The service's transports tell apart what they must to go on; here it matters why something failed. What is sent is the
+same but for what is drawn, over the same protocol and with the same trust.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import ssl
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from dohproxy.upstream.attempts import judge
-from dohproxy.upstream.results import Result
-from dohproxy.upstream.signals import Ending
-from dohproxy.wire.answer import Answer
+from dohproxy.config.schema import UpstreamConfig
+from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
+from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
+from dohproxy.upstream.transports.connection import LENGTH_BYTES
+from dohproxy.upstream.transports.tls import make_context, name_to_verify, read_certificate
+from dohproxy.wire.answer import is_reply_to, parse_reply, repeats_case
+from dohproxy.wire.edns import write_opt
+from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.name import vary_case
+from dohproxy.wire.numbers import CLASS_IN, LARGEST_MESSAGE_BYTES, RD, Qtype
 from dohproxy.wire.query import Query, parse_query
+from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
-PROBE: Final[Query] = parse_query(bytes.fromhex("000001000001000000000001000002000100002904d0000000000000"))
-""". NS, recursion desired, an OPT without options."""
-PROBE_SECONDS: Final = 1.5
-"""For its answer: the same as the default for one attempt; a resolver that takes longer for this is not well."""
+READ_BYTES: Final = 65_536
+_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+"""How OpenSSL says that what came is no TLS."""
+_EVERY_SECOND: Final = bytes((0x00, 0x20)) * 128
+"""Noise for a case that no server would make of a name by itself, as it might of one that is drawn."""
 
 
-def probe_ending(outcome: Answer | Result, *, over_stream: bool, sent_at: float, now: float) -> Ending:
-    """Return what a probe has brought, in the words of `Standing`."""
-    result = judge(outcome, over_stream=over_stream)
-    answer = outcome if isinstance(outcome, Answer) else None
-    return Ending(result, PROBE.qname, over_stream, sent_at, now, answer)
+def probe_query(qname: bytes) -> Query:
+    """Return the query for the name servers of `qname` (wire form, lower case) and their signatures."""
+    head = struct.pack("!6H", 0, RD, 1, 0, 0, 1)
+    return parse_query(head + qname + struct.pack("!HH", Qtype.NS, CLASS_IN) + write_opt(b"", dnssec_ok=True))
+
+
+async def probe_all(upstreams: Sequence[UpstreamConfig], query: Query, *, seconds: float) -> list[Observation]:
+    """Send `query` once to each, all at the same time, and return what was seen within `seconds`.
+
+    Reads the system's authorities first; what happens on the network raises nothing.
+    """
+    contexts = _Contexts(make_context(), _trusting_context())
+    until = asyncio.get_running_loop().time() + seconds
+    async with asyncio.TaskGroup() as tasks:
+        probes = [tasks.create_task(_Probe(one, query, contexts, until).run()) for one in upstreams]
+    return [probe.result() for probe in probes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Contexts:
+    """One to ask with, and one to look at a certificate that was refused; no query is ever sent with that."""
+
+    verifying: ssl.SSLContext
+    trusting: ssl.SSLContext
+
+
+def _trusting_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class _Failed(Exception):
+    """The probe has come to its end without a reply."""
+
+    def __init__(self, trouble: Trouble, detail: str = "") -> None:
+        super().__init__(trouble)
+        self.trouble = trouble
+        self.detail = detail
+
+
+class _Probe:
+    """One query to one upstream; what has been seen of it so far stands in `_seen`."""
+
+    def __init__(self, upstream: UpstreamConfig, query: Query, contexts: _Contexts, until: float) -> None:
+        self._seen = Observation(upstream, query)
+        self._address = upstream.url
+        self._place = (upstream.url.host, upstream.url.port)
+        self._query = query
+        self._contexts = contexts
+        self._until = until
+        self._loop = asyncio.get_running_loop()
+        self._identifier = secrets.randbelow(0x1_0000)
+        self._question = upstream_question(query)
+        self._sent_at = 0.0
+
+    async def run(self) -> Observation:
+        """Ask, and return what was seen."""
+        try:
+            await (self._ask_over_udp() if self._address.transport == "udp" else self._ask_over_stream())
+        except _Failed as failure:
+            self._seen = replace(self._seen, trouble=failure.trouble, detail=failure.detail)
+        except ConnectionRefusedError:
+            self._seen = replace(self._seen, trouble=Trouble.NOBODY)
+        except OSError as error:
+            self._seen = replace(self._seen, trouble=Trouble.NO_WAY, detail=_words_of(error))
+        return self._seen
+
+    # --- UDP ---
+
+    async def _ask_over_udp(self) -> None:
+        cookie = secrets.token_bytes(CLIENT_COOKIE_BYTES)
+        self._question = _in_mixed_case(self._query.qname) + self._question[-4:]
+        self._seen = replace(self._seen, cookie=cookie)
+        wire = write_upstream_query(self._query, self._identifier, padded=False, question=self._question, cookie=cookie)
+        with socket.socket(self._family, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.connect(self._place)
+            heard = False
+            try:
+                async with asyncio.timeout_at(self._until):
+                    self._sent_at = self._loop.time()
+                    await self._loop.sock_sendall(sock, wire)
+                    while not self._take(await self._loop.sock_recv(sock, LARGEST_MESSAGE_BYTES)):
+                        heard = True
+                        await asyncio.sleep(0)
+            except TimeoutError:
+                raise _Failed(Trouble.NOT_DNS if heard else Trouble.SILENT) from None
+
+    # --- TCP and TLS ---
+
+    async def _ask_over_stream(self) -> None:
+        started = self._loop.time()
+        with socket.socket(self._family, socket.SOCK_STREAM) as sock:
+            await self._connect(sock)
+            reader, writer = await (self._handshake(sock) if self._address.transport == "tls" else _open(sock))
+            try:
+                self._sent_at = self._loop.time()
+                self._seen = replace(self._seen, connect_seconds=self._sent_at - started)
+                await self._exchange(reader, writer)
+            finally:
+                await _abort(writer)
+
+    async def _connect(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout_at(self._until):
+                await self._loop.sock_connect(sock, self._place)
+        except TimeoutError:
+            raise _Failed(Trouble.NO_CONNECTION) from None
+
+    async def _handshake(self, sock: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            async with asyncio.timeout_at(self._until):
+                reader, writer = await _open(sock, self._contexts.verifying, name_to_verify(self._address))
+        except TimeoutError:
+            raise _Failed(Trouble.NO_HANDSHAKE) from None
+        except ssl.SSLCertVerificationError as error:
+            self._seen = replace(self._seen, tls=await self._look_again())
+            raise _Failed(Trouble.CERTIFICATE, error.verify_message.rstrip(".")) from None
+        except ssl.SSLEOFError:
+            raise _Failed(Trouble.CLOSED_AT_ACCEPT) from None
+        except ssl.SSLError as error:
+            raise _failed_tls(error) from None
+        except ConnectionError as error:
+            raise _Failed(Trouble.CLOSED_AT_ACCEPT, _words_of(error)) from None
+        self._seen = replace(self._seen, tls=_tls_seen(writer))
+        return reader, writer
+
+    async def _look_again(self) -> TlsSeen | None:
+        """Look at a certificate that was refused: on a second connection, as OpenSSL shows none on the first."""
+        try:
+            async with asyncio.timeout_at(self._until):
+                _, writer = await asyncio.open_connection(
+                    *self._place, ssl=self._contexts.trusting, server_hostname=name_to_verify(self._address)
+                )
+        except OSError:
+            return None
+        try:
+            return _tls_seen(writer)
+        finally:
+            await _abort(writer)
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        padded = self._address.transport == "tls"
+        wire = write_upstream_query(self._query, self._identifier, padded=padded)
+        writer.write(len(wire).to_bytes(LENGTH_BYTES) + wire)
+        heard = b""
+        try:
+            async with asyncio.timeout_at(self._until):
+                while data := await reader.read(READ_BYTES):
+                    heard += data
+                    end = LENGTH_BYTES + int.from_bytes(heard[:LENGTH_BYTES])
+                    if len(heard) >= end > LENGTH_BYTES:
+                        if self._take(heard[LENGTH_BYTES:end]):
+                            return
+                        break
+        except TimeoutError:
+            raise _Failed(Trouble.NOT_DNS if heard else Trouble.SILENT) from None
+        except ssl.SSLError as error:
+            raise _failed_tls(error) from None
+        except ConnectionError as error:
+            raise _Failed(Trouble.CLOSED_ON_QUERY, _words_of(error)) from None
+        raise _Failed(Trouble.NOT_DNS if heard else Trouble.CLOSED_ON_QUERY)
+
+    # --- Both ---
+
+    @property
+    def _family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self._address.host else socket.AF_INET
+
+    def _take(self, wire: bytes) -> bool:
+        """Note the reply if this is it."""
+        if not is_reply_to(wire, self._identifier, self._question):
+            return False
+        self._seen = replace(
+            self._seen,
+            answer_seconds=self._loop.time() - self._sent_at,
+            repeats_case=repeats_case(wire, self._question),
+        )
+        try:
+            self._seen = replace(self._seen, reply=parse_reply(wire, self._query))
+        except Malformed as fault:
+            raise _Failed(Trouble.UNREADABLE, str(fault)) from None
+        return True
+
+
+def _in_mixed_case(qname: bytes) -> bytes:
+    mixed = vary_case(qname, _EVERY_SECOND[: len(qname)])
+    return mixed if mixed != qname else qname.upper()
+
+
+async def _open(
+    sock: socket.socket, context: ssl.SSLContext | None = None, name: str | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(sock=sock, ssl=context, server_hostname=name)
+
+
+async def _abort(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    # The socket is closed in the loop's next turn.
+    await asyncio.sleep(0)
+
+
+def _words_of(error: OSError) -> str:
+    return "" if error.errno is None else os.strerror(error.errno)
+
+
+def _failed_tls(error: ssl.SSLError) -> _Failed:
+    reason = error.reason or ""
+    detail = reason.lower().replace("_", " ")
+    if "_ALERT_" in reason:
+        return _Failed(Trouble.TLS_ALERT, detail.partition("alert ")[2])
+    return _Failed(Trouble.NOT_TLS if reason in _NOT_TLS else Trouble.TLS_FAILED, detail)
+
+
+def _tls_seen(writer: asyncio.StreamWriter) -> TlsSeen:
+    shown = writer.get_extra_info("ssl_object")
+    names, not_after = read_certificate(shown.getpeercert(binary_form=True) or b"")
+    return TlsSeen(shown.version(), names, not_after)

@@ -7,11 +7,9 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Protocol
 
-from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.breaker import Breaker
@@ -19,8 +17,8 @@ from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.flight import Flights
 from dohproxy.upstream.outages import is_path_gone
-from dohproxy.upstream.probe import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.results import Result, UpstreamFailure
+from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.signals import zone_of
 from dohproxy.upstream.standing import Standing
@@ -216,12 +214,12 @@ class Resolver:
                 standing.end_stream_probe(probe_ending(outcome, over_stream=True, sent_at=now, now=self._clock()))
 
 
-def may_vouch(address: UpstreamAddress) -> bool:
-    """Tell whether AD means anything on the way from this upstream (RFC 6840 section 5.8).
+def may_vouch(config: UpstreamConfig) -> bool:
+    """Tell whether AD from this upstream means anything (RFC 6840 section 5.8).
 
-    On an open path anybody could have set the bit; TLS and loopback are no open paths.
+    The operator must trust it to validate, and nobody on the way to it may be able to set the bit.
     """
-    return address.transport == "tls" or ip_address(address.host).is_loopback
+    return config.validates and not config.url.is_open_path
 
 
 class _Transport(Protocol):
@@ -277,10 +275,10 @@ class _Upstream:
             clock=clock,
         )
         self._config = config
-        self._may_vouch = may_vouch(address)
+        self._may_vouch = may_vouch(config)
 
     async def exchange(self, query: Query, send: Send) -> Answer | Result:
-        """Carry out one send. AD is taken off an answer that came on a path where it proves nothing."""
+        """Carry out one send. AD is taken off an answer where it proves nothing."""
         transport: _Transport = self.stream if send.over_stream else self.udp
         outcome = await transport.exchange(query, until=send.until)
         if isinstance(outcome, Answer) and outcome.authentic and not self._may_vouch:
@@ -307,4 +305,5 @@ class _Upstream:
             probes=standing.probes,
             score_seconds=standing.round_trip.seconds(now),
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
+            defences=self.udp.defences.statistics(now),
         )

@@ -22,6 +22,12 @@ class Result(StrEnum):
     """TC over UDP: the same question goes to the same upstream over TCP (RFC 7766 section 5)."""
     UNUSABLE = "unusable"
     """The reply to our query, but of no use: unreadable, cut even over TCP, or an rcode about our own OPT."""
+    BAD_COOKIE = "bad_cookie"
+    """BADCOOKIE over UDP: the same question goes to the same upstream with the cookie that came with it, and if that
+    is no better, over TCP (RFC 7873 section 5.3)."""
+    UNPROVEN = "unproven"
+    """Until the end of the wait there were only replies that a forger could have sent, in another case than ours or
+    without our cookie: the same question goes to the same upstream over TCP, where nobody forges blindly."""
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
     """Refused, reset, no route, no TLS with the right name, no connection in time, not DNS that is spoken there."""

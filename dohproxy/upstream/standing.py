@@ -101,7 +101,7 @@ class Standing:
         self.sends[ending.result] += 1
         was_closed = self.breaker.is_closed
         match ending.result:
-            case Result.ANSWERED | Result.TRUNCATED:
+            case Result.ANSWERED | Result.TRUNCATED | Result.BAD_COOKIE:
                 self.breaker.heard(ending.now)
                 self.round_trip.learn(ending.now - ending.sent_at, ending.now)
             case Result.FAILED | Result.UNUSABLE:

@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.standing import Finding
-from dohproxy.upstream.turnstile import TurnStatistics
+from dohproxy.upstream.turns import TurnStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class DefenceStatistics:
+    """What one upstream's replies over UDP have to show besides port, ID and question."""
+
+    wrong_case: int
+    """Replies ignored because they wrote the name in another case than we had drawn."""
+    wrong_cookie: int
+    """Replies ignored because our cookie was not in them."""
+    checks_case: bool
+    """It is known to repeat our case, so what does not is ignored."""
+    checks_cookies: bool
+    """It is known to return our cookie, so what does not is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,8 @@ class UpstreamStatistics:
     score_seconds: float
     """Smoothed round trip; 0.0 if nothing is known."""
     ignored_packets: int
-    """Datagrams and frames that matched no query, or could not be read."""
+    """Datagrams and frames that matched no query, or could not be read; wrong cases and cookies are among them."""
+    defences: DefenceStatistics
 
 
 @dataclass(frozen=True, slots=True)

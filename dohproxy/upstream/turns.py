@@ -7,6 +7,7 @@ while anybody waits; when it is full, somebody new gets in only at the cost of o
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from dohproxy.verdict import Priority
@@ -15,6 +16,22 @@ Item = TypeVar("Item")
 
 MOST_TURNS: Final = 256
 """Places at the most, whatever the budget: as many as there may be misses under way (`limits.waiting_misses`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStatistics:
+    """The line at one instant; the counts run since the start."""
+
+    waiting: int
+    places: int
+    """Questions that may wait now: what the budgets can serve while one waits."""
+    served: int
+    evicted: int
+    """Had to leave for somebody with more right to be asked."""
+    refused: int
+    """Found no place."""
+    given_up: int
+    """Waited in vain."""
 
 
 class Turns(Generic[Item]):

@@ -7,13 +7,12 @@ it comes in time. The budget is taken in the moment a turn comes, before anybody
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from dohproxy.upstream.attempts import Send
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.turns import Turns
+from dohproxy.upstream.turns import Turns, TurnStatistics
 from dohproxy.verdict import Priority, Reason
 from dohproxy.wire.answer import Answer
 
@@ -26,22 +25,6 @@ LEAST_PAUSE_SECONDS: Final = 0.001
 """Between two looks at the budget; timers are no finer."""
 CONNECTION_PAUSE_SECONDS: Final = 0.1
 """Between two looks where the rate has room and no connection may be opened."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnStatistics:
-    """The line at one instant; the counts run since the start."""
-
-    waiting: int
-    places: int
-    """Questions that may wait now: what the budgets can serve while one waits."""
-    served: int
-    evicted: int
-    """Had to leave for somebody with more right to be asked."""
-    refused: int
-    """Found no place."""
-    given_up: int
-    """Waited in vain."""
 
 
 class _Ticket:

@@ -5,12 +5,13 @@ are the three record sections as bytes, the places of their TTLs, and a few fact
 same length whoever asks, compression pointers stay right under any client's question.
 """
 
+import contextlib
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from dohproxy.wire.edns import OPT_FIXED_BYTES, read_options
+from dohproxy.wire.edns import OPT_FIXED_BYTES, UpstreamEdns, read_options, read_upstream_opt
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.name import NameWalker, question_name_end
 from dohproxy.wire.numbers import (
@@ -28,6 +29,7 @@ from dohproxy.wire.numbers import (
     Rcode,
 )
 from dohproxy.wire.query import Query
+from dohproxy.wire.upstream_query import upstream_question
 
 MOST_RECORDS: Final = 512
 """Records in all sections together. BIND stops at 100 of one type and name (CVE-2024-1737); real answers have
@@ -71,7 +73,8 @@ class Answer:
     counts: tuple[int, int, int]
     """Answer, authority and additional records, the OPT not counted."""
     records: bytes
-    """The three sections as received, the OPT cut out."""
+    """The three sections as received, but for the OPT, which is cut out, and for owners that only repeat the case of
+    our own query, which are in lower case."""
     ttl_offsets: tuple[int, ...]
     """Where in `records` each 32-bit TTL stands."""
     ttl: int | None
@@ -96,6 +99,15 @@ TRUNCATED: Final = Answer(
 """Stands for every answer that was cut (TC=1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class UpstreamReply:
+    """An answer, and beside it what belongs to this one exchange."""
+
+    answer: Answer
+    edns: UpstreamEdns | None
+    """None: no OPT, or none that came through where the reply was cut."""
+
+
 def is_reply_to(wire: bytes, identifier: int, question: bytes) -> bool:
     """Tell whether this datagram or frame can be the reply to the query we sent (RFC 5452 section 9.1).
 
@@ -111,13 +123,23 @@ def is_reply_to(wire: bytes, identifier: int, question: bytes) -> bool:
     )
 
 
+def repeats_case(wire: bytes, question: bytes) -> bool:
+    """Tell whether the reply has the question byte for byte as we wrote it (draft-vixie-dnsext-dns0x20)."""
+    return wire[HEADER_BYTES : HEADER_BYTES + len(question)] == question
+
+
 def _is_same_question(one: bytes, other: bytes) -> bool:
     """Compare names without their case, type and class as they are: lower() would make an HTTPS (65) a 97."""
     return one[-4:] == other[-4:] and one[:-4].lower() == other[:-4].lower()
 
 
 def parse_answer(wire: bytes, query: Query) -> Answer:
-    """Read an upstream's answer to `query`.
+    """Read an upstream's answer to `query`; see `parse_reply`."""
+    return parse_reply(wire, query).answer
+
+
+def parse_reply(wire: bytes, query: Query) -> UpstreamReply:
+    """Read an upstream's reply to `query`.
 
     Raises Malformed with the first fault. Cost is bounded by MOST_RECORDS and the name walker's budget.
     """
@@ -131,14 +153,17 @@ def parse_answer(wire: bytes, query: Query) -> Answer:
     if sum(counts) > MOST_RECORDS:
         raise Malformed(Fault.TOO_MANY_RECORDS)
     start = question_name_end(wire) + 4
-    if not _is_same_question(wire[HEADER_BYTES:start], query.question):
+    if not _is_same_question(wire[HEADER_BYTES:start], upstream_question(query)):
         raise Malformed(Fault.OTHER_QUESTION)
-    if flags & TC:
-        # Cut anywhere, also within a record: there is nothing to read, only to ask again over TCP.
-        return TRUNCATED
     survey = _Survey(wire, start, query.qtype)
+    if flags & TC:
+        # Cut anywhere, also within a record: there is nothing to read, only to ask again over TCP. The OPT should be
+        # there all the same (RFC 6891 section 7), and its cookie tells whether a stranger wants to drive us there.
+        with contextlib.suppress(Malformed):
+            survey.walk(counts)
+        return UpstreamReply(TRUNCATED, survey.edns)
     survey.walk(counts)
-    return survey.answer(flags, counts)
+    return UpstreamReply(survey.answer(flags, counts), survey.edns)
 
 
 class _Survey:
@@ -149,12 +174,18 @@ class _Survey:
         self.start = start
         self.end = start
         self.qtype = qtype
+        asked = wire[HEADER_BYTES : start - 4]
+        self.asked_in_case = asked if asked.isascii() and asked != asked.lower() else b""
+        """The question's name, if it is not in lower case anyway. ASCII: no byte of it can be half of a pointer."""
+        self.owners_in_case: list[tuple[int, int]] = []
+        """Where an owner is spelled out that ends as the question does, case and all."""
         self.ttl_offsets: list[int] = []
         self.smallest_ttl = 0xFFFF_FFFF
         self.has_qtype = False
         self.has_ns = False
         self.soa_ttl: int | None = None
         self.opt: tuple[int, int] | None = None
+        self.edns: UpstreamEdns | None = None
         self.upper_rcode = 0
         self.errors: tuple[int, ...] = ()
         self.records_before_opt = 0
@@ -172,14 +203,16 @@ class _Survey:
         fixed = names.skip(owner)
         if fixed + _RECORD_FIXED_BYTES > len(self.wire):
             raise Malformed(Fault.CUT_SHORT)
-        rtype, _, ttl, rdlength = _RECORD.unpack_from(self.wire, fixed)
+        rtype, rclass, ttl, rdlength = _RECORD.unpack_from(self.wire, fixed)
         end = fixed + _RECORD_FIXED_BYTES + rdlength
         if end > len(self.wire):
             raise Malformed(Fault.CUT_SHORT)
         self.end = end
         if rtype == Qtype.OPT:
-            self._opt(owner, end, section, position, ttl)
+            self._opt(owner, end, section, position, rclass, ttl)
             return
+        if self.asked_in_case and self.asked_in_case.endswith(self.wire[owner:fixed]):
+            self.owners_in_case.append((owner - self.start, fixed - self.start))
         if ttl & TTL_SIGN_BIT:
             ttl = 0
         self.ttl_offsets.append(fixed + 4 - self.start)
@@ -199,7 +232,7 @@ class _Survey:
             allowed = min(ttl, minimum)
             self.soa_ttl = allowed if self.soa_ttl is None else min(self.soa_ttl, allowed)
 
-    def _opt(self, owner: int, end: int, section: int, position: int, ttl: int) -> None:
+    def _opt(self, owner: int, end: int, section: int, position: int, rclass: int, ttl: int) -> None:
         if section != 2:
             raise Malformed(Fault.OPT_PLACE)
         if self.opt is not None:
@@ -210,6 +243,7 @@ class _Survey:
         self.records_before_opt = position
         self.upper_rcode = ttl >> 24
         options = read_options(self.wire, owner + OPT_FIXED_BYTES, end)
+        self.edns = read_upstream_opt(rclass, options)
         codes = [data for code, data in options if code == OptionCode.EXTENDED_ERROR and len(data) >= 2]
         self.errors = tuple(int.from_bytes(data[:2]) for data in codes[:MOST_ERRORS])
 
@@ -232,11 +266,23 @@ class _Survey:
             authentic=bool(flags & AD),
             truncated=False,
             counts=(counts[0], counts[1], additional),
-            records=records,
+            records=self._without_our_case(records),
             ttl_offsets=tuple(offsets),
             ttl=self._ttl(kind),
             errors=self.errors,
         )
+
+    def _without_our_case(self, records: bytes) -> bytes:
+        """Put owners in lower case that a client would otherwise see in the case of a query it did not send.
+
+        Nearly every owner is a pointer to the question, where each client finds its own case.
+        """
+        if not self.owners_in_case:
+            return records
+        restored = bytearray(records)
+        for start, end in self.owners_in_case:
+            restored[start:end] = restored[start:end].lower()
+        return bytes(restored)
 
     def _kind(self, rcode: int, answers: int) -> Kind:
         if rcode == Rcode.NXDOMAIN:

@@ -40,6 +40,26 @@ class ClientEdns:
     """The ECS option's data as sent, checked; never forwarded, only echoed with scope 0."""
 
 
+@dataclass(frozen=True, slots=True)
+class UpstreamEdns:
+    """What one upstream's OPT says to us alone; nothing of it goes on to anybody, its ECS least of all."""
+
+    payload_bytes: int
+    cookie: bytes | None
+    """The COOKIE option's data as received, the first one's if there are several (RFC 7873 section 5.3)."""
+    padding: int | None
+    """Bytes of its padding option; None: there is none."""
+
+
+def read_upstream_opt(payload_bytes: int, options: Sequence[tuple[int, bytes]]) -> UpstreamEdns:
+    """Return what these options of an upstream's OPT say; `payload_bytes` is the record's class."""
+    cookies = [data for code, data in options if code == OptionCode.COOKIE]
+    paddings = [len(data) for code, data in options if code == OptionCode.PADDING]
+    return UpstreamEdns(
+        payload_bytes, cookie=cookies[0] if cookies else None, padding=paddings[0] if paddings else None
+    )
+
+
 def read_opt(wire: bytes, offset: int) -> tuple[ClientEdns, int]:
     """Read the OPT at `offset` of a query; return it and the offset after it.
 

@@ -19,6 +19,9 @@ COMPRESSION_BUDGET: Final = 4_096
 (512), none compressed, of eight labels each with the root. Limits per name alone were not enough (CVE-2026-96405)."""
 STEPS_OF_A_POINTER: Final = 8
 """What following a pointer to a new place takes from the budget: it costs the time of so many labels."""
+_CASE_BIT: Final = 0x20
+_CASE_BITS: Final = bytes(_CASE_BIT if byte in b"abcdefghijklmnopqrstuvwxyz" else 0 for byte in range(256))
+"""Lower-case letter to its case bit, all else to zero: a label's length is under 64, so no letter."""
 
 
 def question_name_end(wire: bytes) -> int:
@@ -135,6 +138,30 @@ def labels(qname: bytes) -> list[bytes]:
         found.append(qname[offset + 1 : offset + 1 + length])
         offset += length + 1
     return found
+
+
+def letters_in(qname: bytes) -> int:
+    """Return how many letters a lower-case wire name has: the bits that its case can carry."""
+    return qname.translate(_CASE_BITS).count(_CASE_BIT)
+
+
+def vary_case(qname: bytes, noise: bytes) -> bytes:
+    """Return a lower-case wire name with the case of each letter drawn (draft-vixie-dnsext-dns0x20).
+
+    `noise` is as many random bytes as the name has.
+    """
+    to_upper = int.from_bytes(qname.translate(_CASE_BITS)) & int.from_bytes(noise)
+    return (int.from_bytes(qname) ^ to_upper).to_bytes(len(qname))
+
+
+def label_offsets(qname: bytes) -> list[int]:
+    """Return where each label of a wire name (uncompressed, checked) begins, the root label left out."""
+    offsets: list[int] = []
+    offset = 0
+    while length := qname[offset]:
+        offsets.append(offset)
+        offset += length + 1
+    return offsets
 
 
 def from_text(text: str) -> bytes:

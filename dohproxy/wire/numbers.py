@@ -5,7 +5,7 @@ from typing import Final
 
 
 class Rcode(IntEnum):
-    """Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9)."""
+    """Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9, RFC 7873 section 8)."""
 
     NOERROR = 0
     FORMERR = 1
@@ -14,6 +14,7 @@ class Rcode(IntEnum):
     NOTIMP = 4
     REFUSED = 5
     BADVERS = 16
+    BADCOOKIE = 23
 
 
 class Qtype(IntEnum):
@@ -27,6 +28,7 @@ class Qtype(IntEnum):
     AAAA = 28
     OPT = 41
     DS = 43
+    RRSIG = 46
     TKEY = 249
     TSIG = 250
     IXFR = 251
@@ -40,6 +42,7 @@ class OptionCode(IntEnum):
     """EDNS options that are read or written here; all others are ignored (RFC 6891 section 6.1.2)."""
 
     CLIENT_SUBNET = 8
+    COOKIE = 10
     PADDING = 12
     EXTENDED_ERROR = 15
 

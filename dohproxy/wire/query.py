@@ -37,7 +37,8 @@ class Query:
     question: bytes
     """Name, type and class byte for byte as sent: the reply repeats them (0x20 clients compare)."""
     qname: bytes
-    """The name in wire form, lower case."""
+    """The name in wire form, lower case: what is looked up and asked. Another of the same length only where
+    `policy.probes` has put it, and then in `key` too."""
     qtype: int
     qclass: int
     edns: ClientEdns | None

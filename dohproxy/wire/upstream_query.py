@@ -16,18 +16,21 @@ def upstream_question(query: Query) -> bytes:
     return query.qname + query.question[-4:]
 
 
-def write_upstream_query(query: Query, identifier: int, *, padded: bool) -> bytes:
+def write_upstream_query(
+    query: Query, identifier: int, *, padded: bool, question: bytes = b"", cookie: bytes = b""
+) -> bytes:
     """Return the query for an upstream: RD and AD set, CD and DO copied, our own OPT.
 
     AD asks for the validation result (RFC 6840 section 5.7), so one stored answer serves clients that want it and
     clients that do not. `padded` fills it up to a multiple of 128 bytes (RFC 8467 section 4.1): for encrypted
-    upstreams only. ECS is never sent (RFC 7871 section 11.1).
+    upstreams only. `question` is that of `upstream_question` in another case; `cookie` is the data of our own COOKIE
+    option (RFC 7873 section 4). ECS is never sent (RFC 7871 section 11.1).
     """
-    question = upstream_question(query)
+    question = question or upstream_question(query)
     flags = RD | AD | query.flags & CD
-    options = b""
+    options = option(OptionCode.COOKIE, cookie) if cookie else b""
     if padded:
-        size = HEADER_BYTES + len(question) + OPT_FIXED_BYTES + _OPTION_HEAD_BYTES
-        options = option(OptionCode.PADDING, bytes(padding_bytes(size, QUERY_PADDING_BLOCK)))
+        size = HEADER_BYTES + len(question) + OPT_FIXED_BYTES + len(options) + _OPTION_HEAD_BYTES
+        options += option(OptionCode.PADDING, bytes(padding_bytes(size, QUERY_PADDING_BLOCK)))
     head = _HEADER.pack(identifier, flags, 1, 0, 0, 1)
     return head + question + write_opt(options, dnssec_ok=query.dnssec_ok)

@@ -25,6 +25,8 @@ def warnings_of(text: str) -> dict[str, str]:
         '[metrics]\nlisten = "127.0.0.1:9153"\n[admin]',
         '[[upstream]]\nname = "a"\nurl = "udp://127.0.0.1:1"\n[[upstream]]\nname = "b"\nurl = "tcp://127.0.0.1:1"',
         '[[upstream]]\nname = "lan"\nurl = "udp://10.0.0.53"',
+        '[[upstream]]\nname = "a"\nurl = "tls://9.9.9.9"\nvalidates = true',
+        '[[upstream]]\nname = "a"\nurl = "udp://[::1]"\nvalidates = true',
     ],
     ids=[
         "the defaults",
@@ -33,6 +35,8 @@ def warnings_of(text: str) -> dict[str, str]:
         "metrics and admin on loopback",
         "two transports to this machine",
         "plain DNS in the local network",
+        "trust in a resolver over TLS",
+        "trust in a resolver on this machine",
     ],
 )
 def test_an_ordinary_configuration_gets_no_warning(text: str) -> None:
@@ -135,6 +139,11 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
             "upstream #2.url",
             "sees both budgets added up",
         ),
+        (
+            '[[upstream]]\nname = "a"\nurl = "udp://10.0.0.53"\nvalidates = true',
+            "upstream #1.validates",
+            "anybody on the way could claim",
+        ),
     ],
     ids=[
         "one limit for all behind a socket",
@@ -146,6 +155,7 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
         "a service nobody can find",
         "names in the clear",
         "one resolver with two budgets",
+        "trust in a bit that anybody could set",
     ],
 )
 def test_what_is_probably_not_meant_is_warned_of(text: str, path: str, hint: str) -> None:

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.config import Config, ConfigError, Problem, TlsConfig, UpstreamAddress, UpstreamConfig
-from dohproxy.config.files import MAX_FILE_BYTES, check_files, load
+from dohproxy.config import (
+    CacheConfig,
+    Config,
+    ConfigError,
+    NamesConfig,
+    Problem,
+    TlsConfig,
+    UpstreamAddress,
+    UpstreamConfig,
+)
+from dohproxy.config.files import MAX_FILE_BYTES, check_files, check_snapshot, load
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"
@@ -18,6 +27,11 @@ def problem_of(path: Path) -> Problem:
         load(path)
     (problem,) = caught.value.problems
     return problem
+
+
+def with_list(path: Path) -> Config:
+    upstreams = (UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53)),)
+    return Config(upstreams, names=NamesConfig(public_suffix_file=path))
 
 
 def with_tls(directory: Path) -> Config:
@@ -116,3 +130,69 @@ def test_swapped_files_are_recognised(tmp_path: Path) -> None:
     (tmp_path / "privkey.pem").write_bytes(CERTIFICATE)
     sentences = [problem.sentence for problem in check_files(with_tls(tmp_path))]
     assert ["swapped?" in sentence for sentence in sentences] == [True, True]
+
+
+def test_a_list_of_public_suffixes_in_place_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "public_suffix_list.dat"
+    path.write_text("// ===BEGIN ICANN DOMAINS===\ncom\n")
+    assert check_files(with_list(path)) == ()
+
+
+def test_an_absent_list_of_public_suffixes_is_told(tmp_path: Path) -> None:
+    (problem,) = check_files(with_list(tmp_path / "absent.dat"))
+    assert problem.path == "names.public_suffix_file"
+    assert problem.sentence.startswith(f"names {tmp_path}/absent.dat, which does not exist.")
+
+
+def test_another_file_in_place_of_the_list_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text("<html>404</html>")
+    (problem,) = check_files(with_list(path))
+    assert "is no public suffix list" in problem.sentence
+
+
+def with_snapshot(path: Path | None) -> Config:
+    upstream = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
+    return Config(upstreams=(upstream,), cache=CacheConfig(snapshot_file=path))
+
+
+def test_a_snapshot_in_a_directory_of_this_user_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "cache.snapshot"
+    assert check_snapshot(with_snapshot(path)) == ()
+    path.write_bytes(b"whatever")
+    assert check_snapshot(with_snapshot(path)) == ()
+    assert check_snapshot(with_snapshot(None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("absent/cache.snapshot", "/absent is no directory that this user can see"),
+        ("file/cache.snapshot", "/file is no directory that this user can see"),
+        ("x" * 300 + "/cache.snapshot", "is no directory that this user can see"),
+        ("directory", "/directory, which is a directory"),
+    ],
+    ids=["absent", "a file", "a name no directory can have", "a directory itself"],
+)
+def test_a_snapshot_nobody_could_save_is_told_with_its_remedy(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "directory").mkdir()
+    (problem,) = check_snapshot(with_snapshot(tmp_path / name))
+    assert problem.path == "cache.snapshot_file"
+    assert why in problem.sentence
+    assert "Name a file in a directory of the service's user" in problem.sentence
+
+
+def test_a_directory_that_may_not_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path or mode & os.W_OK == 0)
+    (problem,) = check_snapshot(with_snapshot(tmp_path / "cache.snapshot"))
+    assert f"this user may not write to {tmp_path}" in problem.sentence
+
+
+def test_a_directory_that_may_not_be_entered_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    (problem,) = check_snapshot(with_snapshot(tmp_path / "cache.snapshot"))
+    assert "is no directory that this user can see" in problem.sentence

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from dohproxy.config import ConnectionsConfig, DialectsConfig, ResolverConfig
-from tests.fakes.conformance import AMPLE, Setup
+from tests.fakes.conformance import AMPLE, ANY_NAME, Setup
 
 ORDINARY = Setup()
 
@@ -22,5 +22,7 @@ FEW_REQUESTS = with_sections(limits=replace(AMPLE, requests_per_second=0.1, requ
 FEW_MISSES = with_sections(limits=replace(AMPLE, misses_per_second=0.1, misses_burst=1))
 FEW_IN_ALL = with_sections(limits=replace(AMPLE, total_requests_per_second=1, total_requests_burst=1))
 NO_PLACE = with_sections(IMPATIENT, limits=replace(AMPLE, waiting_misses=1))
+FEW_FAILURES = with_sections(names=replace(ANY_NAME, domain_failures_per_second=0.1, domain_failures_burst=1))
+DENYING = with_sections(names=replace(ANY_NAME, answer_undelegated=True))
 LITTLE_BUDGET = Setup(upstream_keys={"queries_per_second": 0.1, "burst": 1})
 STRICT = with_sections(dialects=DialectsConfig(actions={"post-body-hash": "refuse"}))

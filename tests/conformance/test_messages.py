@@ -145,13 +145,20 @@ def test_58_74_an_option_of_the_client_is_neither_forwarded_nor_echoed(
     assert not reply.options
     upstream = dns.message.from_wire(server.call(lambda: server.upstream.asked_over_udp[-1]))
     assert upstream.question == reply.question
-    assert not upstream.options
+    # A cookie goes to the upstream, but it is our own.
+    assert _codes(upstream) <= {dns.edns.OptionType.COOKIE}
+    assert sent.to_wire() not in [found.to_wire() for found in upstream.options]
 
 
 def test_58_74_an_option_of_the_upstream_goes_no_further(client: Client) -> None:
     reply = _ask(client, query("options.example", "A", CLIENT_COOKIE))
     assert reply.answer
     assert not reply.options
+
+
+def test_69_ecs_of_the_upstream_goes_no_further(client: Client) -> None:
+    (echoed,) = _ask(client, query("options.example", "A", SUBNET)).options
+    assert echoed.to_wire() == SUBNET.to_wire()
 
 
 @pytest.mark.parametrize("opcode", [1, 2, 4, 5, 6, 15], ids=lambda number: f"opcode {number}")

@@ -19,6 +19,8 @@ from tests.conformance.http1 import HOST, Http1Client
 from tests.conformance.queries import query
 from tests.conformance.setups import (
     DEAF,
+    DENYING,
+    FEW_FAILURES,
     FEW_IN_ALL,
     FEW_MISSES,
     FEW_REQUESTS,
@@ -140,6 +142,7 @@ ROWS = [
     Row(Reason.STALE, _finds_stale("nxdomain"), DEAF, "a name that was not", Rcode.NXDOMAIN, STALE_NXDOMAIN),
     Row(Reason.LOCAL, _sends(_of("localhost")), rcode=Rcode.NOERROR, errors=()),
     Row(Reason.LOCAL, _sends(_of("a.onion")), what="NXDOMAIN", rcode=Rcode.NXDOMAIN, errors=()),
+    Row(Reason.UNDELEGATED, _sends(_of("abcdefghijklmnop.test.dnscrypt", "NS")), DENYING, "", Rcode.NXDOMAIN, ()),
     Row(Reason.MINIMAL_ANY, _sends(_of("www.example.com", "ANY")), errors=()),
     Row(Reason.WRONG_PATH, _sends(get(MEMBER, path="/")), fields={"cache-control": "max-age=86400"}),
     Row(Reason.METHOD_NOT_ALLOWED, _sends(Request("PUT", "/dns-query")), fields=ALLOW),
@@ -203,6 +206,7 @@ ROWS = [
     Row(Reason.SERVICE_LIMIT, _while_one_waits, NO_PLACE, "no place for misses", fields={"retry-after": "1"}),
     Row(Reason.SERVICE_LIMIT, _until_refused, FEW_IN_ALL, "too many in all"),
     Row(Reason.MISS_LIMIT, _sends(_of("m1.example"), _of("m2.example")), FEW_MISSES),
+    Row(Reason.DOMAIN_LIMIT, _sends(_of("nxdomain.full.example"), _of("new.full.example")), FEW_FAILURES),
     Row(Reason.BUDGET_SPENT, _sends(_of("b1.example"), _of("b2.example")), LITTLE_BUDGET),
     Row(Reason.UPSTREAM_TIMEOUT, _sends(_of("silent.example")), IMPATIENT),
     Row(Reason.UPSTREAM_UNREACHABLE, _sends(_of("away.example")), DEAF),

@@ -31,6 +31,14 @@ UNLIMITED: Sections = {
         "total_requests_per_second": 1_000_000,
         "total_requests_burst": 1_000_000,
     },
+    # Unbound serves a top-level domain that does not exist.
+    "names": {
+        "answer_undelegated": False,
+        "domain_misses_per_second": 100_000,
+        "domain_misses_burst": 1_000_000,
+        "domain_failures_per_second": 100_000,
+        "domain_failures_burst": 1_000_000,
+    },
 }
 
 

@@ -29,7 +29,15 @@ import dns.rrset
 import uvloop
 
 from dohproxy.app import SECRET_BYTES, Core, build_core, clock, http2_limits
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig, default_config
+from dohproxy.config import (
+    Config,
+    ConnectionsConfig,
+    LimitsConfig,
+    ListenAddress,
+    NamesConfig,
+    UpstreamConfig,
+    default_config,
+)
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
@@ -74,6 +82,14 @@ AMPLE = LimitsConfig(
     total_requests_burst=10_000_000,
 )
 """No test is refused for the number of tests before it."""
+ANY_NAME = NamesConfig(
+    answer_undelegated=False,
+    domain_misses_per_second=100_000,
+    domain_misses_burst=1_000_000,
+    domain_failures_per_second=100_000,
+    domain_failures_burst=1_000_000,
+)
+"""Nor for the names in them; the made-up Internet has top-level domains that no list knows."""
 
 Value = TypeVar("Value")
 Rule = Callable[[dns.message.Message, dns.rrset.RRset], None]
@@ -91,6 +107,8 @@ def resolve_over_stream(wire: bytes) -> Sequence[bytes]:
         return []
     reply = dns.message.make_response(query, recursion_available=True)
     _answer(reply, label, asked)
+    if label == "options":
+        _say_options(reply, query)
     return [reply.to_wire(max_size=65_535)]
 
 
@@ -145,11 +163,11 @@ def _say_authentic(reply: dns.message.Message, asked: dns.rrset.RRset) -> None:
     _say_records(reply, asked)
 
 
-def _say_options(reply: dns.message.Message, asked: dns.rrset.RRset) -> None:
-    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, 16 * b"c")
+def _say_options(reply: dns.message.Message, query: dns.message.Message) -> None:
+    clients = [option.to_wire() or b"" for option in query.options if option.otype == dns.edns.OptionType.COOKIE]
+    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"".join(clients)[:8] + 16 * b"s")
     keepalive = dns.edns.GenericOption(dns.edns.OptionType.make(11), b"\x00\x64")
-    reply.use_edns(0, options=[cookie, keepalive])
-    _say_records(reply, asked)
+    reply.use_edns(0, options=[cookie, keepalive, dns.edns.ECSOption("198.51.100.0", 24, 24)])
 
 
 def _say_explained(rcode: dns.rcode.Rcode, code: dns.edns.EDECode) -> Rule:
@@ -171,7 +189,6 @@ _RULES: dict[str, Rule] = {
     "chain": _say_chain,
     "large": _say_much,
     "authentic": _say_authentic,
-    "options": _say_options,
 }
 """What the first label of a name makes of a question about it; "silent" has no reply at all."""
 
@@ -249,11 +266,12 @@ class Setup:
         default_factory=lambda: replace(
             default_config((UpstreamConfig("none", UpstreamAddress("udp", LOOPBACK, 9)),)),
             limits=AMPLE,
+            names=ANY_NAME,
             connections=ConnectionsConfig(max_requests=1_000_000),
         )
     )
     """Without the upstreams, which are the made-up ones."""
-    upstream_keys: dict[str, object] = field(default_factory=dict)
+    upstream_keys: dict[str, object] = field(default_factory=lambda: {"validates": True})
     """Keys of the upstream's section that differ from an ample budget."""
     deaf: bool = False
     """Nobody is at the upstream's port."""

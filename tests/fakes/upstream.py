@@ -21,6 +21,8 @@ from dohproxy.wire.query import Query, parse_query
 
 LOOPBACK = "127.0.0.1"
 WRONG_ID_OFFSET = 0x1234
+SERVER_COOKIE = b"\x01\0\0\0 a server's "
+"""The size and first byte of RFC 9018's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,31 @@ def make_reply(
     return message.to_wire(max_size=65_535)
 
 
+def cookie_of(wire: bytes) -> bytes:
+    """The COOKIE option of a query, or nothing."""
+    options = dns.message.from_wire(wire).options
+    return b"".join(option.to_wire() or b"" for option in options if option.otype == dns.edns.OptionType.COOKIE)
+
+
+def with_cookie(reply: bytes, cookie: bytes) -> bytes:
+    """The reply with this COOKIE option and no other."""
+    message = dns.message.from_wire(reply)
+    rcode = message.rcode()
+    message.use_edns(0, options=[dns.edns.GenericOption(dns.edns.OptionType.COOKIE, cookie)])
+    message.set_rcode(rcode)
+    return message.to_wire()
+
+
+def _lower_case(query: bytes) -> bytes:
+    """The reply of a resolver that writes every name in lower case."""
+    end = query.index(b"\x00", 12)
+    return make_reply(query[:12] + query[12:end].lower() + query[end:])
+
+
+def _return_cookie(query: bytes, *, rcode: int = 0) -> bytes:
+    return with_cookie(make_reply(query, rcode=rcode), cookie_of(query)[:8] + SERVER_COOKIE)
+
+
 def _wrong_id(query: bytes) -> bytes:
     reply = make_reply(query)
     return (int.from_bytes(reply[:2]) ^ WRONG_ID_OFFSET).to_bytes(2) + reply[2:]
@@ -72,6 +99,10 @@ SERVFAIL = Act(lambda query: [make_reply(query, rcode=dns.rcode.SERVFAIL)])
 REFUSED = Act(lambda query: [make_reply(query, rcode=dns.rcode.REFUSED)])
 BAD_VERSION = Act(lambda query: [make_reply(query, rcode=dns.rcode.BADVERS)])
 TRUNCATED = Act(lambda query: [make_reply(query, flags=dns.flags.TC, records=0)])
+COOKIE = Act(lambda query: [_return_cookie(query)])
+BAD_COOKIE = Act(lambda query: [_return_cookie(query, rcode=dns.rcode.BADCOOKIE)])
+WRONG_COOKIE = Act(lambda query: [with_cookie(make_reply(query), b"guessed!" + SERVER_COOKIE)])
+LOWER_CASE = Act(lambda query: [_lower_case(query)])
 WRONG_ID = Act(lambda query: [_wrong_id(query)])
 WRONG_QUESTION = Act(lambda query: [_wrong_question(query)])
 ECHO = Act(lambda query: [query])

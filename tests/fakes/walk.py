@@ -6,15 +6,17 @@ import dns.edns
 import dns.message
 
 from dohproxy.cache import Cache
-from dohproxy.config import CacheConfig
+from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RequestRules
 from dohproxy.pipeline import Miss, Pipeline, learn_into
 from dohproxy.policy.admission import Admission
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
-from dohproxy.policy.limits import ClientLimit
+from dohproxy.policy.limits import MINIMUM_SLOTS, ClientLimit, buffer_bytes
+from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import Priorities
 from dohproxy.policy.seniority import Seniority
+from dohproxy.policy.suffixes import PublicSuffixes, parse_suffixes
 from dohproxy.verdict import Client, Door, Outcome, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.query import Query
@@ -27,6 +29,34 @@ MEMBER = Client(b"\xc0\x00\x03\x01", ((11, 12), (13, 14)), member=True)
 NEIGHBOUR = Client(b"\xc6\x33\x64\x01", ((501, 502), (503, 504)))
 DEADLINE_SECONDS = 5.0
 SLOTS = 1_024
+NO_DOMAIN_LIMITS = NamesConfig(
+    domain_misses_per_second=100_000,
+    domain_misses_burst=1_000_000,
+    domain_failures_per_second=100_000,
+    domain_failures_burst=1_000_000,
+)
+SUFFIXES = parse_suffixes(
+    """
+// ===BEGIN ICANN DOMAINS===
+com
+net
+org
+info
+uk
+co.uk
+arpa
+in-addr.arpa
+ip6.arpa
+*.ck
+!www.ck
+// ===END ICANN DOMAINS===
+// ===BEGIN PRIVATE DOMAINS===
+example-cdn.net
+// ===END PRIVATE DOMAINS===
+""",
+    last_changed=1_700_000_000.0,
+)
+"""A list of the size of a page; every name under another top-level domain does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +89,14 @@ def priorities(fair_share: int) -> Priorities:
     return Priorities(Seniority(memoryview(bytearray(SLOTS * SLOT_BYTES))), shares)
 
 
+def names(config: NamesConfig, suffixes: PublicSuffixes = SUFFIXES, *, may_deny: bool = False) -> Names:
+    """The rules about names."""
+    tables = [memoryview(bytearray(buffer_bytes(MINIMUM_SLOTS))) for _ in range(2)]
+    found = build_names(config, suffixes, *tables, secret=b"secret of tests!", negative_ttl_max=900)
+    found.use(suffixes, may_deny=may_deny)
+    return found
+
+
 def address_of(query: Query, *, ttl: int = 300) -> Answer:
     """What an honest upstream says to most questions."""
     return parse_answer(m.answer(m.record(ttl=ttl), asked=query.question), query)
@@ -89,18 +127,24 @@ class Walk:
     script: Script = address_of
     clock: FakeClock = field(default_factory=FakeClock)
     outcomes: list[Outcome] = field(default_factory=list)
+    about_names: NamesConfig = NO_DOMAIN_LIMITS
+    may_deny: bool = False
+    """Whether names under top-level domains that are not in SUFFIXES do not exist."""
     cache: Cache = field(init=False)
     admission: Admission = field(init=False)
+    names: Names = field(init=False)
     resolver: FakeResolver = field(init=False)
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
         self.cache = Cache(self.rules)
         self.admission = admission(self.limits)
-        self.resolver = FakeResolver(learn_into(self.cache, self.clock), self.script)
+        self.names = names(self.about_names, may_deny=self.may_deny)
+        self.resolver = FakeResolver(learn_into(self.cache, self.names.domains, self.clock), self.script)
         self.pipeline = Pipeline(
             RequestRules("/dns-query", 1_024),
             self.admission,
+            self.names,
             self.cache,
             self.resolver,
             self.outcomes.append,

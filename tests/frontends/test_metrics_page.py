@@ -17,7 +17,9 @@ from dohproxy.frontends.metrics_page import (
     admin_application,
     connection_metrics,
     metrics_application,
+    suffix_list_metrics,
 )
+from dohproxy.frontends.suffix_watch import Result, SuffixStatistics
 from dohproxy.observability.metrics import Metrics
 from dohproxy.policy.forwarded import Status
 from tests.frontends.client import RawClient
@@ -55,6 +57,20 @@ def test_every_way_to_an_address_is_there_from_the_start() -> None:
     assert samples == {
         ("dohproxy_client_address_total", (status.value,)): 5.0 * (status is Status.HEADER) for status in Status
     }
+
+
+def test_the_age_of_the_list_stands_beside_its_bound() -> None:
+    statistics = SuffixStatistics(100.0, 200.0, 10_397, 1_448, True, dict.fromkeys(Result, 2), False)
+    expected: dict[tuple[str, tuple[str, ...]], float] = {
+        ("dohproxy_suffix_list_age_seconds", ()): 100,
+        ("dohproxy_suffix_list_max_age_seconds", ()): 200,
+        ("dohproxy_suffix_list_rules", ()): 10_397,
+        ("dohproxy_suffix_list_top_level_domains", ()): 1_448,
+        ("dohproxy_suffix_list_denies", ()): 1,
+        **{("dohproxy_suffix_list_reloads_total", (result.value,)): 2 for result in Result},
+        ("dohproxy_suffix_list_last_reload_success", ()): 0,
+    }
+    assert _samples(list(suffix_list_metrics(statistics))) == expected
 
 
 async def test_the_page_is_where_prometheus_looks_and_nowhere_else() -> None:

@@ -6,12 +6,20 @@ from prometheus_client.core import Metric
 from dohproxy.app import build_admission
 from dohproxy.cache import Cache, CacheStatistics
 from dohproxy.config import CacheConfig, LimitsConfig, UpstreamAddress, UpstreamConfig
-from dohproxy.observability.sources import admission_metrics, cache_metrics, resolver_metrics
+from dohproxy.observability.sources import (
+    admission_metrics,
+    cache_metrics,
+    domain_metrics,
+    probe_metrics,
+    resolver_metrics,
+)
+from dohproxy.policy.domains import DomainBound, DomainStatistics
 from dohproxy.policy.identity import Identities
+from dohproxy.policy.probes import Probe
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
-from dohproxy.upstream.turnstile import TurnStatistics
+from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
+from dohproxy.upstream.turns import TurnStatistics
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
 TURNS = TurnStatistics(waiting=2, places=15, served=30, evicted=4, refused=5, given_up=6)
@@ -27,7 +35,8 @@ def _samples(metrics: list[Metric]) -> Samples:
 
 def _upstream(name: str, breaker: BreakerState = BreakerState.CLOSED) -> UpstreamStatistics:
     sends = {result: number for number, result in enumerate(Result)}
-    return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 0.5, 6, 1, 2, breaker, None, 8, 0.012, 7)
+    defences = DefenceStatistics(5, 4, checks_case=True, checks_cookies=False)
+    return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 0.5, 6, 1, 2, breaker, None, 8, 0.012, 7, defences)
 
 
 @pytest.fixture
@@ -74,6 +83,17 @@ def test_sends_are_told_by_how_they_ended(resolver: Samples) -> None:
     assert told == {(name, result.value): number for name in ("ns0", "ns1") for number, result in enumerate(Result)}
 
 
+def test_what_replies_over_udp_must_show_stands_beside_what_did_not(resolver: Samples) -> None:
+    for metric, figure in {
+        "dohproxy_upstream_ignored_packets_total": 7,
+        "dohproxy_upstream_wrong_case_total": 5,
+        "dohproxy_upstream_wrong_cookie_total": 4,
+        "dohproxy_upstream_checks_case": 1,
+        "dohproxy_upstream_checks_cookies": 0,
+    }.items():
+        assert resolver[metric, ("ns0",)] == figure
+
+
 def test_an_upstream_whose_breaker_is_open_is_down(resolver: Samples) -> None:
     assert (resolver["dohproxy_upstream_up", ("ns0",)], resolver["dohproxy_upstream_up", ("ns1",)]) == (1, 0)
 
@@ -115,3 +135,21 @@ def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:
     kinds = {labels: value for (name, labels), value in samples.items() if name == "dohproxy_miss_priorities_total"}
     assert kinds == {("member",): 0, ("settled",): 0, ("newcomer",): 12, ("over_fair_share",): 2}
     assert 0 <= samples["dohproxy_seniority_table_fill", ()] <= 1
+
+
+def test_the_limit_on_domains_tells_what_it_did_and_how_full_its_tables_are() -> None:
+    refused = {bound: number for number, bound in enumerate(DomainBound)}
+    expected: Samples = {
+        ("dohproxy_domain_admitted_total", ()): 7,
+        **{("dohproxy_domain_limited_total", (bound.value,)): number for bound, number in refused.items()},
+        ("dohproxy_domain_fetches_total", ()): 6,
+        ("dohproxy_domain_failures_total", ()): 2,
+        ("dohproxy_domain_table_fill", ("misses",)): 0.5,
+        ("dohproxy_domain_table_fill", ("failures",)): 0.25,
+    }
+    assert _samples(list(domain_metrics(DomainStatistics(7, refused, 6, 2, 0.5, 0.25)))) == expected
+
+
+def test_probes_are_told_by_kind() -> None:
+    samples = _samples(list(probe_metrics(dict.fromkeys(Probe, 3))))
+    assert samples == {("dohproxy_probes_total", (probe.value,)): 3 for probe in Probe}

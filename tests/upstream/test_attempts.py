@@ -29,6 +29,7 @@ SERVFAIL = replace(GOOD, kind=Kind.FAILURE, rcode=2)
 REFUSED = replace(GOOD, kind=Kind.FAILURE, rcode=5)
 BAD_VERSION = replace(GOOD, kind=Kind.FAILURE, rcode=16)
 REFERRAL = replace(GOOD, kind=Kind.REFERRAL)
+BAD_COOKIE = replace(GOOD, kind=Kind.FAILURE, rcode=23)
 CUT = replace(GOOD, truncated=True)
 
 Step = tuple[int, str]
@@ -154,6 +155,41 @@ def _play(
             UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
             id="an rcode about our own OPT is nobody's answer",
         ),
+        pytest.param(
+            2,
+            [BAD_COOKIE, GOOD],
+            [(0, DATAGRAM), (0, DATAGRAM)],
+            GOOD,
+            id="a bad cookie is followed by the one that came with it",
+        ),
+        pytest.param(
+            2,
+            [BAD_COOKIE, BAD_COOKIE, GOOD],
+            [(0, DATAGRAM), (0, DATAGRAM), (0, STREAM)],
+            GOOD,
+            id="a second one leads to a stream, where there are no cookies",
+        ),
+        pytest.param(
+            1,
+            [BAD_COOKIE, BAD_COOKIE, BAD_COOKIE],
+            [(0, DATAGRAM), (0, DATAGRAM), (0, STREAM)],
+            UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
+            id="and nothing to a loop",
+        ),
+        pytest.param(
+            2,
+            [Result.UNPROVEN, GOOD],
+            [(0, DATAGRAM), (0, STREAM)],
+            GOOD,
+            id="what could be forged is asked again over a stream",
+        ),
+        pytest.param(
+            1,
+            [Result.TIMEOUT, Result.TIMEOUT, Result.UNPROVEN],
+            [(0, DATAGRAM)] * 3,
+            UpstreamFailure(Reason.UPSTREAM_TIMEOUT),
+            id="what could be forged is no answer",
+        ),
     ],
 )
 def test_dialogues(
@@ -191,6 +227,11 @@ class TestBudget:
 
     def test_the_stream_after_a_cut_answer_costs_as_much_as_any_send(self) -> None:
         steps, end = _play(_attempts(_selection(1, burst=1)), [CUT])
+        assert steps == [(0, DATAGRAM)]
+        assert end == UpstreamFailure(Reason.BUDGET_SPENT)
+
+    def test_the_send_after_a_bad_cookie_costs_as_much_as_any_send(self) -> None:
+        steps, end = _play(_attempts(_selection(1, burst=1)), [BAD_COOKIE])
         assert steps == [(0, DATAGRAM)]
         assert end == UpstreamFailure(Reason.BUDGET_SPENT)
 

@@ -106,7 +106,10 @@ class TestLearning:
 
     @pytest.mark.parametrize(
         "result",
-        [Result.ANSWERED, Result.FAILED, Result.TRUNCATED, Result.UNUSABLE, Result.LOST, Result.UNSENT],
+        [
+            *(Result.ANSWERED, Result.FAILED, Result.TRUNCATED, Result.UNUSABLE, Result.LOST, Result.UNSENT),
+            *(Result.BAD_COOKIE, Result.UNPROVEN),
+        ],
         ids=str,
     )
     def test_these_never_open_the_breaker(self, result: Result) -> None:
@@ -123,6 +126,8 @@ class TestLearning:
             pytest.param(Result.FAILED, 0.0, id="a servfail measures the zone, not the upstream"),
             pytest.param(Result.TIMEOUT, WORST_SCORE_SECONDS, id="a silence is bad"),
             pytest.param(Result.UNREACHABLE, WORST_SCORE_SECONDS, id="a refusal is bad"),
+            pytest.param(Result.BAD_COOKIE, 0.5, id="a bad cookie measures too"),
+            pytest.param(Result.UNPROVEN, 0.0, id="who spoke is not known where it could be forged"),
             pytest.param(Result.LOST, 0.0, id="a closed connection says nothing"),
         ],
     )

@@ -8,8 +8,8 @@ from dohproxy.config.schema import ResolverConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.turns import MOST_TURNS
-from dohproxy.upstream.turnstile import TurnStatistics
+from dohproxy.upstream.statistics import DefenceStatistics
+from dohproxy.upstream.turns import MOST_TURNS, TurnStatistics
 from dohproxy.verdict import Purpose
 from tests.fakes import upstream as fakes
 from tests.fakes.upstream import FakeUpstream, make_query
@@ -38,6 +38,7 @@ async def test_every_figure_follows_what_happened() -> None:
     assert upstream.score_seconds > 0
     assert upstream.ignored_packets == 1
     assert (statistics.fetches, statistics.most_fetches, statistics.waiters) == (0, 5 + MOST_TURNS, 0)
+    assert upstream.defences == DefenceStatistics(0, 0, checks_case=False, checks_cookies=False)
     assert (statistics.refused_waiters, statistics.refused_fetches) == (0, 0)
     assert (upstream.budget_share, upstream.halvings, upstream.probes, upstream.finding) == (1.0, 0, 0, None)
     assert statistics.turns == TurnStatistics(waiting=0, places=1, served=0, evicted=0, refused=0, given_up=0)

@@ -4,7 +4,8 @@ import struct
 
 import pytest
 
-from dohproxy.wire.answer import Answer, Kind, is_reply_to, parse_answer
+from dohproxy.wire.answer import TRUNCATED, Answer, Kind, is_reply_to, parse_answer, parse_reply, repeats_case
+from dohproxy.wire.edns import UpstreamEdns
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.query import parse_query
 from tests.wire import messages as m
@@ -100,6 +101,42 @@ def test_the_opt_is_cut_out_and_its_error_codes_are_kept_without_their_text() ->
     assert [answer.records[offset : offset + 4] for offset in answer.ttl_offsets] == [b"\0\0\0\1", b"\0\0\0\2"]
 
 
+@pytest.mark.parametrize(
+    ("additional", "edns"),
+    [
+        ((), None),
+        ((m.opt(),), UpstreamEdns(1232, None, None)),
+        ((m.opt(m.option(m.COOKIE, b"c" * 24)),), UpstreamEdns(1232, b"c" * 24, None)),
+        ((m.opt(m.option(m.COOKIE, b"one") + m.option(m.COOKIE, b"two")),), UpstreamEdns(1232, b"one", None)),
+        ((m.opt(m.option(m.COOKIE)),), UpstreamEdns(1232, b"", None)),
+        ((m.opt(m.option(m.PADDING, bytes(40)) + m.subnet(scope=24)),), UpstreamEdns(1232, None, 40)),
+        ((m.record(), m.opt(m.option(m.PADDING)), m.record()), UpstreamEdns(1232, None, 0)),
+    ],
+    ids=[
+        "no OPT",
+        "its size",
+        "its cookie",
+        "the first of its cookies",
+        "an empty cookie is not none",
+        "its padding, and not its ECS",
+        "wherever the OPT stands",
+    ],
+)
+def test_what_an_opt_says_to_us_alone_stands_beside_the_answer(
+    additional: tuple[bytes, ...], edns: UpstreamEdns | None
+) -> None:
+    wire = m.answer(m.record(), additional=additional)
+    reply = parse_reply(wire, parse_query(m.query()))
+    assert reply.edns == edns
+    assert reply.answer == parsed(wire)
+
+
+def test_no_option_of_an_upstream_leaves_a_trace_in_the_answer() -> None:
+    options = m.option(m.COOKIE, b"c" * 24) + m.subnet(scope=24) + m.option(m.PADDING, bytes(40))
+    with_options, without = m.answer(m.record(), additional=(m.opt(options),)), m.answer(m.record())
+    assert parsed(with_options) == parsed(without)
+
+
 def test_additional_records_behind_the_opt_go_with_it() -> None:
     answer = parsed(m.answer(m.record(), additional=(m.record(), m.opt(), m.record(rdata=b"gone"))))
     assert answer.counts == (1, 0, 1)
@@ -119,12 +156,70 @@ def test_a_truncated_answer_is_recognised_wherever_it_was_cut(cut: int) -> None:
     assert answer.records == b""
 
 
+def test_the_opt_of_a_truncated_answer_is_read_where_it_came_through() -> None:
+    opt = m.opt(m.option(m.COOKIE, b"c" * 24))
+    query = parse_query(m.query())
+    whole = parse_reply(m.answer(additional=(opt,), flags=m.QR | m.TC), query)
+    assert whole.answer is TRUNCATED
+    assert whole.edns == UpstreamEdns(1232, b"c" * 24, None)
+    cut = parse_reply(m.answer(m.record(), additional=(opt,), flags=m.QR | m.TC)[:-1], query)
+    assert (cut.answer, cut.edns) == (TRUNCATED, None)
+
+
 def test_of_two_soas_the_smaller_ttl_holds() -> None:
     assert parsed(m.answer(authority=(m.soa(minimum=60), m.soa(minimum=600)))).ttl == 60
 
 
 def test_an_answer_may_write_the_question_in_another_case() -> None:
     assert parsed(m.answer(m.record(), asked=m.question(m.name("WWW.EXAMPLE.NET")))).kind is Kind.POSITIVE
+
+
+VARIED = m.question(m.name("wWw.eXample.NET"))
+
+
+@pytest.mark.parametrize(
+    ("record", "kept"),
+    [
+        (m.record(owner=m.name("wWw.eXample.NET")), m.record(owner=m.name("www.example.net"))),
+        (m.record(owner=m.name("eXample.NET")), m.record(owner=m.name("example.net"))),
+        (m.record(), m.record()),
+        (m.record(owner=m.name("WWW.Example.Net")), m.record(owner=m.name("WWW.Example.Net"))),
+        (m.record(owner=m.name("other.Example")), m.record(owner=m.name("other.Example"))),
+        (m.record(m.TXT, m.name("wWw.eXample.NET")), m.record(m.TXT, m.name("wWw.eXample.NET"))),
+        (m.record(owner=b"\x03wWw" + m.pointer(16)), m.record(owner=b"\x03wWw" + m.pointer(16))),
+    ],
+    ids=[
+        "an owner spelled out as we spelled it",
+        "the end of it, as its zone",
+        "a pointer to the question",
+        "a case that is the upstream's own",
+        "another name",
+        "rdata that happens to look the same",
+        "half a name and a pointer",
+    ],
+)
+def test_the_case_that_we_drew_is_taken_off_owners_and_nothing_else(record: bytes, kept: bytes) -> None:
+    answer = parsed(m.answer(record, m.record(ttl=7), asked=VARIED))
+    assert answer.records == kept + m.record(ttl=7)
+    assert [answer.records[offset : offset + 4] for offset in answer.ttl_offsets] == [b"\0\0\1\x2c", b"\0\0\0\7"]
+
+
+def test_a_case_beside_the_opt_is_taken_off_too() -> None:
+    spelled = m.record(owner=m.name("wWw.eXample.NET"))
+    answer = parsed(m.answer(spelled, additional=(spelled, m.opt(), spelled), asked=VARIED))
+    assert answer.records == m.record(owner=m.name("www.example.net")) * 2
+
+
+def test_a_name_beyond_ascii_keeps_its_case_as_its_bytes_may_be_half_a_pointer() -> None:
+    name = b"\x03Aa\xc0" + m.ROOT
+    query = parse_query(m.query(m.question(name)))
+    assert parse_answer(m.answer(m.record(owner=name), asked=m.question(name)), query).records == m.record(owner=name)
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(VARIED, True), (m.question(), False)], ids=["ours", "another"])
+def test_it_is_seen_whether_a_reply_repeats_our_case(asked: bytes, *, expected: bool) -> None:
+    assert is_reply_to(m.answer(m.record(), asked=asked), 0x1234, VARIED)
+    assert repeats_case(m.answer(m.record(), asked=asked), VARIED) is expected
 
 
 def test_an_answer_for_type_97_does_not_answer_type_65_though_their_bytes_differ_by_case() -> None:

@@ -3,10 +3,23 @@
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dohproxy.wire.malformed import Fault, Malformed
-from dohproxy.wire.name import COMPRESSION_BUDGET, STEPS_OF_A_POINTER, NameWalker, from_text, labels, question_name_end
+from dohproxy.wire.name import (
+    COMPRESSION_BUDGET,
+    STEPS_OF_A_POINTER,
+    NameWalker,
+    from_text,
+    label_offsets,
+    labels,
+    letters_in,
+    question_name_end,
+    vary_case,
+)
 from tests.wire import messages as m
+from tests.wire.strategies import deterministic, qnames
 
 HEADER = bytes(12)
 
@@ -164,6 +177,56 @@ def test_a_constant_name_becomes_lower_case_labels(text: str, wire: bytes, parts
     assert labels(wire) == parts
 
 
+@pytest.mark.parametrize(
+    ("wire", "offsets"),
+    [
+        (m.ROOT, []),
+        (m.name("a.bc.def"), [0, 2, 5]),
+        (b"\x03a\x01b\x00", [0]),
+        (b"\x01a" * 127 + m.ROOT, [*range(0, 254, 2)]),
+    ],
+    ids=["the root", "three labels", "a length inside a label", "the most labels"],
+)
+def test_labels_begin_where_the_lengths_say(wire: bytes, offsets: list[int]) -> None:
+    assert label_offsets(wire) == offsets
+
+
 def test_pointers_reach_as_far_as_fourteen_bits() -> None:
     wire = HEADER + bytes(0x3FFF - 12) + b"\x01a\x00" + struct.pack("!H", 0xFFFF)
     assert NameWalker(wire).skip(0x4002) == 0x4004
+
+
+@pytest.mark.parametrize(
+    ("qname", "noise", "expected"),
+    [
+        (m.name("www"), b"\xff" * 5, m.name("WWW")),
+        (m.name("www"), b"\xdf" * 5, m.name("www")),
+        (m.name("abc"), b"\x00\x20\x00\x20\x20", m.name("AbC")),
+        (m.name("a-1_z"), b"\x20" * 7, m.name("A-1_Z")),
+        (b"\x02`{\x00", b"\xff" * 4, b"\x02`{\x00"),
+        (b"\x02\xe4a\x00", b"\xff" * 4, b"\x02\xe4A\x00"),
+        (b"\x3f" + b"a" * 63 + b"\x00", b"\xff" * 65, b"\x3f" + b"A" * 63 + b"\x00"),
+        (m.ROOT, b"\xff", m.ROOT),
+    ],
+    ids=[
+        "every letter that is drawn",
+        "no letter that is not",
+        "letter by letter",
+        "nothing but letters",
+        "nothing beside the alphabet",
+        "no byte beyond ASCII",
+        "no length byte, not even the longest",
+        "nothing of the root",
+    ],
+)
+def test_the_case_of_letters_follows_the_noise(qname: bytes, noise: bytes, expected: bytes) -> None:
+    assert vary_case(qname, noise) == expected
+
+
+@deterministic
+@given(qnames(), st.binary(min_size=255, max_size=255))
+def test_a_name_in_another_case_is_the_same_name(qname: bytes, noise: bytes) -> None:
+    lower = qname.lower()
+    varied = vary_case(lower, noise[: len(lower)])
+    assert varied.lower() == lower
+    assert letters_in(lower) == sum(byte in b"abcdefghijklmnopqrstuvwxyz" for byte in lower)

@@ -102,6 +102,18 @@ def test_a_cached_answer_is_not_authoritative() -> None:
     assert not content_of(answer).authoritative
 
 
+@pytest.mark.parametrize(
+    ("additional", "options"),
+    [((), b""), ((m.opt(),), b""), ((m.opt(m.subnet()),), m.subnet())],
+    ids=["a client without EDNS", "one without ECS", "one with ECS, which gets back its own"],
+)
+def test_no_client_gets_the_subnet_of_an_upstream(additional: tuple[bytes, ...], options: bytes) -> None:
+    wire = m.answer(m.record(), additional=(m.opt(m.subnet(1, 16, 16, b"\xcb\x00")),))
+    reply = write_reply(asked(*additional), content_of(parse_answer(wire, asked())))
+    opt = m.opt(options) if additional else b""
+    assert reply[12 + len(ASKED) :] == m.record() + opt
+
+
 def test_badvers_is_said_in_an_opt_of_version_zero() -> None:
     reply = write_reply(asked(m.opt(version=1)), Content(16))
     assert reply[12 + len(ASKED) :] == m.opt(rcode=16)

@@ -54,6 +54,19 @@ def test_the_question_goes_upstream_in_lower_case_with_its_type_and_class_as_the
     assert upstream_question(query) == m.name("www.example.net") + b"\x00A\x00\x01"
 
 
+def test_the_question_goes_out_in_the_case_that_was_drawn_and_a_cookie_of_our_own_with_it() -> None:
+    query = parse_query(m.query(m.question(), m.opt(m.option(m.COOKIE, SECRET))))
+    drawn = m.question(m.name("wWw.eXample.NET"))
+    wire = write_upstream_query(query, 0x4242, padded=False, question=drawn, cookie=b"our own!")
+    expected = m.opt(m.option(m.COOKIE, b"our own!"))
+    assert wire == m.query(drawn, expected, flags=m.RD | m.AD, identifier=0x4242)
+
+
+def test_a_cookie_counts_for_the_padding() -> None:
+    wire = write_upstream_query(parse_query(m.query()), 1, padded=True, cookie=b"c" * 24)
+    assert len(wire) == 128
+
+
 @pytest.mark.parametrize(
     ("labels", "size"),
     [(0, 128), (48, 128), (49, 256), (112, 256), (113, 384), (127, 384)],

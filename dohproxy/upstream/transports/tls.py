@@ -3,6 +3,8 @@
 import ssl
 from pathlib import Path
 
+from cryptography import x509
+
 from dohproxy.config.addresses import UpstreamAddress
 
 
@@ -25,3 +27,24 @@ def make_context(ca_file: Path | None = None) -> ssl.SSLContext:
 def name_to_verify(address: UpstreamAddress) -> str:
     """Return what the upstream's certificate must bear: the configured name, else the IP address."""
     return address.host if address.verify_name is None else address.verify_name
+
+
+def read_certificate(der: bytes) -> tuple[tuple[str, ...], float | None]:
+    """Return the names and addresses in a certificate, and when it expires in Unix seconds.
+
+    Nothing and None where it cannot be read: what a stranger shows may be anything.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        return _names_in(certificate), certificate.not_valid_after_utc.timestamp()
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return (), None
+
+
+def _names_in(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = found.get_values_for_type(x509.IPAddress)
+    return (*found.get_values_for_type(x509.DNSName), *map(str, addresses))

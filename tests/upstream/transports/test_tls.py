@@ -7,15 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.transports.stream import StreamTransport
-from dohproxy.upstream.transports.tls import make_context
+from dohproxy.upstream.transports.tls import make_context, read_certificate
 from dohproxy.wire.answer import Answer
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.fakes import upstream as fakes
 from tests.fakes.standing import connections
 from tests.fakes.upstream import FakeUpstream, make_query
+from tests.frontends.issuer import DAY, NOW, ROOT, issue
 
 NAME = "ns0.example.net"
 QUERY = make_query()
@@ -135,3 +138,31 @@ def test_a_private_authority_is_trusted_besides_the_system_s(authority: Certific
 def test_a_missing_authority_file_is_an_error_at_start(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         make_context(tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize(
+    ("names", "read"),
+    [
+        ((NAME, "192.0.2.53", "2001:db8::53"), (NAME, "192.0.2.53", "2001:db8::53")),
+        (("*.example.net",), ("*.example.net",)),
+        ((), ()),
+    ],
+    ids=["names and addresses", "a wildcard", "none"],
+)
+def test_names_and_end_of_a_certificate_are_read(names: tuple[str, ...], read: tuple[str, ...]) -> None:
+    issued = issue(ROOT, names, subject="anybody", days=(-1, 9))
+    assert read_certificate(issued.certificate.public_bytes(Encoding.DER)) == (read, NOW + 9 * DAY)
+
+
+@pytest.mark.parametrize("der", [b"", b"\x30\x03\x02\x01\x01", bytes(1000)], ids=["nothing", "no certificate", "zeros"])
+def test_what_is_no_certificate_says_nothing(der: bytes) -> None:
+    assert read_certificate(der) == ((), None)
+
+
+def test_a_certificate_with_names_that_cannot_be_read_says_nothing() -> None:
+    der = issue(ROOT, (NAME,)).certificate.public_bytes(Encoding.DER)
+    name = NAME.encode()
+    # Not ASCII, which a DNS name must be.
+    broken = der.replace(b"\x82" + bytes([len(name)]) + name, b"\x82" + bytes([len(name)]) + b"\xff" * len(name))
+    x509.load_der_x509_certificate(broken)
+    assert read_certificate(broken) == ((), None)

@@ -6,6 +6,8 @@ import socket
 import time
 from itertools import pairwise
 
+import dns.edns
+import dns.message
 import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
@@ -44,6 +46,7 @@ async def test_an_answer_comes_back() -> None:
         pytest.param(fakes.GARBAGE, id="no dns at all"),
         pytest.param(Act(lambda _: [b"\x00"]), id="a single byte"),
         pytest.param(fakes.UNREADABLE, id="a reply that cannot be read"),
+        pytest.param(fakes.WRONG_COOKIE, id="another's cookie"),
     ],
 )
 async def test_what_matches_nothing_is_counted_and_waited_past(noise: Act) -> None:
@@ -87,6 +90,11 @@ async def test_an_unreadable_reply_is_no_silence() -> None:
     assert outcome is Result.UNUSABLE
 
 
+async def test_a_reply_that_could_be_forged_is_no_silence_either() -> None:
+    outcome, _ = await _exchange(FakeUpstream(udp=[fakes.WRONG_COOKIE]), SOON)
+    assert outcome is Result.UNPROVEN
+
+
 async def test_silence_ends_with_the_attempt() -> None:
     outcome, _ = await _exchange(FakeUpstream(udp=[fakes.SILENCE]), SOON)
     assert outcome is Result.TIMEOUT
@@ -114,17 +122,40 @@ async def test_a_packet_from_another_address_never_arrives() -> None:
     assert transport.ignored_packets == 0
 
 
-async def test_every_query_has_a_port_and_an_id_of_its_own() -> None:
+async def test_every_query_has_a_port_an_id_and_a_case_of_its_own() -> None:
     fake = FakeUpstream()
     async with fake.running():
         transport = UdpTransport(fake.config().url)
         for _ in range(30):
             await transport.exchange(QUERY, until=time.monotonic() + LONG)
+    assert len({wire[12:29] for wire in fake.asked_over_udp}) > 25
+    assert {wire[12:29].lower() for wire in fake.asked_over_udp} == {QUERY.qname}
     # Drawn, so two may be equal; a counter would give steps that are all alike.
     for numbers in (fake.udp_ports, [int.from_bytes(wire[:2]) for wire in fake.asked_over_udp]):
         assert len(set(numbers)) > 25
         steps = {later - earlier for earlier, later in pairwise(numbers)}
         assert len(steps) > 20
+
+
+async def test_the_cookie_is_ours_for_one_upstream_and_one_run() -> None:
+    fake = FakeUpstream(udp=[fakes.ANSWER, fakes.ANSWER, fakes.COOKIE, fakes.ANSWER])
+    async with fake.running():
+        for transport in (UdpTransport(fake.config().url), UdpTransport(fake.config().url)):
+            for _ in range(2):
+                await transport.exchange(QUERY, until=time.monotonic() + LONG)
+    first, again, other, other_with_servers = map(fakes.cookie_of, fake.asked_over_udp)
+    assert (len(first), first) == (8, again)
+    assert other != first
+    assert other_with_servers == other + fakes.SERVER_COOKIE
+
+
+async def test_an_edns_size_that_no_path_has_to_cut_is_announced_and_no_client_subnet() -> None:
+    fake = FakeUpstream()
+    async with fake.running():
+        await UdpTransport(fake.config().url).exchange(QUERY, until=time.monotonic() + LONG)
+    sent = dns.message.from_wire(fake.asked_over_udp[0])
+    assert (sent.edns, sent.payload) == (0, 1232)
+    assert {option.otype for option in sent.options} == {dns.edns.OptionType.COOKIE}
 
 
 async def test_an_answer_as_large_as_a_datagram_can_be_is_read() -> None:

@@ -1,0 +1,83 @@
+"""Files of our own on the disk: read with care, and replaced whole or not at all. Everything here blocks."""
+
+import contextlib
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, Final
+
+MODE: Final = 0o600
+"""For this user alone: what is written here holds names that somebody asked for."""
+
+
+class ForeignFile(Exception):
+    """Others than this user could have written the file; the message is a predicate, for the operator."""
+
+
+def read_own_file(path: Path, most_bytes: int) -> bytes:
+    """Return a file's content, or its first `most_bytes` bytes.
+
+    Raises ForeignFile, and OSError if there is none, it may not be read, or it is no regular file.
+    """
+    # Without O_NONBLOCK, opening a named pipe waits for somebody to write into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _require_own(os.fstat(descriptor))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def _require_own(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file")
+    if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ForeignFile("can be written by other users, so it may say anything")
+
+
+class Replacement:
+    """A new content for a file: written beside it, and put in its place once it is whole and on the disk.
+
+    So the file is never half written, whenever the power goes or the disk is full. Every method may raise OSError, but
+    for `discard`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._beside = path.with_name(f"{path.name}.partial")
+        """One name, not a new one each time: what a killed process leaves behind is replaced by the next."""
+        self._file: BinaryIO | None = None
+
+    def open(self) -> None:
+        """Begin; must be called before `write`."""
+        self._beside.unlink(missing_ok=True)
+        # O_EXCL: whoever may make links in this directory must not choose what we write into.
+        descriptor = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
+        self._file = os.fdopen(descriptor, "wb")
+
+    def write(self, chunk: bytes) -> None:
+        """Append to the new content."""
+        self._opened().write(chunk)
+
+    def commit(self) -> None:
+        """Put the new content in the old one's place."""
+        file = self._opened()
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        self._beside.replace(self._path)
+
+    def discard(self) -> None:
+        """Leave nothing of the new content behind; harmless after `commit`."""
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                self._file.close()
+        with contextlib.suppress(OSError):
+            self._beside.unlink()
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError("open() comes first")
+        return self._file

@@ -1,0 +1,188 @@
+"""How much may be asked about one domain: what holds against floods of random names below it ("water torture").
+
+Such a flood comes from as many clients as its author has, each of them modest, and no cache helps. It shows in two
+ways. One domain takes more queries than a single one ever needs; and nearly all of them are for nothing, because the
+names do not exist or their servers no longer answer. So each registered domain has two buckets: one for everything
+that was asked, and a far smaller one for what came to nothing. A popular domain with many real names feels only the
+first. Over either, what the cache has of the domain goes on, fresh or stale, and only what is new waits; other domains
+notice nothing.
+
+A fetch is charged when it ends: once, however many clients waited for it, and also if they have all hung up. So a
+flood gets ahead by no more queries than may be in flight.
+
+What one domain is:
+
+- By the public suffix list, so that customers of one company are not limited for each other. As `<random>.github.io`
+  would be a new domain each time, failures count against `github.io` too, which may have eight times as many.
+- In the reverse zones, what a network operator is usually given: an IPv4 /16, an IPv6 /32.
+- All names under top-level domains that do not exist are one domain. Only those who validate come here with such
+  names: see `undelegated`.
+
+Random names directly below a registry's suffix, such as .com, are met by none of this: to refuse what is new there
+would be to refuse all that is new. The clients' miss limits hold, and the upstream's budget.
+
+A single client must not be able to keep a domain closed for everybody, be it from malice or by a broken program. Once
+half of what may fail is used up, each client has a share of its own, which all its misses count against.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dohproxy.policy.gcra import GcraTable, Hashes
+from dohproxy.policy.suffixes import PublicSuffixes
+from dohproxy.verdict import Client
+from dohproxy.wire.name import from_text, label_offsets
+
+REGISTRANT_COST: Final = 1 / 8
+"""What a failure under a private suffix costs the domain of whoever runs it."""
+CLIENT_FACTOR: Final = 4.0
+"""How much dearer a miss is to the share of one client: it has a quarter of the domain's burst and rate. Half of the
+burst, unshared, and one client's quarter do not make a whole."""
+
+_REVERSE_UNITS: Final = {from_text("in-addr.arpa"): 4, from_text("ip6.arpa"): 10}
+"""The labels of one unit, its zone's included: two bytes of an IPv4 address, eight nibbles of an IPv6 address."""
+_ARPA: Final = from_text("arpa")
+_NO_DOMAIN: Final = b""
+"""Stands for all names under no top-level domain; no name on the wire is empty."""
+
+
+class DomainBound(StrEnum):
+    """What a refused name was over; metric label."""
+
+    MISSES = "misses"
+    FAILURES = "failures"
+    CLIENT_SHARE = "client_share"
+
+
+@dataclass(frozen=True, slots=True)
+class DomainStatistics:
+    """The limit at one instant; counts since the start."""
+
+    admitted: int
+    refused: dict[DomainBound, int]
+    fetches: int
+    """Charged, failures included."""
+    failures: int
+    misses_fill: float
+    """Share of the table's slots in use, 0.0 to 1.0, estimated."""
+    failures_fill: float
+
+
+class DomainLimit:
+    """Two tables of fixed size, indexed by a keyed hash of the domain: nobody can tell who shares a slot with whom."""
+
+    def __init__(
+        self,
+        misses: GcraTable,
+        failures: GcraTable,
+        suffixes: PublicSuffixes,
+        *,
+        failures_burst: float,
+        secret: bytes,
+        exempt: Iterable[str] = (),
+    ) -> None:
+        """`failures_burst`: that of the table `failures`. `secret`: 16 to 64 random bytes, new at each start, the same
+        in all workers. `exempt`: host names whose domains have no limit."""
+        self._misses = misses
+        self._failures = failures
+        self._half_of_failures = failures_burst / 2
+        self._secret = secret
+        self._exempt_names = tuple(from_text(name) for name in exempt)
+        self._refused = dict.fromkeys(DomainBound, 0)
+        self._admitted = self._fetches = self._failed = 0
+        self.use(suffixes)
+
+    def use(self, suffixes: PublicSuffixes) -> None:
+        """Tell domains apart by another list."""
+        self._suffixes = suffixes
+        self._exempt = frozenset(domains_of(name, suffixes)[0] for name in self._exempt_names)
+
+    def admit(self, qname: bytes, client: Client, now: float) -> bool:
+        """Tell whether a lower-case wire name that the cache cannot answer may be asked for.
+
+        Nothing is charged but the client's own share, where it has one.
+        """
+        bound = self._bound(domains_of(qname, self._suffixes), client, now)
+        if bound is not None:
+            self._refused[bound] += 1
+            return False
+        self._admitted += 1
+        return True
+
+    def charge(self, qname: bytes, now: float, *, failed: bool) -> None:
+        """Count a fetch for this name that has ended; `failed` if it came to nothing."""
+        domains = domains_of(qname, self._suffixes)
+        self._fetches += 1
+        self._misses.charge(self._hashes(domains[0]), now)
+        if failed:
+            self._failed += 1
+            for hashes, cost in self._costs(domains):
+                self._failures.charge(hashes, now, cost)
+
+    def statistics(self, now: float) -> DomainStatistics:
+        """Return a frozen snapshot."""
+        return DomainStatistics(
+            admitted=self._admitted,
+            refused=dict(self._refused),
+            fetches=self._fetches,
+            failures=self._failed,
+            misses_fill=self._misses.fill(now),
+            failures_fill=self._failures.fill(now),
+        )
+
+    def _bound(self, domains: tuple[bytes, bytes], client: Client, now: float) -> DomainBound | None:
+        if domains[0] in self._exempt:
+            return None
+        if self._misses.wait(self._hashes(domains[0]), now):
+            return DomainBound.MISSES
+        for hashes, cost in self._costs(domains):
+            if self._failures.wait(hashes, now, cost):
+                return DomainBound.FAILURES
+            if self._failures.wait(hashes, now, self._half_of_failures) and not self._has_share(
+                hashes, client, now, cost * CLIENT_FACTOR
+            ):
+                return DomainBound.CLIENT_SHARE
+        return None
+
+    def _has_share(self, hashes: Hashes, client: Client, now: float, cost: float) -> bool:
+        """Charge what one client takes of a domain that fails a lot, unless it has had its share."""
+        if client.exempt:
+            return True
+        # Two keyed hashes that nobody knows: together they are as good as a third one.
+        theirs = client.hashes[0]
+        both = hashes[0] ^ theirs[0], hashes[1] ^ theirs[1]
+        if self._failures.wait(both, now, cost):
+            return False
+        self._failures.charge(both, now, cost)
+        return True
+
+    def _costs(self, domains: tuple[bytes, bytes]) -> Iterator[tuple[Hashes, float]]:
+        """Yield the buckets of failures that stand for a name, and what one costs there."""
+        domain, registrant = domains
+        yield self._hashes(domain), 1.0
+        if registrant != domain:
+            yield self._hashes(registrant), REGISTRANT_COST
+
+    def _hashes(self, domain: bytes) -> Hashes:
+        digest = hashlib.blake2b(domain, digest_size=16, key=self._secret).digest()
+        return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+
+
+def domains_of(qname: bytes, suffixes: PublicSuffixes) -> tuple[bytes, bytes]:
+    """Return the lower-case wire name that stands for all that is limited together with `qname`, and the domain of
+    whoever runs the private suffix above it, which is the same where there is no such suffix."""
+    if not suffixes.is_delegated(qname):
+        return _NO_DOMAIN, _NO_DOMAIN
+    unit = _reverse_unit(qname) if qname.endswith(_ARPA) else None
+    if unit is not None:
+        return unit, unit
+    return suffixes.registered_domain(qname), suffixes.registrant_domain(qname)
+
+
+def _reverse_unit(qname: bytes) -> bytes | None:
+    offsets = label_offsets(qname)
+    labels = _REVERSE_UNITS.get(qname[offsets[-2] :]) if len(offsets) > 1 else None
+    return qname[offsets[-min(labels, len(offsets))] :] if labels is not None else None

@@ -1,0 +1,48 @@
+"""What the walk decides by a question's name, beside the names that are special for everybody."""
+
+from dataclasses import dataclass
+
+from dohproxy.config import NamesConfig
+from dohproxy.policy.domains import DomainLimit
+from dohproxy.policy.gcra import GcraTable
+from dohproxy.policy.probes import Probes
+from dohproxy.policy.suffixes import PublicSuffixes
+from dohproxy.policy.undelegated import Undelegated
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The rules about names, in the order in which the walk asks them."""
+
+    probes: Probes
+    undelegated: Undelegated
+    domains: DomainLimit
+
+    def use(self, suffixes: PublicSuffixes, *, may_deny: bool) -> None:
+        """Take another list of public suffixes; `may_deny` if names under no top-level domain of it do not exist."""
+        self.undelegated.use(suffixes, may_deny=may_deny)
+        self.domains.use(suffixes)
+
+
+def build_names(
+    config: NamesConfig,
+    suffixes: PublicSuffixes,
+    misses: memoryview,
+    failures: memoryview,
+    *,
+    secret: bytes,
+    negative_ttl_max: int,
+) -> Names:
+    """Build the rules over two zero-filled buffers (`policy.limits.buffer_bytes`); nothing is denied before `use`.
+
+    `negative_ttl_max`: seconds, as of the cache. `secret`: 16 to 64 random bytes, new at each start.
+    """
+    domains = DomainLimit(
+        GcraTable(misses, per_second=config.domain_misses_per_second, burst=config.domain_misses_burst),
+        GcraTable(failures, per_second=config.domain_failures_per_second, burst=config.domain_failures_burst),
+        suffixes,
+        failures_burst=config.domain_failures_burst,
+        secret=secret,
+        exempt=config.exempt_domains,
+    )
+    return Names(Probes(), Undelegated(suffixes, negative_ttl_max=negative_ttl_max), domains)

@@ -1,0 +1,104 @@
+"""Against forged replies over UDP: what a packet must show to be taken for the reply to a query.
+
+Address and port are the socket's matter. Here it is the ID and the question (RFC 5452), and where the upstream is known
+for it the case of the name and our cookie. What lacks any of it is ignored and the wait goes on: to fall back on
+anything at the first bad packet would hand the forger a switch (TuDoor).
+"""
+
+from collections.abc import Callable
+
+from dohproxy.upstream.casing import Casing
+from dohproxy.upstream.cookies import Cookies
+from dohproxy.upstream.habit import HabitState
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.statistics import DefenceStatistics
+from dohproxy.wire.answer import Answer, UpstreamReply, is_reply_to, parse_reply, repeats_case
+from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.query import Query
+from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
+
+
+class Defences:
+    """What one upstream's replies have to show. `draw` returns so many random bytes."""
+
+    def __init__(self, draw: Callable[[int], bytes]) -> None:
+        self.casing = Casing()
+        self.cookies = Cookies(draw)
+        self.ignored_packets = 0
+        """Datagrams from the upstream's address that were no reply to our query, or could not be read."""
+        self.wrong_case = 0
+        self.wrong_cookie = 0
+        self._draw = draw
+
+    def begin(self, query: Query, own_address: str, now: float) -> "Wait":
+        """Return the wait for the reply to `query`, sent from `own_address`."""
+        question = upstream_question(query)
+        spelled = self.casing.spell(question, self._draw(len(question)), now)
+        return Wait(self, query, int.from_bytes(self._draw(2)), spelled, self.cookies.option(own_address, now))
+
+    def statistics(self, now: float) -> DefenceStatistics:
+        """Return a snapshot at `now`."""
+        return DefenceStatistics(
+            wrong_case=self.wrong_case,
+            wrong_cookie=self.wrong_cookie,
+            checks_case=self.casing.habit.state(now) is HabitState.ESTABLISHED,
+            checks_cookies=self.cookies.habit.state(now) is HabitState.ESTABLISHED,
+        )
+
+
+class Wait:
+    """One query as it is sent, and the packets that come while its reply is waited for."""
+
+    def __init__(self, defences: Defences, query: Query, identifier: int, question: bytes, cookie: bytes) -> None:
+        self.wire = write_upstream_query(query, identifier, padded=False, question=question, cookie=cookie)
+        """What to send."""
+        self._defences = defences
+        self._query = query
+        self._identifier = identifier
+        self._question = question
+        self._cookie = cookie
+        self._had_unreadable_reply = False
+        self._had_wrong_case = False
+        self._had_wrong_cookie = False
+
+    def take(self, packet: bytes, now: float) -> Answer | None:
+        """Return the answer if `packet` is the reply; None: it is counted, and the wait goes on."""
+        answer = self._take(packet, now)
+        self._defences.ignored_packets += answer is None
+        return answer
+
+    def result(self, now: float) -> Result:
+        """Say, once, what it means that the time is over."""
+        if self._had_wrong_case:
+            self._defences.casing.habit.missed(self._query.qname, now)
+        if self._had_wrong_cookie:
+            self._defences.cookies.habit.missed(self._query.qname, now)
+        if self._had_wrong_case or self._had_wrong_cookie:
+            return Result.UNPROVEN
+        return Result.UNUSABLE if self._had_unreadable_reply else Result.TIMEOUT
+
+    def _take(self, packet: bytes, now: float) -> Answer | None:
+        if not is_reply_to(packet, self._identifier, self._question):
+            return None
+        has_our_case = repeats_case(packet, self._question)
+        if not self._defences.casing.may_be_reply(now, has_our_case=has_our_case):
+            self._had_wrong_case = True
+            self._defences.wrong_case += 1
+            return None
+        try:
+            reply = parse_reply(packet, self._query)
+        except Malformed:
+            self._had_unreadable_reply = True
+            return None
+        return self._take_reply(reply, now, has_our_case=has_our_case)
+
+    def _take_reply(self, reply: UpstreamReply, now: float, *, has_our_case: bool) -> Answer | None:
+        defences = self._defences
+        cookie = None if reply.edns is None else reply.edns.cookie
+        if not defences.cookies.may_be_reply(self._cookie, cookie, now):
+            self._had_wrong_cookie = True
+            defences.wrong_cookie += 1
+            return None
+        defences.casing.learn(self._question, now, has_our_case=has_our_case)
+        defences.cookies.learn(self._cookie, cookie, reply.answer.rcode, now)
+        return reply.answer

@@ -1,0 +1,90 @@
+"""What an upstream does each time without having to, and whether replies that lack it can be refused.
+
+Repeating a name in our case and returning our cookie are such habits: who cannot see our queries cannot imitate them.
+They are found out by trying, as nothing announces them, and upstreams change: a server behind the address is replaced,
+or asks one server for some names and another for others (c-ares issues 1081 and 1271). So a habit is given up as soon
+as too many questions find no other replies than those without it; for a while, not for ever.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+PROOFS_TO_ESTABLISH: Final = 3
+"""Replies in a row that show the habit. One could be chance: a name that an upstream happens to have in our case."""
+SUSPICION_OF_A_MISS: Final = 16
+SUSPICION_TO_GIVE_UP: Final = 64
+"""A wait that brought replies, but none with the habit, adds 16; a reply with it takes one away. So four such waits in
+a row end it, and one in 17 can go on for ever. A forger who wants that has to guess port and ID (2^30 packets on
+average) within one wait, four times for four names, while the upstream itself misses those waits and answers fewer than
+16 other questions in between; what is won is no more than what nobody would have had to guess before."""
+PAUSE_SECONDS: Final = 3600.0
+"""Until a habit that was given up is looked for again: what it costs to be wrong is one slow question an hour."""
+
+
+class HabitState(StrEnum):
+    """What is known; a word for status pages."""
+
+    UNKNOWN = "unknown"
+    """Tried, but not relied on: a reply without it is as good as one with it."""
+    ESTABLISHED = "established"
+    """A reply without it is ignored."""
+    GIVEN_UP = "given_up"
+    """Not tried for now."""
+
+
+class Habit:
+    """One habit of one upstream."""
+
+    def __init__(self) -> None:
+        self._proofs = 0
+        self._suspicion = 0
+        self._last_missed = b""
+        self._given_up_until: float | None = None
+
+    def state(self, now: float) -> HabitState:
+        """Return the state at `now`."""
+        if self._given_up_until is not None:
+            if now < self._given_up_until:
+                return HabitState.GIVEN_UP
+            self._given_up_until = None
+        return HabitState.ESTABLISHED if self._proofs >= PROOFS_TO_ESTABLISH else HabitState.UNKNOWN
+
+    @property
+    def was_ever_shown(self) -> bool:
+        """Whether there is any proof that was not refuted since."""
+        return self._proofs > 0
+
+    def shown(self, now: float) -> None:
+        """Note a reply that shows the habit."""
+        if self.state(now) is HabitState.GIVEN_UP:
+            return  # To a query sent before it was.
+        self._proofs = min(self._proofs + 1, PROOFS_TO_ESTABLISH)
+        self._suspicion = max(self._suspicion - 1, 0)
+
+    def lacked(self, now: float) -> None:
+        """Note a reply that was taken although it does not show the habit."""
+        if self.state(now) is HabitState.UNKNOWN:
+            self._proofs = 0
+
+    def missed(self, qname: bytes, now: float) -> None:
+        """Note a wait for the answer about `qname` that ended with nothing but replies which had to be ignored.
+
+        The same name again says nothing new: it may be that name's peculiarity.
+        """
+        match self.state(now):
+            case HabitState.UNKNOWN:
+                self.give_up(now)
+            case HabitState.ESTABLISHED if qname != self._last_missed:
+                self._last_missed = qname
+                self._suspicion += SUSPICION_OF_A_MISS
+                if self._suspicion >= SUSPICION_TO_GIVE_UP:
+                    self.give_up(now)
+            case HabitState.ESTABLISHED | HabitState.GIVEN_UP:
+                pass
+
+    def give_up(self, now: float, *, seconds: float = PAUSE_SECONDS) -> None:
+        """Do without for so long, then begin anew."""
+        self._given_up_until = now + seconds
+        self._proofs = 0
+        self._suspicion = 0
+        self._last_missed = b""

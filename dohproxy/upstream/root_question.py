@@ -1,0 +1,21 @@
+"""The question that is nobody's: who serves the root? Every resolver has the answer at hand, whatever else is slow."""
+
+from typing import Final
+
+from dohproxy.upstream.attempts import judge
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.signals import Ending
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.query import Query, parse_query
+
+PROBE: Final[Query] = parse_query(bytes.fromhex("000001000001000000000001000002000100002904d0000000000000"))
+""". NS, recursion desired, an OPT without options."""
+PROBE_SECONDS: Final = 1.5
+"""For its answer: the same as the default for one attempt; a resolver that takes longer for this is not well."""
+
+
+def probe_ending(outcome: Answer | Result, *, over_stream: bool, sent_at: float, now: float) -> Ending:
+    """Return what a probe has brought, in the words of `Standing`."""
+    result = judge(outcome, over_stream=over_stream)
+    answer = outcome if isinstance(outcome, Answer) else None
+    return Ending(result, PROBE.qname, over_stream, sent_at, now, answer)

@@ -1,0 +1,121 @@
+"""The proxy ends, however it ends, and the next one knows what it knew: the upstream need not even be there."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dns.message
+
+from dohproxy.cache.snapshot import read_snapshot
+from tests.e2e import zones
+from tests.e2e.answers import A, Said, ede_codes, says, smallest_ttl
+from tests.e2e.authoritative import ADDRESS, MisbehavingServer
+from tests.e2e.certificates import CertificateAuthority
+from tests.e2e.http1 import Http1Client
+from tests.e2e.processes import wait_until
+from tests.e2e.proxy import Proxy, ProxySettings, Sections, running_proxy
+
+NAMES = [f"restart{number}.{zones.ORIGIN}" for number in range(20)]
+OFTEN_SECONDS = 1
+
+
+@contextmanager
+def an_upstream() -> Iterator[MisbehavingServer]:
+    """Serve until the block ends, and refuse every packet afterwards."""
+    upstream = MisbehavingServer()
+    upstream.start()
+    try:
+        yield upstream
+    finally:
+        upstream.stop()
+
+
+def settings(upstream: MisbehavingServer, authority: CertificateAuthority, path: Path, every: float) -> ProxySettings:
+    sections: Sections = {
+        "cache": {"snapshot_file": str(path), "snapshot_seconds": every},
+        "resolver": {"deadline_seconds": 2, "attempt_seconds": 0.5},
+    }
+    return ProxySettings((f"udp://127.0.0.1:{upstream.port}",), authority, sections=sections)
+
+
+def ask(client: Http1Client, name: str) -> dns.message.Message:
+    return client.get(dns.message.make_query(name, A, use_edns=0).to_wire()).message()
+
+
+def assert_knows(proxy: Proxy, names: list[str]) -> None:
+    """Every name is answered as fresh, as long after its first answer as it is."""
+    with proxy.client() as client:
+        for name in names:
+            answer = ask(client, name)
+            assert says(answer) == Said("NOERROR", (f"{name}. A {ADDRESS}",))
+            assert ede_codes(answer) == []
+            assert 0 < smallest_ttl(answer) < zones.TTL_SECONDS
+    assert proxy.metric("dohproxy_requests_total", {"outcome": "cached"}) == len(names)
+
+
+def learn(proxy: Proxy, names: list[str]) -> None:
+    with proxy.client() as client:
+        assert [len(ask(client, name).answer) for name in names] == [1] * len(names)
+
+
+def test_after_sigterm_the_next_proxy_answers_without_an_upstream(
+    authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    path = tmp_path / "cache.snapshot"
+    with an_upstream() as upstream:
+        wanted = settings(upstream, authority, path, 300)
+        with running_proxy(tmp_path, wanted) as proxy:
+            learn(proxy, NAMES)
+            assert not path.exists()
+            assert proxy.child.terminate() == 0, proxy.child.log_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    with running_proxy(tmp_path, wanted) as proxy:
+        assert_knows(proxy, NAMES)
+        assert proxy.metric("dohproxy_cache_snapshot_restored") == len(NAMES)
+        with proxy.client() as client:
+            assert says(ask(client, f"unknown.{zones.ORIGIN}")) == Said("SERVFAIL")
+        assert proxy.child.terminate() == 0
+        assert zones.ORIGIN not in proxy.child.log_text()
+    with running_proxy(tmp_path, wanted) as proxy:
+        assert_knows(proxy, NAMES)
+
+
+def test_after_kill_the_last_snapshot_counts(authority: CertificateAuthority, tmp_path: Path) -> None:
+    path = tmp_path / "cache.snapshot"
+    with an_upstream() as upstream:
+        wanted = settings(upstream, authority, path, OFTEN_SECONDS)
+        with running_proxy(tmp_path, wanted) as proxy:
+            learn(proxy, NAMES)
+            wait_until(
+                lambda: proxy.metric("dohproxy_cache_snapshot_entries") == len(NAMES), 10, "a snapshot of all names"
+            )
+            learn(proxy, [f"later.{zones.ORIGIN}"])
+            proxy.child.signal(signal.SIGKILL)
+            proxy.child.wait(5)
+    assert len(list(read_snapshot(path.read_bytes()))) >= len(NAMES)
+    with running_proxy(tmp_path, wanted) as proxy:
+        assert_knows(proxy, NAMES)
+
+
+def test_a_damaged_snapshot_is_set_aside_and_the_service_serves(
+    authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    path = tmp_path / "cache.snapshot"
+    with an_upstream() as upstream:
+        wanted = settings(upstream, authority, path, 300)
+        with running_proxy(tmp_path, wanted) as proxy:
+            learn(proxy, NAMES)
+            proxy.child.terminate()
+        damaged = path.read_bytes()[:-100]
+        path.write_bytes(damaged)
+        with running_proxy(tmp_path, wanted) as proxy:
+            learn(proxy, NAMES)
+            proxy.child.terminate()
+            log = proxy.child.log_text()
+    assert "the cache snapshot is set aside, the cache begins empty" in log
+    assert "is damaged or cut short" in log
+    assert "Traceback" not in log
+    assert path.with_name("cache.snapshot.damaged").read_bytes() == damaged
+    with running_proxy(tmp_path, wanted) as proxy:
+        assert_knows(proxy, NAMES)

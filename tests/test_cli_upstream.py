@@ -1,0 +1,119 @@
+"""`dohproxy upstream test`: whom it asks, what it prints, how it exits."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click.testing
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from dohproxy.cli import main
+
+ROOT_SERVER = dns.rrset.from_text(".", 3600, "IN", "NS", "a.root-servers.net.")
+
+
+def _run(*arguments: str) -> click.testing.Result:
+    return click.testing.CliRunner().invoke(main, ["upstream", "test", *arguments], catch_exceptions=False)
+
+
+def _write(directory: Path, **ports: int) -> str:
+    file = directory / "dohproxy.toml"
+    text = "[resolver]\ndeadline_seconds = 5\n"
+    text += "".join(f'[[upstream]]\nname = "{n}"\nurl = "udp://127.0.0.1:{port}"\n' for n, port in ports.items())
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+@contextmanager
+def _resolver(rcode: dns.rcode.Rcode = dns.rcode.NOERROR) -> Iterator[tuple[int, list[dns.message.Message]]]:
+    """A resolver of the root that is asked over UDP: its port, and what it was asked."""
+    asked: list[dns.message.Message] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            while (packet := sock.recvfrom(4096))[0]:
+                asked.append(dns.message.from_wire(packet[0]))
+                reply = dns.message.make_response(asked[-1], recursion_available=True)
+                reply.set_rcode(rcode)
+                reply.answer += [ROOT_SERVER] if rcode == dns.rcode.NOERROR else []
+                sock.sendto(reply.to_wire(), packet[1])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield sock.getsockname()[1], asked
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+                last.sendto(b"", sock.getsockname())
+            thread.join()
+
+
+def test_an_upstream_that_answers_is_well(tmp_path: Path) -> None:
+    with _resolver() as (port, asked):
+        run = _run("--config", _write(tmp_path, ns0=port))
+    assert run.exit_code == 0
+    lines = run.stdout.splitlines()
+    assert lines[0] == f"ns0  udp://127.0.0.1:{port}"
+    assert "  answer    NOERROR, 1 record(s)" in lines
+    assert lines[-1] == "1 upstream(s), all well"
+    assert [message.question[0].to_text() for message in asked] == [". IN NS"]
+
+
+def test_one_that_refuses_makes_it_1_and_the_others_are_told_too(tmp_path: Path) -> None:
+    with _resolver() as (good, _), _resolver(dns.rcode.REFUSED) as (bad, _):
+        run = _run("--config", _write(tmp_path, first=bad, second=good))
+    assert run.exit_code == 1
+    assert "  WARNING   refuses to answer (REFUSED, 0 record(s)): this address is not among its clients" in run.stdout
+    assert "NOERROR, 1 record(s)" in run.stdout
+    assert run.stdout.endswith("\n2 upstream(s), 1 with warnings\n")
+    assert run.stderr == ""
+
+
+def test_only_those_are_asked_that_are_named(tmp_path: Path) -> None:
+    with _resolver() as (port, asked), _resolver() as (other, asked_of_other):
+        run = _run("--config", _write(tmp_path, ns0=port, ns1=other), "ns1", "ns1")
+    assert run.exit_code == 0
+    assert (len(asked), len(asked_of_other)) == (0, 1)
+
+
+def test_another_name_can_be_asked_for(tmp_path: Path) -> None:
+    with _resolver() as (port, asked):
+        run = _run("--config", _write(tmp_path, ns0=port), "--name", "Example.NET.")
+    assert asked[0].question[0].name.to_text() == "ExAmPlE.NeT."
+    assert "  case      preserved" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["ns7"], "No upstream is called ns7; there are: ns0, ns1."),
+        (["--name", "a b"], "--name a b is not a host name"),
+        (["--name", ""], "is not a host name"),
+        (["--nmae", "x"], "No such option"),
+    ],
+    ids=["an upstream that is not there", "no name", "nothing", "another option"],
+)
+def test_what_cannot_be_meant_is_2_and_asks_nobody(tmp_path: Path, arguments: list[str], told: str) -> None:
+    run = _run("--config", _write(tmp_path, ns0=9, ns1=10), *arguments)
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert told in run.stderr
+
+
+def test_a_bad_configuration_is_told_as_by_every_verb(tmp_path: Path) -> None:
+    file = tmp_path / "dohproxy.toml"
+    file.write_text('[[upstream]]\nname = "ns0"\nurl = "http://192.0.2.53"\n', encoding="utf-8")
+    run = _run("--config", str(file))
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert "upstream" in run.stderr
+    assert _run("--config", str(tmp_path / "absent.toml")).exit_code == 1
+
+
+def test_a_configuration_is_needed() -> None:
+    assert _run().exit_code == 2
+    assert click.testing.CliRunner().invoke(main, ["upstream"]).exit_code == 2

@@ -1,0 +1,217 @@
+"""The walk by names: top-level domains that do not exist, domains that cost too much, and nobody else's harm."""
+
+import dns.message
+import dns.rcode
+import pytest
+
+from dohproxy.config import NamesConfig
+from dohproxy.pipeline import Miss
+from dohproxy.policy.domains import DomainBound
+from dohproxy.upstream.results import UpstreamFailure
+from dohproxy.verdict import Client, Reason
+from dohproxy.wire.answer import Answer, parse_answer
+from dohproxy.wire.numbers import ExtendedError, Rcode
+from dohproxy.wire.query import Query
+from tests.fakes.resolver import Script
+from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, Walk, address_of, ask_for, errors_in, post
+from tests.wire import messages as m
+
+RANDOM = "abcdefghijklmnop.test.dnscrypt"
+FEW = NamesConfig(
+    domain_misses_per_second=1, domain_misses_burst=6, domain_failures_per_second=1, domain_failures_burst=2
+)
+
+
+def no_such_name(query: Query) -> Answer:
+    """NXDOMAIN with an SOA."""
+    wire = m.answer(authority=(m.soa(),), asked=query.question, flags=m.QR | m.RD | m.RA | Rcode.NXDOMAIN)
+    return parse_answer(wire, query)
+
+
+def no_such_type(query: Query) -> Answer:
+    return parse_answer(m.answer(authority=(m.soa(),), asked=query.question), query)
+
+
+def failing(rcode: Rcode) -> Script:
+    def fail(query: Query) -> UpstreamFailure:
+        wire = m.answer(asked=query.question, flags=m.QR | m.RD | m.RA | rcode)
+        return UpstreamFailure(Reason.UPSTREAM_REFUSED, parse_answer(wire, query))
+
+    return fail
+
+
+def stranger(number: int) -> Client:
+    return Client(number.to_bytes(4), ((number * 0x9E3779B97F4A7C15, number * 0xC2B2AE3D27D4EB4F),))
+
+
+async def flood(walk: Walk, attempts: int, domain: str = "example.net") -> int:
+    """Ask for random names, each by another client; return how many the upstreams were asked for."""
+    before = len(walk.resolver.asked)
+    for number in range(attempts):
+        await walk.ask(ask_for(f"r{number}.{domain}"), stranger(number + 1))
+    return len(walk.resolver.asked) - before
+
+
+# ---------------------------------------------------------------- top-level domains that do not exist
+
+
+@pytest.mark.parametrize("name", [RANDOM, "qkwbvzrdsz", "printer.lan"])
+async def test_a_name_that_cannot_exist_costs_nothing(name: str) -> None:
+    walk = Walk(Limits(misses=1, places=0), may_deny=True)
+    for _ in range(3):
+        response = await walk.send(post(ask_for(name, m.NS)))
+        reply = dns.message.from_wire(response.body)
+        assert (reply.rcode(), walk.reason) == (dns.rcode.NXDOMAIN, Reason.UNDELEGATED)
+        assert dict(response.fields)["cache-control"] == "max-age=900"
+        assert [rrset.ttl for rrset in reply.authority] == [900]
+    assert walk.resolver.asked == []
+
+
+async def test_the_id_and_the_question_come_back_as_sent() -> None:
+    wire = b"\xca\xfe" + ask_for(RANDOM.upper(), m.NS)[2:]
+    response = await Walk(may_deny=True).send(post(wire))
+    assert response.body[:2] == b"\xca\xfe"
+    assert response.body[12:].startswith(m.question(m.name(RANDOM.upper()), m.NS))
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [ask_for(RANDOM, dnssec_ok=True), ask_for(RANDOM, flags=m.RD | m.CD), ask_for("www.example.net"), ask_for(".")],
+    ids=["DO", "CD", "a top-level domain that exists", "the root"],
+)
+async def test_whoever_validates_and_whatever_may_exist_goes_the_ordinary_way(wire: bytes) -> None:
+    walk = Walk(may_deny=True)
+    await walk.ask(wire)
+    assert (walk.reason, len(walk.resolver.asked)) == (Reason.FORWARDED, 1)
+
+
+async def test_special_names_are_answered_first_and_any_too() -> None:
+    walk = Walk(may_deny=True)
+    for name, qtype, reason in (
+        ("a.onion", m.A, Reason.LOCAL),
+        ("localhost", m.A, Reason.LOCAL),
+        (RANDOM, m.ANY, Reason.MINIMAL_ANY),
+    ):
+        await walk.ask(ask_for(name, qtype))
+        assert walk.reason is reason
+
+
+async def test_nothing_is_denied_by_a_list_that_is_not_good_for_it() -> None:
+    walk = Walk()
+    await walk.ask(ask_for(RANDOM))
+    assert walk.reason is Reason.FORWARDED
+
+
+# ---------------------------------------------------------------- domains
+
+
+async def test_a_flood_of_random_names_is_cut_off_and_told_by_dns() -> None:
+    walk = Walk(about_names=FEW, script=no_such_name)
+    assert await flood(walk, 20) == 2
+    reply = await walk.ask(ask_for("new.example.net"))
+    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.REFUSED, [ExtendedError.PROHIBITED])
+    assert walk.reason is Reason.DOMAIN_LIMIT
+
+
+async def test_a_domain_with_real_names_goes_on_longer() -> None:
+    assert await flood(Walk(about_names=FEW), 20) == 6
+
+
+async def test_names_outside_the_domain_and_cached_ones_inside_go_on() -> None:
+    walk = Walk(about_names=FEW)
+    await walk.ask(ask_for("known.example.net"))
+    walk.resolver.script = no_such_name
+    await flood(walk, 20)
+    walk.resolver.script = address_of
+    walk.outcomes.clear()
+    for name in ("known.example.net", "r0.example.net", "www.example.com"):
+        await walk.ask(ask_for(name))
+    assert [outcome.reason for outcome in walk.outcomes] == [Reason.CACHED, Reason.CACHED, Reason.FORWARDED]
+
+
+async def test_a_name_that_was_known_is_answered_stale() -> None:
+    walk = Walk(about_names=FEW)
+    await walk.ask(ask_for("known.example.net"))
+    walk.clock.pass_by(301)
+    walk.resolver.script = no_such_name
+    await flood(walk, 20)
+    asked = len(walk.resolver.asked)
+    reply = await walk.ask(ask_for("known.example.net"))
+    assert (walk.reason, errors_in(reply)) == (Reason.STALE, [ExtendedError.STALE_ANSWER])
+    assert len(walk.resolver.asked) == asked
+
+
+async def test_a_name_refused_for_its_domain_costs_the_client_no_miss() -> None:
+    walk = Walk(Limits(misses=1), about_names=FEW, script=no_such_name)
+    await flood(walk, 2)
+    for number in range(5):
+        await walk.ask(ask_for(f"refused{number}.example.net"))
+        assert walk.reason is Reason.DOMAIN_LIMIT
+    await walk.ask(ask_for("www.example.com"))
+    assert walk.reason is Reason.FORWARDED
+
+
+async def test_a_client_over_its_own_limit_uses_up_no_domain() -> None:
+    walk = Walk(Limits(misses=1), about_names=FEW)
+    for number in range(20):
+        await walk.ask(ask_for(f"r{number}.example.net"))
+    assert walk.reason is Reason.MISS_LIMIT
+    assert await flood(walk, 20) == 5
+
+
+async def test_many_who_wait_for_one_name_are_let_through_as_its_domain_pays_for_fetches_alone() -> None:
+    walk = Walk(about_names=FEW)
+    misses = [walk.begin(post(ask_for("new.example.net")), stranger(number)) for number in range(1, 30)]
+    assert all(isinstance(miss, Miss) for miss in misses)
+    assert walk.names.domains.statistics(walk.clock()).fetches == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "most"),
+    [
+        (no_such_name, 2),
+        (failing(Rcode.SERVFAIL), 2),
+        (lambda _: UpstreamFailure(Reason.UPSTREAM_TIMEOUT), 2),
+        (address_of, 6),
+        (no_such_type, 6),
+        (failing(Rcode.REFUSED), 6),
+        (lambda _: UpstreamFailure(Reason.UPSTREAM_UNREACHABLE), 6),
+        (lambda _: UpstreamFailure(Reason.BUDGET_SPENT), 20),
+    ],
+    ids=[
+        *("NXDOMAIN", "SERVFAIL", "silence", "an address", "NODATA", "REFUSED, which is about us"),
+        *("an upstream that is away, which is not the domain's doing", "a spent budget, which costs nobody anything"),
+    ],
+)
+async def test_what_a_domain_is_blamed_for(script: Script, most: int) -> None:
+    assert await flood(Walk(about_names=FEW, script=script), 20) == most
+
+
+async def test_the_first_client_to_hang_up_does_not_make_it_free() -> None:
+    walk = Walk(about_names=FEW, script=no_such_name)
+    for number in range(20):
+        miss = walk.begin(post(ask_for(f"r{number}.example.net")), stranger(number + 1))
+        if isinstance(miss, Miss):
+            # What the resolver does when a fetch ends that nobody waits for any more.
+            miss.place.give_back()
+            walk.resolver._tell(miss.query, no_such_name(miss.query))
+    assert walk.names.domains.statistics(walk.clock()).fetches == 2
+    assert walk.names.domains.statistics(walk.clock()).refused[DomainBound.FAILURES] == 18
+
+
+async def test_a_domain_is_open_again_after_the_flood() -> None:
+    walk = Walk(about_names=FEW, script=no_such_name)
+    await flood(walk, 20)
+    walk.clock.pass_by(1)
+    walk.resolver.script = address_of
+    await walk.ask(ask_for("www.example.net"), NEIGHBOUR)
+    assert walk.reason is Reason.FORWARDED
+
+
+async def test_random_names_under_no_top_level_domain_are_limited_for_those_who_validate() -> None:
+    walk = Walk(about_names=FEW, may_deny=True, script=no_such_name)
+    for number in range(20):
+        await walk.ask(ask_for(f"r{number}", dnssec_ok=True), stranger(number + 1))
+    assert (len(walk.resolver.asked), walk.reason) == (2, Reason.DOMAIN_LIMIT)
+    await walk.ask(ask_for("r21"), CLIENT)
+    assert walk.reason is Reason.UNDELEGATED
