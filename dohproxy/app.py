@@ -167,7 +167,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
         names,
         cache,
         resolver,
-        observe=metrics.observe,
+        tally=metrics.tally,
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
     )

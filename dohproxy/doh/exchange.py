@@ -1,6 +1,7 @@
 """One HTTP exchange as every door sees it: bytes in, bytes out, no DoH rule on either side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class HttpRequest:
     """Whether there was an X-Pad field (old dnscrypt-proxy); its value is nothing to us."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HttpResponse:
     """What goes back. A body is always a DNS message; errors have none."""
 
@@ -28,3 +29,5 @@ class HttpResponse:
     body: bytes = b""
     close: bool = False
     """The connection cannot go on: what follows on it is not to be trusted or not worth reading."""
+    rendered: Any = field(default=None, compare=False, repr=False)
+    """What a door has made of it, for when it is given again. Every response belongs to one door."""

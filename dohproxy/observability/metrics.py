@@ -1,8 +1,8 @@
 """What is counted, and how it is told to Prometheus.
 
-On the hot path a request is three additions to a Tally that is found once. Everything else, including every gauge, is read
-from its owner's `statistics()` when somebody scrapes. Labels come from closed sets alone: no name, no address and no
-path can ever become one (CVE-2026-40011: a query name that broke the exposition).
+On the hot path a request is three additions to a Tally that is found once. Everything else, including every gauge, is
+read from its owner's `statistics()` when somebody scrapes. Labels come from closed sets alone: no name, no address
+and no path can ever become one (CVE-2026-40011: a query name that broke the exposition).
 """
 
 from bisect import bisect_left
