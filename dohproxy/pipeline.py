@@ -7,10 +7,11 @@
                             ├─ parse ──────────────── 400, FORMERR, NOTIMP
                             ├─ refused questions ──── REFUSED, BADVERS
                             ├─ local answers ──────── the answer
-                            ├─ cache ──────────────── the answer
+                            ├─ cache ──────────────── the answer, or that a name above does not exist
+                            │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited
                             ├─ undelegated names ──── NXDOMAIN
                             ├─ remembered failure ─── stale, or SERVFAIL
-                            ├─ service's limit ────── stale, or 503
+                            ├─ service's limit ────── stale (and refresh), or 503
                             ├─ domain's limit ─────── stale, or REFUSED
                             ├─ client's miss limit ── stale, or REFUSED
                             ├─ places for misses ──── stale, or 503
@@ -39,7 +40,7 @@ from dohproxy.policy.refusals import refuse
 from dohproxy.policy.special_names import answer_locally
 from dohproxy.reading import REPEAT_SECONDS, Answered, Reading
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
-from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Reason, Reply, reason_of_fault
+from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
@@ -112,11 +113,9 @@ class Pipeline:
             return self._refuse(Reason.CLIENT_LIMIT, Arrival(reading, client, now), retry_after=wait)
         service_wait = self._admission.admit_to_service(now)
         answered = reading.answered
-        if answered is not None and now < answered.until:
-            entry = answered.entry
-            if entry is None or entry.is_kept:
-                answered.count(self._clock() - now)
-                return answered.response
+        if answered is not None and answered.holds(now):
+            answered.count(self._clock() - now)
+            return answered.response
         arrival = Arrival(reading, client, now, service_wait)
         query = reading.query or self._parse(reading)
         if query is None:
@@ -145,8 +144,12 @@ class Pipeline:
             )
         entry, freshness = self._cache.lookup(query.key, now, self._resolver.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
+            entry.hits += 1
+            if now >= entry.refresh_at and entry.is_popular:
+                self._refresh(query, entry, Purpose.PREFETCH, arrival, now)
             return self._give_fresh(entry, query, arrival, now)
         if entry is not None and freshness is Freshness.KEPT:
+            self._refresh(query, entry, Purpose.REVALIDATION, arrival, now)
             return self._give_stale(entry, query, arrival)
         # Behind the cache, which has none of these names, so that hits do not pay for the look at the last label.
         denial = self._names.undelegated.answer(query)
@@ -163,6 +166,7 @@ class Pipeline:
                 query, content, Reason.FAILURE_REMEMBERED, 0, arrival
             )
         if arrival.service_wait:
+            self._refresh(query, stale, Purpose.REVALIDATION, arrival, now)
             return self._stale_or(stale, query, arrival) or self._refuse(
                 Reason.SERVICE_LIMIT, arrival, retry_after=arrival.service_wait
             )
@@ -202,6 +206,21 @@ class Pipeline:
             return self._fail(query, arrival, Reason.UPSTREAM_TIMEOUT)
         return self._finish(query, _failure_content(found), found.reason, 0, arrival)
 
+    def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
+        """Have an answer that is given asked for again, with nobody waiting.
+
+        It costs the upstream what a miss costs, so it is its client's miss: not where the client or the domain is over
+        its limit or a failure forbids asking, and charged once it is under way.
+        """
+        if entry is None or now < entry.refresh_at or self._cache.recall_failure(query.key, now) is not None:
+            return
+        client = arrival.client
+        if self._admission.may_miss(client, now) and self._names.domains.admit(query.qname, client, now):
+            asked = self._resolver.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
+            if asked:
+                self._admission.admit_miss(client, now)
+            entry.put_off(now, asked=asked)
+
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
         return self._refuse(reason, Arrival(Reading(door, "other", Dialect.OTHER), client, now))
@@ -210,7 +229,7 @@ class Pipeline:
 
     def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> HttpResponse:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
-        entry, _ = self._cache.lookup(query.key, self._clock(), 0.0)
+        entry = self._cache.peek(query.key)
         if entry is None:
             ttl = min(answer.ttl or 0, self._cache.rules.maximum_ttl_seconds)
             return self._finish(query, content_of(answer, fresh_from_upstream=True), Reason.FORWARDED, ttl, arrival)

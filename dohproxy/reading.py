@@ -33,6 +33,15 @@ class Answered:
     entry: Entry | None
     """What it was made from; it holds only while the cache keeps that."""
 
+    def holds(self, now: float) -> bool:
+        """Tell whether it is what would be said anew; if so, it is given, and counts as a use of its entry."""
+        entry = self.entry
+        if now >= self.until or (entry is not None and not entry.is_kept):
+            return False
+        if entry is not None:
+            entry.hits += 1
+        return True
+
 
 @dataclass(slots=True, eq=False)
 class Reading:

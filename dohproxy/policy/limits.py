@@ -86,6 +86,15 @@ class ClientLimit:
         self._admitted += 1
         return 0.0
 
+    def wait(self, client: Client, now: float, cost: float = 1.0) -> float:
+        """Return what `admit` would, and neither charge nor count anything."""
+        if client.exempt:
+            return 0.0
+        return max(
+            (table.wait(hashes, now, cost) for table, hashes in zip(self._tables, client.hashes, strict=False)),
+            default=0.0,
+        )
+
     def charge(self, client: Client, now: float, cost: float = 1.0) -> None:
         """Count a request that was refused for another reason and is its client's fault.
 

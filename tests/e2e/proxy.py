@@ -14,9 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.http1 import Http1Client
-from tests.e2e.processes import LOOPBACK, Child, accepts_connections, free_port
+from tests.e2e.processes import LOOPBACK, Child, free_port
 
 PROJECT = Path(__file__).parents[2]
+
+SERVING = "serves on"
+"""What it says when nothing is left that could end its start; its ports accept connections before that."""
 
 # A port that was free a moment ago may be taken when the server binds it.
 START_ATTEMPTS = 3
@@ -79,7 +82,7 @@ class Proxy:
         return f"{scheme}://{LOOPBACK}:{self.port}/dns-query"
 
     def start(self) -> None:
-        """Start on free ports, kept in `port` and `metrics_port`; return when both accept connections."""
+        """Start on free ports, kept in `port` and `metrics_port`; return when it serves."""
         for attempt in range(1, START_ATTEMPTS + 1):
             self.port, self.metrics_port = free_port(), free_port()
             try:
@@ -124,8 +127,8 @@ class Proxy:
             environment={**environment(), "SSL_CERT_FILE": str(self._settings.authority.file)},
             directory=PROJECT,
         )
-        ports = (self.port, self.metrics_port)
-        self._child.wait_until_ready(lambda: all(accepts_connections(port) for port in ports))
+        child = self._child
+        child.wait_until_ready(lambda: SERVING in child.log_text())
 
 
 @contextmanager
