@@ -8,20 +8,28 @@ loop, which calls `Http1Server.answer` for it.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDictProxy
 
-from dohproxy.config import ConnectionsConfig
 from dohproxy.doh.dialects import Dialect
-from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.frontends.h1_message import (
+    LARGEST_HEADER,
+    LARGEST_UNFINISHED_HEADER,
+    aiohttp_limits,
+    ends_with_body,
+    is_spelled,
+    read_message,
+    reason_of_parse_error,
+    waits_to_be_invited,
+)
 from dohproxy.frontends.h1_render import Rendered, render, render_again
 from dohproxy.frontends.known import Known, KnownRequests
 from dohproxy.frontends.peers import Peers
@@ -29,22 +37,6 @@ from dohproxy.frontends.service import Service
 from dohproxy.pipeline import Miss
 from dohproxy.reading import Reading
 from dohproxy.verdict import Client, Door, Reason
-
-LONGEST_LINE: Final = 8_190
-"""Bytes of a request line that are read at all; over 4,096 the walk says 414 by itself."""
-MOST_FIELDS: Final = 64
-"""Header fields; real clients send at most a dozen, dnsdist takes 256, aiohttp 128."""
-LONGEST_FIELD: Final = 4_096
-"""Bytes of one header field; X-Padding of 1,000 characters is the longest seen."""
-LARGEST_HEADER: Final = 8_192
-"""Bytes of all header fields together, as the outcome table says."""
-LARGEST_UNFINISHED_HEADER: Final = LONGEST_LINE + LARGEST_HEADER + 4_096
-"""Bytes read while a header has not ended, before the connection is cut."""
-READ_BUFFER_BYTES: Final = 16_384
-"""aiohttp's soft limit for a body that arrives faster than it is read; a body here is one small packet."""
-LINGERING_SECONDS: Final = 1.0
-"""How long the rest of a body that is too long is read and thrown away: a socket closed with bytes unread is reset, and
-the client, or the proxy before it, never sees why it was refused."""
 
 _log = structlog.get_logger("dohproxy.h1")
 
@@ -134,7 +126,7 @@ class Http1Door(RequestHandler):
             and not self._messages
             and not self._paused
             and self._is_free(self._waiter)
-            and not self.must_close()
+            and not self.must_close(ahead=1)
         )
 
     def _parse(self, data: bytes) -> None:
@@ -145,7 +137,8 @@ class Http1Door(RequestHandler):
         is_free = self._is_free(waiter)
         try:
             super().data_received(data)
-            self._is_between = self._ends_a_request(data, parsed_before)
+            if data:  # aiohttp calls with nothing when a body has been read
+                self._is_between = self._ends_a_request(data, parsed_before)
             if is_free:
                 self._is_answering = True
                 self._answer_at_once(data)
@@ -257,12 +250,12 @@ class Http1Door(RequestHandler):
         if self.transport is not None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def must_close(self) -> bool:
-        """Tell whether the response being written has to be the connection's last."""
+    def must_close(self, *, ahead: int = 0) -> bool:
+        """Tell whether the response being written, or one so many requests ahead, has to be the connection's last."""
         register = self._http1.register
         return (
             register.draining
-            or self._request_count >= register.limits.max_requests
+            or self._request_count + ahead >= register.limits.max_requests
             or self._clock() - self._opened > register.limits.max_age_seconds
         )
 
@@ -407,7 +400,7 @@ class Http1Server(web.Server):
         if announced is not None and announced > self._max_query_bytes:
             # Not read; the walk still says first what else is wrong.
             return self.begin(door, message, bytes(self._max_query_bytes + 1), now)
-        if _waits_to_be_invited(request):
+        if waits_to_be_invited(request):
             door.invite_body()
         try:
             async with asyncio.timeout(self.register.limits.body_seconds):
@@ -425,74 +418,3 @@ class Http1Server(web.Server):
     ) -> web.BaseRequest:
         limit = self._max_query_bytes
         return web.BaseRequest(message, payload, protocol, writer, task, self.loop, client_max_size=limit)
-
-
-def is_spelled(message: RawRequestMessage, body: bytes, data: bytes) -> bool:
-    """Tell whether these bytes, read by themselves, are this request: as clients usually spell it, and nothing else.
-
-    What the parser still held from before cannot have been part of it then. So bytes may be remembered for everybody
-    whatever went before them on this connection.
-    """
-    line = f"{message.method} {message.path} HTTP/1.1\r\n".encode("utf-8", "surrogateescape")
-    fields = b"".join([name + b": " + value + b"\r\n" for name, value in message.raw_headers])
-    return data == b"".join((line, fields, b"\r\n", body))
-
-
-def ends_with_body(data: bytes, message: RawRequestMessage) -> bool:
-    """Tell whether bytes that begin with a request end with the last byte of its body, by its Content-Length."""
-    announced = message.headers.get("Content-Length", "")
-    head = data.find(b"\r\n\r\n") + 4
-    return head > 3 and announced.isdecimal() and len(data) - head == int(announced)
-
-
-def _waits_to_be_invited(request: web.BaseRequest) -> bool:
-    """Tell whether the client holds its body back; one of HTTP/1.0 would take the invitation for the answer."""
-    expects = request.headers.get("expect", "").lower() == "100-continue"
-    return expects and request.version == HttpVersion11 and not request.content.is_eof()
-
-
-def aiohttp_limits(limits: ConnectionsConfig) -> dict[str, Any]:
-    """Return the keywords that aiohttp's handler is built with."""
-    return {
-        "keepalive_timeout": limits.idle_seconds,
-        "tcp_keepalive": True,
-        "access_log": None,
-        "max_line_size": LONGEST_LINE,
-        "max_headers": MOST_FIELDS,
-        "max_field_size": LONGEST_FIELD,
-        "lingering_time": LINGERING_SECONDS,
-        "read_bufsize": READ_BUFFER_BYTES,
-        "auto_decompress": False,
-    }
-
-
-def read_message(message: RawRequestMessage, body: bytes) -> HttpRequest:
-    """Return what the walk needs of an HTTP/1.1 request."""
-    headers = message.headers
-    return HttpRequest(
-        method=message.method,
-        target=message.path,
-        body=body,
-        accept=_field(headers, "Accept"),
-        content_type=_field(headers, "Content-Type"),
-        content_encoding=_field(headers, "Content-Encoding"),
-        pad_header="X-Pad" in headers,
-    )
-
-
-def _field(headers: "CIMultiDictProxy[str]", name: str) -> str | None:
-    values: Sequence[str] = headers.getall(name, ())
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else ", ".join(values)
-
-
-def reason_of_parse_error(error: BaseException | None) -> Reason:
-    """Return what became of bytes that aiohttp's parser refused."""
-    if isinstance(error, LineTooLong):
-        return Reason.HEADERS_TOO_LARGE if error.args[1] == LONGEST_FIELD else Reason.TARGET_TOO_LONG
-    if isinstance(error, BadHttpMethod) and "HTTPS" not in str(error):
-        return Reason.METHOD_UNKNOWN
-    if error is not None and "header" in str(error).lower() and "many" in str(error).lower():
-        return Reason.HEADERS_TOO_LARGE
-    return Reason.BAD_HTTP
