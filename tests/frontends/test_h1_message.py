@@ -52,7 +52,7 @@ async def test_bytes_are_remembered_only_if_they_are_the_request_and_nothing_els
     ],
 )
 async def test_bytes_end_with_the_body_that_was_announced(data: bytes, *, does_it: bool) -> None:
-    assert ends_with_body(data, await parse(data)) is does_it
+    assert ends_with_body(data, await parse(POST + b"body")) is does_it
 
 
 async def test_repeated_fields_are_joined() -> None:
