@@ -20,7 +20,7 @@ class HttpRequest:
     """Whether there was an X-Pad field (old dnscrypt-proxy); its value is nothing to us."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class HttpResponse:
     """What goes back. A body is always a DNS message; errors have none."""
 
@@ -31,3 +31,7 @@ class HttpResponse:
     """The connection cannot go on: what follows on it is not to be trusted or not worth reading."""
     rendered: Any = field(default=None, compare=False, repr=False)
     """What a door has made of it, for when it is given again. Every response belongs to one door."""
+
+    def keep_rendered(self, rendered: Any) -> None:
+        """Note what it has been made into. It says the same as before, so it is the same response."""
+        object.__setattr__(self, "rendered", rendered)

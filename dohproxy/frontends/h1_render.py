@@ -20,7 +20,8 @@ def render_again(response: HttpResponse) -> bytes:
     date = rfc822_formatted_time()
     rendered: tuple[str, bytes] | None = response.rendered
     if rendered is None or rendered[0] is not date:
-        response.rendered = rendered = date, render(response, close=False)
+        rendered = date, render(response, close=False)
+        response.keep_rendered(rendered)
     return rendered[1]
 
 
