@@ -34,6 +34,7 @@ from dohproxy.frontends.metrics_page import (
     cache_file_metrics,
     certificate_metrics,
     connection_metrics,
+    known_metrics,
     metrics_application,
     suffix_list_metrics,
 )
@@ -167,7 +168,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
         names,
         cache,
         resolver,
-        observe=metrics.observe,
+        tally=metrics.tally,
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
     )
@@ -207,7 +208,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             gate = build_gate(config.connections, config.limits)
             doors = Doors(http1.door, http2.door, register, clock)
             check_limits(http1)
-            _add_sources(core, register, gate, peers, log_limit)
+            _add_sources(core, register, gate, peers, http1, log_limit)
             runners = await _start_side_doors(side_doors, core)
             cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
@@ -328,7 +329,9 @@ async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) ->
     return runners
 
 
-def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, log_limit: RateLimit) -> None:
+def _add_sources(
+    core: Core, register: Connections, gate: Gate, peers: Peers, http1: Http1Server, log_limit: RateLimit
+) -> None:
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
     metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
@@ -338,6 +341,7 @@ def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, lo
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
+    metrics.add_source(lambda: known_metrics(http1.known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
     metrics.add_source(lambda: address_metrics(peers.statuses))
     metrics.add_source(

@@ -10,10 +10,12 @@ import pytest
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.pipeline import Miss
+from dohproxy.policy.probes import Probe
+from dohproxy.reading import Reading
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.verdict import OUTCOMES, Door, Purpose, Reason
 from dohproxy.wire.answer import Answer, parse_answer
-from dohproxy.wire.numbers import ExtendedError, Rcode
+from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.query import Query, parse_query
 from tests.fakes.walk import (
     CLIENT,
@@ -747,7 +749,7 @@ async def test_an_outcome_has_what_the_books_need_and_no_more() -> None:
     await walk.pipeline.resolve(found)
     outcome = walk.outcomes[0]
     assert (outcome.door, outcome.method, outcome.dialect) == (Door.HTTP1, "POST", "rfc-post")
-    assert (outcome.seconds, outcome.answered_rcode, outcome.fault) == (0.25, 0, None)
+    assert (walk.seconds[-1], outcome.answered_rcode, outcome.fault) == (0.25, 0, None)
 
 
 async def test_an_unknown_method_does_not_become_a_label() -> None:
@@ -787,3 +789,98 @@ class TestPriorities:
         for _ in range(5):
             await walk.ask(ask_for("name.example"))
         assert walk.admission.statistics(walk.clock()).priorities.greedy == 0
+
+
+class TestRepeats:
+    """The very same request again: nothing is read, everything is still judged."""
+
+    def _reading(self, walk: Walk, wire: bytes) -> Reading:
+        return walk.pipeline.read(post(wire), Door.HTTP1)
+
+    async def _known(self, walk: Walk, name: str = NAME, ttl: int = 300) -> Reading:
+        """A reading of a question whose answer is in the cache, given once."""
+        walk.resolver.script = lambda query: address_of(query, ttl=ttl)
+        await walk.ask(ask_for(name))
+        reading = self._reading(walk, ask_for(name))
+        walk.pipeline.begin(reading, CLIENT, walk.clock())
+        return reading
+
+    async def test_the_same_response_is_given_within_the_second(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        first = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert walk.pipeline.begin(reading, NEIGHBOUR, walk.clock()) is first
+        assert [outcome.reason for outcome in walk.outcomes[1:]] == [Reason.CACHED] * 3
+
+    async def test_ttls_age_all_the_same(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        ttls = []
+        for _ in range(4):
+            response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            assert isinstance(response, HttpResponse)
+            ttls.append(dns.message.from_wire(response.body).answer[0].ttl)
+            walk.clock.pass_by(0.5)
+        assert ttls == [300, 300, 299, 299]
+
+    async def test_an_answer_that_has_ended_is_not_given_again(self) -> None:
+        walk = Walk(rules=CacheConfig(minimum_ttl_seconds=0))
+        reading = await self._known(walk, ttl=1)
+        walk.clock.pass_by(1.0)
+        found = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert isinstance(found, Miss)
+        found.place.give_back()
+
+    async def test_a_newer_answer_is_given_at_once(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        query = parse_query(ask_for(NAME))
+        walk.cache.store(query.key, address_of(query, ttl=77), walk.clock())
+        response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert isinstance(response, HttpResponse)
+        assert dns.message.from_wire(response.body).answer[0].ttl == 77
+
+    async def test_the_client_s_limit_is_kept(self) -> None:
+        walk = Walk(limits=Limits(requests=4))
+        reading = await self._known(walk)
+        statuses = []
+        for _ in range(4):
+            response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            assert isinstance(response, HttpResponse)
+            statuses.append(response.status)
+        assert statuses == [200, 200, 429, 429]
+
+    async def test_each_one_is_a_use_of_the_entry(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        for _ in range(5):
+            walk.pipeline.begin(reading, CLIENT, walk.clock())
+        entry, _ = walk.cache.lookup(parse_query(ask_for(NAME)).key, walk.clock(), 0.0)
+        assert entry is not None
+        assert entry.hits == 6
+
+    def test_a_question_that_is_answered_here_is_looked_at_again_after_a_second(self) -> None:
+        walk = Walk()
+        reading = self._reading(walk, ask_for("localhost"))
+        first = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert walk.pipeline.begin(reading, CLIENT, walk.clock()) is first
+        walk.clock.pass_by(1.0)
+        assert walk.pipeline.begin(reading, CLIENT, walk.clock()) is not first
+
+    async def test_a_probe_is_counted_each_time(self) -> None:
+        walk = Walk()
+        wire = m.query(m.question(b"\x00", Qtype.NS), m.opt())
+        await walk.ask(wire)
+        reading = self._reading(walk, wire)
+        for _ in range(3):
+            walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert walk.pipeline._names.probes.statistics()[Probe.DNSCRYPT_ROOT] == 4
+
+    @pytest.mark.parametrize("wire", [MALFORMED, b"\x00" * 12], ids=["a reply with an rcode", "no reply"])
+    def test_what_cannot_be_read_is_refused_each_time(self, wire: bytes) -> None:
+        walk = Walk()
+        reading = self._reading(walk, wire)
+        for _ in range(2):
+            assert isinstance(walk.pipeline.begin(reading, CLIENT, walk.clock()), HttpResponse)
+        assert len(walk.outcomes) == 2
+        assert walk.outcomes[0] == walk.outcomes[1]

@@ -40,6 +40,8 @@ class Entry:
     """Its place in the index of cuts, if it denies more than its own question."""
     hits: int = 0
     """How often it was given while fresh."""
+    is_kept: bool = False
+    """Whether it is what the cache has for its question: whoever remembers it asks this before using it."""
     _age: int = field(default=0, repr=False)
     _content: Content | None = field(default=None, repr=False)
 
@@ -74,6 +76,11 @@ class Entry:
         error = ExtendedError.STALE_NXDOMAIN if self.kind is Kind.NXDOMAIN else ExtendedError.STALE_ANSWER
         content = content_of(self.answer)
         return replace(content, records=set_ttls(self.answer, ttl), errors=(*content.errors, error))
+
+    def seconds_unchanged(self, now: float) -> float:
+        """Return how long `content` stays what it is at `now`: to the next whole second of age."""
+        age = now - self.stored_at
+        return int(age) + 1 - age
 
     def max_age(self, now: float) -> int:
         """Return the seconds of freshness left, as HTTP says it (RFC 8484 section 5.1)."""

@@ -122,7 +122,8 @@ class Http2Door(asyncio.Protocol):
         server = self._server
         body = bytes(server.limits.max_body_bytes + 1) if event.body_too_large else event.body
         client = self._client_of(event.head)
-        result = server.service.begin(read_head(event.head, body), client, Door.HTTP2, now)
+        reading = server.service.read(read_head(event.head, body), Door.HTTP2)
+        result = server.service.begin(reading, client, now)
         if isinstance(result, HttpResponse):
             if result.body:
                 self._engine.note_valid_request()

@@ -51,10 +51,7 @@ class Admission:
 
         Hits go on either way; the walk remembers the result and uses it on misses.
         """
-        wait = self._total.wait(now)
-        if not wait:
-            self._total.charge(now)
-        return wait
+        return self._total.take(now)
 
     def admit_miss(self, client: Client, now: float) -> float:
         """Return 0.0, or the seconds until this client may ask something that is not cached."""

@@ -38,9 +38,10 @@ Learn = Callable[[Query, Answer | UpstreamFailure], None]
 
 FIRST: Final = Priority(0, 0, 0.0)
 """For a question that nobody else's has to go before."""
-UNAWAITED: Final = {Purpose.REVALIDATION: Priority(1_000, 0, 0.5), Purpose.PREFETCH: Priority(1_001, 0, 0.75)}
+UNAWAITED: Final = {Purpose.REVALIDATION: Priority(1_000, 0, 0.25), Purpose.PREFETCH: Priority(1_001, 0, 0.75)}
 """For what nobody waits for: behind every client, and with a part of each burst left to what comes before: clients
-first, then whoever has got something stale, and names fetched ahead only where there is plenty."""
+first, then whoever has got something stale, and names fetched ahead only where there is plenty. Old answers are given
+unasked from half a burst down (`pressure`), so to renew them must be possible with less than that."""
 
 
 class Resolver:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from dohproxy.upstream.breaker import BAN, RESTART, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
+from dohproxy.upstream.breaker import BAN, RESTART, SILENCE, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result
@@ -130,7 +130,14 @@ class Standing:
 
     def _heard(self, now: float) -> None:
         self.has_no_route = False
+        if not self.breaker.is_closed and self.breaker.cause is SILENCE:
+            self._come_back(now)
         self.breaker.heard(now)
+
+    def _come_back(self, now: float) -> None:
+        """It may have been us who were too much: come back with half of what was asked, and with that by and by."""
+        self.budget.halve(now)
+        self.budget.begin_slowly(now)
 
     # --- Probes ---
 
@@ -201,6 +208,8 @@ class Standing:
     def _acquit(self, now: float) -> None:
         if self._suspicion(now) is not None:
             self._probe_pause = min(2 * self._probe_pause, LONGEST_PROBE_SECONDS)
+        if not self.breaker.is_closed:
+            self._come_back(now)
         self.breaker.close()
         self._evidence.clear()
         if self._convicted in BANS or self.is_troubled:

@@ -62,6 +62,7 @@ class Child:
         self.log = log
         self._argv = list(argv)
         with log.open("ab") as output:
+            self._log_start = output.tell()
             self._process = subprocess.Popen(
                 self._argv,
                 stdin=subprocess.DEVNULL,
@@ -119,8 +120,8 @@ class Child:
         self._process.wait()
 
     def log_text(self) -> str:
-        """Everything the process has written so far."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        """Everything the process has written so far; others may have written to the same file before it."""
+        return self.log.read_bytes()[self._log_start :].decode("utf-8", errors="replace")
 
 
 def _is_free(port: int, kind: socket.SocketKind) -> bool:

@@ -35,7 +35,8 @@ class TestSilence:
         guest.probe(GOOD, after=2.0)
         assert guest.upstream.is_usable(guest.now)
         assert guest.signal() is Signal.UDP_SILENT
-        assert 0.5 <= guest.share() < 0.51
+        # Half of what was asked before, and of that a quarter to begin with.
+        assert 0.125 <= guest.share() < 0.13
         guest.now += RECOVERY_SECONDS / 2
         assert guest.signal() is None
 
@@ -178,3 +179,18 @@ class TestReach:
         guest.probe(REFUSED, after=1.0)
         assert guest.signal() is Signal.REFUSED
         assert guest.openings == [0.0]
+
+
+class TestComingBack:
+    def test_after_a_silence_half_is_asked_and_that_by_and_by(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=9)
+        guest.probe(GOOD, after=1.0)
+        assert guest.upstream.is_usable(guest.now)
+        assert 0.125 <= guest.share() < 0.13
+
+    def test_after_a_restart_nothing_is_held_back(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.probe(GOOD, after=1.0)
+        assert guest.share() == 1.0
