@@ -7,8 +7,12 @@ leaks `rate` a second is at its fullest as full as the promise's burst must be. 
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from typing import Final
 
-WINDOW_SECONDS = 1.0
+WINDOW_SECONDS: Final = 1.0
+NOTICING_SECONDS: Final = 10.0
+"""From the beginning of a ban to the moment when a guest may know of it: a ban by silence is known when three attempts
+of 1.5 s each have been in vain, for the questions that were under way and those that came meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Report:
     excess: int
     """Of these, beyond the limit."""
     received_while_banned: int
+    received_after_noticing: int
+    """Of these, when there had been time to notice the ban."""
     bans: int
     banned_seconds: float
     """All bans together, up to now."""
@@ -35,8 +41,14 @@ class Report:
 
     @property
     def received_per_banned_minute(self) -> float:
-        """How often a banned guest knocks."""
+        """Everything that came while a ban was on, by the minute of it."""
         return self.received_while_banned / self.banned_seconds * 60 if self.banned_seconds else 0.0
+
+    @property
+    def knocks_a_minute(self) -> float:
+        """How often a guest knocks that may know by now that it is banned."""
+        seconds = self.banned_seconds - NOTICING_SECONDS * self.bans
+        return self.received_after_noticing / seconds * 60 if seconds > 0 else 0.0
 
 
 class Books:
@@ -45,7 +57,7 @@ class Books:
     def __init__(self, rate: float, watched: tuple[str, ...] = ()) -> None:
         self.connections = 0
         self._rate = rate
-        self._received = self._excess = self._while_banned = self._peak = 0
+        self._received = self._excess = self._while_banned = self._after_noticing = self._peak = 0
         self._level = self._needed_burst = 0.0
         self._first: float | None = None
         self._last = 0.0
@@ -54,12 +66,16 @@ class Books:
         self._watched = tuple((name, _ending(name)) for name in watched)
         self._by_label: Counter[str] = Counter(dict.fromkeys(watched, 0))
 
-    def receive(self, now: float, *, excess: bool = False, banned: bool = False, qname: bytes = b"") -> None:
-        """Note one query that came at `now`; one that came before the last one noted counts as coming with it."""
+    def receive(self, now: float, *, excess: bool = False, banned_for: float | None = None, qname: bytes = b"") -> None:
+        """Note one query that came at `now`, in a ban that is so many seconds old if one is on.
+
+        One that came before the last one noted counts as coming with it.
+        """
         now = self._advance(now)
         self._received += 1
         self._excess += excess
-        self._while_banned += banned
+        self._while_banned += banned_for is not None
+        self._after_noticing += banned_for is not None and banned_for >= NOTICING_SECONDS
         self._level += 1
         self._needed_burst = max(self._needed_burst, self._level)
         self._recent.append(now)
@@ -75,6 +91,7 @@ class Books:
             received=self._received,
             excess=self._excess,
             received_while_banned=self._while_banned,
+            received_after_noticing=self._after_noticing,
             bans=bans,
             banned_seconds=banned_seconds,
             peak=self._peak,

@@ -52,6 +52,10 @@ class Limit:
         """Tell whether a ban is on."""
         return now < self._banned_until
 
+    def banned_for(self, now: float) -> float | None:
+        """Return how old the ban is that is on; None without one."""
+        return now - (self._banned_until - self._ban_seconds) if self.is_banned(now) else None
+
     def banned_seconds(self, now: float) -> float:
         """Return how long all bans together have lasted by `now`."""
         return self._banned_seconds - max(0.0, self._banned_until - now)

@@ -13,7 +13,7 @@ from bench.ban.process import SimulatorProcess, simulator_process
 from bench.ban.signals import Signal
 from bench.ban.simulator import Behaviour
 from bench.callers import Asked, Caller, Tally
-from bench.guest import ASSOCIATIVE, BUDGET_BURST, BUDGET_PER_SECOND, MOST_BURST
+from bench.guest import ASSOCIATIVE, BUDGET_PER_SECOND, MOST_BURST
 from bench.questions import A, post, query
 from bench.swarm import Swarm
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
@@ -28,9 +28,6 @@ KNOWN_TTL: Final = 5
 """Expired before the ban begins: what is given of them then is stale."""
 NEW_PER_SECOND: Final = 12.0
 """More than the budget, so that an upstream which allows half of it is passed."""
-AFTER_SECONDS: Final = 30.0
-"""How long the guest is watched after the ban, in which it must not storm back."""
-LEARNING_SECONDS: Final = 10.0
 
 IMPATIENT: Final[Sections] = {
     "cache": {"minimum_ttl_seconds": 0, "minimum_ttl_under_pressure_seconds": 0},
@@ -44,15 +41,19 @@ class Guest:
 
     transport: str
     signal: Signal
+    allowed_share: float = 0.5
+    """Of the budget: what the upstream really allows."""
     ban_seconds: float = 60.0
     patience: int = 3
+    seconds: float = 110.0
+    """How long its clients ask: until the ban, through it, and some time after it, in which it must not storm back."""
     has_second: bool = True
     """There is another upstream, which is content."""
 
     @property
     def title(self) -> str:
         """For the table."""
-        return f"{self.transport} {self.signal.value}"
+        return f"{self.transport} {self.signal.value}" + ("" if self.has_second else ", alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def storm_of_misses(transport: str, per_second: float, seconds: float) -> Stay:
 def forced_ban(guest: Guest) -> Stay:
     """Ask for more than the upstream allows, though not for more than the budget, until it bans, and go on asking."""
     strict = Behaviour(
-        rate=BUDGET_PER_SECOND / 2,
-        burst=BUDGET_BURST / 4,
+        rate=BUDGET_PER_SECOND * guest.allowed_share,
+        burst=BUDGET_PER_SECOND * guest.allowed_share * 2,
         patience=guest.patience,
         ban_seconds=guest.ban_seconds,
         excess=Signal.SILENCE,
@@ -89,14 +90,25 @@ def forced_ban(guest: Guest) -> Stay:
         ttl_seconds=KNOWN_TTL,
     )
     content = Behaviour(latency_seconds=0.01, ttl_seconds=KNOWN_TTL)
-    seconds = LEARNING_SECONDS + guest.ban_seconds + AFTER_SECONDS
     with ExitStack() as stack:
         upstreams, swarm = _running(stack, guest.transport, [strict, content] if guest.has_second else [strict])
         swarm.run(_known_names(KNOWN_PER_SECOND, KNOWN_NAMES / KNOWN_PER_SECOND, kind="learning"))
-        plans = (_known_names(KNOWN_PER_SECOND, seconds), _new_names(NEW_PER_SECOND, seconds))
+        plans = (_known_names(KNOWN_PER_SECOND, guest.seconds), _new_names(NEW_PER_SECOND, guest.seconds))
         swarm.run(merge(*plans, key=lambda asked: asked.due))
         second = upstreams[1].report() if guest.has_second else None
         return Stay(upstreams[0].report(), second, swarm.tallies)
+
+
+def sudden_ban(transport: str, signal: Signal, seconds: float) -> Stay:
+    """Let the only upstream, content until then, turn its guest away from one moment to the next."""
+    content = Behaviour(latency_seconds=0.01, ttl_seconds=KNOWN_TTL)
+    with ExitStack() as stack:
+        [upstream], swarm = _running(stack, transport, [content])
+        swarm.run(_known_names(KNOWN_PER_SECOND, KNOWN_NAMES / KNOWN_PER_SECOND, kind="learning"))
+        upstream.set_signal(signal)
+        plans = (_known_names(KNOWN_PER_SECOND, seconds), _new_names(NEW_PER_SECOND, seconds))
+        swarm.run(merge(*plans, key=lambda asked: asked.due))
+        return Stay(upstream.report(), None, swarm.tallies)
 
 
 def _running(stack: ExitStack, transport: str, behaviours: list[Behaviour]) -> tuple[list[SimulatorProcess], Swarm]:

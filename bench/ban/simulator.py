@@ -131,7 +131,7 @@ class Simulator:
         self._books.receive(
             came_at,
             excess=judgement is Judgement.EXCESS,
-            banned=judgement is Judgement.BANNED,
+            banned_for=self._limit.banned_for(came_at) if judgement is Judgement.BANNED else None,
             qname=question.qname,
         )
         match judgement:

@@ -110,7 +110,6 @@ class _Walkers:
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
         self._identities = Identities(SECRET)
-        self._read: dict[bytes, HttpRequest] = {}
 
     async def walk(self, plan: Iterable[Asked]) -> None:
         """Carry out a plan, and wait for the last answer."""
@@ -130,7 +129,8 @@ class _Walkers:
     def _begin(self, asked: Asked, due: float) -> asyncio.Task[None] | None:
         address = bytes(int(part) for part in asked.caller.address.split("."))
         client = self._identities.client(address)
-        found = self._core.service.begin(read_http(asked.request), client, Door.HTTP1, self._loop.time())
+        reading = self._core.service.read(read_http(asked.request), Door.HTTP1)
+        found = self._core.service.begin(reading, client, self._loop.time())
         if isinstance(found, Miss):
             self.misses[asked.kind] += 1
             return self._tasks.create_task(self._resolve(found, asked.kind, due))

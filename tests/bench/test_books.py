@@ -76,12 +76,16 @@ def test_the_peak_is_that_of_the_fullest_of_all_windows(times: list[float]) -> N
 def test_knocks_are_counted_by_the_minute_of_ban() -> None:
     books = Books(RATE)
     for second in range(90):
-        books.receive(float(second), banned=second % 10 == 0)
-    assert books.report(bans=1, banned_seconds=90.0).received_per_banned_minute == pytest.approx(6)
+        books.receive(float(second), banned_for=float(second) if second % 10 == 0 else None)
+    report = books.report(bans=1, banned_seconds=90.0)
+    assert (report.received_while_banned, report.received_after_noticing) == (9, 8)
+    assert report.received_per_banned_minute == pytest.approx(6)
+    assert report.knocks_a_minute == pytest.approx(6)
 
 
 def test_without_a_ban_nobody_knocks() -> None:
-    assert report_of([1.0]).received_per_banned_minute == 0.0
+    report = report_of([1.0])
+    assert (report.received_per_banned_minute, report.knocks_a_minute) == (0.0, 0.0)
 
 
 def test_watched_names_are_counted_with_all_below_them() -> None:

@@ -57,6 +57,13 @@ def test_a_ban_ends_by_itself_and_knocking_does_not_prolong_it() -> None:
     assert guest.judge(60.0) is Judgement.WELCOME
 
 
+def test_a_ban_has_an_age() -> None:
+    guest = limit(patience=1)
+    assert guest.banned_for(0.0) is None
+    ask(guest, 0.0, 21)
+    assert (guest.banned_for(15.0), guest.banned_for(60.0)) == (15.0, None)
+
+
 def test_banned_time_is_counted_while_it_passes() -> None:
     guest = limit(patience=1)
     assert guest.banned_seconds(0.0) == 0.0
