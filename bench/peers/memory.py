@@ -23,7 +23,7 @@ IDLE_CONNECTIONS: Final = (1_000, 10_000)
 ANSWERS: Final = 100_000
 STARTS: Final = 5
 RELOAD_SECONDS: Final = 15.0
-POLL_SECONDS: Final = 0.01
+POLL_SECONDS: Final = 0.05
 
 HOLDER: Final = """
 import json, sys

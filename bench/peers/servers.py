@@ -23,7 +23,7 @@ PLAIN: Final = "plain"
 LIMITED: Final = "limited"
 """One request a second for each client."""
 CAPPED: Final = "capped"
-"""One connection for each client."""
+"""One connection for each client, or the least that can be had."""
 START_ATTEMPTS: Final = 3
 
 
@@ -171,7 +171,7 @@ PEERS: Final = (
         version_argv=("-V",),
         configuration=_UNBOUND,
         # Beyond its limit on addresses it says nothing at all, so there is nothing to count.
-        variants={PLAIN: "", CAPPED: "server:\n  tcp-connection-limit: 127.0.0.0/8 1\n"},
+        variants={PLAIN: "", CAPPED: "server:\n  tcp-connection-limit: 127.0.0.0/8 2\n"},
         argv=("-d", "-p", "-c", "{configuration}"),
         doors=frozenset({"http2"}),
         reload_argv=("-c", "{configuration}", "reload"),

@@ -1,6 +1,7 @@
 """The table of workloads: what is asked, over what, and which variant of each server it is asked of."""
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,15 @@ from tests.e2e.processes import LOOPBACK
 
 DRAWS: Final = 40_000
 """Of the 10,000 names; asked for once before the first round, so that all that follow are hits."""
-MISSES: Final = 3_000
+MISSES: Final = 10_000
 """In one round, each name new."""
-MIXED: Final = 10_000
+MIXED: Final = 20_000
 MISS_SHARE: Final = 0.1
 WARM_SECONDS: Final = 0.3
+MALFORMED: Final = 20_000
+LIMIT_SECONDS: Final = 1.1
+"""After it the client may ask once again, so that its connection begins well."""
+TEN: Final = ("--max-concurrent-streams", "10")
 
 
 @dataclass(slots=True)
@@ -73,18 +78,28 @@ def same_name(*arguments: str) -> Act:
     return _for_some_time([target(WARM_NAME)], *arguments)
 
 
-def malformed(*arguments: str) -> Act:
-    """Three bytes where a DNS message should be."""
-    return _for_some_time(["/dns-query?dns=AAAA"], *arguments)
+def malformed(round_: Round) -> Callable[[], Load]:
+    """Three bytes where a DNS message should be, after a good query: a client that never sends one is soon cut off."""
+    file = round_.uris([WARM_NAME])
+    with file.open("a", encoding="ascii") as uris:
+        uris.write(f"\nhttps://{LOOPBACK}:{round_.server.port}/dns-query?dns=AAAA" * MALFORMED)
+    return count_of(file, round_, 1 + MALFORMED)
 
 
-def _for_some_time(targets: list[str], *arguments: str) -> Act:
+def over_limit(round_: Round) -> Callable[[], Load]:
+    """The same name from a client that has had its one answer in this second."""
+    time.sleep(LIMIT_SECONDS)
+    return _for_some_time([target(WARM_NAME)], *TEN, warm=False)(round_)
+
+
+def _for_some_time(targets: list[str], *arguments: str, warm: bool = True) -> Act:
     def act(round_: Round) -> Callable[[], Load]:
         def run(seconds: float) -> Load:
             options = ["--duration", f"{round(seconds * 1_000)}ms", *arguments]
             return h2load(round_.server.port, round_.core, targets, options)
 
-        run(WARM_SECONDS)
+        if warm:
+            run(WARM_SECONDS)
         return lambda: run(round_.seconds)
 
     return act
@@ -128,7 +143,7 @@ def mixed(round_: Round) -> Callable[[], Load]:
 
 def count_of(file: Path, round_: Round, count: int) -> Callable[[], Load]:
     """Return what asks for every URI of a file once, ten at a time."""
-    options = ["--requests", str(count), "--max-concurrent-streams", "10"]
+    options = ["--requests", str(count), *TEN]
     return lambda: h2load(round_.server.port, round_.core, file, options)
 
 
@@ -141,8 +156,6 @@ def connections(kind: str) -> Act:
     return act
 
 
-TEN: Final = ("--max-concurrent-streams", "10")
-
 WORKLOADS: Final = (
     Workload("cached GET, HTTP/1.1", "http1", same_name("--h1")),
     Workload("cached POST, HTTP/1.1", "http1", posted("--h1")),
@@ -150,8 +163,8 @@ WORKLOADS: Final = (
     Workload("cached GET, HTTP/2, 10 streams", "http2", same_name(*TEN)),
     Workload("cached POST, HTTP/2, 10 streams", "http2", posted(*TEN)),
     Workload("10,000 names by popularity, 10 streams", "http2", popular),
-    Workload("malformed, 10 streams", "http2", malformed(*TEN)),
-    Workload("over its limit, 10 streams", "http2", same_name(*TEN), LIMITED),
+    Workload("malformed, 10 streams", "http2", malformed),
+    Workload("over its limit, 10 streams", "http2", over_limit, LIMITED),
     Workload("connection over its cap", "http2", connections("knock"), CAPPED),
     Workload("new connection, full handshake, one query", "http2", connections("full")),
     Workload("new connection, resumed handshake, one query", "http2", connections("resumed")),
