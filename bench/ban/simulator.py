@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import struct
-import time
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -12,16 +11,12 @@ from bench.ban.answers import Question, Zones, answer, read_question
 from bench.ban.books import Books, Report
 from bench.ban.limit import Judgement, Limit
 from bench.ban.signals import Act, Door, Signal, meet_connection, meet_query
-from tests.e2e.processes import free_port
+from bench.ban.sockets import SO_TIMESTAMPNS, age_of, bind_all
 
 LOOPBACK: Final = "127.0.0.1"
 LENGTH_BYTES: Final = 2
-SO_TIMESTAMPNS: Final = 35
-"""asm-generic/socket.h: the kernel notes when a datagram came, so a busy simulator sees no bursts that were none."""
 RECEIVE_BUFFER_BYTES: Final = 4_194_304
 MOST_PER_READ: Final = 64
-BIND_ATTEMPTS: Final = 20
-"""A port that was free a moment ago may be taken when it is bound."""
 SLOW_SHARE: Final = 50
 """One in so many answers takes ten times as long: a name that the resolver had to look for."""
 
@@ -80,7 +75,7 @@ class Simulator:
         if self._behaviour.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self._behaviour.certificate, self._behaviour.key)
-        self.port, bound = _bind((socket.SOCK_DGRAM, socket.SOCK_STREAM), self._behaviour.addresses)
+        self.port, bound = bind_all((socket.SOCK_DGRAM, socket.SOCK_STREAM), self._behaviour.addresses)
         for udp in bound[socket.SOCK_DGRAM]:
             udp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
@@ -89,7 +84,7 @@ class Simulator:
         for tcp in bound[socket.SOCK_STREAM]:
             self._listen(tcp, None)
         if context is not None:
-            self.tls_port, bound = _bind((socket.SOCK_STREAM,), self._behaviour.addresses)
+            self.tls_port, bound = bind_all((socket.SOCK_STREAM,), self._behaviour.addresses)
             for tls in bound[socket.SOCK_STREAM]:
                 self._listen(tls, context)
 
@@ -148,7 +143,7 @@ class Simulator:
                 query, control, _, peer = udp.recvmsg(4096, 64)
             except OSError:
                 return
-            reply = self.decide(query, self._loop.time() - _age_of(control), over_stream=False)
+            reply = self.decide(query, self._loop.time() - age_of(control), over_stream=False)
             if isinstance(reply, bytes):
                 self._loop.call_later(self.delay(query), self._send, udp, reply, peer)
 
@@ -235,35 +230,3 @@ class _Stream(asyncio.Protocol):
     def _send(self, reply: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(len(reply).to_bytes(LENGTH_BYTES) + reply)
-
-
-def _bind(
-    kinds: tuple[socket.SocketKind, ...], addresses: tuple[str, ...]
-) -> tuple[int, dict[socket.SocketKind, list[socket.socket]]]:
-    """Return a port, and a socket of each kind bound to it on each address."""
-    for _ in range(BIND_ATTEMPTS):
-        port = free_port()
-        bound: dict[socket.SocketKind, list[socket.socket]] = {kind: [] for kind in kinds}
-        try:
-            for kind in kinds:
-                for address in addresses:
-                    one = socket.socket(socket.AF_INET, kind)
-                    bound[kind].append(one)
-                    one.setblocking(False)
-                    one.bind((address, port))
-        except OSError:
-            for one in (one for sockets in bound.values() for one in sockets):
-                one.close()
-        else:
-            return port, bound
-    raise RuntimeError("no port is free on every address")
-
-
-def _age_of(control: list[tuple[int, int, bytes]]) -> float:
-    """Return how many seconds ago the kernel took a datagram in."""
-    for level, kind, value in control:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-            seconds, nanoseconds = struct.unpack("qq", value)
-            age: float = time.time() - seconds - nanoseconds / 1e9
-            return min(max(0.0, age), 1.0)
-    return 0.0
