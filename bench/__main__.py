@@ -1,146 +1,34 @@
-"""CPU time of the running server per cached request, measured from outside. Run as `make bench`; takes about 20 s.
+"""Everything that is measured: `make bench`, or `make bench ARGS="peers --rounds 3"`.
 
-The server is a process of its own with one core to itself, its client another process on another core. One
-connection is kept, one request is under way at a time, and all are answered from the cache. What is reported is the
-time the kernel has charged to the server and its threads (/proc/PID/stat), over the number of answers. The variants
-take turns, so that a machine that slows down during the run slows them all; the spread says how far to trust them.
+cached      CPU time per cached request of this server alone, in 20 s; what runs when nothing is said
+peers       this server beside dnsdist and Unbound, written to bench/results.md
+ban         the proxy as the guest of an upstream that bans
+incident    the flood of September 2019, and others
+memory      what one cached answer takes
+snapshot    what saving and loading the cache takes
 """
 
-import argparse
-import os
-import platform
-import statistics
-import subprocess
+import importlib
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Final
 
-from dohproxy import __version__
-from tests.e2e.authoritative import MisbehavingServer
-from tests.e2e.certificates import CertificateAuthority
-from tests.e2e.proxy import PROJECT, Proxy, ProxySettings, Sections, environment, running_proxy
-
-ROUNDS = 3
-SECONDS = 1.2
-
-# One connection must outlast a round: the server would close it after 1,000 requests. What the tests' own servers do
-# without is measured with the rest.
-SECTIONS: Sections = {"connections": {"max_requests": 1_000_000}, "names": {"answer_undelegated": True}}
-
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one round of one variant gave."""
-
-    cpu_microseconds: float
-    """Per request."""
-    requests_per_second: float
-    """Of one client that waits for each answer: a round trip, not a capacity."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A server and a way to ask it."""
-
-    scheme: str
-    method: str
-    proxy: Proxy
-    authority: Path | None
-    rounds: list[Figures] = field(default_factory=list)
+MODULES: Final = {
+    "cached": "bench.cached",
+    "peers": "bench.peers.__main__",
+    "ban": "bench.ban.__main__",
+    "incident": "bench.incident.__main__",
+    "memory": "bench.memory_per_entry",
+    "snapshot": "bench.snapshot",
+}
 
 
 def main() -> None:
-    """Start the servers, let the variants take turns, print the table."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each variant in each round")
-    arguments = parser.parse_args()
-    server_core, client_core = choose_cores()
-    with servers() as variants:
-        for variant in variants:
-            pin(variant.proxy.child.pid, server_core)
-        for _ in range(arguments.rounds):
-            for variant in variants:
-                variant.rounds.append(run_round(variant, arguments.seconds, client_core))
-    print(f"dohproxy {__version__}, Python {platform.python_version()}, {platform.machine()}", end=", ")
-    print(f"server on core {server_core}, client on core {client_core}")
-    print(f"CPU microseconds per cached request, median of {arguments.rounds} rounds of {arguments.seconds:g} s")
-    print(f"{'':12}{'median':>8}{'lowest':>8}{'highest':>9}{'answers/s':>11}")
-    for variant in variants:
-        print(table_row(variant))
-
-
-@contextmanager
-def servers() -> Iterator[list[Variant]]:
-    """One server in the clear and one with TLS, in front of a name server that answers at once."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dohproxy-bench-")))
-        upstream = MisbehavingServer()
-        stack.callback(upstream.stop)
-        upstream.start()
-        authority = CertificateAuthority(directory)
-        variants = []
-        for scheme in ("http", "https"):
-            (directory / scheme).mkdir()
-            settings = ProxySettings(
-                (f"udp://127.0.0.1:{upstream.port}",),
-                authority,
-                tls=authority.issue(["127.0.0.1"]) if scheme == "https" else None,
-                sections=SECTIONS,
-            )
-            proxy = stack.enter_context(running_proxy(directory / scheme, settings))
-            trusted = authority.file if scheme == "https" else None
-            variants += [Variant(scheme, method, proxy, trusted) for method in ("GET", "POST")]
-        yield variants
-
-
-def run_round(variant: Variant, seconds: float, core: int) -> Figures:
-    """Let a warm client ask for so long and charge the server's time to its requests."""
-    argv = [sys.executable, "-m", "bench.load", str(variant.proxy.port), variant.method, str(seconds)]
-    if variant.authority is not None:
-        argv += ["--authority", str(variant.authority)]
-    with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT, env=environment()
-    ) as load:
-        pin(load.pid, core)
-        if load.stdin is None or load.stdout is None or load.stdout.readline() != "ready\n":
-            raise SystemExit("the client could not ask; see above")
-        before = cpu_seconds(variant.proxy.child.pid)
-        print(file=load.stdin, flush=True)
-        answered = int(load.stdout.readline())
-        spent = cpu_seconds(variant.proxy.child.pid) - before
-    return Figures(spent / answered * 1e6, answered / seconds)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and all its threads so far (proc(5), fields 14 and 15 of stat)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-
-
-def choose_cores() -> tuple[int, int]:
-    """A core for the server and one for the client, the same where there is only one."""
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[-1], cores[0]
-
-
-def pin(pid: int, core: int) -> None:
-    """Keep every thread that a process has now on one core; later ones inherit it."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), {core})
-
-
-def table_row(variant: Variant) -> str:
-    """One line of the table."""
-    spent = [figures.cpu_microseconds for figures in variant.rounds]
-    rate = statistics.median(figures.requests_per_second for figures in variant.rounds)
-    name = f"{variant.scheme} {variant.method}"
-    return f"{name:12}{statistics.median(spent):8.1f}{min(spent):8.1f}{max(spent):9.1f}{rate:11.0f}"
+    """Run the one that is named."""
+    named = len(sys.argv) > 1 and not sys.argv[1].startswith("-")
+    name = sys.argv.pop(1) if named else "cached"
+    if name not in MODULES:
+        raise SystemExit(__doc__)
+    importlib.import_module(MODULES[name]).main()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Python has allocated. A ratio below 1 means that the cache takes more memory tha
 
 import argparse
 import gc
+import random
 import struct
 import tracemalloc
 from collections.abc import Callable
@@ -55,7 +56,9 @@ def long_host(number: int) -> tuple[str, ...]:
     return (f"{number:063}", "b" * 63, "c" * 63, "d" * 61)
 
 
-_SOA = record(SOA, b"\x02ns\xc0\x10\x05admin\xc0\x10" + struct.pack("!5I", 2026, 7200, 900, 1_209_600, 300))
+_ZONE = b"\xc0\x1b"
+"""example.net in the question of a host."""
+_SOA = record(SOA, b"\x02ns\xc0\x1b\x05admin\xc0\x1b" + struct.pack("!5I", 2026, 7200, 900, 1_209_600, 300), _ZONE)
 _ALIAS = record(CNAME, b"\x04edge\x0bexample-cdn\x03net\x00")
 _SERVICE = record(HTTPS, b"\x00\x01\x00\x00\x01\x00\x06\x02h3\x02h2\x00\x04\x00\x04\xc0\x00\x02\x01")
 
@@ -98,7 +101,7 @@ def allocated_for(shape: Shape, entries: int) -> tuple[float, float]:
     """Bytes per entry: allocated, charged."""
     gc.collect()
     tracemalloc.start()
-    cache = Cache(RULES)
+    cache = Cache(RULES, random.random)
     before, _ = tracemalloc.get_traced_memory()
     for number in range(entries):
         keep(cache, shape, number)
@@ -112,7 +115,7 @@ def allocated_for(shape: Shape, entries: int) -> tuple[float, float]:
 def resident_for_mix(entries: int) -> tuple[float, float]:
     """Bytes per entry over a mix of the typical shapes, most of them evicted again: the process's growth, charged."""
     gc.collect()
-    cache = Cache(CacheConfig())
+    cache = Cache(CacheConfig(), random.random)
     before = resident_bytes()
     for number in range(TURNS * entries):
         keep(cache, TYPICAL[number % len(TYPICAL)], number)

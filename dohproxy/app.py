@@ -34,6 +34,7 @@ from dohproxy.frontends.metrics_page import (
     cache_file_metrics,
     certificate_metrics,
     connection_metrics,
+    known_metrics,
     metrics_application,
     suffix_list_metrics,
 )
@@ -41,7 +42,7 @@ from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
-from dohproxy.frontends.tls import context_of
+from dohproxy.frontends.tls import bare_context
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
@@ -153,7 +154,7 @@ class Core:
 
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
-    cache = Cache(config.cache)
+    cache = Cache(config.cache, random.SystemRandom().random)
     admission = build_admission(config.limits, config.upstreams)
     names = build_rules_about_names(config)
     suffixes = SuffixWatch(config.names, names, time.time())
@@ -167,7 +168,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
         names,
         cache,
         resolver,
-        observe=metrics.observe,
+        tally=metrics.tally,
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
     )
@@ -185,7 +186,9 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if aiohttp does not enforce a limit.
     """
-    tls = context_of(config.tls)
+    tls = None if config.tls is None else bare_context()
+    # Read once, and before a client may come: files that change from here on are a renewal like any other.
+    certificate = _load_certificate(config, tls)
     with contextlib.ExitStack() as sockets:
         listening = [sockets.enter_context(open_listener(address)) for address in config.server.listen]
         side_doors = _open_side_doors(config, sockets)
@@ -205,12 +208,12 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             gate = build_gate(config.connections, config.limits)
             doors = Doors(http1.door, http2.door, register, clock)
             check_limits(http1)
-            _add_sources(core, register, gate, peers, log_limit)
+            _add_sources(core, register, gate, peers, http1, log_limit)
             runners = await _start_side_doors(side_doors, core)
             cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
-            background += _watch_certificate(config, tls, core.metrics, tasks)
+            background += _watch_certificate(config, certificate, core.metrics, tasks)
             background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))
             if cache_file is not None:
                 background.append(tasks.create_task(cache_file.save_forever(config.cache.snapshot_seconds)))
@@ -265,13 +268,19 @@ async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
     return cache_file
 
 
+def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> CertificateWatch | None:
+    """Load the certificate into the listeners' context and return the watch over it, None for plain HTTP."""
+    if tls is None or config.tls is None:
+        return None
+    return CertificateWatch(config.tls, config.server.host, tls)
+
+
 def _watch_certificate(
-    config: Config, tls: ssl.SSLContext | None, metrics: Metrics, tasks: asyncio.TaskGroup
+    config: Config, watch: CertificateWatch | None, metrics: Metrics, tasks: asyncio.TaskGroup
 ) -> list[asyncio.Task[None]]:
     """Keep the certificate to what lies on the disk, if there is one."""
-    if tls is None or config.tls is None:
+    if watch is None or config.tls is None:
         return []
-    watch = CertificateWatch(config.tls, config.server.host, tls)
     metrics.add_source(lambda: certificate_metrics(watch.statistics()))
     return [tasks.create_task(watch_forever(watch, config.tls.reload_seconds))]
 
@@ -320,7 +329,9 @@ async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) ->
     return runners
 
 
-def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, log_limit: RateLimit) -> None:
+def _add_sources(
+    core: Core, register: Connections, gate: Gate, peers: Peers, http1: Http1Server, log_limit: RateLimit
+) -> None:
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
     metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
@@ -330,6 +341,7 @@ def _add_sources(core: Core, register: Connections, gate: Gate, peers: Peers, lo
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
+    metrics.add_source(lambda: known_metrics(http1.known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
     metrics.add_source(lambda: address_metrics(peers.statuses))
     metrics.add_source(

@@ -35,6 +35,7 @@ from dohproxy.config import (
 from dohproxy.config.addresses import Unusable, parse_host_name
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
 from dohproxy.doh.stamp_codec import decode_route, encode
+from dohproxy.frontends.allocator import keep_large_blocks
 from dohproxy.frontends.certificates import (
     BadCertificate,
     Chain,
@@ -235,6 +236,7 @@ def _read_chain(tls: TlsConfig) -> Chain:
 
 def _run(config: Config, announce: Any) -> None:
     limit = configure_logs(config.log, clock)
+    keep_large_blocks()
     with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
         try:
             runner.run(serve(config, announce, limit))

@@ -1,25 +1,31 @@
 """THE WALK: the only file that knows in which order a request is judged.
 
-    bytes ─ door ─ begin() ─┬─ HTTP shape, dialect ── 4xx
+    bytes ─ door ─ read() ───── HTTP shape, dialect
+                  begin() ─┬─ refused by these ────── 4xx
                             ├─ client's limit ─────── 429
+                            ├─ the very same request: what was said to it a moment ago
                             ├─ parse ──────────────── 400, FORMERR, NOTIMP
                             ├─ refused questions ──── REFUSED, BADVERS
                             ├─ local answers ──────── the answer
-                            ├─ cache ──────────────── the answer
+                            ├─ cache ──────────────── the answer, or that a name above does not exist
+                            │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited
                             ├─ undelegated names ──── NXDOMAIN
                             ├─ remembered failure ─── stale, or SERVFAIL
-                            ├─ service's limit ────── stale, or 503
+                            ├─ service's limit ────── stale (and refresh), or 503
                             ├─ domain's limit ─────── stale, or REFUSED
                             ├─ client's miss limit ── stale, or REFUSED
                             ├─ places for misses ──── stale, or 503
                             └─ Miss ─ resolve() ─ await upstream ─ the answer, stale, or SERVFAIL
 
-Everything up to a cache hit happens in `begin`, one synchronous call: a door answers in the callback that read the
-bytes. Only a `Miss` is awaited. Replies leave through `_finish` alone, refusals through `_refuse` alone.
+Everything up to a cache hit happens in `read` and `begin`, two synchronous calls: a door answers in the callback that
+read the bytes, and keeps the readings of requests that come again. Only a `Miss` is awaited. Replies leave through
+`_finish` alone, refusals through `_refuse` alone.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dohproxy.cache import Cache, Entry, Freshness
 from dohproxy.doh.dialects import Dialect
@@ -32,10 +38,11 @@ from dohproxy.policy.names import Names
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.special_names import answer_locally
+from dohproxy.reading import REPEAT_SECONDS, Answered, Reading
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
-from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Reason, Reply, reason_of_fault
+from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
 from dohproxy.wire.answer import Answer, Kind
-from dohproxy.wire.malformed import Fault, Malformed
+from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import Content, content_of, write_reply, write_reply_to_refused
@@ -43,14 +50,11 @@ from dohproxy.wire.reply import Content, content_of, write_reply, write_reply_to
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What the books need to know of a request, fixed before anything is decided."""
+    """One request: what it says, who sent it and when, fixed before anything is decided."""
 
+    reading: Reading
     client: Client
-    door: Door
-    method: str
     started: float
-    dialect: Dialect
-    shadow: bool = False
     service_wait: float = 0.0
     """Seconds until the service as a whole is within its limit again; it matters to misses alone."""
 
@@ -77,7 +81,7 @@ class Pipeline:
         names: Names,
         cache: Cache,
         resolver: Resolver,
-        observe: Callable[[Outcome], None],
+        tally: Callable[[Outcome], Callable[[float], None]],
         clock: Callable[[], float],
         deadline_seconds: float,
     ) -> None:
@@ -86,46 +90,66 @@ class Pipeline:
         self._names = names
         self._cache = cache
         self._resolver = resolver
-        self._observe = observe
+        self._tally = tally
         self._clock = clock
         self._deadline_seconds = deadline_seconds
 
-    def begin(self, request: HttpRequest, client: Client, door: Door, now: float) -> HttpResponse | Miss:
-        """Walk as far as can be gone without waiting."""
+    def read(self, request: HttpRequest, door: Door) -> Reading:
+        """Read what does not depend on who sends it, nor when; equal requests may share one reading."""
         # HTTP shape and dialect stand first: a request that cannot be DNS costs no base64 and no DNS work.
         found = read_request(request, self._rules)
         method = request.method if request.method in ("GET", "POST") else "other"
         if isinstance(found, Refused):
-            arrival = Arrival(client, door, method, now, found.dialect)
-            return self._refuse(found.reason, arrival)
+            return Reading(door, method, found.dialect, refused=found.reason)
+        return Reading(door, method, found.dialect, found.wire, shadow=found.shadow)
+
+    def begin(self, reading: Reading, client: Client, now: float) -> HttpResponse | Miss:
+        """Walk as far as can be gone without waiting."""
+        if reading.refused is not None:
+            return self._refuse(reading.refused, Arrival(reading, client, now))
         # The client's limit is kept for the connection's address, which nothing in the request can change.
         wait = self._admission.admit_request(client, now)
         if wait:
-            arrival = Arrival(client, door, method, now, found.dialect)
-            return self._refuse(Reason.CLIENT_LIMIT, arrival, retry_after=wait)
+            return self._refuse(Reason.CLIENT_LIMIT, Arrival(reading, client, now), retry_after=wait)
         service_wait = self._admission.admit_to_service(now)
-        arrival = Arrival(client, door, method, now, found.dialect, found.shadow, service_wait)
-        try:
-            query = parse_query(found.wire)
-        except Malformed as malformed:
-            return self._answer_malformed(found.wire, malformed.fault, arrival)
+        answered = reading.answered
+        if answered is not None and answered.holds(now):
+            answered.count(self._clock() - now)
+            return answered.response
+        arrival = Arrival(reading, client, now, service_wait)
+        query = reading.query or self._parse(reading)
+        if query is None:
+            return self._answer_malformed(arrival)
         # From here on the query is trusted; nobody checks counts or lengths again.
         return self._answer_now(query, arrival, now)
+
+    def _parse(self, reading: Reading) -> Query | None:
+        try:
+            reading.query = parse_query(reading.wire)
+        except Malformed as malformed:
+            reading.fault = malformed.fault
+        return reading.query
 
     def _answer_now(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
         reason = refuse(query)
         if reason is not None:
-            return self._fail(query, arrival, reason)
+            return self._fail(query, arrival, reason, repeat_until=now + REPEAT_SECONDS)
         # Probes with random names become one name; from here on that is what is looked up and asked.
         query = self._names.probes.absorb(query)
         # Constant answers; these names never leave the machine.
         local = answer_locally(query)
         if local is not None:
-            return self._finish(query, local.content, local.reason, local.ttl, arrival)
+            return self._finish(
+                query, local.content, local.reason, local.ttl, arrival, repeat_until=now + REPEAT_SECONDS
+            )
         entry, freshness = self._cache.lookup(query.key, now, self._resolver.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
-            return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
+            entry.hits += 1
+            if now >= entry.refresh_at and entry.is_popular:
+                self._refresh(query, entry, Purpose.PREFETCH, arrival, now)
+            return self._give_fresh(entry, query, arrival, now)
         if entry is not None and freshness is Freshness.KEPT:
+            self._refresh(query, entry, Purpose.REVALIDATION, arrival, now)
             return self._give_stale(entry, query, arrival)
         # Behind the cache, which has none of these names, so that hits do not pay for the look at the last label.
         denial = self._names.undelegated.answer(query)
@@ -142,6 +166,7 @@ class Pipeline:
                 query, content, Reason.FAILURE_REMEMBERED, 0, arrival
             )
         if arrival.service_wait:
+            self._refresh(query, stale, Purpose.REVALIDATION, arrival, now)
             return self._stale_or(stale, query, arrival) or self._refuse(
                 Reason.SERVICE_LIMIT, arrival, retry_after=arrival.service_wait
             )
@@ -168,7 +193,7 @@ class Pipeline:
             now = self._clock()
             entry, freshness = self._cache.lookup(query.key, now, 0.0)
             if entry is not None and freshness is Freshness.FRESH:
-                return self._finish(query, entry.content(now), Reason.CACHED, entry.max_age(now), arrival)
+                return self._give_fresh(entry, query, arrival, now)
             found = await self._resolver.ask(query, deadline=deadline, patience=patience, priority=miss.priority)
         finally:
             miss.place.give_back()
@@ -181,20 +206,43 @@ class Pipeline:
             return self._fail(query, arrival, Reason.UPSTREAM_TIMEOUT)
         return self._finish(query, _failure_content(found), found.reason, 0, arrival)
 
+    def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
+        """Have an answer that is given asked for again, with nobody waiting.
+
+        It costs the upstream what a miss costs, so it is its client's miss: not where the client or the domain is over
+        its limit or a failure forbids asking, and charged once it is under way.
+        """
+        if entry is None or now < entry.refresh_at or self._cache.recall_failure(query.key, now) is not None:
+            return
+        client = arrival.client
+        if self._admission.may_miss(client, now) and self._names.domains.admit(query.qname, client, now):
+            asked = self._resolver.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
+            if asked:
+                self._admission.admit_miss(client, now)
+            entry.put_off(now, asked=asked)
+
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
-        return self._refuse(reason, Arrival(client, door, "other", now, Dialect.OTHER))
+        return self._refuse(reason, Arrival(Reading(door, "other", Dialect.OTHER), client, now))
 
     # --- Ways out ---
 
     def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> HttpResponse:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
-        entry, _ = self._cache.lookup(query.key, self._clock(), 0.0)
+        entry = self._cache.peek(query.key)
         if entry is None:
             ttl = min(answer.ttl or 0, self._cache.rules.maximum_ttl_seconds)
             return self._finish(query, content_of(answer, fresh_from_upstream=True), Reason.FORWARDED, ttl, arrival)
         content = content_of(entry.answer, fresh_from_upstream=True)
         return self._finish(query, content, Reason.FORWARDED, entry.lifetime, arrival)
+
+    def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> HttpResponse:
+        max_age = entry.max_age(now)
+        # Until its TTLs change, or it ends. A probe is counted by itself, so each one is looked at.
+        until = 0.0 if self._names.probes.counts(query) else now + entry.seconds_unchanged(now)
+        return self._finish(
+            query, entry.content(now), Reason.CACHED, max_age, arrival, repeat_until=until, repeat_from=entry
+        )
 
     def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> HttpResponse | None:
         return None if stale is None else self._give_stale(stale, query, arrival)
@@ -203,56 +251,72 @@ class Pipeline:
         ttl = self._cache.rules.stale_answer_ttl_seconds
         return self._finish(query, stale.stale_content(ttl), Reason.STALE, ttl, arrival)
 
-    def _fail(self, query: Query, arrival: Arrival, reason: Reason) -> HttpResponse:
+    def _fail(self, query: Query, arrival: Arrival, reason: Reason, *, repeat_until: float = 0.0) -> HttpResponse:
         """Answer with the rcode and the EDE that the table has for `reason`."""
         ending = OUTCOMES[reason]
         content = Content(ending.rcode if ending.rcode is not None else Rcode.SERVFAIL, errors=ending.errors)
-        return self._finish(query, content, reason, 0, arrival)
+        return self._finish(query, content, reason, 0, arrival, repeat_until=repeat_until)
 
-    def _answer_malformed(self, wire: bytes, fault: Fault, arrival: Arrival) -> HttpResponse:
-        reason = reason_of_fault(fault)
+    def _answer_malformed(self, arrival: Arrival) -> HttpResponse:
+        reading = arrival.reading
+        reason = Reason.BUG if reading.fault is None else reason_of_fault(reading.fault)
         ending = OUTCOMES[reason]
         if ending.rcode is None:
-            return self._refuse(reason, arrival, fault=fault)
-        reply = Reply(write_reply_to_refused(wire, ending.rcode), reason, 0)
-        self._record(reason, arrival, rcode=ending.rcode, fault=fault)
-        return response_to(reply)
+            return self._refuse(reason, arrival)
+        response = response_to(Reply(write_reply_to_refused(reading.wire, ending.rcode), reason, 0))
+        self._count(reason, reading, rcode=ending.rcode)(self._clock() - arrival.started)
+        return response
 
-    def _finish(self, query: Query, content: Content, reason: Reason, max_age: int, arrival: Arrival) -> HttpResponse:
-        """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age."""
-        reply = Reply(write_reply(query, under_asked_name(query, content)), reason, max_age)
-        self._record(reason, arrival, rcode=content.rcode)
-        return response_to(reply)
-
-    def _refuse(
+    def _finish(
         self,
+        query: Query,
+        content: Content,
         reason: Reason,
+        max_age: int,
         arrival: Arrival,
         *,
-        retry_after: float = 0.0,
-        fault: Fault | None = None,
+        repeat_until: float = 0.0,
+        repeat_from: Entry | None = None,
     ) -> HttpResponse:
+        """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age.
+
+        The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`.
+        """
+        reading = arrival.reading
+        response = response_to(Reply(write_reply(query, under_asked_name(query, content)), reason, max_age))
+        count = self._count(reason, reading, rcode=content.rcode)
+        if repeat_until > arrival.started:
+            reading.answered = Answered(response, count, repeat_until, repeat_from)
+        count(self._clock() - arrival.started)
+        return response
+
+    def _refuse(self, reason: Reason, arrival: Arrival, *, retry_after: float = 0.0) -> HttpResponse:
         """The one exit for refusals in HTTP's own terms; they have an empty body."""
         if OUTCOMES[reason].counts:
             self._admission.charge_request(arrival.client, arrival.started)
-        self._record(reason, arrival, fault=fault)
-        return refusal(reason, cacheable=arrival.method == "GET", retry_after=retry_after)
+        self._count(reason, arrival.reading)(self._clock() - arrival.started)
+        reading = arrival.reading
+        return _refusal(reading.door, reason, is_cacheable=reading.is_cacheable, retry_seconds=math.ceil(retry_after))
 
-    def _record(
-        self, reason: Reason, arrival: Arrival, *, rcode: int | None = None, fault: Fault | None = None
-    ) -> None:
-        self._observe(
+    def _count(self, reason: Reason, reading: Reading, *, rcode: int | None = None) -> Callable[[float], None]:
+        """Return what counts a request that ends so; it takes its duration in seconds."""
+        return self._tally(
             Outcome(
                 reason=reason,
-                door=arrival.door,
-                method=arrival.method,
-                dialect=arrival.dialect,
-                seconds=self._clock() - arrival.started,
-                fault=fault,
+                door=reading.door,
+                method=reading.method,
+                dialect=reading.dialect,
+                fault=reading.fault,
                 answered_rcode=rcode,
-                shadow=arrival.shadow,
+                shadow=reading.shadow,
             )
         )
+
+
+@lru_cache(maxsize=512)
+def _refusal(_: Door, reason: Reason, *, is_cacheable: bool, retry_seconds: int) -> HttpResponse:
+    """Return the same response each time, so that a door need not render it anew for everybody it turns away."""
+    return refusal(reason, cacheable=is_cacheable, retry_after=retry_seconds)
 
 
 def _failure_content(failure: UpstreamFailure) -> Content:

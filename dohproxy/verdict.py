@@ -192,7 +192,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The record of one finished request; metrics and logs see nothing else of it."""
+    """What became of a request; of it and of its duration alone the books are made. Equal ones are counted together."""
 
     reason: Reason
     door: Door
@@ -200,8 +200,6 @@ class Outcome:
     """"GET", "POST" or "other"."""
     dialect: str
     """A value of doh.dialects.Dialect."""
-    seconds: float
-    """From the moment the request was complete to the moment its response was."""
     fault: Fault | None = None
     answered_rcode: int | None = None
     shadow: bool = False

@@ -11,12 +11,14 @@ import struct
 from typing import Final, SupportsIndex, overload
 
 from dns.message import Message
+from dns.name import Name
 
 from dohproxy.wire.answer import MOST_ERRORS, MOST_RECORDS, TRUNCATED, Answer, Kind, is_reply_to, parse_answer
 from dohproxy.wire.edns import MOST_OPTIONS, ClientEdns
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.name import COMPRESSION_BUDGET
 from dohproxy.wire.query import Query, parse_query, question_of
+from dohproxy.wire.relocate import LARGEST_DENIAL_BYTES, Denial, relocate
 from dohproxy.wire.reply import content_of, write_reply, write_reply_to_refused
 from dohproxy.wire.upstream_query import write_upstream_query
 from fuzz import oracle
@@ -161,6 +163,7 @@ def check_answer(wire: bytes) -> Answer | Malformed:
             return outcome
         _is_consistent(outcome, wire)
         _agrees_on_answer(outcome, wire)
+        check_denial(outcome, query.question, wire)
     return outcome
 
 
@@ -215,6 +218,37 @@ def _agrees_on_ttl(answer: Answer, theirs: Message) -> None:
     else:
         assert smallest is not None
         assert answer.ttl == min(smallest, *soas)
+
+
+OTHER_QUESTIONS: Final = tuple(
+    name + b"\x00\x1c\x00\x01" for name in (b"\x00", b"\x02up\x03net\x00", b"\x01z" * 127 + b"\x00")
+)
+"""The shortest, one of another length than most, and the longest."""
+
+
+def check_denial(answer: Answer, question: bytes, wire: bytes) -> Denial | None:
+    """An NXDOMAIN that can be moved reads the same under every other question as it did under its own."""
+    denial = relocate(answer, question)
+    if denial is None:
+        return None
+    moved = denial.answer
+    assert len(moved.records) <= LARGEST_DENIAL_BYTES
+    assert moved.counts == answer.counts == (0, len(moved.ttl_offsets), 0)
+    for other in OTHER_QUESTIONS:
+        reply = write_reply(client_query(other, 0), content_of(moved))
+        before, after = oracle.records_of(wire), oracle.records_of(reply)
+        assert after is not None, "dnspython cannot read the names of a denial that was moved"
+        assert before is None or [_head(one) for one in after] == [_head(one) for one in before[: len(after)]]
+        theirs, ours = oracle.read(wire), oracle.read(reply)
+        if theirs is not None:
+            assert ours is not None, "dnspython reads the denial in its old place and not in the new one"
+            assert oracle.same_records(ours, theirs)
+            assert denial.zone == oracle.zone_of(theirs)
+    return denial
+
+
+def _head(record: oracle.Record) -> tuple[Name, int, int, int]:
+    return record.owner, record.rtype, record.rclass, record.ttl
 
 
 # ------------------------------------------------------------------ replies

@@ -97,6 +97,12 @@ def soa_ttls(message: dns.message.Message) -> list[int]:
     ]
 
 
+def zone_of(message: dns.message.Message) -> bytes:
+    """Return the owner of the one SOA in the authority section, in lower-case wire form."""
+    (owner,) = [rrset.name for rrset in message.authority if rrset.rdtype == dns.rdatatype.SOA]
+    return (owner.to_wire() or b"").lower()
+
+
 def kind_of(message: dns.message.Message) -> str:
     """Say what the answer amounts to, by the words of RFC 2308 section 2."""
     qtype = message.question[0].rdtype

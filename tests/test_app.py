@@ -23,7 +23,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from dohproxy import app
-from dohproxy.app import build_admission, clock, serve
+from dohproxy.app import build_admission, build_core, clock, serve
 from dohproxy.config import (
     AdminConfig,
     ClientsConfig,
@@ -44,7 +44,8 @@ from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.throwaway import write_throwaway_certificate
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
-from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream
+from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream, make_query
+from tests.fakes.walk import address_of
 from tests.frontends.client import RawClient, get, post, post_head
 from tests.frontends.door import NO_LIMITS, QUICK, open_sockets, until
 
@@ -441,6 +442,15 @@ def test_a_new_list_of_public_suffixes_is_taken_while_it_runs(loop_factory: Loop
 
 
 # --- Parts ---
+
+
+async def test_what_is_learnt_together_ends_apart() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        core = build_core(Config(upstreams=(FakeUpstream().config(),)), tasks)
+        queries = [make_query(f"{number}.example.net.") for number in range(30)]
+        entries = [core.cache.store(query.key, address_of(query, ttl=3_600), 0.0) for query in queries]
+        await core.resolver.close()
+    assert len({entry.lifetime for entry in entries if entry is not None}) > 1
 
 
 def test_the_limits_are_those_configured() -> None:

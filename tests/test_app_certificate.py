@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,9 +11,11 @@ import aiohttp
 import pytest
 import uvloop
 
+from dohproxy import app
 from dohproxy.config import ListenAddress, MetricsConfig, TlsConfig
+from dohproxy.frontends.listener import open_listener
 from tests.frontends.client import RawClient, get
-from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, issue
+from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
 from tests.test_app import Running, run
 
 SOON_SECONDS = 0.02
@@ -43,6 +46,15 @@ async def _shown(running: Running) -> bytes:
     return shown
 
 
+async def _until_shown(running: Running, renewed: Issued) -> None:
+    expected = ssl.PEM_cert_to_DER_cert(renewed.pem.decode())
+    for _ in range(MOST_TRIES):
+        if await _shown(running) == expected:
+            break
+        await asyncio.sleep(SOON_SECONDS)
+    assert await _shown(running) == expected
+
+
 async def _metrics(path: str) -> dict[str, float]:
     async with (
         aiohttp.ClientSession(connector=aiohttp.UnixConnector(path)) as session,
@@ -65,12 +77,7 @@ def test_a_renewed_certificate_is_served_and_told(
         old = await _connect(running)
         assert (await _metrics(metrics.path))[NOT_AFTER] == NOW + 60 * DAY
         files.write(renewed)
-        expected = ssl.PEM_cert_to_DER_cert(renewed.pem.decode())
-        for _ in range(MOST_TRIES):
-            if await _shown(running) == expected:
-                break
-            await asyncio.sleep(SOON_SECONDS)
-        assert await _shown(running) == expected
+        await _until_shown(running, renewed)
         assert (await old.ask(get())).status == 200
         figures = await _metrics(metrics.path)
         assert figures[NOT_AFTER] == NOW + 90 * DAY
@@ -83,6 +90,28 @@ def test_a_renewed_certificate_is_served_and_told(
         tls=TlsConfig(files.certificate, files.key, SOON_SECONDS),
         metrics=MetricsConfig(metrics),
     )
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_what_is_written_while_the_service_starts_is_a_renewal_and_no_reason_to_stop(
+    tmp_path: Path, loop_factory: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files(tmp_path / "fullchain.pem", tmp_path / "privkey.pem")
+    first, renewed = issue(INTERMEDIATE), issue(INTERMEDIATE, days=(-1, 90))
+    files.write(first)
+
+    def open_while_half_of_a_renewal_is_written(address: ListenAddress, **options: str) -> socket.socket:
+        files.certificate.write_bytes(renewed.pem)  # Its key is yet to come.
+        return open_listener(address, **options)
+
+    monkeypatch.setattr(app, "open_listener", open_while_half_of_a_renewal_is_written)
+
+    async def scenario(running: Running) -> None:
+        assert await _shown(running) == ssl.PEM_cert_to_DER_cert(first.pem.decode())
+        files.write(renewed)
+        await _until_shown(running, renewed)
+
+    run(loop_factory, scenario, tls=TlsConfig(files.certificate, files.key, SOON_SECONDS))
 
 
 def test_without_tls_there_are_no_figures_of_a_certificate(tmp_path: Path) -> None:

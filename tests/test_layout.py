@@ -25,6 +25,7 @@ UNMIRRORED_MODULES = {
     "events": "values of http2, compared in every test of it",
 }
 UNMIRRORED_TESTS = {
+    "bench": "the arithmetic of the instruments in bench/, which is no part of the package",
     "conformance": "one suite of requests, run against every frontend",
     "e2e": "whole processes",
     "fakes": "stand-ins that tests share, not tests",

@@ -7,13 +7,15 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dohproxy.config import CacheConfig
+from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.pipeline import Miss
+from dohproxy.policy.probes import Probe
+from dohproxy.reading import Reading
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.verdict import OUTCOMES, Door, Reason
+from dohproxy.verdict import OUTCOMES, Door, Purpose, Reason
 from dohproxy.wire.answer import Answer, parse_answer
-from dohproxy.wire.numbers import ExtendedError, Rcode
+from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.query import Query, parse_query
 from tests.fakes.walk import (
     CLIENT,
@@ -36,10 +38,17 @@ TRANSFER = 252
 NOBODY_THERE = UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
 NO_TIME_LEFT = UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
 NO_BUDGET = UpstreamFailure(Reason.BUDGET_SPENT)
+ONE_MISS = replace(NO_DOMAIN_LIMITS, domain_misses_per_second=1, domain_misses_burst=1)
 
 
 def rcode_of(query: Query, rcode: int, *additional: bytes) -> Answer:
     return parse_answer(m.answer(asked=query.question, additional=additional, flags=m.QR | m.RD | m.RA | rcode), query)
+
+
+def denial(query: Query) -> Answer:
+    """That the name does not exist: said by the top-level domain above it, validated."""
+    above = m.record(m.SOA, m.soa()[-22:], ttl=900, owner=query.qname[query.qname.rindex(b"\x03net") :])
+    return parse_answer(m.answer(authority=(above,), asked=query.question, flags=m.QR | m.RA | m.AD | 3), query)
 
 
 def ttls_of(reply: dns.message.Message) -> list[int]:
@@ -50,9 +59,9 @@ def max_age_of(response: HttpResponse) -> int:
     return int(dict(response.fields)["cache-control"].removeprefix("max-age="))
 
 
-async def walk_with_stale_entry(limits: Limits | None = None) -> Walk:
+async def walk_with_stale_entry(limits: Limits | None = None, about_names: NamesConfig = NO_DOMAIN_LIMITS) -> Walk:
     """A walk that knows an answer which is no longer fresh, and whose books are empty."""
-    walk = Walk(limits or Limits())
+    walk = Walk(limits or Limits(), about_names=about_names)
     await walk.ask(ask_for(NAME), NEIGHBOUR)
     walk.clock.pass_by(301)
     walk.outcomes.clear()
@@ -61,9 +70,6 @@ async def walk_with_stale_entry(limits: Limits | None = None) -> Walk:
 
 
 # ---------------------------------------------------------------- the order of the stages
-
-
-ONE_MISS = replace(NO_DOMAIN_LIMITS, domain_misses_per_second=1, domain_misses_burst=1)
 
 
 def exhausted(stages: frozenset[str]) -> Walk:
@@ -287,6 +293,47 @@ async def test_a_newer_answer_that_is_not_kept_displaces_an_old_one() -> None:
     assert (reply.rcode(), walk.reason) == (dns.rcode.SERVFAIL, Reason.UPSTREAM_UNREACHABLE)
 
 
+async def test_a_name_that_does_not_exist_answers_for_those_below_it_and_its_other_types() -> None:
+    walk = Walk(script=denial)
+    await walk.ask(ask_for("example.net"))
+    walk.clock.pass_by(100)
+    for query in (ask_for("example.net", m.HTTPS), ask_for("a.b.example.net"), ask_for("wWw.Example.net", edns=False)):
+        response = await walk.send(post(query))
+        reply = dns.message.from_wire(response.body)
+        assert (reply.rcode(), walk.reason) == (dns.rcode.NXDOMAIN, Reason.CACHED)
+        assert (ttls_of(reply), max_age_of(response)) == ([500], 500)
+    assert len(walk.resolver.asked) == 1
+    await walk.ask(ask_for("a.b.example.net", dnssec_ok=True))
+    assert len(walk.resolver.asked) == 2
+
+
+async def test_a_name_that_turns_out_not_to_exist_meanwhile_is_not_asked_for() -> None:
+    walk = Walk(script=denial)
+    late = walk.begin(post(ask_for("a.b.example.net")))
+    assert isinstance(late, Miss)
+    await walk.ask(ask_for("example.net"))
+    response = await walk.pipeline.resolve(late)
+    assert dns.message.from_wire(response.body).rcode() == dns.rcode.NXDOMAIN
+    assert (walk.reason, len(walk.resolver.asked)) == (Reason.CACHED, 1)
+
+
+async def test_an_answer_that_is_not_kept_is_passed_on_though_a_name_above_is_denied() -> None:
+    walk = Walk()
+    late = walk.begin(post(ask_for("a.b.example.net")))
+    assert isinstance(late, Miss)
+
+    def meanwhile(query: Query) -> Answer:
+        above = parse_query(ask_for("example.net"))
+        walk.cache.store(above.key, denial(above), walk.clock())
+        return rcode_of(query, Rcode.NXDOMAIN)
+
+    walk.resolver.script = meanwhile
+    response = await walk.pipeline.resolve(late)
+    reply = dns.message.from_wire(response.body)
+    assert (reply.rcode(), reply.authority, max_age_of(response)) == (dns.rcode.NXDOMAIN, [], 0)
+    assert walk.reason is Reason.FORWARDED
+
+
 async def test_under_pressure_an_answer_past_its_ttl_spares_the_upstream() -> None:
     walk = await walk_with_stale_entry()
     walk.resolver.scarcity = 1.0
@@ -417,10 +464,6 @@ async def test_a_stale_answer_goes_out_when_no_new_one_comes(found: UpstreamFail
 
 
 async def test_a_stale_nxdomain_says_so() -> None:
-    def denial(query: Query) -> Answer:
-        wire = m.answer(authority=(m.soa(),), asked=query.question, flags=m.QR | m.RA | 3)
-        return parse_answer(wire, query)
-
     walk = Walk(script=denial)
     await walk.ask(ask_for(NAME))
     walk.clock.pass_by(700)
@@ -477,6 +520,139 @@ async def test_without_stale_time_an_old_answer_is_no_answer() -> None:
     walk.clock.pass_by(300)
     walk.resolver.script = lambda _: NOBODY_THERE
     assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.SERVFAIL
+
+
+# ---------------------------------------------------------------- asked again with nobody waiting
+
+
+async def walk_with_entry_near_its_end(limits: Limits | None = None, rules: CacheConfig | None = None) -> Walk:
+    """A walk that knows an answer with 10 seconds of 300 left, given twice so far."""
+    walk = Walk(limits or Limits(), rules or CacheConfig())
+    for _ in range(3):
+        await walk.ask(ask_for(NAME), NEIGHBOUR)
+    walk.clock.pass_by(290)
+    assert walk.resolver.refreshed == []
+    return walk
+
+
+def refreshed(walk: Walk) -> list[Purpose]:
+    return [purpose for _, purpose in walk.resolver.refreshed]
+
+
+async def test_a_popular_answer_is_asked_for_again_once_before_its_end() -> None:
+    walk = await walk_with_entry_near_its_end()
+    for _ in range(5):
+        reply = await walk.ask(ask_for(NAME))
+        walk.clock.pass_by(1.5)
+        assert (walk.reason, ttls_of(reply)[0] <= 10) == (Reason.CACHED, True)
+    assert [(query.qname, purpose) for query, purpose in walk.resolver.refreshed] == [(m.name(NAME), Purpose.PREFETCH)]
+
+
+async def test_what_replaces_a_popular_answer_must_become_popular_by_itself() -> None:
+    walk = await walk_with_entry_near_its_end()
+    await walk.ask(ask_for(NAME))
+    query, _ = walk.resolver.refreshed[0]
+    walk.cache.store(query.key, address_of(query), walk.clock())
+    walk.clock.pass_by(290)
+    for times in (1, 1, 2):
+        await walk.ask(ask_for(NAME))
+        assert len(walk.resolver.refreshed) == times
+
+
+@pytest.mark.parametrize(
+    ("rules", "age"), [(CacheConfig(prefetch_percent=0), 299), (CacheConfig(), 269)], ids=["turned off", "too early"]
+)
+async def test_a_popular_answer_is_otherwise_left_alone(rules: CacheConfig, age: float) -> None:
+    walk = Walk(rules=rules)
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(age)
+    for _ in range(9):
+        await walk.ask(ask_for(NAME))
+    assert walk.resolver.refreshed == []
+
+
+async def test_a_name_that_does_not_exist_is_not_asked_for_before_its_end() -> None:
+    walk = Walk(script=denial)
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(599)
+    for _ in range(9):
+        await walk.ask(ask_for(f"below.{NAME}"))
+    assert (walk.reason, walk.resolver.refreshed) == (Reason.CACHED, [])
+
+
+async def test_without_room_in_the_budget_it_is_tried_again_a_second_later_and_costs_nobody_a_miss() -> None:
+    walk = await walk_with_entry_near_its_end(Limits(misses=1))
+    walk.resolver.has_room = False
+    for _ in range(5):
+        await walk.ask(ask_for(NAME))
+    walk.resolver.has_room = True
+    await walk.ask(ask_for(NAME))
+    assert walk.resolver.refreshed == []
+    walk.clock.pass_by(1)
+    await walk.ask(ask_for(NAME))
+    assert refreshed(walk) == [Purpose.PREFETCH]
+
+
+async def test_asking_again_is_a_miss_of_the_client_that_made_it_necessary() -> None:
+    walk = await walk_with_entry_near_its_end(Limits(misses=1))
+    await walk.ask(ask_for(NAME))
+    assert refreshed(walk) == [Purpose.PREFETCH]
+    await walk.ask(ask_for("other.example.net"))
+    assert walk.reason is Reason.MISS_LIMIT
+
+
+async def test_a_client_over_its_miss_limit_has_nothing_asked_for_again() -> None:
+    walk = await walk_with_entry_near_its_end(Limits(misses=1))
+    await walk.ask(ask_for("other.example.net"))
+    await walk.ask(ask_for(NAME))
+    assert (walk.reason, walk.resolver.refreshed) == (Reason.CACHED, [])
+    await walk.ask(ask_for(NAME), NEIGHBOUR)
+    assert refreshed(walk) == [Purpose.PREFETCH]
+
+
+async def test_what_is_given_beyond_its_time_under_pressure_is_asked_for_again_once_a_second() -> None:
+    walk = await walk_with_stale_entry()
+    walk.resolver.scarcity = 1.0
+    for _ in range(3):
+        await walk.ask(ask_for(NAME))
+        assert walk.reason is Reason.STALE
+    assert refreshed(walk) == [Purpose.REVALIDATION]
+    walk.clock.pass_by(1)
+    await walk.ask(ask_for(NAME))
+    assert refreshed(walk) == [Purpose.REVALIDATION] * 2
+    assert walk.resolver.asked == []
+
+
+async def test_a_service_over_its_limit_asks_again_for_what_it_gives_stale() -> None:
+    walk = await walk_with_stale_entry(Limits(total=1))
+    await walk.ask(ask_for("localhost"))
+    await walk.ask(ask_for(NAME))
+    assert (walk.reason, refreshed(walk)) == (Reason.STALE, [Purpose.REVALIDATION])
+    assert (await walk.send(post(ask_for("new.example.net")))).status == 503
+    assert len(walk.resolver.refreshed) == 1
+
+
+@pytest.mark.parametrize("scarcity", [0.0, 1.0], ids=["no pressure", "full pressure"])
+@pytest.mark.parametrize("why_not", ["the client's limit", "the domain's limit", "a failure"])
+async def test_a_stale_answer_is_not_asked_for_again_where_a_miss_would_not_be(why_not: str, scarcity: float) -> None:
+    walk = await walk_with_stale_entry(Limits(misses=1), about_names=ONE_MISS)
+    query = parse_query(ask_for(NAME))
+    match why_not:
+        case "a failure":
+            walk.cache.remember_failure(query.key, Rcode.SERVFAIL, (), walk.clock())
+        case "the domain's limit":
+            walk.names.domains.charge(query.qname, walk.clock(), failed=False)
+        case _:
+            await walk.ask(ask_for("www.example.org"))
+    walk.resolver.scarcity = scarcity
+    await walk.ask(ask_for(NAME))
+    assert (walk.reason, walk.resolver.refreshed) == (Reason.STALE, [])
+
+
+async def test_what_is_asked_again_has_as_long_as_a_miss() -> None:
+    walk = await walk_with_entry_near_its_end()
+    await walk.ask(ask_for(NAME))
+    assert walk.resolver.refresh_deadlines == [walk.clock() + 5.0]
 
 
 # ---------------------------------------------------------------- failures
@@ -573,7 +749,7 @@ async def test_an_outcome_has_what_the_books_need_and_no_more() -> None:
     await walk.pipeline.resolve(found)
     outcome = walk.outcomes[0]
     assert (outcome.door, outcome.method, outcome.dialect) == (Door.HTTP1, "POST", "rfc-post")
-    assert (outcome.seconds, outcome.answered_rcode, outcome.fault) == (0.25, 0, None)
+    assert (walk.seconds[-1], outcome.answered_rcode, outcome.fault) == (0.25, 0, None)
 
 
 async def test_an_unknown_method_does_not_become_a_label() -> None:
@@ -613,3 +789,98 @@ class TestPriorities:
         for _ in range(5):
             await walk.ask(ask_for("name.example"))
         assert walk.admission.statistics(walk.clock()).priorities.greedy == 0
+
+
+class TestRepeats:
+    """The very same request again: nothing is read, everything is still judged."""
+
+    def _reading(self, walk: Walk, wire: bytes) -> Reading:
+        return walk.pipeline.read(post(wire), Door.HTTP1)
+
+    async def _known(self, walk: Walk, name: str = NAME, ttl: int = 300) -> Reading:
+        """A reading of a question whose answer is in the cache, given once."""
+        walk.resolver.script = lambda query: address_of(query, ttl=ttl)
+        await walk.ask(ask_for(name))
+        reading = self._reading(walk, ask_for(name))
+        walk.pipeline.begin(reading, CLIENT, walk.clock())
+        return reading
+
+    async def test_the_same_response_is_given_within_the_second(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        first = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert walk.pipeline.begin(reading, NEIGHBOUR, walk.clock()) is first
+        assert [outcome.reason for outcome in walk.outcomes[1:]] == [Reason.CACHED] * 3
+
+    async def test_ttls_age_all_the_same(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        ttls = []
+        for _ in range(4):
+            response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            assert isinstance(response, HttpResponse)
+            ttls.append(dns.message.from_wire(response.body).answer[0].ttl)
+            walk.clock.pass_by(0.5)
+        assert ttls == [300, 300, 299, 299]
+
+    async def test_an_answer_that_has_ended_is_not_given_again(self) -> None:
+        walk = Walk(rules=CacheConfig(minimum_ttl_seconds=0))
+        reading = await self._known(walk, ttl=1)
+        walk.clock.pass_by(1.0)
+        found = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert isinstance(found, Miss)
+        found.place.give_back()
+
+    async def test_a_newer_answer_is_given_at_once(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        query = parse_query(ask_for(NAME))
+        walk.cache.store(query.key, address_of(query, ttl=77), walk.clock())
+        response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert isinstance(response, HttpResponse)
+        assert dns.message.from_wire(response.body).answer[0].ttl == 77
+
+    async def test_the_client_s_limit_is_kept(self) -> None:
+        walk = Walk(limits=Limits(requests=4))
+        reading = await self._known(walk)
+        statuses = []
+        for _ in range(4):
+            response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            assert isinstance(response, HttpResponse)
+            statuses.append(response.status)
+        assert statuses == [200, 200, 429, 429]
+
+    async def test_each_one_is_a_use_of_the_entry(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        for _ in range(5):
+            walk.pipeline.begin(reading, CLIENT, walk.clock())
+        entry, _ = walk.cache.lookup(parse_query(ask_for(NAME)).key, walk.clock(), 0.0)
+        assert entry is not None
+        assert entry.hits == 6
+
+    def test_a_question_that_is_answered_here_is_looked_at_again_after_a_second(self) -> None:
+        walk = Walk()
+        reading = self._reading(walk, ask_for("localhost"))
+        first = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert walk.pipeline.begin(reading, CLIENT, walk.clock()) is first
+        walk.clock.pass_by(1.0)
+        assert walk.pipeline.begin(reading, CLIENT, walk.clock()) is not first
+
+    async def test_a_probe_is_counted_each_time(self) -> None:
+        walk = Walk()
+        wire = m.query(m.question(b"\x00", Qtype.NS), m.opt())
+        await walk.ask(wire)
+        reading = self._reading(walk, wire)
+        for _ in range(3):
+            walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert walk.pipeline._names.probes.statistics()[Probe.DNSCRYPT_ROOT] == 4
+
+    @pytest.mark.parametrize("wire", [MALFORMED, b"\x00" * 12], ids=["a reply with an rcode", "no reply"])
+    def test_what_cannot_be_read_is_refused_each_time(self, wire: bytes) -> None:
+        walk = Walk()
+        reading = self._reading(walk, wire)
+        for _ in range(2):
+            assert isinstance(walk.pipeline.begin(reading, CLIENT, walk.clock()), HttpResponse)
+        assert len(walk.outcomes) == 2
+        assert walk.outcomes[0] == walk.outcomes[1]

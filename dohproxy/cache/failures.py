@@ -1,9 +1,11 @@
 """What could not be resolved, and for how long we do not try again (RFC 9520).
 
 A failure is remembered for a few seconds; if the next try fails too, for twice as long, up to five minutes. So a
-name that cannot be resolved costs its upstream a handful of queries an hour however many clients want it.
+name that cannot be resolved costs its upstream a handful of queries an hour however many clients want it. Pauses
+differ a little by chance, so that what failed together is not tried together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +16,9 @@ from dohproxy.config import CacheConfig
 MOST_FAILURES: Final = 10_000
 """Keys remembered at once, about 3 MiB. More distinct failures than that within five minutes are a flood, which the
 miss limits deal with; the least recently used are forgotten first."""
+SHORTEST_SECONDS: Final = 1
+LONGEST_SECONDS: Final = 300
+"""RFC 9520 section 3.2 allows no less and no more, jitter included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +30,16 @@ class RememberedFailure:
     until: float
     """Monotonic instant before which nobody asks again."""
     seconds: int
-    """The length of this pause; the next one is twice as long."""
+    """The length of this pause, jitter aside; the next one is twice as long."""
 
 
 class Failures:
-    """A bounded memory of failed questions, keyed like the cache."""
+    """A bounded memory of failed questions, keyed like the cache. `draw` returns numbers from 0.0 up to 1.0; without it
+    pauses are exact."""
 
-    def __init__(self, rules: CacheConfig) -> None:
+    def __init__(self, rules: CacheConfig, draw: Callable[[], float] | None = None) -> None:
         self._rules = rules
+        self._draw = draw
         self._known: LRUCache[bytes, RememberedFailure] = LRUCache(MOST_FAILURES)
 
     def remember(
@@ -47,7 +54,7 @@ class Failures:
             seconds = self._rules.stale_recheck_seconds
         elif grows and before is not None and now < before.until + before.seconds:
             seconds = min(2 * before.seconds, self._rules.failure_ttl_max_seconds)
-        self._known[key] = RememberedFailure(rcode, errors, now + seconds, seconds)
+        self._known[key] = RememberedFailure(rcode, errors, now + self._about(seconds), seconds)
 
     def recall(self, key: bytes, now: float) -> RememberedFailure | None:
         """Return the failure that still forbids asking, if there is one."""
@@ -60,3 +67,11 @@ class Failures:
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def _about(self, seconds: int) -> float:
+        """Return a pause of about so many seconds. Only beside a stale answer may it be longer than five minutes: that
+        is no failure for clients."""
+        if self._draw is None:
+            return seconds
+        pause = seconds * (1 + self._rules.jitter_percent * (2 * self._draw() - 1) / 100)
+        return min(max(pause, SHORTEST_SECONDS), max(seconds, LONGEST_SECONDS))

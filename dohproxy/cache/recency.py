@@ -14,7 +14,7 @@ from dohproxy.cache.entry import Entry
 
 
 class RecencyTable(SizedTable[bytes, Entry]):
-    """Entries by key, bounded in bytes, the least recently used out first."""
+    """Entries by key, bounded in bytes, the least recently used out first; each knows whether it is kept."""
 
     def __init__(self, max_bytes: int, getsizeof: Callable[[Entry], int]) -> None:
         super().__init__(max_bytes, getsizeof)
@@ -26,12 +26,18 @@ class RecencyTable(SizedTable[bytes, Entry]):
         return entry
 
     def __setitem__(self, key: bytes, entry: Entry) -> None:
+        before = self.peek(key)
         super().__setitem__(key, entry)
+        if before is not None:
+            before.is_kept = False
+        entry.is_kept = True
         self._order[key] = None
         self._order.move_to_end(key)
 
     def __delitem__(self, key: bytes) -> None:
+        entry = super().__getitem__(key)
         super().__delitem__(key)
+        entry.is_kept = False
         del self._order[key]
 
     def popitem(self) -> tuple[bytes, Entry]:

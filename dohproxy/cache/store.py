@@ -5,12 +5,13 @@ that anybody uses. Keys are the queries' own bytes: Python hashes bytes with a s
 `dns.name.Name` predictably (a table that an attacker can make slow).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from dohproxy.cache.entry import Entry, make_entry
+from dohproxy.cache.cuts import MOST_DELEGATIONS, Cut, Cuts, shows_existence
+from dohproxy.cache.entry import Entry, Span, make_entry
 from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
-from dohproxy.cache.freshness import Freshness, floor_under, freshness, lifetime
+from dohproxy.cache.freshness import Freshness, floor_under, freshness, span_of, span_of_restored
 from dohproxy.cache.recency import RecencyTable
 from dohproxy.config import CacheConfig
 from dohproxy.wire.answer import Answer, Kind
@@ -31,6 +32,13 @@ class CacheStatistics:
     evictions: int
     too_large: int
     """Answers passed on but not kept because of `max_entry_bytes`."""
+    cuts: int
+    """Places where the tree of names ends; the negative entries that say so are charged for them."""
+    cut_hits: int
+    """Questions answered by one of them."""
+    delegations: int
+    """Top-level domains known to exist."""
+    delegations_max: int
 
 
 class _Table(RecencyTable):
@@ -45,21 +53,43 @@ class _Table(RecencyTable):
         return super().popitem()
 
 
-class Cache:
-    """What upstreams said, for as long as it holds. Synchronous, owns its tables alone."""
+class _NegativeTable(_Table):
+    """Takes the cut of an entry along when it goes, whatever the reason."""
 
-    def __init__(self, rules: CacheConfig) -> None:
+    def __init__(self, max_bytes: int, cuts: Cuts) -> None:
+        super().__init__(max_bytes)
+        self._cuts = cuts
+
+    def __delitem__(self, key: bytes) -> None:
+        entry = self.peek(key)
+        if entry is not None and entry.cut is not None:
+            self._cuts.remove(entry.cut, key)
+        super().__delitem__(key)
+
+
+class Cache:
+    """What upstreams said, for as long as it holds. Synchronous, owns its tables alone.
+
+    `draw` returns numbers from 0.0 up to 1.0, for the jitter in how long things are kept; without it there is none.
+    """
+
+    def __init__(self, rules: CacheConfig, draw: Callable[[], float] | None = None) -> None:
         self.rules = rules
         negative_bytes = rules.max_bytes * rules.negative_share_percent // 100
+        self._draw = draw
+        self._cuts = Cuts()
         self._positive = _Table(rules.max_bytes - negative_bytes)
-        self._negative = _Table(negative_bytes)
-        self._failures = Failures(rules)
+        self._negative = _NegativeTable(negative_bytes, self._cuts)
+        self._failures = Failures(rules, draw)
         self._too_large = 0
+        self._cut_hits = 0
 
     def lookup(self, key: bytes, now: float, pressure: float) -> tuple[Entry | None, Freshness]:
         """Return the entry for `key` and what may be done with it; (None, DEAD) if there is nothing.
 
-        `pressure` from 0.0 to 1.0 tells how close the upstreams are to being out of reach.
+        Where nothing fresh is known of the question itself, it may be a fresh denial from above: then the entry is that
+        of another question, and fits under this one. `pressure` from 0.0 to 1.0 tells how close the upstreams are to
+        being out of reach.
         """
         table = self._positive
         entry = table.get(key)
@@ -67,13 +97,16 @@ class Cache:
             table = self._negative
             entry = table.get(key)
             if entry is None:
-                return None, Freshness.DEAD
+                return self._denied_from_above(key, now)
         floor = floor_under(pressure, self.rules) if pressure else 0.0
         state = freshness(entry, now, floor, self.rules)
+        if state is Freshness.FRESH:
+            return entry, state
         if state is Freshness.DEAD:
             del table[key]
-            return None, state
-        return entry, state
+            entry = None
+        denied = self._denied_from_above(key, now)
+        return denied if denied[0] is not None else (entry, state)
 
     def store(self, key: bytes, answer: Answer, now: float) -> Entry | None:
         """Keep a new answer; return its entry, or None if the rules say that it is not to be kept.
@@ -83,18 +116,15 @@ class Cache:
         self._failures.forget(key)
         self._positive.pop(key, None)
         self._negative.pop(key, None)
-        seconds = lifetime(answer, self.rules)
-        if not seconds:
+        if shows_existence(answer):
+            self._cuts.note_existence(key)
+        span = span_of(answer, self.rules, self._draw() if self._draw else 0.0)
+        if span is None:
             return None
-        if len(answer.records) > self.rules.max_entry_bytes:
+        entry = self._make(key, answer, now, span)
+        if entry is None:
             self._too_large += 1
             return None
-        positive = answer.kind is Kind.POSITIVE
-        floor = self.rules.minimum_ttl_seconds if positive else 0
-        # A negative answer's SOA tells everybody behind us how long it holds, so it may not outlast our own copy (RFC
-        # 2308 section 5).
-        ceiling = self.rules.maximum_ttl_seconds if positive else seconds
-        entry = make_entry(key, answer, now, seconds, floor=floor, ceiling=ceiling)
         return self._keep(key, entry)
 
     def restore(self, key: bytes, answer: Answer, seconds: int, stored_at: float, now: float) -> Entry | None:
@@ -104,14 +134,12 @@ class Cache:
         taken. Nor is it taken if it is dead by now or does not fit today's rules; what they allow for a shorter time
         is kept for that. Returns the entry, or None.
         """
-        allowed = min(seconds, lifetime(answer, self.rules))
-        if not allowed or len(answer.records) > self.rules.max_entry_bytes or self.peek(key) is not None:
+        span = span_of_restored(answer, self.rules, seconds)
+        entry = None if span is None or self.peek(key) is not None else self._make(key, answer, stored_at, span)
+        if entry is None or freshness(entry, now, 0.0, self.rules) is Freshness.DEAD:
             return None
-        positive = answer.kind is Kind.POSITIVE
-        ceiling = self.rules.maximum_ttl_seconds if positive and allowed == seconds else allowed
-        entry = make_entry(key, answer, stored_at, allowed, floor=0, ceiling=ceiling)
-        if freshness(entry, now, 0.0, self.rules) is Freshness.DEAD:
-            return None
+        if shows_existence(answer):
+            self._cuts.note_delegation(key)
         return self._keep(key, entry, last=True)
 
     def by_recency(self, most: int) -> Iterator[bytes]:
@@ -149,16 +177,48 @@ class Cache:
             failures_max=MOST_FAILURES,
             evictions=self._positive.evictions + self._negative.evictions,
             too_large=self._too_large,
+            cuts=len(self._cuts),
+            cut_hits=self._cut_hits,
+            delegations=self._cuts.delegations,
+            delegations_max=MOST_DELEGATIONS,
         )
+
+    def _make(self, key: bytes, answer: Answer, stored_at: float, span: Span) -> Entry | None:
+        """Return an entry for an answer, made to fit under other questions if it denies them too; None for one that is
+        too large."""
+        cut = self._find_cut(key, answer)
+        if cut is not None and len(cut.answer.records) <= self.rules.max_entry_bytes:
+            return make_entry(key, cut.answer, stored_at, span, cut.place)
+        if len(answer.records) > self.rules.max_entry_bytes:
+            return None
+        return make_entry(key, answer, stored_at, span)
+
+    def _find_cut(self, key: bytes, answer: Answer) -> Cut | None:
+        if self.rules.cut_below_nxdomain == "never":
+            return None
+        return self._cuts.find_cut(key, answer, believed=self.rules.cut_below_nxdomain == "always")
 
     def _keep(self, key: bytes, entry: Entry, *, last: bool = False) -> Entry | None:
         """The one way into the tables: first in line, or `last` and at nobody's expense. None if it does not fit."""
         table = self._positive if entry.kind is Kind.POSITIVE else self._negative
-        if last:
-            return entry if table.put_last(key, entry) else None
         try:
-            table[key] = entry
+            if not last:
+                table[key] = entry
+            elif not table.put_last(key, entry):
+                return None
         except ValueError:  # cachetools: larger than the whole table
             self._too_large += 1
             return None
+        if entry.cut is not None:
+            self._cuts.add(entry.cut, key, last=last)
         return entry
+
+    def _denied_from_above(self, key: bytes, now: float) -> tuple[Entry | None, Freshness]:
+        """Return a fresh denial of this name or one above it. A stale one cuts nothing: it may not hold for its own
+        question any more."""
+        for place in self._cuts.above(key):
+            entry = self._negative[place]
+            if freshness(entry, now, 0.0, self.rules) is Freshness.FRESH:
+                self._cut_hits += 1
+                return entry, Freshness.FRESH
+        return None, Freshness.DEAD

@@ -565,7 +565,7 @@ class CacheConfig:
             1,
             16_384,
             "MiB",
-            "Memory for answers, least recently used out first: some 55,000 of them, the names that a few"
+            "Memory for answers, least recently used out first: some 50,000 of them, the names that a few"
             " thousand people ask in a day.",
         ),
     ] = 64
@@ -598,6 +598,17 @@ class CacheConfig:
             "Longer TTLs are cut to this. One day is Unbound's default; RFC 8767 section 4 allows seven.",
         ),
     ] = 86_400
+    jitter_percent: Annotated[
+        int,
+        Integer(
+            0,
+            20,
+            "percent",
+            "Chance ends a positive answer up to this much sooner, never under the minimum, and moves the pause after a"
+            " failure by as much: what was learnt at once is not asked for again at once. At 5, what five minutes hold"
+            " is spread over 15 seconds. 0 keeps exact times.",
+        ),
+    ] = 5
     negative_ttl_max_seconds: Annotated[
         int,
         Integer(
@@ -618,6 +629,25 @@ class CacheConfig:
             " evict good ones.",
         ),
     ] = 25
+    cut_below_nxdomain: Annotated[
+        Literal["never", "validated", "always"],
+        Choice(
+            ("never", "validated", "always"),
+            "When a name that does not exist (NXDOMAIN with SOA) denies all names below it too, unasked (RFC 8020)."
+            " validated: if the upstream says so (AD, over TLS or loopback) or it is the root that denies; Unbound and"
+            " PowerDNS do the same, as servers of some CDNs deny names that others are below.",
+        ),
+    ] = "validated"
+    prefetch_percent: Annotated[
+        int,
+        Integer(
+            0,
+            50,
+            "percent",
+            "In this last part of its life an answer that was given three times is asked for again, if there is budget"
+            " to spare, so that nobody waits for it; 0 never does. Unbound and CoreDNS have 10.",
+        ),
+    ] = 10
     max_entry_bytes: Annotated[
         int,
         Integer(

@@ -1,6 +1,7 @@
 """One HTTP exchange as every door sees it: bytes in, bytes out, no DoH rule on either side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,9 @@ class HttpResponse:
     body: bytes = b""
     close: bool = False
     """The connection cannot go on: what follows on it is not to be trusted or not worth reading."""
+    rendered: Any = field(default=None, compare=False, repr=False)
+    """What a door has made of it, for when it is given again. Every response belongs to one door."""
+
+    def keep_rendered(self, rendered: Any) -> None:
+        """Note what it has been made into. It says the same as before, so it is the same response."""
+        object.__setattr__(self, "rendered", rendered)

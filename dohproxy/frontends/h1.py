@@ -8,40 +8,35 @@ loop, which calls `Http1Server.answer` for it.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
-from aiohttp.streams import StreamReader
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDictProxy
 
-from dohproxy.config import ConnectionsConfig
-from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.dialects import Dialect
+from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
-from dohproxy.frontends.h1_render import Rendered, render
+from dohproxy.frontends.h1_message import (
+    LARGEST_HEADER,
+    LARGEST_UNFINISHED_HEADER,
+    aiohttp_limits,
+    ends_with_body,
+    is_spelled,
+    read_message,
+    reason_of_parse_error,
+    waits_to_be_invited,
+)
+from dohproxy.frontends.h1_render import Rendered, render, render_again
+from dohproxy.frontends.known import Known, KnownRequests
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
 from dohproxy.pipeline import Miss
+from dohproxy.reading import Reading
 from dohproxy.verdict import Client, Door, Reason
-
-LONGEST_LINE: Final = 8_190
-"""Bytes of a request line that are read at all; over 4,096 the walk says 414 by itself."""
-MOST_FIELDS: Final = 64
-"""Header fields; real clients send at most a dozen, dnsdist takes 256, aiohttp 128."""
-LONGEST_FIELD: Final = 4_096
-"""Bytes of one header field; X-Padding of 1,000 characters is the longest seen."""
-LARGEST_HEADER: Final = 8_192
-"""Bytes of all header fields together, as the outcome table says."""
-LARGEST_UNFINISHED_HEADER: Final = LONGEST_LINE + LARGEST_HEADER + 4_096
-"""Bytes read while a header has not ended, before the connection is cut."""
-READ_BUFFER_BYTES: Final = 16_384
-"""aiohttp's soft limit for a body that arrives faster than it is read; a body here is one small packet."""
-LINGERING_SECONDS: Final = 1.0
-"""How long the rest of a body that is too long is read and thrown away: a socket closed with bytes unread is reset, and
-the client, or the proxy before it, never sees why it was refused."""
 
 _log = structlog.get_logger("dohproxy.h1")
 
@@ -58,6 +53,7 @@ class Http1Door(RequestHandler):
         "_header_since",
         "_http1",
         "_is_answering",
+        "_is_between",
         "_opened",
         "_packed",
         "_place",
@@ -81,6 +77,7 @@ class Http1Door(RequestHandler):
         self._ready: Miss | HttpResponse | None = None
         self._has_begun = False
         self._is_answering = False
+        self._is_between = True
 
     # --- Bytes in ---
 
@@ -102,6 +99,37 @@ class Http1Door(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Answer at once what can be: without parsing it, if these very bytes have been parsed before."""
+        known = self._http1.known.find(data)
+        if known is None or not self._can_repeat():
+            self._parse(data)
+            return
+        client = self._client if self._http1.peers.field is None else self._http1.client_of(self._packed, known.lines)
+        now = self._clock()
+        result = self._http1.service.begin(known.reading, client, now)
+        if isinstance(result, Miss) or result.close:
+            # aiohttp's request loop has the rest to do, and wants a parsed message for it.
+            self._ready = result
+            self._parse(data)
+            return
+        self._request_count += 1
+        self._http1.requests_count += 1
+        self._next_keepalive_close_time = now + self._keepalive_timeout
+        if self.transport is not None:
+            self.transport.write(render_again(result))
+
+    def _can_repeat(self) -> bool:
+        """Tell whether a request that begins here may be answered without aiohttp: nothing is under way, nothing half
+        read, nothing waits to be written, and the connection goes on after it."""
+        return (
+            self._is_between
+            and not self._messages
+            and not self._paused
+            and self._is_free(self._waiter)
+            and not self.must_close(ahead=1)
+        )
+
+    def _parse(self, data: bytes) -> None:
         """Parse, and answer at once what can be."""
         parsed_before = self._request_count
         # aiohttp's loop must not wake before we have looked; it pops a message without asking if there is one.
@@ -109,9 +137,11 @@ class Http1Door(RequestHandler):
         is_free = self._is_free(waiter)
         try:
             super().data_received(data)
+            if data:  # aiohttp calls with nothing when a body has been read
+                self._is_between = self._ends_a_request(data, parsed_before)
             if is_free:
                 self._is_answering = True
-                self._answer_at_once()
+                self._answer_at_once(data)
         finally:
             self._waiter = waiter
             self._is_answering = self._is_answering and not is_free
@@ -127,6 +157,18 @@ class Http1Door(RequestHandler):
                 self._loop.call_soon(self._read_on)
         elif waiter is not None:
             waiter.set_result(None)
+
+    def _ends_a_request(self, data: bytes, parsed_before: int) -> bool:
+        """Tell whether the parser now stands between two requests, for sure: the last of one without body was read, and
+        these bytes end like one. What stands behind it, and ends so too, would have been another."""
+        if self._request_count == parsed_before or not self._messages or self._buffer_paused:
+            return False
+        message, payload = self._messages[-1]
+        if not isinstance(message, RawRequestMessage):
+            return False
+        if payload is EMPTY_PAYLOAD:
+            return data.endswith(b"\r\n\r\n")
+        return self._is_between and len(self._messages) == 1 and payload.is_eof() and ends_with_body(data, message)
 
     def _is_free(self, waiter: asyncio.Future[None] | None) -> bool:
         """Tell whether a request may be answered at once, because none is under way."""
@@ -166,13 +208,17 @@ class Http1Door(RequestHandler):
             self._send(self.turn_away(Reason.HEADERS_TOO_LARGE), close=True)
             self.force_close()
 
-    def _answer_at_once(self) -> None:
+    def _answer_at_once(self, data: bytes) -> None:
         now = self._clock()
-        while self._messages:
+        while self._messages and self._ready is None:
             message, payload = self._messages[0]
             if not isinstance(message, RawRequestMessage) or not self._can_answer_at_once(message, payload):
                 return
-            result = self._http1.begin(self, message, payload.read_nowait(), now)
+            body = payload.read_nowait()
+            reading = self._http1.read(message, body)
+            if is_spelled(message, body, data):
+                self._http1.remember(data, message, reading)
+            result = self._http1.service.begin(reading, self.client_of(message), now)
             if isinstance(result, Miss) or result.close:
                 self._ready = result
                 return
@@ -204,12 +250,12 @@ class Http1Door(RequestHandler):
         if self.transport is not None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def must_close(self) -> bool:
-        """Tell whether the response being written has to be the connection's last."""
+    def must_close(self, *, ahead: int = 0) -> bool:
+        """Tell whether the response being written, or one so many requests ahead, has to be the connection's last."""
         register = self._http1.register
         return (
             register.draining
-            or self._request_count >= register.limits.max_requests
+            or self._request_count + ahead >= register.limits.max_requests
             or self._clock() - self._opened > register.limits.max_age_seconds
         )
 
@@ -242,7 +288,7 @@ class Http1Door(RequestHandler):
         source = self._http1.peers.field
         if source is None:
             return self._client
-        return self._http1.peers.of_request(self._packed, message.headers.getall(source, ()))
+        return self._http1.client_of(self._packed, message.headers.getall(source, ()))
 
     def waiting(self, now: float) -> Waiting:
         """Return what this connection is waiting for; once it is closing, for nothing but its last bytes to be read."""
@@ -304,6 +350,7 @@ class Http1Server(web.Server):
         self.peers = peers
         self.register = register
         self.clock = clock
+        self.known = KnownRequests()
         self._max_query_bytes = max_query_bytes
 
     def door(self, packed: bytes | None, place: Place) -> Http1Door:
@@ -311,12 +358,24 @@ class Http1Server(web.Server):
         its own factory would drop them all and go on."""
         return Http1Door(self, packed, place, **aiohttp_limits(self.register.limits))
 
+    def read(self, message: RawRequestMessage, body: bytes) -> Reading:
+        """Return what one complete request says."""
+        if sum(len(name) + len(value) + 4 for name, value in message.raw_headers) > LARGEST_HEADER:
+            return Reading(Door.HTTP1, "other", Dialect.OTHER, refused=Reason.HEADERS_TOO_LARGE)
+        return self.service.read(read_message(message, body), Door.HTTP1)
+
+    def remember(self, data: bytes, message: RawRequestMessage, reading: Reading) -> None:
+        """Keep what a request says whose bytes were exactly `data`."""
+        lines = () if self.peers.field is None else tuple(message.headers.getall(self.peers.field, ()))
+        self.known.remember(data, Known(reading, lines))
+
+    def client_of(self, packed: bytes | None, lines: Sequence[str]) -> Client:
+        """Return whom a request is from that came from this peer with these lines of the field that names clients."""
+        return self.peers.of_request(packed, lines)
+
     def begin(self, door: Http1Door, message: RawRequestMessage, body: bytes, now: float) -> HttpResponse | Miss:
         """Start the walk for one complete request."""
-        client = door.client_of(message)
-        if sum(len(name) + len(value) + 4 for name, value in message.raw_headers) > LARGEST_HEADER:
-            return self.service.turn_away(Reason.HEADERS_TOO_LARGE, client, Door.HTTP1, now)
-        return self.service.begin(read_message(message, body), client, Door.HTTP1, now)
+        return self.service.begin(self.read(message, body), door.client_of(message), now)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer the request at the head of a connection's queue."""
@@ -341,7 +400,7 @@ class Http1Server(web.Server):
         if announced is not None and announced > self._max_query_bytes:
             # Not read; the walk still says first what else is wrong.
             return self.begin(door, message, bytes(self._max_query_bytes + 1), now)
-        if _waits_to_be_invited(request):
+        if waits_to_be_invited(request):
             door.invite_body()
         try:
             async with asyncio.timeout(self.register.limits.body_seconds):
@@ -359,56 +418,3 @@ class Http1Server(web.Server):
     ) -> web.BaseRequest:
         limit = self._max_query_bytes
         return web.BaseRequest(message, payload, protocol, writer, task, self.loop, client_max_size=limit)
-
-
-def _waits_to_be_invited(request: web.BaseRequest) -> bool:
-    """Tell whether the client holds its body back; one of HTTP/1.0 would take the invitation for the answer."""
-    expects = request.headers.get("expect", "").lower() == "100-continue"
-    return expects and request.version == HttpVersion11 and not request.content.is_eof()
-
-
-def aiohttp_limits(limits: ConnectionsConfig) -> dict[str, Any]:
-    """Return the keywords that aiohttp's handler is built with."""
-    return {
-        "keepalive_timeout": limits.idle_seconds,
-        "tcp_keepalive": True,
-        "access_log": None,
-        "max_line_size": LONGEST_LINE,
-        "max_headers": MOST_FIELDS,
-        "max_field_size": LONGEST_FIELD,
-        "lingering_time": LINGERING_SECONDS,
-        "read_bufsize": READ_BUFFER_BYTES,
-        "auto_decompress": False,
-    }
-
-
-def read_message(message: RawRequestMessage, body: bytes) -> HttpRequest:
-    """Return what the walk needs of an HTTP/1.1 request."""
-    headers = message.headers
-    return HttpRequest(
-        method=message.method,
-        target=message.path,
-        body=body,
-        accept=_field(headers, "Accept"),
-        content_type=_field(headers, "Content-Type"),
-        content_encoding=_field(headers, "Content-Encoding"),
-        pad_header="X-Pad" in headers,
-    )
-
-
-def _field(headers: "CIMultiDictProxy[str]", name: str) -> str | None:
-    values: Sequence[str] = headers.getall(name, ())
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else ", ".join(values)
-
-
-def reason_of_parse_error(error: BaseException | None) -> Reason:
-    """Return what became of bytes that aiohttp's parser refused."""
-    if isinstance(error, LineTooLong):
-        return Reason.HEADERS_TOO_LARGE if error.args[1] == LONGEST_FIELD else Reason.TARGET_TOO_LONG
-    if isinstance(error, BadHttpMethod) and "HTTPS" not in str(error):
-        return Reason.METHOD_UNKNOWN
-    if error is not None and "header" in str(error).lower() and "many" in str(error).lower():
-        return Reason.HEADERS_TOO_LARGE
-    return Reason.BAD_HTTP

@@ -15,6 +15,16 @@ _STATUS_LINES: Final[Mapping[int, str]] = {
 }
 
 
+def render_again(response: HttpResponse) -> bytes:
+    """Return the whole response to a connection that stays open, made once a second however often it is given."""
+    date = rfc822_formatted_time()
+    rendered: tuple[str, bytes] | None = response.rendered
+    if rendered is None or rendered[0] is not date:
+        rendered = date, render(response, close=False)
+        response.keep_rendered(rendered)
+    return rendered[1]
+
+
 def render(response: HttpResponse, *, close: bool) -> bytes:
     """Return the whole response. Content-Length always and never chunks: some clients read nothing else.
 

@@ -110,7 +110,8 @@ class Http2Door(asyncio.Protocol):
         now = server.clock()
         if body is None:
             body = bytes(server.limits.max_body_bytes + 1)
-        result = server.service.begin(read_head(head, body), self._client_of(head), Door.HTTP2, now)
+        reading = server.service.read(read_head(head, body), Door.HTTP2)
+        result = server.service.begin(reading, self._client_of(head), now)
         if isinstance(result, HttpResponse):
             if result.body:
                 self._engine.note_valid_request()

@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 from dohproxy.frontends.cache_file import CacheFileStatistics
 from dohproxy.frontends.certificate_watch import CertificateStatistics
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
+from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.suffix_watch import SuffixStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter
 from dohproxy.policy.forwarded import Status
@@ -83,6 +84,12 @@ def cache_file_metrics(file: CacheFileStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_cache_snapshot_entries", "Entries last saved.", file.saved)
     yield gauge("dohproxy_cache_snapshot_max_entries", "Entries that are saved at most.", file.most_entries)
     yield counter("dohproxy_cache_snapshot_failures", "Snapshots that could not be saved.", file.save_failures)
+
+
+def known_metrics(known: KnownRequests) -> Iterator[Metric]:
+    """Yield how much is remembered of requests that came before."""
+    yield gauge("dohproxy_known_requests", "Requests over HTTP/1.1 of which every byte is known.", len(known))
+    yield gauge("dohproxy_known_requests_fill", "How full their younger generation is, 0 to 1.", known.fill)
 
 
 def metrics_application(registry: CollectorRegistry) -> web.Application:

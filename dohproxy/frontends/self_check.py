@@ -10,7 +10,8 @@ from aiohttp import http_parser
 from aiohttp.http_exceptions import HttpProcessingError
 
 from dohproxy.frontends.connections import Connections, Place
-from dohproxy.frontends.h1 import LINGERING_SECONDS, LONGEST_FIELD, LONGEST_LINE, MOST_FIELDS, Http1Door, Http1Server
+from dohproxy.frontends.h1 import Http1Door, Http1Server
+from dohproxy.frontends.h1_message import LINGERING_SECONDS, LONGEST_FIELD, LONGEST_LINE, MOST_FIELDS
 
 _START = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 _PROBES = {

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.pipeline import Miss, Pipeline
+from dohproxy.reading import Reading
 from dohproxy.verdict import Client, Door, Reason
 
 _log = structlog.get_logger("dohproxy.service")
@@ -24,14 +26,22 @@ class Service:
     see: Callable[[Client], None] = lambda _: None
     """Takes notice of whom each request is from."""
 
-    def begin(self, request: HttpRequest, client: Client, door: Door, now: float) -> HttpResponse | Miss:
+    def read(self, request: HttpRequest, door: Door) -> Reading:
+        """Read what a request says, whoever sends it and whenever; a door may keep it for the same bytes."""
+        try:
+            return self.pipeline.read(request, door)
+        except Exception:
+            _log.exception("a request met a bug", stage="read")
+            return Reading(door, "other", Dialect.OTHER, refused=Reason.BUG)
+
+    def begin(self, reading: Reading, client: Client, now: float) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
         self.see(client)
         try:
-            return self.pipeline.begin(request, client, door, now)
+            return self.pipeline.begin(reading, client, now)
         except Exception:
             _log.exception("a request met a bug", stage="begin")
-            return self.turn_away(Reason.BUG, client, door, now)
+            return self.turn_away(Reason.BUG, client, reading.door, now)
 
     async def resolve(self, miss: Miss) -> HttpResponse:
         """Walk the rest of the way."""
@@ -40,7 +50,7 @@ class Service:
         except Exception:
             _log.exception("a request met a bug", stage="resolve")
             arrival = miss.arrival
-            return self.turn_away(Reason.BUG, arrival.client, arrival.door, arrival.started)
+            return self.turn_away(Reason.BUG, arrival.client, arrival.reading.door, arrival.started)
 
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""

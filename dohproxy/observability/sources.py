@@ -18,7 +18,12 @@ from dohproxy.upstream.turns import TurnStatistics
 
 def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
     """Yield the cache's figures."""
-    entries = (("positive", cache.positive_entries), ("negative", cache.negative_entries), ("failure", cache.failures))
+    entries = (
+        ("positive", cache.positive_entries),
+        ("negative", cache.negative_entries),
+        ("cut", cache.cuts),
+        ("failure", cache.failures),
+    )
     yield labelled_gauge("dohproxy_cache_entries", "Entries by table.", "table", entries)
     sizes = (("positive", cache.positive_bytes), ("negative", cache.negative_bytes))
     yield labelled_gauge("dohproxy_cache_bytes", "Memory charged, by table.", "table", sizes)
@@ -27,6 +32,9 @@ def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_cache_max_failures", "Failures remembered at most.", cache.failures_max)
     yield counter("dohproxy_cache_evictions", "Entries thrown out for lack of room.", cache.evictions)
     yield counter("dohproxy_cache_too_large", "Answers not kept because of their size.", cache.too_large)
+    yield counter("dohproxy_cache_cut_hits", "Answered because a name above is known not to exist.", cache.cut_hits)
+    yield gauge("dohproxy_cache_known_tlds", "Top-level domains known to exist.", cache.delegations)
+    yield gauge("dohproxy_cache_max_known_tlds", "Top-level domains remembered at most.", cache.delegations_max)
 
 
 def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:

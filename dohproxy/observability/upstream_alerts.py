@@ -18,6 +18,7 @@ PATH: Final = "path"
 WORDS: Final = {
     Signal.SILENT: "says nothing: it is down, or drops our packets",
     Signal.UNREACHABLE: "cannot be reached: nobody listens there",
+    Signal.NO_ROUTE: "cannot be reached from here: this machine has no route there, or a firewall in the way",
     Signal.UDP_SILENT: "is throttling us: it drops queries over UDP and answers over TCP",
     Signal.TRUNCATED: "is throttling us: it cuts answers that are small",
     Signal.REFUSED: "has banned us: it refuses every name",
@@ -26,7 +27,7 @@ WORDS: Final = {
     Signal.SERVFAIL_ZONE: "cannot resolve one zone; nothing is wrong with it",
     Signal.SERVFAIL: "is in trouble: it fails for many names",
     Signal.PROTOCOL: "does not understand us any more: it calls every query an error",
-    Signal.CONNECT: "turns our connections away: a firewall, or too many of them",
+    Signal.CONNECT: "lets none of our connections come to be: a firewall, too many of them, or it is down",
     Signal.CUT: "closes connections under our queries: too many of them",
 }
 REMEDIES: Final = {
@@ -50,24 +51,29 @@ class Alert:
     signal: str
     since: float
     """Seconds of the epoch."""
-    words: str
-    """A sentence with name and time."""
+    what: str
+    """A sentence with the name and without the time: it stays the same as long as the trouble does."""
     is_harmless: bool
+
+    @property
+    def words(self) -> str:
+        """The sentence with name and time."""
+        return f"{self.what}, since {_time(self.since)}"
 
 
 def alerts(resolver: ResolverStatistics, now: float, wall: float) -> tuple[Alert, ...]:
     """Return what is wrong; `now` is monotonic and `wall` is the same instant in seconds of the epoch."""
     if resolver.path_gone_since is not None:
         since = wall - (now - resolver.path_gone_since)
-        words = f"no upstream can be reached since {_time(since)}: it is our way out that is gone, not any of them"
-        return (Alert("", PATH, since, words, is_harmless=False),)
+        what = "no upstream can be reached: it is our way out that is gone, and not any of them"
+        return (Alert("", PATH, since, what, is_harmless=False),)
     found = []
     for upstream in resolver.upstreams:
         if upstream.finding is not None:
             signal = upstream.finding.signal
             since = wall - (now - upstream.finding.since)
-            words = f"upstream {upstream.name} {WORDS[signal]}, since {_time(since)}"
-            found.append(Alert(upstream.name, signal, since, words, is_harmless=signal in HARMLESS))
+            what = f"upstream {upstream.name} {WORDS[signal]}"
+            found.append(Alert(upstream.name, signal, since, what, is_harmless=signal in HARMLESS))
     return tuple(found)
 
 
@@ -79,7 +85,8 @@ def alert_metrics(resolver: ResolverStatistics, now: float, wall: float) -> Iter
         labels=("upstream", "signal", "words"),
     )
     for alert in alerts(resolver, now, wall):
-        family.add_metric((alert.upstream, alert.signal, alert.words), float(not alert.is_harmless))
+        # Without the time, which would make a series of its own for each trouble, and two if it falls between seconds.
+        family.add_metric((alert.upstream, alert.signal, alert.what), float(not alert.is_harmless))
     yield family
     yield gauge(
         "dohproxy_path_gone", "1 while no upstream can be reached by any way.", resolver.path_gone_since is not None
@@ -96,13 +103,15 @@ class UpstreamWatch:
     def look(self, resolver: ResolverStatistics, now: float, wall: float) -> None:
         """Compare with the last look."""
         current = {alert.upstream: alert for alert in alerts(resolver, now, wall) if not alert.is_harmless}
-        for name in self._known.keys() - current.keys():
-            self._log.info("upstreams are within reach again" if not name else "upstream is well again", upstream=name)
+        # While nobody can be reached nothing is known of any of them, so none is well again.
+        for name in () if "" in current else sorted(self._known.keys() - current.keys()):
+            self._log.info("upstream is well again" if name else "upstreams are within reach again", upstream=name)
+            del self._known[name]
         for name, alert in current.items():
             if self._known.get(name) != alert.signal:
                 remedy = REMEDIES.get(Signal(alert.signal)) if name else None
                 self._log.warning("upstream trouble", says=alert.words, **({"remedy": remedy} if remedy else {}))
-        self._known = {name: alert.signal for name, alert in current.items()}
+            self._known[name] = alert.signal
 
 
 def _time(seconds: float) -> str:

@@ -51,14 +51,15 @@ class Admission:
 
         Hits go on either way; the walk remembers the result and uses it on misses.
         """
-        wait = self._total.wait(now)
-        if not wait:
-            self._total.charge(now)
-        return wait
+        return self._total.take(now)
 
     def admit_miss(self, client: Client, now: float) -> float:
         """Return 0.0, or the seconds until this client may ask something that is not cached."""
         return self._misses.admit(client, now)
+
+    def may_miss(self, client: Client, now: float) -> bool:
+        """Tell whether `admit_miss` would let this client ask; charges nothing."""
+        return not self._misses.wait(client, now)
 
     def take_place(self) -> "MissPlace | None":
         """Return one of the places for misses, to be given back when the miss has ended; None if all are taken."""

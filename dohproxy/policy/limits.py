@@ -74,19 +74,26 @@ class ClientLimit:
         self._limited = [0] * len(tables)
         self._admitted = self._exempt = self._charged = 0
 
-    def admit(self, client: Client, now: float, cost: float = 1.0) -> float:
+    def admit(self, client: Client, now: float) -> float:
         """Return 0.0 and charge every width, or return the seconds to wait and charge none."""
         if client.exempt:
             self._exempt += 1
             return 0.0
         # IPv4 has two prefixes and a peer without address has one: zip leaves their wider tables out.
         for table, hashes in zip(self._tables, client.hashes):  # noqa: B905
-            if table.wait(hashes, now, cost):
-                return self._refuse(client, now, cost)
-        for table, hashes in zip(self._tables, client.hashes):  # noqa: B905
-            table.charge(hashes, now, cost)
+            if not table.take(hashes, now):
+                return self._refuse(client, now, table)
         self._admitted += 1
         return 0.0
+
+    def wait(self, client: Client, now: float, cost: float = 1.0) -> float:
+        """Return what `admit` would, and neither charge nor count anything."""
+        if client.exempt:
+            return 0.0
+        return max(
+            (table.wait(hashes, now, cost) for table, hashes in zip(self._tables, client.hashes, strict=False)),
+            default=0.0,
+        )
 
     def charge(self, client: Client, now: float, cost: float = 1.0) -> None:
         """Count a request that was refused for another reason and is its client's fault.
@@ -115,10 +122,13 @@ class ClientLimit:
             ),
         )
 
-    def _refuse(self, client: Client, now: float, cost: float) -> float:
+    def _refuse(self, client: Client, now: float, full: GcraTable) -> float:
+        """Give back what the widths before the full one have taken, and find the longest wait of all."""
+        for table in self._tables[: self._tables.index(full)]:
+            table.give_back()
         longest = 0.0
         for index, (table, hashes) in enumerate(zip(self._tables, client.hashes, strict=False)):
-            wait = table.wait(hashes, now, cost)
+            wait = table.wait(hashes, now)
             if wait and not longest:
                 # A client over its own limit is refused for itself; only otherwise for its neighbours.
                 self._limited[index] += 1

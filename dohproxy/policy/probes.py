@@ -58,6 +58,10 @@ class Probes:
             return query
         return self._absorb(query, _only_label_before(qname))
 
+    def counts(self, query: Query) -> bool:
+        """Tell whether this may be a probe: each of these is to come through `absorb`."""
+        return len(query.qname) == 1 or query.qname.endswith(_ZONES)
+
     def statistics(self) -> Mapping[Probe, int]:
         """Return how many of each kind came since the start."""
         return {probe: self._seen[probe] for probe in Probe}

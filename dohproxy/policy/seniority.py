@@ -63,7 +63,8 @@ class Seniority:
 
 
 def _is_forgotten(slot: int, unit: int) -> bool:
-    return not 0 <= (unit - (slot & _FIELD)) * UNIT_SECONDS <= FORGOTTEN_SECONDS
+    # A unit ahead is no other clock, but another worker's that was read a moment later.
+    return not -UNIT_SECONDS <= (unit - (slot & _FIELD)) * UNIT_SECONDS <= FORGOTTEN_SECONDS
 
 
 def _is_settled(slot: int, unit: int) -> bool:

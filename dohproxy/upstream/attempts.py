@@ -62,10 +62,11 @@ class Attempts:
         most_sends: int,
         reserve: float = 0.0,
     ) -> None:
-        """`zone`: the last two labels of the name asked for; `reserve`: part of each burst to be left to others."""
+        """`zone`: the last two labels of the name asked for."""
+        self.reserve = reserve
+        """Part of each burst to be left to others."""
         self._selection = selection
         self._zone = zone
-        self._reserve = reserve
         self._deadline = deadline
         self._attempt_seconds = attempt_seconds
         self._sends_left = most_sends
@@ -89,7 +90,7 @@ class Attempts:
         if not self._may_send(now):
             return self._failure(now)
         place, over_stream = self._choose(now)
-        if place is None or not self._selection.standings[place].begin(now, self._reserve, over_stream=over_stream):
+        if place is None or not self._selection.standings[place].begin(now, self.reserve, over_stream=over_stream):
             return self._failure(now)
         over_stream = over_stream or self._selection.standings[place].over_stream
         self._sends_left -= 1
@@ -132,10 +133,12 @@ class Attempts:
     def _choose(self, now: float) -> tuple[int | None, bool]:
         repeat, self._repeat = self._repeat, None
         if repeat is not None:
-            if self._selection.standings[repeat[0]].is_usable(now, self._reserve, over_stream=repeat[1]):
+            if self._selection.standings[repeat[0]].is_usable(now, self.reserve, over_stream=repeat[1]):
                 return repeat
             self._excluded.add(repeat[0])
-        place = self._selection.next_upstream(now, self._reserve, tried=self._tried, excluded=self._excluded)
+            # Whoever is asked instead has not cut anything.
+            self._was_cut = False
+        place = self._selection.next_upstream(now, self.reserve, tried=self._tried, excluded=self._excluded)
         return place, False
 
     def _judge(self, outcome: Answer | Result, send: Send) -> Result:

@@ -81,6 +81,7 @@ class ConnectionBudget:
         """An answer came over a connection: whatever kept others away is over."""
         self._failures = 0
         self._paused_until = -math.inf
+        self.is_turned_away = False
 
     def failed(self, now: float, *, nobody_listens: bool) -> None:
         """A connection did not come to be, or ended without an answer: after a second time in a row wait before the

@@ -7,8 +7,8 @@ from typing import Final
 from dohproxy.upstream.breaker import BAN
 from dohproxy.upstream.standing import Standing
 
-LEAST_HOSTS: Final = 2
-"""Of one host alone nobody can say whether it is gone or the way to it; unless this machine has no route at all."""
+LEAST_RESOLVERS: Final = 2
+"""Of one alone nobody can say whether it is gone or the way to it; unless this machine has no route at all."""
 
 
 def is_path_gone(upstreams: Sequence[tuple[str, Standing]]) -> bool:
@@ -16,10 +16,12 @@ def is_path_gone(upstreams: Sequence[tuple[str, Standing]]) -> bool:
 
     One that has told us to go away has spoken, and one on this machine is not on the way out.
     """
-    abroad = {host: standing for host, standing in upstreams if not ip_address(host).is_loopback}
-    if not abroad or not all(_is_out_of_reach(standing) for _, standing in upstreams if _ in abroad):
+    abroad = [(host, standing) for host, standing in upstreams if not ip_address(host).is_loopback]
+    if not abroad or not all(_is_out_of_reach(standing) for _, standing in abroad):
         return False
-    return len(abroad) >= LEAST_HOSTS or all(standing.has_no_route for standing in abroad.values())
+    # The addresses of a group share a budget, and are one resolver that can be down.
+    resolvers = min(len({host for host, _ in abroad}), len({id(standing.budget) for _, standing in abroad}))
+    return resolvers >= LEAST_RESOLVERS or all(standing.has_no_route for _, standing in abroad)
 
 
 def _is_out_of_reach(standing: Standing) -> bool:

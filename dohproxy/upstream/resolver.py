@@ -27,7 +27,7 @@ from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.upstream.turns import MOST_TURNS
-from dohproxy.upstream.turnstile import Turnstile
+from dohproxy.upstream.turnstile import Step, Turnstile
 from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -38,9 +38,10 @@ Learn = Callable[[Query, Answer | UpstreamFailure], None]
 
 FIRST: Final = Priority(0, 0, 0.0)
 """For a question that nobody else's has to go before."""
-RESERVES: Final = {Purpose.REVALIDATION: 0.5, Purpose.PREFETCH: 0.75}
-"""Part of each burst that is left to what comes before: clients first, then whoever has got something stale, and names
-fetched ahead only where there is plenty."""
+UNAWAITED: Final = {Purpose.REVALIDATION: Priority(1_000, 0, 0.25), Purpose.PREFETCH: Priority(1_001, 0, 0.75)}
+"""For what nobody waits for: behind every client, and with a part of each burst left to what comes before: clients
+first, then whoever has got something stale, and names fetched ahead only where there is plenty. Old answers are given
+unasked from half a burst down (`pressure`), so to renew them must be possible with less than that."""
 
 
 class Resolver:
@@ -108,10 +109,10 @@ class Resolver:
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
         none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
-        reserve = RESERVES[purpose]
-        if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), reserve) is None:
+        priority = UNAWAITED[purpose]
+        if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), priority.reserve) is None:
             return False
-        return self._start(query, deadline, replace(FIRST, reserve=reserve), awaited=False)
+        return self._start(query, deadline, priority, awaited=False)
 
     def begin_slowly(self) -> None:
         """Let the budgets grow from a small part to the whole: the cache is empty, and all clients' names are new."""
@@ -168,10 +169,14 @@ class Resolver:
             deadline=deadline,
             attempt_seconds=self._settings.attempt_seconds,
             most_sends=self._settings.max_sends,
-            reserve=priority.reserve,
         )
+
+        def begin(now: float, reserve: float) -> Step:
+            attempts.reserve = reserve
+            return attempts.next_step(now)
+
         try:
-            step = await self._turnstile.pass_through(query.key, priority, attempts.next_step, deadline=deadline)
+            step = await self._turnstile.pass_through(query.key, priority, begin, deadline=deadline)
             while isinstance(step, Send):
                 outcome = await self._upstreams[step.upstream].exchange(query, step)
                 attempts.learn(outcome, self._clock())
@@ -201,7 +206,7 @@ class Resolver:
         standing = upstream.standing
         outcome: Answer | Result = Result.ABANDONED
         try:
-            outcome = await upstream.exchange(PROBE, Send(0, standing.over_stream, now + PROBE_SECONDS))
+            outcome = await upstream.probe(now, over_stream=standing.over_stream)
         finally:
             ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
             standing.end_probe(ending)
@@ -209,9 +214,10 @@ class Resolver:
         if outcome is Result.TIMEOUT and standing.begin_stream_probe(self._clock()):
             now, outcome = self._clock(), Result.ABANDONED
             try:
-                outcome = await upstream.exchange(PROBE, Send(0, over_stream=True, until=now + PROBE_SECONDS))
+                outcome = await upstream.probe(now, over_stream=True)
             finally:
                 standing.end_stream_probe(probe_ending(outcome, over_stream=True, sent_at=now, now=self._clock()))
+                self._turnstile.wake()
 
 
 def may_vouch(config: UpstreamConfig) -> bool:
@@ -284,6 +290,15 @@ class _Upstream:
         if isinstance(outcome, Answer) and outcome.authentic and not self._may_vouch:
             return replace(outcome, authentic=False)
         return outcome
+
+    async def probe(self, now: float, *, over_stream: bool) -> Answer | Result:
+        """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
+        try:
+            return await self.exchange(PROBE, Send(0, over_stream, now + PROBE_SECONDS))
+        except Exception as error:
+            context = {"message": "a probe failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            return Result.UNSENT
 
     def statistics(self, now: float) -> UpstreamStatistics:
         """Return a snapshot at `now`."""

@@ -16,6 +16,7 @@ apart (the table is from what public resolvers and their firewalls were seen to 
 | connections refused or not finished | a firewall | knock less often; queries over UDP go on |
 | connections closed under our queries | a limit of connections | keep to one |
 | nothing at all | it is down, or drops us | the breaker |
+| no way there | this machine's own trouble | the breaker; if all are out of reach, say so once |
 
 A client can make some of these appear by what it asks: names of broken zones, names that the upstream blocks. So what
 could be made to appear is only a suspicion. It costs one question that is nobody's (the root's name servers), and the
@@ -52,6 +53,7 @@ class Signal(StrEnum):
 
     SILENT = "silent"
     UNREACHABLE = "unreachable"
+    NO_ROUTE = "no_route"
     UDP_SILENT = "udp_silent"
     TRUNCATED = "truncated"
     REFUSED = "refused"
@@ -183,7 +185,7 @@ def _trouble(heard: list[_Heard]) -> Signal | None:
 
 def _harmless(replies: list[_Heard]) -> Signal | None:
     last = replies[-RUN:]
-    if sum(one.word in (Word.REFUSED, Word.PROTOCOL) for one in last) >= RUN // 2:
+    if sum(one.word in (Word.REFUSED, Word.PROHIBITED, Word.PROTOCOL) for one in last) >= RUN // 2:
         return Signal.REFUSED_SOME
     failed = [one.zone for one in last if one.word is Word.SERVFAIL]
     return Signal.SERVFAIL_ZONE if len(failed) >= RUN // 2 and len(set(failed)) < RUN_ZONES else None

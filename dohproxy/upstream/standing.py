@@ -4,11 +4,12 @@ Most of what looks like a throttle can be made to look so by a client who choose
 only make us suspect; a probe, one question that is nobody's, convicts or acquits.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from dohproxy.upstream.breaker import BAN, RESTART, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
+from dohproxy.upstream.breaker import BAN, RESTART, SILENCE, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result
@@ -19,6 +20,10 @@ PROBE_SECONDS: Final = 30.0
 """Between two probes of an upstream that is asked all the while, dnsdist's interval ..."""
 LONGEST_PROBE_SECONDS: Final = 600.0
 """... doubled each time that it turned out to be well, up to this."""
+MOST_PROBES: Final = 10
+"""In any minute, whatever the upstream does: one that answers probes and nothing else would be found well and lost
+again every other second."""
+MOST_PROBES_SECONDS: Final = 60.0
 FIRST_PROBES: Final = 2
 """Openings of the breaker after which TCP is still tried: by the first silence, and by the first probe's."""
 BANS: Final = frozenset({Signal.REFUSED, Signal.PROHIBITED, Signal.PROTOCOL})
@@ -63,8 +68,8 @@ class Standing:
         """Called when its breaker opens, so that others do not get its questions all at once."""
         self._evidence = Evidence()
         self._convicted: Signal | None = None
-        self._noticed: Signal | None = None
         self._finding: Finding | None = None
+        self._probed_at: deque[float] = deque(maxlen=MOST_PROBES)
         self._probe_at = float("-inf")
         self._probe_pause = PROBE_SECONDS
         self._is_probed = False
@@ -89,12 +94,7 @@ class Standing:
     def end(self, ending: Ending) -> None:
         """Learn how a send ended."""
         self._account(ending)
-        if ending.result is Result.UNREACHABLE and ending.over_stream and not self.over_stream:
-            # TCP beside UDP that works: a matter of its connections alone, which keep their own account.
-            self.breaker.unresolved(sent_at=ending.sent_at)
-            return
         self._evidence.learn(ending)
-        self._consider(ending.now)
 
     def _account(self, ending: Ending) -> None:
         self.budget.release()
@@ -102,18 +102,25 @@ class Standing:
         was_closed = self.breaker.is_closed
         match ending.result:
             case Result.ANSWERED | Result.TRUNCATED | Result.BAD_COOKIE:
-                self.breaker.heard(ending.now)
+                self._heard(ending.now)
                 self.round_trip.learn(ending.now - ending.sent_at, ending.now)
             case Result.FAILED | Result.UNUSABLE:
                 # The zone's trouble, often made on purpose: no evidence against the upstream, and no measure of it.
-                self.breaker.heard(ending.now)
+                self._heard(ending.now)
+            case Result.UNPROVEN:
+                # Somebody is there, if not as we know it. What is left to find out takes questions about several
+                # names, and while the breaker is open there is only one.
+                self._heard(ending.now)
             case Result.TIMEOUT:
+                self.has_no_route = False
                 self._failed(TIMEOUT_WEIGHT, ending)
             case Result.UNREACHABLE | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
                 self.has_no_route = ending.result is Result.NO_ROUTE
                 self._failed(UNREACHABLE_WEIGHT, ending)
             case _:
-                self.breaker.unresolved(sent_at=ending.sent_at)
+                # It says nothing about the upstream. TCP beside UDP that works is a matter of its connections alone,
+                # which keep their own account.
+                pass
         if was_closed and not self.breaker.is_closed:
             self.when_opened(ending.now)
 
@@ -121,12 +128,16 @@ class Standing:
         if self.breaker.failed(weight, sent_at=ending.sent_at, now=ending.now):
             self.round_trip.learn(WORST_SCORE_SECONDS, ending.now)
 
-    def _consider(self, now: float) -> None:
-        suspicion = self._evidence.suspicion(now)
-        self._noticed = suspicion
-        if suspicion is Signal.TRUNCATED:
-            # Nobody can make small answers be cut but the upstream itself: no probe is needed.
-            self._convict(suspicion, now)
+    def _heard(self, now: float) -> None:
+        self.has_no_route = False
+        if not self.breaker.is_closed and self.breaker.cause is SILENCE:
+            self._come_back(now)
+        self.breaker.heard(now)
+
+    def _come_back(self, now: float) -> None:
+        """It may have been us who were too much: come back with half of what was asked, and with that by and by."""
+        self.budget.halve(now)
+        self.budget.begin_slowly(now)
 
     # --- Probes ---
 
@@ -136,37 +147,49 @@ class Standing:
         It takes nothing from anybody: where a breaker is open nobody is asked, and where replies are suspect asking
         is of little use.
         """
-        if self._is_probed or not self.budget.has_room(now):
+        if self._is_probed or not self.budget.has_room(now) or not self._has_probe_left(now):
+            return False
+        if self.over_stream and not self.connections.may_ask(now):
             return False
         if not self.breaker.is_closed:
             return self.breaker.may_probe(now)
-        is_suspect = self._noticed is not None and self._noticed not in HARMLESS
-        return (is_suspect or self.is_troubled) and now >= self._probe_at
+        return now >= self._probe_at and (self.is_troubled or self._suspicion(now) is not None)
 
     def begin_probe(self, now: float) -> None:
         """Take what a probe costs; it must be due, and one `end_probe` must follow."""
         self.budget.take(now)
         self.breaker.begin_probe()
         self.probes += 1
+        self._probed_at.append(now)
         self._is_probed = True
         self._probe_at = now + self._probe_pause
 
     def end_probe(self, ending: Ending) -> None:
-        """Learn what the upstream says to a question whose answer it has."""
+        """Learn what the upstream says to a question whose answer it has, and which is small."""
+        was_closed = self.breaker.is_closed
         self._account(ending)
         self._is_probed = False
         word = word_of(ending)
         if word is Word.GOOD:
-            self._acquit()
+            self._acquit(ending.now)
+        elif ending.result is Result.TRUNCATED:
+            self._convict(Signal.TRUNCATED, ending.now)
         elif word in _VERDICTS:
             self._convict(_VERDICTS[word], ending.now)
         else:
             self.breaker.postpone(ending.now)
+        if was_closed and not self.breaker.is_closed:
+            self.when_opened(ending.now)
 
     def begin_stream_probe(self, now: float) -> bool:
         """Take what asking over TCP costs, if that would tell something: once for each silence, and if it may be."""
         is_of_use = not self.over_stream and (self.breaker.is_closed or self.breaker.openings <= FIRST_PROBES)
-        return is_of_use and self.connections.may_ask(now) and self.budget.take(now)
+        if not is_of_use or not self._has_probe_left(now) or not self.connections.may_ask(now):
+            return False
+        if not self.budget.take(now):
+            return False
+        self._probed_at.append(now)
+        return True
 
     def end_stream_probe(self, ending: Ending) -> None:
         """Learn what it says over TCP to what it was silent to over UDP."""
@@ -175,29 +198,34 @@ class Standing:
         if word_of(ending) is Word.GOOD:
             self._convict(Signal.UDP_SILENT, ending.now)
 
-    def _acquit(self) -> None:
-        if self._noticed is not None:
+    def _has_probe_left(self, now: float) -> bool:
+        return len(self._probed_at) < MOST_PROBES or now - self._probed_at[0] >= MOST_PROBES_SECONDS
+
+    def _suspicion(self, now: float) -> Signal | None:
+        suspicion = self._evidence.suspicion(now)
+        return None if suspicion in HARMLESS else suspicion
+
+    def _acquit(self, now: float) -> None:
+        if self._suspicion(now) is not None:
             self._probe_pause = min(2 * self._probe_pause, LONGEST_PROBE_SECONDS)
+        if not self.breaker.is_closed:
+            self._come_back(now)
         self.breaker.close()
         self._evidence.clear()
-        self._noticed = None
         if self._convicted in BANS or self.is_troubled:
             self._convicted = None
 
     def _convict(self, signal: Signal, now: float) -> None:
         self._evidence.clear()
-        self._noticed = None
         self._convicted = signal
         self._probe_pause = PROBE_SECONDS
         if signal in BANS:
-            was_closed = self.breaker.is_closed
             self.breaker.ban(now)
-            if was_closed:
-                self.when_opened(now)
-        else:
-            self.budget.halve(now)
-            if signal is Signal.SERVFAIL:
-                self.breaker.close()
+            return
+        self.budget.halve(now)
+        if signal is not Signal.UDP_SILENT:
+            # It has answered, and not as one that does not want us.
+            self.breaker.close()
 
     # --- What is to be told ---
 
@@ -216,11 +244,14 @@ class Standing:
             self._convicted = None
         if not self.breaker.is_closed:
             return self._reason_to_be_open()
-        return self._convicted or self.connections.signal(now) or (self._noticed if self._noticed in HARMLESS else None)
+        harmless = self._evidence.suspicion(now)
+        return self._convicted or self.connections.signal(now) or (harmless if harmless in HARMLESS else None)
 
     def _reason_to_be_open(self) -> Signal:
         if self.breaker.cause is BAN or self._convicted is Signal.UDP_SILENT:
             return self._convicted or Signal.REFUSED
+        if self.has_no_route:
+            return Signal.NO_ROUTE
         if self.over_stream and self.connections.is_turned_away:
             return Signal.CONNECT
         return Signal.UNREACHABLE if self.breaker.cause is RESTART else Signal.SILENT

@@ -12,13 +12,14 @@ from typing import Final
 from dohproxy.upstream.attempts import Send
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.turns import Turns, TurnStatistics
+from dohproxy.upstream.turns import MOST_TURNS, Turns, TurnStatistics
 from dohproxy.verdict import Priority, Reason
 from dohproxy.wire.answer import Answer
 
 Step = Send | Answer | UpstreamFailure
-Begin = Callable[[float], Step]
-"""Takes budget for a question and returns its first send, or says why it cannot be sent."""
+Begin = Callable[[float, float], Step]
+"""Takes budget for a question, given `now` and the part of each burst to be left to others, and returns its first send,
+or says why it cannot be sent."""
 
 SPENT: Final = UpstreamFailure(Reason.BUDGET_SPENT)
 LEAST_PAUSE_SECONDS: Final = 0.001
@@ -59,7 +60,7 @@ class Turnstile:
         """
         now = self._clock()
         if not self._turns.is_before(priority):
-            step = begin(now)
+            step = begin(now, priority.reserve)
             if step != SPENT:
                 return step
         ticket = self._join(key, priority, begin, now)
@@ -81,6 +82,7 @@ class Turnstile:
         ticket = self._tickets.get(key)
         if ticket is not None:
             self._turns.promote(ticket, priority)
+            self._pump()
 
     def wake(self) -> None:
         """A send has ended: there may be room now."""
@@ -94,7 +96,8 @@ class Turnstile:
         )
 
     def _places(self, now: float) -> int:
-        return max(1, int(self._selection.queries_per_second(now) * self._wait_seconds))
+        served_meanwhile = int(self._selection.queries_per_second(now) * self._wait_seconds)
+        return min(max(1, served_meanwhile), MOST_TURNS)
 
     def _join(self, key: bytes, priority: Priority, begin: Begin, now: float) -> _Ticket | None:
         ticket = _Ticket(begin)
@@ -128,8 +131,8 @@ class Turnstile:
         first = next(self._turns.in_order(), None)
         if first is None:
             return False
-        ticket, _ = first
-        step = ticket.begin(now)
+        ticket, priority = first
+        step = ticket.begin(now, priority.reserve)
         if step == SPENT:
             return False
         self._served += 1

@@ -2,8 +2,8 @@
 
 Two readers, because the two places differ in what they may contain. A question's name stands first in its
 message, so it can hold no pointer; its lower-case bytes are the name's identity everywhere in this project.
-Owner names in an answer may be compressed; we never expand them, we only make sure that whoever does will
-come to an end.
+Owner names in an answer may be compressed; we make sure that whoever expands them will come to an end, and expand
+them ourselves only in the few records that are to stand under another question (`spell_out`).
 """
 
 from typing import Final
@@ -19,6 +19,9 @@ COMPRESSION_BUDGET: Final = 4_096
 (512), none compressed, of eight labels each with the root. Limits per name alone were not enough (CVE-2026-96405)."""
 STEPS_OF_A_POINTER: Final = 8
 """What following a pointer to a new place takes from the budget: it costs the time of so many labels."""
+MOST_HOPS: Final = 16
+"""Pointers followed one after another in a name that is spelled out; honest ones have one or two, dnspython stops
+at 16 too."""
 _CASE_BIT: Final = 0x20
 _CASE_BITS: Final = bytes(_CASE_BIT if byte in b"abcdefghijklmnopqrstuvwxyz" else 0 for byte in range(256))
 """Lower-case letter to its case bit, all else to zero: a label's length is under 64, so no letter."""
@@ -104,7 +107,7 @@ class NameWalker:
         jumps: list[tuple[int, int]] = []
         lowest = offset - length
         while wire[offset]:
-            target = self._target(offset, lowest)
+            target = _target(wire, offset, lowest)
             known = self._lengths.get(target)
             if known is not None:
                 length += known
@@ -119,15 +122,50 @@ class NameWalker:
         for target, before in jumps:
             self._lengths[target] = length - before
 
-    def _target(self, offset: int, lowest: int) -> int:
-        """Return where the pointer leads; that must lie before everything that its name has visited."""
-        wire = self._wire
-        if offset + 2 > len(wire):
-            raise Malformed(Fault.CUT_SHORT)
-        target = (wire[offset] & 0x3F) << 8 | wire[offset + 1]
-        if not HEADER_BYTES <= target < lowest:
-            raise Malformed(Fault.POINTER)
-        return target
+
+def spell_out(wire: bytes, offset: int) -> tuple[bytes, int]:
+    """Return the name at `offset` of a message without any compression, and the offset after it.
+
+    Raises Malformed: POINTER, LABEL, NAME_TOO_LONG, CUT_SHORT, COMPRESSION_WORK. Nothing about the name need have been
+    checked; it costs at most 127 labels and MOST_HOPS pointers.
+    """
+    name = bytearray()
+    lowest = offset
+    after = 0
+    hops = 0
+    while offset < len(wire):
+        length = wire[offset]
+        if length >= 0xC0:
+            after = after or offset + 2
+            offset = lowest = _target(wire, offset, lowest)
+            hops += 1
+            if hops > MOST_HOPS:
+                raise Malformed(Fault.COMPRESSION_WORK)
+            continue
+        if length > LONGEST_LABEL_BYTES:
+            raise Malformed(Fault.LABEL)
+        name += wire[offset : offset + length + 1]
+        offset += length + 1
+        if len(name) > LONGEST_NAME_BYTES:
+            raise Malformed(Fault.NAME_TOO_LONG)
+        if length == 0:
+            return bytes(name), after or offset
+    raise Malformed(Fault.CUT_SHORT)
+
+
+def _target(wire: bytes, offset: int, lowest: int) -> int:
+    """Return where the pointer at `offset` leads; that must lie before everything that its name has visited."""
+    if offset + 2 > len(wire):
+        raise Malformed(Fault.CUT_SHORT)
+    target = (wire[offset] & 0x3F) << 8 | wire[offset + 1]
+    if not HEADER_BYTES <= target < lowest:
+        raise Malformed(Fault.POINTER)
+    return target
+
+
+def suffixes(qname: bytes) -> list[bytes]:
+    """Return a wire name (uncompressed, checked) and every name above it but the root, longest first."""
+    return [qname[offset:] for offset in label_offsets(qname)]
 
 
 def labels(qname: bytes) -> list[bytes]:

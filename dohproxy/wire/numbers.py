@@ -29,6 +29,8 @@ class Qtype(IntEnum):
     OPT = 41
     DS = 43
     RRSIG = 46
+    NSEC = 47
+    NSEC3 = 50
     TKEY = 249
     TSIG = 250
     IXFR = 251

@@ -87,9 +87,9 @@ def age_ttls(answer: Answer, age: int) -> bytes:
     return _change_ttls(answer, lambda ttl: max(ttl - age, 0))
 
 
-def clamp_ttls(answer: Answer, *, floor: int, ceiling: int) -> bytes:
-    """Return the records with every TTL brought between `floor` and `ceiling` seconds."""
-    return _change_ttls(answer, lambda ttl: min(max(ttl, floor), ceiling))
+def clamp_ttls(answer: Answer, *, floor: int, ceiling: int, less: int = 0) -> bytes:
+    """Return the records with every TTL brought between `floor` and `ceiling` seconds, and `less` taken off."""
+    return _change_ttls(answer, lambda ttl: min(max(ttl, floor), ceiling) - less)
 
 
 def set_ttls(answer: Answer, ttl: int) -> bytes:

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dohproxy.cache.entry import BYTES_PER_ENTRY, BYTES_PER_RECORD, Entry, make_entry
+from dohproxy.cache.entry import (
+    BYTES_PER_CUT,
+    BYTES_PER_ENTRY,
+    BYTES_PER_RECORD,
+    POPULAR_HITS,
+    Entry,
+    Span,
+    make_entry,
+)
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.numbers import ExtendedError
 from dohproxy.wire.query import parse_query
@@ -18,10 +26,12 @@ from tests.wire.strategies import deterministic, ttls
 STORED_AT = 1_000.25
 NO_SUCH_NAME = m.QR | m.RD | m.RA | 3
 ASKING = parse_query(m.query(m.question(), m.opt(dnssec_ok=True)))
+SPAN = Span(300, 60, 86_400, less=0, refresh_age=270)
 
 
 def entry(wire: bytes, lifetime: int = 300, *, floor: int = 60, ceiling: int = 86_400) -> Entry:
-    return make_entry(b"key", parse_answer(wire, ASKING), STORED_AT, lifetime, floor=floor, ceiling=ceiling)
+    span = Span(lifetime, floor, ceiling, less=0, refresh_age=0.9 * lifetime)
+    return make_entry(b"key", parse_answer(wire, ASKING), STORED_AT, span)
 
 
 def reply(content: Content, asked: bytes | None = None) -> dns.message.Message:
@@ -124,6 +134,43 @@ def test_what_the_upstream_explained_is_passed_on_before_our_own_words() -> None
 
 
 def test_an_entry_is_charged_for_its_key_its_records_twice_and_their_number() -> None:
-    wire = m.answer(m.record(), m.record())
-    kept = make_entry(bytes(40), parse_answer(wire, ASKING), STORED_AT, 300, floor=60, ceiling=86_400)
+    answer = parse_answer(m.answer(m.record(), m.record()), ASKING)
+    kept = make_entry(bytes(40), answer, STORED_AT, SPAN)
     assert kept.size == BYTES_PER_ENTRY + 40 + 2 * len(m.record() * 2) + 2 * BYTES_PER_RECORD
+    assert make_entry(bytes(40), answer, STORED_AT, SPAN, bytes(30)).size == kept.size + BYTES_PER_CUT + 30
+
+
+def test_what_is_taken_off_a_lifetime_is_taken_off_every_ttl() -> None:
+    answer = parse_answer(m.answer(m.record(ttl=300), m.record(m.TXT, b"\x00", ttl=900)), ASKING)
+    kept = make_entry(b"key", answer, STORED_AT, Span(290, 60, 600, less=10, refresh_age=261))
+    assert ttls_of(kept.content(STORED_AT)) == [290, 590]
+    assert kept.max_age(STORED_AT) == 290
+
+
+def test_an_entry_is_popular_when_it_was_given_a_few_times() -> None:
+    kept = entry(m.answer(m.record()))
+    for _ in range(POPULAR_HITS):
+        assert not kept.is_popular
+        kept.hits += 1
+    assert kept.is_popular
+
+
+def test_an_entry_may_be_asked_for_again_near_its_end() -> None:
+    assert entry(m.answer(m.record()), 300).refresh_at == STORED_AT + 270
+
+
+@pytest.mark.parametrize(
+    ("age", "asked", "next_age"),
+    [(280, True, 300), (280, False, 281), (299.5, True, 300.5), (400, True, 401), (400, False, 401)],
+    ids=[
+        "once it was asked for, not before its end",
+        "if there was no room, a second later",
+        "never twice in a second",
+        "beyond its end, a second later",
+        "beyond its end without room, a second later too",
+    ],
+)
+def test_a_try_puts_off_the_next(age: float, next_age: float, *, asked: bool) -> None:
+    kept = entry(m.answer(m.record()), 300)
+    kept.put_off(STORED_AT + age, asked=asked)
+    assert kept.refresh_at == STORED_AT + next_age

@@ -78,6 +78,36 @@ def test_with_a_stale_answer_at_hand_the_upstream_is_tried_again_every_thirty_se
     assert fail(failures, now + 30, has_stale=True) == 30
 
 
+@pytest.mark.parametrize(
+    ("drawn", "pause"),
+    [(0.0, 38.0), (0.5, 40.0), (0.75, 41.0)],
+    ids=["a twentieth shorter", "exact", "a fortieth longer"],
+)
+def test_a_pause_differs_a_little_by_chance_and_the_next_is_twice_what_was_meant(drawn: float, pause: float) -> None:
+    failures = Failures(CacheConfig(failure_ttl_seconds=20), lambda: drawn)
+    failures.remember(KEY, Rcode.SERVFAIL, NETWORK_ERROR, 1_000.0, has_stale=False, grows=True)
+    failures.remember(KEY, Rcode.SERVFAIL, NETWORK_ERROR, 1_020.0, has_stale=False, grows=True)
+    known = failures.recall(KEY, 1_020.0)
+    assert known is not None
+    assert (known.until, known.seconds) == (1_020.0 + pause, 40)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "has_stale", "drawn", "pause"),
+    [(1, False, 0.0, 1.0), (300, False, 0.99, 300.0), (3_600, True, 0.99, 3_600.0), (3_600, True, 0.5, 3_600.0)],
+    ids=["no less than a second", "no more than five minutes", "no more beside a stale answer", "as long as it says"],
+)
+def test_chance_stays_within_what_the_standard_allows(
+    seconds: int, drawn: float, pause: float, *, has_stale: bool
+) -> None:
+    rules = CacheConfig(failure_ttl_seconds=min(seconds, 300), stale_recheck_seconds=seconds)
+    failures = Failures(rules, lambda: drawn)
+    failures.remember(KEY, Rcode.SERVFAIL, NETWORK_ERROR, 0.0, has_stale=has_stale, grows=True)
+    known = failures.recall(KEY, 0.0)
+    assert known is not None
+    assert known.until == pause
+
+
 def test_a_flood_of_failures_forgets_the_least_recently_used() -> None:
     failures = Failures(RULES)
     fail(failures, 1_000.0)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dohproxy.cache.entry import Entry, make_entry
-from dohproxy.cache.freshness import Freshness, floor_under, freshness, lifetime
+from dohproxy.cache.entry import Entry, Span, make_entry
+from dohproxy.cache.freshness import Freshness, floor_under, freshness, lifetime, span_of
 from dohproxy.config import CacheConfig
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.query import parse_query
@@ -31,7 +31,7 @@ def negative(*, ttl: int, minimum: int, flags: int = NO_SUCH_NAME) -> bytes:
 
 
 def kept(wire: bytes, seconds: int) -> Entry:
-    return make_entry(b"key", parsed(wire), 1_000.0, seconds, floor=0, ceiling=86_400)
+    return make_entry(b"key", parsed(wire), 1_000.0, Span(seconds, 0, 86_400, less=0, refresh_age=seconds))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,79 @@ def test_a_failure_is_not_kept_whatever_ttl_it_claims() -> None:
 
 def test_without_a_floor_an_answer_for_this_instant_is_not_kept() -> None:
     assert lifetime(parsed(m.answer(m.record(ttl=0))), CacheConfig(minimum_ttl_seconds=0)) == 0
+
+
+ALMOST_ONE = 1 - 2**-53
+"""The largest number that is drawn."""
+
+
+@pytest.mark.parametrize(
+    ("wire", "drawn", "seconds"),
+    [
+        (m.answer(m.record(ttl=1_000)), 0.0, 1_000),
+        (m.answer(m.record(ttl=1_000)), 0.5, 975),
+        (m.answer(m.record(ttl=1_000)), ALMOST_ONE, 951),
+        (m.answer(m.record(ttl=61)), ALMOST_ONE, 60),
+        (m.answer(m.record(ttl=5)), ALMOST_ONE, 60),
+        (m.answer(m.record(ttl=86_400)), ALMOST_ONE, 82_081),
+        (negative(ttl=800, minimum=800), ALMOST_ONE, 800),
+        (negative(ttl=800, minimum=800, flags=m.QR), ALMOST_ONE, 800),
+    ],
+    ids=[
+        "nothing at the other end of chance",
+        "half of a twentieth",
+        "nearly a twentieth",
+        "no more than down to the floor",
+        "nothing at the floor",
+        "of the ceiling too",
+        "nothing of NXDOMAIN",
+        "nothing of NODATA",
+    ],
+)
+def test_chance_takes_a_little_off_a_positive_lifetime(wire: bytes, drawn: float, seconds: int) -> None:
+    span = span_of(parsed(wire), RULES, drawn)
+    assert span is not None
+    assert span.lifetime == seconds
+
+
+def test_without_jitter_nothing_is_left_to_chance() -> None:
+    span = span_of(parsed(m.answer(m.record(ttl=1_000))), replace(RULES, jitter_percent=0), ALMOST_ONE)
+    assert span is not None
+    assert span.lifetime == 1_000
+
+
+def test_what_chance_takes_off_is_taken_off_what_clients_are_told() -> None:
+    span = span_of(parsed(m.answer(m.record(ttl=1_000))), RULES, 0.5)
+    assert span is not None
+    assert (span.floor, span.ceiling, span.less) == (60, 86_400, 25)
+
+
+def test_a_floor_above_the_ceiling_lengthens_nothing() -> None:
+    rules = CacheConfig(minimum_ttl_seconds=3_600, maximum_ttl_seconds=60)
+    span = span_of(parsed(m.answer(m.record(ttl=1_000))), rules, 0.5)
+    assert span is not None
+    assert (span.lifetime, span.less) == (60, 0)
+
+
+def test_what_is_not_kept_has_no_span() -> None:
+    assert span_of(parsed(m.answer()), RULES, 0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("wire", "percent", "age"),
+    [
+        (m.answer(m.record(ttl=300)), 10, 270),
+        (m.answer(m.record(ttl=300)), 50, 150),
+        (m.answer(m.record(ttl=300)), 0, 300),
+        (negative(ttl=300, minimum=300, flags=m.QR), 10, 270),
+        (negative(ttl=300, minimum=300), 10, 300),
+    ],
+    ids=["in its last tenth", "in its last half", "never while fresh", "NODATA too", "NXDOMAIN never while fresh"],
+)
+def test_an_answer_may_be_asked_for_again_near_its_end(wire: bytes, percent: int, age: float) -> None:
+    span = span_of(parsed(wire), replace(RULES, prefetch_percent=percent), 0.0)
+    assert span is not None
+    assert span.refresh_age == age
 
 
 @pytest.mark.parametrize(("pressure", "floor"), [(0.0, 60), (0.5, 930), (1.0, 1_800)], ids=["none", "half", "full"])

@@ -212,12 +212,12 @@ def test_the_bounds_in_bytes_hold_whatever_is_stored(todo: list[tuple[int, bool,
 ttl_values = st.sampled_from([1, 59, 60, 61, 300, 899, 901, 86_401]) | st.integers(1, 100_000)
 
 
-@given(ttl_values, ttl_values, ttl_values, st.booleans(), st.data())
+@given(ttl_values, ttl_values, ttl_values, st.booleans(), st.floats(0.0, 1.0, exclude_max=True), st.data())
 @deterministic
 def test_max_age_is_the_smallest_ttl_in_the_reply_at_any_age(
-    one: int, two: int, three: int, is_negative: bool, data: st.DataObject
+    one: int, two: int, three: int, is_negative: bool, drawn: float, data: st.DataObject
 ) -> None:
-    cache = Cache(SMALL)
+    cache = Cache(SMALL, lambda: drawn)
     query = ask()
     if is_negative:
         records = (m.soa(ttl=one, minimum=two), m.record(47, b"\x00", ttl=three))
@@ -229,6 +229,21 @@ def test_max_age_is_the_smallest_ttl_in_the_reply_at_any_age(
     now = NOW + data.draw(st.integers(0, entry.lifetime - 1))
     reply = dns.message.from_wire(write_reply(query, entry.content(now)))
     assert min(rrset.ttl for section in reply.sections[1:] for rrset in section) == entry.max_age(now)
+
+
+def test_what_was_learnt_at_once_does_not_end_at_once() -> None:
+    draws = iter([0.0, 0.3, 0.6, 0.9])
+    cache = Cache(SMALL, lambda: next(draws))
+    queries = [ask(f"{number}.example.net") for number in range(4)]
+    entries = [cache.store(query.key, positive(query, ttl=1_000), NOW) for query in queries]
+    assert [entry.lifetime for entry in entries if entry is not None] == [1_000, 985, 970, 955]
+
+
+def test_a_failures_pause_is_left_to_the_same_chance() -> None:
+    cache = Cache(SMALL, lambda: 0.0)
+    cache.remember_failure(ask().key, Rcode.SERVFAIL, (), NOW)
+    assert cache.recall_failure(ask().key, NOW + 4.7) is not None
+    assert cache.recall_failure(ask().key, NOW + 4.8) is None
 
 
 def test_the_soa_of_a_negative_answer_promises_no_more_than_its_minimum_leaves() -> None:

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import itertools
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class CertificateAuthority:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._numbers = itertools.count(1)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "end-to-end test authority")])
         self._certificate = self._sign(self._name, self._key.public_key(), names=[], is_authority=True)
@@ -36,11 +38,15 @@ class CertificateAuthority:
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, names: Sequence[str]) -> CertificateFiles:
-        """Make a server certificate for these DNS names and IP addresses; the first one names the files."""
+        """Make a server certificate for these DNS names and IP addresses.
+
+        Its files are its own: those of an earlier one for the same name may be read by a server at this moment.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         certificate = self._sign(subject, key.public_key(), names=names, is_authority=False)
-        files = CertificateFiles(self._directory / f"{names[0]}.pem", self._directory / f"{names[0]}.key")
+        file = self._directory / f"{names[0]}-{next(self._numbers)}"
+        files = CertificateFiles(file.with_name(f"{file.name}.pem"), file.with_name(f"{file.name}.key"))
         files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         files.key.touch(mode=0o600)
         files.key.write_bytes(

@@ -222,6 +222,8 @@ class Fetched:
     version: str
     """Of HTTP, as curl writes it: "1.1", "2"."""
     retry_after: str
+    error: str
+    """What curl says about a request without a whole response."""
     body: bytes
 
 
@@ -241,7 +243,7 @@ class Curl:
 
         The client offers HTTP/2 and keeps its connection.
         """
-        lines = ['write-out = "%{http_code} %{http_version} %header{retry-after} ;\\n"', "http2", "silent"]
+        lines = ['write-out = "%{http_code} %{http_version} %header{retry-after}|%{errormsg};\\n"', "http2", "silent"]
         lines += [f'interface = "{client}"', f'cacert = "{self.authority.file}"', 'noproxy = "*"', "max-time = 20"]
         lines += [f'resolve = "{HOST}:{self.port}:{LOOPBACK}"']
         lines += [f'header = "{line}"' for line in ("Accept: application/dns-message", *headers)]
@@ -269,6 +271,7 @@ class Curl:
 
 
 def _fetched(line: str, output: Path) -> Fetched:
-    status, version, retry_after = line.split(" ", 2)
+    response, _, error = line.partition("|")
+    status, version, retry_after = response.split(" ", 2)
     body = output.read_bytes() if output.exists() else b""
-    return Fetched(int(status), version, retry_after.strip(), body)
+    return Fetched(int(status), version, retry_after, error, body)

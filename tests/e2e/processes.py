@@ -62,6 +62,7 @@ class Child:
         self.log = log
         self._argv = list(argv)
         with log.open("ab") as output:
+            self._log_start = output.tell()
             self._process = subprocess.Popen(
                 self._argv,
                 stdin=subprocess.DEVNULL,
@@ -81,6 +82,11 @@ class Child:
         """Whether the process has not ended yet."""
         return self._process.poll() is None
 
+    @property
+    def state(self) -> str:
+        """Whether it runs, in words that continue its name."""
+        return "runs" if self.is_running else f"has ended with {self._process.returncode}"
+
     def wait_until_ready(self, is_ready: Callable[[], bool]) -> None:
         """Wait for the process to serve; raise RuntimeError with its log when it ends or is too slow."""
         try:
@@ -89,7 +95,7 @@ class Child:
             self.kill()
             raise RuntimeError(f"{self._argv[0]} did not become ready:\n{self.log_text()}") from error
         if not self.is_running:
-            raise RuntimeError(f"{self._argv[0]} ended with {self._process.returncode}:\n{self.log_text()}")
+            raise RuntimeError(f"{self._argv[0]} {self.state}:\n{self.log_text()}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send one signal, to this process only."""
@@ -114,8 +120,8 @@ class Child:
         self._process.wait()
 
     def log_text(self) -> str:
-        """Everything the process has written so far."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        """Everything the process has written so far; others may have written to the same file before it."""
+        return self.log.read_bytes()[self._log_start :].decode("utf-8", errors="replace")
 
 
 def _is_free(port: int, kind: socket.SocketKind) -> bool:

@@ -7,16 +7,19 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.http1 import Http1Client
-from tests.e2e.processes import LOOPBACK, Child, accepts_connections, free_port
+from tests.e2e.processes import LOOPBACK, Child, free_port
 
 PROJECT = Path(__file__).parents[2]
+
+SERVING = "serves on"
+"""What it says when nothing is left that could end its start; its ports accept connections before that."""
 
 # A port that was free a moment ago may be taken when the server binds it.
 START_ATTEMPTS = 3
@@ -54,6 +57,10 @@ class ProxySettings:
     """What it shows its clients; None: it speaks in the clear."""
     sections: Sections | None = None
     """Sections of the file that differ from the default, by name and key."""
+    upstream: Mapping[str, Value] = field(default_factory=lambda: {"preset": "own"})
+    """Keys of every upstream besides its name and URL."""
+    limited: bool = False
+    """The default limits hold for the test's own address too."""
 
 
 class Proxy:
@@ -79,7 +86,7 @@ class Proxy:
         return f"{scheme}://{LOOPBACK}:{self.port}/dns-query"
 
     def start(self) -> None:
-        """Start on free ports, kept in `port` and `metrics_port`; return when both accept connections."""
+        """Start on free ports, kept in `port` and `metrics_port`; return when it serves."""
         for attempt in range(1, START_ATTEMPTS + 1):
             self.port, self.metrics_port = free_port(), free_port()
             try:
@@ -124,8 +131,8 @@ class Proxy:
             environment={**environment(), "SSL_CERT_FILE": str(self._settings.authority.file)},
             directory=PROJECT,
         )
-        ports = (self.port, self.metrics_port)
-        self._child.wait_until_ready(lambda: all(accepts_connections(port) for port in ports))
+        child = self._child
+        child.wait_until_ready(lambda: SERVING in child.log_text())
 
 
 @contextmanager
@@ -158,18 +165,18 @@ def environment() -> dict[str, str]:
 
 
 def configuration(settings: ProxySettings, port: int, metrics_port: int) -> str:
-    """The file: the ports, no limits, then what the test wants."""
+    """The file: the ports, no limits unless the test wants them, then what else it wants."""
     sections: dict[str, dict[str, Value]] = {
         "server": {"listen": [f"{LOOPBACK}:{port}"]},
         "metrics": {"listen": f"{LOOPBACK}:{metrics_port}"},
     }
     if settings.tls is not None:
         sections["tls"] = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
-    for part in (UNLIMITED, settings.sections or {}):
+    for part in ({} if settings.limited else UNLIMITED, settings.sections or {}):
         for name, keys in part.items():
             sections.setdefault(name, {}).update(keys)
     upstreams = [
-        {"name": f"ns{number}", "url": url, "preset": "own"} for number, url in enumerate(settings.upstream_urls)
+        {"name": f"ns{number}", "url": url, **settings.upstream} for number, url in enumerate(settings.upstream_urls)
     ]
     return "\n".join(
         [_section(f"[{name}]", keys) for name, keys in sections.items()]

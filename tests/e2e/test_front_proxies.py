@@ -2,9 +2,10 @@
 
 import base64
 import itertools
+import re
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from tests.e2e.front_proxies import (
 )
 from tests.e2e.http1 import MEDIA_TYPE
 from tests.e2e.processes import LOOPBACK, Child, free_port, wait_until
-from tests.e2e.proxy import ProxySettings, Sections, Value
+from tests.e2e.proxy import SERVING, ProxySettings, Sections, Value
 from tests.e2e.unbound import Unbound
 
 BURST = 30
@@ -63,8 +64,24 @@ class Stand:
     curl: Curl
 
     def ask(self, client: str, count: int = 1, *headers: str) -> list[Fetched]:
-        """Ask the same question over one connection."""
-        return self.curl.fetch(client, [TARGET] * count, headers=headers)
+        """Ask the same question over one connection.
+
+        Raise AssertionError, with all that is known of the stand, if it is neither answered nor too much.
+        """
+        answers = self.curl.fetch(client, [TARGET] * count, headers=headers)
+        assert set(statuses_of(answers)) <= {200, 429}, self.account(answers)
+        return answers
+
+    def account(self, answers: Sequence[Fetched]) -> str:
+        """What curl got, whether both processes run, what they wrote, and how dohproxy's connections ended."""
+        got = ", ".join(f"{answer.status} {answer.error}".strip() for answer in answers)
+        dohproxy = self.proxy.child
+        lines = [f"curl got {got}", f"{self.front.name} {self.process.state}", f"dohproxy {dohproxy.state}"]
+        for log in sorted(self.site.directory.glob("*.log")):
+            lines += [f"--- {log.name}", log.read_text(encoding="utf-8", errors="replace")]
+        with suppress(OSError):  # It may be gone, or hang.
+            lines += ["--- metrics", *re.findall("^dohproxy_connections.*", self.proxy.metrics_text(), re.MULTILINE)]
+        return "\n".join(lines)
 
     def statuses(self) -> dict[str, float]:
         """By what the clients' addresses were found, so far."""
@@ -134,8 +151,8 @@ def stand(request: pytest.FixtureRequest, workbench: Workbench) -> Iterator[Stan
     front, transport = request.param
     with ExitStack() as stack:
         standing = workbench.stand(front, transport, stack)
-        # A port that accepts is not yet a proxy that has found its way to dohproxy.
-        wait_until(lambda: standing.ask(new_client())[0].status == 200, 20, "a first answer through the front")
+        # Here, so that a stand that does not work is told once and not by each of its tests.
+        assert statuses_of(standing.ask(new_client())) == [200]
         yield standing
 
 
@@ -148,7 +165,20 @@ def statuses_of(answers: list[Fetched]) -> list[int]:
     return [answer.status for answer in answers]
 
 
-# ---------------------------------------------------------------- it works
+# ---------------------------------------------------------------- it works, or says why not
+
+
+@pytest.mark.parametrize("front", FRONT_PROXIES, ids=lambda front: front.name)
+def test_a_stand_that_does_not_work_says_why(front: FrontProxy, workbench: Workbench) -> None:
+    with ExitStack() as stack:
+        stand = workbench.stand(front, "unix", stack)
+        stand.proxy.child.kill()
+        with pytest.raises(AssertionError) as failure:
+            stand.ask(new_client())
+    told = str(failure.value)
+    assert f"{front.name} runs" in told
+    assert "dohproxy has ended with -9" in told
+    assert f"{SERVING} {LOOPBACK}" in told, "what it wrote"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -61,10 +61,18 @@ def ask(client: Http1Client, label: str, *, edns: bool = True) -> dns.message.Me
     return client.get(query.to_wire()).message()
 
 
+def ask_for_one_to_keep(client: Http1Client, label: str) -> dns.message.Message:
+    """Ask until the answer may be kept: Unbound counts a TTL of 1 s down, and TTL 0 is for nobody else."""
+    answers = [ask(client, label)]
+    while not smallest_ttl(answers[-1]) and len(answers) < 1_000:
+        answers.append(ask(client, label))
+    return answers[-1]
+
+
 def test_an_outage_of_the_only_upstream(proxy: Proxy, unbound: Unbound) -> None:
     truth = says(unbound.ask(f"brief1.{zones.ORIGIN}", A))
     with proxy.client() as client:
-        known = ask(client, "brief1")
+        known = ask_for_one_to_keep(client, "brief1")
         assert (says(known), ede_codes(known)) == (truth, [])
 
         unbound.kill()

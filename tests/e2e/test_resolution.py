@@ -157,6 +157,22 @@ def test_the_servers_failure_is_passed_on(proxy: Proxy, transport: str) -> None:
         assert says(client.post(query.to_wire()).message()) == Said("SERVFAIL")
 
 
+@pytest.mark.parametrize("dnssec_ok", [False, True], ids=["plain", "with DO"])
+def test_a_top_level_domain_that_does_not_exist_answers_for_all_below_it(
+    proxy: Proxy, unbound: Unbound, transport: str, *, dnssec_ok: bool
+) -> None:
+    # A name of its own for each run: what one has learnt must not answer for another.
+    gone = f"gone-{transport}-{dnssec_ok}"
+    below = [(f"a.b.{gone}", A), (gone, HTTPS), (f"random.{gone}", TXT)]
+    expected = [says(unbound.ask(*question)) for question in below]
+    with proxy.client() as client:
+        before = unbound.queries_received()
+        for question, said in zip([(gone, A), *below], [expected[0], *expected], strict=True):
+            query = dns.message.make_query(*question, use_edns=0, want_dnssec=dnssec_ok)
+            assert says(client.get(query.to_wire()).message()) == said
+        assert unbound.queries_received() == before + 1
+
+
 def test_an_answer_after_the_deadline_is_a_failure_that_says_why(proxy: Proxy, transport: str) -> None:
     query = dns.message.make_query(zones.slow_name(6000, transport), A, use_edns=0)
     with proxy.client() as client:

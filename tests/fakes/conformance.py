@@ -30,6 +30,7 @@ import uvloop
 
 from dohproxy.app import SECRET_BYTES, Core, build_core, clock, http2_limits
 from dohproxy.config import (
+    CacheConfig,
     Config,
     ConnectionsConfig,
     LimitsConfig,
@@ -268,6 +269,7 @@ class Setup:
             limits=AMPLE,
             names=ANY_NAME,
             connections=ConnectionsConfig(max_requests=1_000_000),
+            cache=CacheConfig(jitter_percent=0),
         )
     )
     """Without the upstreams, which are the made-up ones."""

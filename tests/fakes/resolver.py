@@ -32,6 +32,7 @@ class FakeResolver(Resolver):
     def __init__(self, learn: Learn, script: Script) -> None:
         self.asked: list[Asked] = []
         self.refreshed: list[tuple[Query, Purpose]] = []
+        self.refresh_deadlines: list[float] = []
         self.has_room = True
         self.scarcity = 0.0
         self.script = script
@@ -54,6 +55,7 @@ class FakeResolver(Resolver):
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         if self.has_room:
             self.refreshed.append((query, purpose))
+            self.refresh_deadlines.append(deadline)
         return self.has_room
 
     def pressure(self, now: float) -> float:

@@ -1,5 +1,6 @@
 """The walk with real stages and nothing behind it: a fake clock, fake upstreams, and a list for the books."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import dns.edns
@@ -127,6 +128,7 @@ class Walk:
     script: Script = address_of
     clock: FakeClock = field(default_factory=FakeClock)
     outcomes: list[Outcome] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     about_names: NamesConfig = NO_DOMAIN_LIMITS
     may_deny: bool = False
     """Whether names under top-level domains that are not in SUFFIXES do not exist."""
@@ -147,7 +149,7 @@ class Walk:
             self.names,
             self.cache,
             self.resolver,
-            self.outcomes.append,
+            self.tally,
             self.clock,
             DEADLINE_SECONDS,
         )
@@ -167,9 +169,18 @@ class Walk:
         """Why the last request ended as it did."""
         return self.outcomes[-1].reason
 
+    def tally(self, outcome: Outcome) -> Callable[[float], None]:
+        """Enter each request that ends like this into the books."""
+
+        def count(seconds: float) -> None:
+            self.outcomes.append(outcome)
+            self.seconds.append(seconds)
+
+        return count
+
     def begin(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
-        return self.pipeline.begin(request, client, Door.HTTP1, self.clock())
+        return self.pipeline.begin(self.pipeline.read(request, Door.HTTP1), client, self.clock())
 
     async def send(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse:
         """Walk to the end, and hold the promise that each request is in the books once."""

@@ -132,18 +132,21 @@ class Door:
         self.outcomes: list[Outcome] = []
         self.asked_limits: list[Client] = []
         """The clients about whom the request limit was asked, in order."""
-        observe = core.service.pipeline._observe
+        tally = core.service.pipeline._tally
         admit = core.admission.admit_request
 
-        def remember(outcome: Outcome) -> None:
-            self.outcomes.append(outcome)
-            observe(outcome)
+        def remember(outcome: Outcome) -> Callable[[float], None]:
+            def count(seconds: float) -> None:
+                self.outcomes.append(outcome)
+                tally(outcome)(seconds)
+
+            return count
 
         def ask(client: Client, now: float) -> float:
             self.asked_limits.append(client)
             return admit(client, now)
 
-        core.service.pipeline._observe = remember
+        core.service.pipeline._tally = remember
         core.admission.admit_request = ask  # type: ignore[method-assign]  # listened to, not replaced
 
     @property

@@ -12,7 +12,6 @@ from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.service import Service
 from dohproxy.pipeline import Pipeline
-from dohproxy.verdict import Client
 from dohproxy.verdict import Door as DoorKind
 from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream
 from tests.frontends.client import PATH, RawClient, chunked, get, post, post_head, query
@@ -541,13 +540,13 @@ async def test_a_bug_in_the_door_is_answered_with_500_and_not_taken_for_the_clie
 
 async def test_repeated_fields_are_joined_and_others_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[HttpRequest] = []
-    begin = Service.begin
+    read = Service.read
 
-    def spy(self: Service, request: HttpRequest, client: Client, door: DoorKind, now: float) -> Any:
+    def spy(self: Service, request: HttpRequest, door: DoorKind) -> Any:
         seen.append(request)
-        return begin(self, request, client, door, now)
+        return read(self, request, door)
 
-    monkeypatch.setattr(Service, "begin", spy)
+    monkeypatch.setattr(Service, "read", spy)
     async with open_door() as door:
         client = await door.connect()
         await client.ask(get(fields="Accept: text/html\r\nX-Pad: aaa\r\nAccept: */*\r\nCookie: a=b\r\n"))

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import http_parser
 
 from dohproxy.config import ConnectionsConfig
-from dohproxy.frontends import h1
+from dohproxy.frontends import h1, h1_message
 from dohproxy.frontends.self_check import LimitsNotInForce, check_limits
 from tests.frontends.door import Setting, open_door
 
@@ -35,7 +35,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
 async def test_a_limit_that_is_not_ours_is_found(
     changed: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = h1.aiohttp_limits
+    limits = h1_message.aiohttp_limits
 
     def others(connections: ConnectionsConfig) -> dict[str, Any]:
         return limits(connections) | changed
@@ -46,9 +46,9 @@ async def test_a_limit_that_is_not_ours_is_found(
             check_limits(door.server)
 
 
-@pytest.mark.parametrize("keyword", sorted(h1.aiohttp_limits(ConnectionsConfig())))
+@pytest.mark.parametrize("keyword", sorted(h1_message.aiohttp_limits(ConnectionsConfig())))
 async def test_a_limit_that_is_left_out_or_misspelt_is_found(keyword: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = h1.aiohttp_limits
+    limits = h1_message.aiohttp_limits
 
     def misspelt(connections: ConnectionsConfig) -> dict[str, Any]:
         known = limits(connections)

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 import structlog
 
+from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpResponse
 from dohproxy.pipeline import Miss
+from dohproxy.reading import Reading
 from dohproxy.verdict import Client, Reason
 from dohproxy.verdict import Door as DoorKind
 from tests.frontends.client import get
@@ -23,13 +25,27 @@ async def test_a_bug_before_the_miss_is_an_answer(monkeypatch: pytest.MonkeyPatc
 
         monkeypatch.setattr(door.core.service.pipeline, "begin", broken)
         with structlog.testing.capture_logs() as lines:
-            response = door.core.service.begin(None, CLIENT, DoorKind.HTTP1, 0.0)  # type: ignore[arg-type]
+            response = door.core.service.begin(Reading(DoorKind.HTTP1, "GET", Dialect.RFC_GET), CLIENT, 0.0)
         assert isinstance(response, HttpResponse)
         assert (response.status, response.body, response.close) == (500, b"", True)
         assert door.outcomes[-1].reason is Reason.BUG
         assert [(line["event"], line["stage"], line["log_level"]) for line in lines] == [
             ("a request met a bug", "begin", "error")
         ]
+
+
+async def test_a_bug_while_reading_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_door() as door:
+
+        def broken(*_: Any) -> Reading:
+            raise ValueError("secret.example.net")
+
+        monkeypatch.setattr(door.core.service.pipeline, "read", broken)
+        client = await door.connect()
+        with structlog.testing.capture_logs() as lines:
+            response = await client.ask(get("www.example.net"))
+        assert (response.status, response.closes) == (500, True)
+        assert [line["stage"] for line in lines if line["event"] == "a request met a bug"] == ["read"]
 
 
 async def test_a_bug_after_the_miss_is_an_answer_and_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,12 @@ ALLOWED = {
 }
 
 
-def _outcome(reason: Reason = Reason.CACHED, seconds: float = 0.001, **more: object) -> Outcome:
-    return Outcome(reason, Door.HTTP1, "GET", Dialect.RFC_GET, seconds, **more)  # type: ignore[arg-type]
+def _outcome(reason: Reason = Reason.CACHED, **more: object) -> Outcome:
+    return Outcome(reason, Door.HTTP1, "GET", Dialect.RFC_GET, **more)  # type: ignore[arg-type]
+
+
+def _count(metrics: Metrics, outcome: Outcome, seconds: float = 0.001) -> None:
+    metrics.tally(outcome)(seconds)
 
 
 def _parse(metrics: Metrics) -> dict[str, Metric]:
@@ -55,17 +59,18 @@ def test_every_combination_has_labels_from_closed_sets_alone() -> None:
     faults = [None, *Fault]
     everything = itertools.product(Reason, ("GET", "POST", "other"), Dialect)
     for number, (reason, method, dialect) in enumerate(everything):
-        metrics.observe(
+        _count(
+            metrics,
             Outcome(
                 reason,
                 Door.HTTP1,
                 method,
                 dialect,
-                number / 100,
                 fault=faults[number % len(faults)],
                 answered_rcode=rcodes[number % len(rcodes)],
                 shadow=number % 2 == 0,
-            )
+            ),
+            number / 100,
         )
     families = _parse(metrics)
     for sample in itertools.chain.from_iterable(family.samples for family in families.values()):
@@ -77,7 +82,7 @@ def test_every_combination_has_labels_from_closed_sets_alone() -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_each_outcome_is_counted_with_its_status(reason: Reason) -> None:
     metrics = Metrics()
-    metrics.observe(_outcome(reason))
+    _count(metrics, _outcome(reason))
     ending = OUTCOMES[reason]
     labels = {"outcome": ending.label, "status": str(ending.status), "method": "GET", "door": "http1"}
     assert _value(metrics, "dohproxy_requests_total", **labels) == 1
@@ -87,14 +92,14 @@ def test_each_outcome_is_counted_with_its_status(reason: Reason) -> None:
 def test_rcodes_without_a_name_are_added_up() -> None:
     metrics = Metrics()
     for rcode in (12, 13, 13, 4000):
-        metrics.observe(_outcome(answered_rcode=rcode))
+        _count(metrics, _outcome(answered_rcode=rcode))
     assert _value(metrics, "dohproxy_replies_total", rcode="other") == 4
 
 
 def test_shadows_are_counted_apart() -> None:
     metrics = Metrics()
-    metrics.observe(_outcome(shadow=True))
-    metrics.observe(_outcome())
+    _count(metrics, _outcome(shadow=True))
+    _count(metrics, _outcome())
     assert _value(metrics, "dohproxy_dialect_requests_total", dialect="rfc-get") == 2
     assert _value(metrics, "dohproxy_dialect_shadow_requests_total", dialect="rfc-get") == 1
 
@@ -103,7 +108,7 @@ def test_shadows_are_counted_apart() -> None:
 def test_the_histogram_is_monotone_and_complete(observed: list[tuple[Reason, float]]) -> None:
     metrics = Metrics()
     for reason, seconds in observed:
-        metrics.observe(_outcome(reason, seconds))
+        _count(metrics, _outcome(reason), seconds)
     family = _parse(metrics)["dohproxy_request_seconds"]
     for how in {sample.labels["answered"] for sample in family.samples}:
         samples = [sample for sample in family.samples if sample.labels["answered"] == how]
@@ -120,7 +125,7 @@ def test_the_histogram_is_monotone_and_complete(observed: list[tuple[Reason, flo
 )
 def test_a_bucket_holds_its_own_bound(seconds: float, bucket: str) -> None:
     metrics = Metrics()
-    metrics.observe(_outcome(seconds=seconds))
+    _count(metrics, _outcome(), seconds)
     bounds = [*map(str, LATENCY_BOUNDS), "+Inf"]
     filled = [bound for bound in bounds if _value(metrics, "dohproxy_request_seconds_bucket", le=bound)]
     assert filled == bounds[bounds.index(bucket) :]
@@ -146,3 +151,14 @@ def test_sources_are_asked_at_each_scrape() -> None:
 
 def test_a_scrape_before_the_first_request_parses() -> None:
     assert "dohproxy_requests" in _parse(Metrics())
+
+
+def test_equal_outcomes_are_counted_by_the_same_tally() -> None:
+    metrics = Metrics()
+    assert metrics.tally(_outcome()) is metrics.tally(_outcome())
+
+
+def test_no_upstream_can_make_more_tallies_than_there_are_names() -> None:
+    metrics = Metrics()
+    tallies = {id(metrics.tally(_outcome(answered_rcode=rcode))) for rcode in range(4096)}
+    assert len(tallies) == len(Rcode) + 1

@@ -109,6 +109,8 @@ def test_the_cache_s_bounds_stand_beside_their_fill() -> None:
     assert total == CacheConfig().max_bytes
     assert samples["dohproxy_cache_entries", ("failure",)] == 0
     assert samples["dohproxy_cache_max_failures", ()] > 0
+    assert samples["dohproxy_cache_entries", ("cut",)] == samples["dohproxy_cache_cut_hits_total", ()] == 0
+    assert samples["dohproxy_cache_known_tlds", ()] < samples["dohproxy_cache_max_known_tlds", ()]
 
 
 def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:

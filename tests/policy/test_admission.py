@@ -25,6 +25,15 @@ def test_requests_and_misses_are_counted_apart() -> None:
     assert [statistics.requests.widths[0].limited, statistics.misses.widths[0].limited] == [0, 1]
 
 
+def test_asking_whether_a_client_may_miss_costs_it_nothing() -> None:
+    limits = admission(Limits(misses=1))
+    assert [limits.may_miss(CLIENT, NOW) for _ in range(3)] == [True] * 3
+    limits.admit_miss(CLIENT, NOW)
+    assert [limits.may_miss(CLIENT, NOW) for _ in range(3)] == [False] * 3
+    assert [limits.may_miss(other, NOW) for other in (NEIGHBOUR, EXEMPT)] == [True, True]
+    assert limits.statistics(NOW).misses.widths[0].limited == 0
+
+
 def test_a_refused_request_uses_up_its_clients_limit() -> None:
     limits = admission(Limits(requests=1))
     limits.charge_request(CLIENT, NOW)

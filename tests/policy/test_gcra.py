@@ -246,3 +246,45 @@ def test_the_single_bucket_overwrites_garbage(garbage: float) -> None:
     assert bucket.wait(10.0) == 0.0
     bucket.charge(10.0)
     assert slots.cast("d")[0] == pytest.approx(10.25)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0.0, 3.0)), max_size=60),
+    st.sampled_from([(1.0, 1.0), (3.0, 7.0), (0.5, 2.5)]),
+)
+def test_taking_is_waiting_and_charging(steps: list[tuple[int, float]], rate: tuple[float, float]) -> None:
+    """Clients that share slots, at odd intervals: both ways have the same say and leave the same table."""
+    per_second, burst = rate
+    keys = [(0, 1), (1, 2), (5, 5), (2, 7)]
+    one, other = (
+        GcraTable(memoryview(bytearray(8 * SLOT_BYTES)), per_second=per_second, burst=burst) for _ in range(2)
+    )
+    now = 1000.0
+    for key, pause in steps:
+        now += pause
+        is_allowed = not other.wait(keys[key], now)
+        if is_allowed:
+            other.charge(keys[key], now)
+        assert one.take(keys[key], now) is is_allowed
+        assert [one.wait(known, now) for known in keys] == [other.wait(known, now) for known in keys]
+
+
+def test_what_was_taken_can_be_given_back() -> None:
+    table = GcraTable(memoryview(bytearray(8 * SLOT_BYTES)), per_second=1.0, burst=2.0)
+    assert table.take((0, 1), 10.0)
+    assert table.take((0, 1), 10.0)
+    table.give_back()
+    assert table.take((0, 1), 10.0)
+    assert not table.take((0, 1), 10.0)
+
+
+@given(st.lists(st.floats(0.0, 3.0), max_size=60))
+def test_taking_from_one_bucket_is_waiting_and_charging(pauses: list[float]) -> None:
+    one, other = (Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=1.0, burst=3.0) for _ in range(2))
+    now = 1000.0
+    for pause in pauses:
+        now += pause
+        wait = other.wait(now)
+        if not wait:
+            other.charge(now)
+        assert one.take(now) == wait

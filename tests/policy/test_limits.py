@@ -88,9 +88,20 @@ def test_the_wait_is_the_longest_of_all_widths() -> None:
         assert limiter.admit(asker, NOW) == pytest.approx(10.0)
 
 
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "198.51.100.1", ""])
+@pytest.mark.parametrize("attempts", [1, BURST, 3 * BURST])
+def test_the_wait_can_be_known_without_asking(address: str, attempts: int) -> None:
+    limiter = limit(network_factor=1.0, site_factor=1.0)
+    admitted(limiter, address, attempts)
+    before = limiter.statistics(NOW)
+    wait = limiter.wait(client(address), NOW)
+    assert limiter.statistics(NOW) == before
+    assert limiter.admit(client(address), NOW) == wait
+
+
 def test_a_costly_request_takes_the_room_of_several() -> None:
     limiter = limit()
-    assert limiter.admit(client("192.0.2.1"), NOW, cost=8.0) == 0.0
+    limiter.charge(client("192.0.2.1"), NOW, cost=8.0)
     assert admitted(limiter, "192.0.2.1", BURST) == 2
 
 

@@ -468,8 +468,8 @@ class TestOrderOfSpending:
         [
             pytest.param(Purpose.PREFETCH, 1, True, id="names are fetched ahead while there is plenty"),
             pytest.param(Purpose.PREFETCH, 3, False, id="and not with a quarter gone"),
-            pytest.param(Purpose.REVALIDATION, 3, True, id="stale ones are renewed while there is half"),
-            pytest.param(Purpose.REVALIDATION, 6, False, id="and not with more than half gone"),
+            pytest.param(Purpose.REVALIDATION, 6, True, id="stale ones are renewed from half a burst down"),
+            pytest.param(Purpose.REVALIDATION, 8, False, id="and not in its last quarter"),
         ],
     )
     async def test_what_nobody_waits_for_leaves_more(self, purpose: Purpose, spent: int, *, is_begun: bool) -> None:

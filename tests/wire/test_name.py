@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.name import (
     COMPRESSION_BUDGET,
+    MOST_HOPS,
     STEPS_OF_A_POINTER,
     NameWalker,
     from_text,
@@ -16,6 +17,8 @@ from dohproxy.wire.name import (
     labels,
     letters_in,
     question_name_end,
+    spell_out,
+    suffixes,
     vary_case,
 )
 from tests.wire import messages as m
@@ -129,8 +132,9 @@ def test_a_name_through_a_place_seen_before_is_measured_as_if_it_were_new(
         "label type 0x80",
     ],
 )
-def test_an_owner_that_would_lead_nowhere_is_refused(wire: bytes, fault: Fault) -> None:
+def test_an_owner_that_would_lead_nowhere_is_refused_and_not_spelled_out(wire: bytes, fault: Fault) -> None:
     assert fault_of(NameWalker(HEADER + m.ROOT + wire).skip, 13) is fault
+    assert fault_of(spell_out, HEADER + m.ROOT + wire, 13) is fault
 
 
 def test_a_pointer_behind_a_pointer_must_lead_before_it() -> None:
@@ -161,6 +165,47 @@ def test_a_pointer_to_the_question_costs_nothing() -> None:
     walker = NameWalker(HEADER + m.name("example.net") + m.QNAME)
     for _ in range(COMPRESSION_BUDGET + 1):
         assert walker.skip(25) == 27
+
+
+@pytest.mark.parametrize(
+    ("rest", "name", "after"),
+    [
+        (m.ROOT, m.ROOT, 26),
+        (m.QNAME, m.name("example.net"), 27),
+        (b"\x03www" + m.QNAME, m.name("www.example.net"), 31),
+        (b"\x03WWW" + m.pointer(20), m.name("WWW.net"), 31),
+        (b"\x02\x00\xc0" + m.pointer(24), b"\x02\x00\xc0\x00", 30),
+    ],
+    ids=["the root", "a pointer alone", "a label before a pointer", "a pointer into a name", "any bytes in a label"],
+)
+def test_a_name_is_spelled_out_and_its_end_known(rest: bytes, name: bytes, after: int) -> None:
+    assert spell_out(HEADER + m.name("example.net") + rest + b"tail", 25) == (name, after)
+
+
+def test_the_longest_name_is_spelled_out_and_a_longer_one_is_not() -> None:
+    wire = HEADER + b"\x01a" * 126 + m.ROOT
+    assert spell_out(wire + b"\x01b" + m.QNAME, len(wire))[0] == b"\x01b" + b"\x01a" * 126 + m.ROOT
+    assert fault_of(spell_out, wire + b"\x02bb" + m.QNAME, len(wire)) is Fault.NAME_TOO_LONG
+
+
+def test_a_chain_of_pointers_is_followed_so_far_and_no_farther() -> None:
+    chain = HEADER + m.ROOT + b"".join(m.pointer(12 if i == 0 else 11 + 2 * i) for i in range(MOST_HOPS + 1))
+    assert spell_out(chain, 11 + 2 * MOST_HOPS) == (m.ROOT, 13 + 2 * MOST_HOPS)
+    assert fault_of(spell_out, chain, 13 + 2 * MOST_HOPS) is Fault.COMPRESSION_WORK
+
+
+@pytest.mark.parametrize(
+    ("qname", "expected"),
+    [
+        (m.ROOT, []),
+        (m.name("net"), [m.name("net")]),
+        (m.name("www.example.net"), [m.name("www.example.net"), m.name("example.net"), m.name("net")]),
+        (b"\x04\x03net\x03org\x00", [b"\x04\x03net\x03org\x00", m.name("org")]),
+    ],
+    ids=["the root has none", "one label", "three labels", "bytes in a label are no label"],
+)
+def test_a_name_has_the_names_above_it(qname: bytes, expected: list[bytes]) -> None:
+    assert suffixes(qname) == expected
 
 
 @pytest.mark.parametrize(

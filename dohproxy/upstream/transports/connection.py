@@ -38,7 +38,7 @@ class Asked:
 
 class Connection(asyncio.Protocol):
     """A connection being opened, open, or at its end; `on_end` is called once, when it takes no more queries, with
-    what those who wait are told, None if nobody waits.
+    what those who wait are told; None if nobody waits, unless it never was open.
 
     Queries asked before it is open wait in it. Bounds: the pool never asks more than the upstream's in-flight cap.
     """
@@ -108,13 +108,14 @@ class Connection(asyncio.Protocol):
             return
         self._has_ended = True
         self._stop_idling()
-        has_waiters = any(not asked.reply.done() for asked in self._asked.values())
+        # Those who waited for it to open have the same deadline as it has, and may be gone by now.
+        is_news = self._transport is None or any(not asked.reply.done() for asked in self._asked.values())
         for asked in self._asked.values():
             if not asked.reply.done():
                 asked.reply.set_result(result)
         if self._transport is None:
             self._set_closed()
-        self._on_end(self, result if has_waiters else None)
+        self._on_end(self, result if is_news else None)
         self.abort()
 
     def abort(self) -> None:

@@ -23,6 +23,10 @@ servers that answer in order make a second one worth while."""
 CLOSE_SECONDS: Final = 1.0
 """For the last words of a connection. asyncio's default for TLS is 30, longer than a drain may take."""
 
+LEAST_OPENING_SECONDS: Final = 1.0
+"""A connection that was given less time and did not come to be says nothing: TCP repeats a lost SYN after a second
+(RFC 6298), and TLS takes two round trips more."""
+
 
 class StreamTransport:
     """Asks one upstream over as many connections as its `budget` allows; over TLS if it is given a `context`."""
@@ -99,19 +103,23 @@ class StreamTransport:
             return best
         if not self._budget.may_replace(now):
             return None
-        if not self._budget.may_open(now):
-            self._make_room()
+        if not self._budget.may_open(now) and not self._make_room():
+            return None
         return self._open(until)
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> bool:
         """Drop a connection when none can be asked: one at its last words, or one whose waiters wait in vain.
 
-        Its socket closes before the next one opens: both wait for the event loop, in this order.
+        Its socket closes before the next one opens: both wait for the event loop, in this order. False, if all belong
+        to other addresses of the same group.
         """
         if self._closing:
             next(iter(self._closing)).abort()
-        else:
+        elif self._connections:
             self._connections[0].end(Result.TIMEOUT)
+        else:
+            return False
+        return True
 
     def _open(self, until: float) -> Connection | None:
         connection = Connection(padded=self._context is not None, idle_seconds=self._idle_seconds, on_end=self._remove)
@@ -134,6 +142,7 @@ class StreamTransport:
         loop = asyncio.get_running_loop()
         encrypted = self._context is not None
         self._is_refused = False
+        had_time = until - self._clock() >= LEAST_OPENING_SECONDS
         try:
             async with asyncio.timeout_at(until):
                 await loop.create_connection(
@@ -144,6 +153,8 @@ class StreamTransport:
                     server_hostname=name_to_verify(self._address) if encrypted else None,
                     ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
                 )
+        except TimeoutError:
+            connection.end(Result.UNREACHABLE if had_time else Result.TIMEOUT)
         except ssl.SSLError:
             # Its numbers are OpenSSL's, and mean something else than those of the system.
             connection.end(Result.UNREACHABLE)

@@ -1,0 +1,178 @@
+"""What a server holds at rest, for each idle connection and each answer; how soon it answers; a new certificate."""
+
+import json
+import shutil
+import ssl
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.peers.clients import LoadFailed
+from bench.peers.servers import PLAIN, Peer, Running, running, start
+from bench.peers.workloads import Round, count_of
+from bench.processes import cpu_seconds, resident_bytes
+from tests.e2e.certificates import CertificateAuthority
+from tests.e2e.processes import LOOPBACK
+
+IDLE_CONNECTIONS: Final = (1_000, 10_000)
+ANSWERS: Final = 100_000
+STARTS: Final = 5
+RELOAD_SECONDS: Final = 15.0
+POLL_SECONDS: Final = 0.05
+
+HOLDER: Final = """
+import json, sys
+from bench.peers.clients import client_context, first_flight, open_and_ask
+port, count = int(sys.argv[1]), int(sys.argv[2])
+context, flight = client_context(), first_flight()
+held = [open_and_ask(port, context, flight) for _ in range(count)]
+print("ready", flush=True)
+sys.stdin.readline()
+for one in held:
+    one.setblocking(False)
+def is_open(one):
+    try:
+        return one.recv(65536) != b""
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        return "did not complete" in str(error)
+print(sum(map(is_open, held)), flush=True)
+"""
+"""Holds connections in a process of its own, so that its memory goes when it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the second table."""
+
+    name: str
+    measure: Callable[["Place", Peer], float]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where all of it happens."""
+
+    directory: Path
+    upstream: int
+    core: int
+    """The server's."""
+    client_core: int
+    authority: CertificateAuthority
+
+
+def at_rest(place: Place, peer: Peer) -> float:
+    """MiB of a server that has answered once."""
+    with running(peer, PLAIN, place.directory, place.upstream, place.core) as server:
+        return resident_bytes(server.pid) / 1_048_576
+
+
+def per_connection(count: int) -> Callable[[Place, Peer], float]:
+    """KiB for each connection that has asked once and then says nothing."""
+
+    def measure(place: Place, peer: Peer) -> float:
+        with running(peer, PLAIN, place.directory, place.upstream, place.core) as server:
+            before = resident_bytes(server.pid)
+            with _holding(server.port, count, place.client_core) as holder:
+                after = resident_bytes(server.pid)
+                still_open = _ask_holder(holder)
+        if still_open < count * 0.99:
+            raise LoadFailed(f"{peer.name} closed {count - still_open} of {count} connections")
+        return (after - before) / count / 1_024
+
+    return measure
+
+
+def _holding(port: int, count: int, core: int) -> "subprocess.Popen[str]":
+    argv = ["taskset", "-c", str(core), sys.executable, "-c", HOLDER, str(port), str(count)]
+    holder = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    if holder.stdout is None or holder.stdout.readline() != "ready\n":
+        holder.kill()
+        raise LoadFailed(f"{count} connections could not be opened")
+    return holder
+
+
+def _ask_holder(holder: "subprocess.Popen[str]") -> int:
+    told, _ = holder.communicate("\n", timeout=60)
+    return int(json.loads(told))
+
+
+def per_answer(place: Place, peer: Peer) -> float:
+    """Bytes for each cached answer: one address, a name of 27 bytes."""
+    with running(peer, PLAIN, place.directory, place.upstream, place.core) as server:
+        before = resident_bytes(server.pid)
+        round_ = Round(server, 0.0, place.client_core, place.directory, None, 0)
+        count_of(round_.uris(round_.new_names(ANSWERS, "fill")), round_, ANSWERS)()
+        return (resident_bytes(server.pid) - before) / ANSWERS
+
+
+def start_up(place: Place, peer: Peer) -> float:
+    """Milliseconds from the start of the process to its first answer, the median of some."""
+    lasted = []
+    for _ in range(STARTS):
+        began = time.monotonic()
+        server = start(peer, PLAIN, place.directory, place.upstream, place.core)
+        lasted.append(time.monotonic() - began)
+        server.child.kill()
+    return statistics.median(lasted) * 1e3
+
+
+def reload_seconds(place: Place, peer: Peer) -> float:
+    """Seconds from a new certificate on the disk to the first handshake that shows it."""
+    return _reload(place, peer)[0]
+
+
+def reload_cost(place: Place, peer: Peer) -> float:
+    """CPU milliseconds of that, the handshakes that look for it included."""
+    return _reload(place, peer)[1] * 1e3
+
+
+def _reload(place: Place, peer: Peer) -> tuple[float, float]:
+    with running(peer, PLAIN, place.directory, place.upstream, place.core) as server:
+        old = _certificate_of(server)
+        before = cpu_seconds(server.pid)
+        began = time.monotonic()
+        new_certificate(place)
+        server.reload()
+        while _certificate_of(server) == old:
+            if time.monotonic() > began + RELOAD_SECONDS:
+                raise LoadFailed(f"{peer.name} still shows the old certificate")
+            time.sleep(POLL_SECONDS)
+        return time.monotonic() - began, cpu_seconds(server.pid) - before
+
+
+def _certificate_of(server: Running) -> str | None:
+    """Return what the server shows, None while it shows nothing."""
+    try:
+        return ssl.get_server_certificate((LOOPBACK, server.port), timeout=1)
+    except OSError:
+        return None
+
+
+def new_certificate(place: Place) -> None:
+    """Put a new certificate and key where every server looks for them."""
+    files = place.authority.issue([LOOPBACK])
+    shutil.copyfile(files.key, place.directory / "key.pem")
+    shutil.copyfile(files.certificate, place.directory / "certificate.pem")
+
+
+ROWS: Final = (
+    Row("memory after the first answer", at_rest, "MiB"),
+    *(
+        Row(f"memory per idle connection, {count:,} of them", per_connection(count), "KiB")
+        for count in IDLE_CONNECTIONS
+    ),
+    Row(f"memory per cached answer, {ANSWERS:,} of them", per_answer, "bytes"),
+    Row("from start to first answer", start_up, "ms"),
+    Row("from new certificate to first use", reload_seconds, "s"),
+    Row("CPU of that", reload_cost, "ms"),
+)

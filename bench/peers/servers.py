@@ -1,0 +1,281 @@
+"""The table of servers: what is the same for each, in each one's own words.
+
+Every server has one TLS listener with the same certificate, forwards to the same upstream over UDP, caches, and runs on
+one core. Limits are as wide as they go, except in the variant that measures one. Nothing is installed here: a server
+whose program is missing is left out of the tables.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from bench.peers.clients import ask_once
+from tests.e2e.processes import Child, free_port
+from tests.e2e.proxy import PROJECT, environment
+
+Door = Literal["http1", "http2"]
+PLAIN: Final = "plain"
+LIMITED: Final = "limited"
+"""One request a second for each client."""
+CAPPED: Final = "capped"
+"""One connection for each client, or the least that can be had."""
+START_ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One server. In all templates {directory}, {port}, {side_port}, {upstream} and {key} stand for the place's."""
+
+    name: str
+    program: str
+    package: str
+    """Of Debian."""
+    version_argv: tuple[str, ...]
+    configuration: str
+    variants: Mapping[str, str]
+    """What is added for each variant it has; a peer without one is left out where it is measured."""
+    argv: tuple[str, ...]
+    doors: frozenset[Door]
+    reload_argv: tuple[str, ...] = ()
+    """The command that makes it take a new certificate; empty: it looks by itself."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the program is there."""
+        return _which(self.program) is not None
+
+    def version(self) -> str:
+        """Return what it calls itself."""
+        argv = [_which(self.program) or self.program, *self.version_argv]
+        told = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd=PROJECT, check=False)
+        return next((word for word in told.stdout.split() if word[0].isdigit()), "unknown")
+
+
+_DOHPROXY: Final = """\
+[server]
+listen = ["127.0.0.1:{port}"]
+[tls]
+certificate = "{directory}/certificate.pem"
+key = "{directory}/key.pem"
+reload_seconds = 1
+[[upstream]]
+name = "ns0"
+url = "udp://127.0.0.1:{upstream}"
+queries_per_second = 100000
+burst = 100000
+in_flight = 10000
+[cache]
+max_megabytes = 512
+[connections]
+max_total = 15000
+max_requests = 1000000
+max_handshakes = 10000
+new_per_second = 100000
+new_burst = 1000000
+idle_seconds = 600
+"""
+_DOHPROXY_FREE: Final = """\
+[limits]
+exempt_networks = ["127.0.0.0/8"]
+total_requests_per_second = 1000000
+total_requests_burst = 1000000
+waiting_misses = 10000
+"""
+_DNSDIST: Final = """\
+setLocal("127.0.0.2:{side_port}")
+setACL({{"127.0.0.0/8"}})
+setSecurityPollSuffix("")
+controlSocket("127.0.0.1:{side_port}")
+setKey("{key}")
+addDOHLocal("127.0.0.1:{port}", "{directory}/certificate.pem", "{directory}/key.pem", "/dns-query", {{idleTimeout=600}})
+newServer({{address="127.0.0.1:{upstream}", healthCheckMode="up"}})
+getPool(""):setCache(newPacketCache(1000000, {{maxTTL=86400}}))
+"""
+_UNBOUND: Final = """\
+server:
+  username: ""
+  chroot: ""
+  directory: "{directory}"
+  pidfile: "{directory}/unbound.pid"
+  logfile: ""
+  use-syslog: no
+  verbosity: 0
+  do-daemonize: no
+  num-threads: 1
+  module-config: "iterator"
+  interface: 127.0.0.1@{port}
+  port: {side_port}
+  https-port: {port}
+  http-endpoint: "/dns-query"
+  http-max-streams: 100
+  tls-service-key: "{directory}/key.pem"
+  tls-service-pem: "{directory}/certificate.pem"
+  do-ip6: no
+  do-not-query-localhost: no
+  access-control: 127.0.0.0/8 allow
+  incoming-num-tcp: 15000
+  tcp-idle-timeout: 120000
+  msg-cache-size: 512m
+  rrset-cache-size: 512m
+  num-queries-per-thread: 4096
+  outgoing-range: 8192
+  infra-keep-probing: yes
+forward-zone:
+  name: "."
+  forward-addr: 127.0.0.1@{upstream}
+remote-control:
+  control-enable: yes
+  control-use-cert: no
+  control-interface: "{directory}/control"
+"""
+
+PEERS: Final = (
+    Peer(
+        name="dohproxy",
+        program=sys.executable,
+        package="",
+        version_argv=("-m", "dohproxy", "--version"),
+        configuration=_DOHPROXY,
+        variants={
+            PLAIN: _DOHPROXY_FREE,
+            LIMITED: "[limits]\nrequests_per_second = 1\nrequests_burst = 1\n",
+            CAPPED: "max_per_client = 1\nnew_per_second_per_client = 10000\nnew_burst_per_client = 100000\n",
+        },
+        argv=("-m", "dohproxy", "serve", "--config", "{configuration}"),
+        doors=frozenset({"http1", "http2"}),
+    ),
+    Peer(
+        name="dnsdist",
+        program="dnsdist",
+        package="dnsdist",
+        version_argv=("--version",),
+        configuration=_DNSDIST,
+        variants={
+            PLAIN: "",
+            LIMITED: "addAction(MaxQPSIPRule(1), RCodeAction(DNSRCode.REFUSED))\n",
+            CAPPED: "setMaxTCPConnectionsPerClient(1)\n",
+        },
+        argv=("--supervised", "--disable-syslog", "--config", "{configuration}"),
+        doors=frozenset({"http1", "http2"}),
+        reload_argv=("--config", "{configuration}", "--execute", "reloadAllCertificates()"),
+    ),
+    Peer(
+        name="Unbound",
+        program="unbound",
+        package="unbound",
+        version_argv=("-V",),
+        configuration=_UNBOUND,
+        # Beyond its limit on addresses it says nothing at all, so there is nothing to count.
+        variants={PLAIN: "", CAPPED: "server:\n  tcp-connection-limit: 127.0.0.0/8 2\n"},
+        argv=("-d", "-p", "-c", "{configuration}"),
+        doors=frozenset({"http2"}),
+        reload_argv=("-c", "{configuration}", "reload"),
+    ),
+)
+_RELOADER: Final = {"Unbound": "unbound-control"}
+"""Where the command is another program than the server."""
+
+UPSTREAM_CONFIGURATION: Final = """\
+setLocal("127.0.0.1:{port}")
+setACL({{"127.0.0.0/8"}})
+setSecurityPollSuffix("")
+addAction(QTypeRule(DNSQType.A), SpoofAction("127.1.2.3", {{ttl=3600}}))
+addAction(AllRule(), RCodeAction(DNSRCode.NXDOMAIN))
+"""
+"""Every name has an address: dnsdist again, because it costs the other core less than anything else at hand."""
+
+
+@dataclass(slots=True)
+class Running:
+    """One server that serves."""
+
+    peer: Peer
+    directory: Path
+    port: int
+    side_port: int
+    child: Child
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        """The process to be charged."""
+        return self.child.pid
+
+    def reload(self) -> None:
+        """Tell it to take the certificate that lies there now."""
+        if self.peer.reload_argv:
+            program = _RELOADER.get(self.peer.name, self.peer.program)
+            argv = [_which(program) or program, *(part.format(**self.files) for part in self.peer.reload_argv)]
+            subprocess.run(argv, check=True, capture_output=True, timeout=30)
+
+
+@contextmanager
+def running(peer: Peer, variant: str, directory: Path, upstream: int, core: int) -> Iterator[Running]:
+    """Start a server on one core, in a directory that holds its certificate; end it whatever happens."""
+    server = start(peer, variant, directory, upstream, core)
+    try:
+        yield server
+    finally:
+        server.child.kill()
+
+
+def start(peer: Peer, variant: str, directory: Path, upstream: int, core: int) -> Running:
+    """Start a server and wait for its first answer; raise RuntimeError with its log if there is none."""
+    for _ in range(START_ATTEMPTS - 1):
+        try:
+            return _start_once(peer, variant, directory, upstream, core)
+        except RuntimeError as error:
+            if "in use" not in str(error):
+                raise
+    return _start_once(peer, variant, directory, upstream, core)
+
+
+def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: int) -> Running:
+    port, side_port = free_port(), free_port()
+    configuration = directory / f"{peer.name}.conf"
+    place = {
+        "directory": str(directory),
+        "configuration": str(configuration),
+        "key": "MXNeLFWHUe4363BBKrY06cAsH8NWNb+Se2eXU5+Bb74=",
+    }
+    text = (peer.configuration + peer.variants[variant]).format(
+        port=port, side_port=side_port, upstream=upstream, **place
+    )
+    configuration.write_text(text, encoding="ascii")
+    program = _which(peer.program) or peer.program
+    argv = ["taskset", "-c", str(core), program, *(part.format(**place) for part in peer.argv)]
+    child = Child(argv, directory / f"{peer.name}.log", environment=environment(), directory=PROJECT)
+    child.wait_until_ready(lambda: ask_once(port))
+    return Running(peer, directory, port, side_port, child, place)
+
+
+@contextmanager
+def upstream_process(directory: Path, core: int) -> Iterator[int]:
+    """Run the upstream on a core and give its port."""
+    port = free_port()
+    configuration = directory / "upstream.conf"
+    configuration.write_text(UPSTREAM_CONFIGURATION.format(port=port), encoding="ascii")
+    argv = ["taskset", "-c", str(core), "dnsdist", "--supervised", "--disable-syslog", "--config", str(configuration)]
+    child = Child(argv, directory / "upstream.log")
+    try:
+        child.wait_until_ready(lambda: "No downstream servers" in child.log_text())
+        yield port
+    finally:
+        child.kill()
+
+
+def installed() -> list[Peer]:
+    """Return the servers that can be measured, and print how to get the others."""
+    for peer in PEERS:
+        if not peer.is_installed:
+            print(f"{peer.name} is not installed; on Debian: apt-get install {peer.package}", file=sys.stderr)
+    return [peer for peer in PEERS if peer.is_installed]
+
+
+def _which(program: str) -> str | None:
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")

@@ -1,0 +1,76 @@
+"""What the kernel says of a process that is measured from outside: its time, its memory, its core."""
+
+import os
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and all its threads so far (proc(5), fields 14 and 15 of stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is really in RAM (proc(5))."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1_024
+    raise SystemExit(f"no VmRSS in /proc/{pid}/status")
+
+
+def choose_cores() -> tuple[int, int]:
+    """A core for the server and one for everybody else, the same where there is only one."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[-1], cores[0]
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep every thread that a process has now on one core; later ones inherit it."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
+
+
+def pin_self(core: int) -> None:
+    """Keep this process, and all it starts from now on, on one core."""
+    os.sched_setaffinity(0, {core})
+
+
+class Watch:
+    """Looks at a process once a second, while it is entered."""
+
+    def __init__(self, pid: int) -> None:
+        self.largest_bytes = 0
+        self.cpu_seconds = 0.0
+        self.wall_seconds = 0.0
+        self._pid = pid
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look_often, name="watch", daemon=True)
+
+    def __enter__(self) -> "Watch":
+        self._began = time.monotonic()
+        self._cpu_before = cpu_seconds(self._pid)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._look()
+        self.cpu_seconds = cpu_seconds(self._pid) - self._cpu_before
+        self.wall_seconds = time.monotonic() - self._began
+
+    def _look_often(self) -> None:
+        self._look()
+        while not self._stop.wait(1.0):
+            self._look()
+
+    def _look(self) -> None:
+        self.largest_bytes = max(self.largest_bytes, resident_bytes(self._pid))

@@ -1,0 +1,69 @@
+"""What a request says, whoever sends it and whenever; and, for a moment, what was said to it.
+
+Most requests that come are byte for byte ones that came before. A door keeps their readings, so that nothing is read
+twice. What depends on the client or on time is no part of a reading: every limit is asked for every request, and what
+was said is said again only while it is exactly what would be said anew.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from dohproxy.cache import Entry
+from dohproxy.doh.dialects import Dialect
+from dohproxy.doh.exchange import HttpResponse
+from dohproxy.verdict import Door, Reason
+from dohproxy.wire.malformed import Fault
+from dohproxy.wire.query import Query
+
+REPEAT_SECONDS: Final = 1.0
+"""How long what does not come from the cache is said again without another thought: a new rule holds within it. TTLs
+change as often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A response that may be given again."""
+
+    response: HttpResponse
+    count: Callable[[float], None]
+    """Takes the duration of each request that it is given to."""
+    until: float
+    """Monotonic instant at which a TTL in it changes, or something may have."""
+    entry: Entry | None
+    """What it was made from; it holds only while the cache keeps that."""
+
+    def holds(self, now: float) -> bool:
+        """Tell whether it is what would be said anew; if so, it is given, and counts as a use of its entry."""
+        entry = self.entry
+        if now >= self.until or (entry is not None and not entry.is_kept):
+            return False
+        if entry is not None:
+            entry.hits += 1
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """One request, read as far as the walk has come with any like it."""
+
+    door: Door
+    method: str
+    """"GET", "POST" or "other"."""
+    dialect: Dialect
+    wire: bytes = b""
+    """The query, not yet looked into."""
+    refused: Reason | None = None
+    """Why there is none."""
+    shadow: bool = False
+    """Its dialect is set to "count": what "refuse" would have hit."""
+    query: Query | None = None
+    """The same, once a client within its limit has sent it."""
+    fault: Fault | None = None
+    """Why it is none."""
+    answered: Answered | None = None
+
+    @property
+    def is_cacheable(self) -> bool:
+        """Whether HTTP caches may keep a refusal."""
+        return self.method == "GET"

@@ -1,0 +1,108 @@
+"""A denial made independent of the question that it answered, so that it can stand under another one.
+
+The records of an answer are compressed against its question: under a question of another length every pointer would
+lead elsewhere. Here the names are spelled out, for the record types that the authority section of an NXDOMAIN is made
+of. Any other type may hold names that we do not know of, and then nothing is relocated.
+
+What denies a name denies all names below it (RFC 8020), and with DO its proof does too, as it stands. An NSEC record
+covers the gap between two neighbours in canonical order, in which a name's descendants follow it at once (RFC 4034
+section 6.1): were there one, the gap would end at it, and the name would exist as an empty non-terminal. An NSEC3 proof
+consists of the closest encloser, the next closer name and the wildcard (RFC 5155 section 8.4); descendants of a name
+that does not exist have all three in common with it. The other NSEC, which denies the wildcard, is that of the closest
+encloser in either case (RFC 4035 section 3.1.3.2). So a validator accepts for the descendant what it accepts for the
+name itself, whatever the type (RFC 8020 section 4).
+"""
+
+import struct
+from dataclasses import dataclass, replace
+from typing import Final
+
+from dohproxy.wire.answer import Answer, Kind
+from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.name import spell_out
+from dohproxy.wire.numbers import HEADER_BYTES, Qtype
+
+MOST_RECORDS_MOVED: Final = 16
+"""An SOA, three NSEC3, and two signatures for each while a zone changes its keys, are 12."""
+LARGEST_DENIAL_BYTES: Final = 8_192
+"""Of records with their names spelled out: those 12 have under 6,000 even with RSA keys of 4096 bits and names of 60
+bytes. Under any question, the reply stays far from the largest message there is."""
+
+_RECORD = struct.Struct("!HHIH")
+_NAMES_IN_RDATA: Final[dict[int, tuple[int, int]]] = {
+    Qtype.SOA: (0, 2),
+    Qtype.RRSIG: (18, 1),
+    Qtype.NSEC: (0, 1),
+    Qtype.NSEC3: (0, 0),
+}
+"""Type → bytes before the first name, number of names; what is behind them is copied (RFC 1035 section 3.3.13, RFC 4034
+sections 3.1 and 4.1, RFC 5155 section 3.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """An NXDOMAIN that holds under any question."""
+
+    answer: Answer
+    """As it was, but without a pointer in its records."""
+    zone: bytes
+    """The owner of its SOA, lower case: who says that the name does not exist."""
+
+
+def relocate(answer: Answer, question: bytes) -> Denial | None:
+    """Return the denial in an NXDOMAIN that was given to `question` (name, type and class on the wire).
+
+    None if it cannot be moved safely: it is no NXDOMAIN, speaks of another name than the question's (a CNAME in the
+    answer section: RFC 6604), has records of other types or in the additional section, not exactly one SOA, a name that
+    cannot be read, or is larger than any honest denial.
+    """
+    answers, authority, additional = answer.counts
+    if answer.kind is not Kind.NXDOMAIN or answers or additional or authority > MOST_RECORDS_MOVED:
+        return None
+    move = _Move(bytes(HEADER_BYTES) + question + answer.records, HEADER_BYTES + len(question))
+    try:
+        moved = all(move.record() for _ in range(authority))
+    except Malformed:
+        return None
+    if not moved or len(move.zones) != 1 or len(move.records) > LARGEST_DENIAL_BYTES:
+        return None
+    alone = replace(answer, records=bytes(move.records), ttl_offsets=tuple(move.ttl_offsets))
+    return Denial(alone, move.zones[0].lower())
+
+
+class _Move:
+    """Copies records one after another, every name spelled out; their bounds were checked by `parse_answer`."""
+
+    def __init__(self, wire: bytes, offset: int) -> None:
+        self.records = bytearray()
+        self.ttl_offsets: list[int] = []
+        self.zones: list[bytes] = []
+        self._wire = wire
+        self._offset = offset
+
+    def record(self) -> bool:
+        """Copy the next record; False if that cannot be done. Raises Malformed for a name that cannot be read."""
+        owner, fixed = spell_out(self._wire, self._offset)
+        rtype, rclass, ttl, rdlength = _RECORD.unpack_from(self._wire, fixed)
+        start = fixed + _RECORD.size
+        self._offset = start + rdlength
+        rdata = self._rdata(rtype, start, self._offset)
+        if rdata is None:
+            return False
+        if rtype == Qtype.SOA:
+            self.zones.append(owner)
+        self.ttl_offsets.append(len(self.records) + len(owner) + 4)
+        self.records += owner + _RECORD.pack(rtype, rclass, ttl, len(rdata)) + rdata
+        return True
+
+    def _rdata(self, rtype: int, start: int, end: int) -> bytes | None:
+        known = _NAMES_IN_RDATA.get(rtype)
+        if known is None:
+            return None
+        before, names = known
+        rdata = self._wire[start : start + before]
+        place = start + before
+        for _ in range(names):
+            name, place = spell_out(self._wire, place)
+            rdata += name
+        return rdata + self._wire[place:end] if place <= end else None

@@ -1,0 +1,38 @@
+"""When a response may be given again."""
+
+from dataclasses import replace
+
+import pytest
+
+from dohproxy.cache import Entry
+from dohproxy.cache.entry import Span, make_entry
+from dohproxy.doh.exchange import HttpResponse
+from dohproxy.reading import Answered
+from tests.upstream.test_attempts import GOOD
+
+RESPONSE = HttpResponse(200, ())
+
+
+def entry(*, is_kept: bool = True) -> Entry:
+    made = make_entry(b"key", replace(GOOD, records=b""), 0.0, Span(300, 0, 300, 0, 270.0))
+    made.is_kept = is_kept
+    return made
+
+
+@pytest.mark.parametrize(
+    ("now", "is_kept", "holds"),
+    [
+        pytest.param(9.9, True, True, id="before its end"),
+        pytest.param(10.0, True, False, id="at its end"),
+        pytest.param(9.9, False, False, id="once the cache has something else"),
+    ],
+)
+def test_a_response_from_the_cache_holds(now: float, *, is_kept: bool, holds: bool) -> None:
+    source = entry(is_kept=is_kept)
+    assert Answered(RESPONSE, lambda _: None, 10.0, source).holds(now) is holds
+    assert source.hits == holds
+
+
+def test_one_from_elsewhere_holds_to_its_end() -> None:
+    answered = Answered(RESPONSE, lambda _: None, 10.0, None)
+    assert [answered.holds(now) for now in (9.9, 10.0)] == [True, False]

@@ -1,0 +1,43 @@
+"""Who is blamed for an answer that was cut: whoever cut it, and nobody who was asked instead."""
+
+from dohproxy.upstream.attempts import Attempts, Send
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.selection import Selection
+from dohproxy.upstream.signals import RUN
+from dohproxy.upstream.standing import Standing
+from dohproxy.wire.answer import Answer
+from tests.fakes.guest import GOOD
+from tests.fakes.standing import longest_draw, standing
+
+NOW = 10.0
+
+
+def _ask_many(first: Standing, second: Standing, *, whole: Answer) -> list[tuple[int, bool]]:
+    """Ask for many zones; over UDP all is cut, over TCP or TLS comes the whole. Return who was asked and how."""
+    selection = Selection([first, second], "ordered", longest_draw)
+    sends = []
+    for number in range(RUN):
+        attempts = Attempts(selection, zone=b"zone%d" % number, deadline=NOW + 5.0, attempt_seconds=1.5, most_sends=3)
+        while isinstance(step := attempts.next_step(NOW), Send):
+            sends.append((step.upstream, step.over_stream))
+            attempts.learn(whole if step.over_stream else Result.TRUNCATED, NOW)
+        assert step == whole
+    return sends
+
+
+def _turn_away(upstream: Standing) -> None:
+    for _ in range(3):
+        upstream.connections.failed(NOW, nobody_listens=False)
+
+
+def test_who_cuts_small_answers_is_suspect() -> None:
+    cutting, other = standing(), standing(over_stream=True)
+    assert _ask_many(cutting, other, whole=GOOD) == [(0, False), (0, True)] * RUN
+    assert cutting.may_probe(NOW)
+
+
+def test_who_is_asked_instead_is_not() -> None:
+    cutting, other = standing(), standing(over_stream=True)
+    _turn_away(cutting)
+    assert _ask_many(cutting, other, whole=GOOD) == [(0, False), (1, True)] * RUN
+    assert not other.may_probe(NOW)

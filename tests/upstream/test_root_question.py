@@ -1,0 +1,72 @@
+"""The question that is nobody's, and what comes of it."""
+
+from dataclasses import replace
+
+import dns.flags
+import dns.message
+import dns.rdatatype
+import pytest
+
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.root_question import PROBE, probe_ending
+from dohproxy.upstream.signals import SMALL_ANSWER_BYTES, Ending, Word, word_of
+from dohproxy.wire.answer import TRUNCATED, Answer, Kind, parse_answer
+from dohproxy.wire.numbers import UDP_PAYLOAD_BYTES, Rcode
+from dohproxy.wire.upstream_query import write_upstream_query
+from tests.fakes.guest import GOOD, PROHIBITED, REFUSED, SERVFAIL
+
+ROOT_SERVERS = [f"{letter}.root-servers.net." for letter in "abcdefghijklm"]
+
+
+def _reply() -> bytes:
+    """What resolvers say to it: thirteen names, and their addresses where they are generous."""
+    query = dns.message.from_wire(write_upstream_query(PROBE, 4711, padded=False))
+    reply = dns.message.make_response(query, recursion_available=True)
+    reply.answer.append(dns.rrset.from_text_list(".", 518_400, "IN", "NS", ROOT_SERVERS))
+    for number, name in enumerate(ROOT_SERVERS):
+        reply.additional.append(dns.rrset.from_text(name, 518_400, "IN", "A", f"192.0.2.{number}"))
+        reply.additional.append(dns.rrset.from_text(name, 518_400, "IN", "AAAA", f"2001:db8::{number}"))
+    return reply.to_wire()
+
+
+def test_it_asks_who_serves_the_root_and_says_nothing_of_anybody() -> None:
+    message = dns.message.from_wire(write_upstream_query(PROBE, 4711, padded=False))
+    (question,) = message.question
+    assert (question.name.to_text(), question.rdtype) == (".", dns.rdatatype.NS)
+    assert message.flags & dns.flags.RD
+    assert (message.edns, message.payload, message.options) == (0, UDP_PAYLOAD_BYTES, ())
+    assert not message.ednsflags & dns.flags.DO
+
+
+def test_its_answer_fits_into_a_datagram_so_a_cut_one_is_a_sign() -> None:
+    wire = _reply()
+    answer = parse_answer(wire, PROBE)
+    assert answer.kind is Kind.POSITIVE
+    assert len(wire) <= UDP_PAYLOAD_BYTES
+    assert len(answer.records) <= SMALL_ANSWER_BYTES
+
+
+@pytest.mark.parametrize(
+    ("outcome", "over_stream", "result", "word"),
+    [
+        pytest.param(GOOD, False, Result.ANSWERED, Word.GOOD, id="an answer"),
+        pytest.param(GOOD, True, Result.ANSWERED, Word.GOOD, id="an answer over TCP"),
+        pytest.param(SERVFAIL, False, Result.FAILED, Word.SERVFAIL, id="a failure"),
+        pytest.param(REFUSED, False, Result.FAILED, Word.REFUSED, id="a refusal"),
+        pytest.param(PROHIBITED, True, Result.FAILED, Word.PROHIBITED, id="a refusal with its reason"),
+        pytest.param(replace(SERVFAIL, rcode=Rcode.BADVERS), False, Result.UNUSABLE, Word.PROTOCOL, id="BADVERS"),
+        pytest.param(replace(SERVFAIL, rcode=Rcode.BADCOOKIE), False, Result.BAD_COOKIE, None, id="BADCOOKIE"),
+        pytest.param(TRUNCATED, False, Result.TRUNCATED, None, id="a cut"),
+        pytest.param(TRUNCATED, True, Result.UNUSABLE, Word.PROTOCOL, id="a cut over TCP"),
+        pytest.param(Result.TIMEOUT, False, Result.TIMEOUT, Word.SILENCE, id="silence"),
+        pytest.param(Result.UNREACHABLE, True, Result.UNREACHABLE, None, id="a closed door"),
+        pytest.param(Result.ABANDONED, False, Result.ABANDONED, None, id="our own end"),
+    ],
+)
+def test_what_it_brings_is_told_in_the_words_of_standing(
+    outcome: Answer | Result, result: Result, word: Word | None, *, over_stream: bool
+) -> None:
+    ending = probe_ending(outcome, over_stream=over_stream, sent_at=1.0, now=2.5)
+    answer = outcome if isinstance(outcome, Answer) else None
+    assert ending == Ending(result, PROBE.qname, over_stream, 1.0, 2.5, answer)
+    assert word_of(ending) is word

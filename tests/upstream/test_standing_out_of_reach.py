@@ -1,0 +1,196 @@
+"""Silence, closed doors and missing ways: when nobody is asked, what is told, and how it ends."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from dohproxy.upstream.pace import RECOVERY_SECONDS
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.signals import Signal
+from dohproxy.upstream.standing import FIRST_PROBES
+from tests.fakes.guest import GOOD, REFUSED, SERVFAIL, Guest, Outcome, described
+
+
+class TestSilence:
+    def _fall_silent(self, guest: Guest) -> None:
+        guest.ask_many(Result.TIMEOUT, times=9)
+        assert guest.signal() is Signal.SILENT
+        assert guest.openings == [guest.now]
+
+    def test_silence_that_tcp_answers_is_a_throttle_and_nobody_is_sent_to_tcp(self) -> None:
+        guest = Guest()
+        self._fall_silent(guest)
+        guest.probe(Result.TIMEOUT, after=1.0, seconds=1.5)
+        assert guest.probe_over_stream(GOOD)
+        assert guest.signal() is Signal.UDP_SILENT
+        assert guest.share() == 0.5
+        assert not guest.upstream.is_usable(guest.now)
+        assert not guest.upstream.is_usable(guest.now, over_stream=True)
+
+    def test_it_may_be_asked_again_when_udp_answers(self) -> None:
+        guest = Guest()
+        self._fall_silent(guest)
+        guest.probe(Result.TIMEOUT, after=1.0)
+        guest.probe_over_stream(GOOD)
+        guest.probe(GOOD, after=2.0)
+        assert guest.upstream.is_usable(guest.now)
+        assert guest.signal() is Signal.UDP_SILENT
+        # Half of what was asked before, and of that a quarter to begin with.
+        assert 0.125 <= guest.share() < 0.13
+        guest.now += RECOVERY_SECONDS / 2
+        assert guest.signal() is None
+
+    @pytest.mark.parametrize(
+        "outcome", [Result.TIMEOUT, Result.UNREACHABLE, Result.LOST, REFUSED, SERVFAIL], ids=described
+    )
+    def test_silence_that_tcp_does_not_answer_either_is_no_throttle(self, outcome: Outcome) -> None:
+        guest = Guest()
+        self._fall_silent(guest)
+        guest.probe(Result.TIMEOUT, after=1.0)
+        assert guest.probe_over_stream(outcome)
+        assert guest.signal() is Signal.SILENT
+        assert guest.share() == 1.0
+        assert guest.upstream.budget.in_flight == 0
+
+    def test_tcp_is_tried_once_for_each_silence(self) -> None:
+        guest = Guest()
+        self._fall_silent(guest)
+        tried = []
+        for _ in range(4):
+            guest.probe(Result.TIMEOUT, after=guest.seconds_to_probe())
+            tried.append(guest.probe_over_stream(Result.TIMEOUT))
+        assert tried == [True, False, False, False]
+        assert FIRST_PROBES == 2
+
+    def test_packets_dropped_among_answers_are_tried_over_tcp_too(self) -> None:
+        guest = Guest()
+        guest.suspect(Signal.UDP_SILENT)
+        guest.probe(Result.TIMEOUT, seconds=1.5)
+        assert guest.probe_over_stream(GOOD)
+        assert guest.signal() is Signal.UDP_SILENT
+        assert guest.share() == 0.5
+        assert guest.upstream.is_usable(guest.now)
+
+    def test_tcp_is_not_tried_where_no_connection_may_be_opened(self) -> None:
+        guest = Guest()
+        self._fall_silent(guest)
+        for _ in range(5):
+            guest.upstream.connections.failed(guest.now + 2.0, nobody_listens=False)
+        guest.probe(Result.TIMEOUT, after=1.0)
+        assert not guest.probe_over_stream(GOOD)
+
+    def test_an_upstream_that_is_always_asked_over_tls_has_no_other_way(self) -> None:
+        guest = Guest(over_stream=True)
+        self._fall_silent(guest)
+        guest.probe(Result.TIMEOUT, after=1.0)
+        assert not guest.probe_over_stream(GOOD)
+
+
+class TestReach:
+    @pytest.mark.parametrize(
+        ("outcomes", "signal"),
+        [
+            pytest.param([Result.TIMEOUT] * 9, Signal.SILENT, id="silence"),
+            pytest.param([Result.UNREACHABLE] * 3, Signal.UNREACHABLE, id="nobody listens"),
+            pytest.param([Result.NO_ROUTE] * 3, Signal.NO_ROUTE, id="no way there"),
+        ],
+    )
+    def test_the_reason_why_nobody_is_asked_is_told(self, outcomes: Sequence[Result], signal: Signal) -> None:
+        guest = Guest()
+        for outcome in outcomes:
+            guest.ask(outcome)
+        assert guest.signal() is signal
+        assert guest.openings == [guest.now]
+
+    def test_over_tls_a_closed_door_is_told_from_an_empty_house(self) -> None:
+        guest = Guest(over_stream=True)
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.upstream.connections.failed(guest.now, nobody_listens=True)
+        assert guest.signal() is Signal.UNREACHABLE
+        guest.upstream.connections.failed(guest.now, nobody_listens=False)
+        assert guest.signal() is Signal.CONNECT
+
+    def test_over_tls_a_missing_way_is_no_closed_door(self) -> None:
+        guest = Guest(over_stream=True)
+        guest.ask_many(Result.NO_ROUTE, times=3)
+        guest.upstream.connections.failed(guest.now, nobody_listens=False)
+        assert guest.signal() is Signal.NO_ROUTE
+
+    @pytest.mark.parametrize("result", [Result.UNREACHABLE, Result.NO_ROUTE], ids=described)
+    def test_tcp_beside_udp_that_works_opens_no_breaker(self, result: Result) -> None:
+        guest = Guest()
+        guest.ask_many(result, times=50, over_stream=True)
+        assert guest.upstream.is_usable(guest.now)
+        assert not guest.upstream.has_no_route
+        assert guest.signal() is None
+
+    def test_connections_that_are_turned_away_are_told_while_udp_works(self) -> None:
+        guest = Guest()
+        for _ in range(3):
+            guest.upstream.connections.failed(guest.now, nobody_listens=False)
+        assert guest.signal() is Signal.CONNECT
+        assert guest.upstream.is_usable(guest.now)
+        assert not guest.upstream.is_usable(guest.now, over_stream=True)
+
+    @pytest.mark.parametrize(
+        "outcome",
+        [GOOD, SERVFAIL, Result.TRUNCATED, Result.UNUSABLE, Result.TIMEOUT, Result.UNREACHABLE],
+        ids=described,
+    )
+    def test_what_goes_out_has_a_way_there(self, outcome: Outcome) -> None:
+        guest = Guest()
+        guest.ask(Result.NO_ROUTE)
+        assert guest.upstream.has_no_route
+        guest.ask(outcome)
+        assert not guest.upstream.has_no_route
+
+    def test_a_restart_is_over_within_seconds(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.probe(Result.UNREACHABLE, after=1.0)
+        guest.probe(GOOD, after=2.0)
+        assert guest.upstream.is_usable(guest.now)
+        assert guest.signal() is None
+
+    def test_over_tls_no_probe_is_begun_that_could_not_be_sent(self) -> None:
+        guest = Guest(over_stream=True)
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        for _ in range(5):
+            guest.upstream.connections.failed(guest.now, nobody_listens=True)
+        assert guest.seconds_to_probe() == 8.0
+
+    @pytest.mark.parametrize("outcome", [Result.LOST, Result.UNSENT], ids=described)
+    def test_a_probe_that_says_nothing_is_not_repeated_at_once(self, outcome: Result) -> None:
+        guest = Guest()
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.probe(outcome, after=1.0, seconds=0.0)
+        assert guest.seconds_to_probe() == 2.0
+
+    def test_a_restart_after_which_replies_prove_less_is_over_too(self) -> None:
+        """Only other names than the probe's can end the habit that the replies lack (see `habit`)."""
+        guest = Guest()
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.probe(Result.UNPROVEN, after=1.0)
+        assert guest.upstream.is_usable(guest.now)
+
+    def test_a_ban_after_a_restart_is_no_second_loss_to_the_others(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.probe(REFUSED, after=1.0)
+        assert guest.signal() is Signal.REFUSED
+        assert guest.openings == [0.0]
+
+
+class TestComingBack:
+    def test_after_a_silence_half_is_asked_and_that_by_and_by(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=9)
+        guest.probe(GOOD, after=1.0)
+        assert guest.upstream.is_usable(guest.now)
+        assert 0.125 <= guest.share() < 0.13
+
+    def test_after_a_restart_nothing_is_held_back(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.probe(GOOD, after=1.0)
+        assert guest.share() == 1.0
