@@ -6,14 +6,15 @@ tasks. A stream that the client resets cancels its task, and only when that has 
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 import structlog
-from aiohttp.helpers import rfc822_formatted_time
 
-from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.frontends.h2_readings import Readings
+from dohproxy.frontends.h2_render import render
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
 from dohproxy.http2.connection import Http2Connection
@@ -29,7 +30,7 @@ MOST_QUEUED_BYTES: Final = 65_536
 _log = structlog.get_logger("dohproxy.h2")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Http2Server:
     """What all HTTP/2 connections share."""
 
@@ -40,6 +41,10 @@ class Http2Server:
     tasks: asyncio.TaskGroup
     """Misses run here, not in the connection: what was asked upstream is finished whoever hangs up."""
     limits: Http2Limits
+    readings: Readings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.readings = Readings(self.service)
 
     def door(self, packed: bytes | None, place: Place) -> "Http2Door":
         """Return the handler for one new connection."""
@@ -54,7 +59,8 @@ class Http2Door(asyncio.Protocol):
         self._packed = packed
         self._place = place
         self._client = server.peers.of_connection(packed)
-        self._opened = self._idle_since = server.clock()
+        self._opened = self._now = self._idle_since = server.clock()
+        self._is_stranger = True
         self._engine = Http2Connection(server.limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -89,9 +95,8 @@ class Http2Door(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, and answer at once what can be."""
-        now = self._server.clock()
+        now = self._now = self._idle_since = self._server.clock()
         self._engine.receive(data, now)
-        self._idle_since = now
         if self._is_over(now):
             self._engine.go_away()
         self._flush()
@@ -107,16 +112,15 @@ class Http2Door(asyncio.Protocol):
     def on_request(self, stream_id: int, head: RequestHead, body: bytes | None) -> Response | None:
         """Answer a request at once, or make it a task if it has to wait."""
         server = self._server
-        now = server.clock()
         if body is None:
             body = bytes(server.limits.max_body_bytes + 1)
-        reading = server.service.read(read_head(head, body), Door.HTTP2)
-        result = server.service.begin(reading, self._client_of(head), now)
+        client = self._client if server.peers.field is None else self._client_of(head)
+        result = server.service.begin(server.readings.of(head, body), client, self._now)
         if isinstance(result, HttpResponse):
-            if result.body:
-                self._engine.note_valid_request()
-            return self._rendered(result)
-        self._engine.note_valid_request()
+            if self._is_stranger and result.body:
+                self._meet()
+            return render(result)
+        self._meet()
         task = server.tasks.create_task(self._resolve(stream_id, result))
         self._tasks[stream_id] = task
         task.add_done_callback(lambda _: self._end_task(stream_id, result))
@@ -124,10 +128,7 @@ class Http2Door(asyncio.Protocol):
 
     def on_large_header(self, stream_id: int) -> Response:
         """Turn a request away."""
-        refusal = self._server.service.turn_away(
-            Reason.HEADERS_TOO_LARGE, self._client, Door.HTTP2, self._server.clock()
-        )
-        return self._rendered(refusal)
+        return render(self._server.service.turn_away(Reason.HEADERS_TOO_LARGE, self._client, Door.HTTP2, self._now))
 
     def on_reset(self, stream_id: int) -> None:
         """Stop the work for an answer."""
@@ -137,12 +138,17 @@ class Http2Door(asyncio.Protocol):
         else:
             task.cancel()
 
+    def _meet(self) -> None:
+        """The client has sent a query that is DNS."""
+        self._is_stranger = False
+        self._engine.note_valid_request()
+
     # --- Requests that wait ---
 
     async def _resolve(self, stream_id: int, miss: Miss) -> None:
         response = await self._server.service.resolve(miss)
         try:
-            self._engine.respond(stream_id, self._rendered(response), self._server.clock())
+            self._engine.respond(stream_id, render(response), self._server.clock())
             self._flush()
         except Exception:
             # What is raised here would end the task group, and with it the service.
@@ -158,17 +164,9 @@ class Http2Door(asyncio.Protocol):
         self._engine.abandon(stream_id)
         self._idle_since = self._server.clock()
 
-    def _rendered(self, response: HttpResponse) -> Response:
-        date = ("date", rfc822_formatted_time())
-        return Response(
-            response.status, (*response.fields, ("content-length", str(len(response.body))), date), response.body
-        )
-
     def _client_of(self, head: RequestHead) -> Client:
         """Return whom a request is from; behind a front proxy each may have another client."""
         source = self._server.peers.field
-        if source is None:
-            return self._client
         lines = [value for name, value in head.fields if name == source]
         return self._server.peers.of_request(self._packed, lines)
 
@@ -227,23 +225,3 @@ class Http2Door(asyncio.Protocol):
         """Take no new requests; close when those under way are answered."""
         self._engine.go_away()
         self._flush()
-
-
-def read_head(head: RequestHead, body: bytes) -> HttpRequest:
-    """Return what the walk needs of an HTTP/2 request."""
-    wanted: dict[str, str] = {}
-    for name, value in head.fields:
-        if name in _WANTED:
-            wanted[name] = f"{wanted[name]}, {value}" if name in wanted else value
-    return HttpRequest(
-        method=head.method,
-        target=head.path,
-        body=body,
-        accept=wanted.get("accept"),
-        content_type=wanted.get("content-type"),
-        content_encoding=wanted.get("content-encoding"),
-        pad_header="x-pad" in wanted,
-    )
-
-
-_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad"})

@@ -9,9 +9,9 @@ from dohproxy.http2.frames import END_HEADERS, END_STREAM, PADDED, PRIORITY_FLAG
 from dohproxy.http2.hpack import Decoder, Field, TooLarge
 from dohproxy.http2.limits import Http2Limits
 
-MOST_KEPT_LISTS: Final = 8
-"""Header lists of one connection that are kept decoded. Who asks for the same again sends the same few bytes: probes,
-benchmarks, and every POST of a client whose encoder has settled."""
+MOST_KEPT_LISTS: Final = 4
+"""Header lists of one connection that are kept decoded: a POST client's only one, a GET client's last questions. Each
+may have all that a header list may have."""
 LONGEST_KEPT_BLOCK: Final = 256
 """Encoded bytes of them, as for a string that is kept."""
 

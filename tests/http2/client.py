@@ -118,6 +118,24 @@ def goaway(code: int = ErrorCodes.NO_ERROR, debug: bytes = b"") -> bytes:
     return frame(GOAWAY, 0, 0, struct.pack("!II", 0, code) + debug)
 
 
+def parsed(wire: bytes) -> list[Frame]:
+    """Return what `hyperframe` makes of an output; it must be whole frames."""
+    found = []
+    while wire:
+        each, length = Frame.parse_frame_header(memoryview(wire[:9]))
+        assert len(wire) >= 9 + length, "a frame is cut"
+        assert length <= 16_384, "a frame is larger than a client has to take"
+        each.parse_body(memoryview(wire[9 : 9 + length]))
+        found.append(each)
+        wire = wire[9 + length :]
+    return found
+
+
+def fields_of(decoder: Decoder, header: HeadersFrame) -> list[tuple[str, str]]:
+    """Return what `hpack` makes of a header block."""
+    return [(str(name), str(value)) for name, value, *_ in decoder.decode(header.data)]
+
+
 @dataclass
 class Client:
     """One client, connected to an engine of its own."""
@@ -152,19 +170,11 @@ class Client:
         return self.read()
 
     def read(self) -> "Client":
-        """Parse the engine's output; it must be whole frames."""
-        out = self.engine.data_to_send()
-        while out:
-            parsed, length = Frame.parse_frame_header(memoryview(out[:9]))
-            assert len(out) >= 9 + length, "a frame is cut"
-            assert length <= 16_384, "a frame is larger than a client has to take"
-            parsed.parse_body(memoryview(out[9 : 9 + length]))
-            self.frames.append(parsed)
-            if isinstance(parsed, HeadersFrame):
-                self.responses[parsed.stream_id] = [
-                    (str(name), str(value)) for name, value, *_ in self._decoder.decode(parsed.data)
-                ]
-            out = out[9 + length :]
+        """Parse the engine's output."""
+        for each in parsed(self.engine.data_to_send()):
+            self.frames.append(each)
+            if isinstance(each, HeadersFrame):
+                self.responses[each.stream_id] = fields_of(self._decoder, each)
         return self
 
     @property

@@ -2,27 +2,12 @@
 
 import pytest
 from hpack import Decoder
-from hyperframe.frame import DataFrame, Frame, HeadersFrame
+from hyperframe.frame import DataFrame, HeadersFrame
 
 from dohproxy.http2.response import Response
+from tests.http2.client import fields_of, parsed
 
 FIELDS = (("content-type", "application/dns-message"), ("content-length", "6"))
-
-
-def parsed(wire: bytes) -> list[Frame]:
-    """Return what `hyperframe` makes of some frames."""
-    found = []
-    while wire:
-        each, length = Frame.parse_frame_header(memoryview(wire[:9]))
-        each.parse_body(memoryview(wire[9 : 9 + length]))
-        found.append(each)
-        wire = wire[9 + length :]
-    return found
-
-
-def fields_of(decoder: Decoder, header: HeadersFrame) -> list[tuple[str, str]]:
-    """Return the fields of a HEADERS frame."""
-    return [(str(name), str(value)) for name, value, *_ in decoder.decode(header.data)]
 
 
 @pytest.mark.parametrize("stream_id", [1, 2**31 - 1])

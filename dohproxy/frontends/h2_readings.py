@@ -1,0 +1,70 @@
+"""From an HTTP/2 request to its reading: what a request says, whoever sends it, is read once.
+
+Two memories, because requests come again in two ways. A client that repeats itself sends the same header block, and the
+engine gives out the same head for it: there the reading is noted. And popular names are asked for by everybody, each
+with a header block of its own: they are known by all that the walk looks at.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+from dohproxy.doh.exchange import HttpRequest
+from dohproxy.frontends.known import Known, KnownRequests
+from dohproxy.frontends.service import Service
+from dohproxy.http2.fields import RequestHead
+from dohproxy.reading import Reading
+from dohproxy.verdict import Door
+
+_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad"})
+
+
+class Readings:
+    """What is known of the requests of all connections."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.known = KnownRequests()
+
+    def of(self, head: RequestHead, body: bytes) -> Reading:
+        """Return what a request says."""
+        note: tuple[bytes, Reading] | None = head.note
+        if note is not None and note[0] == body:
+            return note[1]
+        key = _key(head.method, head.fields) + head.path.encode("latin-1") + b"\0" + body
+        known = self.known.find(key)
+        if known is None:
+            known = Known(self._service.read(read_head(head, body), Door.HTTP2))
+            self.known.remember(key, known)
+        head.note = body, known.reading
+        return known.reading
+
+
+def read_head(head: RequestHead, body: bytes) -> HttpRequest:
+    """Return what the walk needs of an HTTP/2 request."""
+    wanted = _wanted(head.fields)
+    return HttpRequest(
+        method=head.method,
+        target=head.path,
+        body=body,
+        accept=wanted.get("accept"),
+        content_type=wanted.get("content-type"),
+        content_encoding=wanted.get("content-encoding"),
+        pad_header="x-pad" in wanted,
+    )
+
+
+@lru_cache(maxsize=128)
+def _key(method: str, fields: tuple[tuple[str, str], ...]) -> bytes:
+    """Return bytes that are the same for what is the same to the walk, target and body apart; those may follow, as no
+    target has a NUL. Kept, because a client sends the same fields with each request, as do all of its kind."""
+    return repr((method, _wanted(fields))).encode()
+
+
+def _wanted(fields: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    for name, value in fields:
+        if name == "x-pad":
+            wanted[name] = ""  # Random, and nothing to us.
+        elif name in _WANTED:
+            wanted[name] = f"{wanted[name]}, {value}" if name in wanted else value
+    return wanted
