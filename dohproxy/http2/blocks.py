@@ -34,16 +34,6 @@ class HeaderList:
         return self._head
 
 
-@dataclass(slots=True)
-class HeaderBlock:
-    """A whole header block, decoded."""
-
-    stream_id: int
-    ends_stream: bool
-    depends_on_itself: bool
-    headers: HeaderList
-
-
 class BlockReader:
     """Collects the fragments of the one block that may be under way, and decodes it when it is whole.
 
@@ -58,32 +48,32 @@ class BlockReader:
         self._fragments: list[bytes] = []
         self._size = 0
         self._continuations = 0
-        self._ends_stream = False
-        self._depends_on_itself = False
+        self.ends_stream = False
+        """Whether the request ends with the last block, or the one under way."""
+        self.depends_on_itself = False
+        """Whether it makes its stream depend on itself."""
         self.stream_id = 0
         """The stream whose block is under way; 0 if none is."""
         self.half_read_since: float | None = None
         """When that block began, monotonic seconds."""
 
-    def begin(self, flags: int, stream_id: int, payload: bytes, now: float) -> HeaderBlock | None:
-        """Take a HEADERS frame; return the block if that is all of it."""
-        depends_on_itself = False
+    def begin(self, flags: int, stream_id: int, payload: bytes, now: float) -> HeaderList | None:
+        """Take a HEADERS frame; return what the block says if that is all of it."""
+        self.ends_stream = bool(flags & END_STREAM)
+        self.depends_on_itself = False
         if flags & (PADDED | PRIORITY_FLAG):
-            payload, depends_on_itself = _without_prefix(flags, stream_id, payload)
-        ends_stream = bool(flags & END_STREAM)
+            payload, self.depends_on_itself = _without_prefix(flags, stream_id, payload)
         if flags & END_HEADERS:
-            return HeaderBlock(stream_id, ends_stream, depends_on_itself, self._decode(payload))
+            return self._kept.get(payload) or self._decode(payload)
         self.stream_id = stream_id
         self.half_read_since = now
-        self._ends_stream = ends_stream
-        self._depends_on_itself = depends_on_itself
         self._fragments = []
         self._size = self._continuations = 0
         self._collect(payload)
         return None
 
-    def go_on(self, flags: int, payload: bytes) -> HeaderBlock | None:
-        """Take a CONTINUATION frame of the block under way; return the block if it is the last."""
+    def go_on(self, flags: int, payload: bytes) -> HeaderList | None:
+        """Take a CONTINUATION frame of the block under way; return what the block says if it is the last."""
         if not self.stream_id:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
         self._continuations += 1
@@ -93,9 +83,8 @@ class BlockReader:
         if not flags & END_HEADERS:
             return None
         headers = self._decode(b"".join(self._fragments))
-        block = HeaderBlock(self.stream_id, self._ends_stream, self._depends_on_itself, headers)
         self.clear()
-        return block
+        return headers
 
     def clear(self) -> None:
         """Forget a block under way."""
@@ -113,9 +102,6 @@ class BlockReader:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header block")
 
     def _decode(self, block: bytes) -> HeaderList:
-        kept = self._kept.get(block)
-        if kept is not None:
-            return kept
         self._need_within_limit(len(block))
         changes = self._decoder.changes
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dohproxy.http2.allowances import Allowances
-from dohproxy.http2.blocks import BlockReader, HeaderBlock
+from dohproxy.http2.blocks import BlockReader, HeaderList
 from dohproxy.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from dohproxy.http2.events import Answerer
 from dohproxy.http2.fields import MalformedRequest, RequestHead
@@ -33,6 +33,10 @@ from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.reader import FrameReader
 from dohproxy.http2.response import Response
 from dohproxy.http2.stream import ClosedStreams, Stream, need_announced_length
+
+# On an IntEnum each look for a member costs more than a frame's other steps.
+_DATA: Final = int(Type.DATA)
+_HEADERS: Final = int(Type.HEADERS)
 
 
 class Http2Connection:
@@ -139,26 +143,37 @@ class Http2Connection:
     def _read(self, data: bytes) -> None:
         try:
             for kind, flags, stream_id, payload in self._reader.frames(data, self._now):
-                self._take(kind, flags, stream_id, payload)
+                if self._blocks.stream_id or not self._has_settings:
+                    self._need_expected(kind, flags, stream_id)
+                try:
+                    # What requests are made of; both may have any length, and look at their stream themselves.
+                    if kind == _HEADERS:
+                        self._on_headers(flags, stream_id, payload)
+                    elif kind == _DATA:
+                        self._on_data(flags, stream_id, payload)
+                    else:
+                        self._on_rarer_kind(kind, flags, stream_id, payload)
+                except StreamFault as fault:
+                    self._reset(fault.stream_id, fault.code)
                 if self.is_closing:
                     break
         except ConnectionFault as fault:
             self._end(fault)
 
-    def _take(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
+    def _need_expected(self, kind: int, flags: int, stream_id: int) -> None:
+        """Nothing may stand before the client's settings, nor within a header block (sections 3.4 and 4.3)."""
         if self._blocks.stream_id and (kind != Type.CONTINUATION or stream_id != self._blocks.stream_id):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
         if not self._has_settings and (kind != Type.SETTINGS or flags & ACK):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
+
+    def _on_rarer_kind(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
         handler = self._HANDLERS.get(kind)
         if handler is None:
             self._spend_control()  # Unknown types are ignored (section 5.5), but not for nothing.
             return
         check_layout(kind, stream_id, len(payload))
-        try:
-            handler(self, flags, stream_id, payload)
-        except StreamFault as fault:
-            self._reset(fault.stream_id, fault.code)
+        handler(self, flags, stream_id, payload)
 
     def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._need_stream_begun(stream_id)
@@ -182,19 +197,21 @@ class Http2Connection:
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         _need_client_stream(stream_id)
-        self._take_block(self._blocks.begin(flags, stream_id, payload, self._now))
+        headers = self._blocks.begin(flags, stream_id, payload, self._now)
+        if headers is not None:
+            self._take_headers(stream_id, headers)
 
     def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
-        self._take_block(self._blocks.go_on(flags, payload))
+        headers = self._blocks.go_on(flags, payload)
+        if headers is not None:
+            self._take_headers(stream_id, headers)
 
-    def _take_block(self, block: HeaderBlock | None) -> None:
-        """Take a whole header block: a request, or the trailers of one."""
-        if block is None:
+    def _take_headers(self, stream_id: int, headers: HeaderList) -> None:
+        """Take what a whole header block says: a request, or the trailers of one."""
+        if stream_id <= self._last_id:
+            self._take_trailers(stream_id, headers)
             return
-        if block.stream_id <= self._last_id:
-            self._take_trailers(block)
-            return
-        stream_id = self._last_id = block.stream_id
+        self._last_id = stream_id
         if self._goes_away:
             self._allowances.take_late_frame()
             self._say_reset(stream_id, ErrorCode.REFUSED_STREAM)
@@ -202,20 +219,21 @@ class Http2Connection:
         self._last_taken = stream_id
         under_way = len(self._streams) + len(self._orphans) + self._just_answered
         self._allowances.open_stream(under_way)
-        if block.depends_on_itself:
+        if self._blocks.depends_on_itself:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR)
         if under_way >= self.limits.max_streams:
             raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM)  # The client may ask again (section 8.7).
         try:
-            head = block.headers.head()
+            head = headers.head()
         except MalformedRequest:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR) from None
-        self._begin_stream(stream_id, head, ends_stream=block.ends_stream)
+        self._begin_stream(stream_id, head)
         if self._allowances.requests >= self.limits.max_requests:
             self.go_away()
 
-    def _begin_stream(self, stream_id: int, head: RequestHead | None, *, ends_stream: bool) -> None:
+    def _begin_stream(self, stream_id: int, head: RequestHead | None) -> None:
         """Open a stream for a request, unless it is complete with its head and can be answered at once."""
+        ends_stream = self._blocks.ends_stream
         response = None
         if head is None:
             response = self._answerer.on_large_header(stream_id)
@@ -239,14 +257,14 @@ class Http2Connection:
         if response is not None:
             self._respond(stream, response)
 
-    def _take_trailers(self, block: HeaderBlock) -> None:
-        stream = self._streams.get(block.stream_id)
+    def _take_trailers(self, stream_id: int, headers: HeaderList) -> None:
+        stream = self._streams.get(stream_id)
         if stream is None:
-            self._on_closed_stream(block.stream_id, otherwise=ErrorCode.PROTOCOL_ERROR)
+            self._on_closed_stream(stream_id, otherwise=ErrorCode.PROTOCOL_ERROR)
             return
         if stream.is_complete:
-            raise StreamFault(block.stream_id, ErrorCode.STREAM_CLOSED)
-        stream.take_trailers(block.headers, ends_stream=block.ends_stream)
+            raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED)
+        stream.take_trailers(headers, ends_stream=self._blocks.ends_stream)
         self._hand_out(stream)
 
     def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
@@ -264,7 +282,7 @@ class Http2Connection:
     def _on_rst_stream(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._need_stream_begun(stream_id)
         self._allowances.end_stream(self._now)
-        self._closed.add(stream_id, reset_by_us=False)
+        self._closed.ended.append(stream_id)
         self._drop(stream_id)
 
     def _on_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
@@ -308,8 +326,6 @@ class Http2Connection:
             self._send(stream)
 
     _HANDLERS: Final[dict[int, Callable[["Http2Connection", int, int, bytes], None]]] = {
-        Type.DATA: _on_data,
-        Type.HEADERS: _on_headers,
         Type.PRIORITY: _on_priority,
         Type.RST_STREAM: _on_rst_stream,
         Type.SETTINGS: _on_settings,
@@ -327,7 +343,7 @@ class Http2Connection:
         if not self._has_responded or not self.windows.take(len(response.body), self.windows.initial):
             return False
         self._out += response.frames(stream_id)
-        self._closed.add(stream_id, reset_by_us=False)
+        self._closed.ended.append(stream_id)
         self._just_answered += 1
         return True
 
@@ -360,7 +376,7 @@ class Http2Connection:
     def _finish(self, stream: Stream) -> None:
         """The response is out to its last byte. A request still coming in is told to stop (section 8.1)."""
         if stream.is_complete:
-            self._closed.add(stream.stream_id, reset_by_us=False)
+            self._closed.ended.append(stream.stream_id)
         else:
             self._say_reset(stream.stream_id, ErrorCode.NO_ERROR)
         del self._streams[stream.stream_id]
@@ -380,7 +396,7 @@ class Http2Connection:
         self._drop(stream_id)
 
     def _say_reset(self, stream_id: int, code: ErrorCode) -> None:
-        self._closed.add(stream_id, reset_by_us=True)
+        self._closed.reset_by_us.append(stream_id)
         self._out.append(rst_stream(stream_id, code))
 
     def _drop(self, stream_id: int) -> None:
@@ -399,8 +415,8 @@ class Http2Connection:
         if stream_id > self._last_taken:
             self._allowances.take_late_frame()
             return
-        if not self._closed.was_reset_by_us(stream_id):
-            raise ConnectionFault(ErrorCode.STREAM_CLOSED if self._closed.has_ended(stream_id) else otherwise)
+        if stream_id not in self._closed.reset_by_us:
+            raise ConnectionFault(ErrorCode.STREAM_CLOSED if stream_id in self._closed.ended else otherwise)
         self._spend_control()
 
     def _end(self, fault: ConnectionFault) -> None:

@@ -111,17 +111,7 @@ class ClosedStreams:
     fault of another kind on those that were never begun (section 5.1.1)."""
 
     def __init__(self) -> None:
-        self._reset_by_us: deque[int] = deque(maxlen=REMEMBERED_STREAMS)
-        self._ended: deque[int] = deque(maxlen=REMEMBERED_STREAMS)
-
-    def add(self, stream_id: int, *, reset_by_us: bool) -> None:
-        """Remember a stream, and the oldest no more."""
-        (self._reset_by_us if reset_by_us else self._ended).append(stream_id)
-
-    def was_reset_by_us(self, stream_id: int) -> bool:
-        """Whether frames may still be on their way that the client sent before it knew."""
-        return stream_id in self._reset_by_us
-
-    def has_ended(self, stream_id: int) -> bool:
-        """Whether the client closed its side of it."""
-        return stream_id in self._ended
+        self.reset_by_us: deque[int] = deque(maxlen=REMEMBERED_STREAMS)
+        """Frames may still be on their way that the client sent before it knew."""
+        self.ended: deque[int] = deque(maxlen=REMEMBERED_STREAMS)
+        """The client closed its side of them."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_LISTS, BlockReader, HeaderBlock, HeaderList
+from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_LISTS, BlockReader, HeaderList
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
 from dohproxy.http2.fields import MalformedRequest
 from dohproxy.http2.hpack import Field
@@ -21,7 +21,8 @@ def reader() -> BlockReader:
 
 def test_a_block_in_one_frame_is_whole_at_once() -> None:
     blocks = reader()
-    assert blocks.begin(END, 1, BLOCK, 0.0) == HeaderBlock(1, True, False, FIELDS)
+    assert blocks.begin(END, 1, BLOCK, 0.0) == FIELDS
+    assert (blocks.ends_stream, blocks.depends_on_itself) == (True, False)
     assert (blocks.stream_id, blocks.half_read_since) == (0, None)
 
 
@@ -30,25 +31,35 @@ def test_a_block_in_several_frames_is_whole_with_the_last() -> None:
     assert blocks.begin(c.END_STREAM, 5, BLOCK[:9], 7.0) is None
     assert blocks.go_on(0, BLOCK[9:30]) is None
     assert (blocks.stream_id, blocks.half_read_since) == (5, 7.0)
-    assert blocks.go_on(c.END_HEADERS, BLOCK[30:]) == HeaderBlock(5, True, False, FIELDS)
+    assert blocks.go_on(c.END_HEADERS, BLOCK[30:]) == FIELDS
+    assert (blocks.ends_stream, blocks.depends_on_itself) == (True, False)
     assert (blocks.stream_id, blocks.half_read_since) == (0, None)
+
+
+@pytest.mark.parametrize("flags", [c.END_HEADERS, c.END_HEADERS | c.PADDED, 0])
+def test_a_block_that_does_not_end_its_stream_says_so(flags: int) -> None:
+    blocks = reader()
+    blocks.begin(END, 1, BLOCK, 0.0)
+    blocks.begin(flags, 3, b"\0" * bool(flags & c.PADDED) + BLOCK, 0.0)
+    assert not blocks.ends_stream
 
 
 @pytest.mark.parametrize(("depends_on", "itself"), [(0, False), (3, False), (1, True), (0x8000_0001, True)])
 def test_a_block_says_whether_its_stream_depends_on_itself(depends_on: int, itself: bool) -> None:
-    payload = depends_on.to_bytes(4) + b"\x0f" + BLOCK
-    block = reader().begin(END | c.PRIORITISED, 1, payload, 0.0)
-    assert block == HeaderBlock(1, True, itself, FIELDS)
+    blocks = reader()
+    assert blocks.begin(END | c.PRIORITISED, 1, depends_on.to_bytes(4) + b"\x0f" + BLOCK, 0.0) == FIELDS
+    assert blocks.depends_on_itself is itself
 
 
 def test_a_dependency_is_forgotten_with_its_block() -> None:
     blocks = reader()
     blocks.begin(END | c.PRIORITISED, 1, b"\x00\x00\x00\x01\x0f" + BLOCK, 0.0)
-    assert blocks.begin(END, 3, BLOCK, 0.0) == HeaderBlock(3, True, False, FIELDS)
+    assert blocks.begin(END, 3, BLOCK, 0.0) == FIELDS
+    assert not blocks.depends_on_itself
 
 
 def test_a_block_over_its_limits_has_no_fields() -> None:
-    assert reader().begin(END, 1, BLOCK * 20, 0.0) == HeaderBlock(1, True, False, HeaderList(None))
+    assert reader().begin(END, 1, BLOCK * 20, 0.0) == HeaderList(None)
 
 
 def test_each_block_has_its_own_continuations() -> None:
@@ -80,7 +91,7 @@ def headers_of(blocks: BlockReader, block: bytes) -> HeaderList:
     """Return what a block says."""
     found = blocks.begin(END, 1, block, 0.0)
     assert found is not None
-    return found.headers
+    return found
 
 
 def test_a_block_that_comes_again_is_decoded_once() -> None:

