@@ -4,14 +4,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dohproxy.http2.hpack import Field
 
 _NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
 """Visible ASCII without upper case and colon (RFC 9113 section 8.2.1)."""
 _FORBIDDEN_IN_VALUE: Final = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$")
-_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
+_PSEUDO_BUT_PATH: Final = frozenset({b":method", b":scheme", b":authority"})
 _CONNECTION_SPECIFIC: Final = frozenset({
     b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
@@ -41,27 +41,15 @@ class RequestHead:
 
 def read_head(fields: Sequence[Field]) -> RequestHead:
     """Return the request that a header list is. Raises MalformedRequest."""
-    pseudo: dict[bytes, bytes] = {}
-    for name, value in fields:
-        if not name.startswith(b":"):
+    path, place = None, len(fields)
+    for index, (name, value) in enumerate(fields):
+        if name == b":path":
+            path, place = value, index
             break
-        if name in pseudo or name not in _PSEUDO or _FORBIDDEN_IN_VALUE.search(value):
-            raise MalformedRequest
-        pseudo[name] = value
-    regular, host, content_length = _read_regular(tuple(fields[len(pseudo) :]))
-    method, path = _method_and_path(pseudo)
-    authority = pseudo.get(b":authority")
-    # RFC 9113 section 8.3.1: one of the two is what we are asked for; if they differ, it is anybody's guess.
-    if authority is not None and host is not None and authority.lower() != host.lower():
+    rest = _read_rest(tuple(fields[:place]), tuple(fields[place + 1 :]))
+    if path is not None and place > len(rest.pseudo):
         raise MalformedRequest
-    named = authority if authority is not None else host
-    return RequestHead(
-        method=method.decode("latin-1"),
-        path=path.decode("latin-1"),
-        authority=named.decode("latin-1") if named is not None else None,
-        fields=regular,
-        content_length=content_length,
-    )
+    return RequestHead(rest.method, _target(path, rest.pseudo), rest.authority, rest.fields, rest.content_length)
 
 
 def check_trailers(fields: Sequence[Field]) -> None:
@@ -69,18 +57,53 @@ def check_trailers(fields: Sequence[Field]) -> None:
     _check_regular(fields)
 
 
+class _Rest(NamedTuple):
+    """A request but for its path."""
+
+    pseudo: dict[bytes, bytes]
+    method: str
+    authority: str | None
+    fields: tuple[tuple[str, str], ...]
+    content_length: int | None
+
+
 @lru_cache(maxsize=128)
-def _read_regular(fields: tuple[Field, ...]) -> tuple[tuple[tuple[str, str], ...], bytes | None, int | None]:
-    """Return the regular fields, the host and the content length of a request.
+def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> _Rest:
+    """Return what the fields before and behind the path are.
 
     A client sends the same with each request, as do all clients of one kind: kept, at most 128 header lists.
     """
-    once = _check_regular(fields)
-    return (
-        tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in fields),
-        once.get(b"host"),
-        _content_length(once.get(b"content-length")),
+    fields = before + behind
+    pseudo = _read_pseudo(fields)
+    regular = fields[len(pseudo) :]
+    once = _check_regular(regular)
+    authority, host = pseudo.get(b":authority"), once.get(b"host")
+    # RFC 9113 section 8.3.1: one of the two is what we are asked for; if they differ, it is anybody's guess.
+    if authority is not None and host is not None and authority.lower() != host.lower():
+        raise MalformedRequest
+    named = authority if authority is not None else host
+    return _Rest(
+        pseudo=pseudo,
+        method=pseudo[b":method"].decode("ascii"),
+        authority=named.decode("latin-1") if named is not None else None,
+        fields=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in regular),
+        content_length=_content_length(once.get(b"content-length")),
     )
+
+
+def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
+    """Return the pseudo-header fields, which stand before the others; the path is not among them."""
+    pseudo: dict[bytes, bytes] = {}
+    for name, value in fields:
+        if not name.startswith(b":"):
+            break
+        if name in pseudo or name not in _PSEUDO_BUT_PATH or _FORBIDDEN_IN_VALUE.search(value):
+            raise MalformedRequest
+        pseudo[name] = value
+    method = pseudo.get(b":method")
+    if not method or not _NAME.fullmatch(method.lower()):
+        raise MalformedRequest
+    return pseudo
 
 
 def _check_regular(fields: Sequence[Field]) -> dict[bytes, bytes]:
@@ -98,23 +121,21 @@ def _check_regular(fields: Sequence[Field]) -> dict[bytes, bytes]:
     return once
 
 
-def _method_and_path(pseudo: dict[bytes, bytes]) -> tuple[bytes, bytes]:
-    method = pseudo.get(b":method")
-    if not method or not _NAME.fullmatch(method.lower()):
-        raise MalformedRequest
+def _target(path: bytes | None, pseudo: dict[bytes, bytes]) -> str:
+    method, scheme = pseudo[b":method"], pseudo.get(b":scheme")
     if method == b"CONNECT":
         # RFC 9113 section 8.5: the authority alone says where to.
-        if b":scheme" in pseudo or b":path" in pseudo or not pseudo.get(b":authority"):
+        authority = pseudo.get(b":authority")
+        if scheme is not None or path is not None or not authority:
             raise MalformedRequest
-        return method, pseudo[b":authority"]
-    path = pseudo.get(b":path")
-    if not path or not pseudo.get(b":scheme"):
+        return authority.decode("latin-1")
+    if not path or not scheme:
         raise MalformedRequest
     if not path.startswith(b"/") and not (path == b"*" and method == b"OPTIONS"):
         raise MalformedRequest
     if not _VISIBLE.fullmatch(path):
         raise MalformedRequest
-    return method, path
+    return path.decode("ascii")
 
 
 def _content_length(value: bytes | None) -> int | None:

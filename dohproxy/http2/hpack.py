@@ -18,25 +18,33 @@ from dohproxy.http2.errors import ConnectionFault, ErrorCode
 Field = tuple[bytes, bytes]
 
 STATIC: Final[tuple[Field, ...]] = tuple(HeaderTable.STATIC_TABLE)
-_NOTHING: Final = (b"", b"")
-"""Stands where index 0 would be, which is no field."""
-_FIRST_DYNAMIC: Final = len(STATIC) + 1
 TABLE_BYTES: Final = 4_096
 """SETTINGS_HEADER_TABLE_SIZE, the default: what a client may make us keep."""
 FIELD_OVERHEAD: Final = 32
-"""RFC 7541 section 4.1."""
+LONGER_INDEX: Final = 0x7F
+"""From here on an index takes more than one byte."""
 LONGEST_INTEGER_BYTES: Final = 5
 """After the prefix: 35 bits, far more than any length or index that can be valid (CVE in hpack before 4.2.0)."""
 
 LONGEST_KEPT_STRING: Final = 256
 """Encoded bytes of a string that is kept decoded: enough for the target of nearly every query."""
 
-_huffman = lru_cache(maxsize=1_024)(decode_huffman)
-"""Most strings come again with each request. With their decoded forms at most 1 MB."""
+_huffman = lru_cache(maxsize=4_096)(decode_huffman)
+"""Most strings come again: the same fields with each request, popular names from everybody. With their decoded forms at
+most 4 MB, and half of it as names are."""
 
 
 def _fault() -> ConnectionFault:
     return ConnectionFault(ErrorCode.COMPRESSION_ERROR)
+
+
+def _cost(field: Field) -> int:
+    """Return the size of a field, in a list as in the dynamic table (RFC 7541 section 4.1)."""
+    return len(field[0]) + len(field[1]) + FIELD_OVERHEAD
+
+
+_INDEXED: Final = (((b"", b""), 0), *((field, _cost(field)) for field in STATIC))
+"""Fields by index, with what they cost. There is no index 0."""
 
 
 class TooLarge(Exception):
@@ -49,7 +57,7 @@ class Decoder:
     def __init__(self, *, max_list_bytes: int, max_fields: int) -> None:
         self._max_list_bytes = max_list_bytes
         self._max_fields = max_fields
-        self._table: list[Field] = [_NOTHING, *STATIC]
+        self._table = list(_INDEXED)
         """By index: the static table, then the dynamic one, newest first (RFC 7541 section 2.3.3)."""
         self._entry_bytes = 0
         self._max_entry_bytes = TABLE_BYTES
@@ -65,16 +73,18 @@ class Decoder:
         left = self._max_list_bytes
         table = self._table
         offset, size = self._read_size_updates(block), len(block)
+        short_end = min(len(table), LONGER_INDEX)
         while offset < size:
             index = block[offset] - 0x80
-            if 0 < index < 0x7F and index < len(table):
-                # The commonest by far: a field of the table, and its index fits one byte.
-                field = table[index]
+            if 0 < index < short_end:  # The commonest by far: a field of the table by an index of one byte.
+                field, cost = table[index]
                 offset += 1
             else:
                 field, offset = self._read_field(block, offset)
-            left -= len(field[0]) + len(field[1]) + FIELD_OVERHEAD
-            if left >= 0 and len(fields) <= self._max_fields:
+                cost = _cost(field)
+                short_end = min(len(table), LONGER_INDEX)
+            left -= cost
+            if left >= 0:  # A field costs 32 bytes at least, so the list cannot grow long.
                 fields.append(field)
         if left < 0 or len(fields) > self._max_fields:
             raise TooLarge
@@ -117,21 +127,21 @@ class Decoder:
     def _entry(self, index: int) -> Field:
         if not 0 < index < len(self._table):
             raise _fault()
-        return self._table[index]
+        return self._table[index][0]
 
     def _add(self, field: Field) -> None:
-        size = len(field[0]) + len(field[1]) + FIELD_OVERHEAD
-        self._evict(size)
-        if size <= self._max_entry_bytes:
-            self._table.insert(_FIRST_DYNAMIC, field)
-            self._entry_bytes += size
+        cost = _cost(field)
+        self._evict(cost)
+        if cost <= self._max_entry_bytes:
+            self._table.insert(len(_INDEXED), (field, cost))
+            self._entry_bytes += cost
 
     def _evict(self, incoming: int) -> None:
         """Make room for an entry that is about to be added, or in a table that is smaller now."""
         self.changes += 1
         while self._entry_bytes and self._entry_bytes + incoming > self._max_entry_bytes:
-            name, value = self._table.pop()
-            self._entry_bytes -= len(name) + len(value) + FIELD_OVERHEAD
+            _, cost = self._table.pop()
+            self._entry_bytes -= cost
 
 
 def _read_integer(block: bytes, offset: int, prefix: int) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """Which header lists are requests (RFC 9113 sections 8.2 and 8.3)."""
 
+import itertools
+
 import pytest
 
 from dohproxy.http2.fields import MalformedRequest, RequestHead, check_trailers, read_head
@@ -75,7 +77,10 @@ def test_connect_has_an_authority_alone() -> None:
         pytest.param([*GET, (b":protocol", b"websocket")], id=":protocol"),
         pytest.param([*GET, (b":", b"")], id="a colon alone"),
         pytest.param([*GET, (b":PATH", b"/")], id="a pseudo-header field in upper case"),
-        pytest.param([*GET[:3], (b"accept", b"*/*"), PATH], id="a pseudo-header field behind a regular one"),
+        pytest.param([*GET[:3], (b"accept", b"*/*"), PATH], id="a path behind a regular field"),
+        pytest.param([*GET, (b"accept", b"*/*"), PATH], id="another path behind a regular field"),
+        pytest.param([METHOD, PATH, (b"accept", b"*/*"), SCHEME], id="a scheme behind a regular field"),
+        pytest.param([METHOD, (b"accept", b"*/*"), PATH, SCHEME], id="a path among regular fields"),
         pytest.param([(b":method", b"GE T"), *GET[1:]], id="a method with a space"),
         pytest.param([(b":method", b"G\x00T"), *GET[1:]], id="a method with a NUL"),
         pytest.param([*GET[:3], (b":path", b"dns-query")], id="a path without its slash"),
@@ -96,7 +101,9 @@ def test_connect_has_an_authority_alone() -> None:
         ),
         pytest.param([(b":method", b"CONNECT"), AUTHORITY, PATH], id="CONNECT with a path"),
         pytest.param([(b":method", b"CONNECT"), AUTHORITY, SCHEME], id="CONNECT with a scheme"),
+        pytest.param([(b":method", b"CONNECT"), AUTHORITY, (b":scheme", b"")], id="CONNECT with an empty scheme"),
         pytest.param([(b":method", b"CONNECT")], id="CONNECT without an authority"),
+        pytest.param([(b":method", b"CONNECT"), (b"host", b"doh.example.net")], id="CONNECT with a host alone"),
         pytest.param([(b":method", b"CONNECT"), (b":authority", b"")], id="CONNECT with an empty authority"),
     ],
 )
@@ -156,7 +163,7 @@ def test_a_field_of_allowed_bytes_is_kept_as_it_is(field: Field) -> None:
 
 
 def test_what_is_kept_of_one_client_is_not_given_to_another() -> None:
-    """The regular fields are remembered from request to request; the target is not."""
+    """All but the path is remembered from request to request."""
     fields = [(b"user-agent", b"one")]
     first = read_head([*GET, *fields])
     second = read_head([METHOD, SCHEME, (b":authority", b"doh.example.org"), (b":path", b"/other"), *fields])
@@ -169,3 +176,9 @@ def test_what_is_kept_of_one_client_is_not_given_to_another() -> None:
 @pytest.mark.parametrize(("value", "length"), [(b"0", 0), (b"007", 7), (b"9999999999", 9_999_999_999)])
 def test_a_content_length_is_a_number(value: bytes, length: int) -> None:
     assert read_head([*GET, (b"content-length", value)]).content_length == length
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))), ids=str)
+def test_a_request_is_the_same_wherever_its_path_stands(order: tuple[int, ...]) -> None:
+    fields = [(b"accept", b"*/*"), (b"host", b"doh.example.net")]
+    assert read_head([*(GET[place] for place in order), *fields]) == read_head([*GET, *fields])
