@@ -119,7 +119,7 @@ class Http2Door(asyncio.Protocol):
         if isinstance(result, HttpResponse):
             if self._is_stranger and result.body:
                 self._meet()
-            return render(result)
+            return render(result, self._now)
         self._meet()
         task = server.tasks.create_task(self._resolve(stream_id, result))
         self._tasks[stream_id] = task
@@ -128,7 +128,8 @@ class Http2Door(asyncio.Protocol):
 
     def on_large_header(self, stream_id: int) -> Response:
         """Turn a request away."""
-        return render(self._server.service.turn_away(Reason.HEADERS_TOO_LARGE, self._client, Door.HTTP2, self._now))
+        refusal = self._server.service.turn_away(Reason.HEADERS_TOO_LARGE, self._client, Door.HTTP2, self._now)
+        return render(refusal, self._now)
 
     def on_reset(self, stream_id: int) -> None:
         """Stop the work for an answer."""
@@ -148,7 +149,8 @@ class Http2Door(asyncio.Protocol):
     async def _resolve(self, stream_id: int, miss: Miss) -> None:
         response = await self._server.service.resolve(miss)
         try:
-            self._engine.respond(stream_id, render(response), self._server.clock())
+            now = self._server.clock()
+            self._engine.respond(stream_id, render(response, now), now)
             self._flush()
         except Exception:
             # What is raised here would end the task group, and with it the service.

@@ -1,20 +1,22 @@
 """HTTP/2 responses as the engine takes them, the same for answers given at once and for those that were waited for."""
 
+import time
+
 from aiohttp.helpers import rfc822_formatted_time
 
 from dohproxy.doh.exchange import HttpResponse
 from dohproxy.http2.response import Response
 
 
-def render(response: HttpResponse) -> Response:
-    """Return the whole response, made once a second however often it is given.
+def render(response: HttpResponse, now: float) -> Response:
+    """Return the whole response, made once a second however often it is given. `now`: monotonic seconds.
 
     Date is required of an origin server (RFC 9110 section 6.6.1); nothing else is said about the server.
     """
-    date = rfc822_formatted_time()
-    rendered: tuple[str, Response] | None = response.rendered
-    if rendered is None or rendered[0] is not date:
-        fields = (*response.fields, ("content-length", str(len(response.body))), ("date", date))
-        rendered = date, Response(response.status, fields, response.body)
+    rendered: tuple[float, Response] | None = response.rendered
+    if rendered is None or now >= rendered[0]:
+        until = now + 1.0 - time.time() % 1.0  # Read before the date, which thus holds until then at least.
+        fields = (*response.fields, ("content-length", str(len(response.body))), ("date", rfc822_formatted_time()))
+        rendered = until, Response(response.status, fields, response.body)
         response.keep_rendered(rendered)
     return rendered[1]

@@ -59,7 +59,7 @@ class BlockReader:
 
     def begin(self, flags: int, stream_id: int, payload: bytes, now: float) -> HeaderList | None:
         """Take a HEADERS frame; return what the block says if that is all of it."""
-        self.ends_stream = bool(flags & END_STREAM)
+        self.ends_stream = flags & END_STREAM != 0
         self.depends_on_itself = False
         if flags & (PADDED | PRIORITY_FLAG):
             payload, self.depends_on_itself = _without_prefix(flags, stream_id, payload)

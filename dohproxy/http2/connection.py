@@ -17,6 +17,7 @@ from dohproxy.http2.frames import (
     ACK,
     DEFAULT_WINDOW,
     END_STREAM,
+    PADDED,
     STREAM_ID_MASK,
     Setting,
     Type,
@@ -178,10 +179,9 @@ class Http2Connection:
     def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._need_stream_begun(stream_id)
         self._receive_window -= len(payload)
-        if self._receive_window < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR)
-        self._replenish()
-        data = without_padding(flags, payload)
+        if self._receive_window <= DEFAULT_WINDOW // 2:
+            self._replenish()
+        data = without_padding(flags, payload) if flags & PADDED else payload
         if not data and not flags & END_STREAM:
             self._spend_control()
         stream = self._streams.get(stream_id)
@@ -196,7 +196,8 @@ class Http2Connection:
         self._hand_out(stream)
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
-        _need_client_stream(stream_id)
+        if not stream_id & 1:  # The client's are odd; 0 is the connection (section 5.1.1).
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
         headers = self._blocks.begin(flags, stream_id, payload, self._now)
         if headers is not None:
             self._take_headers(stream_id, headers)
@@ -240,7 +241,8 @@ class Http2Connection:
         elif ends_stream:
             need_announced_length(stream_id, head, 0)
             response = self._answerer.on_request(stream_id, head, b"")
-            if response is not None and self._respond_at_once(stream_id, response):
+            if response is not None and self._send_whole(stream_id, response, self.windows.initial):
+                self._closed.ended.append(stream_id)
                 return
         stream = self._streams[stream_id] = Stream(stream_id, head, self.windows.initial, self._now)
         stream.is_complete = ends_stream
@@ -338,29 +340,29 @@ class Http2Connection:
 
     # --- Frames out ---
 
-    def _respond_at_once(self, stream_id: int, response: Response) -> bool:
-        """Answer a request that needed no stream; False if it does now, as not all of the response may go out."""
-        if not self._has_responded or not self.windows.take(len(response.body), self.windows.initial):
-            return False
-        self._out += response.frames(stream_id)
-        self._closed.ended.append(stream_id)
-        self._just_answered += 1
-        return True
-
     def _respond(self, stream: Stream, response: Response) -> None:
         stream.is_answered = True
-        if self._has_responded and self.windows.take(len(response.body), stream.send_window):
-            self._out += response.frames(stream.stream_id)
-        else:
-            self._out.append(response.header(stream.stream_id, is_first=not self._has_responded))
-            self._has_responded = True
-            self.windows.queue(stream, response.body, self._now)
-            self._out.append(self.windows.send(stream))
+        if self._send_whole(stream.stream_id, response, stream.send_window):
+            self._finish(stream)
+            return
+        self._out.append(response.header(stream.stream_id, is_first=not self._has_responded))
+        self._has_responded = True
+        self.windows.queue(stream, response.body, self._now)
+        self._out.append(self.windows.send(stream))
         if not stream.out:
             self._just_answered += 1
             self._finish(stream)
         elif self.windows.blocked_bytes > self.limits.max_blocked_bytes:
             self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "blocked bytes"))
+
+    def _send_whole(self, stream_id: int, response: Response, window: int) -> bool:
+        """Send a response that fits one frame and the windows; False, and nothing sent, if it does not. A connection's
+        first one has more to say."""
+        if not self._has_responded or not self.windows.take(len(response.body), window):
+            return False
+        self._out += response.frames(stream_id)
+        self._just_answered += 1
+        return True
 
     def _send_blocked(self) -> None:
         if self.windows.blocked_bytes:
@@ -383,11 +385,11 @@ class Http2Connection:
         self._close_if_done()
 
     def _replenish(self) -> None:
-        """Open the connection's window again when half of it is used; streams' windows are never opened."""
-        used = DEFAULT_WINDOW - self._receive_window
-        if used > DEFAULT_WINDOW // 2:
-            self._receive_window = DEFAULT_WINDOW
-            self._out.append(window_update(0, used))
+        """Open the connection's window again, when half of it is used; streams' windows are never opened."""
+        if self._receive_window < 0:
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR)
+        self._out.append(window_update(0, DEFAULT_WINDOW - self._receive_window))
+        self._receive_window = DEFAULT_WINDOW
 
     def _reset(self, stream_id: int, code: ErrorCode) -> None:
         """Reset a stream because of something the client did. That has a price: see MadeYouReset."""
@@ -435,15 +437,8 @@ class Http2Connection:
 
     def _need_stream_begun(self, stream_id: int) -> None:
         """Frames for a stream that nobody has begun are a fault of the connection (section 5.1, idle)."""
-        _need_client_stream(stream_id)
-        if stream_id > self._last_id:
+        if not stream_id & 1 or stream_id > self._last_id:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
 
     def _spend_control(self) -> None:
         self._allowances.control(self._now)
-
-
-def _need_client_stream(stream_id: int) -> None:
-    """Streams are begun by the client and odd; 0 is the connection (section 5.1.1)."""
-    if not stream_id & 1:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
