@@ -96,8 +96,9 @@ def bans(ban_seconds: float) -> list[Target]:
     targets = []
     for guest, stay in stays.items():
         if guest.signal not in KNOCKS_ARE_QUERIES:
-            received = stay.report.received_per_banned_minute
-            targets.append(Target(f"{guest.title}: queries a banned minute", received, "<=", MOST_PER_BANNED_MINUTE))
+            # What was under way when the ban began, and what it took to notice, stands in the table.
+            knocks = stay.report.knocks_a_minute
+            targets.append(Target(f"{guest.title}: knocks a banned minute", knocks, "<=", MOST_PER_BANNED_MINUTE))
         known = stay.tallies["known"].success
         targets.append(Target(f"{guest.title}: known names answered", known, ">=", 1.0))
     return targets

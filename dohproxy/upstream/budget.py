@@ -20,6 +20,9 @@ class Budget:
         self.in_flight = 0
         self.queries_per_second = queries_per_second
         self.pace = Pace()
+        self.is_claimed = False
+        """The next query that the rate allows is a probe's: where clients take each one as it comes, none would be
+        left for finding out why they get nothing for it."""
         self._left = float(burst)
         self._counted_at = now
 
@@ -45,6 +48,10 @@ class Budget:
         """Tell whether a query may go out now that has to leave the part `reserve` of the burst to others."""
         return self.in_flight < self.most_in_flight and self.left(now) >= self._needed(now, reserve)
 
+    def has_room_for_probe(self, now: float) -> bool:
+        """Tell whether a probe may go out now."""
+        return self.in_flight < self.most_in_flight and self.left(now) >= 1
+
     def seconds_to_room(self, now: float, reserve: float = 0.0) -> float:
         """Return how long the rate takes to make room; 0.0 if there is, infinity while too many are in flight."""
         if self.in_flight >= self.most_in_flight:
@@ -60,9 +67,20 @@ class Budget:
         """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
         if not self.has_room(now, reserve):
             return False
+        self._take()
+        return True
+
+    def take_for_probe(self, now: float) -> bool:
+        """Count a probe as sent and in flight, if it may be; the same `release` must follow."""
+        if not self.has_room_for_probe(now):
+            return False
+        self.is_claimed = False
+        self._take()
+        return True
+
+    def _take(self) -> None:
         self._left -= 1
         self.in_flight += 1
-        return True
 
     def release(self) -> None:
         """Count a query as no longer in flight; raises RuntimeError if none is."""
@@ -92,4 +110,4 @@ class Budget:
 
     def _needed(self, now: float, reserve: float) -> float:
         most = self._most_left(self.pace.share(now))
-        return min(most, 1 + reserve * most)
+        return min(most, 1 + reserve * most) + self.is_claimed

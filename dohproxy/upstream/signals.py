@@ -75,7 +75,8 @@ class Word(StrEnum):
 
     GOOD = "good"
     SILENCE = "silence"
-    CUT_SMALL = "cut_small"
+    CUT = "cut"
+    """Over UDP; and over TCP, what would have fitted into UDP."""
     REFUSED = "refused"
     PROHIBITED = "prohibited"
     SERVFAIL = "servfail"
@@ -112,7 +113,12 @@ _WORDS: Final[dict[int, Word]] = {
     Rcode.FORMERR: Word.PROTOCOL,
     Rcode.NOTIMP: Word.PROTOCOL,
 }
-_BY_RESULT: Final = {Result.UNUSABLE: Word.PROTOCOL, Result.TIMEOUT: Word.SILENCE}
+_BY_RESULT: Final = {
+    Result.UNUSABLE: Word.PROTOCOL,
+    Result.TIMEOUT: Word.SILENCE,
+    # Where the budget is spent nothing follows over TCP, and this is all that is seen.
+    Result.TRUNCATED: Word.CUT,
+}
 
 
 def word_of(ending: Ending) -> Word | None:
@@ -121,7 +127,7 @@ def word_of(ending: Ending) -> Word | None:
     if answer is None or ending.result not in (Result.ANSWERED, Result.FAILED):
         return _BY_RESULT.get(ending.result)
     if ending.after_cut and ending.over_stream and len(answer.records) <= SMALL_ANSWER_BYTES:
-        return Word.CUT_SMALL
+        return Word.CUT
     if answer.rcode == Rcode.REFUSED and ExtendedError.PROHIBITED in answer.errors:
         return Word.PROHIBITED
     return Word.GOOD if ending.result is Result.ANSWERED else _WORDS.get(answer.rcode)
@@ -165,7 +171,7 @@ def _run(replies: list[_Heard]) -> Signal | None:
     words = {one.word for one in last}
     if len(last) < RUN or len({one.zone for one in last}) < RUN_ZONES:
         return None
-    if words == {Word.CUT_SMALL}:
+    if words == {Word.CUT}:
         return Signal.TRUNCATED
     if words == {Word.PROTOCOL}:
         return Signal.PROTOCOL

@@ -147,7 +147,13 @@ class Standing:
         It takes nothing from anybody: where a breaker is open nobody is asked, and where replies are suspect asking
         is of little use.
         """
-        if self._is_probed or not self.budget.has_room(now) or not self._has_probe_left(now):
+        is_due = self._is_probe_due(now)
+        has_room = self.budget.has_room_for_probe(now)
+        self.budget.is_claimed = is_due and not has_room
+        return is_due and has_room
+
+    def _is_probe_due(self, now: float) -> bool:
+        if self._is_probed or not self._has_probe_left(now):
             return False
         if self.over_stream and not self.connections.may_ask(now):
             return False
@@ -157,7 +163,7 @@ class Standing:
 
     def begin_probe(self, now: float) -> None:
         """Take what a probe costs; it must be due, and one `end_probe` must follow."""
-        self.budget.take(now)
+        self.budget.take_for_probe(now)
         self.breaker.begin_probe()
         self.probes += 1
         self._probed_at.append(now)
@@ -186,7 +192,7 @@ class Standing:
         is_of_use = not self.over_stream and (self.breaker.is_closed or self.breaker.openings <= FIRST_PROBES)
         if not is_of_use or not self._has_probe_left(now) or not self.connections.may_ask(now):
             return False
-        if not self.budget.take(now):
+        if not self.budget.take_for_probe(now):
             return False
         self._probed_at.append(now)
         return True

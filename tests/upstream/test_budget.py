@@ -159,3 +159,26 @@ class TestPace:
         for now in range(0, 100, 20):
             budget.halve(float(now))
         assert budget.has_room(100.0)
+
+
+class TestProbes:
+    def test_a_claimed_query_is_left_to_the_probe(self) -> None:
+        budget = Budget(1.0, 2, 10, now=0.0)
+        for _ in range(2):
+            budget.take(0.0)
+        budget.is_claimed = True
+        assert not budget.take(1.0)
+        assert budget.take_for_probe(1.0)
+        assert budget.take(2.0)
+
+    def test_a_probe_is_no_more_than_the_rate_allows(self) -> None:
+        budget = Budget(1.0, 1, 10, now=0.0)
+        assert budget.take_for_probe(0.0)
+        assert not budget.take_for_probe(0.5)
+        assert budget.take_for_probe(1.0)
+
+    def test_even_the_smallest_burst_can_be_claimed(self) -> None:
+        budget = Budget(1.0, 1, 10, now=0.0)
+        budget.is_claimed = True
+        assert not budget.take(0.0)
+        assert budget.take_for_probe(0.0)

@@ -56,7 +56,7 @@ def test_its_answer_fits_into_a_datagram_so_a_cut_one_is_a_sign() -> None:
         pytest.param(PROHIBITED, True, Result.FAILED, Word.PROHIBITED, id="a refusal with its reason"),
         pytest.param(replace(SERVFAIL, rcode=Rcode.BADVERS), False, Result.UNUSABLE, Word.PROTOCOL, id="BADVERS"),
         pytest.param(replace(SERVFAIL, rcode=Rcode.BADCOOKIE), False, Result.BAD_COOKIE, None, id="BADCOOKIE"),
-        pytest.param(TRUNCATED, False, Result.TRUNCATED, None, id="a cut"),
+        pytest.param(TRUNCATED, False, Result.TRUNCATED, Word.CUT, id="a cut"),
         pytest.param(TRUNCATED, True, Result.UNUSABLE, Word.PROTOCOL, id="a cut over TCP"),
         pytest.param(Result.TIMEOUT, False, Result.TIMEOUT, Word.SILENCE, id="silence"),
         pytest.param(Result.UNREACHABLE, True, Result.UNREACHABLE, None, id="a closed door"),

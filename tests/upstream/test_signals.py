@@ -133,7 +133,21 @@ class TestWhatFires:
     def test_small_answers_that_were_cut_are_an_amplification_limit(self) -> None:
         assert _suspicion(_of([SMALL] * RUN, 4), over_stream=True, after_cut=True) is Signal.TRUNCATED
 
-    def test_the_cut_itself_says_nothing_before_the_whole_is_known(self) -> None:
+    def test_cuts_that_nothing_follows_for_lack_of_budget_are_one_too(self) -> None:
+        evidence = Evidence()
+        for number in range(RUN):
+            evidence.learn(_ending(Result.TRUNCATED, b"zone%d" % number))
+        assert evidence.suspicion(NOW) is Signal.TRUNCATED
+
+    def test_large_answers_that_were_cut_are_none(self) -> None:
+        evidence = Evidence()
+        for number in range(2 * RUN):
+            zone = b"zone%d" % number
+            evidence.learn(_ending(Result.TRUNCATED, zone))
+            evidence.learn(_ending(LARGE, zone, over_stream=True, after_cut=True))
+        assert evidence.suspicion(NOW) is None
+
+    def test_small_answers_behind_cuts_are_one(self) -> None:
         evidence = Evidence()
         for zone in islice(_zones(4), RUN):
             evidence.learn(_ending(Result.TRUNCATED, zone))
@@ -258,8 +272,8 @@ class TestTime:
         pytest.param(_ending(Result.UNUSABLE), Word.PROTOCOL, id="garbage"),
         pytest.param(_ending(REFERRAL), None, id="a referral"),
         pytest.param(_ending(Result.TIMEOUT), Word.SILENCE, id="silence"),
-        pytest.param(_ending(Result.TRUNCATED), None, id="a cut"),
-        pytest.param(_ending(SMALL, over_stream=True, after_cut=True), Word.CUT_SMALL, id="small after a cut"),
+        pytest.param(_ending(Result.TRUNCATED), Word.CUT, id="a cut"),
+        pytest.param(_ending(SMALL, over_stream=True, after_cut=True), Word.CUT, id="small after a cut"),
         pytest.param(_ending(LARGE, over_stream=True, after_cut=True), Word.GOOD, id="large after a cut"),
     ],
 )

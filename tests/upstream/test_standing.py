@@ -70,6 +70,28 @@ class TestSuspicion:
         pauses = [later - earlier for earlier, later in pairwise(probed_at)]
         assert pauses == [30, 60, 120, 240, 480, LONGEST_PROBE_SECONDS, LONGEST_PROBE_SECONDS]
 
+    def test_clients_who_take_each_query_as_it_comes_keep_no_probe_away(self) -> None:
+        guest = Guest()
+        guest.suspect(Signal.REFUSED)
+        while guest.upstream.begin(guest.now):
+            guest.upstream.budget.release()
+        assert not guest.upstream.may_probe(guest.now)
+        # At 100 a second: room for one, which is not for them.
+        guest.now += 0.015
+        assert not guest.upstream.begin(guest.now)
+        guest.probe(REFUSED)
+        assert guest.signal() is Signal.REFUSED
+
+    def test_a_suspicion_that_has_gone_claims_nothing(self) -> None:
+        guest = Guest()
+        guest.suspect(Signal.REFUSED)
+        while guest.upstream.begin(guest.now):
+            guest.upstream.budget.release()
+        assert not guest.upstream.may_probe(guest.now)
+        guest.now += WINDOW_SECONDS + 1
+        assert not guest.upstream.may_probe(guest.now)
+        assert not guest.upstream.budget.is_claimed
+
     def test_a_probe_is_one_at_a_time(self) -> None:
         guest = Guest()
         guest.suspect(Signal.REFUSED)
