@@ -26,7 +26,8 @@ from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
-from dohproxy.frontends.listener import Listener, open_listener
+from dohproxy.frontends.listener import Listener
+from dohproxy.frontends.listening import open_listener
 from dohproxy.frontends.metrics_page import (
     IDLE_SECONDS,
     address_metrics,
@@ -221,7 +222,9 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             announce(tuple(_bound_address(one) for one in listening))
             await stop.wait()
             _log.info("stopping: requests under way are finished, nothing new is taken")
-            await _stop_listening(listeners)
+            for listener in listeners:
+                listener.stop()
+                listener.listening.close()
             await _drain(register)
             for task in background:
                 task.cancel()
@@ -230,12 +233,6 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
                 await cache_file.save_last()
             for runner in runners:
                 await runner.cleanup()
-
-
-async def _stop_listening(listeners: list[Listener]) -> None:
-    for listener in listeners:
-        await listener.stop()
-        listener.listening.close()
 
 
 async def _drain(register: Connections) -> None:

@@ -35,7 +35,6 @@ from dohproxy.config import (
 from dohproxy.config.addresses import Unusable, parse_host_name
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
 from dohproxy.doh.stamp_codec import decode_route, encode
-from dohproxy.frontends.allocator import keep_large_blocks
 from dohproxy.frontends.certificates import (
     BadCertificate,
     Chain,
@@ -236,8 +235,7 @@ def _read_chain(tls: TlsConfig) -> Chain:
 
 def _run(config: Config, announce: Any) -> None:
     limit = configure_logs(config.log, clock)
-    keep_large_blocks()
-    with asyncio.Runner(loop_factory=_loop_factory(config)) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory) as runner:
         try:
             runner.run(serve(config, announce, limit))
         except* ConfigError as group:
@@ -254,16 +252,14 @@ def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
             yield error
 
 
-def _loop_factory(config: Config) -> Any:
-    """Return uvloop's loop. Without it an idle TLS connection costs 287 KiB instead of 33."""
+def _loop_factory() -> asyncio.AbstractEventLoop:
+    """Return uvloop's loop where there is one; with the standard one everything works, and costs somewhat more."""
     try:
         import uvloop
     except ImportError:
-        if config.tls is not None and sys.platform != "win32":
-            problem = Problem("tls", "needs uvloop to keep memory bounded; install it (pip install uvloop)")
-            raise ConfigError((problem,)) from None
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 # --- Without a file ---

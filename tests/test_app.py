@@ -39,7 +39,7 @@ from dohproxy.config import (
     UpstreamAddress,
     UpstreamConfig,
 )
-from dohproxy.frontends import listener
+from dohproxy.frontends import listening
 from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.throwaway import write_throwaway_certificate
 from dohproxy.observability.logs import configure_logs
@@ -162,7 +162,7 @@ def test_only_what_is_configured_listens(
     loop_factory: LoopFactory, configured: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    open_listener = listener.open_listener
+    open_listener = listening.open_listener
 
     def remember(address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
         opened.append(key)

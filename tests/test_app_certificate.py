@@ -13,7 +13,7 @@ import uvloop
 
 from dohproxy import app
 from dohproxy.config import ListenAddress, MetricsConfig, TlsConfig
-from dohproxy.frontends.listener import open_listener
+from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, get
 from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
 from tests.test_app import Running, run

@@ -1,32 +1,29 @@
-"""Listening sockets, and the way of a connection from `accept` to its door.
+"""The way of a connection from `accept` to its door.
 
 Our own accept loop rather than `loop.create_server`, because three things must happen before TLS: a place is taken
-(or the socket closed for the price of a system call), the PROXY header is read, and the handshake's deadline starts.
+(or the socket closed for the price of a system call), the PROXY header is read, and the gate is asked. Nothing of that
+waits but for the PROXY header, so it happens in the callback that accepts, and only what waits is a task.
 """
 
 import asyncio
-import contextlib
 import errno
 import os
 import socket
 import ssl
-import stat
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from dohproxy.config import ConfigError, ListenAddress, Problem
 from dohproxy.frontends.connections import Closing, Connections, Place
-from dohproxy.frontends.peers import Peers, packed_peer
+from dohproxy.frontends.peers import Peers, packed_address
+from dohproxy.frontends.tls_transport import TlsTransport
 from dohproxy.policy.gate import Gate, Refusal
 from dohproxy.policy.proxy_protocol import MAXIMUM_V2_BYTES, BadHeader, read_header
 
-BACKLOG: Final = 1_024
-"""Connections the kernel holds for us; Linux cuts it to net.core.somaxconn (4,096)."""
-SHUTDOWN_SECONDS: Final = 2.0
-"""For the peer's close_notify; nobody needs longer and nobody is owed it."""
+MOST_ACCEPTED_AT_ONCE: Final = 16
+"""In one turn of the event loop, so that those who are connected already get their turns."""
 OVERLOAD_PAUSE_SECONDS: Final = 0.1
 """After running out of descriptors or memory: other connections end meanwhile. trio waits as long."""
 _OVERLOAD: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
@@ -37,65 +34,16 @@ DoorFactory = Callable[[bytes | None, Place], asyncio.Protocol]
 """Makes the handler of one connection from its client's packed address (None for a Unix socket) and its place."""
 
 
-def open_listener(address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
-    """Return a bound, listening, non-blocking socket.
+@dataclass(slots=True)
+class _Arriving:
+    """A connection between `accept` and its door."""
 
-    Raises ConfigError, naming the configuration's `key`, if the address cannot be had.
-    """
-    family = socket.AF_UNIX if address.kind == "unix" else socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if address.kind == "unix":
-            _bind_unix(opened, Path(address.path))
-        else:
-            _bind_tcp(opened, address)
-        opened.listen(BACKLOG)
-    except OSError as error:
-        opened.close()
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        remedy = (
-            "name a file that is free, in a directory that this user may write to"
-            if address.kind == "unix"
-            else "choose a free address and port"
-        )
-        raise ConfigError((
-            Problem(key, f"cannot listen on {address}: {reason}; {remedy}"),
-        )) from None  # fmt: skip
-    opened.setblocking(False)
-    return opened
-
-
-def _bind_tcp(opened: socket.socket, address: ListenAddress) -> None:
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if opened.family == socket.AF_INET6:
-        # [::] means IPv6 alone; IPv4 has a listener of its own, and so have its clients' addresses a plain form.
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    opened.bind((address.host, address.port))
-
-
-def _bind_unix(opened: socket.socket, path: Path) -> None:
-    """Bind a Unix socket, in place of one that a dead process left behind."""
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(path.stat().st_mode) and _is_abandoned(path):
-            path.unlink()
-    opened.bind(str(path))
-    # The front proxy runs under another user of the same group; the directory decides who gets here at all.
-    path.chmod(0o660)
-
-
-def _is_abandoned(path: Path) -> bool:
-    """Tell whether nobody listens any more behind a Unix socket's file."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
-
-
-class _Refused(Exception):
-    """The gate lets this connection not in."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.value)
-        self.refusal = refusal
+    sock: socket.socket
+    packed: bytes | None
+    """Its client's address, None for a Unix socket."""
+    place: Place
+    until: float
+    """The event loop's time by which its PROXY header and its handshake have to be there."""
 
 
 class Listener:
@@ -116,107 +64,166 @@ class Listener:
         self._peers = peers
         self._tls = tls
         self._gate = gate
-        self._accepting: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._tasks: asyncio.TaskGroup
+        self._is_accepting = False
+        self._handshakes: set[TlsTransport] = set()
+        """Those under way."""
 
     async def accept_forever(self) -> None:
-        """Accept until cancelled, or until `stop` and the end of all handshakes."""
-        async with asyncio.TaskGroup() as tasks:
-            self._accepting = tasks.create_task(self._accept(tasks))
-
-    async def stop(self) -> None:
-        """Accept nothing more. Only then may the listening socket be closed: the event loop no longer looks at it."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.wait([self._accepting])
-
-    async def _accept(self, tasks: asyncio.TaskGroup) -> None:
-        """Survives the lack of descriptors and memory."""
-        loop = asyncio.get_running_loop()
-        while True:
+        """Accept until `stop`, and lead on what was accepted, until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as self._tasks:
+            self._is_accepting = True
+            self._look()
             try:
-                accepted, _ = await loop.sock_accept(self.listening)
+                await self._loop.create_future()
+            finally:
+                self.stop()
+                for transport in tuple(self._handshakes):
+                    transport.abort()
+
+    def stop(self) -> None:
+        """Accept nothing more. Only then may the listening socket be closed: the event loop no longer looks at it."""
+        if self._is_accepting:
+            self._is_accepting = False
+            self._loop.remove_reader(self.listening.fileno())
+
+    def _look(self) -> None:
+        if self._is_accepting:
+            self._loop.add_reader(self.listening.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(MOST_ACCEPTED_AT_ONCE):
+            try:
+                accepted, address = self.listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
             except OSError as error:
-                if error.errno in _OVERLOAD:
-                    _log.warning("cannot accept connections for now", error=os.strerror(error.errno))
-                # Also after any other error: one that repeats at once would leave no time to anybody else.
-                await asyncio.sleep(OVERLOAD_PAUSE_SECONDS)
-                continue
+                self._pause(error)
+                return
             place = self._connections.take_place()
             if place is None:
                 accepted.close()
             else:
-                tasks.create_task(self._welcome(accepted, place))
+                self._welcome(accepted, packed_address(accepted.family, address), place)
 
-    async def _welcome(self, accepted: socket.socket, place: Place) -> None:
-        """Take one connection through PROXY header and handshake; its place is the door's from then on."""
-        closing: Closing | None = Closing.PROXY_HEADER
-        is_handed_over = False
+    def _pause(self, error: OSError) -> None:
+        """Survive the lack of descriptors and memory."""
+        if error.errno in _OVERLOAD:
+            _log.warning("cannot accept connections for now", error=os.strerror(error.errno))
+        # Also after any other error: one that repeats at once would leave no time to anybody else.
+        self._loop.remove_reader(self.listening.fileno())
+        self._loop.call_later(OVERLOAD_PAUSE_SECONDS, self._look)
+
+    # --- Before the handshake ---
+
+    def _welcome(self, accepted: socket.socket, packed: bytes | None, place: Place) -> None:
+        """Lead a connection on as far as can be gone without waiting; its place is the door's in the end."""
+        accepted.setblocking(False)
+        until = self._loop.time() + self._connections.limits.handshake_seconds
+        arriving = _Arriving(accepted, packed, place, until)
+        if self._peers.expects_proxy_header(packed):
+            self._tasks.create_task(self._read_header(arriving))
+        else:
+            self._admit(arriving)
+
+    async def _read_header(self, arriving: _Arriving) -> None:
+        """Read the PROXY header, and go on with the client that it names."""
+        is_read = False
         try:
-            async with asyncio.timeout(self._connections.limits.handshake_seconds):
-                packed = await self._client_address(accepted)
-                self._admit(packed, place)
-                closing = Closing.HANDSHAKE
-                door = self._door(packed, place)
-                with self._handshake():
-                    is_handed_over = True
-                    await self._hand_over(accepted, door)
-                closing = None
-        except _Refused as refused:
-            closing = Closing(refused.refusal.value)
+            async with asyncio.timeout_at(arriving.until):
+                source = await read_proxy_header(arriving.sock)
+            is_read = True
+            if source is not None:
+                arriving.packed = source
         except (OSError, BadHeader, EOFError):
             pass
         except Exception:
             _log.exception("a connection met a bug")
         finally:
-            if not is_handed_over:
-                accepted.close()  # Later the socket is its transport's, which closes by itself.
-            if closing is not None:
-                place.free()
-                self._connections.count(closing)
+            if not is_read:
+                self._turn_away(arriving, Closing.PROXY_HEADER)
+        if is_read:
+            self._admit(arriving)
 
-    def _admit(self, packed: bytes | None, place: Place) -> None:
-        """Ask the gate for this client, before TLS costs anything; a front proxy stands for many and is not asked."""
-        gate = self._gate
-        if gate is None or self._peers.speaks_for_others(packed):
-            return
-        client = self._peers.of_connection(packed)
-        refusal = gate.enter(client, asyncio.get_running_loop().time())
-        if refusal is not None:
-            raise _Refused(refusal)
-        place.when_freed(lambda: gate.leave(client))
-
-    @contextlib.contextmanager
-    def _handshake(self) -> Iterator[None]:
-        """Hold one of the handshakes that may be under way."""
-        if self._gate is None or self._tls is None:
-            yield
-            return
-        if not self._gate.begin_handshake():
-            raise _Refused(Refusal.TOO_MANY_HANDSHAKES)
+    def _admit(self, arriving: _Arriving) -> None:
+        """Ask the gate for this client, before TLS costs anything."""
         try:
-            yield
+            refusal = self._ask_gate(arriving)
+            if refusal is not None:
+                self._turn_away(arriving, Closing(refusal.value))
+            elif self._tls is None:
+                self._tasks.create_task(self._serve_plain(arriving))
+            else:
+                self._begin_handshake(arriving, self._tls)
+        except OSError:
+            self._turn_away(arriving, Closing.HANDSHAKE)  # It has gone already.
+        except Exception:
+            _log.exception("a connection met a bug")
+            self._turn_away(arriving, Closing.HANDSHAKE)
+
+    def _ask_gate(self, arriving: _Arriving) -> Refusal | None:
+        """Return why this client may not come in. A front proxy stands for many and is not asked about."""
+        gate = self._gate
+        if gate is None:
+            return None
+        if not self._peers.speaks_for_others(arriving.packed):
+            client = self._peers.of_connection(arriving.packed)
+            refusal = gate.enter(client, self._loop.time())
+            if refusal is not None:
+                return refusal
+            arriving.place.when_freed(lambda: gate.leave(client))
+        return None if self._tls is None or gate.begin_handshake() else Refusal.TOO_MANY_HANDSHAKES
+
+    def _turn_away(self, arriving: _Arriving, closing: Closing) -> None:
+        arriving.sock.close()
+        arriving.place.free()
+        self._connections.count(closing)
+
+    # --- To the door ---
+
+    async def _serve_plain(self, arriving: _Arriving) -> None:
+        is_served = False
+        try:
+            door = self._door(arriving.packed, arriving.place)
+            await self._loop.connect_accepted_socket(lambda: door, arriving.sock)
+            is_served = True
+        except OSError:
+            pass
+        except Exception:
+            _log.exception("a connection met a bug")
         finally:
-            self._gate.end_handshake()
+            if not is_served:
+                self._turn_away(arriving, Closing.HANDSHAKE)
 
-    async def _hand_over(self, accepted: socket.socket, door: asyncio.Protocol) -> None:
-        loop = asyncio.get_running_loop()
-        if self._tls is None:
-            await loop.connect_accepted_socket(lambda: door, accepted)
-            return
-        await loop.connect_accepted_socket(
-            lambda: door,
-            accepted,
-            ssl=self._tls,
-            ssl_handshake_timeout=self._connections.limits.handshake_seconds,
-            ssl_shutdown_timeout=SHUTDOWN_SECONDS,
-        )
+    def _begin_handshake(self, arriving: _Arriving, tls: ssl.SSLContext) -> None:
+        """Begin one of the handshakes that the gate allows to be under way at once."""
 
-    async def _client_address(self, accepted: socket.socket) -> bytes | None:
-        packed = packed_peer(accepted)
-        if not self._peers.expects_proxy_header(packed):
-            return packed
-        source = await read_proxy_header(accepted)
-        return source if source is not None else packed
+        def end(transport: TlsTransport, is_open: bool) -> None:
+            self._handshakes.discard(transport)
+            if self._gate is not None:
+                self._gate.end_handshake()
+            if is_open:
+                self._open_door(arriving, transport)
+            else:
+                self._turn_away(arriving, Closing.HANDSHAKE)
+
+        try:
+            seconds = arriving.until - self._loop.time()
+            self._handshakes.add(TlsTransport(self._loop, arriving.sock, tls, seconds, end))
+        except BaseException:
+            if self._gate is not None:
+                self._gate.end_handshake()
+            raise
+
+    def _open_door(self, arriving: _Arriving, transport: TlsTransport) -> None:
+        try:
+            transport.start(self._door(arriving.packed, arriving.place))
+        except Exception:
+            _log.exception("a connection met a bug")
+            transport.abort()
+            arriving.place.free()
 
 
 async def read_proxy_header(accepted: socket.socket) -> bytes | None:

@@ -1,9 +1,9 @@
 """From a connection, or a request on it, to the `Client` that the limits see."""
 
-import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from dohproxy.config import ClientsConfig
 from dohproxy.policy.forwarded import ClientAddresses, Source, Status, trusted_by
@@ -44,12 +44,9 @@ class Peers:
         return self._identities.client(found.address)
 
 
-def packed_peer(connection: socket.socket) -> bytes | None:
-    """Return a connected socket's peer address in packed form, None for a Unix socket.
-
-    Raises OSError if the peer is gone already.
-    """
-    if connection.family == socket.AF_UNIX:
+def packed_address(family: int, address: Any) -> bytes | None:
+    """Return a socket's address, as `accept` gives it, in packed form; None for a Unix socket."""
+    if family == socket.AF_UNIX:
         return None
-    host = connection.getpeername()[0]
-    return ipaddress.ip_address(host.partition("%")[0]).packed
+    host: str = address[0]
+    return socket.inet_pton(family, host.partition("%")[0])

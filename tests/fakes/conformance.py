@@ -44,7 +44,8 @@ from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
-from dohproxy.frontends.listener import Listener, open_listener
+from dohproxy.frontends.listener import Listener
+from dohproxy.frontends.listening import open_listener
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.throwaway import write_throwaway_certificate

@@ -29,7 +29,8 @@ from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Closing, Connections
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
-from dohproxy.frontends.listener import Listener, open_listener
+from dohproxy.frontends.listener import Listener
+from dohproxy.frontends.listening import open_listener
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.tls import server_context
 from dohproxy.http2.limits import Http2Limits

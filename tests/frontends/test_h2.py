@@ -358,10 +358,10 @@ async def test_a_frame_that_drips_is_not_saved_by_the_requests_around_it(setting
         client = await Http2Client.connect(door)
         await client.send(headers(1, POST_FIELDS, end=False))
         for stream_id in streams(2_000, 3):
-            await client.send(get(stream_id))
             await client.read()
             if client.is_closed:
                 break
+            await client.send(get(stream_id))
             await asyncio.sleep(0.01)
         assert door.closed == {Closing.HEADER_DEADLINE: 1}
 

@@ -6,7 +6,6 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from dohproxy.config import ConfigError, ListenAddress
 from dohproxy.frontends.connections import Closing
-from dohproxy.frontends.listener import open_listener
+from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, get
 from tests.frontends.door import QUICK, Certificate, Door, Setting, open_door, until
 
@@ -231,54 +230,37 @@ async def test_tls_to_a_plain_port_is_refused_and_counted(certificate: Certifica
 # --- Shortages ---
 
 
-class _Failing:
+class _Faulty:
     """A listening socket whose first accepts fail."""
 
-    def __init__(self, error: int, times: int) -> None:
-        self.left = [OSError(error, "no")] * times
+    def __init__(self, listening: socket.socket, error: int, times: int) -> None:
+        self._listening = listening
+        self._failures = [OSError(error, "no")] * times
+        self.fileno = listening.fileno
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self._failures:
+            raise self._failures.pop()
+        return self._listening.accept()
 
 
 @pytest.mark.parametrize(
-    ("error", "pauses"),
+    ("error", "warnings"),
     [(errno.EMFILE, 3), (errno.ENFILE, 3), (errno.ENOMEM, 3), (errno.ENOBUFS, 3), (errno.ECONNABORTED, 0)],
     ids=["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "ECONNABORTED"],
 )
-async def test_accepting_survives(error: int, pauses: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    paused: list[float] = []
-    monkeypatch.setattr("dohproxy.frontends.listener._log.warning", lambda *_, **__: paused.append(0))
+async def test_accepting_survives(error: int, warnings: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[object] = []
+    monkeypatch.setattr("dohproxy.frontends.listener._log.warning", lambda *_, **__: warned.append(0))
     monkeypatch.setattr("dohproxy.frontends.listener.OVERLOAD_PAUSE_SECONDS", 0.01)
-    failures: Iterator[OSError] = iter([OSError(error, "no")] * 3)
     async with open_door() as door:
-        loop = asyncio.get_running_loop()
-        accept = type(loop).sock_accept
-
-        class Faulty(Listening):
-            async def take(self) -> Any:
-                for failure in failures:
-                    raise failure
-                return await accept(loop, door.listener.listening)
-
-        faulty = Faulty()
-        monkeypatch.setattr("dohproxy.frontends.listener.asyncio.get_running_loop", lambda: faulty)
-        await door.listener.stop()
-        async with asyncio.TaskGroup() as tasks:
-            accepting = tasks.create_task(door.listener._accept(tasks))
-            await asyncio.sleep(0.1)
-            monkeypatch.setattr("dohproxy.frontends.listener.asyncio.get_running_loop", lambda: loop)
-            client = await door.connect()
-            assert (await client.ask(get())).status == 200
-            accepting.cancel()
-        assert len(paused) == pauses
-
-
-class Listening:
-    """Stands where the event loop stands in the accept loop."""
-
-    async def take(self) -> Any:
-        raise NotImplementedError
-
-    async def sock_accept(self, _: socket.socket) -> Any:
-        return await self.take()
+        listening = door.listener.listening
+        door.listener.listening = _Faulty(listening, error, 3)  # type: ignore[assignment]
+        client = await RawClient.connect(listening.getsockname())
+        door.clients.append(client)
+        assert (await client.ask(get())).status == 200
+        assert len(warned) == warnings
+        door.listener.listening = listening
 
 
 OUT_OF_DESCRIPTORS = """
@@ -333,7 +315,7 @@ async def test_after_stopping_nobody_is_accepted_and_handshakes_still_end(certif
     async with open_door(Setting(certificate=certificate).with_connections(handshake_seconds=5.0)) as door:
         client = await door.connect(tls=False, before=b"")
         await door.until(lambda: door.register.places_taken == 1, "the connection")
-        await door.listener.stop()
+        door.listener.stop()
         late = await RawClient.connect(door.listener.listening.getsockname())
         door.clients.append(late)
         door.listener.listening.close()
@@ -349,16 +331,15 @@ async def test_after_stopping_nobody_is_accepted_and_handshakes_still_end(certif
         assert door.register.statistics().accepted == 1
 
 
-async def test_cancelling_gives_back_what_is_in_the_middle_of_a_handshake(certificate: Certificate) -> None:
-    async with open_door(
-        Setting(certificate=certificate, connections=QUICK).with_connections(handshake_seconds=60.0)
-    ) as door:
+async def test_at_the_end_handshakes_under_way_are_cut(certificate: Certificate) -> None:
+    setting = Setting(certificate=certificate, connections=QUICK).with_connections(handshake_seconds=60.0)
+    async with open_door(setting) as door:
         clients = [await door.connect(tls=False, before=HELLO) for _ in range(3)]
         await door.until(lambda: door.register.places_taken == 3, "the handshakes")
-        assert door.listener._accepting is not None
         for task in asyncio.all_tasks():
-            if "_welcome" in repr(task.get_coro()):
+            if "accept_forever" in repr(task.get_coro()):
                 task.cancel()
         for client in clients:
             assert await client.rest() == b""
         await until(lambda: door.register.places_taken == 0, "the places")
+        assert door.closed == {Closing.HANDSHAKE: 3}

@@ -10,7 +10,7 @@ import pytest
 
 from dohproxy.config import ClientsConfig, ListenAddress
 from dohproxy.frontends.connections import Closing
-from dohproxy.frontends.peers import Peers, packed_peer
+from dohproxy.frontends.peers import Peers, packed_address
 from dohproxy.policy.forwarded import Status
 from dohproxy.policy.identity import Identities
 from tests.frontends.client import get
@@ -189,13 +189,7 @@ async def test_an_ipv6_peer_is_an_ipv6_client() -> None:
 
 
 def test_an_address_with_a_zone_is_packed_without_it() -> None:
-    class Connected:
-        family = socket.AF_INET6
-
-        def getpeername(self) -> tuple[str, int, int, int]:
-            return ("fe80::1%eth0", 1, 0, 2)
-
-    assert packed_peer(Connected()) == ip_address("fe80::1").packed  # type: ignore[arg-type]
+    assert packed_address(socket.AF_INET6, ("fe80::1%eth0", 1, 0, 2)) == ip_address("fe80::1").packed
 
 
 def test_a_mapped_peer_is_an_ipv4_client() -> None:

@@ -1,0 +1,67 @@
+"""Sockets that listen: TCP over both families, and Unix sockets for a front proxy on the same machine."""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Final
+
+from dohproxy.config import ConfigError, ListenAddress, Problem
+
+BACKLOG: Final = 1_024
+"""Connections the kernel holds for us; Linux cuts it to net.core.somaxconn (4,096)."""
+
+
+def open_listener(address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
+    """Return a bound, listening, non-blocking socket.
+
+    Raises ConfigError, naming the configuration's `key`, if the address cannot be had.
+    """
+    family = socket.AF_UNIX if address.kind == "unix" else socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if address.kind == "unix":
+            _bind_unix(opened, Path(address.path))
+        else:
+            _bind_tcp(opened, address)
+        opened.listen(BACKLOG)
+    except OSError as error:
+        opened.close()
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        remedy = (
+            "name a file that is free, in a directory that this user may write to"
+            if address.kind == "unix"
+            else "choose a free address and port"
+        )
+        raise ConfigError((
+            Problem(key, f"cannot listen on {address}: {reason}; {remedy}"),
+        )) from None  # fmt: skip
+    opened.setblocking(False)
+    return opened
+
+
+def _bind_tcp(opened: socket.socket, address: ListenAddress) -> None:
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if opened.family == socket.AF_INET6:
+        # [::] means IPv6 alone; IPv4 has a listener of its own, and so have its clients' addresses a plain form.
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    opened.bind((address.host, address.port))
+
+
+def _bind_unix(opened: socket.socket, path: Path) -> None:
+    """Bind a Unix socket, in place of one that a dead process left behind."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISSOCK(path.stat().st_mode) and _is_abandoned(path):
+            path.unlink()
+    opened.bind(str(path))
+    # The front proxy runs under another user of the same group; the directory decides who gets here at all.
+    path.chmod(0o660)
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Tell whether nobody listens any more behind a Unix socket's file."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED

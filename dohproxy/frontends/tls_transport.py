@@ -1,0 +1,326 @@
+"""TLS between a socket and a door: an asyncio transport over OpenSSL's memory BIOs.
+
+Event loops have one of their own, made for any protocol and any size: uvloop's holds 33 KiB for a connection that does
+nothing, asyncio's 287. This one takes no more than a TLS record at a time, keeps nothing between two reads, and sends
+all that a read leads to in one piece.
+
+OpenSSL never touches the socket. If it did, a client that sends nothing but key updates could keep it reading for as
+long as it likes, and everybody else waiting; so each turn of the event loop feeds it one read and no more.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+RECORD_BYTES: Final = 16_384
+"""The most plaintext in a TLS record (RFC 8446 section 5.1), and the most ciphertext taken in one read."""
+WRITE_BUFFER_BYTES: Final = 65_536
+"""Queued before the protocol is told to pause; doors may set another."""
+SHUTDOWN_SECONDS: Final = 2.0
+"""From closing to cutting: for the last bytes and the peer's goodbye; nobody needs longer and nobody is owed it."""
+
+HandshakeEnded = Callable[["TlsTransport", bool], None]
+"""Called once, with whether the handshake has succeeded. If so, `start` is owed; if not, the socket is closed."""
+
+
+class TlsTransport(asyncio.Transport):
+    """The server's side of one connection, from the first byte of the handshake."""
+
+    __slots__ = (
+        "_ended",
+        "_fd",
+        "_high",
+        "_incoming",
+        "_is_closing",
+        "_is_corked",
+        "_is_lost",
+        "_is_paused",
+        "_loop",
+        "_outgoing",
+        "_protocol",
+        "_protocol_waits",
+        "_queued",
+        "_sock",
+        "_timer",
+        "_tls",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connected: socket.socket,
+        context: ssl.SSLContext,
+        handshake_seconds: float,
+        ended: HandshakeEnded,
+    ) -> None:
+        """Take over a connected, non-blocking socket and begin. Raises OSError if it is gone already."""
+        super().__init__()
+        if connected.family != socket.AF_UNIX:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._loop = loop
+        self._sock = connected
+        self._fd = connected.fileno()
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._ended: HandshakeEnded | None = ended
+        self._protocol: asyncio.Protocol | None = None
+        self._queued = b""
+        """Ciphertext that the socket has not taken yet."""
+        self._high = WRITE_BUFFER_BYTES
+        self._protocol_waits = False
+        self._is_paused = False
+        self._is_closing = False
+        self._is_lost = False
+        self._is_corked = False
+        """Within a read: what is written meanwhile goes out at its end."""
+        self._timer: asyncio.TimerHandle | None = loop.call_later(handshake_seconds, self.abort)
+        loop.add_reader(self._fd, self._on_readable)
+
+    def start(self, protocol: asyncio.Protocol) -> None:
+        """The handshake has succeeded: serve the connection with `protocol`."""
+        self._protocol = protocol
+        protocol.connection_made(self)
+
+    # --- Bytes in ---
+
+    def _on_readable(self) -> None:
+        received = self._receive()
+        if not received or self._is_closing:
+            return
+        failure: ssl.SSLError | None = None
+        self._is_corked = True
+        try:
+            is_over = self._take(received)
+        except ssl.SSLError as error:
+            is_over, failure = True, error
+        except Exception as error:
+            self._lose(error)
+            raise  # A bug in the protocol: the event loop reports it.
+        finally:
+            self._is_corked = False
+        if is_over and failure is None:
+            self._say_goodbye()
+        self._flush()
+        if is_over:
+            self._lose(failure)
+
+    def _receive(self) -> bytes:
+        try:
+            received = self._sock.recv(RECORD_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return b""
+        except OSError as error:
+            self._lose(error)
+            return b""
+        if not received:
+            self._lose(None)
+        return received
+
+    def _take(self, received: bytes) -> bool:
+        """Follow the handshake, or give the protocol what can be decrypted; return whether the client says goodbye.
+
+        Raises ssl.SSLError.
+        """
+        self._incoming.write(received)
+        if self._ended is not None and not self._shake_hands(self._ended):
+            return False
+        plain, is_over = self._decrypt()
+        if plain and self._protocol is not None and not self._is_closing:
+            self._protocol.data_received(plain)
+        return is_over
+
+    def _shake_hands(self, ended: HandshakeEnded) -> bool:
+        """Return whether the connection is open now."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        self._ended = None
+        self._stop_timer()
+        ended(self, True)
+        return True
+
+    def _decrypt(self) -> tuple[bytes, bool]:
+        """Return all that is there, and whether the client has said goodbye behind it."""
+        plain = b""
+        try:
+            while self._incoming.pending:
+                record = self._tls.read(RECORD_BYTES)
+                if not record:
+                    return plain, True
+                plain = plain + record if plain else record
+        except ssl.SSLWantReadError:
+            pass  # The last record is not whole yet.
+        return plain, False
+
+    def pause_reading(self) -> None:
+        """Leave what the client sends to its TCP, until `resume_reading`."""
+        if not self._is_paused and not self._is_closing:
+            self._is_paused = True
+            self._loop.remove_reader(self._fd)
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._is_paused and not self._is_lost:
+            self._is_paused = False
+            self._loop.add_reader(self._fd, self._on_readable)
+
+    def is_reading(self) -> bool:
+        """Tell whether what the client sends is read."""
+        return not self._is_paused and not self._is_closing
+
+    # --- Bytes out ---
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt and send; what the socket does not take now waits."""
+        if self._is_closing or not data:
+            return
+        try:
+            written = self._tls.write(data)
+            while written < len(data):  # One record at a time.
+                written += self._tls.write(memoryview(data)[written:])
+        except ssl.SSLError as error:
+            self._lose(error)
+            return
+        if not self._is_corked:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._is_lost or not self._outgoing.pending:
+            return
+        data = self._outgoing.read()
+        if self._queued:
+            self._queued += data
+        else:
+            sent = self._send(data)
+            if sent == len(data) or self._is_lost:
+                return
+            self._queued = data[sent:]
+            self._loop.add_writer(self._fd, self._on_writable)
+        if len(self._queued) > self._high and not self._protocol_waits and self._protocol is not None:
+            self._protocol_waits = True
+            self._protocol.pause_writing()
+
+    def _on_writable(self) -> None:
+        self._queued = self._queued[self._send(self._queued) :]
+        if self._is_lost:
+            return
+        if not self._queued:
+            self._loop.remove_writer(self._fd)
+            if self._is_closing:
+                self._end_writing()
+        if self._protocol_waits and len(self._queued) <= self._high // 4 and self._protocol is not None:
+            self._protocol_waits = False
+            self._protocol.resume_writing()
+
+    def _send(self, data: bytes) -> int:
+        """Return how many bytes the socket has taken."""
+        try:
+            return self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            self._lose(error)
+            return 0
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes the socket has not taken yet."""
+        return len(self._queued)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set how many bytes may be queued before the protocol is told to pause; it goes on at a quarter."""
+        self._high = WRITE_BUFFER_BYTES if high is None else high
+
+    # --- The end ---
+
+    def close(self) -> None:
+        """Send what is written and a goodbye, and give the client a moment to take them."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._say_goodbye()
+        self._is_corked = False
+        self._flush()
+        if self._is_lost:
+            return
+        self._timer = self._loop.call_later(SHUTDOWN_SECONDS, self.abort)
+        if self._is_paused:
+            self._is_paused = False
+            self._loop.add_reader(self._fd, self._on_readable)
+        if not self._queued:
+            self._end_writing()
+
+    def _say_goodbye(self) -> None:
+        # Raises as the client's goodbye is not there yet, or because something else is.
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+
+    def _end_writing(self) -> None:
+        """Now the client is to close. If we did with bytes of its unread, its TCP would throw away our last ones."""
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._lose(error)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._lose(None)
+
+    def is_closing(self) -> bool:
+        """Tell whether it is closed, or on the way there."""
+        return self._is_closing
+
+    def _lose(self, error: Exception | None) -> None:
+        if self._is_lost:
+            return
+        self._is_lost = self._is_closing = True
+        self._stop_timer()
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._queued = b""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            self._sock.close()
+            ended(self, False)
+            return
+        # Not now: whoever writes or closes does not expect its protocol to be called meanwhile.
+        self._loop.call_soon(self._end, error)
+
+    def _end(self, error: Exception | None) -> None:
+        try:
+            if self._protocol is not None:
+                self._protocol.connection_lost(error)
+        finally:
+            self._sock.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- What is known ---
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Hand the connection over to another protocol."""
+        self._protocol = cast(asyncio.Protocol, protocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Return the protocol that is served. Raises RuntimeError before there is one."""
+        if self._protocol is None:
+            raise RuntimeError("no protocol before the handshake has ended")
+        return self._protocol
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what asyncio's transports know by this name: "socket", "ssl_object" or "sslcontext"."""
+        match name:
+            case "socket":
+                return self._sock
+            case "ssl_object":
+                return self._tls
+            case "sslcontext":
+                return self._tls.context
+            case _:
+                return default

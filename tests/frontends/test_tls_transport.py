@@ -1,0 +1,393 @@
+"""The TLS transport: what goes through it whole, what it does when either side is slow, and how it ends."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from dohproxy.frontends.tls_transport import RECORD_BYTES, TlsTransport
+from tests.frontends.door import Certificate, until
+
+LARGE = bytes(range(256)) * 2_000
+"""Half a megabyte: many records, and more than the socket takes at once."""
+
+
+class Heard(asyncio.Protocol):
+    """A protocol that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.reads = 0
+        self.told: list[str] = []
+        self.lost: list[Exception | None] = []
+        self.answer = b""
+        self.closes = False
+        self.bug: Exception | None = None
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        self.reads += 1
+        if self.bug is not None:
+            raise self.bug
+        if self.answer:
+            self.transport.write(self.answer[:3])
+            self.transport.write(self.answer[3:])
+        if self.closes:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.append(exc)
+
+
+class Counted:
+    """A socket whose system calls are counted."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._connected = connected
+        self.received: list[int] = []
+        self.sent: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connected, name)
+
+    def recv(self, size: int) -> bytes:
+        received = self._connected.recv(size)
+        self.received.append(len(received))
+        return received
+
+    def send(self, data: bytes) -> int:
+        self.sent.append(len(data))
+        return self._connected.send(data)
+
+
+class Ends:
+    """Both ends of one connection, and how its handshake has ended."""
+
+    def __init__(self, certificate: Certificate, *, handshake_seconds: float = 5.0) -> None:
+        self.heard = Heard()
+        self.handshakes: list[bool] = []
+        server, self.client = socket.socketpair()
+        for end in (server, self.client):
+            end.setblocking(False)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        self.socket = Counted(server)
+        loop = asyncio.get_running_loop()
+        context = certificate.server_context()
+        self.transport = TlsTransport(loop, self.socket, context, handshake_seconds, self._end)  # type: ignore[arg-type]
+        self._context = certificate.client_context()
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+
+    async def shake_hands(self) -> None:
+        """Let the client connect."""
+        self.reader, self.writer = await asyncio.open_connection(
+            sock=self.client, ssl=self._context, server_hostname="localhost"
+        )
+        await until(lambda: bool(self.handshakes), "the handshake")
+
+    def _end(self, transport: TlsTransport, is_open: bool) -> None:
+        self.handshakes.append(is_open)
+        if is_open:
+            transport.start(self.heard)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the socket is closed."""
+        return bool(self.socket.fileno() < 0)
+
+
+@asynccontextmanager
+async def connected(certificate: Certificate) -> AsyncIterator[Ends]:
+    """Give a connection that is open, and see to it that it is gone at the end."""
+    ends = Ends(certificate)
+    try:
+        await ends.shake_hands()
+        yield ends
+    finally:
+        ends.transport.abort()
+        if hasattr(ends, "writer"):
+            ends.writer.transport.abort()
+        ends.client.close()
+        await until(lambda: ends.is_gone, "the end of the socket")
+    assert len(ends.heard.lost) == 1
+    assert ends.handshakes == [True]
+
+
+# --- Bytes ---
+
+
+async def test_what_either_side_says_arrives(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.writer.write(b"question")
+        await until(lambda: ends.heard.received == b"question", "the question")
+        ends.transport.write(b"answer")
+        assert await ends.reader.readexactly(6) == b"answer"
+
+
+async def test_many_records_arrive_in_their_order_either_way(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.writer.write(LARGE)
+        await until(lambda: len(ends.heard.received) == len(LARGE), "all of it")
+        assert ends.heard.received == LARGE
+        ends.transport.write(LARGE)
+        assert await ends.reader.readexactly(len(LARGE)) == LARGE
+        assert ends.transport.get_write_buffer_size() == 0
+
+
+async def test_records_that_come_together_are_given_together(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.transport.pause_reading()
+        for word in (b"one", b"two", b"three"):
+            ends.writer.write(word)
+            await asyncio.sleep(0.01)
+        ends.transport.resume_reading()
+        await until(lambda: bool(ends.heard.received), "them")
+        assert (ends.heard.received, ends.heard.reads) == (b"onetwothree", 1)
+
+
+async def test_no_more_than_a_record_is_taken_in_one_turn(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.writer.write(LARGE)
+        await until(lambda: len(ends.heard.received) == len(LARGE), "all of it")
+        assert max(ends.socket.received) <= RECORD_BYTES
+        assert ends.heard.reads >= len(LARGE) // RECORD_BYTES
+
+
+async def test_what_a_read_leads_to_goes_out_in_one_piece(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.heard.answer = b"answer"
+        before = len(ends.socket.sent)
+        ends.writer.write(b"question")
+        assert await ends.reader.readexactly(6) == b"answer"
+        assert len(ends.socket.sent) == before + 1
+
+
+class ByHand:
+    """A client that reads and sends only what a test has it do."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        self.ends = Ends(certificate)
+        self.out = ssl.MemoryBIO()
+        self._in = ssl.MemoryBIO()
+        self.tls = certificate.client_context().wrap_bio(self._in, self.out, server_hostname="localhost")
+
+    async def shake_hands(self) -> None:
+        """Connect; what the server says last is left unread."""
+        is_done = False
+        while not is_done:
+            try:
+                self.tls.do_handshake()
+                is_done = True
+            except ssl.SSLWantReadError:
+                pass
+            self.ends.client.send(self.out.read())
+            if not is_done:
+                self._in.write(await asyncio.get_running_loop().sock_recv(self.ends.client, 65_536))
+        await until(lambda: self.ends.handshakes == [True], "the handshake")
+
+    async def leave(self) -> None:
+        """Close, and see the server do so."""
+        self.ends.client.close()
+        await until(lambda: self.ends.is_gone, "the end")
+
+
+async def test_a_record_that_comes_in_pieces_waits_for_its_end(certificate: Certificate) -> None:
+    client = ByHand(certificate)
+    await client.shake_hands()
+    client.tls.write(b"question")
+    record = client.out.read()
+    for piece in (record[:-20], record[-20:-1]):
+        client.ends.client.send(piece)
+        await asyncio.sleep(0.02)
+        assert not client.ends.heard.received
+    client.ends.client.send(record[-1:])
+    await until(lambda: client.ends.heard.received == b"question", "the question")
+    await client.leave()
+
+
+# --- Either side is slow ---
+
+
+async def test_reading_rests_while_it_is_paused(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.transport.pause_reading()
+        ends.transport.pause_reading()
+        assert not ends.transport.is_reading()
+        ends.writer.write(b"question")
+        await asyncio.sleep(0.05)
+        assert not ends.heard.received
+        ends.transport.resume_reading()
+        ends.transport.resume_reading()
+        assert ends.transport.is_reading()
+        await until(lambda: ends.heard.received == b"question", "the question")
+
+
+async def test_a_client_that_does_not_read_makes_the_protocol_pause_and_go_on(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.transport.set_write_buffer_limits(high=4_096)
+        ends.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        ends.transport.write(LARGE)
+        assert ends.heard.told == ["pause"]
+        queued = ends.transport.get_write_buffer_size()
+        assert queued > 4_096
+        ends.transport.write(b"more")
+        assert ends.transport.get_write_buffer_size() > queued
+        assert ends.heard.told == ["pause"]
+        ends.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert await ends.reader.readexactly(len(LARGE) + 4) == LARGE + b"more"
+        await until(lambda: ends.heard.told == ["pause", "resume"], "the protocol going on")
+
+
+# --- The handshake ---
+
+
+async def test_a_handshake_that_does_not_end_is_cut_and_told_once(certificate: Certificate) -> None:
+    ends = Ends(certificate, handshake_seconds=0.05)
+    await until(lambda: ends.handshakes == [False], "the end of the handshake")
+    assert ends.is_gone
+    with pytest.raises(RuntimeError, match="no protocol"):
+        ends.transport.get_protocol()
+    ends.transport.abort()
+    await asyncio.sleep(0.01)
+    assert (ends.handshakes, ends.heard.lost) == ([False], [])
+    ends.client.close()
+
+
+async def test_whose_hello_makes_no_sense_gets_an_alert(certificate: Certificate) -> None:
+    ends = Ends(certificate)
+    ends.client.send(b"\x16\x03\x01\x00\x04\x01\x00\x00\x00")  # A ClientHello without anything in it.
+    await until(lambda: ends.handshakes == [False], "the end of the handshake")
+    assert (await asyncio.get_running_loop().sock_recv(ends.client, 100))[:1] == b"\x15"
+    ends.client.close()
+
+
+async def test_a_client_that_goes_in_the_middle_of_its_handshake_is_told_once(certificate: Certificate) -> None:
+    ends = Ends(certificate)
+    ends.client.close()
+    await until(lambda: ends.handshakes == [False], "the end of the handshake")
+    assert ends.is_gone
+
+
+# --- The end ---
+
+
+async def test_closing_sends_what_is_written_and_says_goodbye(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.transport.write(LARGE)
+        ends.transport.close()
+        assert ends.transport.is_closing()
+        ends.transport.write(b"too late")
+        assert await ends.reader.read() == LARGE  # A missing goodbye would raise.
+        await until(lambda: ends.heard.lost == [None], "the end")
+
+
+async def test_a_protocol_may_close_while_it_reads(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.heard.answer, ends.heard.closes = b"last words", True
+        ends.writer.write(b"question")
+        assert await ends.reader.read() == b"last words"
+        await until(lambda: ends.heard.lost == [None], "the end")
+
+
+async def test_what_comes_after_closing_is_not_heard(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.transport.pause_reading()
+        ends.transport.close()
+        assert not ends.transport.is_reading()
+        ends.writer.write(b"question")
+        await until(lambda: ends.heard.lost == [None], "the end")
+        assert not ends.heard.received
+
+
+@pytest.mark.parametrize("written", [b"", LARGE], ids=["nothing left to send", "much left to send"])
+async def test_a_client_that_does_not_close_is_cut(
+    certificate: Certificate, written: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dohproxy.frontends.tls_transport.SHUTDOWN_SECONDS", 0.1)
+    client = ByHand(certificate)
+    await client.shake_hands()
+    client.ends.transport.write(written)
+    began = asyncio.get_running_loop().time()
+    client.ends.transport.close()
+    client.ends.transport.close()
+    await until(lambda: client.ends.heard.lost == [None], "the end")
+    assert asyncio.get_running_loop().time() >= began + 0.09
+    await client.leave()
+
+
+async def test_a_goodbye_is_answered(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.writer.write(b"question")
+        ends.writer.close()
+        await until(lambda: ends.heard.lost == [None], "the end")
+        assert ends.heard.received == b"question"
+        assert ends.socket.sent[-1] == 24  # An encrypted alert of TLS 1.3.
+
+
+async def test_a_client_that_vanishes_is_lost(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.writer.transport.abort()
+        await until(lambda: len(ends.heard.lost) == 1, "the end")
+        assert ends.is_gone
+
+
+async def test_writing_to_a_client_that_has_vanished_ends_it(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        ends.transport.pause_reading()
+        ends.client.close()
+        ends.writer.transport.abort()
+        await asyncio.sleep(0.02)
+        ends.transport.write(b"answer")
+        await until(lambda: len(ends.heard.lost) == 1, "the end")
+        assert isinstance(ends.heard.lost[0], OSError)
+
+
+async def test_what_is_no_tls_in_the_middle_ends_it_with_an_alert(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        sent = len(ends.socket.sent)
+        ends.client.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+        await until(lambda: len(ends.heard.lost) == 1, "the end")
+        assert isinstance(ends.heard.lost[0], ssl.SSLError)
+        assert len(ends.socket.sent) == sent + 1
+
+
+async def test_a_bug_in_the_protocol_ends_its_connection_and_is_reported(certificate: Certificate) -> None:
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    async with connected(certificate) as ends:
+        ends.heard.bug = ValueError("a bug")
+        ends.writer.write(b"question")
+        await until(lambda: ends.heard.lost == [ends.heard.bug], "the end")
+    assert [context["exception"] for context in reported] == [ends.heard.bug]
+
+
+# --- What asyncio's transports know ---
+
+
+async def test_it_says_what_aiohttp_asks_transports(certificate: Certificate) -> None:
+    async with connected(certificate) as ends:
+        transport = ends.transport
+        assert transport.get_extra_info("socket") is ends.socket
+        assert transport.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+        assert isinstance(transport.get_extra_info("sslcontext"), ssl.SSLContext)
+        assert transport.get_extra_info("peername", "unknown") == "unknown"
+        assert transport.get_protocol() is ends.heard
+        other = Heard()
+        transport.set_protocol(other)
+        ends.writer.write(b"question")
+        await until(lambda: other.received == b"question", "the question")
+        transport.set_protocol(ends.heard)
