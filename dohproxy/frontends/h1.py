@@ -292,7 +292,7 @@ class Http1Door(RequestHandler):
 
     def waiting(self, now: float) -> Waiting:
         """Return what this connection is waiting for; once it is closing, for nothing but its last bytes to be read."""
-        queued = self._queued_bytes()
+        queued = self._channel.get_write_buffer_size() if self._channel is not None else 0
         if not queued:
             self._writing_since = None
         elif self._writing_since is None:
@@ -308,14 +308,6 @@ class Http1Door(RequestHandler):
             # aiohttp keeps the ordinary deadline; this one counts when it is crowded.
             idle_since=self._next_keepalive_close_time - self._keepalive_timeout if is_idle else None,
         )
-
-    def _queued_bytes(self) -> int:
-        if self._channel is None:
-            return 0
-        try:
-            return self._channel.get_write_buffer_size()
-        except AttributeError:
-            return 0  # asyncio's TLS transport forgets its protocol when it is closed twice
 
     def close_for(self, closing: Closing) -> None:
         """Close; without ceremony where the client does not read."""

@@ -219,9 +219,7 @@ class Http2Door(asyncio.Protocol):
             return
         self._engine.go_away()
         self._flush()
-        # asyncio's TLS transport forgets its protocol when it is closed twice, and could not be cut any more.
-        if not self._transport.is_closing():
-            self._transport.close()
+        self._transport.close()
 
     def finish_soon(self) -> None:
         """Take no new requests; close when those under way are answered."""
