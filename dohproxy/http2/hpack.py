@@ -23,6 +23,9 @@ TABLE_BYTES: Final = 4_096
 FIELD_OVERHEAD: Final = 32
 LONGER_INDEX: Final = 0x7F
 """From here on an index takes more than one byte."""
+_PATH_NOT_ADDED: Final = b"\x04\x14"
+"""How a field begins that has its name from the first ":path" of the static table, and is not added to the dynamic one
+(RFC 7541 sections 6.2.2 and 6.2.3)."""
 LONGEST_INTEGER_BYTES: Final = 5
 """After the prefix: 35 bits, far more than any length or index that can be valid (CVE in hpack before 4.2.0)."""
 
@@ -30,20 +33,20 @@ LONGEST_KEPT_STRING: Final = 256
 """Encoded bytes of a string that is kept decoded: enough for the target of nearly every query."""
 
 _huffman = lru_cache(maxsize=4_096)(decode_huffman)
-"""Most strings come again: the same fields with each request, popular names from everybody. With their decoded forms at
-most 4 MB, and half of it as names are."""
+"""Most strings come again: the same fields with each connection. With their decoded forms at most 4 MB, and half of it
+as names are."""
 
 
 def _fault() -> ConnectionFault:
     return ConnectionFault(ErrorCode.COMPRESSION_ERROR)
 
 
-def _cost(field: Field) -> int:
+def cost_of(field: Field) -> int:
     """Return the size of a field, in a list as in the dynamic table (RFC 7541 section 4.1)."""
     return len(field[0]) + len(field[1]) + FIELD_OVERHEAD
 
 
-_INDEXED: Final = (((b"", b""), 0), *((field, _cost(field)) for field in STATIC))
+_INDEXED: Final = (((b"", b""), 0), *((field, cost_of(field)) for field in STATIC))
 """Fields by index, with what they cost. There is no index 0."""
 
 
@@ -81,7 +84,7 @@ class Decoder:
                 offset += 1
             else:
                 field, offset = self._read_field(block, offset)
-                cost = _cost(field)
+                cost = cost_of(field)
                 short_end = min(len(table), LONGER_INDEX)
             left -= cost
             if left >= 0:  # A field costs 32 bytes at least, so the list cannot grow long.
@@ -108,8 +111,8 @@ class Decoder:
         if index:
             name = self._entry(index)[0]
         else:
-            name, offset = _read_string(block, offset)
-        value, offset = _read_string(block, offset)
+            name, offset = read_string(block, offset)
+        value, offset = read_string(block, offset)
         return (name, value), offset
 
     def _read_size_updates(self, block: bytes) -> int:
@@ -130,7 +133,7 @@ class Decoder:
         return self._table[index][0]
 
     def _add(self, field: Field) -> None:
-        cost = _cost(field)
+        cost = cost_of(field)
         self._evict(cost)
         if cost <= self._max_entry_bytes:
             self._table.insert(len(_INDEXED), (field, cost))
@@ -162,8 +165,22 @@ def _read_integer(block: bytes, offset: int, prefix: int) -> tuple[int, int]:
     raise _fault()
 
 
-def _read_string(block: bytes, offset: int) -> tuple[bytes, int]:
-    """Read a string (RFC 7541 section 5.2)."""
+def find_path(block: bytes) -> slice | None:
+    """Return where in a block the string is that is its path; None if there is none, or it is not as most clients have
+    it: behind nothing but fields of the table by an index of one byte, and not put into the table itself."""
+    for place, byte in enumerate(block, start=1):
+        if byte in _PATH_NOT_ADDED:
+            if place == len(block):
+                break
+            length, start = _read_integer(block, place, 7)
+            return slice(place, start + length) if start + length <= len(block) else None
+        if byte <= 0x80 or byte == 0xFF:
+            break
+    return None
+
+
+def read_string(block: bytes, offset: int) -> tuple[bytes, int]:
+    """Read a string (RFC 7541 section 5.2), and return where it ends. Raises ConnectionFault if it is broken."""
     if offset >= len(block):
         raise _fault()
     is_huffman = block[offset] & 0x80
