@@ -121,18 +121,22 @@ class BlockReader:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header block")
 
     def _read(self, block: bytes) -> HeaderList:
-        self._need_within_limit(len(block))
         if len(block) > LONGEST_KEPT_BLOCK:
+            self._need_within_limit(len(block))
             return self._decode(block)
-        path = find_path(block)
-        around = b"" if path is None else block[: path.start] + block[path.stop :]
-        headers = None if path is None else self._compose(around, block[path])
+        place = find_path(block)
+        if place is None:
+            around, headers = b"", None
+        else:
+            start, end = place
+            around = block[:start] + block[end:]
+            headers = self._compose(around, block[start:end])
         if headers is None:
             changes = self._decoder.changes
             headers = self._decode(block)
             if changes != self._decoder.changes:
                 return headers
-            if path is not None:
+            if around:
                 self._keep_rest(around, headers)
         self._last = block, headers
         return headers
@@ -141,8 +145,10 @@ class BlockReader:
         """Return what a block says whose like has come before, from what is around its path and that; None if it has
         not, or it is no request now."""
         kept = self._rests.get(around)
-        target = None if kept is None else _target(path)
-        if kept is None or target is None or len(target) > kept.longest_path:
+        if kept is None:
+            return None
+        target = _target(path)
+        if target is None or len(target) > kept.longest_path:
             return None
         return HeaderList(kept.fields, RequestHead(kept.rest, target))
 

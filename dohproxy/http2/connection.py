@@ -239,7 +239,8 @@ class Http2Connection:
         if head is None:
             response = self._answerer.on_large_header(stream_id)
         elif ends_stream:
-            need_announced_length(stream_id, head, 0)
+            if head.rest.content_length:
+                need_announced_length(stream_id, head, 0)
             response = self._answerer.on_request(stream_id, head, b"")
             if response is not None and self._send_whole(stream_id, response, self.windows.initial):
                 self._closed.ended.append(stream_id)

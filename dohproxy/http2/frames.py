@@ -51,18 +51,19 @@ class Setting(IntEnum):
     NO_RFC7540_PRIORITIES = 0x9
 
 
+_OPENING = struct.Struct("!IB")
 _SETTING = struct.Struct("!HI")
 _GOAWAY = struct.Struct("!II")
 
 
 def frame(kind: Type, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     """Return one frame."""
-    return opening(kind, flags, payload) + stream_id.to_bytes(4) + payload
+    return opening(kind, flags, len(payload)) + stream_id.to_bytes(4) + payload
 
 
-def opening(kind: Type, flags: int, payload: bytes) -> bytes:
+def opening(kind: int, flags: int, length: int) -> bytes:
     """Return the five bytes of a frame's header that do not depend on its stream."""
-    return len(payload).to_bytes(3) + bytes((kind, flags))
+    return _OPENING.pack(length << 8 | kind, flags)
 
 
 def settings(entries: Iterable[tuple[int, int]]) -> bytes:

@@ -5,7 +5,6 @@ as long as it likes, ours stops counting at the limit. Everything a block says i
 the dynamic table belongs to the connection and not to the request that was too large.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -165,18 +164,22 @@ def _read_integer(block: bytes, offset: int, prefix: int) -> tuple[int, int]:
     raise _fault()
 
 
-def find_path(block: bytes) -> slice | None:
-    """Return where in a block the string is that is its path; None if there is none, or it is not as most clients have
-    it: behind nothing but fields of the table by an index of one byte, and not put into the table itself."""
-    for place, byte in enumerate(block, start=1):
-        if byte in _PATH_NOT_ADDED:
-            if place == len(block):
-                break
-            length, start = _read_integer(block, place, 7)
-            return slice(place, start + length) if start + length <= len(block) else None
-        if byte <= 0x80 or byte == 0xFF:
-            break
-    return None
+def find_path(block: bytes) -> tuple[int, int] | None:
+    """Return where in a block the string begins and ends that is its path.
+
+    None if there is none, or it is not as most clients have it: behind nothing but fields of the table by an index of
+    one byte, and not put into the table itself.
+    """
+    before, size = 0, len(block)
+    while before < size and 0x80 < block[before] < 0xFF:
+        before += 1
+    start = before + 1
+    if start >= size or block[before] not in _PATH_NOT_ADDED:
+        return None
+    length, begin = block[start] & 0x7F, start + 1
+    if length == 0x7F:
+        length, begin = _read_integer(block, start, 7)
+    return (start, begin + length) if begin + length <= size else None
 
 
 def read_string(block: bytes, offset: int) -> tuple[bytes, int]:
@@ -205,7 +208,8 @@ _STATIC_NAMES: Final = {name: index for index, (name, _) in reversed(list(enumer
 _STATIC_FIELDS: Final = {field: index for index, field in enumerate(STATIC, start=1)}
 
 
-def encode_response(status: int, fields: Sequence[tuple[str, str]]) -> bytes:
+@lru_cache(maxsize=1_024)
+def encode_response(status: int, fields: tuple[tuple[str, str], ...]) -> bytes:
     """Return the header block of a response; names are in lower case."""
     block = encode_field(b":status", b"%d" % status)
     return block + b"".join(encode_field(name.encode("ascii"), value.encode("ascii")) for name, value in fields)

@@ -1,7 +1,5 @@
 """What we answer: the frames of a response, made once for all the streams that get it."""
 
-from collections.abc import Sequence
-
 from dohproxy.http2.frames import END_HEADERS, END_STREAM, Type, frame, opening
 from dohproxy.http2.hpack import NO_TABLE, encode_response
 
@@ -11,12 +9,15 @@ class Response:
 
     __slots__ = ("_before_id", "_between_ids", "_block", "_flags", "body")
 
-    def __init__(self, status: int, fields: Sequence[tuple[str, str]], body: bytes = b"") -> None:
+    def __init__(
+        self, status: int, fields: tuple[tuple[str, str], ...], body: bytes = b"", last_field: bytes = b""
+    ) -> None:
+        """`last_field`: encoded already, because it is the one that is another each time."""
         self.body = body
-        self._block = encode_response(status, fields)
+        self._block = encode_response(status, fields) + last_field
         self._flags = END_HEADERS if body else END_HEADERS | END_STREAM
-        self._before_id = opening(Type.HEADERS, self._flags, self._block)
-        self._between_ids = self._block + opening(Type.DATA, END_STREAM, body)
+        self._before_id = opening(Type.HEADERS, self._flags, len(self._block))
+        self._between_ids = self._block + opening(Type.DATA, END_STREAM, len(body))
 
     def header(self, stream_id: int, *, is_first: bool) -> bytes:
         """Return the HEADERS frame. The first of a connection says that our encoder keeps no table."""
