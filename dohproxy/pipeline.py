@@ -132,6 +132,8 @@ class Pipeline:
             reading.query = parse_query(reading.wire)
         except Malformed as malformed:
             reading.fault = malformed.fault
+        else:
+            reading.wire = b""  # All that matters of it is in the query, and readings are kept.
         return reading.query
 
     def _answer_now(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:

@@ -70,7 +70,7 @@ class Reading:
     """"GET", "POST" or "other"."""
     dialect: Dialect
     wire: bytes = b""
-    """The query, not yet looked into."""
+    """The query, as long as nobody has looked into it, or if it is none."""
     refused: Reason | None = None
     """Why there is none."""
     shadow: bool = False

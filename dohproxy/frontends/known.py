@@ -12,9 +12,9 @@ from typing import Final
 
 from dohproxy.reading import Reading
 
-MOST_BYTES: Final = 6_291_456
-"""Of each of the two generations, some 4,000 requests: as many distinct ones as a busy service sees in a minute."""
-BYTES_PER_REQUEST: Final = 1_200
+MOST_BYTES: Final = 8_388_608
+"""Of each of the two generations, some 6,000 requests: as many distinct ones as a busy service sees in a minute."""
+BYTES_PER_REQUEST: Final = 1_300
 """A reading with its query, its last response, and the places in the tables, without the request's own bytes."""
 LONGEST_REQUEST: Final = 2_048
 """Longer ones are rare, and one should not push out several."""

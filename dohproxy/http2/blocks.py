@@ -11,14 +11,14 @@ from dohproxy.http2.frames import END_HEADERS, END_STREAM, PADDED, PRIORITY_FLAG
 from dohproxy.http2.hpack import Decoder, Field, TooLarge, cost_of, find_path, read_string
 from dohproxy.http2.limits import Http2Limits
 
-MOST_KEPT_RESTS: Final = 4
-"""Blocks of one connection that are kept decoded but for their paths: a client has one kind of request or two. Each may
-have all that a header list may have."""
+MOST_KEPT_BYTES: Final = 16_384
+"""Of header lists of one connection that are kept but for their paths, counted as for their limit: some forty. A client
+has one kind of request or two, and a content-length for each length of its questions."""
 LONGEST_KEPT_BLOCK: Final = 256
 """Encoded bytes of them, as for a string that is kept."""
-MOST_KEPT_TARGETS: Final = 16_384
-"""Paths of all connections that are kept decoded: more than the memories of readings have, so that what is known there
-is not decoded for it. At most 12 MB, and half of it as names are."""
+MOST_KEPT_TARGETS: Final = 12_288
+"""Paths of all connections that are kept decoded: as many as a door has readings, so that what is known there is not
+decoded for it. At most 10 MB, and half of it as names are."""
 
 
 @dataclass(slots=True)
@@ -45,8 +45,10 @@ class _KeptRest:
 
     rest: RestOfHead
     fields: Sequence[Field]
+    cost: int
+    """What the fields count for the list's limit."""
     longest_path: int
-    """Bytes that a path may have before the list is over its limit."""
+    """Bytes that a path may have before the list is over it."""
 
 
 class BlockReader:
@@ -63,6 +65,7 @@ class BlockReader:
         until it changes."""
         self._rests: dict[bytes, _KeptRest] = {}
         """By the block without its path, oldest first."""
+        self._kept_bytes = 0
         self._fragments: list[bytes] = []
         self._size = 0
         self._continuations = 0
@@ -160,10 +163,12 @@ class BlockReader:
         if head is None or headers.fields is None:
             return
         fields = [field for field in headers.fields if field[0] != b":path"]
-        longest_path = self._limits.max_header_bytes - sum(map(cost_of, fields)) - cost_of((b":path", b""))
-        if len(self._rests) >= MOST_KEPT_RESTS:
-            del self._rests[next(iter(self._rests))]
-        self._rests[around] = _KeptRest(head.rest, fields, longest_path)
+        cost = sum(map(cost_of, fields))
+        self._kept_bytes += cost
+        while self._kept_bytes > MOST_KEPT_BYTES and self._rests:
+            self._kept_bytes -= self._rests.pop(next(iter(self._rests))).cost
+        longest_path = self._limits.max_header_bytes - cost - cost_of((b":path", b""))
+        self._rests[around] = _KeptRest(head.rest, fields, cost, longest_path)
 
     def _decode(self, block: bytes) -> HeaderList:
         changes = self._decoder.changes
@@ -175,6 +180,7 @@ class BlockReader:
             if changes != self._decoder.changes:
                 self._last = b"", HeaderList(())
                 self._rests.clear()
+                self._kept_bytes = 0
 
 
 @lru_cache(maxsize=MOST_KEPT_TARGETS)
@@ -183,7 +189,7 @@ def _target(path: bytes) -> str | None:
 
     Kept, because popular names are asked for by everybody.
     """
-    value, _ = read_string(path, 0)
+    value = read_string(path)
     return value.decode("ascii") if is_target(value) else None
 
 

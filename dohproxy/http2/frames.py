@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
@@ -61,8 +62,9 @@ def frame(kind: Type, flags: int, stream_id: int, payload: bytes = b"") -> bytes
     return opening(kind, flags, len(payload)) + stream_id.to_bytes(4) + payload
 
 
+@lru_cache(maxsize=1_024)
 def opening(kind: int, flags: int, length: int) -> bytes:
-    """Return the five bytes of a frame's header that do not depend on its stream."""
+    """Return the five bytes of a frame's header that do not depend on its stream; thousands of responses share them."""
     return _OPENING.pack(length << 8 | kind, flags)
 
 

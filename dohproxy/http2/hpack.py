@@ -31,9 +31,17 @@ LONGEST_INTEGER_BYTES: Final = 5
 LONGEST_KEPT_STRING: Final = 256
 """Encoded bytes of a string that is kept decoded: enough for the target of nearly every query."""
 
-_huffman = lru_cache(maxsize=4_096)(decode_huffman)
-"""Most strings come again: the same fields with each connection. With their decoded forms at most 4 MB, and half of it
-as names are."""
+
+def _decode_huffman(string: bytes) -> bytes:
+    try:
+        return decode_huffman(string)
+    except HPACKError:
+        raise _fault() from None
+
+
+_huffman = lru_cache(maxsize=4_096)(_decode_huffman)
+"""Most strings come again: the same fields with each connection, and the paths of clients that put even these into the
+dynamic table. With their decoded forms at most 4 MB, and half of it as names are."""
 
 
 def _fault() -> ConnectionFault:
@@ -110,8 +118,8 @@ class Decoder:
         if index:
             name = self._entry(index)[0]
         else:
-            name, offset = read_string(block, offset)
-        value, offset = read_string(block, offset)
+            name, offset = _read_string(block, offset)
+        value, offset = _read_string(block, offset)
         return (name, value), offset
 
     def _read_size_updates(self, block: bytes) -> int:
@@ -182,22 +190,29 @@ def find_path(block: bytes) -> tuple[int, int] | None:
     return (start, begin + length) if begin + length <= size else None
 
 
-def read_string(block: bytes, offset: int) -> tuple[bytes, int]:
-    """Read a string (RFC 7541 section 5.2), and return where it ends. Raises ConnectionFault if it is broken."""
+def read_string(string: bytes) -> bytes:
+    """Return what a string stands for (RFC 7541 section 5.2), which is nowhere kept. Raises ConnectionFault if it is
+    broken."""
+    start, end = _find_string(string, 0)
+    return _decode_huffman(string[start:end]) if string[0] & 0x80 else string[start:end]
+
+
+def _read_string(block: bytes, offset: int) -> tuple[bytes, int]:
+    start, end = _find_string(block, offset)
+    value = block[start:end]
+    if not block[offset] & 0x80:
+        return value, end
+    return (_huffman(value) if end - start <= LONGEST_KEPT_STRING else _decode_huffman(value)), end
+
+
+def _find_string(block: bytes, offset: int) -> tuple[int, int]:
+    """Return where the bytes of the string at `offset` begin and end."""
     if offset >= len(block):
         raise _fault()
-    is_huffman = block[offset] & 0x80
-    length, offset = _read_integer(block, offset, 7)
-    end = offset + length
-    if end > len(block):
+    length, start = _read_integer(block, offset, 7)
+    if start + length > len(block):
         raise _fault()
-    value = block[offset:end]
-    if not is_huffman:
-        return value, end
-    try:
-        return (_huffman(value) if length <= LONGEST_KEPT_STRING else decode_huffman(value)), end
-    except HPACKError:
-        raise _fault() from None
+    return start, start + length
 
 
 # --- Encoding ---

@@ -4,7 +4,7 @@ import pytest
 from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 
-from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_RESTS, BlockReader, HeaderList
+from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_BYTES, BlockReader, HeaderList
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
 from dohproxy.http2.fields import MalformedRequest, RequestHead
 from dohproxy.http2.hpack import Field
@@ -239,12 +239,16 @@ def test_a_known_rest_is_forgotten_when_the_table_changes() -> None:
     assert head_of(blocks, b"\x82\x87\x04" + c.string("/b") + b"\xbe").fields == (("y", "2"),)
 
 
-def test_only_so_many_rests_are_kept_and_the_oldest_goes_first() -> None:
+def test_only_so_much_of_rests_is_kept_and_the_oldest_goes_first() -> None:
     blocks = reader()
-    around = [b"\x82\x87" + c.literal("x", str(number)) for number in range(MOST_KEPT_RESTS + 1)]
+    around = [b"\x82\x87" + c.literal("x", str(number)) for number in range(200)]
     for behind in around:
         head_of(blocks, b"\x04" + c.string("/a") + behind)
-    assert list(blocks._rests) == [b"\x04" + behind for behind in around[1:]]
+    kept = list(blocks._rests)
+    assert kept == [b"\x04" + behind for behind in around[-len(kept) :]]
+    # ":method: GET", ":scheme: https", and the field that differs.
+    costs = [42 + 44 + 33 + len(str(number)) for number in range(200)]
+    assert sum(costs[-len(kept) :]) <= MOST_KEPT_BYTES < sum(costs[-len(kept) - 1 :])
 
 
 @pytest.mark.parametrize(("size", "is_kept"), [(LONGEST_KEPT_BLOCK, True), (LONGEST_KEPT_BLOCK + 1, False)])
