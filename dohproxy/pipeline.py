@@ -38,19 +38,19 @@ from dohproxy.policy.names import Names
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.special_names import answer_locally
-from dohproxy.reading import REPEAT_SECONDS, Answered, Reading
+from dohproxy.reading import REPEAT_SECONDS, Answered, Count, Reading, Refusal
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
 from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
-from dohproxy.wire.reply import Content, content_of, write_reply, write_reply_to_refused
+from dohproxy.wire.reply import Content, content_of, write_envelope, write_reply_to_refused
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
-    """One request: what it says, who sent it and when, fixed before anything is decided."""
+    """One request: what it says, who sent it and when; nothing in it changes."""
 
     reading: Reading
     client: Client
@@ -81,7 +81,7 @@ class Pipeline:
         names: Names,
         cache: Cache,
         resolver: Resolver,
-        tally: Callable[[Outcome], Callable[[float], None]],
+        tally: Callable[[Outcome], Count],
         clock: Callable[[], float],
         deadline_seconds: float,
     ) -> None:
@@ -93,6 +93,7 @@ class Pipeline:
         self._tally = tally
         self._clock = clock
         self._deadline_seconds = deadline_seconds
+        self._unread = {door: Reading(door, "other", Dialect.OTHER) for door in Door}
 
     def read(self, request: HttpRequest, door: Door) -> Reading:
         """Read what does not depend on who sends it, nor when; equal requests may share one reading."""
@@ -106,21 +107,24 @@ class Pipeline:
     def begin(self, reading: Reading, client: Client, now: float) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
         if reading.refused is not None:
-            return self._refuse(reading.refused, Arrival(reading, client, now))
+            return self._refuse(reading.refused, reading, client, now)
         # The client's limit is kept for the connection's address, which nothing in the request can change.
         wait = self._admission.admit_request(client, now)
         if wait:
-            return self._refuse(Reason.CLIENT_LIMIT, Arrival(reading, client, now), retry_after=wait)
+            return self._refuse(Reason.CLIENT_LIMIT, reading, client, now, retry_after=wait)
         service_wait = self._admission.admit_to_service(now)
         answered = reading.answered
         if answered is not None and answered.holds(now):
             answered.count(self._clock() - now)
             return answered.response
-        arrival = Arrival(reading, client, now, service_wait)
         query = reading.query or self._parse(reading)
         if query is None:
-            return self._answer_malformed(arrival)
+            return self._answer_malformed(reading, now)
         # From here on the query is trusted; nobody checks counts or lengths again.
+        arrival = Arrival(reading, client, now, service_wait)
+        if answered is not None and answered.entry is not None:
+            # What was answered from the cache is nothing that is answered before it, and never will be.
+            return self._look_up(query, arrival, now)
         return self._answer_now(query, arrival, now)
 
     def _parse(self, reading: Reading) -> Query | None:
@@ -128,6 +132,8 @@ class Pipeline:
             reading.query = parse_query(reading.wire)
         except Malformed as malformed:
             reading.fault = malformed.fault
+        else:
+            reading.wire = b""  # All that matters of it is in the query, and readings are kept.
         return reading.query
 
     def _answer_now(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
@@ -142,6 +148,9 @@ class Pipeline:
             return self._finish(
                 query, local.content, local.reason, local.ttl, arrival, repeat_until=now + REPEAT_SECONDS
             )
+        return self._look_up(query, arrival, now)
+
+    def _look_up(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
         entry, freshness = self._cache.lookup(query.key, now, self._resolver.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
             entry.hits += 1
@@ -168,7 +177,7 @@ class Pipeline:
         if arrival.service_wait:
             self._refresh(query, stale, Purpose.REVALIDATION, arrival, now)
             return self._stale_or(stale, query, arrival) or self._refuse(
-                Reason.SERVICE_LIMIT, arrival, retry_after=arrival.service_wait
+                Reason.SERVICE_LIMIT, arrival.reading, arrival.client, now, retry_after=arrival.service_wait
             )
         # The domain before the client: what is refused for its domain's sake costs the client no miss.
         if not self._names.domains.admit(query.qname, arrival.client, now):
@@ -179,7 +188,7 @@ class Pipeline:
         place = self._admission.take_place()
         if place is None:
             return self._stale_or(stale, query, arrival) or self._refuse(
-                Reason.SERVICE_LIMIT, arrival, retry_after=PLACE_RETRY_SECONDS
+                Reason.SERVICE_LIMIT, arrival.reading, arrival.client, now, retry_after=PLACE_RETRY_SECONDS
             )
         return Miss(query, arrival, stale, place, self._admission.priority(arrival.client, now))
 
@@ -223,7 +232,7 @@ class Pipeline:
 
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
-        return self._refuse(reason, Arrival(Reading(door, "other", Dialect.OTHER), client, now))
+        return self._refuse(reason, self._unread[door], client, now)
 
     # --- Ways out ---
 
@@ -237,12 +246,18 @@ class Pipeline:
         return self._finish(query, content, Reason.FORWARDED, entry.lifetime, arrival)
 
     def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> HttpResponse:
-        max_age = entry.max_age(now)
+        max_age, content = entry.max_age(now), entry.content(now)
+        answered = arrival.reading.answered
+        if answered is not None and answered.entry == entry and answered.envelope is not None:
+            # The same as last time, but for its age.
+            wire = answered.envelope.around(content.records)
+            answered.response = response_to(Reply(wire, Reason.CACHED, max_age))
+            answered.until = now + entry.seconds_unchanged(now)
+            answered.count(self._clock() - arrival.started)
+            return answered.response
         # Until its TTLs change, or it ends. A probe is counted by itself, so each one is looked at.
         until = 0.0 if self._names.probes.counts(query) else now + entry.seconds_unchanged(now)
-        return self._finish(
-            query, entry.content(now), Reason.CACHED, max_age, arrival, repeat_until=until, repeat_from=entry
-        )
+        return self._finish(query, content, Reason.CACHED, max_age, arrival, repeat_until=until, repeat_from=entry)
 
     def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> HttpResponse | None:
         return None if stale is None else self._give_stale(stale, query, arrival)
@@ -257,14 +272,17 @@ class Pipeline:
         content = Content(ending.rcode if ending.rcode is not None else Rcode.SERVFAIL, errors=ending.errors)
         return self._finish(query, content, reason, 0, arrival, repeat_until=repeat_until)
 
-    def _answer_malformed(self, arrival: Arrival) -> HttpResponse:
-        reading = arrival.reading
+    def _answer_malformed(self, reading: Reading, now: float) -> HttpResponse:
+        """Say what is wrong with a message: the same for ever, as it depends on nothing but its bytes."""
         reason = Reason.BUG if reading.fault is None else reason_of_fault(reading.fault)
-        ending = OUTCOMES[reason]
-        if ending.rcode is None:
-            return self._refuse(reason, arrival)
-        response = response_to(Reply(write_reply_to_refused(reading.wire, ending.rcode), reason, 0))
-        self._count(reason, reading, rcode=ending.rcode)(self._clock() - arrival.started)
+        rcode = OUTCOMES[reason].rcode
+        if rcode is None:
+            response = refusal(reason, cacheable=reading.is_cacheable)
+        else:
+            response = response_to(Reply(write_reply_to_refused(reading.wire, rcode), reason, 0))
+        count = self._count(reason, reading, rcode=rcode)
+        reading.answered = Answered(response, count, math.inf)
+        count(self._clock() - now)
         return response
 
     def _finish(
@@ -283,22 +301,31 @@ class Pipeline:
         The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`.
         """
         reading = arrival.reading
-        response = response_to(Reply(write_reply(query, under_asked_name(query, content)), reason, max_age))
+        content = under_asked_name(query, content)
+        envelope = write_envelope(query, content)
+        response = response_to(Reply(envelope.around(content.records), reason, max_age))
         count = self._count(reason, reading, rcode=content.rcode)
         if repeat_until > arrival.started:
-            reading.answered = Answered(response, count, repeat_until, repeat_from)
+            reading.answered = Answered(response, count, repeat_until, repeat_from, envelope)
         count(self._clock() - arrival.started)
         return response
 
-    def _refuse(self, reason: Reason, arrival: Arrival, *, retry_after: float = 0.0) -> HttpResponse:
+    def _refuse(
+        self, reason: Reason, reading: Reading, client: Client, now: float, *, retry_after: float = 0.0
+    ) -> HttpResponse:
         """The one exit for refusals in HTTP's own terms; they have an empty body."""
-        if OUTCOMES[reason].counts:
-            self._admission.charge_request(arrival.client, arrival.started)
-        self._count(reason, arrival.reading)(self._clock() - arrival.started)
-        reading = arrival.reading
-        return _refusal(reading.door, reason, is_cacheable=reading.is_cacheable, retry_seconds=math.ceil(retry_after))
+        seconds = math.ceil(retry_after)
+        last = reading.refusal
+        if last is None or last.reason is not reason or last.retry_seconds != seconds:
+            response = _refusal(reading.door, reason, is_cacheable=reading.is_cacheable, retry_seconds=seconds)
+            is_charged = OUTCOMES[reason].counts
+            last = reading.refusal = Refusal(reason, seconds, response, self._count(reason, reading), is_charged)
+        if last.is_charged:
+            self._admission.charge_request(client, now)
+        last.count(self._clock() - now)
+        return last.response
 
-    def _count(self, reason: Reason, reading: Reading, *, rcode: int | None = None) -> Callable[[float], None]:
+    def _count(self, reason: Reason, reading: Reading, *, rcode: int | None = None) -> Count:
         """Return what counts a request that ends so; it takes its duration in seconds."""
         return self._tally(
             Outcome(

@@ -15,23 +15,29 @@ from dohproxy.doh.exchange import HttpResponse
 from dohproxy.verdict import Door, Reason
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.query import Query
+from dohproxy.wire.reply import Envelope
 
 REPEAT_SECONDS: Final = 1.0
 """How long what does not come from the cache is said again without another thought: a new rule holds within it. TTLs
 change as often."""
 
 
-@dataclass(frozen=True, slots=True)
+Count = Callable[[float], None]
+"""Takes the duration in seconds of each request that has ended in one way."""
+
+
+@dataclass(slots=True)
 class Answered:
     """A response that may be given again."""
 
     response: HttpResponse
-    count: Callable[[float], None]
-    """Takes the duration of each request that it is given to."""
+    count: Count
     until: float
     """Monotonic instant at which a TTL in it changes, or something may have."""
-    entry: Entry | None
+    entry: Entry | None = None
     """What it was made from; it holds only while the cache keeps that."""
+    envelope: Envelope | None = None
+    """What is around the records of that, however old they are."""
 
     def holds(self, now: float) -> bool:
         """Tell whether it is what would be said anew; if so, it is given, and counts as a use of its entry."""
@@ -43,6 +49,18 @@ class Answered:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a request was turned away: the same each time for the same reason."""
+
+    reason: Reason
+    retry_seconds: int
+    response: HttpResponse
+    count: Count
+    is_charged: bool
+    """Whether it counts against its client's limit."""
+
+
 @dataclass(slots=True, eq=False)
 class Reading:
     """One request, read as far as the walk has come with any like it."""
@@ -52,7 +70,7 @@ class Reading:
     """"GET", "POST" or "other"."""
     dialect: Dialect
     wire: bytes = b""
-    """The query, not yet looked into."""
+    """The query, as long as nobody has looked into it, or if it is none."""
     refused: Reason | None = None
     """Why there is none."""
     shadow: bool = False
@@ -62,6 +80,8 @@ class Reading:
     fault: Fault | None = None
     """Why it is none."""
     answered: Answered | None = None
+    refusal: Refusal | None = None
+    """The last one."""
 
     @property
     def is_cacheable(self) -> bool:

@@ -22,7 +22,7 @@ from hpack import Decoder
 from hyperframe.exceptions import HyperframeError
 from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame
 
-from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_LISTS
+from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_BYTES
 from dohproxy.http2.connection import Http2Connection
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.response import Response
@@ -33,15 +33,17 @@ LIMITS: Final = Http2Limits()
 NOW: Final = 1_000.0
 MOST_BYTES_KEPT: Final = (
     LIMITS.max_streams * (LIMITS.max_body_bytes + 2 * LIMITS.max_header_bytes)
-    + MOST_KEPT_LISTS * (LONGEST_KEPT_BLOCK + 2 * LIMITS.max_header_bytes)
+    + LONGEST_KEPT_BLOCK
+    + 2 * LIMITS.max_header_bytes
+    + 3 * MOST_KEPT_BYTES
     + LIMITS.max_blocked_bytes
     + LIMITS.max_block_bytes
     + 4_096
     + 9
     + 16_384
 )
-"""Bodies, header lists (once in the stream, once in an event), lists kept decoded, answers, one block, one table, one
-frame."""
+"""Bodies, header lists (once in the stream, once in an event), the last list and the rests of others kept decoded,
+answers, one block, one table, one frame."""
 
 
 class Difference(Enum):

@@ -823,6 +823,51 @@ class TestRepeats:
             walk.clock.pass_by(0.5)
         assert ttls == [300, 300, 299, 299]
 
+    @pytest.mark.parametrize(
+        "additional",
+        [(), (m.opt(),), (m.opt(m.option(m.PADDING, bytes(20)), dnssec_ok=True),)],
+        ids=["bare", "EDNS", "padded"],
+    )
+    async def test_an_aged_answer_is_what_would_be_said_anew(self, additional: tuple[bytes, ...]) -> None:
+        walk = Walk()
+        wire = m.query(m.question(m.name(NAME)), *additional)
+        await walk.ask(wire)
+        reading = self._reading(walk, wire)
+        for _ in range(3):
+            again = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            assert again == walk.begin(post(wire))
+            walk.clock.pass_by(7.7)
+        assert {outcome.reason for outcome in walk.outcomes[1:]} == {Reason.CACHED}
+
+    async def test_an_answer_that_is_used_to_its_end_is_asked_for_before_it(self) -> None:
+        walk = Walk()
+        reading = await self._known(walk)
+        for _ in range(4):
+            walk.clock.pass_by(74)
+            walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert [purpose for _, purpose in walk.resolver.refreshed] == [Purpose.PREFETCH]
+
+    def test_what_http_refuses_is_charged_and_counted_each_time(self) -> None:
+        walk = Walk()
+        reading = walk.pipeline.read(HttpRequest("GET", "/elsewhere"), Door.HTTP1)
+        first = [walk.pipeline.begin(reading, client, walk.clock()) for client in (CLIENT, NEIGHBOUR, CLIENT)]
+        assert all(response is first[0] for response in first)
+        assert [outcome.reason for outcome in walk.outcomes] == [Reason.WRONG_PATH] * 3
+        assert walk.charged == 3
+
+    def test_each_client_over_its_limit_is_told_its_own_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        walk = Walk()
+        reading = self._reading(walk, ask_for(NAME))
+        waits = [0.2, 0.9, 3.1, 0.2]
+        told = []
+        for wait in waits:
+            monkeypatch.setattr(walk.admission, "admit_request", lambda _client, _now, wait=wait: wait)
+            response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            assert isinstance(response, HttpResponse)
+            told.append(dict(response.fields)["retry-after"])
+        assert told == ["1", "1", "4", "1"]
+        assert [outcome.reason for outcome in walk.outcomes] == [Reason.CLIENT_LIMIT] * 4
+
     async def test_an_answer_that_has_ended_is_not_given_again(self) -> None:
         walk = Walk(rules=CacheConfig(minimum_ttl_seconds=0))
         reading = await self._known(walk, ttl=1)
@@ -880,7 +925,9 @@ class TestRepeats:
     def test_what_cannot_be_read_is_refused_each_time(self, wire: bytes) -> None:
         walk = Walk()
         reading = self._reading(walk, wire)
-        for _ in range(2):
-            assert isinstance(walk.pipeline.begin(reading, CLIENT, walk.clock()), HttpResponse)
+        first = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        assert isinstance(first, HttpResponse)
+        walk.clock.pass_by(1_000)
+        assert walk.pipeline.begin(reading, CLIENT, walk.clock()) is first
         assert len(walk.outcomes) == 2
         assert walk.outcomes[0] == walk.outcomes[1]

@@ -24,7 +24,7 @@ RETRY_SECONDS: Final = 1.0
 """Between two tries to ask again for one entry: when the budget has no room, the next hit need not try."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """An answer in the cache. After storing its use is noted, and `content` is what `now` makes of the rest."""
 

@@ -1,6 +1,7 @@
 """From an outcome to an HTTP response: status, fields, freshness (RFC 8484 sections 4.2 and 5.1)."""
 
 import math
+from functools import lru_cache
 from typing import Final
 
 from dohproxy.doh.exchange import HttpResponse
@@ -16,7 +17,12 @@ _CLOSING: Final = frozenset({
 
 def response_to(reply: Reply) -> HttpResponse:
     """Return the response that carries a DNS reply."""
-    return HttpResponse(200, (_CONTENT_TYPE, ("cache-control", f"max-age={reply.max_age}")), reply.wire)
+    return HttpResponse(200, _fields(reply.max_age), reply.wire)
+
+
+@lru_cache(maxsize=4_096)
+def _fields(max_age: int) -> tuple[tuple[str, str], ...]:
+    return _CONTENT_TYPE, ("cache-control", f"max-age={max_age}")
 
 
 def refusal(reason: Reason, *, cacheable: bool = False, retry_after: float = 0.0) -> HttpResponse:

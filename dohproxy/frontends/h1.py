@@ -359,7 +359,7 @@ class Http1Server(web.Server):
     def remember(self, data: bytes, message: RawRequestMessage, reading: Reading) -> None:
         """Keep what a request says whose bytes were exactly `data`."""
         lines = () if self.peers.field is None else tuple(message.headers.getall(self.peers.field, ()))
-        self.known.remember(data, Known(reading, lines))
+        self.known.remember(data, Known(reading, len(data), lines))
 
     def client_of(self, packed: bytes | None, lines: Sequence[str]) -> Client:
         """Return whom a request is from that came from this peer with these lines of the field that names clients."""

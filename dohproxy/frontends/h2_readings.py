@@ -5,13 +5,12 @@ engine gives out the same head for it: there the reading is noted. And popular n
 with a header block of its own: they are known by all that the walk looks at.
 """
 
-from functools import lru_cache
 from typing import Final
 
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.frontends.known import Known, KnownRequests
 from dohproxy.frontends.service import Service
-from dohproxy.http2.fields import RequestHead
+from dohproxy.http2.fields import RequestHead, RestOfHead
 from dohproxy.reading import Reading
 from dohproxy.verdict import Door
 
@@ -30,10 +29,13 @@ class Readings:
         note: tuple[bytes, Reading] | None = head.note
         if note is not None and note[0] == body:
             return note[1]
-        key = _key(head.method, head.fields) + head.path.encode("latin-1") + b"\0" + body
+        rest = head.rest
+        kind: bytes = rest.note or _note_kind(rest)
+        key = (kind, head.path, body)
         known = self.known.find(key)
         if known is None:
-            known = Known(self._service.read(read_head(head, body), Door.HTTP2))
+            reading = self._service.read(read_head(head, body), Door.HTTP2)
+            known = Known(reading, len(kind) + len(head.path) + len(body))
             self.known.remember(key, known)
         head.note = body, known.reading
         return known.reading
@@ -41,9 +43,10 @@ class Readings:
 
 def read_head(head: RequestHead, body: bytes) -> HttpRequest:
     """Return what the walk needs of an HTTP/2 request."""
-    wanted = _wanted(head.fields)
+    rest = head.rest
+    wanted = _wanted(rest.fields)
     return HttpRequest(
-        method=head.method,
+        method=rest.method,
         target=head.path,
         body=body,
         accept=wanted.get("accept"),
@@ -53,11 +56,11 @@ def read_head(head: RequestHead, body: bytes) -> HttpRequest:
     )
 
 
-@lru_cache(maxsize=128)
-def _key(method: str, fields: tuple[tuple[str, str], ...]) -> bytes:
-    """Return bytes that are the same for what is the same to the walk, target and body apart; those may follow, as no
-    target has a NUL. Kept, because a client sends the same fields with each request, as do all of its kind."""
-    return repr((method, _wanted(fields))).encode()
+def _note_kind(rest: RestOfHead) -> bytes:
+    """Note and return bytes that are the same for what is the same to the walk, target and body apart."""
+    kind: bytes = repr((rest.method, _wanted(rest.fields))).encode()
+    rest.note = kind
+    return kind
 
 
 def _wanted(fields: tuple[tuple[str, str], ...]) -> dict[str, str]:

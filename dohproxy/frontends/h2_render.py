@@ -5,6 +5,7 @@ import time
 from aiohttp.helpers import rfc822_formatted_time
 
 from dohproxy.doh.exchange import HttpResponse
+from dohproxy.http2.hpack import encode_field
 from dohproxy.http2.response import Response
 
 
@@ -16,7 +17,9 @@ def render(response: HttpResponse, now: float) -> Response:
     rendered: tuple[float, Response] | None = response.rendered
     if rendered is None or now >= rendered[0]:
         until = now + 1.0 - time.time() % 1.0  # Read before the date, which thus holds until then at least.
-        fields = (*response.fields, ("content-length", str(len(response.body))), ("date", rfc822_formatted_time()))
-        rendered = until, Response(response.status, fields, response.body)
+        date = encode_field(b"date", rfc822_formatted_time().encode("ascii"))
+        body = response.body
+        fields = (*response.fields, ("content-length", str(len(body))))
+        rendered = until, Response(response.status, fields, body, last_field=date)
         response.keep_rendered(rendered)
     return rendered[1]

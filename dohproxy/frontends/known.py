@@ -6,15 +6,15 @@ kept is bounded in bytes: two generations, the older of which goes when the youn
 again and again stays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dohproxy.reading import Reading
 
-MOST_BYTES: Final = 6_291_456
-"""Of each of the two generations, some 4,000 requests: as many distinct ones as a busy service sees in a minute."""
-BYTES_PER_REQUEST: Final = 1_200
+MOST_BYTES: Final = 8_388_608
+"""Of each of the two generations, some 6,000 requests: as many distinct ones as a busy service sees in a minute."""
+BYTES_PER_REQUEST: Final = 1_300
 """A reading with its query, its last response, and the places in the tables, without the request's own bytes."""
 LONGEST_REQUEST: Final = 2_048
 """Longer ones are rare, and one should not push out several."""
@@ -25,6 +25,8 @@ class Known:
     """What is known of one request."""
 
     reading: Reading
+    size: int
+    """Bytes of the request, as far as they are kept."""
     lines: Sequence[str] = ()
     """The lines of the header field that names clients, behind a front proxy."""
 
@@ -34,8 +36,8 @@ class KnownRequests:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes = most_bytes
-        self._young: dict[bytes, Known] = {}
-        self._old: dict[bytes, Known] = {}
+        self._young: dict[Hashable, Known] = {}
+        self._old: dict[Hashable, Known] = {}
         self._young_bytes = 0
 
     def __len__(self) -> int:
@@ -46,23 +48,23 @@ class KnownRequests:
         """How full the younger generation is, 0.0 to 1.0."""
         return self._young_bytes / self.most_bytes
 
-    def find(self, data: bytes) -> Known | None:
-        """Return what is known of a request of exactly these bytes."""
-        known = self._young.get(data)
+    def find(self, key: Hashable) -> Known | None:
+        """Return what is known of the request that has this key: all of its bytes that matter."""
+        known = self._young.get(key)
         if known is None and self._old:
-            known = self._old.pop(data, None)
+            known = self._old.pop(key, None)
             if known is not None:
-                self._keep(data, known)
+                self._keep(key, known)
         return known
 
-    def remember(self, data: bytes, known: Known) -> None:
-        """Keep what these bytes say."""
-        if len(data) <= LONGEST_REQUEST:
-            self._keep(data, known)
+    def remember(self, key: Hashable, known: Known) -> None:
+        """Keep what a request says."""
+        if known.size <= LONGEST_REQUEST:
+            self._keep(key, known)
 
-    def _keep(self, data: bytes, known: Known) -> None:
-        self._young_bytes += len(data) + BYTES_PER_REQUEST
+    def _keep(self, key: Hashable, known: Known) -> None:
+        self._young_bytes += known.size + BYTES_PER_REQUEST
         if self._young_bytes > self.most_bytes:
             self._old, self._young = self._young, {}
-            self._young_bytes = len(data) + BYTES_PER_REQUEST
-        self._young[data] = known
+            self._young_bytes = known.size + BYTES_PER_REQUEST
+        self._young[key] = known

@@ -1,27 +1,32 @@
 """Header blocks as they come in: over one HEADERS frame and any CONTINUATION behind it (RFC 9113 section 4.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
-from dohproxy.http2.fields import RequestHead, read_head
+from dohproxy.http2.fields import MalformedRequest, RequestHead, RestOfHead, is_target, read_head
 from dohproxy.http2.frames import END_HEADERS, END_STREAM, PADDED, PRIORITY_FLAG, STREAM_ID_MASK, without_padding
-from dohproxy.http2.hpack import Decoder, Field, TooLarge
+from dohproxy.http2.hpack import Decoder, Field, TooLarge, cost_of, find_path, read_string
 from dohproxy.http2.limits import Http2Limits
 
-MOST_KEPT_LISTS: Final = 4
-"""Header lists of one connection that are kept decoded: a POST client's only one, a GET client's last questions. Each
-may have all that a header list may have."""
+MOST_KEPT_BYTES: Final = 16_384
+"""Of header lists of one connection that are kept but for their paths, counted as for their limit: some forty. A client
+has one kind of request or two, and a content-length for each length of its questions."""
 LONGEST_KEPT_BLOCK: Final = 256
 """Encoded bytes of them, as for a string that is kept."""
+MOST_KEPT_TARGETS: Final = 12_288
+"""Paths of all connections that are kept decoded: as many as a door has readings, so that what is known there is not
+decoded for it. At most 10 MB, and half of it as names are."""
 
 
 @dataclass(slots=True)
 class HeaderList:
     """The fields that a header block stands for. Equal blocks may share one: nothing in it changes."""
 
-    fields: list[Field] | None
-    """None: over the limits."""
+    fields: Sequence[Field] | None
+    """None: over the limits. Those of a request whose like has come before are without its path."""
     _head: RequestHead | None = field(default=None, compare=False, repr=False)
 
     def head(self) -> RequestHead | None:
@@ -34,6 +39,18 @@ class HeaderList:
         return self._head
 
 
+@dataclass(frozen=True, slots=True)
+class _KeptRest:
+    """What a block says but for its path; it says so until the dynamic table changes."""
+
+    rest: RestOfHead
+    fields: Sequence[Field]
+    cost: int
+    """What the fields count for the list's limit."""
+    longest_path: int
+    """Bytes that a path may have before the list is over it."""
+
+
 class BlockReader:
     """Collects the fragments of the one block that may be under way, and decodes it when it is whole.
 
@@ -43,8 +60,12 @@ class BlockReader:
     def __init__(self, limits: Http2Limits) -> None:
         self._limits = limits
         self._decoder = Decoder(max_list_bytes=limits.max_header_bytes, max_fields=limits.max_fields)
-        self._kept: dict[bytes, HeaderList] = {}
-        """By block, oldest first; only of blocks that leave the dynamic table alone, and only until it changes."""
+        self._last: tuple[bytes, HeaderList] = b"", HeaderList(())
+        """The last block and what it says. Of this and the next: only what leaves the dynamic table alone, and only
+        until it changes."""
+        self._rests: dict[bytes, _KeptRest] = {}
+        """By the block without its path, oldest first."""
+        self._kept_bytes = 0
         self._fragments: list[bytes] = []
         self._size = 0
         self._continuations = 0
@@ -64,7 +85,8 @@ class BlockReader:
         if flags & (PADDED | PRIORITY_FLAG):
             payload, self.depends_on_itself = _without_prefix(flags, stream_id, payload)
         if flags & END_HEADERS:
-            return self._kept.get(payload) or self._decode(payload)
+            # A client that repeats itself sends the same block; one with many questions changes the path alone.
+            return self._last[1] if payload == self._last[0] else self._read(payload)
         self.stream_id = stream_id
         self.half_read_since = now
         self._fragments = []
@@ -82,7 +104,7 @@ class BlockReader:
         self._collect(payload)
         if not flags & END_HEADERS:
             return None
-        headers = self._decode(b"".join(self._fragments))
+        headers = self._read(b"".join(self._fragments))
         self.clear()
         return headers
 
@@ -101,20 +123,74 @@ class BlockReader:
         if size > self._limits.max_block_bytes:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header block")
 
+    def _read(self, block: bytes) -> HeaderList:
+        if len(block) > LONGEST_KEPT_BLOCK:
+            self._need_within_limit(len(block))
+            return self._decode(block)
+        place = find_path(block)
+        if place is None:
+            around, headers = b"", None
+        else:
+            start, end = place
+            around = block[:start] + block[end:]
+            headers = self._compose(around, block[start:end])
+        if headers is None:
+            changes = self._decoder.changes
+            headers = self._decode(block)
+            if changes != self._decoder.changes:
+                return headers
+            if around:
+                self._keep_rest(around, headers)
+        self._last = block, headers
+        return headers
+
+    def _compose(self, around: bytes, path: bytes) -> HeaderList | None:
+        """Return what a block says whose like has come before, from what is around its path and that; None if it has
+        not, or it is no request now."""
+        kept = self._rests.get(around)
+        if kept is None:
+            return None
+        target = _target(path)
+        if target is None or len(target) > kept.longest_path:
+            return None
+        return HeaderList(kept.fields, RequestHead(kept.rest, target))
+
+    def _keep_rest(self, around: bytes, headers: HeaderList) -> None:
+        try:
+            head = headers.head()
+        except MalformedRequest:
+            return
+        if head is None or headers.fields is None:
+            return
+        fields = [field for field in headers.fields if field[0] != b":path"]
+        cost = sum(map(cost_of, fields))
+        self._kept_bytes += cost
+        while self._kept_bytes > MOST_KEPT_BYTES and self._rests:
+            self._kept_bytes -= self._rests.pop(next(iter(self._rests))).cost
+        longest_path = self._limits.max_header_bytes - cost - cost_of((b":path", b""))
+        self._rests[around] = _KeptRest(head.rest, fields, cost, longest_path)
+
     def _decode(self, block: bytes) -> HeaderList:
-        self._need_within_limit(len(block))
         changes = self._decoder.changes
         try:
-            headers = HeaderList(self._decoder.decode(block))
+            return HeaderList(self._decoder.decode(block))
         except TooLarge:
-            headers = HeaderList(None)
-        if changes != self._decoder.changes:
-            self._kept.clear()
-        elif len(block) <= LONGEST_KEPT_BLOCK:
-            if len(self._kept) >= MOST_KEPT_LISTS:
-                del self._kept[next(iter(self._kept))]
-            self._kept[block] = headers
-        return headers
+            return HeaderList(None)
+        finally:
+            if changes != self._decoder.changes:
+                self._last = b"", HeaderList(())
+                self._rests.clear()
+                self._kept_bytes = 0
+
+
+@lru_cache(maxsize=MOST_KEPT_TARGETS)
+def _target(path: bytes) -> str | None:
+    """Return the request target that a string of a header block is; None if it is none.
+
+    Kept, because popular names are asked for by everybody.
+    """
+    value = read_string(path)
+    return value.decode("ascii") if is_target(value) else None
 
 
 def _without_prefix(flags: int, stream_id: int, payload: bytes) -> tuple[bytes, bool]:

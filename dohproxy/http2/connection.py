@@ -177,14 +177,15 @@ class Http2Connection:
         handler(self, flags, stream_id, payload)
 
     def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
-        self._need_stream_begun(stream_id)
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            self._need_stream_begun(stream_id)
         self._receive_window -= len(payload)
         if self._receive_window <= DEFAULT_WINDOW // 2:
             self._replenish()
         data = without_padding(flags, payload) if flags & PADDED else payload
         if not data and not flags & END_STREAM:
             self._spend_control()
-        stream = self._streams.get(stream_id)
         if stream is None:
             self._on_closed_stream(stream_id)
             return
@@ -193,7 +194,8 @@ class Http2Connection:
         stream.add_data(data, len(payload), self.limits)
         if flags & END_STREAM:
             stream.end()
-        self._hand_out(stream)
+        if stream.is_ready:
+            self._hand_out(stream)
 
     def _on_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         if not stream_id & 1:  # The client's are odd; 0 is the connection (section 5.1.1).
@@ -239,7 +241,8 @@ class Http2Connection:
         if head is None:
             response = self._answerer.on_large_header(stream_id)
         elif ends_stream:
-            need_announced_length(stream_id, head, 0)
+            if head.rest.content_length:
+                need_announced_length(stream_id, head, 0)
             response = self._answerer.on_request(stream_id, head, b"")
             if response is not None and self._send_whole(stream_id, response, self.windows.initial):
                 self._closed.ended.append(stream_id)
@@ -252,8 +255,8 @@ class Http2Connection:
             self._respond(stream, response)
 
     def _hand_out(self, stream: Stream) -> None:
-        """Hand a request out to be answered, if there is as much of it as there need be."""
-        if stream.head is None or not stream.is_ready:
+        """Hand a request out to be answered, when there is as much of it as there need be."""
+        if stream.head is None:
             return
         response = self._answerer.on_request(stream.stream_id, stream.head, stream.hand_out())
         if response is not None:
@@ -267,7 +270,8 @@ class Http2Connection:
         if stream.is_complete:
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED)
         stream.take_trailers(headers, ends_stream=self._blocks.ends_stream)
-        self._hand_out(stream)
+        if stream.is_ready:
+            self._hand_out(stream)
 
     def _on_priority(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._spend_control()
@@ -382,7 +386,8 @@ class Http2Connection:
         else:
             self._say_reset(stream.stream_id, ErrorCode.NO_ERROR)
         del self._streams[stream.stream_id]
-        self._close_if_done()
+        if self._goes_away:
+            self._close_if_done()
 
     def _replenish(self) -> None:
         """Open the connection's window again, when half of it is used; streams' windows are never opened."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dohproxy.http2.hpack import Field
 
@@ -25,18 +25,47 @@ class MalformedRequest(Exception):
 
 
 @dataclass(slots=True)
-class RequestHead:
-    """A request without its body. Equal header blocks may share one: only the note on it may change."""
+class RestOfHead:
+    """A request but for its target. Requests of clients of one kind share it: only the note on it may change."""
 
     method: str
-    path: str
-    """The target: ":path", for CONNECT the authority."""
     authority: str | None
     fields: tuple[tuple[str, str], ...]
     """Regular fields, names in lower case, in their order."""
     content_length: int | None
     note: Any = field(default=None, compare=False, repr=False)
+    """What the door wants to find again when it sees the same rest."""
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """A request without its body. Equal header blocks may share one: only the note on it may change."""
+
+    rest: RestOfHead
+    path: str
+    """The target: ":path", for CONNECT the authority."""
+    note: Any = field(default=None, compare=False, repr=False)
     """What the door wants to find again when it sees the same head."""
+
+    @property
+    def method(self) -> str:
+        """The method, in whatever case it was sent."""
+        return self.rest.method
+
+    @property
+    def authority(self) -> str | None:
+        """ ":authority", or Host in its place."""
+        return self.rest.authority
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Regular fields, names in lower case, in their order."""
+        return self.rest.fields
+
+    @property
+    def content_length(self) -> int | None:
+        """What was announced as the body's length."""
+        return self.rest.content_length
 
 
 def read_head(fields: Sequence[Field]) -> RequestHead:
@@ -46,10 +75,10 @@ def read_head(fields: Sequence[Field]) -> RequestHead:
         if name == b":path":
             path, place = value, index
             break
-    rest = _read_rest(tuple(fields[:place]), tuple(fields[place + 1 :]))
-    if path is not None and place > len(rest.pseudo):
+    pseudo, rest = _read_rest(tuple(fields[:place]), tuple(fields[place + 1 :]))
+    if path is not None and place > len(pseudo):
         raise MalformedRequest
-    return RequestHead(rest.method, _target(path, rest.pseudo), rest.authority, rest.fields, rest.content_length)
+    return RequestHead(rest, _target(path, pseudo))
 
 
 def check_trailers(fields: Sequence[Field]) -> None:
@@ -57,19 +86,9 @@ def check_trailers(fields: Sequence[Field]) -> None:
     _check_regular(fields)
 
 
-class _Rest(NamedTuple):
-    """A request but for its path."""
-
-    pseudo: dict[bytes, bytes]
-    method: str
-    authority: str | None
-    fields: tuple[tuple[str, str], ...]
-    content_length: int | None
-
-
 @lru_cache(maxsize=128)
-def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> _Rest:
-    """Return what the fields before and behind the path are.
+def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[dict[bytes, bytes], RestOfHead]:
+    """Return the pseudo-header fields before and behind the path, and what all the fields there are.
 
     A client sends the same with each request, as do all clients of one kind: kept, at most 128 header lists.
     """
@@ -82,8 +101,7 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> _Rest:
     if authority is not None and host is not None and authority.lower() != host.lower():
         raise MalformedRequest
     named = authority if authority is not None else host
-    return _Rest(
-        pseudo=pseudo,
+    return pseudo, RestOfHead(
         method=pseudo[b":method"].decode("ascii"),
         authority=named.decode("latin-1") if named is not None else None,
         fields=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in regular),
@@ -131,11 +149,14 @@ def _target(path: bytes | None, pseudo: dict[bytes, bytes]) -> str:
         return authority.decode("latin-1")
     if not path or not scheme:
         raise MalformedRequest
-    if not path.startswith(b"/") and not (path == b"*" and method == b"OPTIONS"):
-        raise MalformedRequest
-    if not _VISIBLE.fullmatch(path):
+    if not is_target(path) and not (path == b"*" and method == b"OPTIONS"):
         raise MalformedRequest
     return path.decode("ascii")
+
+
+def is_target(path: bytes) -> bool:
+    """Tell whether a ":path" is one for every method that has one."""
+    return path.startswith(b"/") and _VISIBLE.fullmatch(path) is not None
 
 
 def _content_length(value: bytes | None) -> int | None:

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
@@ -51,18 +52,20 @@ class Setting(IntEnum):
     NO_RFC7540_PRIORITIES = 0x9
 
 
+_OPENING = struct.Struct("!IB")
 _SETTING = struct.Struct("!HI")
 _GOAWAY = struct.Struct("!II")
 
 
 def frame(kind: Type, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
     """Return one frame."""
-    return opening(kind, flags, payload) + stream_id.to_bytes(4) + payload
+    return opening(kind, flags, len(payload)) + stream_id.to_bytes(4) + payload
 
 
-def opening(kind: Type, flags: int, payload: bytes) -> bytes:
-    """Return the five bytes of a frame's header that do not depend on its stream."""
-    return len(payload).to_bytes(3) + bytes((kind, flags))
+@lru_cache(maxsize=1_024)
+def opening(kind: int, flags: int, length: int) -> bytes:
+    """Return the five bytes of a frame's header that do not depend on its stream; thousands of responses share them."""
+    return _OPENING.pack(length << 8 | kind, flags)
 
 
 def settings(entries: Iterable[tuple[int, int]]) -> bytes:

@@ -5,7 +5,6 @@ as long as it likes, ours stops counting at the limit. Everything a block says i
 the dynamic table belongs to the connection and not to the request that was too large.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -23,27 +22,38 @@ TABLE_BYTES: Final = 4_096
 FIELD_OVERHEAD: Final = 32
 LONGER_INDEX: Final = 0x7F
 """From here on an index takes more than one byte."""
+_PATH_NOT_ADDED: Final = b"\x04\x14"
+"""How a field begins that has its name from the first ":path" of the static table, and is not added to the dynamic one
+(RFC 7541 sections 6.2.2 and 6.2.3)."""
 LONGEST_INTEGER_BYTES: Final = 5
 """After the prefix: 35 bits, far more than any length or index that can be valid (CVE in hpack before 4.2.0)."""
 
 LONGEST_KEPT_STRING: Final = 256
 """Encoded bytes of a string that is kept decoded: enough for the target of nearly every query."""
 
-_huffman = lru_cache(maxsize=4_096)(decode_huffman)
-"""Most strings come again: the same fields with each request, popular names from everybody. With their decoded forms at
-most 4 MB, and half of it as names are."""
+
+def _decode_huffman(string: bytes) -> bytes:
+    try:
+        return decode_huffman(string)
+    except HPACKError:
+        raise _fault() from None
+
+
+_huffman = lru_cache(maxsize=4_096)(_decode_huffman)
+"""Most strings come again: the same fields with each connection, and the paths of clients that put even these into the
+dynamic table. With their decoded forms at most 4 MB, and half of it as names are."""
 
 
 def _fault() -> ConnectionFault:
     return ConnectionFault(ErrorCode.COMPRESSION_ERROR)
 
 
-def _cost(field: Field) -> int:
+def cost_of(field: Field) -> int:
     """Return the size of a field, in a list as in the dynamic table (RFC 7541 section 4.1)."""
     return len(field[0]) + len(field[1]) + FIELD_OVERHEAD
 
 
-_INDEXED: Final = (((b"", b""), 0), *((field, _cost(field)) for field in STATIC))
+_INDEXED: Final = (((b"", b""), 0), *((field, cost_of(field)) for field in STATIC))
 """Fields by index, with what they cost. There is no index 0."""
 
 
@@ -81,7 +91,7 @@ class Decoder:
                 offset += 1
             else:
                 field, offset = self._read_field(block, offset)
-                cost = _cost(field)
+                cost = cost_of(field)
                 short_end = min(len(table), LONGER_INDEX)
             left -= cost
             if left >= 0:  # A field costs 32 bytes at least, so the list cannot grow long.
@@ -130,7 +140,7 @@ class Decoder:
         return self._table[index][0]
 
     def _add(self, field: Field) -> None:
-        cost = _cost(field)
+        cost = cost_of(field)
         self._evict(cost)
         if cost <= self._max_entry_bytes:
             self._table.insert(len(_INDEXED), (field, cost))
@@ -162,22 +172,47 @@ def _read_integer(block: bytes, offset: int, prefix: int) -> tuple[int, int]:
     raise _fault()
 
 
+def find_path(block: bytes) -> tuple[int, int] | None:
+    """Return where in a block the string begins and ends that is its path.
+
+    None if there is none, or it is not as most clients have it: behind nothing but fields of the table by an index of
+    one byte, and not put into the table itself.
+    """
+    before, size = 0, len(block)
+    while before < size and 0x80 < block[before] < 0xFF:
+        before += 1
+    start = before + 1
+    if start >= size or block[before] not in _PATH_NOT_ADDED:
+        return None
+    length, begin = block[start] & 0x7F, start + 1
+    if length == 0x7F:
+        length, begin = _read_integer(block, start, 7)
+    return (start, begin + length) if begin + length <= size else None
+
+
+def read_string(string: bytes) -> bytes:
+    """Return what a string stands for (RFC 7541 section 5.2), which is nowhere kept. Raises ConnectionFault if it is
+    broken."""
+    start, end = _find_string(string, 0)
+    return _decode_huffman(string[start:end]) if string[0] & 0x80 else string[start:end]
+
+
 def _read_string(block: bytes, offset: int) -> tuple[bytes, int]:
-    """Read a string (RFC 7541 section 5.2)."""
+    start, end = _find_string(block, offset)
+    value = block[start:end]
+    if not block[offset] & 0x80:
+        return value, end
+    return (_huffman(value) if end - start <= LONGEST_KEPT_STRING else _decode_huffman(value)), end
+
+
+def _find_string(block: bytes, offset: int) -> tuple[int, int]:
+    """Return where the bytes of the string at `offset` begin and end."""
     if offset >= len(block):
         raise _fault()
-    is_huffman = block[offset] & 0x80
-    length, offset = _read_integer(block, offset, 7)
-    end = offset + length
-    if end > len(block):
+    length, start = _read_integer(block, offset, 7)
+    if start + length > len(block):
         raise _fault()
-    value = block[offset:end]
-    if not is_huffman:
-        return value, end
-    try:
-        return (_huffman(value) if length <= LONGEST_KEPT_STRING else decode_huffman(value)), end
-    except HPACKError:
-        raise _fault() from None
+    return start, start + length
 
 
 # --- Encoding ---
@@ -188,7 +223,8 @@ _STATIC_NAMES: Final = {name: index for index, (name, _) in reversed(list(enumer
 _STATIC_FIELDS: Final = {field: index for index, field in enumerate(STATIC, start=1)}
 
 
-def encode_response(status: int, fields: Sequence[tuple[str, str]]) -> bytes:
+@lru_cache(maxsize=1_024)
+def encode_response(status: int, fields: tuple[tuple[str, str], ...]) -> bytes:
     """Return the header block of a response; names are in lower case."""
     block = encode_field(b":status", b"%d" % status)
     return block + b"".join(encode_field(name.encode("ascii"), value.encode("ascii")) for name, value in fields)

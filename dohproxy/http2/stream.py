@@ -102,7 +102,8 @@ class Stream:
 
 def need_announced_length(stream_id: int, head: RequestHead, received_bytes: int) -> None:
     """Raise StreamFault if a complete body is not of the length that its head announced (RFC 9113 section 8.1.1)."""
-    if head.content_length is not None and head.content_length != received_bytes:
+    announced = head.rest.content_length
+    if announced is not None and announced != received_bytes:
         raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR)
 
 

@@ -124,15 +124,16 @@ class ClientLimit:
 
     def _refuse(self, client: Client, now: float, full: GcraTable) -> float:
         """Give back what the widths before the full one have taken, and find the longest wait of all."""
-        for table in self._tables[: self._tables.index(full)]:
+        # A client over its own limit is refused for itself; only otherwise for its neighbours.
+        index = self._tables.index(full)
+        self._limited[index] += 1
+        for table in self._tables[:index]:
             table.give_back()
-        longest = 0.0
-        for index, (table, hashes) in enumerate(zip(self._tables, client.hashes, strict=False)):
+        longest = full.wait(client.hashes[index], now)
+        for table, hashes in zip(self._tables[index + 1 :], client.hashes[index + 1 :], strict=False):
             wait = table.wait(hashes, now)
-            if wait and not longest:
-                # A client over its own limit is refused for itself; only otherwise for its neighbours.
-                self._limited[index] += 1
-            longest = max(longest, wait)
+            if wait > longest:
+                longest = wait
         return longest
 
 

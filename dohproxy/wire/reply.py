@@ -31,8 +31,27 @@ class Content:
     """EDE info codes for clients that speak EDNS."""
 
 
+@dataclass(slots=True)
+class Envelope:
+    """A reply but for its records: the same around any that say as much in as many bytes, and so while they age."""
+
+    before: bytes
+    """Header and question."""
+    behind: bytes
+    """The OPT, if there is one."""
+
+    def around(self, records: bytes) -> bytes:
+        """Return the whole reply."""
+        return self.before + records + self.behind
+
+
 def write_reply(query: Query, content: Content) -> bytes:
-    """Return the reply that gives `content` to the client behind `query`.
+    """Return the reply that gives `content` to the client behind `query`."""
+    return write_envelope(query, content).around(content.records)
+
+
+def write_envelope(query: Query, content: Content) -> Envelope:
+    """Return what is around the records of the reply that gives `content` to the client behind `query`.
 
     ID and question as sent (RFC 8484 section 4.1, 0x20), RD and CD copied (RFC 1035 section 4.1.1, RFC 4035 section
     3.2.2), AD only for those who asked (RFC 6840 section 5.8), RA always, an OPT if and only if there was one
@@ -49,11 +68,11 @@ def write_reply(query: Query, content: Content) -> bytes:
     answers, authority, additional = content.counts
     if query.edns is None:
         head = _HEADER.pack(query.id, flags, 1, answers, authority, additional)
-        return b"".join((head, query.question, content.records))
+        return Envelope(head + query.question, b"")
     size = _HEADER.size + len(query.question) + len(content.records)
     opt = reply_opt(query.edns, unpadded_bytes=size, rcode=rcode, errors=content.errors)
     head = _HEADER.pack(query.id, flags, 1, answers, authority, additional + 1)
-    return b"".join((head, query.question, content.records, opt))
+    return Envelope(head + query.question, opt)
 
 
 def write_reply_to_refused(wire: bytes, rcode: int) -> bytes:
@@ -84,7 +103,11 @@ def content_of(answer: Answer, *, age: int = 0, fresh_from_upstream: bool = Fals
 
 def age_ttls(answer: Answer, age: int) -> bytes:
     """Return the records with every TTL reduced by `age` seconds, none below zero."""
-    return _change_ttls(answer, lambda ttl: max(ttl - age, 0))
+    records = bytearray(answer.records)
+    for offset in answer.ttl_offsets:  # Once a second for each answer that is asked for: no call that can be spared.
+        (ttl,) = _TTL.unpack_from(records, offset)
+        _TTL.pack_into(records, offset, ttl - age if age < ttl < TTL_SIGN_BIT else 0)
+    return bytes(records)
 
 
 def clamp_ttls(answer: Answer, *, floor: int, ceiling: int, less: int = 0) -> bytes:

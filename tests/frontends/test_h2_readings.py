@@ -9,7 +9,7 @@ from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.frontends.h2_readings import Readings, read_head
 from dohproxy.frontends.service import Service
-from dohproxy.http2.fields import RequestHead
+from dohproxy.http2.fields import RequestHead, RestOfHead
 from dohproxy.reading import Reading
 from dohproxy.verdict import Door
 
@@ -21,7 +21,7 @@ def head(
     method: str = "GET", path: str = "/dns-query?dns=AAAA", fields: tuple[tuple[str, str], ...] = ()
 ) -> RequestHead:
     """Return a head as the engine would, a new object each time."""
-    return RequestHead(method, path, "doh.example.net", fields, None)
+    return RequestHead(RestOfHead(method, "doh.example.net", fields, None), path)
 
 
 @dataclass

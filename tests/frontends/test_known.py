@@ -10,8 +10,8 @@ ROOM = 10 * (BYTES_PER_REQUEST + 10)
 """For ten requests of ten bytes in each generation."""
 
 
-def known() -> Known:
-    return Known(Reading(Door.HTTP1, "GET", Dialect.RFC_GET))
+def known(size: int = 10) -> Known:
+    return Known(Reading(Door.HTTP1, "GET", Dialect.RFC_GET), size)
 
 
 def request(number: int) -> bytes:
@@ -51,5 +51,5 @@ def test_there_are_never_more_than_two_generations() -> None:
 
 def test_one_that_is_long_pushes_nobody_out() -> None:
     requests = KnownRequests(ROOM)
-    requests.remember(b"x" * (LONGEST_REQUEST + 1), known())
+    requests.remember(b"x", known(LONGEST_REQUEST + 1))
     assert len(requests) == 0

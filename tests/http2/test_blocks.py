@@ -1,10 +1,12 @@
 """Header blocks as they come in; what they may be on a connection is in `test_connection_headers`."""
 
 import pytest
+from hpack.huffman import HuffmanEncoder
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 
-from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_LISTS, BlockReader, HeaderList
+from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_BYTES, BlockReader, HeaderList
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
-from dohproxy.http2.fields import MalformedRequest
+from dohproxy.http2.fields import MalformedRequest, RequestHead
 from dohproxy.http2.hpack import Field
 from dohproxy.http2.limits import Http2Limits
 from tests.http2 import client as c
@@ -12,6 +14,7 @@ from tests.http2 import client as c
 FIELDS = HeaderList([(name.encode(), value.encode()) for name, value in c.GET])
 BLOCK = c.block(c.GET)
 END = c.END_HEADERS | c.END_STREAM
+HUFFMAN = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
 
 
 def reader() -> BlockReader:
@@ -158,12 +161,94 @@ def test_a_block_that_changes_the_table_does_so_each_time() -> None:
         headers_of(blocks, b"\xc1")
 
 
-def test_only_so_many_lists_are_kept_and_the_oldest_goes_first() -> None:
+PLACES = [
+    pytest.param(b"", b"\x87\x82", id="first"),
+    pytest.param(b"\x82\x87", b"", id="last"),
+    pytest.param(b"\x82", b"\x87" + c.literal("x", "1"), id="in the middle"),
+]
+PATH_NAMES = [pytest.param(b"\x04", id="not added"), pytest.param(b"\x14", id="never to be added")]
+
+
+def head_of(blocks: BlockReader, block: bytes) -> RequestHead:
+    """Return the request that a block is."""
+    head = headers_of(blocks, block).head()
+    assert head is not None
+    return head
+
+
+@pytest.mark.parametrize(("before", "behind"), PLACES)
+@pytest.mark.parametrize("name", PATH_NAMES)
+def test_of_requests_that_differ_in_their_path_the_rest_is_read_once(before: bytes, behind: bytes, name: bytes) -> None:
     blocks = reader()
-    many = [BLOCK + c.literal("x", str(number)) for number in range(MOST_KEPT_LISTS + 1)]
-    first = [headers_of(blocks, block) for block in many]
-    assert all(headers_of(blocks, block) is kept for block, kept in list(zip(many, first, strict=True))[1:])
-    assert headers_of(blocks, many[0]) is not first[0]
+    paths = ["/dns-query?dns=AAAA", "/dns-query?dns=BBBB", "/", "/" + "x" * 200]
+    heads = [head_of(blocks, before + name + string + behind) for path in paths for string in strings(path)]
+    assert [head.path for head in heads] == [path for path in paths for _ in range(2)]
+    assert all(head.rest is heads[0].rest for head in heads)
+    assert heads == [head_of(reader(), before + name + string + behind) for path in paths for string in strings(path)]
+
+
+def strings(text: str) -> tuple[bytes, bytes]:
+    """Return a string as it stands in a block, plain and Huffman coded."""
+    coded = HUFFMAN.encode(text.encode())
+    return c.string(text), c.integer(len(coded), 7, 0x80) + coded
+
+
+@pytest.mark.parametrize("name", PATH_NAMES)
+def test_the_rest_says_where_the_path_stood(name: bytes) -> None:
+    blocks = reader()
+    path = name + c.string("/a")
+    assert head_of(blocks, b"\x82\x87" + path + c.literal("x", "1")).path == "/a"
+    with pytest.raises(MalformedRequest):
+        headers_of(blocks, b"\x82\x87" + c.literal("x", "1") + path).head()
+    with pytest.raises(MalformedRequest):
+        headers_of(blocks, b"\x82\x87" + path + c.literal("x", "1") + path).head()
+
+
+@pytest.mark.parametrize("path", ["", "dns-query", "/a b", "/\x7f"])
+def test_a_path_that_may_not_be_makes_no_request_of_a_known_rest(path: str) -> None:
+    blocks = reader()
+    head_of(blocks, b"\x82\x87\x04" + c.string("/"))
+    with pytest.raises(MalformedRequest):
+        headers_of(blocks, b"\x82\x87\x04" + c.string(path)).head()
+    assert head_of(blocks, b"\x82\x87\x04" + c.string("/b")).path == "/b"
+
+
+@pytest.mark.parametrize("path", [b"\x05/dns", b"\x7f", b"\xff\x80\x80", b"\x82\xff\xff", b""])
+def test_a_broken_path_breaks_the_connection_behind_a_known_rest_too(path: bytes) -> None:
+    blocks = reader()
+    head_of(blocks, b"\x82\x87\x04" + c.string("/"))
+    with pytest.raises(ConnectionFault) as caught:
+        headers_of(blocks, b"\x82\x87\x04" + path)
+    assert caught.value.code is ErrorCode.COMPRESSION_ERROR
+
+
+@pytest.mark.parametrize(("length", "fits"), [(30, True), (31, False)])
+def test_a_path_counts_for_the_lists_limit_with_a_known_rest_too(length: int, *, fits: bool) -> None:
+    # 42 for ":method: GET", 44 for ":scheme: https", 37 for ":path" without its value.
+    blocks = BlockReader(Http2Limits(max_header_bytes=42 + 44 + 37 + 30))
+    head_of(blocks, b"\x82\x87\x04" + c.string("/"))
+    headers = headers_of(blocks, b"\x82\x87\x04" + c.string("/" * length))
+    assert (headers.head() is not None) is fits
+
+
+def test_a_known_rest_is_forgotten_when_the_table_changes() -> None:
+    blocks = reader()
+    headers_of(blocks, b"\x40" + c.string("x") + c.string("1"))
+    assert head_of(blocks, b"\x82\x87\x04" + c.string("/a") + b"\xbe").fields == (("x", "1"),)
+    headers_of(blocks, b"\x40" + c.string("y") + c.string("2"))
+    assert head_of(blocks, b"\x82\x87\x04" + c.string("/b") + b"\xbe").fields == (("y", "2"),)
+
+
+def test_only_so_much_of_rests_is_kept_and_the_oldest_goes_first() -> None:
+    blocks = reader()
+    around = [b"\x82\x87" + c.literal("x", str(number)) for number in range(200)]
+    for behind in around:
+        head_of(blocks, b"\x04" + c.string("/a") + behind)
+    kept = list(blocks._rests)
+    assert kept == [b"\x04" + behind for behind in around[-len(kept) :]]
+    # ":method: GET", ":scheme: https", and the field that differs.
+    costs = [42 + 44 + 33 + len(str(number)) for number in range(200)]
+    assert sum(costs[-len(kept) :]) <= MOST_KEPT_BYTES < sum(costs[-len(kept) - 1 :])
 
 
 @pytest.mark.parametrize(("size", "is_kept"), [(LONGEST_KEPT_BLOCK, True), (LONGEST_KEPT_BLOCK + 1, False)])

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from dohproxy.http2.fields import MalformedRequest, RequestHead, check_trailers, read_head
+from dohproxy.http2.fields import MalformedRequest, RequestHead, RestOfHead, check_trailers, read_head
 from dohproxy.http2.hpack import Field
 
 METHOD, SCHEME, AUTHORITY, PATH = (
@@ -19,11 +19,13 @@ GET: list[Field] = [METHOD, SCHEME, AUTHORITY, PATH]
 def test_a_request_is_read() -> None:
     fields = [*GET, (b"accept", b"application/dns-message"), (b"content-length", b"12")]
     assert read_head(fields) == RequestHead(
-        method="GET",
+        RestOfHead(
+            method="GET",
+            authority="doh.example.net",
+            fields=(("accept", "application/dns-message"), ("content-length", "12")),
+            content_length=12,
+        ),
         path="/dns-query?dns=AAAA",
-        authority="doh.example.net",
-        fields=(("accept", "application/dns-message"), ("content-length", "12")),
-        content_length=12,
     )
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from dohproxy.http2.errors import ConnectionFault, ErrorCode, StreamFault
-from dohproxy.http2.fields import RequestHead
+from dohproxy.http2.fields import RequestHead, RestOfHead
 from dohproxy.http2.flow import SendWindows
 from dohproxy.http2.stream import Stream
 
-HEAD = RequestHead("GET", "/", None, (), None)
+HEAD = RequestHead(RestOfHead("GET", None, (), None), "/")
 LARGEST = 2**31 - 1
 
 

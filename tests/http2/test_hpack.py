@@ -332,7 +332,7 @@ def test_a_field_that_we_write_is_read_by_others(field: tuple[bytes, bytes]) -> 
 
 def test_a_field_that_we_write_is_never_to_be_remembered() -> None:
     reader = hpack.Decoder()
-    reader.decode(NO_TABLE + encode_response(200, [("content-type", "application/dns-message"), ("x", "1")]))
+    reader.decode(NO_TABLE + encode_response(200, (("content-type", "application/dns-message"), ("x", "1"))))
     assert len(reader.header_table.dynamic_entries) == 0
 
 

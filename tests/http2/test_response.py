@@ -4,6 +4,7 @@ import pytest
 from hpack import Decoder
 from hyperframe.frame import DataFrame, HeadersFrame
 
+from dohproxy.http2.hpack import encode_field
 from dohproxy.http2.response import Response
 from tests.http2.client import fields_of, parsed
 
@@ -28,6 +29,14 @@ def test_the_length_of_the_body_is_that_of_its_frame(size: int) -> None:
 def test_a_response_without_a_body_is_one_frame() -> None:
     [header] = parsed(b"".join(Response(404, ()).frames(3)))
     assert (header.stream_id, set(header.flags)) == (3, {"END_HEADERS", "END_STREAM"})
+
+
+@pytest.mark.parametrize("body", [b"", b"answer"])
+def test_the_last_field_may_come_encoded(body: bytes) -> None:
+    response = Response(200, FIELDS, body, last_field=encode_field(b"date", b"today"))
+    header, *_ = parsed(b"".join(response.frames(1)))
+    assert isinstance(header, HeadersFrame)
+    assert fields_of(Decoder(), header) == [(":status", "200"), *FIELDS, ("date", "today")]
 
 
 @pytest.mark.parametrize("body", [b"", b"answer"])
