@@ -205,7 +205,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             core.metrics.add_source(lambda: front_proxy_metrics(watch.findings()))
             register = Connections(config.connections)
             http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
-            http2 = Http2Server(core.service, peers, register, clock, tasks, http2_limits(config))
+            http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
             gate = build_gate(config.connections, config.limits)
             doors = Doors(http1.door, http2.door, register, clock)
             check_limits(http1)

@@ -15,16 +15,15 @@
                             ├─ domain's limit ─────── stale, or REFUSED
                             ├─ client's miss limit ── stale, or REFUSED
                             ├─ places for misses ──── stale, or 503
-                            └─ Miss ─ resolve() ─ await upstream ─ the answer, stale, or SERVFAIL
+                            └─ Miss ─ ask() ─ upstream ─ conclude() ─ the answer, stale, or SERVFAIL
 
 Everything up to a cache hit happens in `read` and `begin`, two synchronous calls: a door answers in the callback that
-read the bytes, and keeps the readings of requests that come again. Only a `Miss` is awaited. Replies leave through
-`_finish` alone, refusals through `_refuse` alone.
+read the bytes, and keeps the readings of requests that come again. Only a `Miss` waits: a door tells `ask` what to call
+then, and gives what was found to `conclude`. Replies leave through `_finish` alone, refusals through `_refuse` alone.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from dohproxy.cache import Cache, Entry, Freshness
@@ -40,6 +39,9 @@ from dohproxy.policy.refusals import refuse
 from dohproxy.policy.special_names import answer_locally
 from dohproxy.reading import REPEAT_SECONDS, Answered, Count, Reading, Refusal
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
+from dohproxy.upstream.results import Bug
+from dohproxy.upstream.sends import Stoppable
+from dohproxy.value import value
 from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.malformed import Malformed
@@ -47,8 +49,12 @@ from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import Content, content_of, write_envelope, write_reply_to_refused
 
+Found = Answer | UpstreamFailure | Entry | Bug | None
+"""What became of a miss: an upstream's word, what somebody else's equal question had brought by then, or None where the
+patience of one who has something stale has ended."""
 
-@dataclass(slots=True)
+
+@value
 class Arrival:
     """One request: what it says, who sent it and when; nothing in it changes."""
 
@@ -59,9 +65,9 @@ class Arrival:
     """Seconds until the service as a whole is within its limit again; it matters to misses alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Miss:
-    """A question that only an upstream can answer: await `Pipeline.resolve`, or give its place back."""
+    """A question that only an upstream can answer: `Pipeline.ask` and `conclude` it, or give its place back."""
 
     query: Query
     arrival: Arrival
@@ -192,22 +198,32 @@ class Pipeline:
             )
         return Miss(query, arrival, stale, place, self._admission.priority(arrival.client, now))
 
-    async def resolve(self, miss: Miss) -> HttpResponse:
-        """Ask upstream and answer; with something stale at hand, wait for it no longer than RFC 8767 says."""
+    def ask(self, miss: Miss, tell: Callable[[Found], None]) -> Stoppable | None:
+        """Ask upstream; with something stale at hand, wait for it no longer than RFC 8767 says.
+
+        `tell` is called with what is to be given to `conclude`, once, perhaps before this returns; not if what is
+        returned is stopped first.
+        """
         query, arrival = miss.query, miss.arrival
+        # Between the two halves others have run, and somebody else's equal question may have been answered.
+        entry, freshness = self._cache.lookup(query.key, self._clock(), 0.0)
+        if entry is not None and freshness is Freshness.FRESH:
+            tell(entry)
+            return None
         patience = self._cache.rules.stale_wait_seconds if miss.stale else None
         deadline = arrival.started + self._deadline_seconds
-        try:
-            # Between the two halves others have run, and somebody else's equal question may have been answered.
-            now = self._clock()
-            entry, freshness = self._cache.lookup(query.key, now, 0.0)
-            if entry is not None and freshness is Freshness.FRESH:
-                return self._give_fresh(entry, query, arrival, now)
-            found = await self._resolver.ask(query, deadline=deadline, patience=patience, priority=miss.priority)
-        finally:
-            miss.place.give_back()
+        return self._resolver.ask(query, tell, deadline=deadline, patience=patience, priority=miss.priority)
+
+    def conclude(self, miss: Miss, found: Found) -> HttpResponse:
+        """Answer with what was found. Raises what a bug raised on the way."""
+        miss.place.give_back()
+        query, arrival = miss.query, miss.arrival
         if isinstance(found, Answer):
             return self._answer_from_upstream(found, query, arrival)
+        if isinstance(found, Entry):
+            return self._give_fresh(found, query, arrival, self._clock())
+        if isinstance(found, Bug):
+            raise found.error
         stale = self._stale_or(miss.stale, query, arrival)
         if stale is not None:
             return stale

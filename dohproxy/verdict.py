@@ -4,15 +4,15 @@ A `Reason` is a value from a closed set. Everything that depends on it (HTTP sta
 the request counts against its client) stands in one row of `OUTCOMES`, and nowhere else.
 """
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum, auto
 from typing import Final
 
+from dohproxy.value import value
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import ExtendedError, Rcode
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Client:
     """Who asks, as the limits see it: never a name, never a log line."""
 
@@ -73,7 +73,7 @@ class Reason(Enum):
     BUG = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ending:
     """What one reason means on the wire and in the books."""
 
@@ -161,7 +161,7 @@ class Purpose(IntEnum):
     """To see whether the upstream is well."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Priority:
     """Where a question stands when there is less budget than there are questions."""
 
@@ -180,7 +180,7 @@ class Door(StrEnum):
     HTTP2 = "http2"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """A DNS message for one client, and how long HTTP may keep it."""
 
@@ -190,7 +190,7 @@ class Reply:
     """Seconds (RFC 8484 section 5.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """What became of a request; of it and of its duration alone the books are made. Equal ones are counted together."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.frontends.service import Service
 from dohproxy.pipeline import Miss
 from dohproxy.policy.probes import Probe
 from dohproxy.reading import Reading
@@ -312,7 +313,7 @@ async def test_a_name_that_turns_out_not_to_exist_meanwhile_is_not_asked_for() -
     late = walk.begin(post(ask_for("a.b.example.net")))
     assert isinstance(late, Miss)
     await walk.ask(ask_for("example.net"))
-    response = await walk.pipeline.resolve(late)
+    response = walk.resolve(late)
     assert dns.message.from_wire(response.body).rcode() == dns.rcode.NXDOMAIN
     assert (walk.reason, len(walk.resolver.asked)) == (Reason.CACHED, 1)
 
@@ -328,7 +329,7 @@ async def test_an_answer_that_is_not_kept_is_passed_on_though_a_name_above_is_de
         return rcode_of(query, Rcode.NXDOMAIN)
 
     walk.resolver.script = meanwhile
-    response = await walk.pipeline.resolve(late)
+    response = walk.resolve(late)
     reply = dns.message.from_wire(response.body)
     assert (reply.rcode(), reply.authority, max_age_of(response)) == (dns.rcode.NXDOMAIN, [], 0)
     assert walk.reason is Reason.FORWARDED
@@ -362,7 +363,7 @@ async def test_a_miss_takes_one_place_and_gives_it_back(found: UpstreamFailure |
     miss = walk.begin(post(ask_for(NAME)))
     assert isinstance(miss, Miss)
     assert walk.places_taken == 1
-    await walk.pipeline.resolve(miss)
+    walk.resolve(miss)
     assert walk.places_taken == 0
 
 
@@ -371,17 +372,17 @@ async def test_a_miss_that_meets_a_bug_gives_its_place_back() -> None:
     miss = walk.begin(post(ask_for(NAME)))
     assert isinstance(miss, Miss)
     with pytest.raises(RuntimeError, match="a bug"):
-        await walk.pipeline.resolve(miss)
+        walk.resolve(miss)
     assert (walk.places_taken, walk.outcomes) == (0, [])
 
 
 async def test_a_miss_whose_client_hangs_up_gives_its_place_back() -> None:
     walk = Walk()
-    walk.resolver.gate.clear()
+    walk.resolver.is_silent = True
     miss = walk.begin(post(ask_for(NAME)))
     assert isinstance(miss, Miss)
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(walk.pipeline.resolve(miss))
+        task = tasks.create_task(Service(walk.pipeline).resolve(miss))
         await asyncio.sleep(0)
         assert (len(walk.resolver.asked), walk.places_taken) == (1, 1)
         task.cancel()
@@ -401,7 +402,7 @@ async def test_a_miss_that_somebody_else_has_had_answered_meanwhile_asks_nobody(
     late = walk.begin(post(ask_for(NAME)))
     assert isinstance(late, Miss)
     await walk.ask(ask_for(NAME))
-    response = await walk.pipeline.resolve(late)
+    response = walk.resolve(late)
     assert (response.status, walk.reason, len(walk.resolver.asked)) == (200, Reason.CACHED, 1)
     assert walk.places_taken == 0
 
@@ -440,7 +441,7 @@ async def test_the_deadline_counts_from_when_the_request_was_complete() -> None:
     assert isinstance(miss, Miss)
     complete = walk.clock()
     walk.clock.pass_by(2)
-    await walk.pipeline.resolve(miss)
+    walk.resolve(miss)
     assert [asked.deadline for asked in walk.resolver.asked] == [complete + 5.0]
 
 
@@ -746,7 +747,7 @@ async def test_an_outcome_has_what_the_books_need_and_no_more() -> None:
     found = walk.begin(post(ask_for(NAME)))
     assert isinstance(found, Miss)
     walk.clock.pass_by(0.25)
-    await walk.pipeline.resolve(found)
+    walk.resolve(found)
     outcome = walk.outcomes[0]
     assert (outcome.door, outcome.method, outcome.dialect) == (Door.HTTP1, "POST", "rfc-post")
     assert (walk.seconds[-1], outcome.answered_rcode, outcome.fault) == (0.25, 0, None)

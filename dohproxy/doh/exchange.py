@@ -1,10 +1,12 @@
 """One HTTP exchange as every door sees it: bytes in, bytes out, no DoH rule on either side."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from dohproxy.value import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class HttpRequest:
     """A complete request, as far as a DoH server looks at it. Field values are joined with ", " where repeated
     (RFC 9110 section 5.3) and None where absent."""
@@ -20,7 +22,7 @@ class HttpRequest:
     """Whether there was an X-Pad field (old dnscrypt-proxy); its value is nothing to us."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HttpResponse:
     """What goes back. A body is always a DNS message; errors have none."""
 

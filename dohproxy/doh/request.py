@@ -5,13 +5,14 @@ before base64. Nothing here looks into the DNS message.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from dohproxy.doh.base64url import decode, decoded_bytes
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect, dialect_of
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE, accepts_dns_message, is_dns_message
+from dohproxy.value import value
 from dohproxy.verdict import Reason
 
 LONGEST_TARGET: Final = 4_096
@@ -22,7 +23,7 @@ KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNE
 _DNS_MESSAGE_ESCAPED: Final = DNS_MESSAGE.replace("/", "%2f")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestRules:
     """What this service takes."""
 
@@ -32,7 +33,7 @@ class RequestRules:
     """Dialect name to "serve", "count" or "refuse"; what is not named is served."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepted:
     """A request that carries a query, not yet looked into."""
 
@@ -42,7 +43,7 @@ class Accepted:
     """Its dialect is set to "count": what "refuse" would have hit."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """A request that cannot carry a query."""
 

@@ -1,12 +1,14 @@
 """The HTTP/2 door: our own engine behind an asyncio protocol, with hits answered where the bytes arrive.
 
-All HTTP/2 is in `dohproxy.http2`; here bytes go in and out, requests become the walk's `HttpRequest`, and misses become
-tasks. A stream that the client resets cancels its task, and only when that has ended is the stream's place free again.
+All HTTP/2 is in `dohproxy.http2`; here bytes go in and out, requests become the walk's `HttpRequest`, and misses wait
+for their answers without a task. What a client has reset by the end of the read that brought it is never asked for, and
+until that end its streams count as under way.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, cast
 
 import structlog
@@ -22,6 +24,7 @@ from dohproxy.http2.fields import RequestHead
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.response import Response
 from dohproxy.pipeline import Miss
+from dohproxy.upstream.sends import Stoppable
 from dohproxy.verdict import Client, Door, Reason
 
 MOST_QUEUED_BYTES: Final = 65_536
@@ -38,8 +41,6 @@ class Http2Server:
     peers: Peers
     register: Connections
     clock: Callable[[], float]
-    tasks: asyncio.TaskGroup
-    """Misses run here, not in the connection: what was asked upstream is finished whoever hangs up."""
     limits: Http2Limits
     readings: Readings = field(init=False)
 
@@ -63,7 +64,14 @@ class Http2Door(asyncio.Protocol):
         self._is_stranger = True
         self._engine = Http2Connection(server.limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._misses: dict[int, Miss] = {}
+        """By stream, from the request to the response."""
+        self._asked: dict[int, Stoppable] = {}
+        """What those wait for that have been asked upstream."""
+        self._begun: list[int] = []
+        self._reset: list[int] = []
+        """Streams that this read has brought a miss on, and those that it has taken one from."""
+        self._is_flush_due = False
         self._writing_since: float | None = None
 
     # --- What the event loop calls ---
@@ -80,8 +88,8 @@ class Http2Door(asyncio.Protocol):
         self._server.register.remove(self)
         self._place.free()
         self._transport = None
-        for task in self._tasks.values():
-            task.cancel()
+        for stream_id in tuple(self._misses):
+            self._leave(stream_id)
 
     def pause_writing(self) -> None:
         """The client does not take what we send: read nothing more from it until it does."""
@@ -97,6 +105,8 @@ class Http2Door(asyncio.Protocol):
         """Parse, and answer at once what can be."""
         now = self._now = self._idle_since = self._server.clock()
         self._engine.receive(data, now)
+        if self._begun or self._reset:
+            self._follow_read()
         if self._is_over(now):
             self._engine.go_away()
         self._flush()
@@ -110,7 +120,7 @@ class Http2Door(asyncio.Protocol):
     # --- What the engine calls ---
 
     def on_request(self, stream_id: int, head: RequestHead, body: bytes | None) -> Response | None:
-        """Answer a request at once, or make it a task if it has to wait."""
+        """Answer a request at once, or ask for the answer when all is read that has come with it."""
         server = self._server
         if body is None:
             body = bytes(server.limits.max_body_bytes + 1)
@@ -121,9 +131,8 @@ class Http2Door(asyncio.Protocol):
                 self._meet()
             return render(result, self._now)
         self._meet()
-        task = server.tasks.create_task(self._resolve(stream_id, result))
-        self._tasks[stream_id] = task
-        task.add_done_callback(lambda _: self._end_task(stream_id, result))
+        self._misses[stream_id] = result
+        self._begun.append(stream_id)
         return None
 
     def on_large_header(self, stream_id: int) -> Response:
@@ -133,11 +142,7 @@ class Http2Door(asyncio.Protocol):
 
     def on_reset(self, stream_id: int) -> None:
         """Stop the work for an answer."""
-        task = self._tasks.get(stream_id)
-        if task is None:
-            self._engine.abandon(stream_id)
-        else:
-            task.cancel()
+        self._reset.append(stream_id)
 
     def _meet(self) -> None:
         """The client has sent a query that is DNS."""
@@ -146,23 +151,42 @@ class Http2Door(asyncio.Protocol):
 
     # --- Requests that wait ---
 
-    async def _resolve(self, stream_id: int, miss: Miss) -> None:
-        response = await self._server.service.resolve(miss)
+    def _follow_read(self) -> None:
+        """Give up what was reset, and ask for what was not."""
+        for stream_id in self._reset:
+            self._leave(stream_id)
+        self._reset.clear()
+        begun, self._begun = self._begun, []
+        for stream_id in begun:
+            miss = self._misses.get(stream_id)
+            if miss is not None:
+                asked = self._server.service.pursue(miss, partial(self._respond, stream_id))
+                if asked is not None and stream_id in self._misses:
+                    self._asked[stream_id] = asked
+
+    def _respond(self, stream_id: int, response: HttpResponse) -> None:
+        """Answer a miss; with all that are answered in this turn of the loop its response goes out."""
         try:
             now = self._server.clock()
             self._engine.respond(stream_id, render(response, now), now)
-            self._flush()
+            self._leave(stream_id)
+            if not self._is_flush_due:
+                self._is_flush_due = True
+                asyncio.get_running_loop().call_soon(self._flush)
         except Exception:
-            # What is raised here would end the task group, and with it the service.
+            # Only this connection is to suffer from what is wrong with it.
             _log.exception("a response met a bug", stage="door")
             if self._transport is not None:
                 self._transport.abort()
 
-    def _end_task(self, stream_id: int, miss: Miss) -> None:
+    def _leave(self, stream_id: int) -> None:
         """The work for a stream has ended, whichever way: its place is free."""
-        del self._tasks[stream_id]
-        # A task cancelled before its first step has not done so itself.
-        miss.place.give_back()
+        miss = self._misses.pop(stream_id, None)
+        if miss is not None:
+            miss.place.give_back()
+        asked = self._asked.pop(stream_id, None)
+        if asked is not None:
+            asked.stop()
         self._engine.abandon(stream_id)
         self._idle_since = self._server.clock()
 
@@ -175,6 +199,7 @@ class Http2Door(asyncio.Protocol):
     # --- Bytes out ---
 
     def _flush(self) -> None:
+        self._is_flush_due = False
         transport = self._transport
         if transport is None:
             return

@@ -4,6 +4,7 @@ Everything that can go wrong by design is a value. So an exception that reaches 
 its traceback, counted, and answered with 500; the process and all other requests go on.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,8 +12,9 @@ import structlog
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.pipeline import Miss, Pipeline
+from dohproxy.pipeline import Found, Miss, Pipeline
 from dohproxy.reading import Reading
+from dohproxy.upstream.sends import Stoppable
 from dohproxy.verdict import Client, Door, Reason
 
 _log = structlog.get_logger("dohproxy.service")
@@ -44,13 +46,37 @@ class Service:
             return self.turn_away(Reason.BUG, client, reading.door, now)
 
     async def resolve(self, miss: Miss) -> HttpResponse:
-        """Walk the rest of the way."""
+        """Walk the rest of the way, and wait for it; whoever is cancelled meanwhile gives the miss up."""
+        told: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
+        asked = self.pursue(miss, told.set_result)
         try:
-            return await self.pipeline.resolve(miss)
+            return await told
+        finally:
+            miss.place.give_back()
+            if asked is not None:
+                asked.stop()
+
+    def pursue(self, miss: Miss, tell: Callable[[HttpResponse], None]) -> Stoppable | None:
+        """Walk the rest of the way without a task: `tell` is called with the response, once, perhaps before this
+        returns; not if what is returned is stopped first."""
+
+        def conclude(found: Found) -> None:
+            try:
+                response = self.pipeline.conclude(miss, found)
+            except Exception:
+                response = self._meet_bug(miss)
+            tell(response)
+
+        try:
+            return self.pipeline.ask(miss, conclude)
         except Exception:
-            _log.exception("a request met a bug", stage="resolve")
-            arrival = miss.arrival
-            return self.turn_away(Reason.BUG, arrival.client, arrival.reading.door, arrival.started)
+            tell(self._meet_bug(miss))
+            return None
+
+    def _meet_bug(self, miss: Miss) -> HttpResponse:
+        _log.exception("a request met a bug", stage="resolve")
+        arrival = miss.arrival
+        return self.turn_away(Reason.BUG, arrival.client, arrival.reading.door, arrival.started)
 
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""

@@ -3,12 +3,12 @@
 The loop around it only sends and reports; every decision is made here, between two sends, without waiting.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from dohproxy.upstream.results import Result, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.signals import Ending
+from dohproxy.value import value
 from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import Rcode
@@ -33,7 +33,7 @@ def judge(outcome: Answer | Result, *, over_stream: bool) -> Result:
     return Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Send:
     """One query to send; its cost is already taken."""
 
@@ -82,6 +82,11 @@ class Attempts:
         self._answer: Answer | None = None
         self._failed_answer: Answer | None = None
         self._last_result: Result | None = None
+
+    def first_step(self, now: float, reserve: float) -> Send | Answer | UpstreamFailure:
+        """Return the first step for one who has to leave the part `reserve` of each burst to others."""
+        self.reserve = reserve
+        return self.next_step(now)
 
     def next_step(self, now: float) -> Send | Answer | UpstreamFailure:
         """Return the next send, with its budget taken, or how the question ended."""

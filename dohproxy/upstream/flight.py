@@ -1,13 +1,15 @@
 """Equal questions under way are asked once: who comes later waits for the answer that comes anyway.
 
-A fetch is a task of the group it was given, not of the client that began it. So a client that hangs up takes
-nobody's answer away, and what the upstream was asked for reaches the cache in any case (CVE-2025-5994 is what
-several equal questions at once are good for).
+A fetch belongs to nobody who waits for it. So a client that hangs up takes nobody's answer away, and what the upstream
+was asked for reaches the cache in any case (CVE-2025-5994 is what several equal questions at once are good for).
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from dohproxy.upstream.results import Bug
+from dohproxy.upstream.sends import Stoppable
 
 Outcome = TypeVar("Outcome")
 
@@ -15,20 +17,63 @@ UNAWAITED_SHARE: Final = 0.5
 """Part of all fetches that may be under way when one is begun that nobody waits for: clients go first."""
 
 
+class Seat(Generic[Outcome]):
+    """One who waits for a fetch: `tell` is called once with its outcome, or at `until` (the event loop's clock) with
+    what is said to who waited in vain; never after `stop`."""
+
+    __slots__ = ("_alarm", "_flight", "_late", "_tell", "until")
+
+    def __init__(self, tell: Callable[[Outcome | Bug], None], *, until: float, late: Outcome) -> None:
+        self.until = until
+        self._tell = tell
+        self._late = late
+        self._flight: _Flight[Outcome] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def sit(self, flight: "_Flight[Outcome]") -> None:
+        """Wait for this fetch. Who waits as long as it may take at most needs no alarm."""
+        self._flight = flight
+        flight.seats.add(self)
+        if self.until < flight.until:
+            self._alarm = asyncio.get_running_loop().call_at(self.until, self.tell, self._late)
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        if self._flight is not None:
+            self._flight.seats.discard(self)
+            self._flight = None
+            if self._alarm is not None:
+                self._alarm.cancel()
+
+    def tell(self, outcome: Outcome | Bug) -> None:
+        """The wait is over."""
+        if self._flight is not None:
+            self.stop()
+            self._tell(outcome)
+
+
+class _Flight(Generic[Outcome]):
+    """One fetch and those who wait for it."""
+
+    __slots__ = ("fetch", "seats", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.seats: set[Seat[Outcome]] = set()
+        self.fetch: Stoppable | None = None
+
+
 class Flights(Generic[Outcome]):
     """The fetches under way, by key, and the clients that wait for each.
 
     At most `most_fetches` fetches, at most `most_waiters` clients on each. `when_stopped` is what waiters get whose
-    fetch is cancelled.
+    fetch is stopped.
     """
 
-    def __init__(
-        self, tasks: asyncio.TaskGroup, *, most_fetches: int, most_waiters: int, when_stopped: Outcome
-    ) -> None:
+    def __init__(self, *, most_fetches: int, most_waiters: int, when_stopped: Outcome) -> None:
         self.most_fetches = most_fetches
         self.refused_fetches = 0
         self.refused_waiters = 0
-        self._tasks = tasks
         self._most_waiters = most_waiters
         self._when_stopped = when_stopped
         self._is_closed = False
@@ -45,80 +90,58 @@ class Flights(Generic[Outcome]):
         """How many clients wait, over all fetches."""
         return sum(len(flight.seats) for flight in self._flights.values())
 
-    def start(self, key: bytes, fetch: Callable[[], Coroutine[Any, Any, Outcome]], *, awaited: bool = True) -> bool:
-        """Begin a fetch; False if one for this key is under way, too many are, or the resolver is closing."""
+    def start(
+        self,
+        key: bytes,
+        begin: Callable[[Callable[[Outcome | Bug], None]], Stoppable],
+        seat: Seat[Outcome] | None,
+        *,
+        until: float,
+    ) -> bool:
+        """Begin a fetch for who sits on `seat`, if for anybody; False if one for this key is under way, too many are,
+        or the resolver is closing.
+
+        `begin` is given what is to be told how the fetch ended, once, at `until` at the latest; perhaps at once.
+        """
         if key in self._flights or self._is_closed:
             return False
-        most = self.most_fetches if awaited else max(1, int(self.most_fetches * UNAWAITED_SHARE))
+        most = self.most_fetches if seat is not None else max(1, int(self.most_fetches * UNAWAITED_SHARE))
         if len(self._flights) >= most:
-            self.refused_fetches += awaited
+            self.refused_fetches += seat is not None
             return False
-        coroutine = _never_raising(fetch)
-        try:
-            task = self._tasks.create_task(coroutine)
-        except RuntimeError:
-            # The group is shutting down and takes no tasks any more.
-            coroutine.close()
-            return False
-        flight = _Flight(task)
-        self._flights[key] = flight
-        # A callback and not the end of the coroutine: it also runs if the task is cancelled before its first step.
-        task.add_done_callback(lambda _: self._land(key, flight))
+        flight = self._flights[key] = _Flight[Outcome](until)
+        if seat is not None:
+            seat.sit(flight)
+        flight.fetch = begin(lambda outcome: self._land(key, flight, outcome))
         return True
 
-    def board(self, key: bytes) -> asyncio.Future[Outcome] | None:
-        """Return a future for the outcome of the fetch under way, one of its own for each caller; None: it is full."""
+    def board(self, key: bytes, seat: Seat[Outcome]) -> bool:
+        """Wait for the fetch under way; False: it is full."""
         flight = self._flights[key]
         if len(flight.seats) >= self._most_waiters:
             self.refused_waiters += 1
-            return None
-        seat: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        flight.seats.add(seat)
-        # A cancelled waiter cancels its future and leaves the fetch alone.
-        seat.add_done_callback(flight.seats.discard)
-        return seat
+            return False
+        seat.sit(flight)
+        return True
 
-    async def close(self) -> None:
-        """Cancel all fetches and wait until they are gone; nothing can be started afterwards."""
+    def close(self) -> None:
+        """Stop all fetches; nothing can be started afterwards."""
         self._is_closed = True
-        tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        for key, flight in tuple(self._flights.items()):
+            if flight.fetch is not None:
+                flight.fetch.stop()
+            self._land(key, flight, self._when_stopped)
 
-    def _land(self, key: bytes, flight: "_Flight[Outcome]") -> None:
+    def _land(self, key: bytes, flight: _Flight[Outcome], outcome: Outcome | Bug) -> None:
         del self._flights[key]
-        outcome = self._when_stopped if flight.task.cancelled() else flight.task.result()
-        waiting = [seat for seat in flight.seats if not seat.done()]
-        for seat in waiting:
-            if isinstance(outcome, _Bug):
-                seat.set_exception(outcome.error)
-            else:
-                seat.set_result(outcome)
-        if isinstance(outcome, _Bug) and not waiting:
-            context = {"message": "a fetch that nobody waits for failed", "exception": outcome.error}
-            asyncio.get_running_loop().call_exception_handler(context)
+        if isinstance(outcome, Bug) and not flight.seats:
+            _report("a fetch that nobody waits for failed", outcome.error)
+        for seat in tuple(flight.seats):
+            try:
+                seat.tell(outcome)
+            except Exception as error:
+                _report("one who waited for a fetch failed", error)
 
 
-class _Bug:
-    """An exception that a fetch should not have raised, on its way to those who wait."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-
-class _Flight(Generic[Outcome]):
-    """One fetch and the futures of those who wait for it."""
-
-    def __init__(self, task: "asyncio.Task[Outcome | _Bug]") -> None:
-        self.task = task
-        self.seats: set[asyncio.Future[Outcome]] = set()
-
-
-async def _never_raising(fetch: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome | _Bug:
-    """Run a fetch; an exception becomes a value, as in a TaskGroup it would end everybody's tasks."""
-    try:
-        return await fetch()
-    except Exception as error:
-        return _Bug(error)
+def _report(message: str, error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,11 +16,13 @@ from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.breaker import Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.flight import Flights
+from dohproxy.upstream.fetch import Fetch, Land
+from dohproxy.upstream.flight import Flights, Seat
 from dohproxy.upstream.outages import is_path_gone
-from dohproxy.upstream.results import Result, UpstreamFailure
+from dohproxy.upstream.results import Bug, Result, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
+from dohproxy.upstream.sends import Done, Outcome, Stoppable, outcome_of
 from dohproxy.upstream.signals import zone_of
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
@@ -27,7 +30,7 @@ from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.upstream.turns import MOST_TURNS
-from dohproxy.upstream.turnstile import Step, Turnstile
+from dohproxy.upstream.turnstile import Turnstile
 from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -35,6 +38,8 @@ from dohproxy.wire.query import Query
 __all__ = ["Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
 
 Learn = Callable[[Query, Answer | UpstreamFailure], None]
+Found = Answer | UpstreamFailure | None
+"""What who asked is told; None only to those who have something else to give."""
 
 FIRST: Final = Priority(0, 0, 0.0)
 """For a question that nobody else's has to go before."""
@@ -47,7 +52,7 @@ unasked from half a burst down (`pressure`), so to renew them must be possible w
 class Resolver:
     """Asks the upstreams, equal questions once, within every budget.
 
-    `learn` is called once for each fetch that ends, synchronously, before any waiter is woken. Fetches, probes and
+    `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told. Probes and
     connections are tasks of `tasks`. `clock` must be the event loop's (`time.monotonic`), in which all deadlines are
     given. Every tls:// upstream may also prove itself by an authority in the PEM file `ca_file`; raises OSError if it
     is unreadable.
@@ -73,8 +78,7 @@ class Resolver:
         standings = [upstream.standing for upstream in self._upstreams]
         self._selection = Selection(standings, settings.choice, rng.random)
         self._turnstile = Turnstile(self._selection, clock, settings.budget_wait_seconds)
-        self._flights: Flights[Answer | UpstreamFailure] = Flights(
-            tasks,
+        self._flights: Flights[Found] = Flights(
             # A fetch holds a send in flight, waits for its turn, or is about to end.
             most_fetches=sum(budget.most_in_flight for budget in budgets.all) + MOST_TURNS,
             most_waiters=settings.waiters_per_query,
@@ -83,28 +87,33 @@ class Resolver:
         self._probes: set[asyncio.Task[None]] = set()
         self._path_gone_since: float | None = None
 
-    async def ask(
-        self, query: Query, *, deadline: float, patience: float | None = None, priority: Priority = FIRST
-    ) -> Answer | UpstreamFailure | None:
-        """Join the equal query in flight or start one.
+    def ask(
+        self,
+        query: Query,
+        tell: Callable[[Found | Bug], None],
+        *,
+        deadline: float,
+        patience: float | None = None,
+        priority: Priority = FIRST,
+    ) -> Seat[Found]:
+        """Join the equal query in flight or start one. `tell` is called with what was found, once, perhaps before this
+        returns; not if the seat that is returned is given up first.
 
-        Return None if nothing came within `patience` seconds: the fetch goes on, and the caller has something stale
-        to give. Where too many wait or too much is under way, BUDGET_SPENT is returned without delay; where the
-        budgets are spent, the question waits for its turn by `priority`, for a moment.
+        It is told None if nothing came within `patience` seconds: the fetch goes on, and the caller has something stale
+        to give. Where too many wait or too much is under way, it is BUDGET_SPENT without delay; where the budgets are
+        spent, the question waits for its turn by `priority`, for a moment.
         """
+        until = deadline if patience is None else min(deadline, self._clock() + patience)
+        late: Found = None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+        seat = Seat(tell, until=until, late=late)
         if query.key in self._flights:
             self._turnstile.promote(query.key, priority)
-        elif not self._start(query, deadline, priority, awaited=True):
-            return UpstreamFailure(Reason.BUDGET_SPENT)
-        seat = self._flights.board(query.key)
-        if seat is None:
-            return UpstreamFailure(Reason.BUDGET_SPENT)
-        until = deadline if patience is None else min(deadline, self._clock() + patience)
-        try:
-            async with asyncio.timeout_at(until):
-                return await seat
-        except TimeoutError:
-            return None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+            has_seat = self._flights.board(query.key, seat)
+        else:
+            has_seat = self._start(query, deadline, priority, seat)
+        if not has_seat:
+            tell(UpstreamFailure(Reason.BUDGET_SPENT))
+        return seat
 
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
@@ -112,7 +121,7 @@ class Resolver:
         priority = UNAWAITED[purpose]
         if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), priority.reserve) is None:
             return False
-        return self._start(query, deadline, priority, awaited=False)
+        return self._start(query, deadline, priority, None)
 
     def begin_slowly(self) -> None:
         """Let the budgets grow from a small part to the whole: the cache is empty, and all clients' names are new."""
@@ -153,39 +162,29 @@ class Resolver:
         probes = tuple(self._probes)
         for probe in probes:
             probe.cancel()
-        await self._flights.close()
+        self._flights.close()
         if probes:
             await asyncio.wait(probes)
         for upstream in self._upstreams:
             await upstream.stream.close()
 
-    def _start(self, query: Query, deadline: float, priority: Priority, *, awaited: bool) -> bool:
-        return self._flights.start(query.key, lambda: self._fetch(query, deadline, priority), awaited=awaited)
+    def _start(self, query: Query, deadline: float, priority: Priority, seat: Seat[Found] | None) -> bool:
+        def begin(land: Land) -> Fetch:
+            attempts = Attempts(
+                self._selection,
+                zone=zone_of(query.qname),
+                deadline=deadline,
+                attempt_seconds=self._settings.attempt_seconds,
+                most_sends=self._settings.max_sends,
+            )
+            fetch = Fetch(query, attempts, self._turnstile, self._carry, self._learn, self._clock, land)
+            fetch.begin(priority, deadline)
+            return fetch
 
-    async def _fetch(self, query: Query, deadline: float, priority: Priority) -> Answer | UpstreamFailure:
-        attempts = Attempts(
-            self._selection,
-            zone=zone_of(query.qname),
-            deadline=deadline,
-            attempt_seconds=self._settings.attempt_seconds,
-            most_sends=self._settings.max_sends,
-        )
+        return self._flights.start(query.key, begin, seat, until=deadline)
 
-        def begin(now: float, reserve: float) -> Step:
-            attempts.reserve = reserve
-            return attempts.next_step(now)
-
-        try:
-            step = await self._turnstile.pass_through(query.key, priority, begin, deadline=deadline)
-            while isinstance(step, Send):
-                outcome = await self._upstreams[step.upstream].exchange(query, step)
-                attempts.learn(outcome, self._clock())
-                step = attempts.next_step(self._clock())
-                self._turnstile.wake()
-        finally:
-            attempts.abandon(self._clock())
-        self._learn(query, step)
-        return step
+    def _carry(self, query: Query, send: Send, done: Done) -> Stoppable | Result:
+        return self._upstreams[send.upstream].send(query, send, done)
 
     # --- Probes ---
 
@@ -231,7 +230,7 @@ def may_vouch(config: UpstreamConfig) -> bool:
 class _Transport(Protocol):
     """A way to an upstream."""
 
-    async def exchange(self, query: Query, *, until: float) -> Answer | Result: ...
+    def send(self, query: Query, done: Done, *, until: float) -> Stoppable | Result: ...
 
 
 class _Budgets:
@@ -283,18 +282,15 @@ class _Upstream:
         self._config = config
         self._may_vouch = may_vouch(config)
 
-    async def exchange(self, query: Query, send: Send) -> Answer | Result:
+    def send(self, query: Query, send: Send, done: Done) -> Stoppable | Result:
         """Carry out one send. AD is taken off an answer where it proves nothing."""
         transport: _Transport = self.stream if send.over_stream else self.udp
-        outcome = await transport.exchange(query, until=send.until)
-        if isinstance(outcome, Answer) and outcome.authentic and not self._may_vouch:
-            return replace(outcome, authentic=False)
-        return outcome
+        return transport.send(query, done if self._may_vouch else partial(_tell_without_ad, done), until=send.until)
 
     async def probe(self, now: float, *, over_stream: bool) -> Answer | Result:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
         try:
-            return await self.exchange(PROBE, Send(0, over_stream, now + PROBE_SECONDS))
+            return await outcome_of(lambda done: self.send(PROBE, Send(0, over_stream, now + PROBE_SECONDS), done))
         except Exception as error:
             context = {"message": "a probe failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -322,3 +318,9 @@ class _Upstream:
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
             defences=self.udp.defences.statistics(now),
         )
+
+
+def _tell_without_ad(done: Done, outcome: Outcome) -> None:
+    if isinstance(outcome, Answer) and outcome.authentic:
+        outcome = replace(outcome, authentic=False)
+    done(outcome)

@@ -1,15 +1,17 @@
 """How one send ended, and how a whole question failed: the words that attempts, transports and statistics share."""
 
 import errno
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from dohproxy.value import value
 from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer
 
 _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EPERM, errno.EACCES})
-_OWN_TROUBLE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+_OWN_TROUBLE: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
+)
 
 
 class Result(StrEnum):
@@ -41,7 +43,7 @@ class Result(StrEnum):
     """We stopped waiting because we shut down."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpstreamFailure:
     """Why a question has no answer."""
 
@@ -50,6 +52,13 @@ class UpstreamFailure:
     answer: Answer | None = None
     """For UPSTREAM_REFUSED, and only then: the last failure or referral an upstream gave, whose rcode and EDE codes
     are passed on."""
+
+
+@value
+class Bug:
+    """An exception that should not have been raised, on its way to those who wait."""
+
+    error: Exception
 
 
 def result_of(error: OSError) -> Result:

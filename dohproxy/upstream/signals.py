@@ -24,11 +24,11 @@ answer to that decides. Packets that match no query of ours never come here at a
 """
 
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from dohproxy.upstream.results import Result
+from dohproxy.value import value
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import ExtendedError, Rcode
 
@@ -92,7 +92,7 @@ def zone_of(qname: bytes) -> bytes:
     return qname[before:]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ending:
     """How one send ended."""
 
@@ -133,7 +133,7 @@ def word_of(ending: Ending) -> Word | None:
     return Word.GOOD if ending.result is Result.ANSWERED else _WORDS.get(answer.rcode)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Heard:
     word: Word
     zone: bytes

@@ -20,6 +20,8 @@ Step = Send | Answer | UpstreamFailure
 Begin = Callable[[float, float], Step]
 """Takes budget for a question, given `now` and the part of each burst to be left to others, and returns its first send,
 or says why it cannot be sent."""
+Go = Callable[[Step], None]
+"""Is called once with the first step of a question that had to wait."""
 
 SPENT: Final = UpstreamFailure(Reason.BUDGET_SPENT)
 LEAST_PAUSE_SECONDS: Final = 0.001
@@ -31,9 +33,11 @@ CONNECTION_PAUSE_SECONDS: Final = 0.1
 class _Ticket:
     """One question in line."""
 
-    def __init__(self, begin: Begin) -> None:
+    def __init__(self, key: bytes, begin: Begin, go: Go) -> None:
+        self.key = key
         self.begin = begin
-        self.step: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
+        self.go = go
+        self.alarm: asyncio.TimerHandle | None = None
 
 
 class Turnstile:
@@ -53,8 +57,9 @@ class Turnstile:
         """Whether nobody waits."""
         return not self._tickets
 
-    async def pass_through(self, key: bytes, priority: Priority, begin: Begin, *, deadline: float) -> Step:
-        """Return the first step of the question `key`, after waiting for budget if there is none.
+    def enter(self, key: bytes, priority: Priority, begin: Begin, go: Go, *, deadline: float) -> Step | None:
+        """Return the first step of the question `key` if it need not wait for budget; None: `go` is called with it
+        later, unless it leaves.
 
         SPENT, if there is no place in line or its turn does not come in time.
         """
@@ -63,19 +68,20 @@ class Turnstile:
             step = begin(now, priority.reserve)
             if step != SPENT:
                 return step
-        ticket = self._join(key, priority, begin, now)
+        ticket = self._join(key, priority, begin, go, now)
         if ticket is None:
             return SPENT
-        try:
-            self._pump()
-            async with asyncio.timeout_at(min(deadline, now + self._wait_seconds)):
-                return await ticket.step
-        except TimeoutError:
-            self._given_up += 1
-            return SPENT
-        finally:
+        alarm = min(deadline, now + self._wait_seconds)
+        ticket.alarm = asyncio.get_running_loop().call_at(alarm, self._give_up, ticket)
+        self._pump()
+        return None
+
+    def leave(self, key: bytes) -> None:
+        """The question is asked no more; harmless if it is not in line."""
+        ticket = self._tickets.get(key)
+        if ticket is not None:
             self._turns.leave(ticket)
-            del self._tickets[key]
+            self._dismiss(ticket)
 
     def promote(self, key: bytes, priority: Priority) -> None:
         """Somebody else wants the same answer: a question goes with the best of those who wait for it."""
@@ -99,17 +105,33 @@ class Turnstile:
         served_meanwhile = int(self._selection.queries_per_second(now) * self._wait_seconds)
         return min(max(1, served_meanwhile), MOST_TURNS)
 
-    def _join(self, key: bytes, priority: Priority, begin: Begin, now: float) -> _Ticket | None:
-        ticket = _Ticket(begin)
+    def _join(self, key: bytes, priority: Priority, begin: Begin, go: Go, now: float) -> _Ticket | None:
+        ticket = _Ticket(key, begin, go)
         stands, evicted = self._turns.join(ticket, priority, self._places(now))
         if evicted is not None:
             self._evicted += 1
-            _tell(evicted, SPENT)
+            self._tell(evicted, SPENT)
         if not stands:
             self._refused += 1
             return None
         self._tickets[key] = ticket
         return ticket
+
+    def _give_up(self, ticket: _Ticket) -> None:
+        self._given_up += 1
+        self._turns.leave(ticket)
+        self._tell(ticket, SPENT)
+
+    def _tell(self, ticket: _Ticket, step: Step) -> None:
+        """Let a question that is out of line go on, in a turn of its own: what becomes of it may make room for others
+        again, and so on to the end of the line."""
+        self._dismiss(ticket)
+        asyncio.get_running_loop().call_soon(ticket.go, step)
+
+    def _dismiss(self, ticket: _Ticket) -> None:
+        del self._tickets[ticket.key]
+        if ticket.alarm is not None:
+            ticket.alarm.cancel()
 
     def _pump(self) -> None:
         """Let go whoever may go now, and look again when the next one may."""
@@ -137,10 +159,5 @@ class Turnstile:
             return False
         self._served += 1
         self._turns.serve(ticket)
-        _tell(ticket, step)
+        self._tell(ticket, step)
         return True
-
-
-def _tell(ticket: _Ticket, step: Step) -> None:
-    if not ticket.step.done():
-        ticket.step.set_result(step)

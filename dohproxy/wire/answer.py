@@ -7,10 +7,10 @@ same length whoever asks, compression pointers stay right under any client's que
 
 import contextlib
 import struct
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from dohproxy.value import value
 from dohproxy.wire.edns import OPT_FIXED_BYTES, UpstreamEdns, read_options, read_upstream_opt
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.name import NameWalker, question_name_end
@@ -59,7 +59,7 @@ class Kind(StrEnum):
     """Any other rcode."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """The records of one upstream answer, ready to be put under any client's equal question."""
 
@@ -99,7 +99,7 @@ TRUNCATED: Final = Answer(
 """Stands for every answer that was cut (TC=1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpstreamReply:
     """An answer, and beside it what belongs to this one exchange."""
 

@@ -6,9 +6,9 @@ both sides get a record built from scratch (option smuggling: CVE-2026-42004).
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from dohproxy.value import value
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.numbers import DO, LARGEST_MESSAGE_BYTES, UDP_PAYLOAD_BYTES, OptionCode, Qtype
 
@@ -29,7 +29,7 @@ _OPTION = struct.Struct("!HH")
 _SUBNET_WIDTHS: Final = {0: 0, 1: 32, 2: 128}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClientEdns:
     """What one client's OPT says, as far as it concerns us."""
 
@@ -40,7 +40,7 @@ class ClientEdns:
     """The ECS option's data as sent, checked; never forwarded, only echoed with scope 0."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpstreamEdns:
     """What one upstream's OPT says to us alone; nothing of it goes on to anybody, its ECS least of all."""
 

@@ -5,8 +5,8 @@ at most one OPT, and nothing else. All it returns is frozen, so no later stage n
 """
 
 import struct
-from dataclasses import dataclass
 
+from dohproxy.value import value
 from dohproxy.wire.edns import ClientEdns, read_opt
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.name import LONGEST_NAME_BYTES, question_name_end
@@ -27,7 +27,7 @@ _TYPE_CLASS = struct.Struct("!HH")
 _KEY_TAIL = struct.Struct("!HB")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Query:
     """One question and how its client wants it answered."""
 

@@ -6,8 +6,8 @@ cached and stale ones, and the replies we invent ourselves, so no path can forge
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from dohproxy.value import value
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.edns import reply_opt
 from dohproxy.wire.numbers import AA, AD, CD, QR, RA, RCODE_MASK, RD, TTL_SIGN_BIT, Rcode
@@ -17,7 +17,7 @@ _HEADER = struct.Struct("!6H")
 _TTL = struct.Struct("!I")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Content:
     """Records and what the header says of them; belongs to no client yet."""
 
@@ -31,7 +31,7 @@ class Content:
     """EDE info codes for clients that speak EDNS."""
 
 
-@dataclass(slots=True)
+@value
 class Envelope:
     """A reply but for its records: the same around any that say as much in as many bytes, and so while they age."""
 

@@ -321,7 +321,7 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         register = Connections(config.connections)
         peers = Peers(Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks), config.clients)
         http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
-        http2 = Http2Server(core.service, peers, register, clock, tasks, http2_limits(config))
+        http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
         doors = Doors(http1.door, http2.door, register, clock)
         check_limits(http1)
         certificate, key = write_throwaway_certificate(directory, "localhost")

@@ -1,10 +1,11 @@
 """The upstreams as the walk sees them, without any: what they say is a function of the question."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dohproxy.upstream.resolver import FIRST, Learn, Resolver, UpstreamFailure
+from dohproxy.upstream.flight import Seat
+from dohproxy.upstream.resolver import FIRST, Found, Learn, Resolver, UpstreamFailure
+from dohproxy.upstream.results import Bug
 from dohproxy.verdict import Priority, Purpose
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -23,10 +24,9 @@ class Asked:
 
 
 class FakeResolver(Resolver):
-    """Answers what `script` says: an answer, a failure, an exception to raise, or None where patience runs out.
+    """Tells at once what `script` says: an answer, a failure, an exception that is a bug, None where patience runs out.
 
-    Like the real one it calls `learn` before it returns an answer or a failure. While `gate` is cleared, everybody
-    waits.
+    Like the real one it calls `learn` before it tells an answer or a failure. While it `is_silent`, everybody waits.
     """
 
     def __init__(self, learn: Learn, script: Script) -> None:
@@ -36,21 +36,25 @@ class FakeResolver(Resolver):
         self.has_room = True
         self.scarcity = 0.0
         self.script = script
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.is_silent = False
         self._tell = learn
 
-    async def ask(
-        self, query: Query, *, deadline: float, patience: float | None = None, priority: Priority = FIRST
-    ) -> Answer | UpstreamFailure | None:
+    def ask(
+        self,
+        query: Query,
+        tell: Callable[[Found | Bug], None],
+        *,
+        deadline: float,
+        patience: float | None = None,
+        priority: Priority = FIRST,
+    ) -> Seat[Found]:
         self.asked.append(Asked(query, deadline, patience, priority))
-        await self.gate.wait()
-        found = self.script(query)
-        if isinstance(found, Exception):
-            raise found
-        if found is not None:
-            self._tell(query, found)
-        return found
+        if not self.is_silent:
+            found = self.script(query)
+            if found is not None and not isinstance(found, Exception):
+                self._tell(query, found)
+            tell(Bug(found) if isinstance(found, Exception) else found)
+        return Seat(tell, until=deadline, late=None)
 
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         if self.has_room:

@@ -10,7 +10,7 @@ from dohproxy.cache import Cache
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RequestRules
-from dohproxy.pipeline import Miss, Pipeline, learn_into
+from dohproxy.pipeline import Found, Miss, Pipeline, learn_into
 from dohproxy.policy.admission import Admission
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, ClientLimit, buffer_bytes
@@ -188,9 +188,15 @@ class Walk:
         found = self.begin(request, client)
         if isinstance(found, Miss):
             assert len(self.outcomes) == before
-            found = await self.pipeline.resolve(found)
+            found = self.resolve(found)
         assert len(self.outcomes) == before + 1
         return found
+
+    def resolve(self, miss: Miss) -> HttpResponse:
+        """Walk the rest of the way; whoever is asked here answers at once."""
+        told: list[Found] = []
+        self.pipeline.ask(miss, told.append)
+        return self.pipeline.conclude(miss, told[0])
 
     async def ask(self, wire: bytes, client: Client = CLIENT) -> dns.message.Message:
         """Send a query and read the reply."""

@@ -124,7 +124,7 @@ class Door:
         self.peers = Peers(Identities(bytes(32)), setting.clients)
         self.server = Http1Server(core.service, self.peers, self.register, self.clock, max_query_bytes=1024)
         http2 = replace(setting.http2, max_requests=setting.connections.max_requests)
-        self.http2 = Http2Server(core.service, self.peers, self.register, self.clock, tasks, http2)
+        self.http2 = Http2Server(core.service, self.peers, self.register, self.clock, http2)
         self.doors = Doors(self.server.door, self.http2.door, self.register, self.clock)
         self.tls = None if setting.certificate is None else setting.certificate.server_context()
         self.gate = build_gate(setting.connections, setting.limits) if setting.gated else None

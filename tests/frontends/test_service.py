@@ -51,7 +51,7 @@ async def test_a_bug_while_reading_is_an_answer(monkeypatch: pytest.MonkeyPatch)
 async def test_a_bug_after_the_miss_is_an_answer_and_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_door() as door:
 
-        async def broken(*_: Any, **__: Any) -> None:
+        def broken(*_: Any, **__: Any) -> None:
             raise ValueError("secret.example.net")
 
         monkeypatch.setattr(door.core.resolver, "ask", broken)

@@ -1,168 +1,171 @@
 """Equal questions under way, without any network: what is shared, and whom a disconnect concerns."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import pytest
 
-from dohproxy.upstream.flight import Flights
+from dohproxy.upstream.flight import Flights, Seat
+from dohproxy.upstream.results import Bug
 
 STOPPED = "stopped"
+LATE = "late"
 KEY = b"key"
-
-Fetch = Callable[[], Coroutine[Any, Any, str]]
-
-
-def _flights(tasks: asyncio.TaskGroup, *, most_fetches: int = 10, most_waiters: int = 100) -> Flights[str]:
-    return Flights(tasks, most_fetches=most_fetches, most_waiters=most_waiters, when_stopped=STOPPED)
+BUG = ValueError("a bug")
+DEADLINE = 1e9
 
 
-class _Gate:
+def _flights(*, most_fetches: int = 10, most_waiters: int = 100) -> Flights[str]:
+    return Flights(most_fetches=most_fetches, most_waiters=most_waiters, when_stopped=STOPPED)
+
+
+@dataclass(slots=True)
+class Fetch:
     """A fetch that ends when the test says so, and counts how often it was begun."""
 
-    def __init__(self, outcome: str = "answer") -> None:
-        self.begun = 0
-        self.outcome = outcome
-        self.opened = asyncio.Event()
+    begun: int = 0
+    stopped: int = 0
+    lands: list[Callable[[str | Bug], None]] = field(default_factory=list)
 
-    async def fetch(self) -> str:
+    def begin(self, land: Callable[[str | Bug], None]) -> "Fetch":
         self.begun += 1
-        await self.opened.wait()
-        return self.outcome
+        self.lands.append(land)
+        return self
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def end(self, outcome: str | Bug = "answer") -> None:
+        for land in self.lands:
+            land(outcome)
 
 
-def _board(flights: Flights[str], key: bytes = KEY) -> asyncio.Future[str]:
-    seat = flights.board(key)
-    assert seat is not None
-    return seat
+class Client:
+    """One who waits, and what it was told."""
+
+    def __init__(self, *, until: float = DEADLINE) -> None:
+        self.told: list[str | Bug] = []
+        self.seat: Seat[str] = Seat(self.told.append, until=until, late=LATE)
 
 
-async def test_all_who_wait_get_the_outcome_of_one_fetch() -> None:
-    gate = _Gate()
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks)
-        assert flights.start(KEY, gate.fetch)
-        assert not flights.start(KEY, gate.fetch)
-        seats = [_board(flights) for _ in range(50)]
-        assert flights.waiters == 50
-        gate.opened.set()
-        assert await asyncio.gather(*seats) == ["answer"] * 50
-        assert gate.begun == 1
-        assert len(flights) == 0
+def _start(flights: Flights[str], fetch: Fetch, client: Client | None = None, key: bytes = KEY) -> bool:
+    return flights.start(key, fetch.begin, None if client is None else client.seat, until=DEADLINE)
 
 
-async def test_a_waiter_that_leaves_takes_nothing_from_the_others() -> None:
-    gate = _Gate()
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks)
-        flights.start(KEY, gate.fetch)
-        first, second = _board(flights), _board(flights)
-        first.cancel()
-        await asyncio.sleep(0)
-        assert flights.waiters == 1
-        gate.opened.set()
-        assert await second == "answer"
+def test_all_who_wait_get_the_outcome_of_one_fetch() -> None:
+    flights, fetch = _flights(), Fetch()
+    clients = [Client() for _ in range(50)]
+    assert _start(flights, fetch, clients[0])
+    assert not _start(flights, fetch, Client())
+    assert all(flights.board(KEY, client.seat) for client in clients[1:])
+    assert flights.waiters == 50
+    fetch.end()
+    assert [client.told for client in clients] == [["answer"]] * 50
+    assert (fetch.begun, len(flights)) == (1, 0)
 
 
-async def test_the_fetch_goes_on_when_everybody_has_left() -> None:
-    gate = _Gate()
-    ended: list[str] = []
+def test_a_fetch_that_ends_at_once_finds_who_waits_for_it() -> None:
+    flights, client = _flights(), Client()
 
-    async def fetch() -> str:
-        outcome = await gate.fetch()
-        ended.append(outcome)
-        return outcome
+    def begin(land: Callable[[str | Bug], None]) -> Fetch:
+        land("known already")
+        return Fetch()
 
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks)
-        flights.start(KEY, fetch)
-        _board(flights).cancel()
-        gate.opened.set()
-    assert ended == ["answer"]
+    assert flights.start(KEY, begin, client.seat, until=DEADLINE)
+    assert (client.told, len(flights)) == (["known already"], 0)
 
 
-async def test_one_waiter_too_many_is_turned_away() -> None:
-    gate = _Gate()
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks, most_waiters=2)
-        flights.start(KEY, gate.fetch)
-        seats = [flights.board(KEY) for _ in range(3)]
-        assert [seat is None for seat in seats] == [False, False, True]
-        assert flights.refused_waiters == 1
-        gate.opened.set()
+def test_a_waiter_that_leaves_takes_nothing_from_the_others() -> None:
+    flights, fetch, first, second = _flights(), Fetch(), Client(), Client()
+    _start(flights, fetch, first)
+    flights.board(KEY, second.seat)
+    first.seat.stop()
+    assert flights.waiters == 1
+    fetch.end()
+    assert (first.told, second.told) == ([], ["answer"])
 
 
-async def test_one_fetch_too_many_is_not_begun() -> None:
-    gate = _Gate()
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks, most_fetches=2)
-        assert [flights.start(key, gate.fetch) for key in (b"1", b"2", b"3")] == [True, True, False]
-        assert flights.refused_fetches == 1
-        gate.opened.set()
+def test_the_fetch_goes_on_when_everybody_has_left() -> None:
+    flights, fetch, only = _flights(), Fetch(), Client()
+    _start(flights, fetch, only)
+    only.seat.stop()
+    assert (len(flights), flights.waiters, fetch.stopped) == (1, 0, 0)
+    fetch.end()
+    assert len(flights) == 0
+
+
+async def test_who_waits_less_long_than_the_fetch_is_told_in_time_and_the_fetch_goes_on() -> None:
+    flights, fetch = _flights(), Fetch()
+    soon, other = Client(until=asyncio.get_running_loop().time()), Client()
+    _start(flights, fetch, other)
+    flights.board(KEY, soon.seat)
+    async with asyncio.timeout(10):
+        while not soon.told:  # noqa: ASYNC110  # nobody to tell us
+            await asyncio.sleep(0.001)
+    assert (soon.told, other.told, flights.waiters) == ([LATE], [], 1)
+    fetch.end()
+    assert (soon.told, other.told) == ([LATE], ["answer"])
+
+
+def test_one_waiter_too_many_is_turned_away() -> None:
+    flights = _flights(most_waiters=2)
+    _start(flights, Fetch(), Client())
+    assert [flights.board(KEY, Client().seat) for _ in range(2)] == [True, False]
+    assert flights.refused_waiters == 1
+
+
+def test_one_fetch_too_many_is_not_begun() -> None:
+    flights = _flights(most_fetches=2)
+    fetch = Fetch()
+    assert [_start(flights, fetch, Client(), key) for key in (b"1", b"2", b"3")] == [True, True, False]
+    assert (flights.refused_fetches, fetch.begun) == (1, 2)
 
 
 @pytest.mark.parametrize(("most_fetches", "begun"), [(4, 2), (1, 1)], ids=["half of them", "but always one"])
-async def test_fetches_nobody_waits_for_leave_room(most_fetches: int, begun: int) -> None:
-    gate = _Gate()
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks, most_fetches=most_fetches)
-        started = [flights.start(key, gate.fetch, awaited=False) for key in (b"1", b"2", b"3")]
-        assert sum(started) == begun
-        assert flights.refused_fetches == 0
-        gate.opened.set()
+def test_fetches_nobody_waits_for_leave_room(most_fetches: int, begun: int) -> None:
+    flights = _flights(most_fetches=most_fetches)
+    started = [_start(flights, Fetch(), None, key) for key in (b"1", b"2", b"3")]
+    assert sum(started) == begun
+    assert flights.refused_fetches == 0
 
 
-async def _broken() -> str:
-    raise ValueError("a bug")
-
-
-async def test_a_bug_reaches_those_who_wait_and_no_other_task() -> None:
-    gate = _Gate()
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks)
-        flights.start(KEY, _broken)
-        flights.start(b"other", gate.fetch)
-        seat, other = _board(flights), _board(flights, b"other")
-        with pytest.raises(ValueError, match="a bug"):
-            await seat
-        gate.opened.set()
-        assert await other == "answer"
+def test_a_bug_reaches_those_who_wait_and_no_other_fetch() -> None:
+    flights, broken, sound = _flights(), Fetch(), Fetch()
+    client, other = Client(), Client()
+    _start(flights, broken, client)
+    _start(flights, sound, other, b"other")
+    broken.end(Bug(BUG))
+    sound.end()
+    assert (client.told, other.told) == ([Bug(BUG)], ["answer"])
 
 
 async def test_a_bug_nobody_waits_for_is_reported() -> None:
     reported: list[BaseException] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
-    async with asyncio.TaskGroup() as tasks:
-        _flights(tasks).start(KEY, _broken)
-    assert [type(error) for error in reported] == [ValueError]
+    flights, fetch = _flights(), Fetch()
+    _start(flights, fetch)
+    fetch.end(Bug(BUG))
+    assert reported == [BUG]
 
 
-async def test_closing_ends_every_fetch_and_tells_who_waits() -> None:
-    gate = _Gate()
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks)
-        flights.start(KEY, gate.fetch)
-        seat = _board(flights)
-        await flights.close()
-        assert await seat == STOPPED
-        assert len(flights) == 0
-        assert not flights.start(KEY, gate.fetch)
+async def test_one_who_cannot_bear_the_outcome_keeps_it_from_nobody() -> None:
+    reported: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    flights, fetch, other = _flights(), Fetch(), Client()
+
+    def fail(_: str | Bug) -> None:
+        raise BUG
+
+    flights.start(KEY, fetch.begin, Seat(fail, until=DEADLINE, late=LATE), until=DEADLINE)
+    flights.board(KEY, other.seat)
+    fetch.end()
+    assert (reported, other.told) == ([BUG], ["answer"])
 
 
-async def test_a_fetch_cancelled_before_its_first_step_still_lands() -> None:
-    gate = _Gate()
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks)
-        flights.start(KEY, gate.fetch)
-        seat = _board(flights)
-        await flights.close()
-    assert await seat == STOPPED
-    assert gate.begun == 0
-
-
-async def test_a_group_that_is_over_takes_no_fetch() -> None:
-    async with asyncio.TaskGroup() as tasks:
-        flights = _flights(tasks)
-    assert not flights.start(KEY, _Gate().fetch)
-    assert KEY not in flights
+def test_closing_ends_every_fetch_and_tells_who_waits() -> None:
+    flights, fetch, client = _flights(), Fetch(), Client()
+    _start(flights, fetch, client)
+    flights.close()
+    assert (client.told, fetch.stopped, len(flights)) == ([STOPPED], 1, 0)
+    assert not _start(flights, fetch, Client())

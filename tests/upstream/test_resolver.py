@@ -19,6 +19,7 @@ from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes import upstream as fakes
+from tests.fakes.asking import ask
 from tests.fakes.upstream import Act, FakeUpstream, make_query
 
 LONG = 10.0
@@ -48,7 +49,7 @@ class Rig:
     async def ask(
         self, query: Query | None = None, *, seconds: float = LONG, patience: float | None = None
     ) -> Answer | UpstreamFailure | None:
-        return await self.resolver.ask(query or make_query(), deadline=self.now() + seconds, patience=patience)
+        return await ask(self.resolver, query or make_query(), deadline=self.now() + seconds, patience=patience)
 
     async def probe(self, *, after: float) -> None:
         """Let so many seconds pass, then wait for the probe that is due."""
@@ -423,7 +424,7 @@ class TestOrderOfSpending:
             queries = [make_query(f"rank{rank}.example.") for rank in ranks]
             await asyncio.gather(
                 *(
-                    rig.resolver.ask(query, deadline=rig.now() + LONG, priority=_priority(rank))
+                    ask(rig.resolver, query, deadline=rig.now() + LONG, priority=_priority(rank))
                     for query, rank in zip(queries, ranks, strict=True)
                 )
             )
@@ -446,7 +447,7 @@ class TestOrderOfSpending:
             shared, other = make_query("share.example."), make_query("other.example.")
             async with asyncio.TaskGroup() as tasks:
                 for query, rank in ((shared, 9), (other, 5), (shared, 0)):
-                    tasks.create_task(rig.resolver.ask(query, deadline=rig.now() + LONG, priority=_priority(rank)))
+                    tasks.create_task(ask(rig.resolver, query, deadline=rig.now() + LONG, priority=_priority(rank)))
                     await asyncio.sleep(0.01)
         assert [wire[13:18].lower() for wire in fake.asked_over_udp[1:]] == [b"share", b"other"]
 
@@ -455,7 +456,7 @@ class TestOrderOfSpending:
         settings = ResolverConfig(budget_wait_seconds=0.01)
         async with _resolver(fake, settings=settings, burst=8, queries_per_second=0.1) as rig:
             asked = [
-                rig.resolver.ask(make_query(f"n{n}.example."), deadline=rig.now() + 1, priority=_priority(9, n, 0.25))
+                ask(rig.resolver, make_query(f"n{n}.example."), deadline=rig.now() + 1, priority=_priority(9, n, 0.25))
                 for n in range(10)
             ]
             await asyncio.gather(*asked)

@@ -15,6 +15,7 @@ from dohproxy.upstream.results import Result
 from dohproxy.upstream.statistics import UpstreamStatistics
 from dohproxy.wire.answer import Answer
 from tests.fakes import upstream as fakes
+from tests.fakes.asking import ask
 from tests.fakes.upstream import Act, FakeUpstream, make_query
 
 LONG = 10.0
@@ -29,7 +30,7 @@ class Rig:
     async def ask(self, *names: str) -> None:
         """Ask for one after the other, and get answers."""
         for name in names:
-            outcome = await self.resolver.ask(make_query(f"{name}.example."), deadline=time.monotonic() + LONG)
+            outcome = await ask(self.resolver, make_query(f"{name}.example."), deadline=time.monotonic() + LONG)
             assert isinstance(outcome, Answer)
 
     def first(self) -> UpstreamStatistics:

@@ -12,6 +12,7 @@ from dohproxy.upstream.statistics import DefenceStatistics
 from dohproxy.upstream.turns import MOST_TURNS, TurnStatistics
 from dohproxy.verdict import Purpose
 from tests.fakes import upstream as fakes
+from tests.fakes.asking import ask
 from tests.fakes.upstream import FakeUpstream, make_query
 
 
@@ -22,7 +23,7 @@ async def test_every_figure_follows_what_happened() -> None:
         rng = random.Random(1)  # noqa: S311  # jitter only
         resolver = Resolver(upstreams, ResolverConfig(), lambda *_: None, tasks, time.monotonic, rng)
         before = resolver.statistics(time.monotonic()).upstreams[0]
-        await resolver.ask(make_query(), deadline=time.monotonic() + 10)
+        await ask(resolver, make_query(), deadline=time.monotonic() + 10)
         statistics = resolver.statistics(time.monotonic())
         await resolver.close()
     [upstream] = statistics.upstreams
@@ -53,12 +54,12 @@ async def test_what_is_under_way_is_seen() -> None:
         resolver = Resolver(
             upstreams, ResolverConfig(budget_wait_seconds=0.05), lambda *_: None, tasks, time.monotonic, rng
         )
-        waiting = [tasks.create_task(resolver.ask(make_query(), deadline=time.monotonic() + 10)) for _ in range(3)]
+        waiting = [tasks.create_task(ask(resolver, make_query(), deadline=time.monotonic() + 10)) for _ in range(3)]
         await fake.wait_asked()
         assert not resolver.refresh(
             make_query("other.example."), deadline=time.monotonic() + 10, purpose=Purpose.REVALIDATION
         )
-        await resolver.ask(make_query("other.example."), deadline=time.monotonic() + 10)
+        await ask(resolver, make_query("other.example."), deadline=time.monotonic() + 10)
         statistics = resolver.statistics(time.monotonic())
         await resolver.close()
     assert len(waiting) == 3

@@ -16,7 +16,7 @@ from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.turns import MOST_TURNS
-from dohproxy.upstream.turnstile import SPENT, Step, Turnstile
+from dohproxy.upstream.turnstile import SPENT, Begin, Step, Turnstile
 from dohproxy.verdict import Priority, Reason
 from tests.fakes.standing import connections, longest_draw
 
@@ -50,9 +50,19 @@ class Rig:
 
     async def ask(self, name: str, rank: int = 1, *, reserve: float = 0.0, seconds: float = LONG) -> Step:
         """Let a question of the network that is its first letter pass."""
-        priority = Priority(rank, ord(name[0]), reserve)
-        deadline = self.now() + seconds
-        return await self.turnstile.pass_through(name.encode(), priority, self.begin(name), deadline=deadline)
+        return await self.enter(name, Priority(rank, ord(name[0]), reserve), self.begin(name), seconds=seconds)
+
+    async def enter(self, name: str, priority: Priority, begin: Begin, *, seconds: float = LONG) -> Step:
+        """Wait for the turn of a question; cancelled, leave."""
+        gone: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
+        key = name.encode()
+        step = self.turnstile.enter(key, priority, begin, gone.set_result, deadline=self.now() + seconds)
+        if step is not None:
+            return step
+        try:
+            return await gone
+        finally:
+            self.turnstile.leave(key)
 
     def spend(self, count: int = 1) -> None:
         """Take what is there."""
@@ -92,9 +102,7 @@ class TestGoing:
 
     async def test_what_cannot_be_asked_at_all_does_not_wait(self) -> None:
         rig = Rig()
-        outcome = await rig.turnstile.pass_through(
-            b"a1", Priority(1, 1, 0.0), lambda *_: UNREACHABLE, deadline=rig.now() + LONG
-        )
+        outcome = await rig.enter("a1", Priority(1, 1, 0.0), lambda *_: UNREACHABLE)
         assert outcome == UNREACHABLE
         assert rig.figures() == (0, 0, 0, 0, 0)
 
@@ -123,11 +131,8 @@ class TestGoing:
         rig = Rig(burst=100)
         looks = iter([SPENT] * 5)
         begin = rig.begin("a1")
-        outcome = await rig.turnstile.pass_through(
-            b"a1",
-            Priority(1, 1, 0.0),
-            lambda now, reserve: next(looks, None) or begin(now, reserve),
-            deadline=rig.now() + LONG,
+        outcome = await rig.enter(
+            "a1", Priority(1, 1, 0.0), lambda now, reserve: next(looks, None) or begin(now, reserve)
         )
         assert isinstance(outcome, Send)
         assert list(looks) == []
@@ -137,14 +142,7 @@ class TestGoing:
         rig.spend()
         outcomes = iter([SPENT, SPENT])
         async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(
-                rig.turnstile.pass_through(
-                    b"a1",
-                    Priority(1, 1, 0.0),
-                    lambda *_: next(outcomes, UNREACHABLE),
-                    deadline=rig.now() + LONG,
-                )
-            )
+            waiting = tasks.create_task(rig.enter("a1", Priority(1, 1, 0.0), lambda *_: next(outcomes, UNREACHABLE)))
             await _settle()
             rig.turnstile.wake()
             assert await waiting == UNREACHABLE

@@ -12,6 +12,7 @@ from typing import Final
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, result_of
+from dohproxy.upstream.sends import Done
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.tls import name_to_verify
 from dohproxy.wire.answer import Answer
@@ -64,19 +65,13 @@ class StreamTransport:
         """Frames that matched no query."""
         return self._ignored_before + sum(connection.ignored_frames for connection in self._connections)
 
-    async def exchange(self, query: Query, *, until: float) -> Answer | Result:
-        """Send `query` on one of the connections and wait for its answer until `until` (the event loop's clock)."""
+    def send(self, query: Query, done: Done, *, until: float) -> "Waiting | Result":
+        """Send `query` on one of the connections; `done` is told its answer, or at `until` (the event loop's clock)
+        that there is none. Returns a Result instead where nothing could be sent."""
         connection = self._choose(until)
         if connection is None:
             return Result.UNSENT
-        asked = connection.ask(query)
-        try:
-            outcome = await _reply(connection, asked, until)
-            if isinstance(outcome, Answer):
-                self._budget.answered()
-            return outcome
-        finally:
-            connection.forget(asked)
+        return Waiting(connection, connection.ask(query), self._budget, done, until)
 
     async def close(self) -> None:
         """Close all connections and wait until their sockets are gone."""
@@ -186,9 +181,39 @@ class StreamTransport:
             connection.closed.add_done_callback(lambda _: self._closing.discard(connection))
 
 
-async def _reply(connection: Connection, asked: Asked, until: float) -> Answer | Result:
-    try:
-        async with asyncio.timeout_at(until):
-            return await asked.reply
-    except TimeoutError:
-        return connection.give_up(asked)
+class Waiting:
+    """One query on a connection, and the wait for the reply."""
+
+    __slots__ = ("_alarm", "_asked", "_budget", "_connection", "_done", "_is_over")
+
+    def __init__(
+        self, connection: Connection, asked: Asked, budget: ConnectionBudget, done: Done, until: float
+    ) -> None:
+        self._connection = connection
+        self._asked = asked
+        self._budget = budget
+        self._done = done
+        self._is_over = False
+        self._alarm = asyncio.get_running_loop().call_at(until, self._expire)
+        asked.reply.add_done_callback(self._replied)
+
+    def stop(self) -> None:
+        """Wait no longer; a reply that comes late is ignored."""
+        if not self._is_over:
+            self._is_over = True
+            self._alarm.cancel()
+            self._connection.forget(self._asked)
+
+    def _replied(self, reply: asyncio.Future[Answer | Result]) -> None:
+        if not self._is_over:
+            self._end(reply.result())
+
+    def _expire(self) -> None:
+        if not self._asked.reply.done():  # Else `_replied` is about to be called.
+            self._end(self._connection.give_up(self._asked))
+
+    def _end(self, outcome: Answer | Result) -> None:
+        if isinstance(outcome, Answer):
+            self._budget.answered()
+        self.stop()
+        self._done(outcome)

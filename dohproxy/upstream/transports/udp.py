@@ -7,11 +7,12 @@ cookie. A wrong guess is ignored and the wait goes on; `forgery` decides which i
 import asyncio
 import secrets
 import socket
+from collections.abc import Callable
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.forgery import Defences, Wait
-from dohproxy.upstream.results import Result, result_of
-from dohproxy.wire.answer import Answer
+from dohproxy.upstream.results import Bug, Result, result_of
+from dohproxy.upstream.sends import Done, Outcome
 from dohproxy.wire.numbers import LARGEST_MESSAGE_BYTES
 from dohproxy.wire.query import Query
 
@@ -29,30 +30,74 @@ class UdpTransport:
         """Datagrams from the upstream's address that were no reply to our query, or could not be read."""
         return self.defences.ignored_packets
 
-    async def exchange(self, query: Query, *, until: float) -> Answer | Result:
-        """Send `query` and wait for its answer until `until` (the event loop's clock); TC is left to the caller."""
+    def send(self, query: Query, done: Done, *, until: float) -> "Listening | Result":
+        """Send `query`; `done` is told its answer, or at `until` (the event loop's clock) that there is none. TC is
+        left to the caller. Returns a Result instead where nothing could be sent."""
         loop = asyncio.get_running_loop()
         try:
-            with socket.socket(self._family, socket.SOCK_DGRAM) as sock:
-                sock.setblocking(False)
-                # Connected: the kernel draws the source port at random (RFC 6056), drops datagrams from other
-                # addresses, and tells us at once when nobody listens there.
-                sock.connect(self._peer)
-                wait = self.defences.begin(query, sock.getsockname()[0], loop.time())
-                return await self._ask(sock, wait, until)
+            sock = socket.socket(self._family, socket.SOCK_DGRAM)
         except OSError as error:
             return result_of(error)
-
-    async def _ask(self, sock: socket.socket, wait: Wait, until: float) -> Answer | Result:
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout_at(until):
-                await loop.sock_sendall(sock, wait.wire)
-                while True:
-                    answer = wait.take(await loop.sock_recv(sock, LARGEST_MESSAGE_BYTES), loop.time())
-                    if answer is not None:
-                        return answer
-                    # Reading what is already there does not yield, so a flood would also outlast the timeout.
-                    await asyncio.sleep(0)
-        except TimeoutError:
-            return wait.result(loop.time())
+            sock.setblocking(False)
+            # Connected: the kernel draws the source port at random (RFC 6056), drops datagrams from other addresses,
+            # and tells us at once when nobody listens there.
+            sock.connect(self._peer)
+            wait = self.defences.begin(query, sock.getsockname()[0], loop.time())
+            sock.send(wait.wire)
+        except OSError as error:
+            sock.close()
+            return result_of(error)
+        except BaseException:
+            sock.close()
+            raise
+        return Listening(loop, sock, wait, done, until)
+
+
+class Listening:
+    """One query that is sent, its socket, and the wait for the reply."""
+
+    __slots__ = ("_alarm", "_done", "_loop", "_sock", "_wait")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, wait: Wait, done: Done, until: float
+    ) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._wait = wait
+        self._done = done
+        loop.add_reader(sock.fileno(), self._read)
+        self._alarm = loop.call_at(until, self._expire)
+
+    def stop(self) -> None:
+        """Listen no longer."""
+        if self._sock.fileno() >= 0:
+            self._alarm.cancel()
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+
+    def _read(self) -> None:
+        """Take one datagram, even if there are more: a flood must not keep the loop from the end of the wait."""
+        self._end_with(self._take)
+
+    def _expire(self) -> None:
+        self._end_with(lambda: self._wait.result(self._loop.time()))
+
+    def _end_with(self, find: Callable[[], Outcome | None]) -> None:
+        """End, if there is an outcome."""
+        try:
+            outcome = find()
+        except OSError as error:
+            outcome = result_of(error)
+        except Exception as error:
+            outcome = Bug(error)
+        if outcome is not None:
+            self.stop()
+            self._done(outcome)
+
+    def _take(self) -> Outcome | None:
+        try:
+            packet = self._sock.recv(LARGEST_MESSAGE_BYTES)
+        except BlockingIOError:
+            return None  # The kernel has thrown away what it had announced: its checksum was wrong.
+        return self._wait.take(packet, self._loop.time())

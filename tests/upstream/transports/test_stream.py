@@ -13,6 +13,7 @@ from dohproxy.upstream.transports.stream import BUSY_QUERIES, StreamTransport
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes import upstream as fakes
+from tests.fakes.asking import exchange
 from tests.fakes.standing import connections
 from tests.fakes.upstream import Act, FakeUpstream, make_query
 
@@ -42,7 +43,7 @@ async def _transport(
 
 
 async def _ask(transport: StreamTransport, query: Query = QUERY, seconds: float = LONG) -> Answer | Result:
-    return await transport.exchange(query, until=time.monotonic() + seconds)
+    return await exchange(transport, query, until=time.monotonic() + seconds)
 
 
 async def _ask_many(transport: StreamTransport, count: int) -> list[Answer | Result]:
@@ -205,7 +206,7 @@ async def test_nobody_listening_is_known_at_once() -> None:
             fake.config("tcp").url, connections(2), idle_seconds=60, context=None, tasks=tasks, clock=time.monotonic
         )
         async with asyncio.timeout(LONG):
-            outcome = await transport.exchange(QUERY, until=time.monotonic() + 10 * LONG)
+            outcome = await exchange(transport, QUERY, until=time.monotonic() + 10 * LONG)
         assert outcome is Result.UNREACHABLE
         assert transport.connections == 0
 

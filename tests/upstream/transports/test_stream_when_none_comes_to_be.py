@@ -15,6 +15,7 @@ from dohproxy.upstream.transports import stream
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.wire.answer import Answer
+from tests.fakes.asking import exchange
 from tests.fakes.standing import connections
 from tests.fakes.upstream import LOOPBACK, FakeUpstream, make_query
 
@@ -42,7 +43,7 @@ async def _transport(
 
 
 async def _ask(transport: StreamTransport, seconds: float = LONG) -> Answer | Result:
-    return await transport.exchange(make_query(), until=time.monotonic() + seconds)
+    return await exchange(transport, make_query(), until=time.monotonic() + seconds)
 
 
 async def _fail_to_open(transport: StreamTransport, budget: ConnectionBudget) -> None:

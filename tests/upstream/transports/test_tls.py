@@ -16,6 +16,7 @@ from dohproxy.upstream.transports.tls import make_context, read_certificate
 from dohproxy.wire.answer import Answer
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.fakes import upstream as fakes
+from tests.fakes.asking import exchange
 from tests.fakes.standing import connections
 from tests.fakes.upstream import FakeUpstream, make_query
 from tests.frontends.issuer import DAY, NOW, ROOT, issue
@@ -54,7 +55,7 @@ async def _ask(
             url, connections(2), idle_seconds=60, context=client, tasks=tasks, clock=time.monotonic
         )
         try:
-            return [await transport.exchange(QUERY, until=time.monotonic() + seconds) for _ in range(times)]
+            return [await exchange(transport, QUERY, until=time.monotonic() + seconds) for _ in range(times)]
         finally:
             await transport.close()
 
@@ -119,7 +120,7 @@ async def test_a_handshake_that_never_comes_ends_with_the_attempt(authority: Cer
         transport = StreamTransport(
             url, connections(1), idle_seconds=60, context=context, tasks=tasks, clock=time.monotonic
         )
-        assert await transport.exchange(QUERY, until=time.monotonic() + SOON) is Result.UNREACHABLE
+        assert await exchange(transport, QUERY, until=time.monotonic() + SOON) is Result.UNREACHABLE
         await transport.close()
 
 

@@ -1,0 +1,39 @@
+"""What a send under way looks like to those who wait for its end: a handle to stop it by, and one call back.
+
+Nothing here is a task. Most questions are one datagram out and one in, and a task, its futures and its timeouts cost
+several times what the two system calls do.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from dohproxy.upstream.results import Bug, Result
+from dohproxy.wire.answer import Answer
+
+Outcome = Answer | Result | Bug
+"""How a send ended."""
+Done = Callable[[Outcome], None]
+"""Is called once when a send has ended, never before the call that began it has returned."""
+
+
+class Stoppable(Protocol):
+    """Something under way that calls back when it ends."""
+
+    def stop(self) -> None:
+        """End it without a word; harmless if it has ended."""
+
+
+async def outcome_of(begin: Callable[[Done], Stoppable | Result]) -> Answer | Result:
+    """Begin a send and wait for its end; whoever is cancelled meanwhile stops it. Raises what a bug raised."""
+    ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    sending = begin(ended.set_result)
+    if isinstance(sending, Result):
+        return sending
+    try:
+        outcome = await ended
+    finally:
+        sending.stop()
+    if isinstance(outcome, Bug):
+        raise outcome.error
+    return outcome
