@@ -19,14 +19,13 @@ from dohproxy.http2.frames import (
     END_STREAM,
     PADDED,
     STREAM_ID_MASK,
-    Setting,
     Type,
     check_layout,
     frame,
     goaway,
+    greeting,
     read_settings,
     rst_stream,
-    settings,
     window_update,
     without_padding,
 )
@@ -53,16 +52,7 @@ class Http2Connection:
         self._now = now
         self._answerer = answerer
         self._reader = FrameReader()
-        self._out: list[bytes] = [
-            settings(
-                (
-                    (Setting.MAX_CONCURRENT_STREAMS, limits.max_streams),
-                    (Setting.MAX_HEADER_LIST_SIZE, limits.max_header_bytes),
-                    (Setting.ENABLE_CONNECT_PROTOCOL, 0),
-                    (Setting.NO_RFC7540_PRIORITIES, 1),
-                )
-            )
-        ]
+        self._out = [greeting(limits.max_streams, limits.max_header_bytes)]
         self._blocks = BlockReader(limits)
         self._streams: dict[int, Stream] = {}
         self._orphans: set[int] = set()

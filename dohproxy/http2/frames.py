@@ -73,6 +73,17 @@ def settings(entries: Iterable[tuple[int, int]]) -> bytes:
     return frame(Type.SETTINGS, 0, 0, b"".join(_SETTING.pack(key, value) for key, value in entries))
 
 
+@lru_cache(maxsize=8)
+def greeting(max_streams: int, max_header_bytes: int) -> bytes:
+    """Return our settings, the first that a client hears; made once for all."""
+    return settings((
+        (Setting.MAX_CONCURRENT_STREAMS, max_streams),
+        (Setting.MAX_HEADER_LIST_SIZE, max_header_bytes),
+        (Setting.ENABLE_CONNECT_PROTOCOL, 0),
+        (Setting.NO_RFC7540_PRIORITIES, 1),
+    ))  # fmt: skip
+
+
 def read_settings(payload: bytes) -> list[tuple[int, int]]:
     """Return the entries of a SETTINGS payload. Raises ConnectionFault if it is cut."""
     if len(payload) % _SETTING.size:
