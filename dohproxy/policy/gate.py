@@ -5,7 +5,6 @@ and its network hold, how many they open in a second, how many everybody opens, 
 Whoever is connected already is not touched by any of them.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,28 +54,29 @@ class Gate:
         self._max_handshakes = max_handshakes
         self._handshakes = 0
         # The keys are keyed hashes, which nobody outside can choose.
-        self._held: tuple[Counter[tuple[int, int]], ...] = (Counter(), Counter(), Counter())
+        self._held: tuple[dict[tuple[int, int], int], ...] = ({}, {}, {})
 
     def enter(self, client: Client, now: float) -> Refusal | None:
         """Let a new connection of `client` in, or say why not; if it is in, `leave` is owed when it closes."""
         if not client.exempt:
             for held, most, key in zip(self._held, self._most, client.hashes, strict=False):
-                if held[key] >= most:
+                if held.get(key, 0) >= most:
                     return Refusal.TOO_MANY_PER_CLIENT
             if self._rate.admit(client, now):
                 return Refusal.CLIENT_RATE
-        if self._total.wait(now):
+        if self._total.take(now):
             return Refusal.TOTAL_RATE
-        self._total.charge(now)
         for held, key in zip(self._held, client.hashes, strict=False):
-            held[key] += 1
+            held[key] = held.get(key, 0) + 1
         return None
 
     def leave(self, client: Client) -> None:
         """A connection of `client` that had been let in is closed."""
         for held, key in zip(self._held, client.hashes, strict=False):
-            held[key] -= 1
-            if not held[key]:
+            left = held[key] - 1
+            if left:
+                held[key] = left
+            else:
                 del held[key]
 
     def begin_handshake(self) -> bool:
