@@ -101,8 +101,9 @@ class DomainLimit:
 
     def use(self, suffixes: PublicSuffixes) -> None:
         """Tell domains apart by another list."""
+        self._suffixes = suffixes
         # A name is judged when it is missed and again when its fetch has ended.
-        self._domains_of = lru_cache(maxsize=REMEMBERED)(partial(domains_of, suffixes=suffixes))
+        self._domains_of = lru_cache(maxsize=REMEMBERED)(lambda qname: domains_of(qname, self._suffixes))
         self._exempt = frozenset(domains_of(name, suffixes)[0] for name in self._exempt_names)
 
     def admit(self, qname: bytes, client: Client, now: float) -> bool:
