@@ -29,6 +29,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache, partial
 from typing import Final
 
 from dohproxy.policy.gcra import GcraTable, Hashes
@@ -41,6 +42,9 @@ REGISTRANT_COST: Final = 1 / 8
 CLIENT_FACTOR: Final = 4.0
 """How much dearer a miss is to the share of one client: it has a quarter of the domain's burst and rate. Half of the
 burst, unshared, and one client's quarter do not make a whole."""
+
+REMEMBERED: Final = 512
+"""Names and domains whose places are at hand: twice the misses that may be under way (`limits.waiting_misses`)."""
 
 _REVERSE_UNITS: Final = {from_text("in-addr.arpa"): 4, from_text("ip6.arpa"): 10}
 """The labels of one unit, its zone's included: two bytes of an IPv4 address, eight nibbles of an IPv6 address."""
@@ -89,15 +93,17 @@ class DomainLimit:
         self._misses = misses
         self._failures = failures
         self._half_of_failures = failures_burst / 2
-        self._secret = secret
         self._exempt_names = tuple(from_text(name) for name in exempt)
         self._refused = dict.fromkeys(DomainBound, 0)
         self._admitted = self._fetches = self._failed = 0
+        self._hashes = lru_cache(maxsize=REMEMBERED)(partial(_hashes_of, secret))
         self.use(suffixes)
 
     def use(self, suffixes: PublicSuffixes) -> None:
         """Tell domains apart by another list."""
         self._suffixes = suffixes
+        # A name is judged when it is missed and again when its fetch has ended.
+        self._domains_of = lru_cache(maxsize=REMEMBERED)(lambda qname: domains_of(qname, self._suffixes))
         self._exempt = frozenset(domains_of(name, suffixes)[0] for name in self._exempt_names)
 
     def admit(self, qname: bytes, client: Client, now: float) -> bool:
@@ -105,7 +111,7 @@ class DomainLimit:
 
         Nothing is charged but the client's own share, where it has one.
         """
-        bound = self._bound(domains_of(qname, self._suffixes), client, now)
+        bound = self._bound(self._domains_of(qname), client, now)
         if bound is not None:
             self._refused[bound] += 1
             return False
@@ -114,7 +120,7 @@ class DomainLimit:
 
     def charge(self, qname: bytes, now: float, *, failed: bool) -> None:
         """Count a fetch for this name that has ended; `failed` if it came to nothing."""
-        domains = domains_of(qname, self._suffixes)
+        domains = self._domains_of(qname)
         self._fetches += 1
         self._misses.charge(self._hashes(domains[0]), now)
         if failed:
@@ -166,9 +172,10 @@ class DomainLimit:
         if registrant != domain:
             yield self._hashes(registrant), REGISTRANT_COST
 
-    def _hashes(self, domain: bytes) -> Hashes:
-        digest = hashlib.blake2b(domain, digest_size=16, key=self._secret).digest()
-        return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+
+def _hashes_of(secret: bytes, domain: bytes) -> Hashes:
+    digest = hashlib.blake2b(domain, digest_size=16, key=secret).digest()
+    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
 
 
 def domains_of(qname: bytes, suffixes: PublicSuffixes) -> tuple[bytes, bytes]:

@@ -46,7 +46,12 @@ class Budget:
 
     def has_room(self, now: float, reserve: float = 0.0) -> bool:
         """Tell whether a query may go out now that has to leave the part `reserve` of the burst to others."""
-        return self.in_flight < self.most_in_flight and self.left(now) >= self._needed(now, reserve)
+        if self.in_flight >= self.most_in_flight:
+            return False
+        # Nearly always there was more at the last look than can be needed, and since then it can only have grown.
+        if self._left >= 1 + reserve * self.burst + self.is_claimed:
+            return True
+        return self.left(now) >= self._needed(now, reserve)
 
     def has_room_for_probe(self, now: float) -> bool:
         """Tell whether a probe may go out now."""
@@ -65,7 +70,8 @@ class Budget:
 
     def take(self, now: float, reserve: float = 0.0) -> bool:
         """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
-        if not self.has_room(now, reserve):
+        # What has been gained is counted before anything is taken: later it would find the place that this one leaves.
+        if self.in_flight >= self.most_in_flight or self.left(now) < self._needed(now, reserve):
             return False
         self._take()
         return True

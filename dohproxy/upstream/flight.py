@@ -109,7 +109,8 @@ class Flights(Generic[Outcome]):
         if len(self._flights) >= most:
             self.refused_fetches += seat is not None
             return False
-        flight = self._flights[key] = _Flight[Outcome](until)
+        flight: _Flight[Outcome] = _Flight(until)
+        self._flights[key] = flight
         if seat is not None:
             seat.sit(flight)
         flight.fetch = begin(lambda outcome: self._land(key, flight, outcome))

@@ -33,8 +33,9 @@ class Defences:
     def begin(self, query: Query, own_address: str, now: float) -> "Wait":
         """Return the wait for the reply to `query`, sent from `own_address`."""
         question = upstream_question(query)
-        spelled = self.casing.spell(question, self._draw(len(question)), now)
-        return Wait(self, query, int.from_bytes(self._draw(2)), spelled, self.cookies.option(own_address, now))
+        drawn = self._draw(2 + len(question))
+        spelled = self.casing.spell(question, drawn[2:], now)
+        return Wait(self, query, int.from_bytes(drawn[:2]), spelled, self.cookies.option(own_address, now))
 
     def statistics(self, now: float) -> DefenceStatistics:
         """Return a snapshot at `now`."""

@@ -5,7 +5,7 @@ cookie. A wrong guess is ignored and the wait goes on; `forgery` decides which i
 """
 
 import asyncio
-import secrets
+import os
 import socket
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ class UdpTransport:
     """Asks one upstream over UDP. Keeps no socket between queries."""
 
     def __init__(self, address: UpstreamAddress) -> None:
-        self.defences = Defences(secrets.token_bytes)
+        self.defences = Defences(os.urandom)
         self._peer = (address.host, address.port)
         self._family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
