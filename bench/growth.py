@@ -259,6 +259,7 @@ def longest_pauses(entries: int, stores: int) -> dict[str, Pauses]:
     share = 1 - CacheConfig().negative_share_percent / 100
     megabytes = int(entries * probe.statistics().positive_bytes / share / 1_048_576)
     cache = Cache(CacheConfig(max_megabytes=megabytes), random.random)
+    gc.freeze()  # As the server does once everything is built.
     found = {"filling it": Pauses(), "once it is full": Pauses()}
     numbers = iter(range(2 * entries + stores))
     for pauses, most in zip(found.values(), (entries, stores), strict=True):
@@ -273,6 +274,7 @@ def longest_pauses(entries: int, stores: int) -> dict[str, Pauses]:
     began = time.thread_time()
     gc.collect()
     found["all that the collector could have to do"] = Pauses(collection=time.thread_time() - began)
+    gc.unfreeze()
     return found
 
 

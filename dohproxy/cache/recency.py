@@ -1,8 +1,9 @@
 """A least-recently-used table of packed answers, bounded in bytes, whose order can be read and added to at its far end.
 
-Its parts are chosen for a million entries. The garbage collector looks into none of them but the list of keys: a dict
-of bytes to bytes is none of its business, and an array neither. It would stop everybody for a third of a second to look
-through an OrderedDict of so many. And a use touches three places in the order, each of eight bytes.
+Its parts are chosen so that nothing holds up everybody else where there are a million entries. The garbage collector
+looks into none of them but the list of keys: a dict of bytes to bytes is none of its business, and an array neither.
+(An OrderedDict of so many would take it a third of a second.) A dict that is full is moved as a whole, which takes 50
+to 100 ms for a million entries; so there are several. And a use touches three places in the order, of eight bytes each.
 """
 
 from array import array
@@ -14,6 +15,12 @@ _END: Final = 0
 """The place at both ends of the order: behind the last, before the first."""
 
 
+_PARTS: Final = 32
+"""Dicts, each of which is moved alone: in some 3 ms where there are a million entries."""
+_PART_BITS: Final = 40
+"""Of a key's hash, those that choose the part are above these: a dict finds its own places by the lowest."""
+
+
 class RecencyTable:
     """Entries by key, the least recently used out first; each knows whether it is kept."""
 
@@ -23,7 +30,7 @@ class RecencyTable:
         """What the entries are charged with."""
         self.evictions = 0
         """How many had to go to make room."""
-        self._packed: dict[bytes, bytearray] = {}
+        self._parts: tuple[dict[bytes, bytearray], ...] = tuple({} for _ in range(_PARTS))
         self._keys = [b""]
         self._links = array("I", (_END, _END))
         """A ring. At each place, which is an even number, the next older place, and behind it the next newer one. The
@@ -32,14 +39,14 @@ class RecencyTable:
         """Places that nobody has."""
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return sum(map(len, self._parts))
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._packed
+        return key in self._part(key)
 
     def get(self, key: bytes) -> Entry | None:
         """Return an entry, and count that as a use."""
-        packed = self._packed.get(key)
+        packed = self._parts[(hash(key) >> _PART_BITS) % _PARTS].get(key)
         if packed is None:
             return None
         entry = Entry(packed)
@@ -55,7 +62,7 @@ class RecencyTable:
 
     def peek(self, key: bytes) -> Entry | None:
         """Return an entry without using it."""
-        packed = self._packed.get(key)
+        packed = self._part(key).get(key)
         return None if packed is None else Entry(packed)
 
     def put(self, key: bytes, entry: Entry) -> bool:
@@ -72,7 +79,7 @@ class RecencyTable:
 
     def put_last(self, key: bytes, entry: Entry) -> bool:
         """Put an entry behind all others as the least recently used, if its key is new and nothing has to go for it."""
-        if key in self._packed or self.bytes + entry.size > self.max_bytes:
+        if key in self or self.bytes + entry.size > self.max_bytes:
             return False
         self._add(key, entry)
         self._unlink(entry.place)
@@ -81,7 +88,7 @@ class RecencyTable:
 
     def remove(self, key: bytes) -> Entry | None:
         """Forget and return what is known under this key."""
-        packed = self._packed.pop(key, None)
+        packed = self._part(key).pop(key, None)
         if packed is None:
             return None
         entry = Entry(packed)
@@ -103,6 +110,9 @@ class RecencyTable:
             place = links[place]
         return found
 
+    def _part(self, key: bytes) -> dict[bytes, bytearray]:
+        return self._parts[(hash(key) >> _PART_BITS) % _PARTS]
+
     def _add(self, key: bytes, entry: Entry) -> None:
         if self._free:
             place = self._free.pop()
@@ -112,7 +122,7 @@ class RecencyTable:
             self._keys.append(key)
             self._links.extend((_END, _END))
         entry.keep(place)
-        self._packed[key] = entry.packed
+        self._part(key)[key] = entry.packed
         self.bytes += entry.size
         self._link(place, older=self._links[_END], newer=_END)
 
