@@ -5,6 +5,7 @@ peers       this server beside dnsdist and Unbound, written to bench/results.md
 ban         the proxy as the guest of an upstream that bans
 incident    the flood of September 2019, and others
 memory      what one cached answer takes
+growth      what an answer costs as cache and crowd grow, and the longest pauses
 snapshot    what saving and loading the cache takes
 """
 
@@ -18,6 +19,7 @@ MODULES: Final = {
     "ban": "bench.ban.__main__",
     "incident": "bench.incident.__main__",
     "memory": "bench.memory_per_entry",
+    "growth": "bench.growth",
     "snapshot": "bench.snapshot",
 }
 

@@ -159,7 +159,7 @@ class Pipeline:
     def _look_up(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
         entry, freshness = self._cache.lookup(query.key, now, self._resolver.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
-            entry.hits += 1
+            entry.use()
             if now >= entry.refresh_at and entry.is_popular:
                 self._refresh(query, entry, Purpose.PREFETCH, arrival, now)
             return self._give_fresh(entry, query, arrival, now)
@@ -258,7 +258,7 @@ class Pipeline:
         if entry is None:
             ttl = min(answer.ttl or 0, self._cache.rules.maximum_ttl_seconds)
             return self._finish(query, content_of(answer, fresh_from_upstream=True), Reason.FORWARDED, ttl, arrival)
-        content = content_of(entry.answer, fresh_from_upstream=True)
+        content = content_of(entry, fresh_from_upstream=True)
         return self._finish(query, content, Reason.FORWARDED, entry.lifetime, arrival)
 
     def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> HttpResponse:

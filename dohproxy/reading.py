@@ -41,12 +41,9 @@ class Answered:
 
     def holds(self, now: float) -> bool:
         """Tell whether it is what would be said anew; if so, it is given, and counts as a use of its entry."""
-        entry = self.entry
-        if now >= self.until or (entry is not None and not entry.is_kept):
+        if now >= self.until:
             return False
-        if entry is not None:
-            entry.hits += 1
-        return True
+        return self.entry is None or self.entry.use()
 
 
 @dataclass(frozen=True, slots=True)

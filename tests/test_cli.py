@@ -1,6 +1,7 @@
 """Verbs, exit codes and sentences, as a person at a terminal or a service manager meets them."""
 
 import base64
+import gc
 import http.client
 import re
 import signal
@@ -17,7 +18,7 @@ import dns.message
 import pytest
 
 import dohproxy
-from dohproxy.cli import main, system_upstreams, trial_text
+from dohproxy.cli import freezing, main, system_upstreams, trial_text
 from dohproxy.config import ConfigError, UpstreamConfig, default_config
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from tests.frontends.test_tls import write_pair
@@ -410,3 +411,13 @@ def test_without_uvloop_it_serves_all_the_same(directory: Path) -> None:
     with _started("serve", "--config", _write(directory, text), code=code) as process:
         port = int(_first_line(process).rpartition(":")[2])
         assert _ask(port, directory / "certificate.pem").answer
+
+
+def test_the_garbage_collector_leaves_alone_what_is_there_when_everything_listens() -> None:
+    announced: list[tuple[str, ...]] = []
+    try:
+        freezing(announced.append)(("127.0.0.1:8443",))
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
+    assert announced == [("127.0.0.1:8443",)]

@@ -1,19 +1,43 @@
-"""One cached answer: the upstream's records, and the content that is made of them second by second."""
+"""One cached answer: packed into one block of bytes, and the `Entry` that reads it.
 
-from dataclasses import dataclass, field, replace
+A cache holds hundreds of thousands of answers, most of which nobody asks for again. As Python objects (an instance, its
+numbers, tuples and records) one would take a KiB and a dozen places in memory, and the garbage collector would look
+through all of them. So each is a single `bytearray`, of which the collector knows nothing:
+
+    state     uses            8 bits: 0 if the cache has it no longer, else one more than its hits, counted no further
+                              than they matter
+              place           32 bits, in the order of its table
+              refresh at      double
+    facts     stored at       double
+              lifetime        32 bits, seconds
+              size            32 bits, what it is charged with
+              flags           16 bits, as in a DNS header: AA, AD and the rcode
+              kind            8 bits
+              EDE codes       8 bits, how many of them follow
+              counts          answer, authority, additional: 16 bits each
+              cut             16 bits, its length
+    TTLs      16 bits each, one for each record: where in the records it stands
+    EDE codes 16 bits each
+    cut, records
+
+An `Entry` is made anew whenever an answer is looked up, and so is all that is made of it. What belongs to a single
+request ends with that.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from struct import Struct
 from typing import Final
 
 from dohproxy.wire.answer import Answer, Kind
-from dohproxy.wire.numbers import ExtendedError
+from dohproxy.wire.numbers import AA, AD, RCODE_MASK, ExtendedError
 from dohproxy.wire.reply import Content, clamp_ttls, content_of, set_ttls
 
-BYTES_PER_ENTRY: Final = 1_060
+BYTES_PER_ENTRY: Final = 300
 """Objects and places in the tables, without what grows with the answer: so that the configured memory is what the cache
-really takes. `python -m bench.memory_per_entry` measures it: a process with a full cache of 16 to 100 MiB, turned over
-several times, has grown by 93 to 99 % of what is charged; the objects alone are two thirds of it or more."""
-BYTES_PER_RECORD: Final = 40
-"""The place of a TTL: a reference in a tuple and an integer. Many small records weigh more by these than by their
-own bytes."""
+really takes. `python -m bench.memory_per_entry` measures it: a process with a full cache of 16 to 64 MiB, turned over
+three times, has grown by 87 to 94 % of what is charged. The rest is for dicts, which have twice as much room after they
+were moved as before."""
 BYTES_PER_CUT: Final = 200
 """A place in the index of cuts, without the name it is under."""
 POPULAR_HITS: Final = 3
@@ -23,38 +47,163 @@ these queries would have been made anyway. Unbound and CoreDNS are content with 
 RETRY_SECONDS: Final = 1.0
 """Between two tries to ask again for one entry: when the budget has no room, the next hit need not try."""
 
+_HEAD: Final = Struct("<BIddIIHBBHHHH")
+_USES, _PLACE, _REFRESH_AT = 0, 1, 5
+_MOST_USES: Final = 1 + POPULAR_HITS
+_UINT: Final = Struct("<I")
+_DOUBLE: Final = Struct("<d")
+_TTL: Final = Struct("!I")
+_KINDS: Final = tuple(Kind)
 
-@dataclass(slots=True, eq=False)
+
+@lru_cache(maxsize=64)
+def _shorts(count: int) -> Struct:
+    """Return the form of so many numbers of 16 bits; few answers have another number of records than some others."""
+    return Struct(f"<{count}H")
+
+
 class Entry:
-    """An answer in the cache. After storing its use is noted, and `content` is what `now` makes of the rest."""
+    """An answer in the cache, as it was looked up; equal to every other one of the same answer.
 
-    answer: Answer
-    """TTLs already between floor and ceiling: what clients are told is how long we keep it."""
+    It can be given to `content_of` like an `Answer`. Its TTLs are between floor and ceiling already: what clients are
+    told is how long we keep it.
+    """
+
+    __slots__ = (
+        "_cut_bytes",
+        "_error_count",
+        "_flags",
+        "_kind",
+        "counts",
+        "lifetime",
+        "packed",
+        "place",
+        "refresh_at",
+        "size",
+        "stored_at",
+    )
+    packed: bytearray
+    place: int
+    """Where it stands in the order of its table."""
+    refresh_at: float
+    """Monotonic instant from which a hit may have it asked for again: a little before its end, or at its end."""
     stored_at: float
     lifetime: int
     size: int
-    """Bytes of memory that this entry is charged with."""
-    refresh_at: float
-    """Monotonic instant from which a hit may have it asked for again: a little before its end, or at its end."""
-    cut: bytes | None = None
-    """Its place in the index of cuts, if it denies more than its own question."""
-    hits: int = 0
-    """How often it was given while fresh."""
-    is_kept: bool = False
-    """Whether it is what the cache has for its question: whoever remembers it asks this before using it."""
-    _age: int = field(default=0, repr=False)
-    _content: Content | None = field(default=None, repr=False)
+    """Bytes of memory that it is charged with."""
+    counts: tuple[int, int, int]
+    _flags: int
+    _kind: int
+    _error_count: int
+    _cut_bytes: int
+
+    def __init__(self, packed: bytearray) -> None:
+        """Read what `make_entry` has packed."""
+        self.packed = packed
+        (
+            _,
+            self.place,
+            self.refresh_at,
+            self.stored_at,
+            self.lifetime,
+            self.size,
+            self._flags,
+            self._kind,
+            self._error_count,
+            answers,
+            authority,
+            additional,
+            self._cut_bytes,
+        ) = _HEAD.unpack_from(packed)
+        self.counts = (answers, authority, additional)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entry) and self.packed is other.packed
+
+    def __hash__(self) -> int:
+        return id(self.packed)
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.kind} for {self.lifetime} s from {self.stored_at}>"
 
     @property
     def kind(self) -> Kind:
         """The answer's kind."""
-        return self.answer.kind
+        return _KINDS[self._kind]
+
+    @property
+    def rcode(self) -> int:
+        """No more than four bits: what has others is not kept."""
+        return self._flags & RCODE_MASK
+
+    @property
+    def authoritative(self) -> bool:
+        """AA as it came."""
+        return bool(self._flags & AA)
+
+    @property
+    def authentic(self) -> bool:
+        """AD as it came."""
+        return bool(self._flags & AD)
+
+    @property
+    def ttl_offsets(self) -> tuple[int, ...]:
+        """Where in `records` each TTL stands."""
+        return _shorts(sum(self.counts)).unpack_from(self.packed, _HEAD.size)
+
+    @property
+    def errors(self) -> tuple[int, ...]:
+        """The upstream's EDE info codes."""
+        if not self._error_count:
+            return ()
+        return _shorts(self._error_count).unpack_from(self.packed, _HEAD.size + 2 * sum(self.counts))
+
+    @property
+    def cut(self) -> bytes | None:
+        """Its place in the index of cuts, if it denies more than its own question."""
+        end = self._records_start()
+        return bytes(self.packed[end - self._cut_bytes : end]) if self._cut_bytes else None
+
+    @property
+    def records(self) -> bytes:
+        """The records, with the TTLs that they had when they were stored."""
+        return bytes(self.packed[self._records_start() :])
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is what the cache has for its question."""
+        return self.packed[_USES] > 0
+
+    def keep(self, place: int) -> None:
+        """Note that it is kept from now on, and where."""
+        self.place = place
+        self.packed[_USES] = 1
+        _UINT.pack_into(self.packed, _PLACE, place)
+
+    def drop(self) -> None:
+        """Note that it is kept no longer."""
+        self.packed[_USES] = 0
+
+    def use(self) -> bool:
+        """Count it as given once more while fresh; False, and nothing counted, if it is kept no longer: whoever
+        remembers an entry asks this before giving it again."""
+        uses = self.packed[_USES]
+        if uses == _MOST_USES:
+            return True
+        if uses:
+            self.packed[_USES] = uses + 1
+        return uses > 0
+
+    @property
+    def hits(self) -> int:
+        """How often it was given while fresh, counted up to POPULAR_HITS."""
+        return max(self.packed[_USES] - 1, 0)
 
     @property
     def is_popular(self) -> bool:
         """Whether it will be wanted again. A new answer to the question starts unpopular, so what nobody asks for any
         more is not kept alive."""
-        return self.hits >= POPULAR_HITS
+        return self.hits == POPULAR_HITS
 
     def put_off(self, now: float, *, asked: bool) -> None:
         """Note a try to ask for it again: the next one may follow in a second, but if it was `asked` while fresh, no
@@ -62,20 +211,24 @@ class Entry:
         self.refresh_at = now + RETRY_SECONDS
         if asked:
             self.refresh_at = max(self.refresh_at, self.stored_at + self.lifetime)
+        _DOUBLE.pack_into(self.packed, _REFRESH_AT, self.refresh_at)
 
     def content(self, now: float) -> Content:
-        """Return what to say now, TTLs aged by whole seconds; made once a second however often it is asked for."""
+        """Return what to say now, TTLs aged by whole seconds. Every look-up that finds something comes here, so nothing
+        is called that can be spared."""
         age = int(now - self.stored_at)
-        if self._content is None or age != self._age:
-            self._age = age
-            self._content = content_of(self.answer, age=age)
-        return self._content
+        records = self.packed[self._records_start() :]
+        if age:
+            for offset in self.ttl_offsets:
+                (ttl,) = _TTL.unpack_from(records, offset)
+                _TTL.pack_into(records, offset, ttl - age if age < ttl else 0)
+        return Content(self.rcode, self.counts, bytes(records), False, self.authentic, self.errors)
 
     def stale_content(self, ttl: int) -> Content:
         """Return the answer with every TTL set to `ttl` seconds and the EDE that says it is old (RFC 8767)."""
         error = ExtendedError.STALE_NXDOMAIN if self.kind is Kind.NXDOMAIN else ExtendedError.STALE_ANSWER
-        content = content_of(self.answer)
-        return replace(content, records=set_ttls(self.answer, ttl), errors=(*content.errors, error))
+        content = content_of(self)
+        return replace(content, records=set_ttls(self, ttl), errors=(*content.errors, error))
 
     def seconds_unchanged(self, now: float) -> float:
         """Return how long `content` stays what it is at `now`: to the next whole second of age."""
@@ -85,6 +238,9 @@ class Entry:
     def max_age(self, now: float) -> int:
         """Return the seconds of freshness left, as HTTP says it (RFC 8484 section 5.1)."""
         return self.lifetime - int(now - self.stored_at)
+
+    def _records_start(self) -> int:
+        return _HEAD.size + 2 * (sum(self.counts) + self._error_count) + self._cut_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +259,25 @@ class Span:
     """Age in seconds from which it may be asked for again."""
 
 
-def make_entry(key: bytes, answer: Answer, now: float, span: Span, cut: bytes | None = None) -> Entry:
-    """Return the entry for a new answer to the question `key`."""
+def make_entry(key: bytes, answer: Answer, now: float, span: Span, cut: bytes = b"") -> Entry:
+    """Return the entry for a new answer to the question `key`; `cut` is its place in the index of cuts."""
     records = clamp_ttls(answer, floor=span.floor, ceiling=span.ceiling, less=span.less)
-    # Twice the records: as they came, and as they have aged.
-    size = BYTES_PER_ENTRY + len(key) + 2 * len(records) + BYTES_PER_RECORD * len(answer.ttl_offsets)
-    if cut is not None:
+    errors = answer.errors
+    lists = _shorts(len(answer.ttl_offsets) + len(errors)).pack(*answer.ttl_offsets, *errors)
+    size = BYTES_PER_ENTRY + len(key) + len(lists) + len(cut) + len(records)
+    if cut:
         size += BYTES_PER_CUT + len(cut)
-    return Entry(
-        replace(answer, records=records),
-        stored_at=now,
-        lifetime=span.lifetime,
-        size=size,
-        refresh_at=now + span.refresh_age,
-        cut=cut,
+    head = _HEAD.pack(
+        0,
+        0,
+        now + span.refresh_age,
+        now,
+        span.lifetime,
+        size,
+        answer.authoritative * AA | answer.authentic * AD | answer.rcode,
+        _KINDS.index(answer.kind),
+        len(errors),
+        *answer.counts,
+        len(cut),
     )
+    return Entry(bytearray(b"".join((head, lists, cut, records))))

@@ -37,10 +37,10 @@ from dohproxy.wire.query import Query
 MAGIC: Final = b"dohcache"
 VERSION: Final = 1
 MOST_ENTRIES: Final = 100_000
-"""Entries of a snapshot: twice what the default cache holds, and about what can be loaded while a start may wait. What
-is used least stays out. Listing their keys cannot be cut into pieces, and takes up to 10 ms for so many."""
+"""Entries of a snapshot: two thirds of what the default cache holds, and about what can be loaded while a start may
+wait. What is used least stays out. Listing their keys cannot be cut into pieces, and takes up to 10 ms for so many."""
 MOST_BYTES: Final = 67_108_864
-"""Of a snapshot: a full default cache of ordinary answers makes 6 MB. A longer file is none of ours."""
+"""Of a snapshot: so many ordinary answers make 12 MB. A longer file is none of ours."""
 
 _DIGEST_BYTES: Final = 32
 _VERSION: Final = struct.Struct("!H")
@@ -77,15 +77,14 @@ class SnapshotWriter:
 
         One that was stored after the snapshot's instant gets age 0, which makes it older than it is, never younger.
         """
-        answer = entry.answer
         age = ceil(max(self._now - entry.stored_at, 0.0))
-        flags = answer.authoritative * AA | answer.authentic * AD | answer.rcode
-        errors = answer.errors
-        head = _ENTRY.pack(len(key), len(answer.records), flags, *answer.counts, len(errors), age, entry.lifetime)
-        size = len(head) + 2 * len(errors) + len(key) + len(answer.records)
+        flags = entry.authoritative * AA | entry.authentic * AD | entry.rcode
+        errors, records = entry.errors, entry.records
+        head = _ENTRY.pack(len(key), len(records), flags, *entry.counts, len(errors), age, entry.lifetime)
+        size = len(head) + 2 * len(errors) + len(key) + len(records)
         if self.entries == MOST_ENTRIES or self.size + size > MOST_BYTES:
             return False
-        self._parts += (head, *(error.to_bytes(2) for error in errors), key, answer.records)
+        self._parts += (head, *(error.to_bytes(2) for error in errors), key, records)
         self.entries += 1
         self.size += size
         return True

@@ -41,30 +41,18 @@ class CacheStatistics:
     delegations_max: int
 
 
-class _Table(RecencyTable):
-    """One LRU table that counts what it had to throw out."""
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes, getsizeof=lambda entry: entry.size)
-        self.evictions = 0
-
-    def popitem(self) -> tuple[bytes, Entry]:
-        self.evictions += 1
-        return super().popitem()
-
-
-class _NegativeTable(_Table):
+class _NegativeTable(RecencyTable):
     """Takes the cut of an entry along when it goes, whatever the reason."""
 
     def __init__(self, max_bytes: int, cuts: Cuts) -> None:
         super().__init__(max_bytes)
         self._cuts = cuts
 
-    def __delitem__(self, key: bytes) -> None:
-        entry = self.peek(key)
-        if entry is not None and entry.cut is not None:
-            self._cuts.remove(entry.cut, key)
-        super().__delitem__(key)
+    def remove(self, key: bytes) -> Entry | None:
+        entry = super().remove(key)
+        if entry is not None and (cut := entry.cut) is not None:
+            self._cuts.remove(cut, key)
+        return entry
 
 
 class Cache:
@@ -78,7 +66,7 @@ class Cache:
         negative_bytes = rules.max_bytes * rules.negative_share_percent // 100
         self._draw = draw
         self._cuts = Cuts()
-        self._positive = _Table(rules.max_bytes - negative_bytes)
+        self._positive = RecencyTable(rules.max_bytes - negative_bytes)
         self._negative = _NegativeTable(negative_bytes, self._cuts)
         self._failures = Failures(rules, draw)
         self._too_large = 0
@@ -103,7 +91,7 @@ class Cache:
         if state is Freshness.FRESH:
             return entry, state
         if state is Freshness.DEAD:
-            del table[key]
+            table.remove(key)
             entry = None
         denied = self._denied_from_above(key, now)
         return denied if denied[0] is not None else (entry, state)
@@ -114,8 +102,8 @@ class Cache:
         Either way the question has been answered: what was known before, entry or failure, is forgotten.
         """
         self._failures.forget(key)
-        self._positive.pop(key, None)
-        self._negative.pop(key, None)
+        self._positive.remove(key)
+        self._negative.remove(key)
         if shows_existence(answer):
             self._cuts.note_existence(key)
         span = span_of(answer, self.rules, self._draw() if self._draw else 0.0)
@@ -168,11 +156,11 @@ class Cache:
         """Return the figures for metrics and status."""
         return CacheStatistics(
             positive_entries=len(self._positive),
-            positive_bytes=int(self._positive.currsize),
-            positive_max_bytes=int(self._positive.maxsize),
+            positive_bytes=self._positive.bytes,
+            positive_max_bytes=self._positive.max_bytes,
             negative_entries=len(self._negative),
-            negative_bytes=int(self._negative.currsize),
-            negative_max_bytes=int(self._negative.maxsize),
+            negative_bytes=self._negative.bytes,
+            negative_max_bytes=self._negative.max_bytes,
             failures=len(self._failures),
             failures_max=MOST_FAILURES,
             evictions=self._positive.evictions + self._negative.evictions,
@@ -201,24 +189,22 @@ class Cache:
     def _keep(self, key: bytes, entry: Entry, *, last: bool = False) -> Entry | None:
         """The one way into the tables: first in line, or `last` and at nobody's expense. None if it does not fit."""
         table = self._positive if entry.kind is Kind.POSITIVE else self._negative
-        try:
-            if not last:
-                table[key] = entry
-            elif not table.put_last(key, entry):
+        if last:
+            if not table.put_last(key, entry):
                 return None
-        except ValueError:  # cachetools: larger than the whole table
+        elif not table.put(key, entry):
             self._too_large += 1
             return None
-        if entry.cut is not None:
-            self._cuts.add(entry.cut, key, last=last)
+        if (cut := entry.cut) is not None:
+            self._cuts.add(cut, key, last=last)
         return entry
 
     def _denied_from_above(self, key: bytes, now: float) -> tuple[Entry | None, Freshness]:
         """Return a fresh denial of this name or one above it. A stale one cuts nothing: it may not hold for its own
         question any more."""
         for place in self._cuts.above(key):
-            entry = self._negative[place]
-            if freshness(entry, now, 0.0, self.rules) is Freshness.FRESH:
+            entry = self._negative.get(place)
+            if entry is not None and freshness(entry, now, 0.0, self.rules) is Freshness.FRESH:
                 self._cut_hits += 1
                 return entry, Freshness.FRESH
         return None, Freshness.DEAD

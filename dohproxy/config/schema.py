@@ -565,8 +565,8 @@ class CacheConfig:
             1,
             16_384,
             "MiB",
-            "Memory for answers, least recently used out first: some 50,000 of them, the names that a few"
-            " thousand people ask in a day.",
+            "Memory for answers, least recently used out first: some 150,000 of them, three times the"
+            " names that a few thousand people ask in a day.",
         ),
     ] = 64
     minimum_ttl_seconds: Annotated[

@@ -6,9 +6,9 @@ cached and stale ones, and the replies we invent ourselves, so no path can forge
 
 import struct
 from collections.abc import Callable
+from typing import Protocol
 
 from dohproxy.value import value
-from dohproxy.wire.answer import Answer
 from dohproxy.wire.edns import reply_opt
 from dohproxy.wire.numbers import AA, AD, CD, QR, RA, RCODE_MASK, RD, TTL_SIGN_BIT, Rcode
 from dohproxy.wire.query import Query, question_of
@@ -17,9 +17,28 @@ _HEADER = struct.Struct("!6H")
 _TTL = struct.Struct("!I")
 
 
+class Recorded(Protocol):
+    """What was said upstream: an `Answer`, or what a cache has made of one."""
+
+    @property
+    def rcode(self) -> int: ...
+    @property
+    def counts(self) -> tuple[int, int, int]: ...
+    @property
+    def records(self) -> bytes: ...
+    @property
+    def ttl_offsets(self) -> tuple[int, ...]: ...
+    @property
+    def authoritative(self) -> bool: ...
+    @property
+    def authentic(self) -> bool: ...
+    @property
+    def errors(self) -> tuple[int, ...]: ...
+
+
 @value
 class Content:
-    """Records and what the header says of them; belongs to no client yet."""
+    """Records and what the header says of them; belongs to no client yet. Nothing in it changes."""
 
     rcode: int
     counts: tuple[int, int, int] = (0, 0, 0)
@@ -86,7 +105,7 @@ def write_reply_to_refused(wire: bytes, rcode: int) -> bytes:
     return _HEADER.pack(identifier, flags, bool(question), 0, 0, 0) + question
 
 
-def content_of(answer: Answer, *, age: int = 0, fresh_from_upstream: bool = False) -> Content:
+def content_of(answer: Recorded, *, age: int = 0, fresh_from_upstream: bool = False) -> Content:
     """Return an answer's content with its TTLs reduced by `age` seconds.
 
     AA goes through only straight from the upstream: a cache is no authority (RFC 1035 section 4.1.1).
@@ -101,7 +120,7 @@ def content_of(answer: Answer, *, age: int = 0, fresh_from_upstream: bool = Fals
     )
 
 
-def age_ttls(answer: Answer, age: int) -> bytes:
+def age_ttls(answer: Recorded, age: int) -> bytes:
     """Return the records with every TTL reduced by `age` seconds, none below zero."""
     records = bytearray(answer.records)
     for offset in answer.ttl_offsets:  # Once a second for each answer that is asked for: no call that can be spared.
@@ -110,17 +129,17 @@ def age_ttls(answer: Answer, age: int) -> bytes:
     return bytes(records)
 
 
-def clamp_ttls(answer: Answer, *, floor: int, ceiling: int, less: int = 0) -> bytes:
+def clamp_ttls(answer: Recorded, *, floor: int, ceiling: int, less: int = 0) -> bytes:
     """Return the records with every TTL brought between `floor` and `ceiling` seconds, and `less` taken off."""
     return _change_ttls(answer, lambda ttl: min(max(ttl, floor), ceiling) - less)
 
 
-def set_ttls(answer: Answer, ttl: int) -> bytes:
+def set_ttls(answer: Recorded, ttl: int) -> bytes:
     """Return the records with every TTL set to `ttl` seconds; for stale answers (RFC 8767 section 4)."""
     return _change_ttls(answer, lambda _: ttl)
 
 
-def _change_ttls(answer: Answer, change: Callable[[int], int]) -> bytes:
+def _change_ttls(answer: Recorded, change: Callable[[int], int]) -> bytes:
     records = bytearray(answer.records)
     for offset in answer.ttl_offsets:
         (ttl,) = _TTL.unpack_from(records, offset)

@@ -1,5 +1,9 @@
 """One cached answer, second by second, as dnspython reads what is made of it."""
 
+import gc
+import sys
+from dataclasses import replace
+
 import dns.flags
 import dns.message
 import pytest
@@ -9,7 +13,6 @@ from hypothesis import strategies as st
 from dohproxy.cache.entry import (
     BYTES_PER_CUT,
     BYTES_PER_ENTRY,
-    BYTES_PER_RECORD,
     POPULAR_HITS,
     Entry,
     Span,
@@ -18,7 +21,7 @@ from dohproxy.cache.entry import (
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.numbers import ExtendedError
 from dohproxy.wire.query import parse_query
-from dohproxy.wire.reply import Content, write_reply
+from dohproxy.wire.reply import Content, clamp_ttls, write_reply
 from tests.fakes.walk import errors_in
 from tests.wire import messages as m
 from tests.wire.strategies import deterministic, ttls
@@ -43,10 +46,11 @@ def ttls_of(content: Content) -> list[int]:
     return [rrset.ttl for section in message.sections[1:] for rrset in section]
 
 
-def records_with(seconds: list[int]) -> bytes:
+def records_with(seconds: list[int], flags: int = m.QR) -> bytes:
     """An answer whose RRsets have these TTLs, spread over the three sections."""
     records = [m.record(1_000 + number, b"", ttl=ttl) for number, ttl in enumerate(seconds)]
-    return m.answer(m.record(ttl=300), *records[::3], authority=tuple(records[1::3]), additional=tuple(records[2::3]))
+    authority, additional = tuple(records[1::3]), tuple(records[2::3])
+    return m.answer(m.record(ttl=300), *records[::3], authority=authority, additional=additional, flags=flags)
 
 
 @given(st.lists(ttls, max_size=9), st.integers(0, 59), st.floats(0.0, 0.74))
@@ -60,11 +64,33 @@ def test_every_ttl_ages_by_whole_seconds_from_between_floor_and_ceiling(
     assert ttls_of(kept.content(STORED_AT + age + fraction)) == expected
 
 
-def test_the_content_of_a_second_is_made_once() -> None:
-    kept = entry(m.answer(m.record()))
-    first = kept.content(STORED_AT + 7.0)
-    assert kept.content(STORED_AT + 7.9) is first
-    assert kept.content(STORED_AT + 8.0) is not first
+def test_what_is_made_for_a_request_does_not_stay() -> None:
+    kept = entry(m.answer(m.record(), m.record(m.TXT, bytes(1_000))))
+    before = sys.getsizeof(kept.packed)
+    assert all(gc.get_referents(kept.content(STORED_AT + age), kept.stale_content(30)) for age in range(10))
+    assert sys.getsizeof(kept.packed) == before
+    assert not any(isinstance(one, Content) for one in gc.get_referents(kept))
+
+
+def test_the_garbage_collector_need_not_look_at_what_is_kept() -> None:
+    assert not gc.is_tracked(entry(m.answer(m.record())).packed)
+
+
+@given(
+    st.lists(ttls, max_size=9),
+    st.lists(st.integers(0, 0xFFFF), max_size=3),
+    st.sampled_from([m.QR, m.QR | m.AA, m.QR | m.AD, m.QR | m.AA | m.AD]),
+    st.binary(max_size=255),
+)
+@deterministic
+def test_an_entry_has_all_of_its_answer(seconds: list[int], errors: list[int], flags: int, cut: bytes) -> None:
+    answer = parse_answer(records_with(seconds, flags), ASKING)
+    answer = replace(answer, errors=tuple(errors))
+    kept = make_entry(b"key", answer, STORED_AT, Span(300, 0, 0x7FFF_FFFF, less=0, refresh_age=270), cut)
+    for fact in ("kind", "rcode", "authoritative", "authentic", "counts", "ttl_offsets", "errors"):
+        assert getattr(kept, fact) == getattr(answer, fact)
+    assert kept.cut == (cut or None)
+    assert kept.records == clamp_ttls(answer, floor=0, ceiling=0x7FFF_FFFF)
 
 
 def test_a_content_made_later_does_not_age_twice() -> None:
@@ -133,11 +159,11 @@ def test_what_the_upstream_explained_is_passed_on_before_our_own_words() -> None
     assert errors_in(reply(kept.stale_content(30))) == [15, ExtendedError.STALE_ANSWER]
 
 
-def test_an_entry_is_charged_for_its_key_its_records_twice_and_their_number() -> None:
+def test_an_entry_is_charged_for_its_key_its_records_and_their_number() -> None:
     answer = parse_answer(m.answer(m.record(), m.record()), ASKING)
     kept = make_entry(bytes(40), answer, STORED_AT, SPAN)
-    assert kept.size == BYTES_PER_ENTRY + 40 + 2 * len(m.record() * 2) + 2 * BYTES_PER_RECORD
-    assert make_entry(bytes(40), answer, STORED_AT, SPAN, bytes(30)).size == kept.size + BYTES_PER_CUT + 30
+    assert kept.size == BYTES_PER_ENTRY + 40 + len(m.record() * 2) + 2 * 2
+    assert make_entry(bytes(40), answer, STORED_AT, SPAN, bytes(30)).size == kept.size + BYTES_PER_CUT + 2 * 30
 
 
 def test_what_is_taken_off_a_lifetime_is_taken_off_every_ttl() -> None:
@@ -149,10 +175,21 @@ def test_what_is_taken_off_a_lifetime_is_taken_off_every_ttl() -> None:
 
 def test_an_entry_is_popular_when_it_was_given_a_few_times() -> None:
     kept = entry(m.answer(m.record()))
-    for _ in range(POPULAR_HITS):
-        assert not kept.is_popular
-        kept.hits += 1
-    assert kept.is_popular
+    kept.keep(2)
+    for hits in range(POPULAR_HITS):
+        assert (kept.hits, kept.is_popular) == (hits, False)
+        assert kept.use()
+    assert kept.use()
+    assert (kept.hits, kept.is_popular) == (POPULAR_HITS, True)
+
+
+def test_what_is_kept_no_longer_is_not_used() -> None:
+    kept = entry(m.answer(m.record()))
+    kept.keep(2)
+    seen_elsewhere = Entry(kept.packed)
+    kept.drop()
+    assert not seen_elsewhere.use()
+    assert (seen_elsewhere.hits, seen_elsewhere.is_kept) == (0, False)
 
 
 def test_an_entry_may_be_asked_for_again_near_its_end() -> None:
