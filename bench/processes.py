@@ -24,6 +24,11 @@ def resident_bytes(pid: int) -> int:
     raise SystemExit(f"no VmRSS in /proc/{pid}/status")
 
 
+def open_descriptors(pid: int) -> int:
+    """How many files and sockets a process has open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
 def choose_cores() -> tuple[int, int]:
     """A core for the server and one for everybody else, the same where there is only one."""
     cores = sorted(os.sched_getaffinity(0))

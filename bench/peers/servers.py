@@ -43,6 +43,8 @@ class Peer:
     doors: frozenset[Door]
     reload_argv: tuple[str, ...] = ()
     """The command that makes it take a new certificate; empty: it looks by itself."""
+    notes: tuple[str, ...] = ()
+    """Why it has no figure where others have one, and what to know of those that it has."""
 
     @property
     def is_installed(self) -> bool:
@@ -119,7 +121,7 @@ server:
   do-not-query-localhost: no
   access-control: 127.0.0.0/8 allow
   incoming-num-tcp: 15000
-  tcp-idle-timeout: 120000
+  tcp-idle-timeout: 60000000
   msg-cache-size: 512m
   rrset-cache-size: 512m
   num-queries-per-thread: 4096
@@ -133,6 +135,7 @@ remote-control:
   control-use-cert: no
   control-interface: "{directory}/control"
 """
+"""Beyond half of its connections Unbound takes the idle time for a hundredth of what is configured."""
 
 PEERS: Final = (
     Peer(
@@ -158,11 +161,11 @@ PEERS: Final = (
         variants={
             PLAIN: "",
             LIMITED: "addAction(MaxQPSIPRule(1), RCodeAction(DNSRCode.REFUSED))\n",
-            CAPPED: "setMaxTCPConnectionsPerClient(1)\n",
         },
         argv=("--supervised", "--disable-syslog", "--config", "{configuration}"),
         doors=frozenset({"http1", "http2"}),
         reload_argv=("--config", "{configuration}", "--execute", "reloadAllCertificates()"),
+        notes=("its cap on connections of one client holds for TCP and DoT, and for DoH not (PowerDNS/pdns#12019).",),
     ),
     Peer(
         name="Unbound",
@@ -170,11 +173,17 @@ PEERS: Final = (
         package="unbound",
         version_argv=("-V",),
         configuration=_UNBOUND,
-        # Beyond its limit on addresses it says nothing at all, so there is nothing to count.
         variants={PLAIN: "", CAPPED: "server:\n  tcp-connection-limit: 127.0.0.0/8 2\n"},
         argv=("-d", "-p", "-c", "{configuration}"),
         doors=frozenset({"http2"}),
         reload_argv=("-c", "{configuration}", "reload"),
+        notes=(
+            "speaks HTTP/2 only.",
+            "closes the connection where a message has less than the twelve bytes of a header.",
+            "says nothing at all beyond a limit on addresses, so that there is no answer to count.",
+            "`unbound-control reload` reads its configuration again and not its certificate; only a restart does.",
+            "its memory after the first answer holds the buffers of all connections that it is configured for.",
+        ),
     ),
 )
 _RELOADER: Final = {"Unbound": "unbound-control"}
