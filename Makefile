@@ -4,6 +4,7 @@
 #   make test       run the tests                                   ARGS="tests/wire -x"
 #   make check      lint, format, types, layers                     make fix repairs what a tool can
 #   make bench      CPU time per cached request                     ARGS=peers, ban, incident ...
+#   make bench-guard   whether a request costs more than it did     ARGS="--against COMMIT", --renew
 #   make fuzz       each fuzz target for SECONDS (60)               ARGS=...
 #   make lock       bring the lock files up to pyproject.toml       ARGS="--upgrade"
 #   make clean      remove what these made
@@ -20,10 +21,10 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DELETE_ON_ERROR:
-.PHONY: help run venv dev test check fix bench fuzz lock clean
+.PHONY: help run venv dev test check fix bench bench-guard fuzz lock clean
 
 help:
-	@sed -n '3,9s/^# \{0,1\}//p' Makefile
+	@sed -n '3,10s/^# \{0,1\}//p' Makefile
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/dohproxy serve $(ARGS)
@@ -43,6 +44,9 @@ fix: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(ARGS)
+
+bench-guard: $(VENV)/dev.stamp
+	$(BIN)/python -m bench guard $(ARGS)
 
 # Seeds are public corpora, read where they are if they are there; finds and crashes stay in .fuzz, which is not committed.
 fuzz: $(VENV)/fuzz.stamp

@@ -1,14 +1,16 @@
-"""dohproxy beside dnsdist and Unbound, as far as they are installed: `python -m bench.peers`. Takes some ten minutes.
+"""dohproxy beside dnsdist and Unbound, as far as they are installed: `python -m bench.peers`. Takes half an hour.
 
 Prints the tables and writes them to bench/results.md. `--only TEXT` measures the rows that contain the text, and writes
 nothing.
 """
 
 import argparse
+import importlib.util
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,12 +20,15 @@ from typing import Final
 from bench.names import Popularity, corpora, popular_names
 from bench.peers import memory, results
 from bench.peers.clients import LoadFailed
+from bench.peers.idle import idle_connections
 from bench.peers.memory import Place, new_certificate
-from bench.peers.results import Cell, Sample
-from bench.peers.servers import Peer, Running, installed, running, upstream_process
+from bench.peers.results import Cell, Holding, Sample
+from bench.peers.servers import Peer, Running, compile_ours, installed, running, upstream_process
+from bench.peers.targets import TARGETS, judge, judge_growth
 from bench.peers.workloads import WORKLOADS, Round, Workload
-from bench.processes import choose_cores, cpu_seconds, pin_self
+from bench.processes import choose_cores, cpu_seconds, open_descriptors, pin_self, raise_descriptor_limit
 from tests.e2e.certificates import CertificateAuthority
+from tests.e2e.proxy import PROJECT
 
 ROUNDS: Final = 5
 SECONDS: Final = 1.2
@@ -50,16 +55,30 @@ def main() -> None:
     names = popular_names(corpora())
     server_core, client_core = choose_cores()
     pin_self(client_core)
+    raise_descriptor_limit()
     with tempfile.TemporaryDirectory(prefix="dohproxy-peers-") as directory:
         root = Path(directory)
         with upstream_process(root, client_core) as upstream:
             place = Place(root, upstream, server_core, client_core, CertificateAuthority(root))
             new_certificate(place)
+            compile_ours(root)
             workloads = [one for one in WORKLOADS if options.only in one.name]
             measured = measure_workloads(place, peers, workloads, Popularity(names), options)
             holdings = measure_holdings(place, peers, [row for row in memory.ROWS if options.only in row.name])
-    versions = {peer.name: peer.version() for peer in peers}
-    page = results.markdown(versions, measured, holdings, rounds=options.rounds, seconds=options.seconds)
+    growth = "" if options.only else measure_growth(server_core)
+    verdicts = [*judge(TARGETS, measured, holdings), *judge_growth(growth)]
+    page = results.markdown(
+        results.Page(
+            versions={peer.name: peer.version() for peer in peers},
+            workloads=measured,
+            holdings=holdings,
+            verdicts=[verdict.cells() for verdict in verdicts],
+            growth=growth,
+            notes=[f"{peer.name}: {note}" for peer in peers for note in peer.notes],
+            rounds=options.rounds,
+            seconds=options.seconds,
+        )
+    )
     print(page)
     if not options.only:
         results.FILE.write_text(page, encoding="utf-8")
@@ -74,30 +93,48 @@ def parse() -> Options:
     return Options(**vars(parser.parse_args()))
 
 
+class Servers:
+    """Those that run: each variant of each peer once, with the idle connections it holds."""
+
+    def __init__(self, place: Place, stack: ExitStack) -> None:
+        self._place = place
+        self._stack = stack
+        self._running: dict[tuple[str, str], Running] = {}
+        self._idle: Counter[tuple[str, str]] = Counter()
+
+    def ready_for(self, workload: Workload, peer: Peer) -> Running:
+        """Return a server that has what the workload needs. Raises LoadFailed."""
+        key, place = (peer.name, workload.variant), self._place
+        if key not in self._running:
+            server = running(peer, workload.variant, place.directory, place.upstream, place.core)
+            self._running[key] = self._stack.enter_context(server)
+        more = workload.idle - self._idle[key]
+        if more > 0:
+            held = idle_connections(self._running[key].port, more, place.client_core)
+            self._stack.enter_context(held)
+            self._idle[key] += more
+        return self._running[key]
+
+
 def measure_workloads(
     place: Place, peers: Sequence[Peer], workloads: Sequence[Workload], popularity: Popularity, options: Options
 ) -> dict[str, dict[str, Cell]]:
     """Let the servers take turns at each workload."""
     table: dict[str, dict[str, Cell]] = {}
     with ExitStack() as stack:
-        servers: dict[tuple[str, str], Running] = {}
+        servers = Servers(place, stack)
         for workload in workloads:
-            row: dict[str, Cell] = {peer.name: Cell() for peer in peers}
-            able = [peer for peer in peers if workload.door in peer.doors and workload.variant in peer.variants]
-            for peer in able:
-                if (peer.name, workload.variant) not in servers:
-                    server = running(peer, workload.variant, place.directory, place.upstream, place.core)
-                    servers[peer.name, workload.variant] = stack.enter_context(server)
             samples: defaultdict[str, list[Sample]] = defaultdict(list)
+            able = [peer for peer in peers if workload.door in peer.doors and workload.variant in peer.variants]
             for number in range(options.rounds):
                 for peer in able:
-                    server_ = servers[peer.name, workload.variant]
-                    turn = Round(server_, options.seconds, place.client_core, place.directory, popularity, number)
                     try:
+                        server = servers.ready_for(workload, peer)
+                        turn = Round(server, options.seconds, place.client_core, place.directory, popularity, number)
                         samples[peer.name].append(take_turn(workload, turn))
                     except LoadFailed as failure:
                         print(f"{peer.name}, {workload.name}: {failure}", file=sys.stderr)
-            row |= {name: Cell(tuple(taken)) for name, taken in samples.items() if taken}
+            row = {peer.name: Cell(tuple(samples[peer.name])) for peer in peers}
             table[workload.name] = row
             print(f"{workload.name}: " + ", ".join(f"{name} {cell.text()}" for name, cell in row.items()), flush=True)
     return table
@@ -109,23 +146,34 @@ def take_turn(workload: Workload, turn: Round) -> Sample:
     before = cpu_seconds(turn.server.pid)
     load = run()
     spent = cpu_seconds(turn.server.pid) - before
+    if open_descriptors(turn.server.pid) < workload.idle:
+        raise LoadFailed(f"it does not hold {workload.idle} idle connections")
     return Sample(spent / load.answered * 1e6, load.answered / load.seconds)
 
 
-def measure_holdings(place: Place, peers: Sequence[Peer], rows: Sequence[memory.Row]) -> dict[str, dict[str, str]]:
+def measure_holdings(place: Place, peers: Sequence[Peer], rows: Sequence[memory.Row]) -> dict[str, Holding]:
     """Measure what each server holds, one after the other."""
-    table: dict[str, dict[str, str]] = {}
+    table = {}
     for row in rows:
-        cells = {}
+        figures = {}
         for peer in peers:
             try:
-                cells[peer.name] = f"{row.measure(place, peer):.3g} {row.unit}"
+                figures[peer.name] = row.measure(place, peer)
             except LoadFailed as failure:
                 print(f"{peer.name}, {row.name}: {failure}", file=sys.stderr)
-                cells[peer.name] = "-"
-        table[row.name] = cells
-        print(f"{row.name}: {cells}", flush=True)
+        table[row.name] = Holding(row.unit, figures)
+        print(
+            f"{row.name}: " + ", ".join(f"{peer.name} {table[row.name].text(peer.name)}" for peer in peers), flush=True
+        )
     return table
+
+
+def measure_growth(core: int) -> str:
+    """Return what bench.growth says of our own walk, as the cache and the crowd grow; nothing if it is not there."""
+    if importlib.util.find_spec("bench.growth") is None:
+        return ""
+    argv = ["taskset", "-c", str(core), sys.executable, "-m", "bench.growth"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, cwd=PROJECT).stdout
 
 
 if __name__ == "__main__":

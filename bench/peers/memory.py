@@ -1,11 +1,8 @@
 """What a server holds at rest, for each idle connection and each answer; how soon it answers; a new certificate."""
 
-import json
 import shutil
 import ssl
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.peers.clients import LoadFailed
+from bench.peers.idle import idle_connections
 from bench.peers.servers import PLAIN, Peer, Running, running, start
 from bench.peers.workloads import Round, count_of
 from bench.processes import cpu_seconds, resident_bytes
@@ -28,27 +26,6 @@ ANSWER_BYTES: Final = len(query("fill0x123456-bench.net", A)) - 11 + 16
 STARTS: Final = 5
 RELOAD_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.05
-
-HOLDER: Final = """
-import json, sys
-from bench.peers.clients import client_context, first_flight, open_and_ask
-port, count = int(sys.argv[1]), int(sys.argv[2])
-context, flight = client_context(), first_flight()
-held = [open_and_ask(port, context, flight) for _ in range(count)]
-print("ready", flush=True)
-sys.stdin.readline()
-for one in held:
-    one.setblocking(False)
-def is_open(one):
-    try:
-        return one.recv(65536) != b""
-    except BlockingIOError:
-        return True
-    except OSError as error:
-        return "did not complete" in str(error)
-print(sum(map(is_open, held)), flush=True)
-"""
-"""Holds connections in a process of its own, so that its memory goes when it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +61,12 @@ def per_connection(count: int) -> Callable[[Place, Peer], float]:
     def measure(place: Place, peer: Peer) -> float:
         with running(peer, PLAIN, place.directory, place.upstream, place.core) as server:
             before = resident_bytes(server.pid)
-            with _holding(server.port, count, place.client_core) as holder:
+            with idle_connections(server.port, count, place.client_core) as idle:
                 after = resident_bytes(server.pid)
-                still_open = _ask_holder(holder)
-        if still_open < count * 0.99:
-            raise LoadFailed(f"{peer.name} closed {count - still_open} of {count} connections")
+                idle.check_open()
         return (after - before) / count / 1_024
 
     return measure
-
-
-def _holding(port: int, count: int, core: int) -> "subprocess.Popen[str]":
-    argv = ["taskset", "-c", str(core), sys.executable, "-c", HOLDER, str(port), str(count)]
-    holder = subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    )
-    if holder.stdout is None or holder.stdout.readline() != "ready\n":
-        holder.kill()
-        raise LoadFailed(f"{count} connections could not be opened")
-    return holder
-
-
-def _ask_holder(holder: "subprocess.Popen[str]") -> int:
-    told, _ = holder.communicate("\n", timeout=60)
-    return int(json.loads(told))
 
 
 def per_answer(place: Place, peer: Peer) -> float:

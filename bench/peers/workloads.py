@@ -23,6 +23,7 @@ WARM_SECONDS: Final = 0.3
 MALFORMED: Final = 20_000
 LIMIT_SECONDS: Final = 1.1
 """After it the client may ask once again, so that its connection begins well."""
+IDLE: Final = (10, 100, 1_000, 10_000)
 TEN: Final = ("--max-concurrent-streams", "10")
 
 
@@ -71,6 +72,8 @@ class Workload:
     door: Door
     act: Act
     variant: str = PLAIN
+    idle: int = 0
+    """Other connections that are open and say nothing. They stay open, so such rows come last, by size."""
 
 
 def same_name(*arguments: str) -> Act:
@@ -78,12 +81,16 @@ def same_name(*arguments: str) -> Act:
     return _for_some_time([target(WARM_NAME)], *arguments)
 
 
-def malformed(round_: Round) -> Callable[[], Load]:
-    """Three bytes where a DNS message should be, after a good query: a client that never sends one is soon cut off."""
-    file = round_.uris([WARM_NAME])
-    with file.open("a", encoding="ascii") as uris:
-        uris.write(f"\nhttps://{LOOPBACK}:{round_.server.port}/dns-query?dns=AAAA" * MALFORMED)
-    return count_of(file, round_, 1 + MALFORMED)
+def malformed(encoded: str) -> Act:
+    """No DNS message where one should be, after a good query: a client that never sends one is soon cut off."""
+
+    def act(round_: Round) -> Callable[[], Load]:
+        file = round_.uris([WARM_NAME])
+        with file.open("a", encoding="ascii") as uris:
+            uris.write(f"\nhttps://{LOOPBACK}:{round_.server.port}/dns-query?dns={encoded}" * MALFORMED)
+        return count_of(file, round_, 1 + MALFORMED)
+
+    return act
 
 
 def over_limit(round_: Round) -> Callable[[], Load]:
@@ -160,14 +167,20 @@ WORKLOADS: Final = (
     Workload("cached GET, HTTP/1.1", "http1", same_name("--h1")),
     Workload("cached POST, HTTP/1.1", "http1", posted("--h1")),
     Workload("cached GET, HTTP/2, 1 stream", "http2", same_name()),
+    Workload("cached POST, HTTP/2, 1 stream", "http2", posted()),
     Workload("cached GET, HTTP/2, 10 streams", "http2", same_name(*TEN)),
     Workload("cached POST, HTTP/2, 10 streams", "http2", posted(*TEN)),
     Workload("10,000 names by popularity, 10 streams", "http2", popular),
-    Workload("malformed, 10 streams", "http2", malformed),
+    Workload("malformed: three bytes, 10 streams", "http2", malformed("AAAA")),
+    Workload("malformed: no base64, 10 streams", "http2", malformed("!!!!")),
     Workload("over its limit, 10 streams", "http2", over_limit, LIMITED),
     Workload("connection over its cap", "http2", connections("knock"), CAPPED),
     Workload("new connection, full handshake, one query", "http2", connections("full")),
     Workload("new connection, resumed handshake, one query", "http2", connections("resumed")),
     Workload("misses, 10 streams", "http2", misses),
     Workload("mixed, 90 % hits, 10 streams", "http2", mixed),
+    *(
+        Workload(f"cached GET, HTTP/2, 10 streams, beside {count:,} idle", "http2", same_name(*TEN), idle=count)
+        for count in IDLE
+    ),
 )

@@ -1,0 +1,128 @@
+"""Both doors and all behind them, built as the service builds them, in a time that passes when a play says so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Final
+from unittest.mock import patch
+
+from bench.guard.clients import Http2Bytes, Sink
+from bench.guard.stub import stub_upstream
+from dohproxy import app
+from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
+from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.frontends.connections import Connections, Place
+from dohproxy.frontends.h1 import Http1Door, Http1Server
+from dohproxy.frontends.h2 import Http2Door, Http2Server
+from dohproxy.frontends.peers import Peers
+from dohproxy.policy.identity import Identities
+
+CACHED: Final = "www.example.net"
+"""In the cache from the start."""
+CLIENT: Final = bytes((192, 0, 2, 1))
+CONNECTIONS: Final = ConnectionsConfig(max_requests=1_000_000)
+WIDE: Final = LimitsConfig(
+    requests_per_second=100_000,
+    requests_burst=1_000_000,
+    misses_per_second=100_000,
+    misses_burst=1_000_000,
+    total_requests_per_second=1_000_000,
+    total_requests_burst=10_000_000,
+)
+"""No limit is reached, and none is switched off."""
+NARROW: Final = LimitsConfig(requests_per_second=0.001, requests_burst=1)
+
+
+class Failed(Exception):
+    """A workload did not do what its name says, so its figure means nothing."""
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        """Return them."""
+        return self.now
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop in the same time: no deadline is missed because a machine is slow."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        super().__init__()
+
+    def time(self) -> float:
+        """Return the clock's time."""
+        return self.clock()
+
+
+class _Service:
+    def __init__(self, clock: Clock, upstream: int, limits: LimitsConfig, tasks: asyncio.TaskGroup) -> None:
+        asked = UpstreamConfig(
+            "stub",
+            UpstreamAddress("udp", "127.0.0.1", upstream, None),
+            queries_per_second=100_000.0,
+            burst=100_000,
+            in_flight=1_000,
+        )
+        config = Config((asked,), connections=CONNECTIONS, limits=limits)
+        with patch.object(app, "clock", clock):
+            core = app.build_core(config, tasks)
+        self.register = Connections(CONNECTIONS)
+        peers, service = Peers(Identities(bytes(32)), config.clients), core.service
+        self.http1 = Http1Server(service, peers, self.register, clock, max_query_bytes=config.server.max_query_bytes)
+        self.http2 = Http2Server(service, peers, self.register, clock, tasks, app.http2_limits(config))
+
+    def place(self) -> Place:
+        place = self.register.take_place()
+        if place is None:
+            raise Failed("no place is free")
+        return place
+
+
+class Stage:
+    """What the plays play on: a service without limits that matter, and one whose clients are over theirs."""
+
+    def __init__(self, clock: Clock, upstream: int, tasks: asyncio.TaskGroup) -> None:
+        self.clock = clock
+        self._wide = _Service(clock, upstream, WIDE, tasks)
+        self._narrow = _Service(clock, upstream, NARROW, tasks)
+
+    async def open_http1(self) -> tuple[Http1Door, Sink]:
+        """Return a new HTTP/1.1 connection whose request loop waits."""
+        door, sink = self._wide.http1.door(CLIENT, self._wide.place()), Sink()
+        door.connection_made(sink)
+        await asyncio.sleep(0)
+        return door, sink
+
+    def open_http2(self, *, limited: bool = False) -> tuple[Http2Door, Sink]:
+        """Return a new HTTP/2 connection."""
+        service = self._narrow if limited else self._wide
+        door, sink = service.http2.door(CLIENT, service.place()), Sink()
+        door.connection_made(sink)
+        return door, sink
+
+    async def fetch(self, names: Collection[str]) -> None:
+        """Have these names in the cache. By POST, so that a GET for one of them is news to the doors."""
+        speaker = Http2Bytes()
+        door, sink = self.open_http2()
+        for flight in (speaker.hello, *speaker.posts(sorted(names))):
+            door.data_received(flight)
+            await sink.until_ended(flight)
+        door.connection_lost(None)
+
+
+@asynccontextmanager
+async def open_stage() -> AsyncIterator[Stage]:
+    """Give a stage; must run in a `Loop`."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, Loop):
+        raise TypeError("not an event loop of the stage's own")
+    async with stub_upstream() as upstream, asyncio.TaskGroup() as tasks:
+        stage = Stage(loop.clock, upstream, tasks)
+        await stage.fetch([CACHED])
+        yield stage

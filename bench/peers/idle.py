@@ -1,0 +1,62 @@
+"""Connections that have asked once and are silent now, held by a process of their own: its memory goes when it does."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from bench.peers.clients import LoadFailed
+
+HOLDER: Final = """
+import sys
+from bench.peers.clients import client_context, first_flight, open_and_ask
+port, count = int(sys.argv[1]), int(sys.argv[2])
+context, flight = client_context(), first_flight()
+held = [open_and_ask(port, context, flight) for _ in range(count)]
+print("ready", flush=True)
+sys.stdin.readline()
+for one in held:
+    one.setblocking(False)
+def is_open(one):
+    try:
+        return one.recv(65536) != b""
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        return "did not complete" in str(error)
+print(sum(map(is_open, held)), flush=True)
+"""
+FEWEST_OPEN: Final = 0.99
+"""Of all: with fewer the figure is not what it says."""
+
+
+class Idle:
+    """So many of them at one server."""
+
+    def __init__(self, count: int, process: "subprocess.Popen[str]") -> None:
+        self.count = count
+        self._process = process
+
+    def check_open(self) -> None:
+        """End them; raise LoadFailed if the server has closed some before."""
+        told, _ = self._process.communicate("\n", timeout=60)
+        still_open = int(told or 0)
+        if still_open < self.count * FEWEST_OPEN:
+            raise LoadFailed(f"{self.count - still_open} of {self.count} connections were closed")
+
+
+@contextmanager
+def idle_connections(port: int, count: int, core: int) -> Iterator[Idle]:
+    """Open them from a core and hold them; raise LoadFailed if that cannot be done."""
+    argv = ["taskset", "-c", str(core), sys.executable, "-c", HOLDER, str(port), str(count)]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    ) as process:
+        try:
+            if process.stdout is None or process.stdout.readline() != "ready\n":
+                raise LoadFailed(f"{count} connections could not be opened")
+            yield Idle(count, process)
+        finally:
+            process.kill()
