@@ -6,6 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Other tests run at the same time, so that a time limit on an example would tell of them; `wire/test_cost.py` counts
+# looks and not seconds. For ten times as many examples: make test ARGS=--hypothesis-profile=long
+settings.register_profile("usual", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=1_000)
+settings.load_profile("usual")
 
 FindProgram = Callable[[str, str], str]
 

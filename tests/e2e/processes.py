@@ -3,11 +3,13 @@
 Nothing here finds a process by its name: each is started, watched and stopped through its own handle.
 """
 
+import os
 import secrets
 import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,18 +17,28 @@ LOOPBACK = "127.0.0.1"
 
 # Below the range from which Linux takes the source ports of outgoing connections (32768 up): a server killed
 # and started again must find its port free, whatever the other processes asked meanwhile.
-PORT_CANDIDATES = range(10240, 32768)
+# Each worker of pytest-xdist has ports of its own, so that none takes what another has just found free.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+PORT_CANDIDATES = range(10240 + WORKER, 32768, WORKERS)
 
 # Both servers are up within 1 s on an idle machine; a busy one may need more.
 START_SECONDS = 15.0
 POLL_SECONDS = 0.02
 
+_given: deque[int] = deque(maxlen=100)
+"""Ports that were given away, the last of them."""
+
 
 def free_port() -> int:
-    """A loopback port free now for TCP and for UDP alike; who cannot bind it any more asks again."""
+    """A loopback port free now for TCP and for UDP alike; who cannot bind it any more asks again.
+
+    One that was given away is not given away again soon: it may not be bound yet, or be meant to stay free.
+    """
     for _ in range(100):
         port = secrets.choice(PORT_CANDIDATES)
-        if _is_free(port, socket.SOCK_STREAM) and _is_free(port, socket.SOCK_DGRAM):
+        if port not in _given and _is_free(port, socket.SOCK_STREAM) and _is_free(port, socket.SOCK_DGRAM):
+            _given.append(port)
             return port
     raise RuntimeError("no free port among 100 candidates")
 

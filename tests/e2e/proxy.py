@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.http1 import Http1Client
@@ -110,10 +111,19 @@ class Proxy:
     def metric(self, name: str, labels: Mapping[str, str] | None = None) -> float:
         """The sum of all samples of this name that bear these labels, from /metrics; 0 when there are none yet."""
         wanted = (labels or {}).items()
-        families = list(text_string_to_metric_families(self.metrics_text()))
+        return sum(sample.value for sample in self._samples(name) if wanted <= sample.labels.items())
+
+    def metrics(self, name: str, label: str, values: Iterable[str]) -> dict[str, float]:
+        """The same for each of several values of one label, all from one reading of /metrics."""
+        samples = self._samples(name)
+        return {value: sum(sample.value for sample in samples if sample.labels.get(label) == value) for value in values}
+
+    def _samples(self, name: str) -> list[Sample]:
+        # Parsing the whole page takes longer than anything else that a test does for one figure.
+        lines = [line for line in self.metrics_text().splitlines() if name.removesuffix("_total") in line]
+        families = list(text_string_to_metric_families("\n".join(lines) + "\n"))
         assert any(name.removesuffix("_total") == family.name for family in families), f"no metric {name}"
-        samples = [sample for family in families for sample in family.samples if sample.name == name]
-        return sum(sample.value for sample in samples if wanted <= sample.labels.items())
+        return [sample for family in families for sample in family.samples if sample.name == name]
 
     def metrics_text(self) -> str:
         """What a Prometheus server would read."""

@@ -86,7 +86,7 @@ class Stand:
     def statuses(self) -> dict[str, float]:
         """By what the clients' addresses were found, so far."""
         names = ("connection", "header", "hidden", "ignored-untrusted", "missing", "malformed")
-        return {name: self.proxy.metric("dohproxy_client_address_total", {"status": name}) for name in names}
+        return self.proxy.metrics("dohproxy_client_address_total", "status", names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,13 +85,17 @@ def served_as_the_readme_says(output: Path) -> Iterator[Path]:
     Where the project's own environment is not complete, making it would need the network: then only the command behind
     the target is run.
     """
-    ready = subprocess.run(["make", "--question", ".venv/runtime.stamp"], cwd=PROJECT, capture_output=True, check=False)
+    # What a `make` that runs the tests was told, this one was not.
+    told = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS")
+    untold = {name: value for name, value in environment().items() if name not in told}
+    question = ["make", "--question", ".venv/runtime.stamp"]
+    ready = subprocess.run(question, cwd=PROJECT, env=untold, capture_output=True, check=False)
     argv = ["make", "run"] if ready.returncode == 0 else [sys.executable, "-m", "dohproxy", "serve"]
     with output.open("wb") as written:
         process = subprocess.Popen(
             argv,
             cwd=PROJECT,
-            env=environment(),
+            env=untold,
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,

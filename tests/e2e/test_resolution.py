@@ -56,32 +56,33 @@ def upstream_url(transport: str, unbound: Unbound) -> str:
     return f"{transport}://127.0.0.1:{unbound.port}"
 
 
-class Passes:
-    """Asks all names in four ways, a quarter of them in each."""
+Told = tuple[list[Said], list[Said], list[Said], dict[str, set[str]]]
+"""To each of the four ways of asking."""
 
-    def __init__(
-        self, names: Sequence[str], proxy: Proxy, authority: CertificateAuthority, curl: str, directory: Path
-    ) -> None:
-        self._proxy = proxy
-        self._authority = authority
-        self._curl = curl
-        self._directory = directory
+
+class Questions:
+    """All names, a quarter of them for each of four ways of asking."""
+
+    def __init__(self, names: Sequence[str]) -> None:
         self.by_get: list[Question] = [(name, A) for name in names[0::4]]
         # half of these have no such record: as many negative answers as positive ones
         self.by_post: list[Question] = [(name, AAAA) for name in names[1::4]]
         self.by_dnspython: list[Question] = [(name, A) for name in names[2::4]]
         self.by_curl = list(names[3::4])
 
-    def ask_all(self) -> tuple[list[Said], list[Said], list[Said], dict[str, set[str]]]:
+    def __len__(self) -> int:
+        return len(self.by_get) + len(self.by_post) + len(self.by_dnspython) + 2 * len(self.by_curl)
+
+    def ask_all(self, proxy: Proxy, authority: CertificateAuthority, curl: str, directory: Path) -> Told:
         """What the proxy says, by GET, by POST, to dnspython and to curl."""
         return (
-            ask_by_raw_socket(self._proxy, "GET", self.by_get),
-            ask_by_raw_socket(self._proxy, "POST", self.by_post),
-            ask_by_dnspython(self._proxy, self._authority, self.by_dnspython),
-            resolve_by_curl(self._curl, self._proxy, self._authority, self.by_curl, self._directory),
+            ask_by_raw_socket(proxy, "GET", self.by_get),
+            ask_by_raw_socket(proxy, "POST", self.by_post),
+            ask_by_dnspython(proxy, authority, self.by_dnspython),
+            resolve_by_curl(curl, proxy, authority, self.by_curl, directory),
         )
 
-    def expected(self, unbound: Unbound) -> tuple[list[Said], list[Said], list[Said], dict[str, set[str]]]:
+    def expected(self, unbound: Unbound) -> Told:
         """The same, as Unbound itself says it."""
         by_get, by_post, by_dnspython = (
             [says(unbound.ask(*question)) for question in questions]
@@ -93,26 +94,37 @@ class Passes:
         return by_get, by_post, by_dnspython, by_curl
 
 
+@pytest.fixture(scope="module")
+def questions(names: tuple[str, ...]) -> Questions:
+    """What is asked over each transport."""
+    return Questions(names)
+
+
+@pytest.fixture(scope="module")
+def expected(questions: Questions, unbound: Unbound) -> Told:
+    """What Unbound says, which does not depend on how the proxy asks it."""
+    return questions.expected(unbound)
+
+
 def test_two_thousand_names_say_the_same_twice_and_the_second_pass_asks_nothing(
     proxy: Proxy,
     unbound: Unbound,
-    names: tuple[str, ...],
+    questions: Questions,
+    expected: Told,
     authority: CertificateAuthority,
     find_program: FindProgram,
     tmp_path: Path,
 ) -> None:
-    passes = Passes(names, proxy, authority, find_program("curl", "curl"), tmp_path)
-    expected = passes.expected(unbound)
+    curl = find_program("curl", "curl")
     before = unbound.queries_received()
-    first = passes.ask_all()
+    first = questions.ask_all(proxy, authority, curl, tmp_path)
     between = unbound.queries_received()
-    second = passes.ask_all()
+    second = questions.ask_all(proxy, authority, curl, tmp_path)
     after = unbound.queries_received()
     for said, wanted in zip(first, expected, strict=True):
         assert said == wanted
     assert second == first
-    questions = len(passes.by_get) + len(passes.by_post) + len(passes.by_dnspython) + 2 * len(passes.by_curl)
-    assert between - before == questions
+    assert between - before == len(questions)
     assert after == between
 
 

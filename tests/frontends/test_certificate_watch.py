@@ -90,7 +90,9 @@ def tls_object(client: RawClient) -> Any:
 
 @asynccontextmanager
 async def served(files: Files, host: str = "localhost") -> AsyncIterator[Served]:
-    async with open_door(Setting(certificate=Certificate(files.certificate, files.key))) as door:
+    setting = Setting(certificate=Certificate(files.certificate, files.key))
+    # No deadline is to end a connection while hundreds of pairs are read.
+    async with open_door(setting.with_connections(handshake_seconds=5.0, idle_seconds=60.0)) as door:
         assert door.tls is not None
         yield Served(door, CertificateWatch(tls_of(files), host, door.tls), files)
 

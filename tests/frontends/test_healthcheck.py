@@ -22,10 +22,12 @@ from dohproxy.config import (
 )
 from dohproxy.frontends import healthcheck
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
-from tests.frontends.door import LOOPBACK, NO_LIMITS, Certificate, Door, Setting, open_door
+from tests.frontends.door import LOOPBACK, NO_LIMITS, QUICK, Certificate, Door, Setting, open_door
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
 BEHIND_PROXY = ClientsConfig("proxy-protocol", (ip_network("127.0.0.0/8"), ip_network("::1/128"), "unix"))
+PATIENT = replace(QUICK, handshake_seconds=5.0, header_seconds=5.0)
+"""The check runs in a thread, which may have to wait for a processor."""
 BEHIND_ANOTHER = ClientsConfig("proxy-protocol", (ip_network("192.0.2.0/24"),))
 
 
@@ -50,7 +52,8 @@ async def test_a_service_that_is_well(
 ) -> None:
     unix = ListenAddress("unix", path=str(tmp_path / "h1.sock"))
     listen = unix if kind == "unix" else ListenAddress("tcp", host=kind, port=0)
-    async with open_door(Setting(listen=listen, certificate=certificate if tls else None, clients=clients)) as door:
+    setting = Setting(PATIENT, clients, listen=listen, certificate=certificate if tls else None)
+    async with open_door(setting) as door:
         await _check(door)
         assert door.reasons == ["LOCAL"]
         await asyncio.sleep(0)
@@ -58,7 +61,7 @@ async def test_a_service_that_is_well(
 
 @pytest.mark.parametrize("host", ["doh.example.net", "192.0.2.1", "2001:db8::abcd"])
 async def test_every_kind_of_public_name(certificate: Certificate, host: str) -> None:
-    async with open_door(Setting(certificate=certificate)) as door:
+    async with open_door(Setting(PATIENT, certificate=certificate)) as door:
         await _check(door, host)
 
 
