@@ -75,7 +75,7 @@ class _Service:
         self.register = Connections(CONNECTIONS)
         peers, service = Peers(Identities(bytes(32)), config.clients), core.service
         self.http1 = Http1Server(service, peers, self.register, clock, max_query_bytes=config.server.max_query_bytes)
-        self.http2 = Http2Server(service, peers, self.register, clock, tasks, app.http2_limits(config))
+        self.http2 = Http2Server(service, peers, self.register, clock, app.http2_limits(config))
 
     def place(self) -> Place:
         place = self.register.take_place()
