@@ -102,7 +102,7 @@ async def test_a_hit_does_not_wake_the_request_loop(setting: Setting, monkeypatc
 
         # The loop is waiting already, so it would be this method that it calls.
         monkeypatch.setattr(door.server, "answer", unreachable)
-        monkeypatch.setattr(door.core.service.pipeline, "resolve", unreachable)
+        monkeypatch.setattr(door.core.service.pipeline, "ask", unreachable)
         for connection in door.server._connections:
             connection._request_handler = unreachable  # type: ignore[assignment]  # never called
         for request in (get("www.example.net"), post("www.example.net"), get(), get(path="/wrong")):
