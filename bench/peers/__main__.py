@@ -1,4 +1,4 @@
-"""dohproxy beside dnsdist and Unbound, as far as they are installed: `python -m bench.peers`. Takes some 15 minutes.
+"""dohproxy beside dnsdist and Unbound, as far as they are installed: `python -m bench.peers`. Takes half an hour.
 
 Prints the tables and writes them to bench/results.md. `--only TEXT` measures the rows that contain the text, and writes
 nothing.
@@ -23,10 +23,10 @@ from bench.peers.clients import LoadFailed
 from bench.peers.idle import idle_connections
 from bench.peers.memory import Place, new_certificate
 from bench.peers.results import Cell, Holding, Sample
-from bench.peers.servers import Peer, Running, installed, running, upstream_process
+from bench.peers.servers import Peer, Running, compile_ours, installed, running, upstream_process
 from bench.peers.targets import TARGETS, judge, judge_growth
 from bench.peers.workloads import WORKLOADS, Round, Workload
-from bench.processes import choose_cores, cpu_seconds, open_descriptors, pin_self
+from bench.processes import choose_cores, cpu_seconds, open_descriptors, pin_self, raise_descriptor_limit
 from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.proxy import PROJECT
 
@@ -55,11 +55,13 @@ def main() -> None:
     names = popular_names(corpora())
     server_core, client_core = choose_cores()
     pin_self(client_core)
+    raise_descriptor_limit()
     with tempfile.TemporaryDirectory(prefix="dohproxy-peers-") as directory:
         root = Path(directory)
         with upstream_process(root, client_core) as upstream:
             place = Place(root, upstream, server_core, client_core, CertificateAuthority(root))
             new_certificate(place)
+            compile_ours(root)
             workloads = [one for one in WORKLOADS if options.only in one.name]
             measured = measure_workloads(place, peers, workloads, Popularity(names), options)
             holdings = measure_holdings(place, peers, [row for row in memory.ROWS if options.only in row.name])

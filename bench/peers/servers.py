@@ -5,6 +5,7 @@ one core. Limits are as wide as they go, except in the variant that measures one
 whose program is missing is left out of the tables.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bench.peers.clients import ask_once
+from bench.processes import descriptor_limit
 from tests.e2e.processes import Child, free_port
 from tests.e2e.proxy import PROJECT, environment
 
@@ -25,11 +27,17 @@ LIMITED: Final = "limited"
 CAPPED: Final = "capped"
 """One connection for each client, or the least that can be had."""
 START_ATTEMPTS: Final = 3
+OF_DEVELOPERS: Final = "rich"
+MANY_DESCRIPTORS: Final = 32_768
+TCP_PLACES: Final = {True: 25_000, False: 15_000}
+"""For Unbound, by whether so many descriptors may be open: beyond half of its places it closes what is idle for over
+1.2 s, whatever is configured, so that 10,000 idle connections need 20,000 places, each with room for a descriptor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One server. In all templates {directory}, {port}, {side_port}, {upstream} and {key} stand for the place's."""
+    """One server. In all templates {directory}, {port}, {side_port}, {upstream}, {tcp_places} and {key} stand for the
+    place's."""
 
     name: str
     program: str
@@ -120,8 +128,8 @@ server:
   do-ip6: no
   do-not-query-localhost: no
   access-control: 127.0.0.0/8 allow
-  incoming-num-tcp: 15000
-  tcp-idle-timeout: 60000000
+  incoming-num-tcp: {tcp_places}
+  tcp-idle-timeout: 120000
   msg-cache-size: 512m
   rrset-cache-size: 512m
   num-queries-per-thread: 4096
@@ -135,7 +143,6 @@ remote-control:
   control-use-cert: no
   control-interface: "{directory}/control"
 """
-"""Beyond half of its connections Unbound takes the idle time for a hundredth of what is configured."""
 
 PEERS: Final = (
     Peer(
@@ -179,6 +186,7 @@ PEERS: Final = (
         reload_argv=("-c", "{configuration}", "reload"),
         notes=(
             "speaks HTTP/2 only.",
+            "closes idle connections once half of its places are taken; 10,000 need more than 20,000 descriptors.",
             "closes the connection where a message has less than the twelve bytes of a header.",
             "says nothing at all beyond a limit on addresses, so that there is no answer to count.",
             "`unbound-control reload` reads its configuration again and not its certificate; only a restart does.",
@@ -250,6 +258,7 @@ def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: 
     place = {
         "directory": str(directory),
         "configuration": str(configuration),
+        "tcp_places": str(TCP_PLACES[descriptor_limit() >= MANY_DESCRIPTORS]),
         "key": "MXNeLFWHUe4363BBKrY06cAsH8NWNb+Se2eXU5+Bb74=",
     }
     text = (peer.configuration + peer.variants[variant]).format(
@@ -258,9 +267,30 @@ def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: 
     configuration.write_text(text, encoding="ascii")
     program = _which(peer.program) or peer.program
     argv = ["taskset", "-c", str(core), program, *(part.format(**place) for part in peer.argv)]
-    child = Child(argv, directory / f"{peer.name}.log", environment=environment(), directory=PROJECT)
+    child = Child(argv, directory / f"{peer.name}.log", environment=as_installed(directory), directory=PROJECT)
     child.wait_until_ready(lambda: ask_once(port))
     return Running(peer, directory, port, side_port, child, place)
+
+
+def as_installed(directory: Path) -> dict[str, str]:
+    """Return the environment of a server of ours that runs as one that was installed: compiled before it starts, and
+    without the packages that only its developers have, of which structlog would import one."""
+    hidden = directory / "hidden" / f"{OF_DEVELOPERS}.py"
+    hidden.parent.mkdir(exist_ok=True)
+    hidden.write_text(f"raise ImportError('{OF_DEVELOPERS} is not installed')\n", encoding="ascii")
+    variables = environment()
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    found = [str(hidden.parent), str(PROJECT), variables.get("PYTHONPATH", "")]
+    return variables | {
+        "PYTHONPATH": os.pathsep.join(filter(None, found)),
+        "PYTHONPYCACHEPREFIX": str(directory / "compiled"),
+    }
+
+
+def compile_ours(directory: Path) -> None:
+    """Have what a server of ours imports compiled, so that none has to do it at its start."""
+    argv = [sys.executable, "-m", "dohproxy", "--version"]
+    subprocess.run(argv, env=as_installed(directory), cwd=PROJECT, check=True, capture_output=True, timeout=60)
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def test_the_first_flight_is_preface_settings_and_one_request() -> None:
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_every_variant_of_a_server_can_be_written(peer: Peer) -> None:
-    known = {"directory", "port", "side_port", "upstream", "key", "configuration"}
+    known = {"directory", "port", "side_port", "upstream", "tcp_places", "key", "configuration"}
     assert PLAIN in peer.variants
     for variant in peer.variants.values():
         fields = {name for _, name, _, _ in string.Formatter().parse(peer.configuration + variant) if name}

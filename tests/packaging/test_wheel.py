@@ -41,4 +41,4 @@ def test_the_wheel_carries_its_licence(wheel: zipfile.ZipFile) -> None:
 
 
 def test_the_wheel_installs_the_command(wheel: zipfile.ZipFile) -> None:
-    assert "dohproxy = dohproxy.cli:main" in _metadata(wheel, "entry_points.txt")
+    assert "dohproxy = dohproxy.__main__:main" in _metadata(wheel, "entry_points.txt")
