@@ -18,3 +18,8 @@ def test_equal_values_are_one_key() -> None:
 
 def test_a_value_has_room_for_its_fields_and_nothing_else() -> None:
     assert not hasattr(Point(1), "__dict__")
+
+
+def test_the_type_checker_refuses_to_change_one() -> None:
+    # It also refuses comments that silence nothing, so it would find this one if it allowed what is silenced.
+    Point(1).x = 2  # type: ignore[misc]
