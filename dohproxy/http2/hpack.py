@@ -1,17 +1,16 @@
 """Header blocks (RFC 7541): a decoder with a budget, and an encoder that keeps no state.
 
-The static table and the Huffman code are those of the `hpack` library; its decoder builds lists that a client can make
-as long as it likes, ours stops counting at the limit. Everything a block says is still followed to its end, because
-the dynamic table belongs to the connection and not to the request that was too large.
+The static table and the Huffman code's are those of the `hpack` library; its decoder builds lists that a client can
+make as long as it likes, ours stops counting at the limit. Everything a block says is still followed to its end,
+because the dynamic table belongs to the connection and not to the request that was too large.
 """
 
 from functools import lru_cache
 from typing import Final
 
-from hpack.exceptions import HPACKError
-from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
+from dohproxy.http2 import huffman
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
 
 Field = tuple[bytes, bytes]
@@ -34,8 +33,8 @@ LONGEST_KEPT_STRING: Final = 256
 
 def _decode_huffman(string: bytes) -> bytes:
     try:
-        return decode_huffman(string)
-    except HPACKError:
+        return huffman.decode(string)
+    except huffman.BrokenString:
         raise _fault() from None
 
 
