@@ -89,13 +89,26 @@ new_per_second = 100000
 new_burst = 1000000
 idle_seconds = 600
 """
-_DOHPROXY_FREE: Final = """\
+_DOHPROXY_WIDE: Final = """\
+max_per_client = 15000
+max_per_network = 15000
+new_per_second_per_client = 10000
+new_burst_per_client = 100000
 [limits]
-exempt_networks = ["127.0.0.0/8"]
+requests_per_second = 100000
+requests_burst = 1000000
+misses_per_second = 100000
+misses_burst = 1000000
 total_requests_per_second = 1000000
 total_requests_burst = 1000000
 waiting_misses = 10000
+[names]
+domain_misses_per_second = 100000
+domain_misses_burst = 1000000
+domain_failures_per_second = 100000
+domain_failures_burst = 1000000
 """
+"""Every limit is asked, and none of them met."""
 _DNSDIST: Final = """\
 setLocal("127.0.0.2:{side_port}")
 setACL({{"127.0.0.0/8"}})
@@ -152,7 +165,7 @@ PEERS: Final = (
         version_argv=("-m", "dohproxy", "--version"),
         configuration=_DOHPROXY,
         variants={
-            PLAIN: _DOHPROXY_FREE,
+            PLAIN: _DOHPROXY_WIDE,
             LIMITED: "[limits]\nrequests_per_second = 1\nrequests_burst = 1\n",
             CAPPED: "max_per_client = 1\nnew_per_second_per_client = 10000\nnew_burst_per_client = 100000\n",
         },

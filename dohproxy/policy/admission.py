@@ -37,25 +37,16 @@ class Admission:
         self._places = places
         self._priorities = priorities
         self.places_taken = 0
-
-    def admit_request(self, client: Client, now: float) -> float:
-        """Return 0.0, or the seconds until this client may ask again."""
-        return self._requests.admit(client, now)
-
-    def charge_request(self, client: Client, now: float) -> None:
-        """Count a request that was refused before `admit_request` was asked."""
-        self._requests.charge(client, now)
-
-    def admit_to_service(self, now: float) -> float:
-        """Return 0.0 while all clients together are within the service's limit, else the seconds until they are.
-
-        Hits go on either way; the walk remembers the result and uses it on misses.
-        """
-        return self._total.take(now)
-
-    def admit_miss(self, client: Client, now: float) -> float:
-        """Return 0.0, or the seconds until this client may ask something that is not cached."""
-        return self._misses.admit(client, now)
+        # The limits' own methods, as every request comes here.
+        self.admit_request = requests.admit
+        """Takes a client and the time; returns 0.0, or the seconds until this client may ask again."""
+        self.charge_request = requests.charge
+        """Takes the same, and counts a request that was refused before `admit_request` was asked."""
+        self.admit_to_service = total.take
+        """Takes the time; returns 0.0 while all clients together are within the service's limit, else the seconds until
+        they are. Hits go on either way; the walk remembers the result and uses it on misses."""
+        self.admit_miss = misses.admit
+        """Takes a client and the time; returns 0.0, or the seconds until it may ask something that is not cached."""
 
     def may_miss(self, client: Client, now: float) -> bool:
         """Tell whether `admit_miss` would let this client ask; charges nothing."""

@@ -148,7 +148,7 @@ class Door:
             return admit(client, now)
 
         core.service.pipeline._tally = remember
-        core.admission.admit_request = ask  # type: ignore[method-assign]  # listened to, not replaced
+        core.admission.admit_request = ask  # listened to, not replaced
 
     @property
     def closed(self) -> dict[Closing, int]:
