@@ -26,7 +26,7 @@ LONG = 10.0
 USUAL = ResolverConfig()
 QUICK = ResolverConfig(attempt_seconds=0.15)
 """Attempts that end soon, for scripts in which they must."""
-IN_A_HURRY = replace(QUICK, budget_wait_seconds=0.2)
+IN_A_HURRY = ResolverConfig(attempt_seconds=0.3, budget_wait_seconds=0.2)
 """Who finds the budget spent soon gives up too, where nothing more is to be had in the test's time."""
 
 
@@ -61,6 +61,19 @@ class Rig:
         self.resolver.tend()
         assert self.probes() == probes + 1
         await self.idle()
+
+    def stop(self) -> None:
+        """Stop the clock: on a busy machine budget would come back before all have asked."""
+        self.stopped_at = self.now()
+
+    async def go_on(self, *, when: int) -> None:
+        """Let it run again when so many have been told to wait, or that they need not."""
+        while True:
+            turns = self.resolver.statistics(self.now()).turns
+            if turns.waiting + turns.refused + turns.given_up >= when:
+                break
+            await asyncio.sleep(0)
+        self.stopped_at = None
 
     async def idle(self) -> None:
         """Wait until nothing is in flight, nor about to be."""
@@ -422,15 +435,18 @@ class TestOrderOfSpending:
     async def test_a_better_rank_is_asked_first_whoever_came_first(self) -> None:
         fake = FakeUpstream()
         async with _resolver(fake, burst=1, queries_per_second=5.0) as rig:
+            rig.stop()
             await self._spend(rig, 1)
             ranks = [5, 3, 0, 4]
             queries = [make_query(f"rank{rank}.example.") for rank in ranks]
-            await asyncio.gather(
+            asked = asyncio.gather(
                 *(
                     ask(rig.resolver, query, deadline=rig.now() + LONG, priority=_priority(rank))
                     for query, rank in zip(queries, ranks, strict=True)
                 )
             )
+            await rig.go_on(when=len(ranks))
+            await asked
         order = [wire[13:18].lower() for wire in fake.asked_over_udp[1:]]
         assert order == [b"rank0", b"rank3", b"rank4", b"rank5"]
 
@@ -438,14 +454,9 @@ class TestOrderOfSpending:
         fake = FakeUpstream()
         settings = ResolverConfig(budget_wait_seconds=0.5)
         async with _resolver(fake, settings=settings, burst=1, queries_per_second=10.0) as rig:
-            # On a busy machine the rate would have earned a place more before all have asked.
-            rig.stopped_at = rig.now()
+            rig.stop()
             asked = asyncio.gather(rig.ask_many(30))
-            turns = rig.resolver.statistics(rig.now()).turns
-            while turns.waiting + turns.refused + turns.given_up < 30 - 1:
-                await asyncio.sleep(0)
-                turns = rig.resolver.statistics(rig.now()).turns
-            rig.stopped_at = None
+            await rig.go_on(when=30 - 1)
             [outcomes] = await asked
             turns = rig.resolver.statistics(rig.now()).turns
         assert turns.refused == 30 - 1 - 5
@@ -454,12 +465,14 @@ class TestOrderOfSpending:
     async def test_a_question_waits_with_the_best_of_those_who_ask_it(self) -> None:
         fake = FakeUpstream()
         async with _resolver(fake, burst=1, queries_per_second=5.0) as rig:
+            rig.stop()
             await self._spend(rig, 1)
             shared, other = make_query("share.example."), make_query("other.example.")
             async with asyncio.TaskGroup() as tasks:
                 for query, rank in ((shared, 9), (other, 5), (shared, 0)):
                     tasks.create_task(ask(rig.resolver, query, deadline=rig.now() + LONG, priority=_priority(rank)))
                     await asyncio.sleep(0.01)
+                await rig.go_on(when=2)
         assert [wire[13:18].lower() for wire in fake.asked_over_udp[1:]] == [b"share", b"other"]
 
     async def test_the_reserve_is_left_to_others(self) -> None:
