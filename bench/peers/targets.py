@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.peers.memory import ANSWER_BYTES, ANSWERS
 from bench.peers.results import Cell, Holding, best_of_others, costs
 
 OWN: Final = "dohproxy"
 BEST: Final = "the best of the others"
-ANSWER_BYTES: Final = 65
-"""The message that is cached in that row: header, a name of 27 bytes on the wire, type and class, one address."""
 MOST_GROWTH: Final = 1.2
 """However much there is of it."""
 _SIZE: Final = re.compile(r"^\s+([0-9,]+)\s+[0-9.,]+ ns\s+([0-9.]+)$")
@@ -46,7 +45,7 @@ TARGETS: Final = (
     Target("memory after the first answer", 70),
     Target("memory per idle connection, 1,000 of them", 40),
     Target("memory per idle connection, 10,000 of them", 40),
-    Target("memory per cached answer, 100,000 of them", 0.8 * 1_024 + ANSWER_BYTES),
+    Target(f"memory per cached answer, {ANSWERS:,} of {ANSWER_BYTES} bytes", 0.8 * 1_024 + ANSWER_BYTES),
     *(
         Target(f"{TEN}, beside {count:,} idle", MOST_GROWTH, other_row=f"{TEN}, beside 10 idle")
         for count in (100, 1_000, 10_000)

@@ -344,6 +344,8 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         )
         ready.set_result(running)
         await running.stop.wait()
+        for listener in listeners:
+            listener.stop()
         for task in background:
             task.cancel()
         plain.close()

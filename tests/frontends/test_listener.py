@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from dohproxy.config import ConfigError, ListenAddress
+from dohproxy.config import ListenAddress
 from dohproxy.frontends.connections import Closing
-from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, get
 from tests.frontends.door import QUICK, Certificate, Door, Setting, open_door, until
 
@@ -38,47 +37,6 @@ async def test_every_kind_of_address_is_served(address: ListenAddress, certifica
         client = await door.connect()
         assert (await client.ask(get())).message().answer
         assert (await client.ask(get("www.example.net"))).message().answer
-
-
-def test_a_busy_port_is_told_with_its_key() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"metrics\.listen cannot listen on 127\.0\.0\.1:{port}.*in use"):
-            open_listener(ListenAddress("tcp", host="127.0.0.1", port=port), key="metrics.listen")
-
-
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [("absent/h1.sock", "No such file"), ("a" * 200, "too long"), ("plain-file", "in use"), (".", "in use")],
-)
-def test_a_socket_file_that_cannot_be_had_is_told(tmp_path: Path, name: str, told: str) -> None:
-    (tmp_path / "plain-file").write_text("kept")
-    with pytest.raises(ConfigError, match=told):
-        open_listener(ListenAddress("unix", path=str(tmp_path / name)))
-    assert (tmp_path / "plain-file").read_text() == "kept"
-
-
-def test_an_address_of_another_machine_is_told() -> None:
-    with pytest.raises(ConfigError, match=r"server\.listen cannot listen on 192\.0\.2\.1:0: Cannot assign"):
-        open_listener(ListenAddress("tcp", host="192.0.2.1", port=0))
-
-
-def test_a_socket_file_left_behind_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:
-    address = ListenAddress("unix", path=str(tmp_path / "h1.sock"))
-    open_listener(address).close()
-    with open_listener(address) as live:
-        with pytest.raises(ConfigError, match="in use"):
-            open_listener(address)
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(address.path))
-            live.setblocking(True)
-            live.accept()[0].close()
-    assert (tmp_path / "h1.sock").stat().st_mode & 0o777 == 0o660
-
-
-def test_an_ipv6_listener_takes_no_ipv4() -> None:
-    with open_listener(ListenAddress("tcp", host="::", port=0)) as opened:
-        assert opened.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
 
 
 # --- Places ---

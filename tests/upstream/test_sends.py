@@ -1,0 +1,49 @@
+"""One call back, made into something that can be awaited."""
+
+import asyncio
+
+import pytest
+
+from dohproxy.upstream.results import Bug, Result
+from dohproxy.upstream.sends import Done, outcome_of
+
+
+class Sending:
+    """A send under way, which a test ends."""
+
+    def __init__(self) -> None:
+        self.done: Done
+        self.stops = 0
+
+    def begin(self, done: Done) -> "Sending":
+        """Begin."""
+        self.done = done
+        return self
+
+    def stop(self) -> None:
+        """Count it."""
+        self.stops += 1
+
+
+async def test_what_cannot_be_sent_is_said_at_once() -> None:
+    assert await outcome_of(lambda _: Result.UNSENT) is Result.UNSENT
+
+
+async def test_the_outcome_is_waited_for() -> None:
+    sending = Sending()
+    asyncio.get_running_loop().call_soon(lambda: sending.done(Result.LOST))
+    assert await outcome_of(sending.begin) is Result.LOST
+
+
+async def test_a_bug_is_raised() -> None:
+    sending = Sending()
+    asyncio.get_running_loop().call_soon(lambda: sending.done(Bug(ValueError("a bug"))))
+    with pytest.raises(ValueError, match="a bug"):
+        await outcome_of(sending.begin)
+
+
+async def test_whoever_is_cancelled_stops_it() -> None:
+    sending = Sending()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(outcome_of(sending.begin), 0.01)
+    assert sending.stops == 1
