@@ -45,5 +45,6 @@ async def test_a_bug_is_raised() -> None:
 async def test_whoever_is_cancelled_stops_it() -> None:
     sending = Sending()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(outcome_of(sending.begin), 0.01)
+        async with asyncio.timeout(0.01):
+            await outcome_of(sending.begin)
     assert sending.stops == 1
