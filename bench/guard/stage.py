@@ -73,6 +73,7 @@ class _Service:
         with patch.object(app, "clock", clock):
             core = app.build_core(config, tasks)
         self.register = Connections(CONNECTIONS)
+        self.resolver = core.resolver
         peers, service = Peers(Identities(bytes(32)), config.clients), core.service
         self.http1 = Http1Server(service, peers, self.register, clock, max_query_bytes=config.server.max_query_bytes)
         self.http2 = Http2Server(service, peers, self.register, clock, app.http2_limits(config))
@@ -115,6 +116,11 @@ class Stage:
             await sink.until_ended(flight)
         door.connection_lost(None)
 
+    async def close(self) -> None:
+        """Give up what is still asked upstream."""
+        for service in (self._wide, self._narrow):
+            await service.resolver.close()
+
 
 @asynccontextmanager
 async def open_stage() -> AsyncIterator[Stage]:
@@ -124,5 +130,8 @@ async def open_stage() -> AsyncIterator[Stage]:
         raise TypeError("not an event loop of the stage's own")
     async with stub_upstream() as upstream, asyncio.TaskGroup() as tasks:
         stage = Stage(loop.clock, upstream, tasks)
-        await stage.fetch([CACHED])
-        yield stage
+        try:
+            await stage.fetch([CACHED])
+            yield stage
+        finally:
+            await stage.close()
