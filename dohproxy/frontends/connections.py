@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from dohproxy.config import ConnectionsConfig
+from dohproxy.value import value
 
 _log = structlog.get_logger("dohproxy.connections")
 
@@ -39,7 +40,7 @@ class Closing(StrEnum):
     DRAIN = "drain"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Waiting:
     """What a connection is waiting for; instants are monotonic seconds, None where it does not."""
 

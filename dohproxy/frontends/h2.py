@@ -223,16 +223,16 @@ class Http2Door(asyncio.Protocol):
             self._writing_since = now
         if transport is None or transport.is_closing():
             return Waiting(self._opened, None, self._writing_since, queued, idle=False)
-        blocked = self._engine.windows.blocked_since
-        since = [instant for instant in (self._writing_since, blocked) if instant is not None]
-        is_idle = self._engine.is_idle and not queued
+        engine = self._engine
+        if engine.is_idle and not queued:
+            return Waiting(self._opened, None, None, 0, idle=True, idle_since=self._idle_since)
+        since = [instant for instant in (self._writing_since, engine.windows.blocked_since) if instant is not None]
         return Waiting(
             opened=self._opened,
-            header_since=self._engine.half_read_since,
+            header_since=engine.half_read_since,
             writing_since=min(since, default=None),
-            queued_bytes=queued + self._engine.windows.blocked_bytes,
-            idle=is_idle,
-            idle_since=self._idle_since if is_idle else None,
+            queued_bytes=queued + engine.windows.blocked_bytes,
+            idle=False,
         )
 
     def close_for(self, closing: Closing) -> None:

@@ -115,11 +115,13 @@ class Http2Connection:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way and nothing half read."""
-        return not self._streams and not self._orphans and not self.is_half_read
+        return not self._streams and not self._orphans and self.half_read_since is None
 
     @property
     def half_read_since(self) -> float | None:
         """When the oldest frame, header block or request began that is not whole yet, monotonic seconds."""
+        if not self._streams and self._reader.half_read_since is None and self._blocks.half_read_since is None:
+            return None  # As with nearly all that are looked at every second.
         since = [stream.begun for stream in self._streams.values() if not stream.is_complete]
         since += [begun for begun in (self._reader.half_read_since, self._blocks.half_read_since) if begun is not None]
         return min(since, default=None)
