@@ -89,8 +89,9 @@ class GcraTable(_Rate):
         self._count = len(self._slots)
         self._before = (0, 0.0, 0, 0.0)
 
-    def take(self, hashes: Hashes, now: float) -> bool:
-        """Charge one request if it is allowed; the same as `wait` and `charge`, at half the price of both.
+    def take(self, hashes: Hashes, now: float) -> float:
+        """Charge one request if it is allowed and return 0.0, else the seconds until it would be; the same as `wait`
+        and `charge`, at half the price of both.
 
         Every request comes here once for each width, so nothing is called that can be written out.
         """
@@ -102,17 +103,19 @@ class GcraTable(_Rate):
         one, two = slots[first], slots[second]
         start_one = one if now < one <= latest else now
         start_two = two if now < two <= latest else now
-        tat = (start_one if start_one < start_two else start_two) + self._interval
+        lower = start_one if start_one < start_two else start_two
+        tat = lower + self._interval
         if tat > now + self._ceiling:
-            if self._excess(tat - self._interval, now, 1.0):
-                return False
+            wait = self._excess(lower, now, 1.0)
+            if wait:
+                return wait
             tat = now + self._ceiling
         self._before = (first, one, second, two)
         if start_one < tat:
             slots[first] = tat
         if start_two < tat:
             slots[second] = tat
-        return True
+        return 0.0
 
     def give_back(self) -> None:
         """Undo the last `take`, as if it had not been; nothing may have come between."""

@@ -81,8 +81,9 @@ class ClientLimit:
             return 0.0
         # IPv4 has two prefixes and a peer without address has one: zip leaves their wider tables out.
         for table, hashes in zip(self._tables, client.hashes):  # noqa: B905
-            if not table.take(hashes, now):
-                return self._refuse(client, now, table)
+            wait = table.take(hashes, now)
+            if wait:
+                return self._refuse(client, now, table, wait)
         self._admitted += 1
         return 0.0
 
@@ -122,14 +123,13 @@ class ClientLimit:
             ),
         )
 
-    def _refuse(self, client: Client, now: float, full: GcraTable) -> float:
+    def _refuse(self, client: Client, now: float, full: GcraTable, longest: float) -> float:
         """Give back what the widths before the full one have taken, and find the longest wait of all."""
         # A client over its own limit is refused for itself; only otherwise for its neighbours.
         index = self._tables.index(full)
         self._limited[index] += 1
         for table in self._tables[:index]:
             table.give_back()
-        longest = full.wait(client.hashes[index], now)
         for table, hashes in zip(self._tables[index + 1 :], client.hashes[index + 1 :], strict=False):
             wait = table.wait(hashes, now)
             if wait > longest:
