@@ -139,7 +139,7 @@ class BlockReader:
             headers = self._decode(block)
             if changes != self._decoder.changes:
                 return headers
-            if around:
+            if around and around not in self._rests:
                 self._keep_rest(around, headers)
         self._last = block, headers
         return headers

@@ -264,3 +264,17 @@ def test_a_block_in_one_frame_may_be_no_longer_than_one_in_many() -> None:
     with pytest.raises(ConnectionFault) as caught:
         reader().begin(END, 1, bytes(12_289), 0.0)
     assert caught.value.excess == "header block"
+
+
+def test_a_rest_that_comes_with_no_common_target_is_counted_once() -> None:
+    blocks = reader()
+    request = b"\x87\x04" + c.string("*") + b"\x02" + c.string("OPTIONS") + b"\x01" + c.string("example.net")
+    headers_of(blocks, request)
+    counted = blocks._kept_bytes
+    assert counted > 0
+    for _ in range(3):
+        headers_of(blocks, BLOCK)
+        head = headers_of(blocks, request).head()
+        assert head is not None
+        assert head.path == "*"
+    assert blocks._kept_bytes == sum(kept.cost for kept in blocks._rests.values())
