@@ -141,11 +141,6 @@ def name_of(kind: str, number: int) -> str:
     return f"{kind}{number}-bench.net"
 
 
-def path_of(name: str) -> str:
-    """Return the target of a GET for the address of a name."""
-    return target(name)
-
-
 def count_ended(data: bytes) -> int:
     """Return how many HTTP/2 streams end on the side that has sent these whole frames."""
     offset, count = len(PREFACE) if data.startswith(PREFACE) else 0, 0

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Final
 
 from bench.guard import reference
-from bench.guard.clients import STREAMS, Http2Bytes, name_of, path_of, statuses
+from bench.guard.clients import STREAMS, Http2Bytes, name_of, statuses
 from bench.guard.stage import CACHED, Failed, Stage
 from bench.guard.stub import answer_to
+from bench.peers.clients import target
 from bench.questions import A, get, query
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
@@ -59,7 +60,7 @@ async def http2(make: Flights, status: int, stage: Stage, *, limited: bool = Fal
     """Requests that are answered where they arrive, all with this status but the first."""
     speaker = Http2Bytes()
     # A client that never sends a good query is soon cut off, and one over its limit has had its one answer.
-    first, warm = speaker.get(path_of(CACHED)), make(speaker, WARM)
+    first, warm = speaker.get(target(CACHED)), make(speaker, WARM)
     flights = make(speaker, REQUESTS)
     door, sink = stage.open_http2(limited=limited)
     for flight in (speaker.hello, first, *warm):
@@ -95,7 +96,7 @@ async def misses(stage: Stage) -> AsyncGenerator[int, None]:
 async def connections(stage: Stage) -> AsyncGenerator[int, None]:
     """New HTTP/2 connections that ask once: all of it but the kernel's part and OpenSSL's."""
     speaker = Http2Bytes()
-    flight = speaker.get(path_of(CACHED))
+    flight = speaker.get(target(CACHED))
     count, last = REQUESTS // STREAMS, None
     for number in range(2 * count):
         if number == count:

@@ -16,20 +16,12 @@ from dohproxy.frontends.h1 import Http1Door, Http1Server
 from dohproxy.frontends.h2 import Http2Door, Http2Server
 from dohproxy.frontends.peers import Peers
 from dohproxy.policy.identity import Identities
+from tests.fakes.limits import AMPLE
 
 CACHED: Final = "www.example.net"
 """In the cache from the start."""
 CLIENT: Final = bytes((192, 0, 2, 1))
 CONNECTIONS: Final = ConnectionsConfig(max_requests=1_000_000)
-WIDE: Final = LimitsConfig(
-    requests_per_second=100_000,
-    requests_burst=1_000_000,
-    misses_per_second=100_000,
-    misses_burst=1_000_000,
-    total_requests_per_second=1_000_000,
-    total_requests_burst=10_000_000,
-)
-"""No limit is reached, and none is switched off."""
 NARROW: Final = LimitsConfig(requests_per_second=0.001, requests_burst=1)
 
 
@@ -90,7 +82,7 @@ class Stage:
 
     def __init__(self, clock: Clock, upstream: int, tasks: asyncio.TaskGroup) -> None:
         self.clock = clock
-        self._wide = _Service(clock, upstream, WIDE, tasks)
+        self._wide = _Service(clock, upstream, AMPLE, tasks)
         self._narrow = _Service(clock, upstream, NARROW, tasks)
 
     async def open_http1(self) -> tuple[Http1Door, Sink]:

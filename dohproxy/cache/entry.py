@@ -52,7 +52,6 @@ _USES, _PLACE, _REFRESH_AT = 0, 1, 5
 _MOST_USES: Final = 1 + POPULAR_HITS
 _UINT: Final = Struct("<I")
 _DOUBLE: Final = Struct("<d")
-_TTL: Final = Struct("!I")
 _KINDS: Final = tuple(Kind)
 
 
@@ -214,15 +213,8 @@ class Entry:
         _DOUBLE.pack_into(self.packed, _REFRESH_AT, self.refresh_at)
 
     def content(self, now: float) -> Content:
-        """Return what to say now, TTLs aged by whole seconds. Every look-up that finds something comes here, so nothing
-        is called that can be spared."""
-        age = int(now - self.stored_at)
-        records = self.packed[self._records_start() :]
-        if age:
-            for offset in self.ttl_offsets:
-                (ttl,) = _TTL.unpack_from(records, offset)
-                _TTL.pack_into(records, offset, ttl - age if age < ttl else 0)
-        return Content(self.rcode, self.counts, bytes(records), False, self.authentic, self.errors)
+        """Return what to say now, TTLs aged by whole seconds."""
+        return content_of(self, age=int(now - self.stored_at))
 
     def stale_content(self, ttl: int) -> Content:
         """Return the answer with every TTL set to `ttl` seconds and the EDE that says it is old (RFC 8767)."""

@@ -115,7 +115,7 @@ class Http2Connection:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way and nothing half read."""
-        return not self._streams and not self._orphans and self.half_read_since is None
+        return not self._streams and not self._orphans and not self.is_half_read
 
     @property
     def half_read_since(self) -> float | None:

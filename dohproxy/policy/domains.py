@@ -25,14 +25,13 @@ A single client must not be able to keep a domain closed for everybody, be it fr
 half of what may fail is used up, each client has a share of its own, which all its misses count against.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Final
 
-from dohproxy.policy.gcra import GcraTable, Hashes
+from dohproxy.policy.gcra import GcraTable, Hashes, keyed_hashes
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.verdict import Client
 from dohproxy.wire.name import from_text, label_offsets
@@ -96,7 +95,7 @@ class DomainLimit:
         self._exempt_names = tuple(from_text(name) for name in exempt)
         self._refused = dict.fromkeys(DomainBound, 0)
         self._admitted = self._fetches = self._failed = 0
-        self._hashes = lru_cache(maxsize=REMEMBERED)(partial(_hashes_of, secret))
+        self._hashes = lru_cache(maxsize=REMEMBERED)(partial(keyed_hashes, secret))
         self.use(suffixes)
 
     def use(self, suffixes: PublicSuffixes) -> None:
@@ -171,11 +170,6 @@ class DomainLimit:
         yield self._hashes(domain), 1.0
         if registrant != domain:
             yield self._hashes(registrant), REGISTRANT_COST
-
-
-def _hashes_of(secret: bytes, domain: bytes) -> Hashes:
-    digest = hashlib.blake2b(domain, digest_size=16, key=secret).digest()
-    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
 
 
 def domains_of(qname: bytes, suffixes: PublicSuffixes) -> tuple[bytes, bytes]:

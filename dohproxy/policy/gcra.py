@@ -19,6 +19,7 @@ invent them.
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 SLOT_BYTES = 8
@@ -46,6 +47,12 @@ the rate as it is.
 
 Hashes = tuple[int, int]
 """Two independent keyed hashes of one key."""
+
+
+def keyed_hashes(secret: bytes, data: bytes) -> Hashes:
+    """Return a key's two hashes, which nobody can choose without the secret (at most 64 bytes)."""
+    digest = hashlib.blake2b(data, digest_size=16, key=secret).digest()
+    return int.from_bytes(digest[:8]), int.from_bytes(digest[8:])
 
 
 class _Rate:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
 
+from dohproxy.policy.gcra import keyed_hashes
 from dohproxy.verdict import Client
 
 if TYPE_CHECKING:
@@ -137,8 +138,7 @@ class Identities:
         # Family and width go in, so that 10.0.0.0/24 and 10.0.0.0/32, or bytes that mean both an IPv4 and an
         # IPv6 prefix, are unrelated keys even in one table.
         named = bytes((len(address), width)) + address[:width]
-        digest = hashlib.blake2b(named, digest_size=16, key=self._secret).digest()
-        return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+        return keyed_hashes(self._secret, named)
 
 
 def _unmapped_network(network: Network) -> Network:

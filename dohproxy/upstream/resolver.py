@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.attempts import Attempts, Send
@@ -22,7 +22,7 @@ from dohproxy.upstream.outages import is_path_gone
 from dohproxy.upstream.results import Bug, Result, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.sends import Done, Outcome, Stoppable, outcome_of
+from dohproxy.upstream.sends import Done, Outcome, Stoppable, Transport, outcome_of
 from dohproxy.upstream.signals import zone_of
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
@@ -227,12 +227,6 @@ def may_vouch(config: UpstreamConfig) -> bool:
     return config.validates and not config.url.is_open_path
 
 
-class _Transport(Protocol):
-    """A way to an upstream."""
-
-    def send(self, query: Query, done: Done, *, until: float) -> Stoppable | Result: ...
-
-
 class _Budgets:
     """One budget for each upstream, or for each group of upstreams that are one resolver."""
 
@@ -284,7 +278,7 @@ class _Upstream:
 
     def send(self, query: Query, send: Send, done: Done) -> Stoppable | Result:
         """Carry out one send. AD is taken off an answer where it proves nothing."""
-        transport: _Transport = self.stream if send.over_stream else self.udp
+        transport: Transport = self.stream if send.over_stream else self.udp
         return transport.send(query, done if self._may_vouch else partial(_tell_without_ad, done), until=send.until)
 
     async def probe(self, now: float, *, over_stream: bool) -> Answer | Result:

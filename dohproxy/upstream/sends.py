@@ -10,6 +10,7 @@ from typing import Protocol
 
 from dohproxy.upstream.results import Bug, Result
 from dohproxy.wire.answer import Answer
+from dohproxy.wire.query import Query
 
 Outcome = Answer | Result | Bug
 """How a send ended."""
@@ -22,6 +23,14 @@ class Stoppable(Protocol):
 
     def stop(self) -> None:
         """End it without a word; harmless if it has ended."""
+
+
+class Transport(Protocol):
+    """A way to an upstream."""
+
+    def send(self, query: Query, done: Done, *, until: float) -> Stoppable | Result:
+        """Send `query`; `done` is told how that ended, at `until` (the event loop's clock) at the latest. Returns a
+        Result instead where nothing could be sent."""
 
 
 async def outcome_of(begin: Callable[[Done], Stoppable | Result]) -> Answer | Result:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from dohproxy.config import ConnectionsConfig, DialectsConfig, ResolverConfig
-from tests.fakes.conformance import AMPLE, ANY_NAME, Setup
+from tests.fakes.conformance import ANY_NAME, Setup
+from tests.fakes.limits import AMPLE
 
 ORDINARY = Setup()
 

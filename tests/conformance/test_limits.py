@@ -15,7 +15,8 @@ from tests.conformance.conftest import Connect, StartServer
 from tests.conformance.exchange import ACCEPT, CONTENT_TYPE, Client, Request, Response, assert_refused, get, post
 from tests.conformance.queries import query
 from tests.conformance.setups import FEW_IN_ALL, FEW_MISSES, FEW_REQUESTS, ORDINARY, with_sections
-from tests.fakes.conformance import AMPLE, TTL, RunningServer, Setup, resolve_over_stream
+from tests.fakes.conformance import TTL, RunningServer, Setup, resolve_over_stream
+from tests.fakes.limits import AMPLE
 
 MEMBER = query("www.example.com")
 

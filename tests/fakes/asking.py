@@ -2,20 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from dohproxy.upstream.resolver import FIRST, Found, Resolver
 from dohproxy.upstream.results import Bug, Result
-from dohproxy.upstream.sends import Done, Stoppable, outcome_of
+from dohproxy.upstream.sends import Transport, outcome_of
 from dohproxy.verdict import Priority
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
-
-
-class Transport(Protocol):
-    """A way to an upstream."""
-
-    def send(self, query: Query, done: Done, *, until: float) -> Stoppable | Result: ...
 
 
 def exchange(transport: Transport, query: Query, *, until: float) -> Coroutine[Any, Any, Answer | Result]:

@@ -33,7 +33,6 @@ from dohproxy.config import (
     CacheConfig,
     Config,
     ConnectionsConfig,
-    LimitsConfig,
     ListenAddress,
     NamesConfig,
     UpstreamConfig,
@@ -53,6 +52,7 @@ from dohproxy.frontends.tls import server_context
 from dohproxy.policy.identity import Identities
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
+from tests.fakes.limits import AMPLE
 from tests.fakes.upstream import LOOPBACK, Act, FakeUpstream
 
 TTL = 300
@@ -75,15 +75,6 @@ RDATA = {
     "MX": "10 mail.example.",
     "DS": "12345 13 2 " + 64 * "0",
 }
-AMPLE = LimitsConfig(
-    requests_per_second=100_000,
-    requests_burst=1_000_000,
-    misses_per_second=100_000,
-    misses_burst=1_000_000,
-    total_requests_per_second=1_000_000,
-    total_requests_burst=10_000_000,
-)
-"""No test is refused for the number of tests before it."""
 ANY_NAME = NamesConfig(
     answer_undelegated=False,
     domain_misses_per_second=100_000,

@@ -36,19 +36,12 @@ from dohproxy.frontends.tls import server_context
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.policy.identity import Identities
 from dohproxy.verdict import Client, Outcome
+from tests.fakes.limits import AMPLE
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import RawClient
 
 LOOPBACK: Final = ListenAddress("tcp", host="127.0.0.1", port=0)
-NO_LIMITS: Final = LimitsConfig(
-    requests_per_second=100_000,
-    requests_burst=1_000_000,
-    misses_per_second=100_000,
-    misses_burst=1_000_000,
-    total_requests_per_second=1_000_000,
-    total_requests_burst=10_000_000,
-    table_slots=1024,
-)
+NO_LIMITS: Final = replace(AMPLE, table_slots=1024)
 QUICK: Final = ConnectionsConfig(
     handshake_seconds=0.3,
     header_seconds=0.3,
