@@ -1,7 +1,9 @@
 # Needs Python 3.11 or newer and make. Everything else is fetched, by hash, into .venv.
 #
 #   make run        serve on https://127.0.0.1:8443/dns-query       ARGS="--config conf/dohproxy.toml"
+#   make native     compile what every request runs through, which halves its cost; `make run` takes it from then on
 #   make test       run the tests                                   ARGS="tests/wire -x"
+#   make test-native   run them on what was compiled
 #   make check      lint, format, types, layers                     make fix repairs what a tool can
 #   make bench      CPU time per cached request                     ARGS=peers, ban, incident ...
 #   make bench-guard   whether a request costs more than it did     ARGS="--against COMMIT", --renew
@@ -11,6 +13,8 @@
 
 PYTHON ?= python3
 VENV   := .venv
+NATIVE := .native
+SOURCES := $(shell find dohproxy -name '*.py')
 BIN    := $(VENV)/bin
 ARGS   ?=
 SECONDS ?= 60
@@ -24,16 +28,22 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DELETE_ON_ERROR:
-.PHONY: help run venv dev test check fix bench bench-guard fuzz lock clean
+.PHONY: help run venv dev native test test-native check fix bench bench-guard fuzz lock clean
 
 help:
-	@sed -n '3,10s/^# \{0,1\}//p' Makefile
+	@sed -n '3,12s/^# \{0,1\}//p' Makefile
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/dohproxy serve $(ARGS)
 
+native: $(NATIVE)/stamp
+
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
+
+# conftest.py leaves out those that look inside.
+test-native: $(VENV)/dev.stamp $(NATIVE)/stamp
+	$(BIN)/pytest $(PARALLEL) --override-ini "pythonpath=$(NATIVE) ." $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check
@@ -62,10 +72,12 @@ fuzz: $(VENV)/fuzz.stamp
 
 lock: $(VENV)/dev.stamp
 	$(PIP_COMPILE) $(ARGS) --output-file requirements.lock pyproject.toml
-	$(PIP_COMPILE) $(ARGS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	$(PIP_COMPILE) $(ARGS) --extra dev,native --constraint requirements.lock \
+		--output-file requirements-dev.lock pyproject.toml
+	$(PIP_COMPILE) --extra native --constraint requirements-dev.lock --output-file requirements-native.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .fuzz build dist htmlcov .coverage .coverage.* .hypothesis .benchmarks
+	rm -rf $(VENV) $(NATIVE) .fuzz build dist htmlcov .coverage .coverage.* .hypothesis .benchmarks
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -74,8 +86,23 @@ clean:
 venv: $(VENV)/runtime.stamp
 dev: $(VENV)/dev.stamp
 
-# The package is not installed but found by path, so that what runs is what stands in the tree and no build is needed.
+# The package is not installed but found by path, so that what runs is what stands in the tree and no build is needed;
+# or what was compiled, but never of an older source: whoever has taken up a repair must get it.
 # -P: the directory one happens to stand in is not searched for modules.
+define LAUNCHER
+#!/bin/sh
+bin=$$(dirname "$$(readlink -f "$$0")")
+tree=$${bin%/$(BIN)}
+if [ -e "$$tree/$(NATIVE)/stamp" ]; then
+    if [ -z "$$(find "$$tree/dohproxy" -name '*.py' -newer "$$tree/$(NATIVE)/stamp")" ]; then
+        export PYTHONPATH="$$tree/$(NATIVE)$${PYTHONPATH:+:$$PYTHONPATH}"
+    else
+        echo "The source is newer than what was compiled of it, and runs as it is. To compile it: make -C $$tree native" >&2
+    fi
+fi
+exec "$$bin/python" -P -m dohproxy "$$@"
+endef
+export LAUNCHER
 $(BIN)/dohproxy: Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "dohproxy needs Python 3.11 or newer: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -84,7 +111,7 @@ $(BIN)/dohproxy: Makefile
 	$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path("purelib"), "dohproxy.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
-	@printf '%s\n' '#!/bin/sh' 'exec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m dohproxy "$$@"' > $@
+	@printf '%s\n' "$$LAUNCHER" > $@
 	@chmod 755 $@
 
 # --no-deps: a lock file names everything. Left to look for dependencies, pip asks what is newest, and refuses an extra
@@ -95,6 +122,14 @@ $(VENV)/runtime.stamp: requirements.lock $(BIN)/dohproxy
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/runtime.stamp
 	$(PIP_INSTALL) --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/native.stamp: requirements-native.lock $(VENV)/runtime.stamp
+	$(PIP_INSTALL) --require-hashes --no-deps -r requirements-native.lock
+	@touch $@
+
+$(NATIVE)/stamp: $(VENV)/native.stamp native.py $(SOURCES)
+	$(BIN)/python native.py $(NATIVE)
 	@touch $@
 
 $(VENV)/fuzz.stamp: $(VENV)/dev.stamp

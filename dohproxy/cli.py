@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn
 import click
 
 import dohproxy
+from dohproxy import pipeline
 from dohproxy.app import clock, serve
 from dohproxy.config import (
     Config,
@@ -54,6 +55,7 @@ from dohproxy.upstream import examine
 from dohproxy.upstream.probe import probe_all, probe_query
 from dohproxy.wire.name import from_text
 
+VERSION: Final = dohproxy.__version__ + ("" if pipeline.__file__.endswith(".py") else " (compiled)")
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
 MOST_SYSTEM_RESOLVERS: Final = 3
 """resolv.conf(5) itself looks at no more."""
@@ -70,7 +72,7 @@ _required_config_option = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(dohproxy.__version__, prog_name="dohproxy")
+@click.version_option(VERSION, prog_name="dohproxy")
 def main() -> None:
     """A hardened DNS-over-HTTPS proxy in front of somebody else's resolvers, or your own."""
 
@@ -82,7 +84,7 @@ def serve_verb(file: Path | None) -> None:
     try:
         if file is not None:
             config = _checked(load(file), is_strict=False)
-            _run(config, lambda addresses: _say(f"dohproxy {dohproxy.__version__} serves on {', '.join(addresses)}"))
+            _run(config, lambda addresses: _say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"))
         else:
             with _trial_config() as (config, certificate):
                 _run(config, lambda addresses: _say(trial_text(config, addresses[0], certificate)))
@@ -322,7 +324,7 @@ def trial_text(config: Config, address: str, certificate: Path) -> str:
         bytes.fromhex("00000100000100000000000007657861") + b"mple\x03com\x00\x00\x01\x00\x01"
     )
     return "\n".join((
-        f"dohproxy {dohproxy.__version__} serves {url}",
+        f"dohproxy {VERSION} serves {url}",
         f"with a throw-away certificate, asking {upstreams}",
         "",
         f"stamp:  {stamp}",

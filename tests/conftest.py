@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from dohproxy import pipeline
+
 # Other tests run at the same time, so that a time limit on an example would tell of them; `wire/test_cost.py` counts
 # looks and not seconds. For ten times as many examples: make test ARGS=--hypothesis-profile=long
 settings.register_profile("usual", deadline=None)
@@ -16,6 +18,20 @@ settings.register_profile("long", deadline=None, max_examples=1_000)
 settings.load_profile("usual")
 
 FindProgram = Callable[[str, str], str]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, where the package is compiled, what replaces a name in a module, derives from a class or looks into
+    it: compiled code has bound its names and laid out its classes for good."""
+    if Path(pipeline.__file__).suffix == ".py":
+        return
+    inside = [item for item in items if item.get_closest_marker("interpreted") or "monkeypatch" in _fixtures_of(item)]
+    config.hook.pytest_deselected(items=inside)
+    items[:] = [item for item in items if item not in inside]
+
+
+def _fixtures_of(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
 def pytest_collection_finish() -> None:

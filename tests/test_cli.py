@@ -17,8 +17,7 @@ import click.testing
 import dns.message
 import pytest
 
-import dohproxy
-from dohproxy.cli import freezing, main, system_upstreams, trial_text
+from dohproxy.cli import VERSION, freezing, main, system_upstreams, trial_text
 from dohproxy.config import ConfigError, UpstreamConfig, default_config
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from tests.frontends.test_tls import write_pair
@@ -50,7 +49,7 @@ def _write(directory: Path, text: str) -> str:
 
 def test_the_version_is_told() -> None:
     run = _run("--version")
-    assert (run.exit_code, run.output.strip()) == (0, f"dohproxy, version {dohproxy.__version__}")
+    assert (run.exit_code, run.output.strip()) == (0, f"dohproxy, version {VERSION}")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["serve", "--help"], ["check", "-h"], ["healthcheck", "-h"]])
@@ -221,7 +220,7 @@ def _ask(port: int, certificate: Path | None, name: str = "localhost") -> dns.me
 def test_it_says_where_it_serves_and_ends_with_0(directory: Path, number: signal.Signals) -> None:
     text = '[server]\nlisten = ["127.0.0.1:0"]\n[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
     with _started("serve", "--config", _write(directory, text)) as process:
-        said = re.fullmatch(rf"dohproxy {dohproxy.__version__} serves on 127\.0\.0\.1:(\d+)\n", _first_line(process))
+        said = re.fullmatch(rf"dohproxy {re.escape(VERSION)} serves on 127\.0\.0\.1:(\d+)\n", _first_line(process))
         assert said is not None
         assert _ask(int(said[1]), directory / "certificate.pem").answer
         process.send_signal(number)

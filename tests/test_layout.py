@@ -39,11 +39,18 @@ TESTS_OF_A_WHOLE_PACKAGE = {
 
 TOP_LEVEL = {
     *(".ci", ".gitignore", "CHANGELOG.md", "Containerfile", "DEVELOPERS.md", "LICENSE", "Makefile", "README.md"),
-    *("SECURITY.md", "pyproject.toml", "requirements.lock", "requirements-dev.lock"),
+    *(
+        "SECURITY.md",
+        "pyproject.toml",
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-native.lock",
+        "native.py",
+    ),
     *("bench", "conf", "docs", "dohproxy", "fuzz", "tests"),
 }
 MADE_BY_TOOLS = {
-    *(".git", ".venv", ".fuzz", "build", "dist", "htmlcov", "__pycache__", ".benchmarks", ".hypothesis"),
+    *(".git", ".venv", ".native", ".fuzz", "build", "dist", "htmlcov", "__pycache__", ".benchmarks", ".hypothesis"),
     *(".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache"),
 }
 

@@ -16,6 +16,8 @@ from tests.fakes.resolver import Script
 from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, Walk, address_of, ask_for, errors_in, post
 from tests.wire import messages as m
 
+pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
+
 RANDOM = "abcdefghijklmnop.test.dnscrypt"
 FEW = NamesConfig(
     domain_misses_per_second=1, domain_misses_burst=6, domain_failures_per_second=1, domain_failures_burst=2

@@ -23,12 +23,11 @@ from bench.peers.clients import LoadFailed
 from bench.peers.idle import idle_connections
 from bench.peers.memory import Place, new_certificate
 from bench.peers.results import Cell, Holding, Sample
-from bench.peers.servers import Peer, Running, compile_ours, installed, running, upstream_process
+from bench.peers.servers import Peer, Running, compile_ours, installed, running, upstream_process, with_ours
 from bench.peers.targets import TARGETS, judge, judge_growth
 from bench.peers.workloads import WORKLOADS, Round, Workload
 from bench.processes import choose_cores, cpu_seconds, open_descriptors, pin_self, raise_descriptor_limit
 from tests.e2e.certificates import CertificateAuthority
-from tests.e2e.proxy import PROJECT
 
 ROUNDS: Final = 5
 SECONDS: Final = 1.2
@@ -172,8 +171,8 @@ def measure_growth(core: int) -> str:
     """Return what bench.growth says of our own walk, as the cache and the crowd grow; nothing if it is not there."""
     if importlib.util.find_spec("bench.growth") is None:
         return ""
-    argv = ["taskset", "-c", str(core), sys.executable, "-m", "bench.growth"]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, cwd=PROJECT).stdout
+    argv = ["taskset", "-c", str(core), sys.executable, "-P", "-m", "bench.growth"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, env=with_ours()).stdout
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ LIMITED: Final = "limited"
 CAPPED: Final = "capped"
 """One connection for each client, or the least that can be had."""
 START_ATTEMPTS: Final = 3
+NATIVE: Final = PROJECT / ".native"
+"""What `make native` makes."""
 OF_DEVELOPERS: Final = "rich"
 MANY_DESCRIPTORS: Final = 32_768
 TCP_PLACES: Final = {True: 25_000, False: 15_000}
@@ -62,8 +64,9 @@ class Peer:
     def version(self) -> str:
         """Return what it calls itself."""
         argv = [_which(self.program) or self.program, *self.version_argv]
-        told = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd=PROJECT, check=False)
-        return next((word for word in told.stdout.split() if word[0].isdigit()), "unknown")
+        told = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=with_ours(), check=False)
+        version = next((word for word in told.stdout.split() if word[0].isdigit()), "unknown")
+        return f"{version} (compiled)" if "(compiled)" in told.stdout else version
 
 
 _DOHPROXY: Final = """\
@@ -162,14 +165,14 @@ PEERS: Final = (
         name="dohproxy",
         program=sys.executable,
         package="",
-        version_argv=("-m", "dohproxy", "--version"),
+        version_argv=("-P", "-m", "dohproxy", "--version"),
         configuration=_DOHPROXY,
         variants={
             PLAIN: _DOHPROXY_WIDE,
             LIMITED: "[limits]\nrequests_per_second = 1\nrequests_burst = 1\n",
             CAPPED: "max_per_client = 1\nnew_per_second_per_client = 10000\nnew_burst_per_client = 100000\n",
         },
-        argv=("-m", "dohproxy", "serve", "--config", "{configuration}"),
+        argv=("-P", "-m", "dohproxy", "serve", "--config", "{configuration}"),
         doors=frozenset({"http1", "http2"}),
     ),
     Peer(
@@ -291,18 +294,31 @@ def as_installed(directory: Path) -> dict[str, str]:
     hidden = directory / "hidden" / f"{OF_DEVELOPERS}.py"
     hidden.parent.mkdir(exist_ok=True)
     hidden.write_text(f"raise ImportError('{OF_DEVELOPERS} is not installed')\n", encoding="ascii")
-    variables = environment()
+    variables = with_ours()
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
-    found = [str(hidden.parent), str(PROJECT), variables.get("PYTHONPATH", "")]
     return variables | {
-        "PYTHONPATH": os.pathsep.join(filter(None, found)),
+        "PYTHONPATH": os.pathsep.join((str(hidden.parent), variables["PYTHONPATH"])),
         "PYTHONPYCACHEPREFIX": str(directory / "compiled"),
     }
 
 
+def with_ours() -> dict[str, str]:
+    """Return an environment in which Python finds our package as an operator would run it, and the project."""
+    return environment() | {"PYTHONPATH": os.pathsep.join((str(sources()), str(PROJECT)))}
+
+
+def sources() -> Path:
+    """Return where the package lies that an operator would run: compiled, if it is, and of the source that is here."""
+    stamp = NATIVE / "stamp"
+    if not stamp.exists():
+        return PROJECT
+    newest = max(path.stat().st_mtime for path in (PROJECT / "dohproxy").rglob("*.py"))
+    return NATIVE if newest <= stamp.stat().st_mtime else PROJECT
+
+
 def compile_ours(directory: Path) -> None:
     """Have what a server of ours imports compiled, so that none has to do it at its start."""
-    argv = [sys.executable, "-m", "dohproxy", "--version"]
+    argv = [sys.executable, "-P", "-m", "dohproxy", "--version"]
     subprocess.run(argv, env=as_installed(directory), cwd=PROJECT, check=True, capture_output=True, timeout=60)
 
 

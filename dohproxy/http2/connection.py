@@ -146,8 +146,8 @@ class Http2Connection:
                         self._on_data(flags, stream_id, payload)
                     else:
                         self._on_rarer_kind(kind, flags, stream_id, payload)
-                except StreamFault as fault:
-                    self._reset(fault.stream_id, fault.code)
+                except StreamFault as of_stream:
+                    self._reset(of_stream.stream_id, of_stream.code)
                 if self.is_closing:
                     break
         except ConnectionFault as fault:
@@ -161,7 +161,7 @@ class Http2Connection:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
 
     def _on_rarer_kind(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
-        handler = self._HANDLERS.get(kind)
+        handler = _HANDLERS.get(kind)
         if handler is None:
             self._spend_control()  # Unknown types are ignored (section 5.5), but not for nothing.
             return
@@ -323,17 +323,6 @@ class Http2Connection:
             self.windows.grow(increment, stream)
             self._send(stream)
 
-    _HANDLERS: Final[dict[int, Callable[["Http2Connection", int, int, bytes], None]]] = {
-        Type.PRIORITY: _on_priority,
-        Type.RST_STREAM: _on_rst_stream,
-        Type.SETTINGS: _on_settings,
-        Type.PUSH_PROMISE: _on_push_promise,
-        Type.PING: _on_ping,
-        Type.GOAWAY: _on_goaway,
-        Type.WINDOW_UPDATE: _on_window_update,
-        Type.CONTINUATION: _on_continuation,
-    }
-
     # --- Frames out ---
 
     def _respond(self, stream: Stream, response: Response) -> None:
@@ -439,3 +428,15 @@ class Http2Connection:
 
     def _spend_control(self) -> None:
         self._allowances.control(self._now)
+
+
+_HANDLERS: Final[dict[int, Callable[[Http2Connection, int, int, bytes], None]]] = {
+    Type.PRIORITY: Http2Connection._on_priority,
+    Type.RST_STREAM: Http2Connection._on_rst_stream,
+    Type.SETTINGS: Http2Connection._on_settings,
+    Type.PUSH_PROMISE: Http2Connection._on_push_promise,
+    Type.PING: Http2Connection._on_ping,
+    Type.GOAWAY: Http2Connection._on_goaway,
+    Type.WINDOW_UPDATE: Http2Connection._on_window_update,
+    Type.CONTINUATION: Http2Connection._on_continuation,
+}

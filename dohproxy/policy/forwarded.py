@@ -79,17 +79,17 @@ class Found:
 class TrustedNetworks:
     """The front proxies whose word counts."""
 
-    __slots__ = ("_networks", "_unix")
+    __slots__ = ("_believes_unix", "_networks")
 
     def __init__(self, entries: Sequence[str]) -> None:
         """`entries`: addresses, CIDRs without host bits, "unix"; ValueError naming the first that is none."""
-        self._unix = UNIX in entries
+        self._believes_unix = UNIX in entries
         self._networks = Networks(ip_network(entry) for entry in entries if entry != UNIX)
 
     def includes(self, peer: bytes | None) -> bool:
         """Tell whether a peer is trusted: a packed address, None for a Unix socket."""
         if peer is None:
-            return self._unix
+            return self._believes_unix
         return unmapped(peer) in self._networks
 
 

@@ -54,11 +54,13 @@ class UpstreamFailure:
     are passed on."""
 
 
-@value
 class Bug:
     """An exception that should not have been raised, on its way to those who wait."""
 
-    error: Exception
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
 def result_of(error: OSError) -> Result:

@@ -73,7 +73,7 @@ def read_opt(wire: bytes, offset: int) -> tuple[ClientEdns, int]:
     if end > len(wire):
         raise Malformed(Fault.CUT_SHORT)
     wants_padding = False
-    subnet = None
+    subnet: bytes | None = None
     if version:
         # Whatever another version holds here, the answer is BADVERS (RFC 6891 section 6.1.3).
         return ClientEdns(version, bool(flags & DO), wants_padding, subnet), end

@@ -13,11 +13,13 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+import dohproxy
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.http1 import Http1Client
 from tests.e2e.processes import LOOPBACK, Child, free_port
 
 PROJECT = Path(__file__).parents[2]
+SOURCES = str(Path(dohproxy.__file__).parents[1])
 
 SERVING = "serves on"
 """What it says when nothing is left that could end its start; its ports accept connections before that."""
@@ -136,7 +138,7 @@ class Proxy:
         file = self._directory / "dohproxy.toml"
         file.write_text(configuration(self._settings, self.port, self.metrics_port), encoding="utf-8")
         self._child = Child(
-            [sys.executable, "-m", "dohproxy", "serve", "--config", str(file)],
+            [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(file)],
             self._directory / "dohproxy.log",
             environment={**environment(), "SSL_CERT_FILE": str(self._settings.authority.file)},
             directory=PROJECT,
@@ -159,7 +161,7 @@ def running_proxy(directory: Path, settings: ProxySettings) -> Iterator[Proxy]:
 def run_dohproxy(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one command of the program to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "dohproxy", *arguments],
+        [sys.executable, "-P", "-m", "dohproxy", *arguments],
         capture_output=True,
         text=True,
         timeout=30,
@@ -170,8 +172,10 @@ def run_dohproxy(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment of the tests, without what would send their traffic elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    """The environment of the tests, without what would send their traffic elsewhere, and with the package that the
+    tests themselves import: the source, or what was compiled of it."""
+    variables = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    return {**variables, "PYTHONPATH": os.pathsep.join((SOURCES, str(PROJECT)))}
 
 
 def configuration(settings: ProxySettings, port: int, metrics_port: int) -> str:

@@ -13,6 +13,8 @@ from dohproxy.http2.fields import RequestHead, RestOfHead
 from dohproxy.reading import Reading
 from dohproxy.verdict import Door
 
+pytestmark = pytest.mark.interpreted  # its service is none of ours
+
 DNS = "application/dns-message"
 FIELDS = (("accept", DNS), ("user-agent", "one"))
 

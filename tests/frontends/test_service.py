@@ -65,6 +65,7 @@ async def test_a_bug_after_the_miss_is_an_answer_and_keeps_no_place(monkeypatch:
         assert (await (await door.connect()).ask(get("www.example.net"))).status == 200
 
 
+@pytest.mark.interpreted
 async def test_a_miss_can_be_given_back_unasked() -> None:
     async with open_door() as door:
         seen: list[Miss] = []

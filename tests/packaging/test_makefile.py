@@ -10,7 +10,7 @@ from tests.conftest import FindProgram
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-PROMISED = ["run", "test", "check", "fix", "bench", "bench-guard", "fuzz", "lock", "clean"]
+PROMISED = ["run", "native", "test", "test-native", "check", "fix", "bench", "bench-guard", "fuzz", "lock", "clean"]
 
 
 @pytest.mark.parametrize("goal", PROMISED)

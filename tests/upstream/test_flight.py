@@ -135,9 +135,10 @@ def test_a_bug_reaches_those_who_wait_and_no_other_fetch() -> None:
     client, other = Client(), Client()
     _start(flights, broken, client)
     _start(flights, sound, other, b"other")
-    broken.end(Bug(BUG))
+    bug = Bug(BUG)
+    broken.end(bug)
     sound.end()
-    assert (client.told, other.told) == ([Bug(BUG)], ["answer"])
+    assert (client.told, other.told) == ([bug], ["answer"])
 
 
 async def test_a_bug_nobody_waits_for_is_reported() -> None:

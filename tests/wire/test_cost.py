@@ -64,6 +64,7 @@ def test_the_count_of_records_is_refused_before_any_is_read() -> None:
     assert looks_at(ANSWERS["4,300 address records"]) == 0
 
 
+@pytest.mark.interpreted
 def test_an_ordinary_record_takes_one_look() -> None:
     """The measure itself works: the owner's two bytes are looked at once, the rest is unpacked."""
     wire = ANSWERS["512 address records"]
