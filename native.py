@@ -37,7 +37,8 @@ INTERPRETED: Final = frozenset(
         "upstream/probe.py",
     }
 )
-OPTIMISATION: Final = "2"
+OPTIMISATION: Final = "1"
+"""Of gcc. 2 saves 2 % of the instructions of a request and takes half as long again to compile."""
 VALUE: Final = "@value"
 VALUE_IMPORT: Final = "from dohproxy.value import value\n"
 
@@ -59,8 +60,12 @@ def main() -> None:
         (beside / module).write_text(with_native_values(source), encoding="utf-8")
     # In a process of its own: mypyc wants to stand in the directory, and ends the process on an error.
     program = "import sys, native; native.compile_here(sys.argv[1:])"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    subprocess.run([sys.executable, "-P", "-c", program, *modules], cwd=beside, env=environment, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "MYPY_CACHE_DIR": os.devnull}
+    argv = [sys.executable, "-P", "-c", program, *modules]
+    print(f"compiling {len(modules)} modules takes some minutes of one processor")
+    run = subprocess.run(argv, cwd=beside, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(f"{run.stdout}\n{run.stderr}\ncannot compile; what was compiled before is left as it was")
     shutil.rmtree(beside / "build")
     shutil.rmtree(target, ignore_errors=True)
     beside.rename(target)

@@ -24,6 +24,7 @@ from typing import Final, NoReturn
 from bench.guard import verdict
 from bench.guard.player import COUNT_ARGUMENT, MARK
 from bench.guard.plays import PLAYS, YARDSTICK
+from bench.sources import NATIVE, sources
 
 PROJECT: Final = Path(__file__).parents[2]
 VERSION: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -37,6 +38,12 @@ class Options:
     renew: bool
     against: str | None
     only: str
+    compiled: bool
+
+    @property
+    def build(self) -> str:
+        """Whose baselines are meant."""
+        return f"{VERSION} compiled" if self.compiled else VERSION
 
 
 def main() -> None:
@@ -51,15 +58,15 @@ def main() -> None:
         with sources_of(options.against) as directory:
             was: verdict.Ratios = measure(names, directory)
     else:
-        was = baselines.get(VERSION, {})
+        was = baselines.get(options.build, {})
         if not was and not options.renew:
-            _cannot(f"there are no baselines for Python {VERSION}; make them with --renew, or name a commit: --against")
-    found = measure(names, PROJECT)
+            _cannot(f"there are no baselines for Python {options.build}; make them with --renew, or name a commit")
+    found = measure(names, NATIVE if options.compiled else PROJECT)
     print("\n".join(verdict.table(was, found)))
     if options.renew:
         # Workloads that are gone go, those that were left out stay.
         kept = {name: found.get(name, was.get(name)) for name in PLAYS}
-        baselines[VERSION] = {name: ratio for name, ratio in kept.items() if ratio is not None}
+        baselines[options.build] = {name: ratio for name, ratio in kept.items() if ratio is not None}
         verdict.FILE.write_text(verdict.write_baselines(baselines), encoding="utf-8")
         return
     findings = verdict.judge(was, found)
@@ -74,7 +81,12 @@ def parse() -> Options:
     parser.add_argument("--renew", action="store_true", help="make what is found the baselines")
     parser.add_argument("--against", metavar="COMMIT", help="compare with dohproxy/ of a commit instead, measured here")
     parser.add_argument("--only", default="", metavar="TEXT", help="workloads whose name contains this")
+    parser.add_argument("--compiled", action="store_true", help="measure what `make native` made, beside its baselines")
     options = Options(**vars(parser.parse_args()))
+    if options.compiled and options.against is not None:
+        parser.error("a commit has only its source; what is compiled has nothing to compare with there")
+    if options.compiled and sources() != NATIVE:
+        _cannot("there is nothing compiled of this source: make native")
     if options.renew and options.against is not None:
         parser.error("--renew writes what is here now; it has nothing to compare with")
     return options

@@ -1,7 +1,7 @@
 """The comparison: what each workload costs as a multiple of the yardstick, was and is, and what to say about it.
 
-Baselines are kept for each minor version of Python, because each has an interpreter of its own; within one they hold on
-any machine, whoever built it: two builds that were compared differ by 10 % at most.
+Baselines are kept for each minor version of Python, because each has an interpreter of its own, and for the compiled
+package apart; they hold on any machine, whoever built it: two builds that were compared differ by 10 % at most.
 """
 
 import tomllib
@@ -74,7 +74,7 @@ def read_baselines(text: str) -> dict[str, dict[str, float]]:
 def write_baselines(baselines: Mapping[str, Ratios]) -> str:
     """Return the file's text; version and workload names have neither quotes nor backslashes."""
     parts = [_HEADING]
-    for version in sorted(baselines, key=lambda one: [int(part) for part in one.split(".")]):
+    for version in sorted(baselines, key=lambda one: ([int(part) for part in one.split()[0].split(".")], one)):
         parts.append(f'\n["{version}"]\n')
         parts += [f'"{name}" = {ratio:.3f}\n' for name, ratio in baselines[version].items()]
     return "".join(parts)

@@ -23,10 +23,11 @@ from bench.peers.clients import LoadFailed
 from bench.peers.idle import idle_connections
 from bench.peers.memory import Place, new_certificate
 from bench.peers.results import Cell, Holding, Sample
-from bench.peers.servers import Peer, Running, compile_ours, installed, running, upstream_process, with_ours
+from bench.peers.servers import Peer, Running, compile_ours, installed, running, upstream_process
 from bench.peers.targets import TARGETS, judge, judge_growth
 from bench.peers.workloads import WORKLOADS, Round, Workload
 from bench.processes import choose_cores, cpu_seconds, open_descriptors, pin_self, raise_descriptor_limit
+from bench.sources import with_ours
 from tests.e2e.certificates import CertificateAuthority
 
 ROUNDS: Final = 5

@@ -17,8 +17,9 @@ from typing import Final, Literal
 
 from bench.peers.clients import ask_once
 from bench.processes import descriptor_limit
+from bench.sources import with_ours
 from tests.e2e.processes import Child, free_port
-from tests.e2e.proxy import PROJECT, environment
+from tests.e2e.proxy import PROJECT
 
 Door = Literal["http1", "http2"]
 PLAIN: Final = "plain"
@@ -27,8 +28,6 @@ LIMITED: Final = "limited"
 CAPPED: Final = "capped"
 """One connection for each client, or the least that can be had."""
 START_ATTEMPTS: Final = 3
-NATIVE: Final = PROJECT / ".native"
-"""What `make native` makes."""
 OF_DEVELOPERS: Final = "rich"
 MANY_DESCRIPTORS: Final = 32_768
 TCP_PLACES: Final = {True: 25_000, False: 15_000}
@@ -300,20 +299,6 @@ def as_installed(directory: Path) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join((str(hidden.parent), variables["PYTHONPATH"])),
         "PYTHONPYCACHEPREFIX": str(directory / "compiled"),
     }
-
-
-def with_ours() -> dict[str, str]:
-    """Return an environment in which Python finds our package as an operator would run it, and the project."""
-    return environment() | {"PYTHONPATH": os.pathsep.join((str(sources()), str(PROJECT)))}
-
-
-def sources() -> Path:
-    """Return where the package lies that an operator would run: compiled, if it is, and of the source that is here."""
-    stamp = NATIVE / "stamp"
-    if not stamp.exists():
-        return PROJECT
-    newest = max(path.stat().st_mtime for path in (PROJECT / "dohproxy").rglob("*.py"))
-    return NATIVE if newest <= stamp.stat().st_mtime else PROJECT
 
 
 def compile_ours(directory: Path) -> None:

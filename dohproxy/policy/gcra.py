@@ -50,9 +50,12 @@ Hashes = tuple[int, int]
 
 
 def keyed_hashes(secret: bytes, data: bytes) -> Hashes:
-    """Return a key's two hashes, which nobody can choose without the secret (at most 64 bytes)."""
-    digest = hashlib.blake2b(data, digest_size=16, key=secret).digest()
-    return int.from_bytes(digest[:8]), int.from_bytes(digest[8:])
+    """Return a key's two hashes, which nobody can choose without the secret (at most 64 bytes).
+
+    They have 56 bits, far more than any table has slots, and few enough for Python to divide them as small numbers.
+    """
+    digest = hashlib.blake2b(data, digest_size=14, key=secret).digest()
+    return int.from_bytes(digest[:7]), int.from_bytes(digest[7:])
 
 
 class _Rate:

@@ -38,7 +38,7 @@ class Seniority:
     def level(self, hashes: Hashes, now: float) -> int:
         """Return 0 (new) to LEVELS (five days and more) for a network that asks now, and remember that it does."""
         unit = (int(now) // UNIT_SECONDS + 1) & _FIELD
-        tag = hashes[0] >> 48 & 0xFFFF
+        tag = hashes[0] >> 40 & 0xFFFF
         first, second = hashes[0] % self._count, hashes[1] % self._count
         for place in (first, second):
             slot = self._slots[place]

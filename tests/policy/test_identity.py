@@ -41,7 +41,7 @@ def test_no_two_prefixes_of_any_width_or_family_share_a_hash() -> None:
     pairs += Identities(SECRET).client(b"").hashes
     halves = [half for pair in pairs for half in pair]
     assert len(set(halves)) == len(halves) == 2 * (2 + 3 + 2 + 3 + 1)
-    assert all(0 <= half < 2**64 for half in halves)
+    assert all(0 <= half < 2**56 for half in halves)
 
 
 def test_the_secret_decides_the_hashes() -> None:

@@ -23,8 +23,8 @@ def client(text: str) -> Client:
     return IDENTITIES.client(ip_address(text).packed if text else b"")
 
 
-def limit(*, network_factor: float = 4.0, site_factor: float = 8.0) -> ClientLimit:
-    buffers = [memoryview(bytearray(buffer_bytes(4096))) for _ in Width]
+def limit(*, network_factor: float = 4.0, site_factor: float = 8.0, slots: int = 4_096) -> ClientLimit:
+    buffers = [memoryview(bytearray(buffer_bytes(slots))) for _ in Width]
     return build_client_limit(
         *buffers, per_second=1.0, burst=BURST, network_factor=network_factor, site_factor=site_factor
     )
@@ -129,7 +129,7 @@ def test_an_exempt_client_is_never_limited_nor_charged() -> None:
 
 
 def test_clients_without_address_share_one_bucket_and_no_wider_one() -> None:
-    limiter = limit()
+    limiter = limit(slots=MINIMUM_SLOTS)  # All of them are looked at for how full it is.
     assert admitted(limiter, "", 3 * BURST) == BURST
     assert [width.fill > 0.0 for width in limiter.statistics(NOW).widths] == [True, False, False]
 

@@ -19,8 +19,8 @@ STRANGER = bytes((198, 51, 100, 7))
 
 
 def _priorities(burst: int = SHARE) -> Priorities:
-    shares = GcraTable(memoryview(bytearray(4_096 * SLOT_BYTES)), per_second=1.0, burst=burst)
-    return Priorities(Seniority(memoryview(bytearray(4_096 * SLOT_BYTES))), shares)
+    shares = GcraTable(memoryview(bytearray(1_024 * SLOT_BYTES)), per_second=1.0, burst=burst)
+    return Priorities(Seniority(memoryview(bytearray(1_024 * SLOT_BYTES))), shares)
 
 
 def _client(address: bytes, *, member: bool = False) -> Client:

@@ -18,7 +18,7 @@ HOUR = 3_600
 DAY = 86_400
 START = 1_000_000 * UNIT_SECONDS
 """The first instant of a unit, so that an hour is not rounded away."""
-TAG = 48
+TAG = 40
 """The bits of the first hash from here on tell networks apart."""
 
 
