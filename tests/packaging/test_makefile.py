@@ -1,7 +1,9 @@
 """The one-word commands: each that is promised can be made, and the CI script is a script."""
 
+import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,55 @@ def test_every_goal_that_makes_no_file_says_so() -> None:
     [phony] = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     goals = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
     assert goals == set(phony.split())
+
+
+def _launched(tree: Path, *, from_elsewhere: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run the launcher in a tree of which its `python` tells what it was asked to run, and where it looks."""
+    [launcher] = re.findall(r"^define LAUNCHER\n(.*?)^endef", MAKEFILE, re.MULTILINE | re.DOTALL)
+    bin_directory = tree / ".venv" / "bin"
+    bin_directory.mkdir(parents=True)
+    for name, text in (
+        ("dohproxy", launcher.replace("$(BIN)", ".venv/bin").replace("$(NATIVE)", ".native").replace("$$", "$")),
+        ("python", '#!/bin/sh\necho "$PYTHONPATH" "$@"\n'),
+    ):
+        (bin_directory / name).write_text(text, encoding="utf-8")
+        (bin_directory / name).chmod(0o755)
+    (tree / "dohproxy").mkdir()
+    (tree / "dohproxy" / "cli.py").touch()
+    program = bin_directory / "dohproxy"
+    if from_elsewhere:
+        program = tree / "linked"
+        program.symlink_to(bin_directory / "dohproxy")
+    environment = {"PATH": os.environ["PATH"]}
+    return subprocess.run([program, "check"], env=environment, capture_output=True, text=True, timeout=30, check=True)
+
+
+def _compile(tree: Path, *, seconds: float) -> None:
+    """Have something compiled that is so much younger than the source."""
+    stamp = tree / ".native" / "stamp"
+    stamp.parent.mkdir(parents=True)
+    stamp.touch()
+    compiled = time.time() + seconds
+    os.utime(stamp, (compiled, compiled))
+
+
+def test_the_launcher_runs_the_source_where_nothing_is_compiled(tmp_path: Path) -> None:
+    run = _launched(tmp_path)
+    assert (run.stdout, run.stderr) == (" -P -m dohproxy check\n", "")
+
+
+@pytest.mark.parametrize("from_elsewhere", [False, True], ids=["by its path", "by a link"])
+def test_the_launcher_runs_what_was_compiled_of_this_source(tmp_path: Path, *, from_elsewhere: bool) -> None:
+    _compile(tmp_path, seconds=60)
+    run = _launched(tmp_path, from_elsewhere=from_elsewhere)
+    assert (run.stdout, run.stderr) == (f"{tmp_path}/.native -P -m dohproxy check\n", "")
+
+
+def test_the_launcher_runs_a_newer_source_and_says_how_to_compile_it(tmp_path: Path) -> None:
+    _compile(tmp_path, seconds=-60)
+    run = _launched(tmp_path)
+    assert run.stdout == " -P -m dohproxy check\n"
+    assert f"make -C {tmp_path} native" in run.stderr
 
 
 def test_the_script_of_ci_is_executable_and_parses(find_program: FindProgram) -> None:
