@@ -24,8 +24,8 @@ SINGLE: Final = (
     "pipeline.py",
     "reading.py",
     "verdict.py",
-    *(f"frontends/{name}.py" for name in ("chooser", "connections", "h2", "h2_readings", "h2_render", "known")),
-    *(f"frontends/{name}.py" for name in ("listener", "peers", "service", "tls_transport")),
+    *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1_render", "h2", "h2_readings", "h2_render")),
+    *(f"frontends/{name}.py" for name in ("known", "listener", "peers", "service", "tls_transport")),
     *(f"observability/{name}.py" for name in ("front_proxy", "metrics", "sources")),
 )
 INTERPRETED: Final = frozenset(
@@ -33,7 +33,6 @@ INTERPRETED: Final = frozenset(
         "cache/snapshot.py",
         "doh/stamp.py",
         "doh/stamp_codec.py",
-        "policy/suffixes.py",
         "upstream/probe.py",
     }
 )

@@ -7,8 +7,9 @@ spellings of the same question.
 import binascii
 from typing import Final
 
-_TO_STANDARD: Final = str.maketrans("-_", "+/")
-_PADDING: Final = ("", None, "==", "=")
+_TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
+"""What is no character of base64url becomes what is none of base64 either."""
+_PADDING: Final = (b"", None, b"==", b"=")
 """By length modulo 4; no encoding leaves a single character over."""
 _SPARE_BITS: Final = (0, 0, 0x0F, 0x03)
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -26,8 +27,8 @@ def decode(encoded: str) -> bytes:
     """
     rest = len(encoded) % 4
     padding = _PADDING[rest]
-    if padding is None or "+" in encoded or "/" in encoded or "=" in encoded:
-        raise ValueError("not base64url")
+    if padding is None:
+        raise ValueError("no base64url is so long")
     if rest and _ALPHABET.find(encoded[-1]) & _SPARE_BITS[rest]:
         raise ValueError("spare bits are set")
-    return binascii.a2b_base64(encoded.translate(_TO_STANDARD) + padding, strict_mode=True)
+    return binascii.a2b_base64(encoded.encode("ascii").translate(_TO_STANDARD) + padding, strict_mode=True)

@@ -17,18 +17,21 @@ class BrokenString(Exception):
     """It has a code that stands for nothing, or ends within one."""
 
 
-class _State(dict[int, tuple["_State", bytes, bool]]):
-    """By byte: the state that follows, the symbols that have ended, and whether a string may end here."""
+class _State:
+    """Where a string stands between two bytes; what each byte does there is put together when it first comes."""
+
+    __slots__ = ("number", "steps")
 
     kept: ClassVar[int] = 0
     """Steps of all states."""
 
     def __init__(self, number: int) -> None:
-        super().__init__()
-        self._number = number
+        self.number = number
+        self.steps: list[_Step | None] = [None] * 256
 
-    def __missing__(self, byte: int) -> tuple["_State", bytes, bool]:
-        number, flags, symbols = self._number, 0, b""
+    def step(self, byte: int) -> "_Step":
+        """Return the state that follows, the symbols that have ended, and whether a string may end there."""
+        number, flags, symbols = self.number, 0, b""
         for nibble in (byte >> 4, byte & 0xF):
             number, flags, symbol = HUFFMAN_TABLE[number << 4 | nibble]
             if flags & HUFFMAN_FAIL:
@@ -38,10 +41,11 @@ class _State(dict[int, tuple["_State", bytes, bool]]):
         step = _STATES[number], symbols, flags & HUFFMAN_COMPLETE != 0
         if _State.kept < MOST_STEPS:
             _State.kept += 1
-            self[byte] = step
+            self.steps[byte] = step
         return step
 
 
+_Step = tuple[_State, bytes, bool]
 _STATES: Final = [_State(number) for number in range(len(HUFFMAN_TABLE) >> 4)]
 
 
@@ -50,7 +54,7 @@ def decode(string: bytes) -> bytes:
     state, may_end = _STATES[0], True
     decoded = []
     for byte in string:
-        state, symbols, may_end = state[byte]
+        state, symbols, may_end = state.steps[byte] or state.step(byte)
         decoded.append(symbols)
     if not may_end:
         raise BrokenString
