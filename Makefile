@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make. Everything else is fetched, by hash, into .venv.
 #
 #   make run        serve on https://127.0.0.1:8443/dns-query       ARGS="--config conf/dohproxy.toml"
-#   make native     compile what every request runs through, which halves its cost; `make run` takes it from then on
+#   make native     compile what every request runs through, for a third to a half less CPU; `make run` takes it from then on
 #   make test       run the tests                                   ARGS="tests/wire -x"
 #   make test-native   run them on what was compiled
 #   make check      lint, format, types, layers                     make fix repairs what a tool can

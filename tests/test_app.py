@@ -44,6 +44,7 @@ from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.throwaway import write_throwaway_certificate
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
+from tests.e2e.processes import free_port
 from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream, make_query
 from tests.fakes.walk import address_of
 from tests.frontends.client import RawClient, get, post, post_head
@@ -315,16 +316,11 @@ async def _families(address: ListenAddress) -> dict[str, Metric]:
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
-def _free_address() -> ListenAddress:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return replace(ANYWHERE, port=probe.getsockname()[1])
-
-
 BEHIND_PROXY = ClientsConfig("x-forwarded-for", (ip_network("127.0.0.0/8"),))
 
 
 def test_metrics_parse_after_hostile_traffic_and_hold_bounds_beside_fills(loop_factory: LoopFactory) -> None:
-    metrics = _free_address()
+    metrics = replace(ANYWHERE, port=free_port())
 
     async def scenario(service: Running) -> None:
         await _molest(service)
@@ -354,7 +350,7 @@ def test_metrics_parse_after_hostile_traffic_and_hold_bounds_beside_fills(loop_f
 def test_no_address_and_no_name_is_written_at_any_level(
     loop_factory: LoopFactory, written_as: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metrics = _free_address()
+    metrics = replace(ANYWHERE, port=free_port())
 
     async def scenario(service: Running) -> None:
         await _molest(service)

@@ -20,6 +20,7 @@ import pytest
 from dohproxy.cli import VERSION, freezing, main, system_upstreams, trial_text
 from dohproxy.config import ConfigError, UpstreamConfig, default_config
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
+from tests.e2e.processes import free_port
 from tests.frontends.test_tls import write_pair
 
 PROJECT = Path(__file__).parents[1]
@@ -156,19 +157,13 @@ def test_a_snapshot_that_cannot_be_saved_is_an_error_to_check_and_no_reason_not_
 
 def test_healthcheck_does_not_read_the_certificate(directory: Path) -> None:
     # it runs as another user, perhaps in another container
-    text = f'[server]\nlisten = ["127.0.0.1:{_free_port()}"]\n[tls]\ncertificate = "absent.pem"\nkey = "absent.pem"\n'
+    text = f'[server]\nlisten = ["127.0.0.1:{free_port()}"]\n[tls]\ncertificate = "absent.pem"\nkey = "absent.pem"\n'
     run = _run("healthcheck", "--config", _write(directory, text))
     assert run.exit_code == 1
     assert "unhealthy: no answer from 127.0.0.1:" in run.stderr
 
 
 # --- serve ---
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager
@@ -233,7 +228,7 @@ def test_it_says_where_it_serves_and_ends_with_0(directory: Path, number: signal
 @pytest.mark.parametrize("source", ["connection", "proxy-protocol", "x-forwarded-for"])
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 def test_healthcheck_tells_a_live_service_from_a_dead_one(directory: Path, tls: bool, source: str, kind: str) -> None:
-    listen = f"127.0.0.1:{_free_port()}" if kind == "tcp" else f"unix:{directory}/h1.sock"
+    listen = f"127.0.0.1:{free_port()}" if kind == "tcp" else f"unix:{directory}/h1.sock"
     text = f'[server]\nlisten = ["{listen}"]\n'
     if source != "connection":
         text += f'[clients]\naddress_from = "{source}"\ntrusted_proxies = ["127.0.0.0/8", "unix"]\n'
