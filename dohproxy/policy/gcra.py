@@ -150,8 +150,9 @@ class GcraTable(_Rate):
             return 0.0
         return self._excess(tat, now, cost)
 
-    def charge(self, hashes: Hashes, now: float, cost: float = 1.0) -> None:
-        """Add a request to the key's bucket, whether it was allowed or not; a full bucket stays just full."""
+    def charge(self, hashes: Hashes, now: float, cost: float = 1.0) -> bool:
+        """Add a request to the key's bucket, whether it was allowed or not; a full bucket stays just full. Tell whether
+        there was room for it."""
         slots, count = self._slots, self._count
         first, second = hashes[0] % count, hashes[1] % count
         if first == second:
@@ -162,14 +163,18 @@ class GcraTable(_Rate):
             one = now
         if not now < two <= latest:
             two = now
-        tat = (one if one < two else two) + cost * self._interval
+        lower = one if one < two else two
+        tat = lower + cost * self._interval
+        had_room = True
         # Without the ceiling, a client that keeps sending would be locked out for as long as it has been.
         if tat > now + self._ceiling:
+            had_room = not self._excess(lower, now, cost)
             tat = now + self._ceiling
         if one < tat:
             slots[first] = tat
         if two < tat:
             slots[second] = tat
+        return had_room
 
     def fill(self, now: float) -> float:
         """Return the share of slots in use, 0.0 to 1.0, as seen in no more than 1,024 of them."""

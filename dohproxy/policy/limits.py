@@ -105,10 +105,8 @@ class ClientLimit:
         if client.exempt:
             return
         self._charged += 1
-        for table, hashes in zip(self._tables, client.hashes, strict=False):
-            full = table.wait(hashes, now, cost) > 0.0
-            table.charge(hashes, now, cost)
-            if full:
+        for table, hashes in zip(self._tables, client.hashes):  # noqa: B905  # as in `admit`
+            if not table.charge(hashes, now, cost):
                 return
 
     def statistics(self, now: float) -> LimitStatistics:

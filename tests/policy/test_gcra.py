@@ -1,5 +1,6 @@
 import math
 import mmap
+from array import array
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,19 @@ def test_a_key_is_limited_only_if_both_its_slots_are_full() -> None:
         pass
     assert limiter.wait(KEY, 1.0) > 0.0
     assert limiter.wait(NEIGHBOUR_OF_ONE_SLOT, 1.0) == 0.0
+
+
+@given(
+    slots=st.lists(st.floats(-5.0, 40.0), min_size=8, max_size=8),
+    now=st.floats(0.0, 20.0),
+    cost=st.sampled_from([0.25, 1.0, 4.0, 10.0, 25.0]),
+)
+def test_a_charge_tells_what_the_wait_before_it_would_have_said(slots: list[float], now: float, cost: float) -> None:
+    buffer = slots_of(8)
+    buffer.cast("d")[:] = memoryview(array("d", slots))
+    limiter = table(slots=buffer)
+    had_room = limiter.wait(KEY, now, cost) == 0.0
+    assert limiter.charge(KEY, now, cost) is had_room
 
 
 def test_a_charge_raises_a_strangers_slot_no_further_than_the_keys_own_count() -> None:
