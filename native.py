@@ -38,7 +38,6 @@ INTERPRETED: Final = frozenset(
 )
 OPTIMISATION: Final = "1"
 """Of gcc. 2 saves 2 % of the instructions of a request and takes half as long again to compile."""
-VALUE: Final = "@value"
 VALUE_IMPORT: Final = "from dohproxy.value import value\n"
 
 
@@ -122,7 +121,7 @@ def written_out(fields: Sequence[ast.AnnAssign]) -> str:
 
 def compile_here(modules: Sequence[str]) -> None:
     """Compile modules of the package in the working directory, each to an extension beside its source."""
-    # Imported here because only who compiles has them. setuptools first: it stands in for distutils.
+    # Imported here because only who compiles has them.
     from mypyc.build import mypycify
     from setuptools import Distribution  # type: ignore[import-untyped]
     from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped]

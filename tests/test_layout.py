@@ -39,14 +39,8 @@ TESTS_OF_A_WHOLE_PACKAGE = {
 
 TOP_LEVEL = {
     *(".ci", ".gitignore", "CHANGELOG.md", "Containerfile", "DEVELOPERS.md", "LICENSE", "Makefile", "README.md"),
-    *(
-        "SECURITY.md",
-        "pyproject.toml",
-        "requirements.lock",
-        "requirements-dev.lock",
-        "requirements-native.lock",
-        "native.py",
-    ),
+    *("SECURITY.md", "native.py", "pyproject.toml"),
+    *("requirements.lock", "requirements-dev.lock", "requirements-native.lock"),
     *("bench", "conf", "docs", "dohproxy", "fuzz", "tests"),
 }
 MADE_BY_TOOLS = {

@@ -48,14 +48,14 @@ the rate as it is.
 Hashes = tuple[int, int]
 """Two independent keyed hashes of one key."""
 
+HASH_BYTES = 7
+"""Of each: far more than any table has slots, and few enough for Python to divide them as small numbers."""
+
 
 def keyed_hashes(secret: bytes, data: bytes) -> Hashes:
-    """Return a key's two hashes, which nobody can choose without the secret (at most 64 bytes).
-
-    They have 56 bits, far more than any table has slots, and few enough for Python to divide them as small numbers.
-    """
-    digest = hashlib.blake2b(data, digest_size=14, key=secret).digest()
-    return int.from_bytes(digest[:7]), int.from_bytes(digest[7:])
+    """Return a key's two hashes, which nobody can choose without the secret (at most 64 bytes)."""
+    digest = hashlib.blake2b(data, digest_size=2 * HASH_BYTES, key=secret).digest()
+    return int.from_bytes(digest[:HASH_BYTES]), int.from_bytes(digest[HASH_BYTES:])
 
 
 class _Rate:

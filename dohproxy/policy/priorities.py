@@ -49,8 +49,7 @@ class Priorities:
         """Return where a question of `client` stands, and count it against its network's fair share."""
         hashes = client.hashes[1] if len(client.hashes) > 1 else client.hashes[0]
         level = self._seniority.level(hashes, now)
-        is_greedy = self._shares.wait(hashes, now) > 0.0
-        self._shares.charge(hashes, now)
+        is_greedy = not self._shares.charge(hashes, now)
         self._greedy += is_greedy
         if client.member:
             self._members += 1

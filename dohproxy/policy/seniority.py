@@ -8,6 +8,8 @@ somebody who belongs here is never given to a newcomer. The table dies with the 
 
 from typing import Final
 
+from dohproxy.policy.gcra import HASH_BYTES, Hashes
+
 SLOT_BYTES: Final = 8
 UNIT_SECONDS: Final = 64
 """Resolution; 24 bits of it are 34 years."""
@@ -19,8 +21,8 @@ LEVELS: Final = 8
 """Seniority doubles from level to level: under an hour, then 1, 2, 4, ... hours, and 128 (five days) at the top."""
 
 _FIELD: Final = 0xFF_FFFF
-
-Hashes = tuple[int, int]
+TAG_SHIFT: Final = 8 * HASH_BYTES - 16
+"""The bits of the first hash from here on, its highest, tell networks apart."""
 
 
 class Seniority:
@@ -38,7 +40,7 @@ class Seniority:
     def level(self, hashes: Hashes, now: float) -> int:
         """Return 0 (new) to LEVELS (five days and more) for a network that asks now, and remember that it does."""
         unit = (int(now) // UNIT_SECONDS + 1) & _FIELD
-        tag = hashes[0] >> 40 & 0xFFFF
+        tag = hashes[0] >> TAG_SHIFT & 0xFFFF
         first, second = hashes[0] % self._count, hashes[1] % self._count
         for place in (first, second):
             slot = self._slots[place]

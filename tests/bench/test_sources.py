@@ -7,6 +7,7 @@ import pytest
 
 from bench import sources as module
 from bench.sources import sources, with_ours
+from tests.fakes.compiled import seem_compiled
 
 
 @pytest.fixture
@@ -19,24 +20,16 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _compile(tree: Path, *, seconds: float) -> None:
-    stamp = tree / ".native" / "stamp"
-    stamp.parent.mkdir()
-    stamp.touch()
-    compiled = (tree / "dohproxy" / "cli.py").stat().st_mtime + seconds
-    os.utime(stamp, (compiled, compiled))
-
-
 def test_the_source_is_measured_where_nothing_is_compiled(tree: Path) -> None:
     assert sources() == tree
 
 
 def test_what_was_compiled_of_this_source_is_measured(tree: Path) -> None:
-    _compile(tree, seconds=1)
+    seem_compiled(tree, seconds=60)
     assert sources() == tree / ".native"
     assert with_ours()["PYTHONPATH"] == f"{tree}/.native{os.pathsep}{tree}"
 
 
 def test_a_newer_source_is_measured_itself(tree: Path) -> None:
-    _compile(tree, seconds=-1)
+    seem_compiled(tree, seconds=-60)
     assert sources() == tree

@@ -3,12 +3,12 @@
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import FindProgram
+from tests.fakes.compiled import seem_compiled
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -56,15 +56,6 @@ def _launched(tree: Path, *, from_elsewhere: bool = False) -> subprocess.Complet
     return subprocess.run([program, "check"], env=environment, capture_output=True, text=True, timeout=30, check=True)
 
 
-def _compile(tree: Path, *, seconds: float) -> None:
-    """Have something compiled that is so much younger than the source."""
-    stamp = tree / ".native" / "stamp"
-    stamp.parent.mkdir(parents=True)
-    stamp.touch()
-    compiled = time.time() + seconds
-    os.utime(stamp, (compiled, compiled))
-
-
 def test_the_launcher_runs_the_source_where_nothing_is_compiled(tmp_path: Path) -> None:
     run = _launched(tmp_path)
     assert (run.stdout, run.stderr) == (" -P -m dohproxy check\n", "")
@@ -72,13 +63,13 @@ def test_the_launcher_runs_the_source_where_nothing_is_compiled(tmp_path: Path) 
 
 @pytest.mark.parametrize("from_elsewhere", [False, True], ids=["by its path", "by a link"])
 def test_the_launcher_runs_what_was_compiled_of_this_source(tmp_path: Path, *, from_elsewhere: bool) -> None:
-    _compile(tmp_path, seconds=60)
+    seem_compiled(tmp_path, seconds=60)
     run = _launched(tmp_path, from_elsewhere=from_elsewhere)
     assert (run.stdout, run.stderr) == (f"{tmp_path}/.native -P -m dohproxy check\n", "")
 
 
 def test_the_launcher_runs_a_newer_source_and_says_how_to_compile_it(tmp_path: Path) -> None:
-    _compile(tmp_path, seconds=-60)
+    seem_compiled(tmp_path, seconds=-60)
     run = _launched(tmp_path)
     assert run.stdout == " -P -m dohproxy check\n"
     assert f"make -C {tmp_path} native" in run.stderr
