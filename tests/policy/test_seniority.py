@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dohproxy.policy.gcra import Hashes
 from dohproxy.policy.seniority import (
     FORGOTTEN_SECONDS,
     LEVELS,
     SETTLED_SECONDS,
     SLOT_BYTES,
     UNIT_SECONDS,
-    Hashes,
     Seniority,
 )
 
