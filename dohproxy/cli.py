@@ -314,11 +314,9 @@ def system_upstreams(resolv_conf: Path) -> tuple[UpstreamConfig, ...]:
 def trial_text(config: Config, address: str, certificate: Path) -> str:
     """Return what a newcomer is shown: the URL, the stamp, and a command to try."""
     url = f"https://{address}{config.server.path}"
-    port = address.rpartition(":")[2]
+    ip, _, port = address.rpartition(":")
     host = f"{config.server.host}:{port}"
-    stamp = encode(
-        Stamp(Protocol.DOH, address=address, hashes=(tbs_hash(certificate),), host=host, path=config.server.path)
-    )
+    stamp = encode(Stamp(Protocol.DOH, address=ip, hashes=(tbs_hash(certificate),), host=host, path=config.server.path))
     upstreams = ", ".join(str(upstream.url) for upstream in config.upstreams)
     query = base64.urlsafe_b64encode(
         bytes.fromhex("00000100000100000000000007657861") + b"mple\x03com\x00\x00\x01\x00\x01"

@@ -341,7 +341,7 @@ def test_without_a_file_it_shows_what_to_try_and_serves(tmp_path: Path) -> None:
         stamp = re.search(r"stamp: +(sdns://[\w-]+)\n", shown)
         assert stamp is not None
         assert _decode_stamp(stamp[1]) == (
-            *(0, f"127.0.0.1:{port}", [tbs_hash(shown_file)], f"localhost:{port}", "/dns-query"),
+            *(0, "127.0.0.1", [tbs_hash(shown_file)], f"localhost:{port}", "/dns-query"),
         )
         assert f"curl --doh-insecure --doh-url {url[1]} https://example.com/" in shown
         query = re.search(rf"'{re.escape(url[1])}\?dns=([\w-]+)'", shown)
