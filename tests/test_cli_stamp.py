@@ -175,9 +175,9 @@ def test_check_warns_of_what_clients_still_accept(tmp_path: Path) -> None:
     (tmp_path / "privkey.pem").chmod(0o644)
     run = _run("check", "--config", file)
     assert run.exit_code == 0
-    told = [line.split(" ", 3)[:3] for line in run.stderr.splitlines()]
-    assert told == [["warning:", "tls.certificate", word] for word in ("expires", "has")] + [
-        ["warning:", "tls.key", str(tmp_path / "privkey.pem")]
+    told = [line.split(" ")[:5] for line in run.stderr.splitlines()]
+    assert told == [["warning:", "tls.certificate", "(line", "5)", word] for word in ("expires", "has")] + [
+        ["warning:", "tls.key", "(line", "6)", str(tmp_path / "privkey.pem")]
     ]
 
 
@@ -187,4 +187,4 @@ def test_serve_only_warns_of_a_certificate_that_clients_refuse(tmp_path: Path, m
     monkeypatch.setattr(cli, "_run", lambda config, _announce: served.append(config))
     run = _run("serve", "--config", _write(tmp_path, issued=issue(INTERMEDIATE, (HOST,), days=(-61, -1))))
     assert (run.exit_code, len(served)) == (0, 1)
-    assert run.stderr.startswith("warning: tls.certificate expired on ")
+    assert run.stderr.startswith("warning: tls.certificate (line 5) expired on ")
