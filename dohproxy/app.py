@@ -44,6 +44,7 @@ from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import bare_context
+from dohproxy.frontends.tls_check import check_groups
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
@@ -185,7 +186,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     """Serve until SIGTERM or SIGINT, then drain.
 
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
-    certificate cannot be used, LimitsNotInForce if aiohttp does not enforce a limit.
+    certificate cannot be used, LimitsNotInForce if aiohttp or OpenSSL do not enforce a limit.
     """
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
@@ -269,7 +270,10 @@ def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> Certificate
     """Load the certificate into the listeners' context and return the watch over it, None for plain HTTP."""
     if tls is None or config.tls is None:
         return None
-    return CertificateWatch(config.tls, config.server.host, tls)
+    watch = CertificateWatch(config.tls, config.server.host, tls)
+    if not check_groups(tls):
+        _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
+    return watch
 
 
 def _watch_certificate(

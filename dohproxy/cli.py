@@ -50,6 +50,7 @@ from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
+from dohproxy.frontends.tls_check import check_groups
 from dohproxy.observability.logs import configure_logs
 from dohproxy.upstream import examine
 from dohproxy.upstream.probe import probe_all, probe_query
@@ -102,6 +103,8 @@ def check_verb(file: Path) -> None:
         config = _checked(load(file), is_strict=True)
     except ConfigError as error:
         _fail(render(error))
+    except LimitsNotInForce as error:
+        _fail(str(error))
     _say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
 
 
@@ -207,7 +210,9 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     problems = check_files(config)
     if problems:
         raise ConfigError(problems)
-    context_of(config.tls)
+    context = context_of(config.tls)
+    if context is not None:
+        check_groups(context)
     problems, warnings = _check_certificate(config)
     problems += check_snapshot(config)
     if problems and is_strict:
