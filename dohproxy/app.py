@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -60,7 +61,7 @@ from dohproxy.observability.sources import (
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
-from dohproxy.policy.gate import Gate
+from dohproxy.policy.gate import Gate, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
@@ -127,6 +128,14 @@ def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
         max_per_network=connections.max_per_network,
         max_handshakes=connections.max_handshakes,
     )
+
+
+def hold_strangers(gate: Gate, connections: ConnectionsConfig, handshake_seconds: float) -> None:
+    """Let strangers open as many connections as handshakes at this price allow."""
+    allowance = affordable(
+        connections.new_per_second, connections.new_burst, handshake_seconds, connections.stranger_handshake_percent
+    )
+    gate.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)))
 
 
 def build_rules_about_names(config: Config) -> Names:
@@ -208,6 +217,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
             http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
             gate = build_gate(config.connections, config.limits)
+            if certificate is not None:
+                certificate.when_priced(partial(hold_strangers, gate, config.connections))
             doors = Doors(http1.door, http2.door, register, clock)
             check_limits(http1)
             _add_sources(core, register, gate, peers, http1, log_limit)

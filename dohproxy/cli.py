@@ -50,7 +50,7 @@ from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
-from dohproxy.frontends.tls_check import check_groups
+from dohproxy.frontends.tls_check import check_groups, handshake_seconds, price_warnings
 from dohproxy.observability.logs import configure_logs
 from dohproxy.upstream import examine
 from dohproxy.upstream.probe import probe_all, probe_query
@@ -210,16 +210,24 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     problems = check_files(config)
     if problems:
         raise ConfigError(problems)
-    context = context_of(config.tls)
-    if context is not None:
-        check_groups(context)
+    prices = _check_handshakes(config)
     problems, warnings = _check_certificate(config)
     problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
-    for warning in (*problems, *check_warnings(config), *warnings):
+    for warning in (*problems, *check_warnings(config), *warnings, *prices):
         click.echo(f"warning: {warning.path} {warning.sentence}", err=True)
     return config
+
+
+def _check_handshakes(config: Config) -> tuple[Problem, ...]:
+    """Return what the operator should know of the price of handshakes. Raises ConfigError, and LimitsNotInForce if
+    strangers could make them dearer."""
+    context = context_of(config.tls)
+    if context is None:
+        return ()
+    check_groups(context)
+    return price_warnings(config.connections, handshake_seconds(context))
 
 
 def _check_certificate(config: Config) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:

@@ -27,6 +27,7 @@ class Closing(StrEnum):
     TOO_MANY_PER_CLIENT = "too_many_per_client"
     CLIENT_RATE = "client_rate"
     TOTAL_RATE = "total_rate"
+    STRANGERS_RATE = "strangers_rate"
     TOO_MANY_HANDSHAKES = "too_many_handshakes"
     PROXY_HEADER = "proxy_header"
     HANDSHAKE = "handshake"

@@ -7,7 +7,10 @@ may say otherwise. So a context is shown what an attacker sends, and asked what 
 import ssl
 from typing import Final
 
+from dohproxy.config import ConnectionsConfig, Problem
+from dohproxy.config.keys import show
 from dohproxy.frontends.self_check import LimitsNotInForce
+from dohproxy.policy.gate import affordable
 from dohproxy.tls.trial import (
     DEAR_CURVES,
     DHE_SUITES_1_2,
@@ -48,3 +51,21 @@ def check_groups(context: ssl.SSLContext) -> bool:
 def handshake_seconds(context: ssl.SSLContext) -> float:
     """Return what a stranger's first message costs with the certificate of `context`, in seconds of one core."""
     return min(attempt(context, cheap_hello()).cpu_seconds for _ in range(ROUNDS))
+
+
+def price_warnings(connections: ConnectionsConfig, seconds: float) -> tuple[Problem, ...]:
+    """Return what an operator should know of handshakes that cost so many seconds of one core."""
+    allowance = affordable(
+        connections.new_per_second, connections.new_burst, seconds, connections.stranger_handshake_percent
+    )
+    if allowance is None:
+        return ()
+    return (
+        Problem(
+            "connections.new_per_second",
+            f"is {show(connections.new_per_second)}, and a handshake with this certificate costs this machine"
+            f" {seconds * 1000:.1f} ms: strangers will get {allowance.per_second:.0f} connections a second, which take"
+            f" {show(connections.stranger_handshake_percent)} % of one core (stranger_handshake_percent). With an ECDSA"
+            " key on P-256 a handshake costs a fraction of a millisecond (certbot: --key-type ecdsa).",
+        ),
+    )

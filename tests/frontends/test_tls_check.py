@@ -4,9 +4,10 @@ import ssl
 
 import pytest
 
+from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.tls import SUITES_1_2, bare_context
-from dohproxy.frontends.tls_check import check_groups, handshake_seconds
+from dohproxy.frontends.tls_check import check_groups, handshake_seconds, price_warnings
 from dohproxy.tls import native_context
 from tests.frontends.door import Certificate
 
@@ -46,6 +47,18 @@ def test_one_group_alone_serves_and_costs_a_round_trip(certificate: Certificate)
     context.set_ecdh_curve("prime256v1")
     assert not check_groups(context)
     assert handshake_seconds(context) > 0
+
+
+def test_a_price_that_the_machine_can_afford_is_not_spoken_of() -> None:
+    assert price_warnings(ConnectionsConfig(), 0.00035) == ()
+
+
+def test_a_dear_key_is_told_with_what_strangers_get_and_the_remedy() -> None:
+    [problem] = price_warnings(ConnectionsConfig(), 0.0084)
+    assert problem.path == "connections.new_per_second"
+    assert "is 400, and a handshake with this certificate costs this machine 8.4 ms" in problem.sentence
+    assert "strangers will get 60 connections a second" in problem.sentence
+    assert "--key-type ecdsa" in problem.sentence
 
 
 def test_a_handshake_has_a_price(certificate: Certificate) -> None:
