@@ -31,6 +31,7 @@ class Closing(StrEnum):
     TOO_MANY_HANDSHAKES = "too_many_handshakes"
     PROXY_HEADER = "proxy_header"
     HANDSHAKE = "handshake"
+    TLS_FLOOD = "tls_flood"
     HEADER_DEADLINE = "header_deadline"
     HEADER_FLOOD = "header_flood"
     WRITE_DEADLINE = "write_deadline"

@@ -133,7 +133,8 @@ def test_strangers_get_what_the_machine_can_afford(
     milliseconds: float, percent: float, left: tuple[float, float] | None
 ) -> None:
     allowance = affordable(400, 2_000, milliseconds / 1_000, percent)
-    assert (allowance and (allowance.per_second, allowance.burst)) == (left and pytest.approx(left))
+    found = None if allowance is None else (allowance.per_second, allowance.burst)
+    assert found == (left if left is None else pytest.approx(left))
 
 
 def held(*, burst: float = 2, total: float = 1_000) -> Gate:
