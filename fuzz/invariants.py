@@ -293,7 +293,7 @@ def check_reply(wire: bytes) -> None:
         return
     shape = struct.unpack("!H", wire[:2])[0]
     age = 7 * (shape >> 9)
-    query = client_query(question_of(wire), shape)
+    query = client_query(query_for(wire).question, shape)
     check_reply_to(query, answer, wire, age=age)
 
 
