@@ -146,7 +146,8 @@ class Standing:
 
     def _heard(self, now: float) -> None:
         self.has_no_route = False
-        self._was_tried_over_stream = False
+        if self.breaker.is_closed or self.breaker.cause is not BAN:
+            self._was_tried_over_stream = False
         if self.breaker.is_doubtful:
             self._silent_probes = 0
         if not self.breaker.is_closed and self.breaker.cause is SILENCE:
@@ -210,6 +211,8 @@ class Standing:
             self._acquit(ending.now)
         elif ending.result is Result.TRUNCATED:
             self._convict(Signal.TRUNCATED, ending.now)
+        elif ending.result is Result.UNPROVEN and self.breaker.is_closed:
+            pass  # TCP decides. Where the breaker is open by a ban, a word that the ban goes on is enough.
         elif word in _VERDICTS:
             self._convict(_VERDICTS[word], ending.now)
         else:
@@ -231,8 +234,8 @@ class Standing:
 
     def begin_stream_probe(self, now: float) -> bool:
         """Take what asking over TCP costs, if that would tell something: once for each silence, and if it may be."""
-        is_silent = not self.breaker.is_closed or self._silent_probes >= SILENT_PROBES
-        is_of_use = not self.over_stream and is_silent and not self._was_tried_over_stream
+        is_repeated = self.breaker.is_closed and 0 < self._silent_probes < SILENT_PROBES
+        is_of_use = not self.over_stream and not is_repeated and not self._was_tried_over_stream
         if not is_of_use or not self._has_probe_left(now) or not self.connections.may_ask(now):
             return False
         if not self.budget.take_for_probe(now):
@@ -241,13 +244,22 @@ class Standing:
         self._was_tried_over_stream = True
         return True
 
-    def end_stream_probe(self, ending: Ending) -> None:
-        """Learn what it says over TCP to what it was silent to over UDP."""
+    def end_stream_probe(self, ending: Ending, *, doubt: Ending) -> None:
+        """Learn what it says over TCP to what it was silent to over UDP, or said without proof: `doubt`."""
         self.budget.release()
         self.sends[ending.result] += 1
         self._silent_probes = 0
-        if word_of(ending) is Word.GOOD:
-            self._convict(Signal.UDP_SILENT, ending.now)
+        word = word_of(ending)
+        if doubt.result is not Result.UNPROVEN:
+            if word is Word.GOOD:
+                self._convict(Signal.UDP_SILENT, ending.now)
+        elif word is Word.GOOD:
+            self._acquit(ending.now)
+        elif ending.result not in (Result.UNSENT, Result.ABANDONED):
+            # Where it says nothing over TCP, nobody contradicts what was said over UDP.
+            said = word if word in _VERDICTS else word_of(doubt)
+            if said in _VERDICTS:
+                self._convict(_VERDICTS[said], ending.now)
 
     def _has_probe_left(self, now: float) -> bool:
         return len(self._probed_at) < MOST_PROBES or now - self._probed_at[0] >= MOST_PROBES_SECONDS
