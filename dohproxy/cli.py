@@ -46,7 +46,6 @@ from dohproxy.frontends.certificates import (
     read_chain_file,
 )
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
@@ -90,8 +89,6 @@ def serve_verb(file: Path | None) -> None:
                 _run(config, lambda addresses: _say(trial_text(config, addresses[0], certificate)))
     except ConfigError as error:
         _fail(render(error))
-    except LimitsNotInForce as error:
-        _fail(str(error))
 
 
 @main.command("check")
@@ -242,8 +239,6 @@ def _run(config: Config, announce: Any) -> None:
         try:
             runner.run(serve(config, freezing(announce), limit))
         except* ConfigError as group:
-            raise next(_leaves(group)) from None
-        except* LimitsNotInForce as group:
             raise next(_leaves(group)) from None
 
 
