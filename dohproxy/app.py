@@ -41,7 +41,6 @@ from dohproxy.frontends.metrics_page import (
     suffix_list_metrics,
 )
 from dohproxy.frontends.peers import Peers
-from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import bare_context
@@ -195,7 +194,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     """Serve until SIGTERM or SIGINT, then drain.
 
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
-    certificate cannot be used, LimitsNotInForce if aiohttp or OpenSSL do not enforce a limit.
+    certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
@@ -220,7 +219,6 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             if certificate is not None:
                 certificate.when_priced(partial(hold_strangers, gate, config.connections))
             doors = Doors(http1.door, http2.door, register, clock)
-            check_limits(http1)
             _add_sources(core, register, gate, peers, http1, log_limit)
             runners = await _start_side_doors(side_doors, core)
             cache_file = await _load_cache(config.cache, core)
