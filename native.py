@@ -24,8 +24,9 @@ SINGLE: Final = (
     "pipeline.py",
     "reading.py",
     "verdict.py",
-    *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1_render", "h2", "h2_readings", "h2_render")),
-    *(f"frontends/{name}.py" for name in ("known", "listener", "peers", "service", "tls_records", "tls_transport")),
+    *(f"frontends/{name}.py" for name in ("chooser", "connections", "handshake_pace")),
+    *(f"frontends/{name}.py" for name in ("h1_render", "h2", "h2_readings", "h2_render", "known")),
+    *(f"frontends/{name}.py" for name in ("listener", "peers", "service", "tls_records", "tls_transport")),
     *(f"observability/{name}.py" for name in ("front_proxy", "metrics", "sources")),
 )
 INTERPRETED: Final = frozenset(
