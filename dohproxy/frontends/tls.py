@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config import ConfigError, Problem, TlsConfig
+from dohproxy.frontends.pair_faults import fault_of_pair
 from dohproxy.tls.groups import DOOR_GROUPS, name_groups
 
 SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -53,6 +54,15 @@ def context_of(config: TlsConfig | None) -> ssl.SSLContext | None:
 
 
 def _problem(certificate: Path, key: Path, error: Exception) -> Problem:
+    try:
+        fault = fault_of_pair(certificate.read_bytes(), key.read_bytes())
+    except OSError:
+        fault = None
+    if fault is not None:
+        return Problem(
+            "tls.key" if fault.is_of_key else "tls.certificate",
+            f"{key if fault.is_of_key else certificate} {fault.sentence}",
+        )
     if isinstance(error, ssl.SSLError) and error.reason in MISMATCHES:
         return Problem("tls.key", f"{key} is not the key of {certificate}; give the pair that belongs together")
     return Problem(
