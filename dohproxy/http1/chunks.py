@@ -12,6 +12,9 @@ _EXTENSIONS: Final = rb"(?:[ \t]*+;[^\x00-\x08\x0a-\x1f\x7f]*+)?"
 _LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSIONS)
 _BEGUN_LINE: Final = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:[ \t]*+(?:;[^\x00-\x08\x0a-\x1f\x7f]*+)?)?\r?)?")
 
+_NO_TRAILERS: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
+"""Fields that say where a message ends or goes come before it (RFC 9110 section 6.5.1)."""
+
 
 class _Expects(IntEnum):
     SIZE = 0
@@ -104,7 +107,10 @@ class ChunkedBody:
         if end == at:
             self.is_complete = True
             return at + 2
-        check_field_line(data[at:end])
+        line = data[at:end]
+        check_field_line(line)
+        if line.partition(b":")[0].lower() in _NO_TRAILERS:
+            raise BadRequest(Fault.MALFORMED)
         self._trailers += 1
         self._trailer_bytes += end + 2 - at
         if self._trailers > MOST_FIELDS or self._trailer_bytes > LARGEST_HEADER:

@@ -68,6 +68,9 @@ BROKEN = {
     "a trailer with a space": b"0\r\nX : y\r\n",
     "a folded trailer": b"0\r\nX: y\r\n z\r\n",
     "a trailer without a colon": b"0\r\nX\r\n",
+    "a trailer that says where it ends": b"0\r\nContent-Length: 5\r\n",
+    "a trailer that says how it is coded": b"0\r\ntransfer-encoding: chunked\r\n",
+    "a trailer that says where it goes": b"0\r\nHOST: a\r\n",
     "a bare LF at the end": b"0\r\n\n",
     "a trailer that ends in LF": b"0\r\nX: y\n\r\n",
 }
