@@ -193,6 +193,11 @@ def _target(path: bytes) -> str | None:
     return value.decode("ascii") if is_target(value) else None
 
 
+def kept_targets() -> int:
+    """Return how many paths are kept decoded."""
+    return _target.cache_info().currsize
+
+
 def _without_prefix(flags: int, stream_id: int, payload: bytes) -> tuple[bytes, bool]:
     """Return a HEADERS payload without padding and priority, and whether that says its stream depends on itself."""
     fragment = without_padding(flags, payload)
