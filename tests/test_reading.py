@@ -41,15 +41,11 @@ def test_one_from_elsewhere_holds_to_its_end() -> None:
     assert [answered.holds(now) for now in (9.9, 10.0)] == [True, False]
 
 
-def test_what_is_long_is_made_anew_each_time() -> None:
+@pytest.mark.parametrize(("size", "is_kept"), [(100, True), (LONGEST_REPEATED, True), (LONGEST_REPEATED + 1, False)])
+def test_what_is_long_is_made_anew_each_time(size: int, *, is_kept: bool) -> None:
     reading = Reading(Door.HTTP1, "GET", Dialect.RFC_GET)
-    short, longest, longer = (
-        Answered(HttpResponse(200, (), bytes(size)), lambda _: None, 10.0)
-        for size in (100, LONGEST_REPEATED, LONGEST_REPEATED + 1)
-    )
-    reading.keep(longest)
-    assert reading.answered is longest
-    reading.keep(longer)
-    assert reading.answered is None
-    reading.keep(short)
-    assert reading.answered is short
+    reading.keep(Answered(RESPONSE, lambda _: None, 10.0))
+    answered = Answered(HttpResponse(200, (), bytes(size)), lambda _: None, 10.0)
+    reading.keep(answered)
+    assert (reading.answered is answered) is is_kept
+    assert (reading.answered is None) is not is_kept

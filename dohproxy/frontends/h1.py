@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h1_message import (
     LARGEST_HEADER,
     LARGEST_UNFINISHED_HEADER,
@@ -46,11 +46,11 @@ class Http1Door(RequestHandler):
 
     __slots__ = (
         "_channel",
-        "_client",
         "_clock",
         "_has_begun",
         "_header_bytes",
         "_header_since",
+        "_held",
         "_http1",
         "_is_answering",
         "_is_between",
@@ -59,6 +59,7 @@ class Http1Door(RequestHandler):
         "_place",
         "_ready",
         "_writing_since",
+        "client",
     )
 
     def __init__(self, server: "Http1Server", packed: bytes | None, place: Place, **limits: Any) -> None:
@@ -68,12 +69,14 @@ class Http1Door(RequestHandler):
         self._clock = server.clock
         self._packed = packed
         self._place = place
-        self._client = server.peers.of_connection(packed)
+        self.client = server.peers.of_connection(packed)
         self._channel: asyncio.Transport | None = None
         self._opened = server.clock()
         self._header_since: float | None = None
         self._header_bytes = 0
         self._writing_since: float | None = None
+        self._held = 0
+        """Bytes in memory, as the register knows it."""
         self._ready: Miss | HttpResponse | None = None
         self._has_begun = False
         self._is_answering = False
@@ -91,6 +94,7 @@ class Http1Door(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give back what the connection held."""
         self._http1.register.remove(self)
+        self._http1.register.note_held(self, 0)
         self._place.free()
         self._channel = None
         ready, self._ready = self._ready, None
@@ -104,7 +108,7 @@ class Http1Door(RequestHandler):
         if known is None or not self._can_repeat():
             self._parse(data)
             return
-        client = self._client if self._http1.peers.field is None else self._http1.client_of(self._packed, known.lines)
+        client = self.client if self._http1.peers.field is None else self._http1.client_of(self._packed, known.lines)
         now = self._clock()
         result = self._http1.service.begin(known.reading, client, now)
         if isinstance(result, Miss) or result.close:
@@ -115,8 +119,11 @@ class Http1Door(RequestHandler):
         self._request_count += 1
         self._http1.requests_count += 1
         self._next_keepalive_close_time = now + self._keepalive_timeout
-        if self.transport is not None:
-            self.transport.write(render_again(result))
+        transport = self.transport
+        if transport is not None:
+            transport.write(render_again(result))
+            if transport.get_write_buffer_size() != self._held:
+                self.note_held()
 
     def _can_repeat(self) -> bool:
         """Tell whether a request that begins here may be answered without aiohttp: nothing is under way, nothing half
@@ -147,6 +154,7 @@ class Http1Door(RequestHandler):
             self._is_answering = self._is_answering and not is_free
         if self._request_count == parsed_before:
             self._header_goes_on(len(data))
+            self.note_held()
             return
         self._header_since = None
         self._header_bytes = 0
@@ -244,6 +252,7 @@ class Http1Door(RequestHandler):
     def _send(self, response: HttpResponse, *, close: bool) -> None:
         if self.transport is not None:
             self.transport.write(render(response, close=close))
+            self.note_held()
 
     def invite_body(self) -> None:
         """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1)."""
@@ -274,9 +283,20 @@ class Http1Door(RequestHandler):
 
     def turn_away(self, reason: Reason) -> HttpResponse:
         """Refuse something on this connection that never became a request."""
-        return self._http1.service.turn_away(reason, self._client, Door.HTTP1, self._clock())
+        return self._http1.service.turn_away(reason, self.client, Door.HTTP1, self._clock())
 
     # --- What the server and the register ask ---
+
+    def held_bytes(self) -> int:
+        """Return the bytes held in memory: responses that wait for the client, a header that is not whole."""
+        return self._header_bytes + (self._channel.get_write_buffer_size() if self._channel is not None else 0)
+
+    def note_held(self) -> None:
+        """Tell the register what that is, when it has changed."""
+        held = self.held_bytes()
+        if held != self._held:
+            self._held = held
+            self._http1.register.note_held(self, held)
 
     def take_ready(self) -> Miss | HttpResponse | None:
         """Return what the synchronous half has left for the request at the head of the queue, once."""
@@ -287,7 +307,7 @@ class Http1Door(RequestHandler):
         """Return whom this request is from; behind a front proxy each request may have another client."""
         source = self._http1.peers.field
         if source is None:
-            return self._client
+            return self.client
         return self._http1.client_of(self._packed, message.headers.getall(source, ()))
 
     def waiting(self, now: float) -> Waiting:
@@ -314,7 +334,7 @@ class Http1Door(RequestHandler):
         if closing is Closing.HEADER_DEADLINE:
             self._send(self.turn_away(Reason.SLOW_REQUEST), close=True)
         self.force_close()
-        if self._channel is not None and closing in (Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.DRAIN):
+        if self._channel is not None and closing in WITHOUT_CEREMONY:
             self._channel.abort()
 
     def finish_soon(self) -> None:
@@ -380,7 +400,7 @@ class Http1Server(web.Server):
             result = await self.service.resolve(result)
         must_close = result.close or message.should_close or message.version != HttpVersion11 or door.must_close()
         # A body that is left unread would be taken for the next request.
-        return Rendered(result, close=must_close or not request.content.is_eof())
+        return Rendered(result, close=must_close or not request.content.is_eof(), written=door.note_held)
 
     async def _begin_with_body(
         self, door: Http1Door, request: web.BaseRequest, message: RawRequestMessage

@@ -1,7 +1,7 @@
 """HTTP/1.1 responses as bytes, the same for answers given at once and for those that were waited for."""
 
 import http
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -46,8 +46,10 @@ def _head(response: HttpResponse, *, close: bool) -> bytes:
 class Rendered(web.StreamResponse):
     """A finished response on its way through aiohttp's request loop, which only has to send it."""
 
-    def __init__(self, response: HttpResponse, *, close: bool) -> None:
+    def __init__(self, response: HttpResponse, *, close: bool, written: Callable[[], None] = lambda: None) -> None:
+        """`written` is called when the transport has the response, taken by the client or not."""
         super().__init__(status=response.status)
+        self._written = written
         self._wire = render(response, close=close)
         self._keep_alive = not close
 
@@ -58,6 +60,7 @@ class Rendered(web.StreamResponse):
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
         transport.write(self._wire)
+        self._written()
         await writer.drain()
         return writer
 

@@ -13,13 +13,16 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
+
 from dohproxy.app import Core, build_core, http2_limits
 from dohproxy.config import Config, ConnectionsConfig
+from dohproxy.frontends.chooser import DoorMaker
 from dohproxy.frontends.connections import Connections, Place
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
@@ -30,11 +33,25 @@ from dohproxy.wire.query import parse_query
 from tests.fakes.limits import AMPLE
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.door import resident_bytes
-from tests.http2.client import INITIAL_WINDOW, PREFACE, WINDOW_UPDATE, frame, headers, settings
+from tests.http2.client import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    INITIAL_WINDOW,
+    PREFACE,
+    WINDOW_UPDATE,
+    frame,
+    headers,
+    settings,
+)
 from tests.wire import messages as m
 
 PATH: Final = "/dns-query"
+MANY: Final = 1_990
+"""Connections, of the 2,000 that there may be."""
 CONNECTIONS: Final = ConnectionsConfig(max_requests=1_000_000)
+WIDE: Final = PREFACE + settings((INITIAL_WINDOW, 2**31 - 1)) + frame(WINDOW_UPDATE, 0, 0, struct.pack("!I", 2**30))
 NO_WINDOW: Final = PREFACE + settings((INITIAL_WINDOW, 0))
 
 
@@ -57,22 +74,29 @@ def measure(what: str) -> Growth:
 
 
 class Nowhere(asyncio.Transport):
-    """Takes what a door writes, at once, and forgets it."""
+    """Takes what a door writes, at once, and forgets it; or, for a client that does not read, keeps it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads: bool = True) -> None:
         super().__init__()
         self.closing = False
+        self.protocol: asyncio.Protocol | None = None
+        """Who is told when the connection is lost."""
+        self.unread: list[bytes] = []
+        self._reads = reads
+        self._high = 65_536
 
     def write(self, data: Any) -> None:
-        """Forget it."""
+        """Forget it, or keep it."""
+        if not self._reads and not self.closing:
+            self.unread.append(bytes(data))
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """There is neither a socket nor TLS."""
         return default
 
     def get_write_buffer_size(self) -> int:
-        """Nothing waits here."""
-        return 0
+        """Return how much is kept."""
+        return sum(map(len, self.unread))
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Nothing waits here."""
@@ -92,8 +116,12 @@ class Nowhere(asyncio.Transport):
         self.closing = True
 
     def abort(self) -> None:
-        """Note it."""
+        """Note it, forget everything, and say so in the next turn of the loop, as transports do."""
         self.closing = True
+        self.unread.clear()
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            asyncio.get_running_loop().call_soon(protocol.connection_lost, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +176,73 @@ async def known_http2(stage: Stage) -> int:
     return stage.http2.readings.known.held_bytes
 
 
+async def strangers(
+    stage: Stage, make: DoorMaker, *, reads: bool = True, count: int = MANY
+) -> AsyncIterator[asyncio.Protocol]:
+    """Yield new connections, each of another address, one network after the other."""
+    for number in range(count):
+        transport = Nowhere(reads=reads)
+        door = make(b"\x0a\x00" + (31 * number).to_bytes(2), stage.place())
+        transport.protocol = door
+        door.connection_made(transport)
+        await asyncio.sleep(0)
+        yield door
+
+
+async def shut_windows(stage: Stage) -> int:
+    """As many connections as there may be, each of which asks for 15 large answers and has no window for any."""
+    asked = [get(2 * number + 1, path) for number, path in enumerate(paths("www.example.net", 15))]
+    async for door in strangers(stage, stage.http2.door):
+        door.data_received(NO_WINDOW + b"".join(asked))
+    return stage.register.held.total
+
+
+async def unread_http2(stage: Stage) -> int:
+    """The same with windows as wide as they go, and TCP alone to say that nobody reads."""
+    asked = [get(2 * number + 1, path) for number, path in enumerate(paths("www.example.net", 15))]
+    async for door in strangers(stage, stage.http2.door, reads=False):
+        door.data_received(WIDE + b"".join(asked))
+    return stage.register.held.total
+
+
+async def unread_http1(stage: Stage) -> int:
+    """The same over HTTP/1.1."""
+    targets = list(paths("www.example.net", 15))
+    async for door in strangers(stage, stage.http1.door, reads=False):
+        for path in targets:
+            door.data_received(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return stage.register.held.total
+
+
+async def unfinished(stage: Stage) -> int:
+    """Three hundred connections, each with 100 requests that lack the last byte of their body, and whose
+    heads are as large as they may be and hardly cost their client a byte: 1.3 MB each."""
+    fields = (("x", "y"), *((f"x{number}", "") for number in range(55)))
+    encoder, parts = Encoder(), [PREFACE + settings()]
+    for number in range(100):
+        pseudo = ((":method", "POST"), (":scheme", "https"), (":authority", "localhost"))
+        block = encoder.encode([*pseudo, (":path", f"{PATH}?{number}{'x' * 2_000}"), *fields, ("y", str(number))])
+        parts.append(frame(HEADERS, END_HEADERS, 2 * number + 1, block))
+        parts.append(frame(DATA, 0, 2 * number + 1, bytes(500)))
+    async for door in strangers(stage, stage.http2.door, count=300):
+        for start in range(0, len(parts), 10):
+            door.data_received(b"".join(parts[start : start + 10]))
+    return stage.register.held.total
+
+
+async def header_tables(stage: Stage) -> int:
+    """Three hundred connections, each of which has made us remember all that it can."""
+    encoder, parts = Encoder(), [WIDE]
+    for number in range(60):
+        fields = [(f"{number:02}{field}", "") for field in range(50)] if number % 2 else [("a", "b")]
+        request = [(":method", "GET"), (":scheme", "https"), (":path", "/"), *fields, ("c", f"{number}")]
+        sensitive = [NeverIndexedHeaderTuple(*field) if number > 2 else HeaderTuple(*field) for field in request]
+        parts.append(frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, encoder.encode(sensitive)))
+    async for door in strangers(stage, stage.http2.door, count=300):
+        door.data_received(b"".join(parts))
+    return stage.register.held.total
+
+
 def get(stream_id: int, path: str) -> bytes:
     """A GET as one frame."""
     fields = ((":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", path))
@@ -160,6 +255,11 @@ def widened(by: int) -> bytes:
 
 
 CASES: Final[dict[str, tuple[Callable[[Stage], Any], int]]] = {
+    "shut-windows": (shut_windows, 16_000),
+    "unread-http1": (unread_http1, 16_000),
+    "unread-http2": (unread_http2, 16_000),
+    "unfinished": (unfinished, 0),
+    "header-tables": (header_tables, 0),
     "known-http1-large": (known_http1, 16_000),
     "known-http1-middling": (known_http1, 1_800),
     "known-http1-small": (known_http1, 0),

@@ -50,10 +50,12 @@ def _samples(metrics: list[Metric]) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def test_connections_stand_beside_their_bound() -> None:
-    samples = _samples(list(connection_metrics(ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}))))
+    samples = _samples(list(connection_metrics(ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}, 500, 1_000))))
     assert samples["dohproxy_connections", ()] == 3
     assert samples["dohproxy_max_connections", ()] == 8
     assert samples["dohproxy_connections_accepted_total", ()] == 20
+    assert samples["dohproxy_held_bytes", ()] == 500
+    assert samples["dohproxy_max_held_bytes", ()] == 1_000
     closed = {labels[0]: value for (name, labels), value in samples.items() if "closed" in name}
     assert closed == {closing.value: 2.0 * (closing is Closing.AGE) for closing in Closing}
 
