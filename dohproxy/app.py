@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -28,7 +29,7 @@ from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.listener import Listener
-from dohproxy.frontends.listening import open_listener
+from dohproxy.frontends.listening import open_listener, remover_of_file
 from dohproxy.frontends.metrics_page import (
     IDLE_SECONDS,
     address_metrics,
@@ -45,6 +46,7 @@ from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import bare_context
+from dohproxy.frontends.tls_check import check_groups
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
@@ -60,7 +62,7 @@ from dohproxy.observability.sources import (
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
-from dohproxy.policy.gate import Gate
+from dohproxy.policy.gate import Gate, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
@@ -129,6 +131,14 @@ def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
     )
 
 
+def hold_strangers(gate: Gate, connections: ConnectionsConfig, handshake_seconds: float) -> None:
+    """Let strangers open as many connections as handshakes at this price allow."""
+    allowance = affordable(
+        connections.new_per_second, connections.new_burst, handshake_seconds, connections.stranger_handshake_percent
+    )
+    gate.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)))
+
+
 def build_rules_about_names(config: Config) -> Names:
     """Return the rules about names, by the list installed with the program."""
     tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
@@ -186,13 +196,13 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     """Serve until SIGTERM or SIGINT, then drain.
 
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
-    certificate cannot be used, LimitsNotInForce if aiohttp does not enforce a limit.
+    certificate cannot be used, LimitsNotInForce if aiohttp or OpenSSL do not enforce a limit.
     """
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
     with contextlib.ExitStack() as sockets:
-        listening = [sockets.enter_context(open_listener(address)) for address in config.server.listen]
+        listening = [_listen(address, sockets) for address in config.server.listen]
         side_doors = _open_side_doors(config, sockets)
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
@@ -208,6 +218,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
             http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
             gate = build_gate(config.connections, config.limits)
+            if certificate is not None:
+                certificate.when_priced(partial(hold_strangers, gate, config.connections))
             doors = Doors(http1.door, http2.door, register, clock)
             check_limits(http1)
             known = {Door.HTTP1: http1.known, Door.HTTP2: http2.readings.known}
@@ -271,7 +283,10 @@ def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> Certificate
     """Load the certificate into the listeners' context and return the watch over it, None for plain HTTP."""
     if tls is None or config.tls is None:
         return None
-    return CertificateWatch(config.tls, config.server.host, tls)
+    watch = CertificateWatch(config.tls, config.server.host, tls)
+    if not check_groups(tls):
+        _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
+    return watch
 
 
 def _watch_certificate(
@@ -282,6 +297,13 @@ def _watch_certificate(
         return []
     metrics.add_source(lambda: certificate_metrics(watch.statistics()))
     return [tasks.create_task(watch_forever(watch, config.tls.reload_seconds))]
+
+
+def _listen(address: ListenAddress, sockets: contextlib.ExitStack, *, key: str = "server.listen") -> socket.socket:
+    """Listen until `sockets` is left; a Unix socket's file goes then too."""
+    opened = sockets.enter_context(open_listener(address, key=key))
+    sockets.callback(remover_of_file(opened))
+    return opened
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -306,10 +328,10 @@ def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str,
     """Bind the metrics and admin listeners that are configured, before anything is served."""
     opened = {}
     if config.metrics is not None:
-        opened["metrics"] = sockets.enter_context(open_listener(config.metrics.listen, key="metrics.listen"))
+        opened["metrics"] = _listen(config.metrics.listen, sockets, key="metrics.listen")
     if config.admin is not None:
         address = ListenAddress("unix", path=str(config.admin.socket))
-        opened["admin"] = sockets.enter_context(open_listener(address, key="admin.socket"))
+        opened["admin"] = _listen(address, sockets, key="admin.socket")
     return opened
 
 

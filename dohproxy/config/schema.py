@@ -65,8 +65,9 @@ class ServerConfig:
             Text(parse_listen, "address:port or unix:path", "127.0.0.1:8443", ""),
             1,
             MAX_LISTENERS,
-            'Where clients connect: "127.0.0.1:8443", "[::]:443", "unix:/run/dohproxy/h1.sock". Port 0 takes'
-            " any free one. Loopback by default, so that nothing is offered to the world unasked.",
+            'Where clients connect: "127.0.0.1:8443", "unix:/run/dohproxy/h1.sock"; for every address of the machine'
+            ' both "[::]:443", which is IPv6 alone, and "0.0.0.0:443". Port 0 takes any free one. Loopback by default,'
+            " so that nothing is offered to the world unasked.",
         ),
     ] = (LOOPBACK_8443,)
     path: Annotated[
@@ -181,14 +182,26 @@ class ConnectionsConfig:
             1,
             100_000,
             "connections a second",
-            "Of everybody together. A full handshake costs 0.35 ms, so 400 leave most of one core to those who are"
-            " connected already.",
+            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key, so 400 leave most of one core to"
+            " those who are connected already.",
         ),
     ] = 400
     new_burst: Annotated[
         int,
         Integer(1, 1_000_000, "connections", "All clients of a full service, back after a restart."),
     ] = 2000
+    stranger_handshake_percent: Annotated[
+        float,
+        Number(
+            1,
+            100,
+            "percent of one core",
+            "What handshakes of strangers may take. Their price with this certificate is measured at the start and at"
+            " each renewal; if new_per_second of them would cost more, strangers get fewer, and members"
+            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms. The other half of the core is for"
+            " those who are connected.",
+        ),
+    ] = 50
     max_handshakes: Annotated[
         int,
         Integer(
@@ -305,6 +318,13 @@ class ClientsConfig:
             ("connection", "proxy-protocol", "x-forwarded-for", "forwarded"),
             "What to believe. connection: the peer itself. The others are for a front proxy: PROXY protocol"
             " v1 and v2, X-Forwarded-For, Forwarded (RFC 7239). Exactly one, as clients can send all of them.",
+            (
+                (
+                    "x-real-ip",
+                    'that header is not read. Let the front proxy send X-Forwarded-For and write "x-forwarded-for"; in'
+                    " nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+                ),
+            ),
         ),
     ] = "connection"
     trusted_proxies: Annotated[
@@ -993,6 +1013,8 @@ class Config:
     metrics: MetricsConfig | None = None
     admin: AdminConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Where sections and keys stand in the file, by their paths, for what is said about them."""
 
 
 def default_config(upstreams: tuple[UpstreamConfig, ...]) -> Config:
