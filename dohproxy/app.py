@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
@@ -28,6 +28,7 @@ from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener, remover_of_file
 from dohproxy.frontends.metrics_page import (
@@ -69,7 +70,7 @@ from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.seniority import Seniority
 from dohproxy.upstream.resolver import Resolver
-from dohproxy.verdict import Client
+from dohproxy.verdict import Client, Door
 
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
@@ -222,7 +223,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             loop = asyncio.get_running_loop()
             pace = HandshakePace(loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent)
             doors = Doors(http1.door, http2.door, register, clock)
-            _add_sources(core, register, gate, peers, http1, log_limit)
+            known = {Door.HTTP1: http1.known, Door.HTTP2: http2.readings.known}
+            _add_sources(core, register, gate, peers, known, log_limit)
             core.metrics.add_source(
                 lambda: [gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", pace.waiting)]
             )
@@ -353,7 +355,12 @@ async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) ->
 
 
 def _add_sources(
-    core: Core, register: Connections, gate: Gate, peers: Peers, http1: Http1Server, log_limit: RateLimit
+    core: Core,
+    register: Connections,
+    gate: Gate,
+    peers: Peers,
+    known: Mapping[Door, KnownRequests],
+    log_limit: RateLimit,
 ) -> None:
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
@@ -364,7 +371,7 @@ def _add_sources(
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
-    metrics.add_source(lambda: known_metrics(http1.known))
+    metrics.add_source(lambda: known_metrics(known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
     metrics.add_source(lambda: address_metrics(peers.statuses))
     metrics.add_source(
