@@ -26,6 +26,8 @@ class Qtype(IntEnum):
     SOA = 6
     HINFO = 13
     AAAA = 28
+    NAPTR = 35
+    DNAME = 39
     OPT = 41
     DS = 43
     RRSIG = 46
@@ -38,6 +40,15 @@ class Qtype(IntEnum):
     MAILB = 253
     MAILA = 254
     ANY = 255
+
+
+_META_TYPES: Final = range(128, 256)
+"""For queries and for what belongs to one exchange alone (RFC 6895 section 3.1); TSIG and TKEY are among them."""
+
+
+def is_meta_type(rtype: int) -> bool:
+    """Tell whether no record of this type can be part of an answer; OPT is one, and looked for by name."""
+    return rtype == 0 or rtype in _META_TYPES or rtype == Qtype.OPT
 
 
 class OptionCode(IntEnum):
@@ -80,6 +91,8 @@ TTL_SIGN_BIT: Final = 0x8000_0000
 """A TTL with this bit set means zero (RFC 2181 section 8)."""
 
 HEADER_BYTES: Final = 12
+RECORD_FIXED_BYTES: Final = 10
+"""Type, class, TTL and RDLENGTH: what stands between a record's owner and its rdata."""
 SMALLEST_QUERY_BYTES: Final = 17
 """Header, the root name, type and class."""
 LARGEST_MESSAGE_BYTES: Final = 65_535

@@ -100,7 +100,7 @@ def names(config: NamesConfig, suffixes: PublicSuffixes = SUFFIXES, *, may_deny:
 
 def address_of(query: Query, *, ttl: int = 300) -> Answer:
     """What an honest upstream says to most questions."""
-    return parse_answer(m.answer(m.record(ttl=ttl), asked=query.question), query)
+    return parse_answer(m.answer(m.record(query.qtype, ttl=ttl), asked=query.question), query)
 
 
 def post(wire: bytes, path: str = "/dns-query") -> HttpRequest:
