@@ -29,10 +29,13 @@ from dohproxy.config import (
     UpstreamConfig,
     check_files,
     check_snapshot,
+    check_sockets,
     check_warnings,
     default_config,
     load,
+    located,
     render,
+    socket_warnings,
 )
 from dohproxy.config.addresses import Unusable, parse_host_name
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
@@ -83,8 +86,12 @@ def serve_verb(file: Path | None) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are finished."""
     try:
         if file is not None:
-            config = _checked(load(file), is_strict=False)
-            _run(config, lambda addresses: _say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"))
+            config = load(file)
+            with _locating(config):
+                _run(
+                    _checked(config, is_strict=False),
+                    lambda addresses: _say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
+                )
         else:
             with _trial_config() as (config, certificate):
                 _run(config, lambda addresses: _say(trial_text(config, addresses[0], certificate)))
@@ -99,7 +106,9 @@ def serve_verb(file: Path | None) -> None:
 def check_verb(file: Path) -> None:
     """Read the configuration and the files it names; tell every error, each with its remedy."""
     try:
-        config = _checked(load(file), is_strict=True)
+        config = load(file)
+        with _locating(config):
+            _checked(config, is_strict=True)
     except ConfigError as error:
         _fail(render(error))
     _say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
@@ -138,7 +147,8 @@ def stamp_verb(
         config = load(file)
         if with_hash and config.tls is None:
             _fail("Without [tls] the certificate that clients see is not known here; ask for --no-hash.")
-        chain = _read_chain(config.tls) if config.tls is not None and with_hash is not False else None
+        with _locating(config):
+            chain = _read_chain(config.tls) if config.tls is not None and with_hash is not False else None
         sheet = stamp_sheet(config, chain, addresses, promised(promises), with_plain=not with_hash)
     except ConfigError as error:
         _fail(render(error))
@@ -204,7 +214,7 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
     `certificate_problems`, `check_snapshot`.
     """
-    problems = check_files(config)
+    problems = (*check_files(config), *check_sockets(config))
     if problems:
         raise ConfigError(problems)
     context_of(config.tls)
@@ -212,9 +222,18 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
-    for warning in (*problems, *check_warnings(config), *warnings):
-        click.echo(f"warning: {warning.path} {warning.sentence}", err=True)
+    for warning in located((*problems, *check_warnings(config), *socket_warnings(config), *warnings), config.lines):
+        click.echo(f"warning: {warning}", err=True)
     return config
+
+
+@contextmanager
+def _locating(config: Config) -> Iterator[None]:
+    """Give what is found wrong later the lines of the file in which its keys stand."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(located(error.problems, config.lines)) from None
 
 
 def _check_certificate(config: Config) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
@@ -314,11 +333,9 @@ def system_upstreams(resolv_conf: Path) -> tuple[UpstreamConfig, ...]:
 def trial_text(config: Config, address: str, certificate: Path) -> str:
     """Return what a newcomer is shown: the URL, the stamp, and a command to try."""
     url = f"https://{address}{config.server.path}"
-    port = address.rpartition(":")[2]
+    ip, _, port = address.rpartition(":")
     host = f"{config.server.host}:{port}"
-    stamp = encode(
-        Stamp(Protocol.DOH, address=address, hashes=(tbs_hash(certificate),), host=host, path=config.server.path)
-    )
+    stamp = encode(Stamp(Protocol.DOH, address=ip, hashes=(tbs_hash(certificate),), host=host, path=config.server.path))
     upstreams = ", ".join(str(upstream.url) for upstream in config.upstreams)
     query = base64.urlsafe_b64encode(
         bytes.fromhex("00000100000100000000000007657861") + b"mple\x03com\x00\x00\x01\x00\x01"

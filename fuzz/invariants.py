@@ -12,7 +12,16 @@ from typing import Final, SupportsIndex, overload
 from dns.message import Message
 from dns.name import Name
 
-from dohproxy.wire.answer import MOST_ERRORS, MOST_RECORDS, TRUNCATED, Answer, Kind, is_reply_to, parse_answer
+from dohproxy.wire.answer import (
+    MOST_ERRORS,
+    MOST_RECORDS,
+    TRUNCATED,
+    Answer,
+    Kind,
+    is_reply_to,
+    is_reply_without_question,
+    parse_answer,
+)
 from dohproxy.wire.chain import MOST_NAME_BYTES
 from dohproxy.wire.edns import MOST_OPTIONS, ClientEdns
 from dohproxy.wire.malformed import Malformed
@@ -155,11 +164,17 @@ def check_answer(wire: bytes) -> Answer | Malformed:
         outcome = fault
     assert metered.looks <= MOST_LOOKS_AT_AN_ANSWER, f"{metered.looks} looks"
     if isinstance(outcome, Answer):
-        assert is_reply_to(wire, struct.unpack("!H", wire[:2])[0], query.question)
+        identifier = struct.unpack("!H", wire[:2])[0]
+        has_question = not is_reply_without_question(wire, identifier)
+        assert is_reply_to(wire, identifier, query.question) or not has_question
         assert outcome.truncated == bool(wire[2] & 0x02)
         if outcome.truncated:
             # Cut anywhere: nothing of it is read.
             assert outcome == TRUNCATED
+            return outcome
+        if not has_question:
+            # It speaks of no name, so it says nothing of one.
+            assert (outcome.kind, outcome.counts, outcome.records) == (Kind.FAILURE, (0, 0, 0), b"")
             return outcome
         _is_consistent(outcome, wire)
         _agrees_on_answer(outcome, wire)
@@ -278,7 +293,7 @@ def check_reply(wire: bytes) -> None:
         return
     shape = struct.unpack("!H", wire[:2])[0]
     age = 7 * (shape >> 9)
-    query = client_query(question_of(wire), shape)
+    query = client_query(query_for(wire).question, shape)
     check_reply_to(query, answer, wire, age=age)
 
 

@@ -278,6 +278,7 @@ HOSTILE = [
     b"\x16\x03\x01" + NAME.encode() + b"\r\n\r\n",
     b"GET /" + NAME.encode() + b" HTTP/1.1\r\nHost: " + NAME.encode() + b"\r\n\r\n",
     b"FOO /" + NAME.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"PURGE /" + NAME.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     get(NAME, "Host: again\r\n"),
     get(NAME, f"X-{NAME}: a\x00b\r\n"),
     get(NAME, "".join(f"X-{number}: a\r\n" for number in range(99))),
@@ -341,6 +342,8 @@ def test_metrics_parse_after_hostile_traffic_and_hold_bounds_beside_fills(loop_f
             for value in sample.labels.values()
         }
         assert all(re.fullmatch(r"[A-Za-z0-9_.+-]{1,40}", value) for _, value in values), values
+        methods = {sample.labels["method"] for sample in families["dohproxy_requests"].samples}
+        assert methods <= {"GET", "POST", "other"}
         assert "process_resident_memory_bytes" in families
 
     run(loop_factory, scenario, metrics=MetricsConfig(metrics), clients=BEHIND_PROXY)

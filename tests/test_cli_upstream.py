@@ -15,7 +15,6 @@ import pytest
 from dohproxy.cli import main
 
 
-
 def _run(*arguments: str) -> click.testing.Result:
     return click.testing.CliRunner().invoke(main, ["upstream", "test", *arguments], catch_exceptions=False)
 

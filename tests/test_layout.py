@@ -29,6 +29,7 @@ UNMIRRORED_TESTS = {
     "conformance": "one suite of requests, run against every frontend",
     "e2e": "whole processes",
     "fakes": "stand-ins that tests share, not tests",
+    "fuzz": "the fuzz targets, which are no part of the package",
     "packaging": "files outside the package",
     "scenarios": "stories told in data files",
 }

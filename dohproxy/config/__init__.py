@@ -2,9 +2,9 @@
 
 from dohproxy.config.addresses import IPNetwork, ListenAddress, UpstreamAddress
 from dohproxy.config.advice import check_warnings
-from dohproxy.config.files import check_files, check_snapshot, load
+from dohproxy.config.files import check_files, check_snapshot, check_sockets, load, socket_warnings
 from dohproxy.config.presets import PRESETS, Preset
-from dohproxy.config.problems import ConfigError, Problem, render
+from dohproxy.config.problems import ConfigError, Problem, located, render
 from dohproxy.config.reader import read
 from dohproxy.config.reference import reference
 from dohproxy.config.schema import (
@@ -55,10 +55,13 @@ __all__ = [
     "UpstreamConfig",
     "check_files",
     "check_snapshot",
+    "check_sockets",
     "check_warnings",
     "default_config",
     "load",
+    "located",
     "read",
     "reference",
     "render",
+    "socket_warnings",
 ]

@@ -99,6 +99,27 @@ def _warn_of_a_way_around_the_front_proxy(config: Config) -> Iterator[Problem]:
         )
 
 
+def _warn_of_ipv6_alone(config: Config) -> Iterator[Problem]:
+    listeners = config.server.listen
+    for number, listener in enumerate(listeners, start=1):
+        is_every = listener.kind == "tcp" and listener.host == "::"
+        families = {ip_address(other.host).version for other in listeners if other.kind == "tcp" and other.is_public}
+        if is_every and 4 not in families:
+            yield Problem(
+                f"server.listen #{number}",
+                f'is {show(listener)}, which is every IPv6 address and no IPv4 one: add "0.0.0.0:{listener.port}".',
+            )
+
+
+def _warn_of_members_everywhere(config: Config) -> Iterator[Problem]:
+    if cover_everything(config.clients.member_networks):
+        yield Problem(
+            "clients.member_networks",
+            "makes a member of every address there is: nobody goes first any more, and strangers get what is kept for"
+            " members. Name the members' own networks, or leave the key out.",
+        )
+
+
 def _warn_of_no_limits(config: Config) -> Iterator[Problem]:
     if cover_everything(config.limits.exempt_networks):
         yield Problem("limits.exempt_networks", "exempts every address there is: one client can use up everything.")
@@ -172,6 +193,8 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_sockets_without_trust,
     _warn_of_trust_out_of_reach,
     _warn_of_a_way_around_the_front_proxy,
+    _warn_of_ipv6_alone,
+    _warn_of_members_everywhere,
     _warn_of_no_limits,
     _warn_of_greedy_client,
     _warn_of_public_metrics,

@@ -6,15 +6,15 @@ whole list at once. Rules about several keys are then asked, save those that tou
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from dohproxy.config.addresses import Unusable
-from dohproxy.config.keys import MAX_SHOWN, Key, TextList, name_type, show
+from dohproxy.config.keys import Key, TextList, find_nearest, name_type, show, show_key
+from dohproxy.config.lines import lines_of
 from dohproxy.config.presets import PRESETS
-from dohproxy.config.problems import ConfigError, Problem
+from dohproxy.config.problems import ConfigError, Problem, located
 from dohproxy.config.rules import check_rules, check_upstreams
 from dohproxy.config.schema import MAX_UPSTREAMS, Config, UpstreamConfig
 from dohproxy.config.sections import SECTIONS, UPSTREAM, DeclaredKey, Section
@@ -29,12 +29,15 @@ def read(text: str, *, directory: Path) -> Config:
 
     Raises `ConfigError` with every problem found, and nothing else. No file is opened.
     """
+    # Some editors put a mark before everything that they save as UTF-8; it says nothing.
+    text = text.removeprefix("\ufeff")
     document = _parse_toml(text)
+    lines = lines_of(text)
     reading = _Reading(directory)
-    config = reading.read_document(document)
+    config = reading.read_document(document, lines)
     problems = (*reading.problems, *check_rules(config, tuple(reading.problems)))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(located(problems, lines))
     return config
 
 
@@ -70,9 +73,9 @@ class _Reading:
         self.directory = directory
         self.problems: list[Problem] = []
 
-    def read_document(self, document: Mapping[str, object]) -> Config:
+    def read_document(self, document: Mapping[str, object], lines: Mapping[str, int]) -> Config:
         """Read all sections; where one cannot be used its defaults stand in, so that the rest is judged."""
-        parts: dict[str, Any] = {}
+        parts: dict[str, Any] = {"lines": lines}
         for section in SECTIONS:
             if section is UPSTREAM:
                 parts["upstreams"] = self._read_upstreams(document.get(section.name, []))
@@ -159,18 +162,21 @@ class _Reading:
 
     def _report_unknown_key(self, section: Section, path: str, name: str) -> None:
         homes = [other.header() for other in SECTIONS if name in other.keys]
-        nearest = _find_nearest(name, tuple(section.keys))
-        if homes:
+        nearest = find_nearest(name, tuple(section.keys))
+        own = next((other.header() for other in SECTIONS if name == other.name), None)
+        if own is not None:
+            advice = f"it is a section of its own; write {own}."
+        elif homes:
             advice = f"it belongs to {' or '.join(homes)}."
         elif nearest is not None:
             advice = f"did you mean {nearest}? For example: {section.keys[nearest].example_line()}"
         else:
             advice = f"remove it; there are {', '.join(section.keys)}."
-        self._report(f"{path}.{_show_key(name)}", f"is not a key of {section.header()}: {advice}")
+        self._report(f"{path}.{show_key(name)}", f"is not a key of {section.header()}: {advice}")
 
     def _report_unknown_section(self, name: str) -> None:
         homes = [other.header() for other in SECTIONS if name in other.keys]
-        nearest = _find_nearest(name, tuple(section.name for section in SECTIONS))
+        nearest = find_nearest(name, tuple(section.name for section in SECTIONS))
         headers = {section.name: section.header() for section in SECTIONS}
         if homes:
             advice = f"it is a key of {' or '.join(homes)}, to be written under that line."
@@ -178,21 +184,10 @@ class _Reading:
             advice = f"did you mean {headers[nearest]}?"
         else:
             advice = f"remove it; there are {', '.join(headers.values())}."
-        self._report(_show_key(name), f"is not a section: {advice}")
+        self._report(show_key(name), f"is not a section: {advice}")
 
     def _report(self, path: str, sentence: str) -> None:
         self.problems.append(Problem(path, sentence))
-
-
-def _find_nearest(name: str, known: Sequence[str]) -> str | None:
-    # Cut first: comparing takes time in proportion to the product of the lengths.
-    matches = get_close_matches(name[:MAX_SHOWN].lower(), known, n=1)
-    return matches[0] if matches else None
-
-
-def _show_key(name: str) -> str:
-    """Write a key as it stood in the file: bare where TOML allows it, else quoted and cut."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else show(name)
 
 
 def _cut(text: str) -> str:

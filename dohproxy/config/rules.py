@@ -1,6 +1,7 @@
 """What several keys must agree on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Final
 
 from dohproxy.config.addresses import ListenAddress, UpstreamAddress, cover_everything
@@ -152,15 +153,34 @@ def _check_not_everyone_is_believed(config: Config) -> Iterator[Problem]:
 def _check_listeners_differ(config: Config) -> Iterator[Problem]:
     seen: list[ListenAddress] = []
     for path, listener in _listeners(config):
-        if listener in seen and (listener.kind, listener.port) != ("tcp", 0):
+        if (listener.kind, listener.port) == ("tcp", 0):
+            continue
+        covering = next((other for other in seen if _collide(other, listener)), None)
+        if covering == listener:
             yield Problem(path, f"is {show(listener)}, which is already listened on; choose another.")
+        elif covering is not None:
+            whole, one = (covering, listener) if ip_address(covering.host).is_unspecified else (listener, covering)
+            yield Problem(
+                path,
+                f"is {show(listener)} beside {show(covering)}: both cannot be had, as {show(whole)} is every address of"
+                f" its family and {show(one)} one of them. Remove one of the two, or choose another port.",
+            )
         seen.append(listener)
 
 
+def _collide(one: ListenAddress, other: ListenAddress) -> bool:
+    if one.kind != other.kind or one.kind == "unix":
+        return one == other
+    return one.covers(other.host, other.port) or other.covers(one.host, one.port)
+
+
 def _check_upstream_is_not_this_service(config: Config) -> Iterator[Problem]:
-    own = {(listener.host, listener.port) for _, listener in _listeners(config) if listener.kind == "tcp"}
+    own = [listener for _, listener in _listeners(config)]
     for number, upstream in enumerate(config.upstreams, start=1):
-        if upstream.url.transport != "udp" and (upstream.url.host, upstream.url.port) in own:
+        url = upstream.url
+        # Of the addresses that a wildcard stands for, loopback's are known to be this machine's.
+        is_near = ip_address(url.host).is_loopback or any(listener.host == url.host for listener in own)
+        if url.transport != "udp" and is_near and any(listener.covers(url.host, url.port) for listener in own):
             yield Problem(
                 f"upstream #{number}.url",
                 f"is {show(upstream.url)}, where this service itself listens; write that of a resolver."

@@ -65,8 +65,9 @@ class ServerConfig:
             Text(parse_listen, "address:port or unix:path", "127.0.0.1:8443", ""),
             1,
             MAX_LISTENERS,
-            'Where clients connect: "127.0.0.1:8443", "[::]:443", "unix:/run/dohproxy/h1.sock". Port 0 takes'
-            " any free one. Loopback by default, so that nothing is offered to the world unasked.",
+            'Where clients connect: "127.0.0.1:8443", "unix:/run/dohproxy/h1.sock"; for every address of the machine'
+            ' both "[::]:443", which is IPv6 alone, and "0.0.0.0:443". Port 0 takes any free one. Loopback by default,'
+            " so that nothing is offered to the world unasked.",
         ),
     ] = (LOOPBACK_8443,)
     path: Annotated[
@@ -294,6 +295,13 @@ class ClientsConfig:
             ("connection", "proxy-protocol", "x-forwarded-for", "forwarded"),
             "What to believe. connection: the peer itself. The others are for a front proxy: PROXY protocol"
             " v1 and v2, X-Forwarded-For, Forwarded (RFC 7239). Exactly one, as clients can send all of them.",
+            (
+                (
+                    "x-real-ip",
+                    'that header is not read. Let the front proxy send X-Forwarded-For and write "x-forwarded-for"; in'
+                    " nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+                ),
+            ),
         ),
     ] = "connection"
     trusted_proxies: Annotated[
@@ -982,6 +990,8 @@ class Config:
     metrics: MetricsConfig | None = None
     admin: AdminConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Where sections and keys stand in the file, by their paths, for what is said about them."""
 
 
 def default_config(upstreams: tuple[UpstreamConfig, ...]) -> Config:

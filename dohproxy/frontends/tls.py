@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config import ConfigError, Problem, TlsConfig
+from dohproxy.frontends.pair_faults import fault_of_pair
 
 SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Every client of the last ten years has one of these; DHE is left out because it costs the server most (D(HE)at)."""
@@ -50,6 +51,15 @@ def context_of(config: TlsConfig | None) -> ssl.SSLContext | None:
 
 
 def _problem(certificate: Path, key: Path, error: Exception) -> Problem:
+    try:
+        fault = fault_of_pair(certificate.read_bytes(), key.read_bytes())
+    except OSError:
+        fault = None
+    if fault is not None:
+        return Problem(
+            "tls.key" if fault.is_of_key else "tls.certificate",
+            f"{key if fault.is_of_key else certificate} {fault.sentence}",
+        )
     if isinstance(error, ssl.SSLError) and error.reason in MISMATCHES:
         return Problem("tls.key", f"{key} is not the key of {certificate}; give the pair that belongs together")
     return Problem(

@@ -19,7 +19,7 @@ from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.fetch import Fetch, Land
 from dohproxy.upstream.flight import Flights, Seat
 from dohproxy.upstream.outages import is_path_gone
-from dohproxy.upstream.results import Bug, Result, UpstreamFailure
+from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done, Outcome, Stoppable, Transport, outcome_of
@@ -201,21 +201,24 @@ class Resolver:
         task.add_done_callback(self._probes.discard)
 
     async def _probe(self, upstream: "_Upstream", now: float) -> None:
-        """Ask what every resolver knows; one that is silent to it over UDP is asked over TCP too, to tell why."""
+        """Ask what every resolver knows; one that is silent to it over UDP, or seems to refuse, is asked over TCP too,
+        to tell why, or whether it was the one who spoke."""
         standing = upstream.standing
-        outcome: Answer | Result = Result.ABANDONED
+        outcome: Answer | Unproven | Result = Result.ABANDONED
         try:
             outcome = await upstream.probe(now, over_stream=standing.over_stream)
         finally:
             ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
             standing.end_probe(ending)
             self._turnstile.wake()
-        if outcome is Result.TIMEOUT and standing.begin_stream_probe(self._clock()):
+        leaves_a_doubt = outcome is Result.TIMEOUT or isinstance(outcome, Unproven)
+        if leaves_a_doubt and standing.begin_stream_probe(self._clock()):
             now, outcome = self._clock(), Result.ABANDONED
             try:
                 outcome = await upstream.probe(now, over_stream=True)
             finally:
-                standing.end_stream_probe(probe_ending(outcome, over_stream=True, sent_at=now, now=self._clock()))
+                last = probe_ending(outcome, over_stream=True, sent_at=now, now=self._clock())
+                standing.end_stream_probe(last, doubt=ending)
                 self._turnstile.wake()
 
 
@@ -281,7 +284,7 @@ class _Upstream:
         transport: Transport = self.stream if send.over_stream else self.udp
         return transport.send(query, done if self._may_vouch else partial(_tell_without_ad, done), until=send.until)
 
-    async def probe(self, now: float, *, over_stream: bool) -> Answer | Result:
+    async def probe(self, now: float, *, over_stream: bool) -> Answer | Unproven | Result:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
         try:
             return await outcome_of(lambda done: self.send(PROBE, Send(0, over_stream, now + PROBE_SECONDS), done))

@@ -44,6 +44,15 @@ class Result(StrEnum):
 
 
 @value
+class Unproven:
+    """Until the end of the wait there was no other reply than this one, which a forger could have sent who guesses
+    port and ID: an error that repeats neither question nor cookie, from an upstream that is known to do so. It is
+    UNPROVEN as the others are, but somebody should find out whether it is true."""
+
+    answer: Answer
+
+
+@value
 class UpstreamFailure:
     """Why a question has no answer."""
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from dohproxy.upstream.attempts import judge
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.attempts import answer_in, judge
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.signals import Ending
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query, parse_query
@@ -14,8 +14,7 @@ PROBE_SECONDS: Final = 1.5
 """For its answer: the same as the default for one attempt; a resolver that takes longer for this is not well."""
 
 
-def probe_ending(outcome: Answer | Result, *, over_stream: bool, sent_at: float, now: float) -> Ending:
+def probe_ending(outcome: Answer | Unproven | Result, *, over_stream: bool, sent_at: float, now: float) -> Ending:
     """Return what a probe has brought, in the words of `Standing`."""
     result = judge(outcome, over_stream=over_stream)
-    answer = outcome if isinstance(outcome, Answer) else None
-    return Ending(result, PROBE.qname, over_stream, sent_at, now, answer)
+    return Ending(result, PROBE.qname, over_stream, sent_at, now, answer_in(outcome))

@@ -180,6 +180,8 @@ class Standing:
             self._acquit(ending.now)
         elif ending.result is Result.TRUNCATED:
             self._convict(Signal.TRUNCATED, ending.now)
+        elif ending.result is Result.UNPROVEN and self.breaker.is_closed:
+            pass  # TCP decides. Where the breaker is open by a ban, a word that the ban goes on is enough.
         elif word in _VERDICTS:
             self._convict(_VERDICTS[word], ending.now)
         else:
@@ -197,12 +199,21 @@ class Standing:
         self._probed_at.append(now)
         return True
 
-    def end_stream_probe(self, ending: Ending) -> None:
-        """Learn what it says over TCP to what it was silent to over UDP."""
+    def end_stream_probe(self, ending: Ending, *, doubt: Ending) -> None:
+        """Learn what it says over TCP to what it was silent to over UDP, or said without proof: `doubt`."""
         self.budget.release()
         self.sends[ending.result] += 1
-        if word_of(ending) is Word.GOOD:
-            self._convict(Signal.UDP_SILENT, ending.now)
+        word = word_of(ending)
+        if doubt.result is not Result.UNPROVEN:
+            if word is Word.GOOD:
+                self._convict(Signal.UDP_SILENT, ending.now)
+        elif word is Word.GOOD:
+            self._acquit(ending.now)
+        elif ending.result not in (Result.UNSENT, Result.ABANDONED):
+            # Where it says nothing over TCP, nobody contradicts what was said over UDP.
+            said = word if word in _VERDICTS else word_of(doubt)
+            if said in _VERDICTS:
+                self._convict(_VERDICTS[said], ending.now)
 
     def _has_probe_left(self, now: float) -> bool:
         return len(self._probed_at) < MOST_PROBES or now - self._probed_at[0] >= MOST_PROBES_SECONDS

@@ -133,6 +133,20 @@ def is_reply_to(wire: bytes, identifier: int, question: bytes) -> bool:
     )
 
 
+def is_reply_without_question(wire: bytes, identifier: int) -> bool:
+    """Tell whether this can be the reply to the query with this ID although it does not repeat the question.
+
+    Servers that will not read a query answer it with its header alone: Unbound whom its access list refuses, NSD and
+    PowerDNS what they take for malformed. Such a reply has nothing of the query in it but the ID.
+    """
+    return (
+        len(wire) >= HEADER_BYTES
+        and wire[0] << 8 | wire[1] == identifier
+        and bool(wire[2] & 0x80)
+        and (wire[4:6] == b"\x00\x00" or len(wire) == HEADER_BYTES)
+    )
+
+
 def repeats_case(wire: bytes, question: bytes) -> bool:
     """Tell whether the reply has the question byte for byte as we wrote it (draft-vixie-dnsext-dns0x20)."""
     return wire[HEADER_BYTES : HEADER_BYTES + len(question)] == question
@@ -153,11 +167,13 @@ def parse_reply(wire: bytes, query: Query) -> UpstreamReply:
 
     Raises Malformed with the first fault. Cost is bounded by MOST_RECORDS and the name walker's budget.
     """
-    if not HEADER_BYTES < len(wire) <= LARGEST_ANSWER_BYTES:
-        raise Malformed(Fault.TOO_SHORT if len(wire) <= HEADER_BYTES else Fault.TOO_LONG)
+    if not HEADER_BYTES <= len(wire) <= LARGEST_ANSWER_BYTES:
+        raise Malformed(Fault.TOO_SHORT if len(wire) < HEADER_BYTES else Fault.TOO_LONG)
     _, flags, questions, *counts = _HEADER.unpack_from(wire)
     if not flags & QR or flags & OPCODE_MASK:
         raise Malformed(Fault.NOT_A_RESPONSE)
+    if not questions or len(wire) == HEADER_BYTES:
+        return _read_without_question(wire, flags, counts, query.qtype)
     if questions != 1:
         raise Malformed(Fault.QUESTION_COUNT)
     if sum(counts) > MOST_RECORDS:
@@ -174,6 +190,25 @@ def parse_reply(wire: bytes, query: Query) -> UpstreamReply:
         return UpstreamReply(TRUNCATED, survey.edns)
     survey.walk(counts)
     return UpstreamReply(survey.answer(flags, counts), survey.edns)
+
+
+def _read_without_question(wire: bytes, flags: int, counts: list[int], qtype: int) -> UpstreamReply:
+    """Read what does not repeat the question: an error, or the advice to ask over TCP. Nothing that is said of a name
+    can be believed without the name, so any record but an OPT is one too many."""
+    if flags & TC:
+        return UpstreamReply(TRUNCATED, None)
+    if len(wire) == HEADER_BYTES:
+        counts = [0, 0, 0]  # Some servers leave those of the query.
+    if counts[0] or counts[1] or counts[2] > 1:
+        raise Malformed(Fault.QUESTION_COUNT)
+    survey = _Survey(wire, HEADER_BYTES, qtype)
+    survey.walk(counts)
+    if survey.end != len(wire):
+        raise Malformed(Fault.TRAILING_BYTES)
+    answer = survey.answer(flags, counts)
+    if answer.kind is not Kind.FAILURE or answer.records:
+        raise Malformed(Fault.QUESTION_COUNT)
+    return UpstreamReply(answer, survey.edns)
 
 
 class _Survey:

@@ -66,6 +66,12 @@ def test_a_listen_address_is_read(text: str, address: ListenAddress) -> None:
         ("127.0.0.1:٤٤٣", "port from 0 to 65535"),
         ("127.0.0.1:000443", "port from 0 to 65535"),
         ("[fe80::1%a\nb]:443", "other characters"),
+        ("/run/dohproxy/h1.sock", 'if so, write "unix:/run/dohproxy/h1.sock"'),
+        ("[::ffff:192.0.2.1]:443", 'write "192.0.2.1:443"'),
+        ("[fe80::1]:443", '"[fe80::1%eth0]:443"'),
+        ("224.0.0.1:443", "address of many machines"),
+        ("[ff02::1]:443", "address of many machines"),
+        ("unix:@dohproxy", "abstract socket"),
         ("unix:", "is not a file name"),
         ("unix:/run/a\0b", "NUL"),
         (f"unix:/run/{'a' * 103}", "107 bytes"),
@@ -81,6 +87,58 @@ def test_the_longest_socket_path_that_can_be_bound_is_accepted() -> None:
     path = f"/run/{'a' * 102}"
     assert len(path) == 107
     assert parse_socket(path, HERE) == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("127.0.0.1:9000", "looks like an address and a port"),
+        ("[::1]:9000", "looks like an address and a port"),
+        ("localhost:9000", "looks like an address and a port"),
+        (":9000", "looks like an address and a port"),
+        ("unix:/run/dohproxy/admin.sock", 'write "/run/dohproxy/admin.sock"'),
+        ("@admin", "abstract socket"),
+    ],
+)
+def test_what_is_not_the_file_of_a_socket_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_socket(text, HERE)
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "port", "covers"),
+    [
+        ("127.0.0.1:1", "127.0.0.1", 1, True),
+        ("127.0.0.1:1", "127.0.0.1", 2, False),
+        ("127.0.0.1:1", "127.0.0.2", 1, False),
+        ("0.0.0.0:1", "127.0.0.2", 1, True),
+        ("0.0.0.0:1", "::1", 1, False),
+        ("[::]:1", "::1", 1, True),
+        ("[::]:1", "127.0.0.1", 1, False),
+        ("unix:a.sock", "127.0.0.1", 0, False),
+    ],
+)
+def test_a_wildcard_covers_its_family(listen: str, host: str, port: int, *, covers: bool) -> None:
+    assert parse_listen(listen, HERE).covers(host, port) is covers
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("https://doh.example.net", 'write the name alone: "doh.example.net"'),
+        ("https://doh.example.net/dns-query", 'write the name alone: "doh.example.net"'),
+        ("doh.example.net/dns-query", 'write the name alone: "doh.example.net"'),
+        ("doh.example.net:443", 'names a port, which comes from server.listen; write "doh.example.net"'),
+        ("[2001:db8::1]", 'write it without: "2001:db8::1"'),
+        ("[2001:db8::1]:443", 'write "2001:db8::1"'),
+        ("doh.example.net.", 'ends with a dot, which clients leave out; write "doh.example.net"'),
+    ],
+)
+def test_what_is_more_than_a_public_name_is_answered_with_the_name(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_public_name(text, HERE)
+    assert hint in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What several keys must agree on."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -108,13 +109,37 @@ def test_two_listeners_at_one_address_are_an_error(text: str, path: str) -> None
     assert "already listened on" in problems_of(text)[path]
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('[server]\nlisten = ["0.0.0.0:1", "127.0.0.1:1"]', "server.listen #2"),
+        ('[server]\nlisten = ["127.0.0.1:1", "0.0.0.0:1"]', "server.listen #2"),
+        ('[server]\nlisten = ["[::]:1", "[2001:db8::1]:1"]', "server.listen #2"),
+        ('[server]\nlisten = ["0.0.0.0:9153"]\n[metrics]', "metrics.listen"),
+    ],
+    ids=["all before one", "one before all", "IPv6", "metrics"],
+)
+def test_an_address_beside_all_of_its_family_is_an_error(text: str, path: str) -> None:
+    problems = problems_of(text)
+    assert list(problems) == [path]
+    assert "both cannot be had" in problems[path]
+    assert re.search(r'as "(0\.0\.0\.0|\[::\]):\d+" is every address of its family', problems[path])
+
+
+def test_both_families_may_be_listened_on_at_one_port() -> None:
+    config = read_with('[server]\nlisten = ["0.0.0.0:1", "[::]:1"]\n[metrics]\nlisten = "[::1]:2"')
+    assert len(config.server.listen) == 2
+
+
 def test_any_free_port_may_be_asked_for_twice() -> None:
     config = read_with('[server]\nlisten = ["127.0.0.1:0", "127.0.0.1:0"]\n[metrics]\nlisten = "127.0.0.1:0"')
     assert len(config.server.listen) == 2
 
 
-def test_asking_itself_is_an_error() -> None:
-    problems = problems_of('[[upstream]]\nname = "me"\nurl = "tls://127.0.0.1:8443"')
+@pytest.mark.parametrize("listen", ["127.0.0.1:8443", "0.0.0.0:8443"], ids=["by address", "among all"])
+def test_asking_itself_is_an_error(listen: str) -> None:
+    text = f'[server]\nlisten = ["{listen}"]\n[[upstream]]\nname = "me"\nurl = "tls://127.0.0.1:8443"'
+    problems = problems_of(text)
     assert "this service itself listens" in problems["upstream #1.url"]
 
 

@@ -92,6 +92,11 @@ def _return_cookie(query: bytes, *, rcode: int = 0) -> bytes:
     return with_cookie(make_reply(query, rcode=rcode), cookie_of(query)[:8] + SERVER_COOKIE)
 
 
+def header_alone(query: bytes, rcode: int = dns.rcode.REFUSED) -> bytes:
+    """What Unbound says to one whom its access list refuses: ID, flags, rcode, and nothing else."""
+    return query[:2] + bytes((0x80 | query[2] & 0x01, rcode)) + bytes(8)
+
+
 def _wrong_id(query: bytes) -> bytes:
     reply = make_reply(query)
     return (int.from_bytes(reply[:2]) ^ WRONG_ID_OFFSET).to_bytes(2) + reply[2:]
@@ -107,6 +112,7 @@ AUTHENTIC = Act(lambda query: [make_reply(query, flags=dns.flags.AD)])
 SILENCE = Act(lambda _: [])
 SERVFAIL = Act(lambda query: [make_reply(query, rcode=dns.rcode.SERVFAIL)])
 REFUSED = Act(lambda query: [make_reply(query, rcode=dns.rcode.REFUSED)])
+REFUSED_BY_HEADER = Act(lambda query: [header_alone(query)])
 BAD_VERSION = Act(lambda query: [make_reply(query, rcode=dns.rcode.BADVERS)])
 TRUNCATED = Act(lambda query: [make_reply(query, flags=dns.flags.TC, records=0)])
 COOKIE = Act(lambda query: [_return_cookie(query)])

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from dohproxy.upstream.breaker import Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.signals import Ending
 from dohproxy.upstream.standing import MOST_PROBES, MOST_PROBES_SECONDS, Standing
-from tests.fakes.guest import GOOD, NOTIMP, PROHIBITED, REFUSED, SERVFAIL, Outcome, described, ending_of
+from tests.fakes.guest import GOOD, NOTIMP, PROHIBITED, REFUSED, SERVFAIL, UNPROVEN, Outcome, described, ending_of
 
 OUTCOMES: tuple[Outcome, ...] = (
-    *(GOOD, SERVFAIL, REFUSED, PROHIBITED, NOTIMP),
+    *(GOOD, SERVFAIL, REFUSED, PROHIBITED, NOTIMP, UNPROVEN),
     *(result for result in Result if result not in (Result.ANSWERED, Result.FAILED, Result.ABANDONED)),
 )
 CONNECTION_FAILED = (Result.UNREACHABLE, Result.NO_ROUTE)
@@ -78,10 +78,12 @@ class Simulation:
         if outcome is Result.TIMEOUT and self.now < sent_at + PROBE_SECONDS:
             return
         self._probe = None
-        self.upstream.end_probe(self._ending(outcome, sent_at, over_stream=self.upstream.over_stream))
-        if outcome is Result.TIMEOUT and self.upstream.begin_stream_probe(self.now):
+        ending = self._ending(outcome, sent_at, over_stream=self.upstream.over_stream)
+        self.upstream.end_probe(ending)
+        is_doubtful = outcome is Result.TIMEOUT or isinstance(outcome, Unproven)
+        if is_doubtful and self.upstream.begin_stream_probe(self.now):
             self.probed.append(self.now)
-            self.upstream.end_stream_probe(self._ending(next(self.probes), self.now, over_stream=True))
+            self.upstream.end_stream_probe(self._ending(next(self.probes), self.now, over_stream=True), doubt=ending)
 
     def _ending(self, outcome: Outcome, sent_at: float, *, over_stream: bool) -> Ending:
         """How it ended; as the transport does, tell the connections' budget too."""

@@ -4,7 +4,16 @@ import struct
 
 import pytest
 
-from dohproxy.wire.answer import TRUNCATED, Answer, Kind, is_reply_to, parse_answer, parse_reply, repeats_case
+from dohproxy.wire.answer import (
+    TRUNCATED,
+    Answer,
+    Kind,
+    is_reply_to,
+    is_reply_without_question,
+    parse_answer,
+    parse_reply,
+    repeats_case,
+)
 from dohproxy.wire.edns import UpstreamEdns
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.query import parse_query
@@ -262,3 +271,52 @@ def test_an_answer_for_type_97_does_not_answer_type_65_though_their_bytes_differ
 )
 def test_a_packet_is_the_reply_only_with_our_id_and_our_question(wire: bytes, expected: bool) -> None:
     assert is_reply_to(wire, 0x1234, m.question()) is expected
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        (m.message(m.QR | 5, []), True),
+        (m.message(m.QR | 5, [], [], [], [m.opt()]), True),
+        (m.message(m.QR | 5, [m.question()])[:12], True),
+        (m.message(m.QR | 5, [m.question()]), False),
+        (m.message(5, []), False),
+        (m.message(m.QR | 5, [], identifier=0x1235), False),
+        (m.message(m.QR | 5, [])[:11], False),
+    ],
+    ids=[
+        "a header",
+        "one with an OPT",
+        "one with the count of the query",
+        "with the question",
+        "no reply",
+        "another ID",
+        "a byte too few",
+    ],
+)
+def test_a_reply_without_a_question_is_known_by_its_id(wire: bytes, expected: bool) -> None:
+    assert is_reply_without_question(wire, 0x1234) is expected
+
+
+@pytest.mark.parametrize("rcode", [1, 2, 4, 5], ids=["FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"])
+@pytest.mark.parametrize(
+    "wire",
+    [m.message(m.QR | m.RD, []), m.answer()[:12], m.query(m.question(), m.opt(), flags=m.QR)[:12]],
+    ids=["no count", "the count of a reply", "the counts of the query"],
+)
+def test_a_header_alone_is_an_error_and_nothing_else(wire: bytes, rcode: int) -> None:
+    answer = parsed(wire[:3] + bytes([rcode]) + wire[4:])
+    assert (answer.kind, answer.rcode, answer.ttl) == (Kind.FAILURE, rcode, None)
+    assert (answer.counts, answer.records, answer.truncated) == ((0, 0, 0), b"", False)
+
+
+def test_an_error_without_a_question_may_say_why() -> None:
+    options = m.option(m.EXTENDED_ERROR, b"\0\x12") + m.option(m.COOKIE, bytes(24))
+    reply = parse_reply(m.message(m.QR | 5, [], [], [], [m.opt(options)]), parse_query(m.query()))
+    assert (reply.answer.rcode, reply.answer.errors, reply.answer.records) == (5, (18,), b"")
+    assert reply.edns is not None
+    assert reply.edns.cookie == bytes(24)
+
+
+def test_a_header_alone_may_ask_for_tcp() -> None:
+    assert parsed(m.message(m.QR | m.TC, [])).truncated

@@ -70,7 +70,19 @@ REFUSED_QUERIES = {
 }  # fmt: skip
 
 REFUSED_ANSWERS = {
-    "a bare header is too short for an answer": (Fault.TOO_SHORT, EMPTY[:12]),
+    "less than a header is too short for an answer": (Fault.TOO_SHORT, EMPTY[:11]),
+    "a header alone that denies a name does not say which": (Fault.QUESTION_COUNT, m.message(m.QR | 3, [])),
+    "a header alone that says nothing": (Fault.QUESTION_COUNT, EMPTY[:12]),
+    "an error about nothing with a record": (
+        Fault.QUESTION_COUNT, m.message(m.QR | 5, [], [], [], [m.record(owner=m.ROOT)]),
+    ),
+    "an error about nothing with a record of authority": (
+        Fault.QUESTION_COUNT, m.message(m.QR | 5, [], [], [m.record(owner=m.ROOT)], []),
+    ),
+    "an error about nothing with bytes behind it": (Fault.TRAILING_BYTES, m.message(m.QR | 5, []) + b"tail"),
+    "an error about nothing with two OPT": (
+        Fault.QUESTION_COUNT, m.message(m.QR | 5, [], [], [], [m.opt(), m.opt()]),
+    ),
     "65,536 bytes are no answer": (Fault.TOO_LONG, EMPTY + bytes(65_536)),
     "a query is no response": (Fault.NOT_A_RESPONSE, m.query()),
     "a NOTIFY response is no response to a query": (Fault.NOT_A_RESPONSE, m.answer(flags=m.QR | 4 << 11)),

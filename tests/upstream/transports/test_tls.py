@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context, read_certificate
 from dohproxy.wire.answer import Answer
@@ -48,7 +48,7 @@ async def _ask(
     verify_name: str | None = None,
     seconds: float = LONG,
     times: int = 1,
-) -> list[Answer | Result]:
+) -> list[Answer | Unproven | Result]:
     async with fake.running(server), asyncio.TaskGroup() as tasks:
         url = replace(fake.config("tls").url, verify_name=verify_name)
         transport = StreamTransport(

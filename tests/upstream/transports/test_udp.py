@@ -11,7 +11,7 @@ import dns.message
 import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.wire.answer import Answer
 from tests.fakes import upstream as fakes
@@ -24,7 +24,7 @@ SOON = 0.3
 LONG = 10.0
 
 
-async def _exchange(fake: FakeUpstream, seconds: float) -> tuple[Answer | Result, int]:
+async def _exchange(fake: FakeUpstream, seconds: float) -> tuple[Answer | Unproven | Result, int]:
     async with fake.running():
         transport = UdpTransport(fake.config().url)
         outcome = await exchange(transport, QUERY, until=time.monotonic() + seconds)
