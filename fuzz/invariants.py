@@ -35,11 +35,10 @@ from fuzz import oracle
 MOST_LOOKS_AT_A_QUERY: Final = 600
 """Two names of 127 labels, the second that of a record that has no place there, then a header and 16 options."""
 MOST_LOOKS_AT_AN_ANSWER: Final = (
-    256 + 4 * COMPRESSION_BUDGET + 12 * MOST_RECORDS + 4 * MOST_OPTIONS + 2 * MOST_NAME_BYTES
+    256 + 3 * COMPRESSION_BUDGET + 4 * MOST_RECORDS + 4 * MOST_OPTIONS + MOST_NAME_BYTES // 2
 )
-"""A question, four looks for each step of the budget, twelve for each record; and what is spelled out of an answer
-section has two looks for a label, which has two bytes at least, or for a pointer: a name is charged with twice as many
-bytes as it may have of these."""
+"""A question, three looks for each step of the budget, four for each record, and one for each label that is spelled out
+of an answer section: it has two bytes at least."""
 
 _PADDING: Final = 12
 _CLIENT_SUBNET: Final = 8
