@@ -25,7 +25,7 @@ SINGLE: Final = (
     "reading.py",
     "verdict.py",
     *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1_render", "h2", "h2_readings", "h2_render")),
-    *(f"frontends/{name}.py" for name in ("known", "listener", "peers", "service", "tls_transport")),
+    *(f"frontends/{name}.py" for name in ("known", "listener", "peers", "service", "tls_records", "tls_transport")),
     *(f"observability/{name}.py" for name in ("front_proxy", "metrics", "sources")),
 )
 INTERPRETED: Final = frozenset(

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -67,6 +68,7 @@ class Listener:
         self._loop: asyncio.AbstractEventLoop
         self._tasks: asyncio.TaskGroup
         self._is_accepting = False
+        self._count_flood = partial(connections.count, Closing.TLS_FLOOD)
         self._handshakes: set[TlsTransport] = set()
         """Those under way."""
 
@@ -211,7 +213,7 @@ class Listener:
 
         try:
             seconds = arriving.until - self._loop.time()
-            self._handshakes.add(TlsTransport(self._loop, arriving.sock, tls, seconds, end))
+            self._handshakes.add(TlsTransport(self._loop, arriving.sock, tls, seconds, end, self._count_flood))
         except BaseException:
             if self._gate is not None:
                 self._gate.end_handshake()

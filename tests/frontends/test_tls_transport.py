@@ -1,6 +1,8 @@
 """The TLS transport: what goes through it whole, what it does when either side is slow, and how it ends."""
 
+import _ssl
 import asyncio
+import ctypes
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dohproxy.frontends.tls_records import MOST_AT_ONCE, MOST_SILENT
 from dohproxy.frontends.tls_transport import RECORD_BYTES, TlsTransport
 from tests.frontends.door import Certificate, until
 
@@ -87,7 +90,15 @@ class Ends:
         self.socket = Counted(server)
         loop = asyncio.get_running_loop()
         context = certificate.server_context()
-        self.transport = TlsTransport(loop, self.socket, context, handshake_seconds, self._end)  # type: ignore[arg-type]
+        self.floods = 0
+        self.transport = TlsTransport(
+            loop,
+            self.socket,
+            context,
+            handshake_seconds,
+            self._end,
+            self._flooded,  # type: ignore[arg-type]
+        )
         self._context = certificate.client_context()
         self.reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
@@ -103,6 +114,9 @@ class Ends:
         self.handshakes.append(is_open)
         if is_open:
             transport.start(self.heard)
+
+    def _flooded(self) -> None:
+        self.floods += 1
 
     @property
     def is_gone(self) -> bool:
@@ -250,6 +264,68 @@ async def test_a_client_that_does_not_read_makes_the_protocol_pause_and_go_on(ce
         ends.writer.transport.resume_reading()  # type: ignore[attr-defined]
         assert await ends.reader.readexactly(len(LARGE) + 4) == LARGE + b"more"
         await until(lambda: ends.heard.told == ["pause", "resume"], "the protocol going on")
+
+
+# --- Records that say nothing ---
+
+
+def key_updates(client: ssl.SSLObject, out: ssl.MemoryBIO, count: int) -> list[bytes]:
+    """Return so many records by which a client says that it uses its next key, and has the server do so."""
+    # Python has no way to ask for one: the same native context that names groups has the connection behind it.
+    library = ctypes.CDLL(_ssl.__file__)
+    library.SSL_key_update.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    library.SSL_do_handshake.argtypes = [ctypes.c_void_p]
+    behind = object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)  # Behind the weak reference to a socket.
+    connection = ctypes.c_void_p.from_address(id(client._sslobj) + behind).value  # type: ignore[attr-defined]
+    records = []
+    for _ in range(count):
+        assert library.SSL_key_update(connection, 1) == 1
+        assert library.SSL_do_handshake(connection) == 1
+        records.append(out.read())
+    return records
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one read", "one by one"])
+async def test_key_updates_without_end_are_cut_and_told(certificate: Certificate, at_once: bool) -> None:
+    client = ByHand(certificate)
+    await client.shake_hands()
+    records = key_updates(client.tls, client.out, 600)
+    assert max(map(len, records)) == 27
+    for piece in [b"".join(records)] if at_once else records:
+        if client.ends.heard.lost:
+            break
+        client.ends.client.send(piece)
+        await asyncio.sleep(0)
+    await until(lambda: client.ends.heard.lost == [None], "the end")
+    assert client.ends.floods == 1
+    assert client.ends.heard.reads == 0
+    # No more were looked at than are allowed, and as many as OpenSSL is given at once.
+    assert sum(client.ends.socket.sent[1:]) <= 27 * (MOST_SILENT + MOST_AT_ONCE)
+    await client.leave()
+
+
+async def test_some_key_updates_among_data_do_no_harm(certificate: Certificate) -> None:
+    client = ByHand(certificate)
+    await client.shake_hands()
+    for number in range(MOST_SILENT):
+        client.tls.write(b"question")
+        question = client.out.read()
+        client.ends.client.send(question + b"".join(key_updates(client.tls, client.out, 1)))
+        await until(lambda: len(client.ends.heard.received) == 8 * (number + 1), "the question")  # noqa: B023
+    await asyncio.sleep(0.02)
+    assert (client.ends.heard.lost, client.ends.floods) == ([], 0)
+    await client.leave()
+
+
+async def test_many_small_records_with_data_are_no_flood(certificate: Certificate) -> None:
+    client = ByHand(certificate)
+    await client.shake_hands()
+    for _ in range(3 * MOST_SILENT):
+        client.tls.write(b"x")
+    client.ends.client.send(client.out.read())
+    await until(lambda: len(client.ends.heard.received) == 3 * MOST_SILENT, "all of it")
+    assert (client.ends.heard.reads, client.ends.floods) == (1, 0)
+    await client.leave()
 
 
 # --- The handshake ---
