@@ -24,18 +24,19 @@ from dohproxy.wire.numbers import (
     CLASS_IN,
     HEADER_BYTES,
     LARGEST_MESSAGE_BYTES,
+    META_TYPES,
     OPCODE_MASK,
     QR,
     RCODE_MASK,
+    RECORD_FIXED_BYTES,
     TC,
     TTL_SIGN_BIT,
     OptionCode,
     Qtype,
     Rcode,
-    is_meta_type,
 )
 from dohproxy.wire.query import Query
-from dohproxy.wire.rdata import check_rdata
+from dohproxy.wire.rdata import ADDRESS_BYTES, check_rdata
 from dohproxy.wire.spelled import RECORD, SpelledRecords
 from dohproxy.wire.upstream_query import upstream_question
 
@@ -256,7 +257,7 @@ class _Survey:
     def _record(self, names: NameWalker, section: int) -> None:
         wire, owner = self.wire, self.end
         fixed = names.skip(owner)
-        rdata = fixed + RECORD.size
+        rdata = fixed + RECORD_FIXED_BYTES
         if rdata > len(wire):
             raise Malformed(Fault.CUT_SHORT)
         rtype, rclass, ttl, rdlength = RECORD.unpack_from(wire, fixed)
@@ -264,27 +265,30 @@ class _Survey:
         if end > len(wire):
             raise Malformed(Fault.CUT_SHORT)
         self.end = end
-        if rtype == Qtype.OPT:
-            self._opt(owner, end, section, rclass, ttl)
-        elif rclass != CLASS_IN or is_meta_type(rtype):
+        if rclass != CLASS_IN or rtype in META_TYPES:
+            if rtype == Qtype.OPT:
+                self._opt(owner, end, section, rclass, ttl)
             self._leave_out(owner, section)
-        else:
+            return
+        if ADDRESS_BYTES.get(rtype) != rdlength:
             check_rdata(names, wire, rtype, rdata, end)
-            if self.cut is None:
-                self._keep(section, owner, fixed, rtype, 0 if ttl & TTL_SIGN_BIT else ttl)
+        if self.cut is None:
+            self._keep(section, owner, fixed, rtype, 0 if ttl & TTL_SIGN_BIT else ttl)
 
     def _keep(self, section: int, owner: int, fixed: int, rtype: int, ttl: int) -> None:
-        written = self.wire[owner:fixed]
-        if self.asked_in_case and self.asked_in_case.endswith(written):
-            self.owners_in_case.append((owner - self.start, fixed - self.start))
-        self.ttl_offsets.append(fixed + 4 - self.start)
+        start = self.start
+        self.ttl_offsets.append(fixed + 4 - start)
         self.ttls.append(ttl)
         if section == 0:
             self.answers.append((owner, fixed))
-            if rtype != self.qtype or written != _QUESTION:
-                self.is_plain = False
-            return
-        self.others.append(owner)
+            if self.wire[owner:fixed] == _QUESTION:
+                self.is_plain = self.is_plain and rtype == self.qtype
+                return
+            self.is_plain = False
+        else:
+            self.others.append(owner)
+        if self.asked_in_case and self.asked_in_case.endswith(self.wire[owner:fixed]):
+            self.owners_in_case.append((owner - start, fixed - start))
         if section == 1:
             self._authority(rtype, ttl)
 
@@ -311,7 +315,6 @@ class _Survey:
         if self.wire[owner] != 0:
             raise Malformed(Fault.OPT_OWNER)
         self.has_opt = True
-        self._leave_out(owner, section)
         self.upper_rcode = ttl >> 24
         options = read_options(self.wire, owner + OPT_FIXED_BYTES, end)
         self.edns = read_upstream_opt(rclass, options)

@@ -42,13 +42,9 @@ class Qtype(IntEnum):
     ANY = 255
 
 
-_META_TYPES: Final = range(128, 256)
-"""For queries and for what belongs to one exchange alone (RFC 6895 section 3.1); TSIG and TKEY are among them."""
-
-
-def is_meta_type(rtype: int) -> bool:
-    """Tell whether no record of this type can be part of an answer; OPT is one, and looked for by name."""
-    return rtype == 0 or rtype in _META_TYPES or rtype == Qtype.OPT
+META_TYPES: Final = frozenset({0, Qtype.OPT.value, *range(128, 256)})
+"""For queries and for what belongs to one exchange alone, so that no record of them can be part of an answer (RFC 6895
+section 3.1); TSIG and TKEY are among them."""
 
 
 class OptionCode(IntEnum):

@@ -217,6 +217,9 @@ _DIGEST: Final = _at_least(5)
 _CERTIFICATE_HASH: Final = _at_least(4)
 _SERVICE: Final = _Form(2, names=1, most=_ANY_LENGTH, rest=_service)
 
+ADDRESS_BYTES: Final[dict[int, int]] = {Qtype.A.value: 4, Qtype.AAAA.value: 16}
+"""What most records are: all that `check_rdata` would look at, for who wants to spare the call."""
+
 _FORMS: Final[dict[int, _Form]] = {
     1: _exactly(4),  # A
     2: _NAME,  # NS
