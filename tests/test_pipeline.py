@@ -311,6 +311,17 @@ async def test_a_name_that_does_not_exist_answers_for_those_below_it_and_its_oth
     assert len(walk.resolver.asked) == 2
 
 
+async def test_one_forged_denial_does_not_take_a_top_level_domain_from_everybody() -> None:
+    def forged(query: Query) -> Answer:
+        root = m.record(m.SOA, m.ROOT + m.ROOT + bytes(16) + b"\x00\x01\x51\x80", owner=m.ROOT)
+        return parse_answer(m.answer(authority=(root,), asked=query.question, flags=m.QR | m.RA | 3), query)
+
+    walk = Walk(script=forged)
+    await walk.ask(ask_for("zz.info"))
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for("www.info"))).rcode() == dns.rcode.NOERROR
+
+
 async def test_a_name_that_turns_out_not_to_exist_meanwhile_is_not_asked_for() -> None:
     walk = Walk(script=denial)
     late = walk.begin(post(ask_for("a.b.example.net")))

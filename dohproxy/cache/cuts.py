@@ -18,11 +18,14 @@ The root holds delegations and nothing else, and is served rightly: what it deni
 down, validated or not. As that reaches so far, an SOA of the root counts only for top-level domains of which nothing
 was ever heard. An answer for a name that exists ends every cut above it.
 
+Nor does a denial that nobody has validated cut off what the list of public suffixes has: one forged packet would take a
+whole country from everybody, and the list says that it is there.
+
 The index holds no answers. It leads to entries of the negative table, which are charged for their place in it and take
 it along when they go: so it has that table's bounds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,7 +59,9 @@ class Cuts:
     """Which names do not exist, by the key of the entry that says so. Answers with other DO and CD bits are apart: they
     have other records, or were not validated."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_listed: Callable[[bytes], bool] = lambda _: False) -> None:
+        """`is_listed` tells whether a name (wire, lower case) is known to exist from elsewhere."""
+        self._is_listed = is_listed
         self._keys: dict[bytes, bytes] = {}
         self._delegated: set[bytes] = set()
 
@@ -77,7 +82,7 @@ class Cuts:
         if denial is None:
             return None
         name = self._denied_by(denial.zone, key[:-_TAIL_BYTES])
-        if name is None:
+        if name is None or (not answer.authentic and self._is_listed(name)):
             return None
         alone = 0 if believed or answer.authentic or denial.zone == _ROOT else _ALONE
         return Cut(name + bytes((key[-1] | alone,)), denial.answer)

@@ -59,13 +59,19 @@ class Cache:
     """What upstreams said, for as long as it holds. Synchronous, owns its tables alone.
 
     `draw` returns numbers from 0.0 up to 1.0, for the jitter in how long things are kept; without it there is none.
+    `is_listed` tells of a name (wire, lower case) whether it exists whatever is said.
     """
 
-    def __init__(self, rules: CacheConfig, draw: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        rules: CacheConfig,
+        draw: Callable[[], float] | None = None,
+        is_listed: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
         self.rules = rules
         negative_bytes = rules.max_bytes * rules.negative_share_percent // 100
         self._draw = draw
-        self._cuts = Cuts()
+        self._cuts = Cuts(is_listed)
         self._positive = RecencyTable(rules.max_bytes - negative_bytes)
         self._negative = _NegativeTable(negative_bytes, self._cuts)
         self._failures = Failures(rules, draw)

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import dns.message
 import dns.rcode
@@ -226,6 +227,41 @@ def test_an_soa_of_the_root_takes_no_top_level_domain_in_which_a_name_exists(exi
     assert not is_denied(cache, ask("example.net"))
     assert not is_denied(cache, ask("www.gone.example.net"))
     assert cache.statistics().delegations == 1
+
+
+LISTED = frozenset({m.name("museum"), m.name("co.uk")})
+
+
+@pytest.mark.parametrize(
+    ("denied", "zone"),
+    [("zz.museum", m.ROOT), ("museum", m.ROOT), ("co.uk", m.name("uk"))],
+    ids=["a name under a listed domain", "a listed domain", "a listed suffix"],
+)
+@pytest.mark.parametrize("rule", ["validated", "always"])
+def test_a_denial_that_nobody_has_validated_cuts_nothing_that_is_listed(
+    denied: str, zone: bytes, rule: Literal["validated", "always"]
+) -> None:
+    """One forged packet would take all of .museum from everybody."""
+    query = ask(denied)
+    cache = Cache(replace(SMALL, cut_below_nxdomain=rule), is_listed=LISTED.__contains__)
+    store(cache, query, denial(query, zone, flags=UNVALIDATED))
+    assert is_denied(cache, query)
+    others = ("museum", "www.museum", "co.uk", "www.co.uk", f"x.{denied}")
+    assert [name for name in others if name != denied and is_denied(cache, ask(name))] == []
+    assert not is_denied(cache, ask(denied, m.HTTPS))
+    assert len(cache._cuts) == 0
+
+
+def test_what_is_validated_counts_for_more_than_a_list() -> None:
+    cache = Cache(SMALL, is_listed=LISTED.__contains__)
+    store(cache, ask("zz.museum"), denial(ask("zz.museum"), m.ROOT))
+    assert is_denied(cache, ask("www.museum"))
+
+
+def test_what_no_list_has_is_denied_by_the_root_as_before() -> None:
+    cache = Cache(SMALL, is_listed=LISTED.__contains__)
+    store(cache, ask("x.lan"), denial(ask("x.lan"), m.ROOT, flags=UNVALIDATED))
+    assert is_denied(cache, ask("printer.lan"))
 
 
 @pytest.mark.parametrize(

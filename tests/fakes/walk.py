@@ -139,9 +139,9 @@ class Walk:
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cache = Cache(self.rules)
         self.admission = admission(self.limits)
         self.names = names(self.about_names, may_deny=self.may_deny)
+        self.cache = Cache(self.rules, is_listed=self.names.undelegated.is_listed)
         self.resolver = FakeResolver(learn_into(self.cache, self.names.domains, self.clock), self.script)
         self.pipeline = Pipeline(
             RequestRules("/dns-query", 1_024),
