@@ -311,6 +311,17 @@ async def test_a_name_that_does_not_exist_answers_for_those_below_it_and_its_oth
     assert len(walk.resolver.asked) == 2
 
 
+async def test_an_address_is_asked_for_again_though_another_type_of_its_name_is_denied() -> None:
+    walk = Walk()
+    await walk.ask(ask_for("example.net"))
+    walk.resolver.script = denial
+    assert (await walk.ask(ask_for("example.net", m.HTTPS))).rcode() == dns.rcode.NXDOMAIN
+    walk.clock.pass_by(400)
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for("example.net"))).rcode() == dns.rcode.NOERROR
+    assert (walk.reason, len(walk.resolver.asked)) == (Reason.FORWARDED, 3)
+
+
 async def test_one_forged_denial_does_not_take_a_top_level_domain_from_everybody() -> None:
     def forged(query: Query) -> Answer:
         root = m.record(m.SOA, m.ROOT + m.ROOT + bytes(16) + b"\x00\x01\x51\x80", owner=m.ROOT)

@@ -81,7 +81,7 @@ class PublicSuffixes:
         return qname[start:] in self._top_level_domains
 
     def has(self, name: bytes) -> bool:
-        """Tell whether the list itself names a lower-case wire name: as a top-level domain, or with a rule of its own."""
+        """Tell whether the list itself has a lower-case wire name: as a top-level domain, or with a rule of its own."""
         return name in self._top_level_domains or bool(self._rules.get(name, 0) & _RULES)
 
     def _cut(self, qname: bytes, bits: int) -> bytes:

@@ -24,8 +24,12 @@ class Qtype(IntEnum):
     NS = 2
     CNAME = 5
     SOA = 6
+    PTR = 12
     HINFO = 13
+    MX = 15
+    TXT = 16
     AAAA = 28
+    SRV = 33
     NAPTR = 35
     DNAME = 39
     OPT = 41
@@ -33,6 +37,8 @@ class Qtype(IntEnum):
     RRSIG = 46
     NSEC = 47
     NSEC3 = 50
+    SVCB = 64
+    HTTPS = 65
     TKEY = 249
     TSIG = 250
     IXFR = 251
@@ -40,6 +46,7 @@ class Qtype(IntEnum):
     MAILB = 253
     MAILA = 254
     ANY = 255
+    CAA = 257
 
 
 META_TYPES: Final = frozenset({0, Qtype.OPT.value, *range(128, 256)})
