@@ -166,9 +166,9 @@ class Core:
 
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
-    cache = Cache(config.cache, random.SystemRandom().random)
     admission = build_admission(config.limits, config.upstreams)
     names = build_rules_about_names(config)
+    cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed)
     suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
     learn = learn_into(cache, names.domains, clock)

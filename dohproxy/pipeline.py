@@ -257,9 +257,8 @@ class Pipeline:
         entry = self._cache.peek(query.key)
         if entry is None:
             ttl = min(answer.ttl or 0, self._cache.rules.maximum_ttl_seconds)
-            return self._finish(query, content_of(answer, fresh_from_upstream=True), Reason.FORWARDED, ttl, arrival)
-        content = content_of(entry, fresh_from_upstream=True)
-        return self._finish(query, content, Reason.FORWARDED, entry.lifetime, arrival)
+            return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
+        return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
 
     def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> HttpResponse:
         max_age, content = entry.max_age(now), entry.content(now)

@@ -666,7 +666,8 @@ class CacheConfig:
             ("never", "validated", "always"),
             "When a name that does not exist (NXDOMAIN with SOA) denies all names below it too, unasked (RFC 8020)."
             " validated: if the upstream says so (AD, over TLS or loopback) or it is the root that denies; Unbound and"
-            " PowerDNS do the same, as servers of some CDNs deny names that others are below.",
+            " PowerDNS do the same, as servers of some CDNs deny names that others are below. What the list of public"
+            " suffixes has is never cut off by a denial that nobody has validated.",
         ),
     ] = "validated"
     prefetch_percent: Annotated[
