@@ -23,6 +23,7 @@ WHOLE: Final = ("cache", "doh", "http2", "policy", "upstream", "wire")
 SINGLE: Final = (
     "pipeline.py",
     "reading.py",
+    "routes.py",
     "verdict.py",
     *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1_render", "h2", "h2_readings", "h2_render")),
     *(f"frontends/{name}.py" for name in ("known", "listener", "peers", "service", "tls_transport")),
