@@ -229,6 +229,11 @@ class Pipeline:
             return stale
         if found is None:  # Patience is only given where there is something stale.
             return self._fail(query, arrival, Reason.UPSTREAM_TIMEOUT)
+        if found.reason is Reason.SERVICE_LIMIT:
+            # The answer is on its way, only not to as many as want it: that is no failure to resolve the name.
+            return self._refuse(
+                found.reason, arrival.reading, arrival.client, self._clock(), retry_after=PLACE_RETRY_SECONDS
+            )
         return self._finish(query, _failure_content(found), found.reason, 0, arrival)
 
     def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
