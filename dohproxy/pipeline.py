@@ -301,7 +301,7 @@ class Pipeline:
         else:
             response = response_to(Reply(write_reply_to_refused(reading.wire, rcode), reason, 0))
         count = self._count(reason, reading, rcode=rcode)
-        reading.answered = Answered(response, count, math.inf)
+        reading.keep(Answered(response, count, math.inf))
         count(self._clock() - now)
         return response
 
@@ -326,7 +326,7 @@ class Pipeline:
         response = response_to(Reply(envelope.around(content.records), reason, max_age))
         count = self._count(reason, reading, rcode=content.rcode)
         if repeat_until > arrival.started:
-            reading.answered = Answered(response, count, repeat_until, repeat_from, envelope)
+            reading.keep(Answered(response, count, repeat_until, repeat_from, envelope))
         count(self._clock() - arrival.started)
         return response
 

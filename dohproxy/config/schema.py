@@ -295,6 +295,17 @@ class ConnectionsConfig:
             " answers of the largest size DNS has (65,535).",
         ),
     ] = 262_144
+    max_held_bytes: Annotated[
+        int,
+        Integer(
+            1_048_576,
+            17_179_869_184,
+            "bytes",
+            "Of all connections together, beyond 8 KiB of each: responses that wait to be read and requests that are"
+            " not whole. Beyond it the connections of the network that holds most are cut, members' last. An eighth"
+            " of the memory that the service's unit allows; honest clients hold next to nothing.",
+        ),
+    ] = 67_108_864
 
 
 @dataclass(frozen=True, slots=True)
