@@ -27,6 +27,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from dohproxy.cache import Cache, Entry, Freshness
+from dohproxy.cache.substitutes import content_instead
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import Refused, RequestRules, read_request
@@ -280,7 +281,19 @@ class Pipeline:
         return self._finish(query, content, Reason.CACHED, max_age, arrival, repeat_until=until, repeat_from=entry)
 
     def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> HttpResponse | None:
-        return None if stale is None else self._give_stale(stale, query, arrival)
+        """Give what is stale, or what was given to others for this name and type, if there is either."""
+        if stale is not None:
+            return self._give_stale(stale, query, arrival)
+        now = self._clock()
+        found = self._cache.find_instead(query.key, now)
+        if found is None:
+            return None
+        entry, key, state = found
+        ttl, is_fresh = self._cache.rules.stale_answer_ttl_seconds, state is Freshness.FRESH
+        if is_fresh:
+            ttl = min(ttl, entry.max_age(now))
+        content = content_instead(entry, key, query, ttl=ttl, is_fresh=is_fresh)
+        return None if content is None else self._finish(query, content, Reason.STALE, ttl, arrival)
 
     def _give_stale(self, stale: Entry, query: Query, arrival: Arrival) -> HttpResponse:
         ttl = self._cache.rules.stale_answer_ttl_seconds

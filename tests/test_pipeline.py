@@ -540,6 +540,29 @@ async def test_too_many_requests_altogether_are_told_how_long_to_wait() -> None:
     assert (await walk.send(post(ask_for(NAME)))).status == 200
 
 
+@pytest.mark.parametrize("waits", [400, 100], ids=["old", "fresh"])
+async def test_who_asks_with_do_gets_what_was_given_without_it_rather_than_a_failure(waits: int) -> None:
+    walk = Walk(script=lambda query: replace(address_of(query), authentic=True))
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(waits)
+    walk.resolver.script = lambda _: NOBODY_THERE
+    for _ in range(2):
+        response = await walk.send(post(ask_for(NAME, dnssec_ok=True)))
+        reply = dns.message.from_wire(response.body)
+        assert (reply.rcode(), len(reply.answer), walk.reason) == (dns.rcode.NOERROR, 1, Reason.STALE)
+        assert (max_age_of(response), ttls_of(reply)) == (30, [30])
+        assert not reply.flags & m.AD
+        assert errors_in(reply) == ([ExtendedError.STALE_ANSWER] if waits == 400 else [])
+    assert len(walk.resolver.asked) == 2
+
+
+async def test_what_was_given_unchecked_is_for_nobody_who_relies_on_a_check() -> None:
+    walk = Walk()
+    await walk.ask(ask_for(NAME, flags=m.RD | m.CD))
+    walk.resolver.script = lambda _: NOBODY_THERE
+    assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.SERVFAIL
+
+
 CROWDED = UpstreamFailure(Reason.SERVICE_LIMIT)
 """What one of too many is told who wait for the same answer."""
 
