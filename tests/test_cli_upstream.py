@@ -116,3 +116,15 @@ def test_a_bad_configuration_is_told_as_by_every_verb(tmp_path: Path) -> None:
 def test_a_configuration_is_needed() -> None:
     assert _run().exit_code == 2
     assert click.testing.CliRunner().invoke(main, ["upstream"]).exit_code == 2
+
+
+def test_who_is_there_for_one_domain_is_asked_about_that(tmp_path: Path) -> None:
+    with _resolver() as (port, asked), _resolver() as (home_port, asked_at_home):
+        file = _write(tmp_path, ns0=port, home=home_port)
+        with Path(file).open("a", encoding="utf-8") as config:
+            config.write('[[route]]\ndomains = ["home.arpa", "lan"]\nupstreams = ["home"]\n')
+        _run("--config", file)
+        assert [str(query.question[0]) for query in asked] == [". IN NS"]
+        assert [str(query.question[0]).lower() for query in asked_at_home] == ["home.arpa. in ns"]
+        _run("--config", file, "--name", "example.org", "home")
+        assert str(asked_at_home[-1].question[0]).lower() == "example.org. in ns"
