@@ -296,11 +296,11 @@ class Pipeline:
         if stale is not None:
             return self._give_stale(stale, query, arrival)
         now = self._clock()
-        found = self._cache.find_instead(query.key, now)
+        found = arrival.route.cache.find_instead(query.key, now)
         if found is None:
             return None
         entry, key, state = found
-        ttl, is_fresh = self._cache.rules.stale_answer_ttl_seconds, state is Freshness.FRESH
+        ttl, is_fresh = self._settings.stale_answer_ttl_seconds, state is Freshness.FRESH
         if is_fresh:
             ttl = min(ttl, entry.max_age(now))
         content = content_instead(entry, key, query, ttl=ttl, is_fresh=is_fresh)
