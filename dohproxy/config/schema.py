@@ -832,8 +832,9 @@ class ResolverConfig:
             1,
             10_000,
             "clients",
-            "Clients that may share one question under way; further ones are told to come back. BIND's"
-            " clients-per-query ends at 100.",
+            "Clients that may share one question under way; BIND's clients-per-query ends at 100. Further ones get"
+            " something stale; where there is nothing, as many again wait for budget_wait_seconds, and who comes then"
+            " is told to come back (503).",
         ),
     ] = 100
 
