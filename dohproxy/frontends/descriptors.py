@@ -13,7 +13,7 @@ from typing import Final
 from dohproxy.config import Config, Problem
 
 OWN: Final = 64
-"""Standard streams, the event loop, memory, the certificate and other files while they are read, probes of upstreams."""
+"""Standard streams, the event loop, the certificate and other files while they are read, probes of upstreams."""
 SIDE_DOOR: Final = 32
 """Connections of scrapers and of whoever is on duty."""
 FEWEST_CONNECTIONS: Final = 8
