@@ -142,7 +142,8 @@ class ConnectionsConfig:
             100_000,
             "connections",
             "Connections open at once, further ones are closed. An idle one with TLS was measured at 15"
-            " KiB, so the default may cost 30 MiB; raise it together with the limit on open files.",
+            " KiB, so the default may cost 30 MiB. No more than the limit on open files leaves beside upstreams and"
+            " files, which is said at the start.",
         ),
     ] = 2000
     max_per_client: Annotated[
