@@ -211,9 +211,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
     return Core(cache, admission, names, suffixes, resolvers, metrics, Service(pipeline, see))
 
 
-def build_route(
-    config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets
-) -> Route:
+def build_route(config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets) -> Route:
     """Return one route, with a cache and a line of its own.
 
     The limits on single domains keep one from using up what others share: so they hold there only if the budget is also
