@@ -116,7 +116,7 @@ class Http1Door(asyncio.Protocol):
             return
         engine = self._engine
         is_free = self._miss is None and self._is_taken and not self._is_turn_due
-        is_between = is_free and engine.is_between
+        is_between = is_free and engine.is_untouched
         if is_between:
             known = self._server.known.find(data)
             if known is not None:
