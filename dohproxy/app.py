@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -34,6 +35,7 @@ from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
+from dohproxy.frontends.handshake_pace import HandshakePace
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener, remover_of_file
 from dohproxy.frontends.metrics_page import (
@@ -48,14 +50,14 @@ from dohproxy.frontends.metrics_page import (
     suffix_list_metrics,
 )
 from dohproxy.frontends.peers import Peers
-from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import bare_context
+from dohproxy.frontends.tls_check import check_groups
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
-from dohproxy.observability.metrics import Metrics, counter
+from dohproxy.observability.metrics import Metrics, counter, gauge
 from dohproxy.observability.sources import (
     admission_metrics,
     cache_metrics,
@@ -69,7 +71,7 @@ from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics,
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
 from dohproxy.policy.domains import DomainLimit
-from dohproxy.policy.gate import Gate
+from dohproxy.policy.gate import Gate, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
@@ -140,6 +142,14 @@ def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
         max_per_network=connections.max_per_network,
         max_handshakes=connections.max_handshakes,
     )
+
+
+def hold_strangers(gate: Gate, connections: ConnectionsConfig, handshake_seconds: float) -> None:
+    """Let strangers open as many connections as handshakes at this price allow."""
+    allowance = affordable(
+        connections.new_per_second, connections.new_burst, handshake_seconds, connections.stranger_handshake_percent
+    )
+    gate.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)))
 
 
 def build_rules_about_names(config: Config) -> Names:
@@ -234,7 +244,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     """Serve until SIGTERM or SIGINT, then drain.
 
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
-    certificate cannot be used, LimitsNotInForce if aiohttp does not enforce a limit.
+    certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
@@ -256,12 +266,18 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
             http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
             gate = build_gate(config.connections, config.limits)
+            if certificate is not None:
+                certificate.when_priced(partial(hold_strangers, gate, config.connections))
+            loop = asyncio.get_running_loop()
+            pace = HandshakePace(loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent)
             doors = Doors(http1.door, http2.door, register, clock)
-            check_limits(http1)
             _add_sources(core, register, gate, peers, http1, log_limit)
+            core.metrics.add_source(
+                lambda: [gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", pace.waiting)]
+            )
             runners = await _start_side_doors(side_doors, core)
             cache_file = await _load_cache(config.cache, core)
-            listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
+            listeners = [Listener(one, doors.open, register, peers, tls, gate, pace) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
             background += _watch_certificate(config, certificate, core.metrics, tasks)
             background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))
@@ -318,7 +334,10 @@ def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> Certificate
     """Load the certificate into the listeners' context and return the watch over it, None for plain HTTP."""
     if tls is None or config.tls is None:
         return None
-    return CertificateWatch(config.tls, config.server.host, tls)
+    watch = CertificateWatch(config.tls, config.server.host, tls)
+    if not check_groups(tls):
+        _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
+    return watch
 
 
 def _watch_certificate(

@@ -49,10 +49,10 @@ from dohproxy.frontends.certificates import (
     read_chain_file,
 )
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
+from dohproxy.frontends.tls_check import LimitsNotInForce, check_groups, handshake_seconds, price_warnings
 from dohproxy.observability.logs import configure_logs
 from dohproxy.upstream import examine
 from dohproxy.upstream.observation import Observation
@@ -113,6 +113,8 @@ def check_verb(file: Path) -> None:
             _checked(config, is_strict=True)
     except ConfigError as error:
         _fail(render(error))
+    except LimitsNotInForce as error:
+        _fail(str(error))
     _say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
 
 
@@ -235,12 +237,13 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     problems = (*check_files(config), *check_sockets(config))
     if problems:
         raise ConfigError(problems)
-    context_of(config.tls)
+    prices = _check_handshakes(config)
     problems, warnings = _check_certificate(config)
     problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
-    for warning in located((*problems, *check_warnings(config), *socket_warnings(config), *warnings), config.lines):
+    told = (*problems, *check_warnings(config), *socket_warnings(config), *warnings, *prices)
+    for warning in located(told, config.lines):
         click.echo(f"warning: {warning}", err=True)
     return config
 
@@ -252,6 +255,16 @@ def _locating(config: Config) -> Iterator[None]:
         yield
     except ConfigError as error:
         raise ConfigError(located(error.problems, config.lines)) from None
+
+
+def _check_handshakes(config: Config) -> tuple[Problem, ...]:
+    """Return what the operator should know of the price of handshakes. Raises ConfigError, and LimitsNotInForce if
+    strangers could make them dearer."""
+    context = context_of(config.tls)
+    if context is None:
+        return ()
+    check_groups(context)
+    return price_warnings(config.connections, handshake_seconds(context))
 
 
 def _check_certificate(config: Config) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
@@ -279,8 +292,6 @@ def _run(config: Config, announce: Any) -> None:
         try:
             runner.run(serve(config, freezing(announce), limit))
         except* ConfigError as group:
-            raise next(_leaves(group)) from None
-        except* LimitsNotInForce as group:
             raise next(_leaves(group)) from None
 
 

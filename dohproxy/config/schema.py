@@ -184,14 +184,26 @@ class ConnectionsConfig:
             1,
             100_000,
             "connections a second",
-            "Of everybody together. A full handshake costs 0.35 ms, so 400 leave most of one core to those who are"
-            " connected already.",
+            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key, so 400 leave most of one core to"
+            " those who are connected already.",
         ),
     ] = 400
     new_burst: Annotated[
         int,
         Integer(1, 1_000_000, "connections", "All clients of a full service, back after a restart."),
     ] = 2000
+    stranger_handshake_percent: Annotated[
+        float,
+        Number(
+            1,
+            100,
+            "percent of one core",
+            "What handshakes of strangers may take. Their price with this certificate is measured at the start and at"
+            " each renewal; if new_per_second of them would cost more, strangers get fewer, and members"
+            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms. The other half of the core is for"
+            " those who are connected.",
+        ),
+    ] = 50
     max_handshakes: Annotated[
         int,
         Integer(

@@ -4,8 +4,6 @@ import http
 from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 
 from dohproxy.doh.exchange import HttpResponse
@@ -35,25 +33,3 @@ def render(response: HttpResponse, *, close: bool) -> bytes:
     head.append(f"content-length: {len(response.body)}\r\ndate: {rfc822_formatted_time()}\r\n")
     head.append("connection: close\r\n\r\n" if close else "\r\n")
     return "".join(head).encode("ascii") + response.body
-
-
-class Rendered(web.StreamResponse):
-    """A finished response on its way through aiohttp's request loop, which only has to send it."""
-
-    def __init__(self, response: HttpResponse, *, close: bool) -> None:
-        super().__init__(status=response.status)
-        self._wire = render(response, close=close)
-        self._keep_alive = not close
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Write everything, and wait while the client does not read (the write deadline ends that)."""
-        writer = request.writer
-        transport = writer.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
-        transport.write(self._wire)
-        await writer.drain()
-        return writer
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to be written."""

@@ -50,6 +50,11 @@ def certificate_metrics(certificate: CertificateStatistics) -> Iterator[Metric]:
         "1 if the certificate on the disk is in use, 0 if it was refused.",
         float(certificate.last_succeeded),
     )
+    yield gauge(
+        "dohproxy_handshake_cpu_seconds",
+        "What one handshake with this certificate costs, of one core.",
+        certificate.handshake_seconds,
+    )
 
 
 def suffix_list_metrics(suffixes: SuffixStatistics) -> Iterator[Metric]:

@@ -115,6 +115,16 @@ def gate_metrics(gate: GateStatistics) -> Iterator[Metric]:
     yield gauge(
         "dohproxy_new_connections_fill", "How full the limit of all new connections is, 0 to 1.", gate.total_fill
     )
+    yield gauge(
+        "dohproxy_new_stranger_connections_fill",
+        "How full the limit of strangers' new connections is, 0 to 1.",
+        gate.strangers_fill,
+    )
+    yield gauge(
+        "dohproxy_max_new_stranger_connections_per_second",
+        "What strangers may open, as handshakes are dear; +Inf if no less than everybody.",
+        gate.strangers_per_second,
+    )
     yield gauge("dohproxy_handshakes", "TLS handshakes under way.", gate.handshakes)
     yield gauge("dohproxy_max_handshakes", "TLS handshakes that may be under way.", gate.max_handshakes)
     yield gauge("dohproxy_busiest_client_connections", "Connections of the client with the most.", gate.busiest_client)
