@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -33,9 +33,11 @@ from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
+from dohproxy.frontends.descriptors import make_room
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener, remover_of_file
 from dohproxy.frontends.metrics_page import (
@@ -70,7 +72,6 @@ from dohproxy.observability.sources import (
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
-from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.gate import Gate, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
@@ -82,7 +83,7 @@ from dohproxy.routes import Route
 from dohproxy.upstream.resolver import Budgets, Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import apex_question
-from dohproxy.verdict import Client
+from dohproxy.verdict import Client, Door
 from dohproxy.wire.name import from_text
 
 SWEEP_SECONDS: Final = 1.0
@@ -179,16 +180,16 @@ class Core:
 
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
-    cache = Cache(config.cache, random.SystemRandom().random)
     admission = build_admission(config.limits, config.general_upstreams)
     names = build_rules_about_names(config)
+    cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed)
     suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
     learn = learn_into(cache, names.domains, clock)
     rng = random.SystemRandom()
     budgets = Budgets(clock(), rng.random)
     resolver = Resolver(config.general_upstreams, config.resolver, learn, tasks, clock, rng, budgets=budgets)
-    routes = [build_route(config, route, names.domains, tasks, budgets) for route in config.routes]
+    routes = [build_route(config, route, names, tasks, budgets) for route in config.routes]
     metrics.add_source(lambda: route_metrics([route.cache.statistics() for route in routes]))
     rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
     pipeline = Pipeline(
@@ -210,9 +211,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
     return Core(cache, admission, names, suffixes, resolvers, metrics, Service(pipeline, see))
 
 
-def build_route(
-    config: Config, route: RouteConfig, domains: DomainLimit, tasks: asyncio.TaskGroup, budgets: Budgets
-) -> Route:
+def build_route(config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets) -> Route:
     """Return one route, with a cache and a line of its own.
 
     The limits on single domains keep one from using up what others share: so they hold there only if the budget is also
@@ -221,11 +220,12 @@ def build_route(
     upstreams, rng = config.upstreams_of(route), random.SystemRandom()
     groups = {one.group for one in config.general_upstreams if one.group}
     is_shared = any(one.group in groups for one in upstreams)
-    cache = Cache(replace(config.cache, max_megabytes=route.cache_megabytes), rng.random)
+    rules = replace(config.cache, max_megabytes=route.cache_megabytes)
+    cache = Cache(rules, rng.random, names.undelegated.is_listed)
     resolver = Resolver(
         upstreams,
         config.resolver,
-        learn_into(cache, domains if is_shared else None, clock),
+        learn_into(cache, names.domains if is_shared else None, clock),
         tasks,
         clock,
         rng,
@@ -246,6 +246,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
+    config = make_room(config)
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
@@ -271,7 +272,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             loop = asyncio.get_running_loop()
             pace = HandshakePace(loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent)
             doors = Doors(http1.door, http2.door, register, clock)
-            _add_sources(core, register, gate, peers, http1, log_limit)
+            known = {Door.HTTP1: http1.known, Door.HTTP2: http2.readings.known}
+            _add_sources(core, register, gate, peers, known, log_limit)
             core.metrics.add_source(
                 lambda: [gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", pace.waiting)]
             )
@@ -402,7 +404,12 @@ async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) ->
 
 
 def _add_sources(
-    core: Core, register: Connections, gate: Gate, peers: Peers, http1: Http1Server, log_limit: RateLimit
+    core: Core,
+    register: Connections,
+    gate: Gate,
+    peers: Peers,
+    known: Mapping[Door, KnownRequests],
+    log_limit: RateLimit,
 ) -> None:
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
@@ -413,7 +420,7 @@ def _add_sources(
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
-    metrics.add_source(lambda: known_metrics(http1.known))
+    metrics.add_source(lambda: known_metrics(known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
     metrics.add_source(lambda: address_metrics(peers.statuses))
     metrics.add_source(

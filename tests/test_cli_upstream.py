@@ -14,8 +14,6 @@ import pytest
 
 from dohproxy.cli import main
 
-ROOT_SERVER = dns.rrset.from_text(".", 3600, "IN", "NS", "a.root-servers.net.")
-
 
 def _run(*arguments: str) -> click.testing.Result:
     return click.testing.CliRunner().invoke(main, ["upstream", "test", *arguments], catch_exceptions=False)
@@ -41,7 +39,8 @@ def _resolver(rcode: dns.rcode.Rcode = dns.rcode.NOERROR) -> Iterator[tuple[int,
                 asked.append(dns.message.from_wire(packet[0]))
                 reply = dns.message.make_response(asked[-1], recursion_available=True)
                 reply.set_rcode(rcode)
-                reply.answer += [ROOT_SERVER] if rcode == dns.rcode.NOERROR else []
+                server = dns.rrset.from_text(asked[-1].question[0].name, 300, "IN", "NS", "a.root-servers.net.")
+                reply.answer += [server] if rcode == dns.rcode.NOERROR else []
                 sock.sendto(reply.to_wire(), packet[1])
 
         thread = threading.Thread(target=serve)

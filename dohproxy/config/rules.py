@@ -45,6 +45,11 @@ IN_ORDER: Final = (
         "a network holds at least what one of its clients may",
     ),
     (
+        "connections.max_queued_bytes",
+        "connections.max_held_bytes",
+        "all connections together hold at least what one may",
+    ),
+    (
         "names.domain_failures_per_second",
         "names.domain_misses_per_second",
         "a failure is a miss too",

@@ -142,7 +142,8 @@ class ConnectionsConfig:
             100_000,
             "connections",
             "Connections open at once, further ones are closed. An idle one with TLS holds 21 KiB, so the default may"
-            " cost 41 MiB; raise it together with the limit on open files.",
+            " cost 41 MiB. No more than the limit on open files leaves beside upstreams and files, which is said at the"
+            " start.",
         ),
     ] = 2000
     max_per_client: Annotated[
@@ -297,6 +298,17 @@ class ConnectionsConfig:
             " answers of the largest size DNS has (65,535).",
         ),
     ] = 262_144
+    max_held_bytes: Annotated[
+        int,
+        Integer(
+            1_048_576,
+            17_179_869_184,
+            "bytes",
+            "Of all connections together, beyond 8 KiB of each: responses that wait to be read and requests that are"
+            " not whole. Beyond it the connections of the network that holds most are cut, members' last. An eighth"
+            " of the memory that the service's unit allows; honest clients hold next to nothing.",
+        ),
+    ] = 67_108_864
 
 
 @dataclass(frozen=True, slots=True)
@@ -657,7 +669,8 @@ class CacheConfig:
             ("never", "validated", "always"),
             "When a name that does not exist (NXDOMAIN with SOA) denies all names below it too, unasked (RFC 8020)."
             " validated: if the upstream says so (AD, over TLS or loopback) or it is the root that denies; Unbound and"
-            " PowerDNS do the same, as servers of some CDNs deny names that others are below.",
+            " PowerDNS do the same, as servers of some CDNs deny names that others are below. What the list of public"
+            " suffixes has is never cut off by a denial that nobody has validated.",
         ),
     ] = "validated"
     prefetch_percent: Annotated[
@@ -820,8 +833,9 @@ class ResolverConfig:
             1,
             10_000,
             "clients",
-            "Clients that may share one question under way; further ones are told to come back. BIND's"
-            " clients-per-query ends at 100.",
+            "Clients that may share one question under way; BIND's clients-per-query ends at 100. Further ones get"
+            " something stale; where there is nothing, as many again wait for budget_wait_seconds, and who comes then"
+            " is told to come back (503).",
         ),
     ] = 100
 

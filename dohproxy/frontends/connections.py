@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from dohproxy.config import ConnectionsConfig
+from dohproxy.frontends.held_bytes import HeldBytes, Holder
 from dohproxy.value import value
 
 _log = structlog.get_logger("dohproxy.connections")
@@ -36,10 +37,17 @@ class Closing(StrEnum):
     HEADER_FLOOD = "header_flood"
     WRITE_DEADLINE = "write_deadline"
     QUEUE_FULL = "queue_full"
+    ALL_QUEUES_FULL = "all_queues_full"
     IDLE = "idle"
     HTTP2_FAULT = "http2_fault"
     AGE = "age"
     DRAIN = "drain"
+
+
+WITHOUT_CEREMONY: Final = frozenset({
+    Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.ALL_QUEUES_FULL, Closing.DRAIN,
+})  # fmt: skip
+"""After these a connection is cut, and nothing more is said on it: its client does not read."""
 
 
 @value
@@ -69,6 +77,10 @@ class Connection(Protocol):
 
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""
+
+
+class Holding(Connection, Holder, Protocol):
+    """A door's side of one that may hold more than every connection does."""
 
 
 CROWDED_SHARE: Final = 0.9
@@ -101,6 +113,8 @@ class ConnectionStatistics:
     max_total: int
     accepted: int
     closed: dict[Closing, int]
+    held_bytes: int
+    max_held_bytes: int
 
 
 class Connections:
@@ -109,6 +123,7 @@ class Connections:
     def __init__(self, limits: ConnectionsConfig) -> None:
         self.limits = limits
         self.draining = False
+        self.held: HeldBytes[Holding] = HeldBytes(limits.max_held_bytes)
         self._open: set[Connection] = set()
         self.places_taken = 0
         self._empty = asyncio.Event()
@@ -144,12 +159,24 @@ class Connections:
         """A door's connection is lost."""
         self._open.discard(connection)
 
+    def note_held(self, connection: Holding, size: int) -> None:
+        """Note what a connection holds in memory now, and cut those that hold most where that is too much. It holds
+        nothing when it is lost."""
+        if self.held.charge(connection, size):
+            for holder in self.held.to_cut():
+                self.count(Closing.ALL_QUEUES_FULL)
+                holder.close_for(Closing.ALL_QUEUES_FULL)
+
     def count(self, closing: Closing) -> None:
         """Note one connection closed or refused by us."""
         self._closed[closing] += 1
 
     def sweep(self, now: float) -> None:
         """Close every connection that has overstayed."""
+        try:
+            self.held.look_again()
+        except Exception:
+            _log.exception("a connection met a bug", stage="sweep")
         crowded = self.places_taken >= CROWDED_SHARE * self.limits.max_total
         for connection in list(self._open):
             try:
@@ -179,7 +206,10 @@ class Connections:
 
     def statistics(self) -> ConnectionStatistics:
         """Return a frozen snapshot."""
-        return ConnectionStatistics(self.places_taken, self.limits.max_total, self._accepted, dict(self._closed))
+        held = self.held
+        return ConnectionStatistics(
+            self.places_taken, self.limits.max_total, self._accepted, dict(self._closed), held.total, held.most_bytes
+        )
 
 
 class Place:

@@ -13,7 +13,7 @@ from typing import Final, cast
 import structlog
 
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h1_message import REASONS, read_message
 from dohproxy.frontends.h1_render import render, render_again
 from dohproxy.frontends.known import Known, KnownRequests
@@ -65,7 +65,7 @@ class Http1Door(asyncio.Protocol):
         self._server = server
         self._packed = packed
         self._place = place
-        self._client = server.peers.of_connection(packed)
+        self.client = server.peers.of_connection(packed)
         self._opened = self._idle_since = server.clock()
         self._engine = Http1Connection(server.max_query_bytes)
         self._transport: asyncio.Transport | None = None
@@ -79,6 +79,8 @@ class Http1Door(asyncio.Protocol):
         self._requests = 0
         self._header_since: float | None = None
         self._writing_since: float | None = None
+        self._held = 0
+        """Bytes in memory, as the register knows it."""
         self._is_reading = True
         self._is_taken = True
         """The client takes what we write."""
@@ -100,6 +102,7 @@ class Http1Door(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give back what the connection held."""
         self._server.register.remove(self)
+        self._server.register.note_held(self, 0)
         self._place.free()
         self._transport = None
         self._stop_timer()
@@ -124,6 +127,7 @@ class Http1Door(asyncio.Protocol):
             self._go_on(data if is_between else b"")
         else:
             self._mind_reading()
+            self._note_held()
 
     def eof_received(self) -> bool:
         """Keep the connection while there is something to be answered: who says that it has nothing more to say may
@@ -146,7 +150,7 @@ class Http1Door(asyncio.Protocol):
     def _repeat(self, known: Known) -> None:
         """Answer a request that has been read before."""
         server = self._server
-        client = self._client if server.peers.field is None else server.peers.of_request(self._packed, known.lines)
+        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, known.lines)
         now = server.clock()
         self._requests += 1
         result = server.service.begin(known.reading, client, now)
@@ -156,8 +160,12 @@ class Http1Door(asyncio.Protocol):
         self._idle_since = now
         if result.close or self._must_close(now):
             self._write_last(result)
-        elif self._transport is not None:
-            self._transport.write(render_again(result))
+            return
+        transport = self._transport
+        if transport is not None:
+            transport.write(render_again(result))
+            if transport.get_write_buffer_size() != self._held:
+                self._note_held()
 
     def _go_on(self, spelled: bytes = b"") -> None:
         """Read on, and answer what can be. `spelled`: all that is there, if nothing had been read of a request."""
@@ -199,7 +207,7 @@ class Http1Door(asyncio.Protocol):
         lines = self._lines_about_client(head)
         if spelled and not request.is_last and self._engine.is_between:
             server.known.remember(spelled, Known(reading, len(spelled), lines))
-        client = self._client if server.peers.field is None else server.peers.of_request(self._packed, lines)
+        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
         result = server.service.begin(reading, client, server.clock())
         if isinstance(result, Miss):
             self._wait_for(result, is_last=request.is_last)
@@ -220,7 +228,7 @@ class Http1Door(asyncio.Protocol):
     def _turn_away(self, reason: Reason) -> None:
         """Refuse something on this connection that never became a request."""
         server = self._server
-        self._write_last(server.service.turn_away(reason, self._client, Door.HTTP1, server.clock()))
+        self._write_last(server.service.turn_away(reason, self.client, Door.HTTP1, server.clock()))
 
     # --- Requests that wait ---
 
@@ -265,6 +273,7 @@ class Http1Door(asyncio.Protocol):
             self._write_last(response)
         elif self._transport is not None:
             self._transport.write(render(response, close=False))
+            self._note_held()
 
     def _must_close(self, now: float) -> bool:
         """Tell whether the response being written has to be the connection's last."""
@@ -284,6 +293,9 @@ class Http1Door(asyncio.Protocol):
         self._engine.finish()
         self._stop_timer()
         transport.write(render(response, close=True))
+        self._note_held()
+        if transport.is_closing():
+            return
         if self._has_ended or transport.get_extra_info("ssl_object") is not None:
             transport.close()  # Nothing more comes, or the transport lingers by itself.
             return
@@ -324,6 +336,7 @@ class Http1Door(asyncio.Protocol):
             self._transport.close()  # What is half there will never be whole, or is not to begin any more.
         else:
             self._mind_reading()
+        self._note_held()
 
     def _mind_reading(self) -> None:
         """Read from the client while there is room for it."""
@@ -343,6 +356,18 @@ class Http1Door(asyncio.Protocol):
             self._timer = None
 
     # --- What the register asks ---
+
+    def held_bytes(self) -> int:
+        """Return the bytes held in memory: responses that wait for the client, requests that are not read yet."""
+        transport = self._transport
+        return self._engine.held_bytes + (transport.get_write_buffer_size() if transport is not None else 0)
+
+    def _note_held(self) -> None:
+        """Tell the register what that is, when it has changed."""
+        held = self.held_bytes()
+        if held != self._held and self._transport is not None:
+            self._held = held
+            self._server.register.note_held(self, held)
 
     def _is_busy(self) -> bool:
         """Tell whether there may be something to be answered, or a request whose body is awaited."""
@@ -379,7 +404,7 @@ class Http1Door(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        if closing in (Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.DRAIN):
+        if closing in WITHOUT_CEREMONY:
             transport.abort()
         elif closing is Closing.HEADER_DEADLINE:
             self._turn_away(Reason.SLOW_REQUEST)

@@ -102,7 +102,7 @@ def names(config: NamesConfig, suffixes: PublicSuffixes = SUFFIXES, *, may_deny:
 
 def address_of(query: Query, *, ttl: int = 300) -> Answer:
     """What an honest upstream says to most questions."""
-    return parse_answer(m.answer(m.record(ttl=ttl), asked=query.question), query)
+    return parse_answer(m.answer(m.record(query.qtype, ttl=ttl), asked=query.question), query)
 
 
 def post(wire: bytes, path: str = "/dns-query") -> HttpRequest:
@@ -146,9 +146,9 @@ class Walk:
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cache = Cache(self.rules)
         self.admission = admission(self.limits)
         self.names = names(self.about_names, may_deny=self.may_deny)
+        self.cache = Cache(self.rules, is_listed=self.names.undelegated.is_listed)
         self.resolver = FakeResolver(learn_into(self.cache, self.names.domains, self.clock), self.script)
         self.home_cache = Cache(self.rules)
         domains = self.names.domains if self.routes_limit_domains else None
