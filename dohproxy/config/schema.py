@@ -141,9 +141,9 @@ class ConnectionsConfig:
             8,
             100_000,
             "connections",
-            "Connections open at once, further ones are closed. An idle one with TLS was measured at 15"
-            " KiB, so the default may cost 30 MiB. No more than the limit on open files leaves beside upstreams and"
-            " files, which is said at the start.",
+            "Connections open at once, further ones are closed. An idle one with TLS holds 21 KiB, so the default may"
+            " cost 41 MiB. No more than the limit on open files leaves beside upstreams and files, which is said at the"
+            " start.",
         ),
     ] = 2000
     max_per_client: Annotated[
@@ -185,8 +185,8 @@ class ConnectionsConfig:
             1,
             100_000,
             "connections a second",
-            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key, so 400 leave most of one core to"
-            " those who are connected already.",
+            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key (November 2026), so 400 leave most"
+            " of one core to those who are connected already.",
         ),
     ] = 400
     new_burst: Annotated[
@@ -201,8 +201,8 @@ class ConnectionsConfig:
             "percent of one core",
             "What handshakes of strangers may take. Their price with this certificate is measured at the start and at"
             " each renewal; if new_per_second of them would cost more, strangers get fewer, and members"
-            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms. The other half of the core is for"
-            " those who are connected.",
+            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms (November 2026). The other half of"
+            " the core is for those who are connected.",
         ),
     ] = 50
     max_handshakes: Annotated[
@@ -764,7 +764,7 @@ class CacheConfig:
             86_400,
             "seconds",
             "Between two snapshots, beside the one at the end: what a crash or a power cut can cost. 50,000"
-            " entries are 6 MB on the disk and a quarter of a second of one core, in small pieces.",
+            " entries are 6 MB on the disk and a quarter of a second of one core (November 2026), in small pieces.",
         ),
     ] = 300
 
