@@ -571,6 +571,25 @@ class NamesConfig:
             " registered with a name is exempt with it.",
         ),
     ] = ()
+    withhold_private_addresses: Annotated[
+        bool,
+        Switch(
+            "Whether answers are withheld that lead a public name to a private address (10.0.0.0/8, 192.168.0.0/16,"
+            " 127.0.0.0/8, fe80::/10, fc00::/7 and the like): by such a name a web page reaches what is in its reader's"
+            " own network (DNS rebinding). Off, because members may have such names themselves, and blocklists answer"
+            " with 127.0.0.2; name these in private_address_domains. What goes a [[route]] is never withheld.",
+        ),
+    ] = False
+    private_address_domains: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_domain, "host name", "intern.example.org", ""),
+            0,
+            MAX_DOMAINS,
+            'With all names below them, domains that may have private addresses all the same: "plex.direct",'
+            ' "zen.spamhaus.org", your own. Of effect with withhold_private_addresses.',
+        ),
+    ] = ()
 
 
 def serve_every_dialect() -> Mapping[str, str]:
