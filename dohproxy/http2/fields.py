@@ -11,11 +11,16 @@ from dohproxy.http2.hpack import Field
 _NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
 """Visible ASCII without upper case and colon (RFC 9113 section 8.2.1)."""
 _FORBIDDEN_IN_VALUE: Final = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$")
+_NAMES: Final = re.compile(rb"(?:[!-9;-@\[-~]+\n)*")
+_FORBIDDEN_IN_VALUES: Final = re.compile(rb"[\x00\r]|(?:^|\n)[ \t]|[ \t](?:\n|\Z)")
+"""The same of many at once, each with a line end behind it; how many line ends there are is counted apart. A list of
+short fields would cost more to be looked through one by one than all that follows."""
 _PSEUDO_BUT_PATH: Final = frozenset({b":method", b":scheme", b":authority"})
 _CONNECTION_SPECIFIC: Final = frozenset({
     b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 _ONCE: Final = frozenset({b"host", b"content-length"})
+_SPECIAL: Final = _CONNECTION_SPECIFIC | _ONCE | {b"te"}
 _DIGITS: Final = re.compile(rb"[0-9]{1,10}")
 _VISIBLE: Final = re.compile(rb"[!-~]+")
 
@@ -140,17 +145,27 @@ def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
 
 def _check_regular(fields: Sequence[Field]) -> dict[bytes, bytes]:
     """Hold regular fields against section 8.2; return those that may stand there once only."""
+    if not _are_well_formed(fields):
+        raise MalformedRequest
     once: dict[bytes, bytes] = {}
     for name, value in fields:
-        if not _NAME.fullmatch(name) or name in _CONNECTION_SPECIFIC or _FORBIDDEN_IN_VALUE.search(value):
-            raise MalformedRequest
-        if name == b"te" and value.lower() != b"trailers":
+        if name not in _SPECIAL:
+            continue
+        if name in _CONNECTION_SPECIFIC or name in once or (name == b"te" and value.lower() != b"trailers"):
             raise MalformedRequest
         if name in _ONCE:
-            if name in once:
-                raise MalformedRequest
             once[name] = value
     return once
+
+
+def _are_well_formed(fields: Sequence[Field]) -> bool:
+    names = b"".join([name + b"\n" for name, _ in fields])
+    values = b"".join([value + b"\n" for _, value in fields])
+    return (
+        names.count(b"\n") == values.count(b"\n") == len(fields)
+        and _NAMES.fullmatch(names) is not None
+        and _FORBIDDEN_IN_VALUES.search(values) is None
+    )
 
 
 def _target(path: bytes | None, pseudo: dict[bytes, bytes]) -> str:

@@ -22,12 +22,16 @@ FIELD_OVERHEAD: Final = 32
 ENTRY_BYTES: Final = 190
 """Of memory for an entry of the dynamic table beyond its size there: two tuples, two strings, a number and a place."""
 LONGER_INDEX: Final = 0x7F
-"""From here on an index takes more than one byte."""
+"""From here on an index takes more than one byte, and so does a string's length."""
 _PATH_NOT_ADDED: Final = b"\x04\x14"
 """How a field begins that has its name from the first ":path" of the static table, and is not added to the dynamic one
 (RFC 7541 sections 6.2.2 and 6.2.3)."""
 LONGEST_INTEGER_BYTES: Final = 5
 """After the prefix: 35 bits, far more than any length or index that can be valid (CVE in hpack before 4.2.0)."""
+
+EXCESS_FIELDS: Final = 32
+"""Beyond the limit of a list, which are still followed, so that its client is told and may go on. Whoever sends more
+has no use for an answer, and each one costs: a byte of a block can be an entry of the dynamic table."""
 
 LONGEST_KEPT_STRING: Final = 256
 """Encoded bytes of a string that is kept decoded: enough for the target of nearly every query."""
@@ -84,10 +88,12 @@ class Decoder:
     def decode(self, block: bytes) -> list[Field]:
         """Return the fields of a header block.
 
-        Raises ConnectionFault (COMPRESSION_ERROR) for a broken block and TooLarge for a list over its limits.
+        Raises ConnectionFault (COMPRESSION_ERROR) for a broken block, TooLarge for a list over its limits, and
+        ConnectionFault (ENHANCE_YOUR_CALM) for one with far too many fields.
         """
         fields: list[Field] = []
         left = self._max_list_bytes
+        room = self._max_fields + EXCESS_FIELDS
         table = self._table
         offset, size = self._read_size_updates(block), len(block)
         short_end = min(len(table), LONGER_INDEX)
@@ -101,8 +107,11 @@ class Decoder:
                 cost = cost_of(field)
                 short_end = min(len(table), LONGER_INDEX)
             left -= cost
-            if left >= 0:  # A field costs 32 bytes at least, so the list cannot grow long.
+            if left >= 0:
                 fields.append(field)
+            room -= 1
+            if room < 0:
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header fields")
         if left < 0 or len(fields) > self._max_fields:
             raise TooLarge
         return fields
@@ -205,6 +214,11 @@ def read_string(string: bytes) -> bytes:
 
 
 def _read_string(block: bytes, offset: int) -> tuple[bytes, int]:
+    if offset < len(block) and block[offset] < LONGER_INDEX:  # Plain, and its length is one byte.
+        end = offset + 1 + block[offset]
+        if end > len(block):
+            raise _fault()
+        return block[offset + 1 : end], end
     start, end = _find_string(block, offset)
     value = block[start:end]
     if not block[offset] & 0x80:
