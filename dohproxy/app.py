@@ -27,6 +27,7 @@ from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
+from dohproxy.frontends.handshake_pace import HandshakePace
 from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener, remover_of_file
@@ -42,7 +43,6 @@ from dohproxy.frontends.metrics_page import (
     suffix_list_metrics,
 )
 from dohproxy.frontends.peers import Peers
-from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import bare_context
@@ -50,7 +50,7 @@ from dohproxy.frontends.tls_check import check_groups
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.logs import RateLimit
-from dohproxy.observability.metrics import Metrics, counter
+from dohproxy.observability.metrics import Metrics, counter, gauge
 from dohproxy.observability.sources import (
     admission_metrics,
     cache_metrics,
@@ -196,7 +196,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     """Serve until SIGTERM or SIGINT, then drain.
 
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
-    certificate cannot be used, LimitsNotInForce if aiohttp or OpenSSL do not enforce a limit.
+    certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
@@ -220,13 +220,17 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             gate = build_gate(config.connections, config.limits)
             if certificate is not None:
                 certificate.when_priced(partial(hold_strangers, gate, config.connections))
+            loop = asyncio.get_running_loop()
+            pace = HandshakePace(loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent)
             doors = Doors(http1.door, http2.door, register, clock)
-            check_limits(http1)
             known = {Door.HTTP1: http1.known, Door.HTTP2: http2.readings.known}
             _add_sources(core, register, gate, peers, known, log_limit)
+            core.metrics.add_source(
+                lambda: [gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", pace.waiting)]
+            )
             runners = await _start_side_doors(side_doors, core)
             cache_file = await _load_cache(config.cache, core)
-            listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
+            listeners = [Listener(one, doors.open, register, peers, tls, gate, pace) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
             background += _watch_certificate(config, certificate, core.metrics, tasks)
             background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))

@@ -49,11 +49,10 @@ from dohproxy.frontends.certificates import (
     read_chain_file,
 )
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
-from dohproxy.frontends.tls_check import check_groups, handshake_seconds, price_warnings
+from dohproxy.frontends.tls_check import LimitsNotInForce, check_groups, handshake_seconds, price_warnings
 from dohproxy.observability.logs import configure_logs
 from dohproxy.upstream import examine
 from dohproxy.upstream.probe import probe_all, probe_query
@@ -275,8 +274,6 @@ def _run(config: Config, announce: Any) -> None:
         try:
             runner.run(serve(config, freezing(announce), limit))
         except* ConfigError as group:
-            raise next(_leaves(group)) from None
-        except* LimitsNotInForce as group:
             raise next(_leaves(group)) from None
 
 

@@ -40,7 +40,6 @@ from dohproxy.config import (
     UpstreamConfig,
 )
 from dohproxy.frontends import listening
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.throwaway import write_throwaway_certificate
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
@@ -189,21 +188,6 @@ def test_a_busy_port_ends_it_before_anything_is_served(loop_factory: LoopFactory
         with pytest.raises(ExceptionGroup) as caught:
             run(loop_factory, scenario, server=ServerConfig((ANYWHERE, busy)))
     assert caught.group_contains(ConfigError, match="in use")
-
-
-def test_limits_that_are_not_in_force_end_it_before_anything_is_served(
-    loop_factory: LoopFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def scenario(service: Running) -> None:
-        raise AssertionError("it was served")
-
-    def refuse(_: object) -> None:
-        raise LimitsNotInForce("none are")
-
-    monkeypatch.setattr(app, "check_limits", refuse)
-    with pytest.raises(ExceptionGroup) as caught:
-        run(loop_factory, scenario)
-    assert caught.group_contains(LimitsNotInForce, match="none are")
 
 
 # --- The end ---

@@ -186,7 +186,8 @@ def test_handshakes_that_would_take_more_of_a_core_than_they_may_are_warned_of(d
     text = '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n[connections]\nstranger_handshake_percent = 1\n'
     run = _run("check", "--config", _write(directory, text))
     assert run.exit_code == 0
-    assert "warning: connections.new_per_second (line 4) is 400, and a handshake with this certificate costs" in run.stderr
+    said = "warning: connections.new_per_second (line 4) is 400, and a handshake with this certificate costs"
+    assert said in run.stderr
 
 
 @pytest.mark.parametrize("verb", ["check", "serve"])

@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from dohproxy.config.addresses import ListenAddress, cover_everything
+from dohproxy.config.fit import fit_warnings
 from dohproxy.config.keys import show
 from dohproxy.config.problems import Problem
 from dohproxy.config.schema import ClientsConfig, Config
@@ -125,16 +126,6 @@ def _warn_of_no_limits(config: Config) -> Iterator[Problem]:
         yield Problem("limits.exempt_networks", "exempts every address there is: one client can use up everything.")
 
 
-def _warn_of_greedy_client(config: Config) -> Iterator[Problem]:
-    budget = sum(upstream.queries_per_second for upstream in config.upstreams)
-    if config.limits.misses_per_second > budget:
-        yield Problem(
-            "limits.misses_per_second",
-            f"is {show(config.limits.misses_per_second)}, more than all upstreams may be asked"
-            f" ({show(budget)} a second): one client can use up the budget of everyone.",
-        )
-
-
 def _warn_of_public_metrics(config: Config) -> Iterator[Problem]:
     if config.metrics is not None and config.metrics.listen.is_public:
         yield Problem(
@@ -196,7 +187,7 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_ipv6_alone,
     _warn_of_members_everywhere,
     _warn_of_no_limits,
-    _warn_of_greedy_client,
+    fit_warnings,
     _warn_of_public_metrics,
     _warn_of_host_nobody_can_reach,
     _warn_of_names_in_the_clear,

@@ -6,7 +6,7 @@ whole list at once. Rules about several keys are then asked, save those that tou
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from dohproxy.config.problems import ConfigError, Problem, located
 from dohproxy.config.rules import check_rules, check_upstreams
 from dohproxy.config.schema import MAX_UPSTREAMS, Config, UpstreamConfig
 from dohproxy.config.sections import SECTIONS, UPSTREAM, DeclaredKey, Section
+from dohproxy.config.shares import shared_defaults
 
 EXAMPLE_UPSTREAM: Final = '[[upstream]] name = "ns0" url = "tls://192.0.2.53#ns0.example.net"'
 
@@ -80,20 +81,22 @@ class _Reading:
             if section is UPSTREAM:
                 parts["upstreams"] = self._read_upstreams(document.get(section.name, []))
             elif section.name in document:
-                parts[section.name] = self._read_section(section, document[section.name])
+                upstreams = parts.get("upstreams", ())
+                parts[section.name] = self._read_section(section, document[section.name], upstreams)
             elif not section.is_optional:
-                parts[section.name] = section.build({})
+                parts[section.name] = section.build(shared_defaults(section.name, {}, parts.get("upstreams", ())))
         known = {section.name for section in SECTIONS}
         for name in document:
             if name not in known:
                 self._report_unknown_section(name)
         return Config(**parts)
 
-    def _read_section(self, section: Section, table: object) -> object | None:
+    def _read_section(self, section: Section, table: object, upstreams: Sequence[UpstreamConfig]) -> object | None:
         if not isinstance(table, dict):
             self._report(section.name, f"must be a section: write {section.header()} once, on its own line.")
             table = {}
         values = self._read_table(section, section.name, table)
+        values |= shared_defaults(section.name, values, upstreams)
         is_complete = all(name in values for name, key in section.keys.items() if key.is_required)
         return section.build(values) if is_complete else None
 

@@ -393,8 +393,8 @@ class LimitsConfig:
             0.1,
             100_000,
             "misses a second",
-            "One client's steady rate of names not in the cache, half of the smallest upstream budget: an"
-            " association was once banned by its upstream for an average of 6.5 a second.",
+            "One client's steady rate of names not in the cache, half of the smallest upstream budget unless you say"
+            " otherwise: an association was once banned by its upstream for an average of 6.5 a second.",
         ),
     ] = 5
     misses_burst: Annotated[

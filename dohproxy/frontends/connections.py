@@ -1,8 +1,8 @@
 """All open connections: how many there may be, and which have overstayed.
 
-aiohttp closes idle connections by itself. It does not notice a header that drips in, a response that nobody reads, or
-a connection that has lived too long; so one sweep a second looks at all of them. The rules are pure: a connection
-says what it is waiting for and since when, and `verdict_on` decides.
+A header that drips in, a response that nobody reads, a connection that is silent or has lived too long: nobody but a
+clock notices, so one sweep a second looks at all of them. The rules are pure: a connection says what it is waiting for
+and since when, and `verdict_on` decides.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class Waiting:
     idle: bool
     """Between two requests."""
     idle_since: float | None = None
-    """Since when, for doors that do not keep the idle deadline themselves (aiohttp does)."""
+    """Since when; None for what keeps no idle deadline."""
 
 
 class Connection(Protocol):

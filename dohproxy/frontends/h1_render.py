@@ -1,11 +1,9 @@
 """HTTP/1.1 responses as bytes, the same for answers given at once and for those that were waited for."""
 
 import http
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 
 from dohproxy.doh.exchange import HttpResponse
@@ -41,28 +39,3 @@ def _head(response: HttpResponse, *, close: bool) -> bytes:
     head.append(f"content-length: {len(response.body)}\r\ndate: {rfc822_formatted_time()}\r\n")
     head.append("connection: close\r\n\r\n" if close else "\r\n")
     return "".join(head).encode("ascii")
-
-
-class Rendered(web.StreamResponse):
-    """A finished response on its way through aiohttp's request loop, which only has to send it."""
-
-    def __init__(self, response: HttpResponse, *, close: bool, written: Callable[[], None] = lambda: None) -> None:
-        """`written` is called when the transport has the response, taken by the client or not."""
-        super().__init__(status=response.status)
-        self._written = written
-        self._wire = render(response, close=close)
-        self._keep_alive = not close
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Write everything, and wait while the client does not read (the write deadline ends that)."""
-        writer = request.writer
-        transport = writer.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
-        transport.write(self._wire)
-        self._written()
-        await writer.drain()
-        return writer
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to be written."""

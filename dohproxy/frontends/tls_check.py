@@ -9,7 +9,6 @@ from typing import Final
 
 from dohproxy.config import ConnectionsConfig, Problem
 from dohproxy.config.keys import show
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.policy.gate import affordable
 from dohproxy.tls.trial import (
     DEAR_CURVES,
@@ -26,6 +25,10 @@ from dohproxy.tls.trial import (
 
 ROUNDS: Final = 5
 """Handshakes that are measured; the cheapest counts, as all else that happens on a machine only adds to it."""
+
+
+class LimitsNotInForce(RuntimeError):
+    """OpenSSL does not enforce a limit; the message says which. The service must not start."""
 
 
 def check_groups(context: ssl.SSLContext) -> bool:

@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from dohproxy.frontends.handshake_pace import HandshakePace
 from dohproxy.frontends.tls_records import MOST_SILENT, Records
 
 RECORD_BYTES: Final = 16_384
@@ -35,14 +36,17 @@ class TlsTransport(asyncio.Transport):
         "_ended",
         "_fd",
         "_flooded",
+        "_held",
         "_high",
         "_incoming",
         "_is_closing",
         "_is_corked",
         "_is_lost",
         "_is_paused",
+        "_is_stranger",
         "_loop",
         "_outgoing",
+        "_pace",
         "_protocol",
         "_protocol_waits",
         "_queued",
@@ -60,10 +64,14 @@ class TlsTransport(asyncio.Transport):
         handshake_seconds: float,
         ended: HandshakeEnded,
         flooded: Callable[[], None],
+        pace: HandshakePace,
+        *,
+        is_stranger: bool,
     ) -> None:
         """Take over a connected, non-blocking socket and begin. Raises OSError if it is gone already.
 
-        `flooded` is called before the connection is cut for too many records that say nothing.
+        `flooded` is called before the connection is cut for too many records that say nothing; `pace` decides when the
+        handshake goes on.
         """
         super().__init__()
         if connected.family != socket.AF_UNIX:
@@ -76,6 +84,10 @@ class TlsTransport(asyncio.Transport):
         self._ended: HandshakeEnded | None = ended
         self._flooded = flooded
         self._records = Records()
+        self._pace = pace
+        self._is_stranger = is_stranger
+        self._held = b""
+        """What has come of the handshake and waits for its turn."""
         self._protocol: asyncio.Protocol | None = None
         self._queued = b""
         """Ciphertext that the socket has not taken yet."""
@@ -100,6 +112,21 @@ class TlsTransport(asyncio.Transport):
         received = self._receive()
         if not received or self._is_closing:
             return
+        if self._ended is None:
+            self._hear(received)
+            return
+        self._held = received
+        self._pace.take(self, is_stranger=self._is_stranger)
+        if self._held:
+            self.pause_reading()
+
+    def go_on(self) -> None:
+        """Do the work for what has come of the handshake."""
+        received, self._held = self._held, b""
+        self.resume_reading()
+        self._hear(received)
+
+    def _hear(self, received: bytes) -> None:
         failure: ssl.SSLError | None = None
         self._is_corked = True
         try:
@@ -305,6 +332,7 @@ class TlsTransport(asyncio.Transport):
         self._queued = b""
         ended, self._ended = self._ended, None
         if ended is not None:
+            self._pace.leave(self)
             self._sock.close()
             ended(self, False)
             return

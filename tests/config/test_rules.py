@@ -29,8 +29,8 @@ def problems_of(text: str) -> dict[str, str]:
         ("[cache]\nfailure_ttl_max_seconds = 4", "cache.failure_ttl_seconds"),
         ("[cache]\nstale_wait_seconds = 5.1", "cache.stale_wait_seconds"),
         ("[resolver]\nattempt_seconds = 5.1", "resolver.attempt_seconds"),
-        ("[names]\ndomain_failures_per_second = 6", "names.domain_failures_per_second"),
-        ("[names]\ndomain_misses_burst = 19", "names.domain_failures_burst"),
+        ("[names]\ndomain_failures_per_second = 6\ndomain_misses_per_second = 5", "names.domain_failures_per_second"),
+        ("[names]\ndomain_misses_burst = 19\ndomain_failures_burst = 20", "names.domain_failures_burst"),
     ],
 )
 def test_a_number_above_the_one_that_bounds_it_is_an_error(text: str, path: str) -> None:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from dohproxy.upstream.attempts import answer_in, judge
+from dohproxy.upstream.breaker import OPENING_WEIGHT, TIMEOUT_WEIGHT
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.signals import RUN, TROUBLE_ZONES, Ending, Signal
-from dohproxy.upstream.standing import Standing
+from dohproxy.upstream.standing import SILENT_PROBES, Standing
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from tests.fakes.standing import standing
@@ -22,6 +23,9 @@ REPLIES = {Signal.REFUSED: REFUSED, Signal.PROHIBITED: PROHIBITED, Signal.PROTOC
 UNPROVEN = Unproven(REFUSED)
 
 Outcome = Answer | Unproven | Result
+
+SILENCES = OPENING_WEIGHT // TIMEOUT_WEIGHT
+"""In a row, before an upstream is in doubt."""
 
 
 def ending_of(
@@ -71,6 +75,12 @@ class Guest:
         sent_at, self.now = self.now, self.now + seconds
         self.last_probe = ending_of(outcome, b"", sent_at, self.now, over_stream=self.upstream.over_stream)
         self.upstream.end_probe(self.last_probe)
+
+    def fall_silent(self) -> None:
+        """Say nothing to clients, and nothing to the probes either."""
+        self.ask_many(Result.TIMEOUT, times=SILENCES)
+        for _ in range(SILENT_PROBES):
+            self.probe(Result.TIMEOUT)
 
     def probe_over_stream(self, outcome: Outcome) -> bool:
         """Ask over TCP too, if that is of use."""

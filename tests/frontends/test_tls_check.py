@@ -5,9 +5,8 @@ import ssl
 import pytest
 
 from dohproxy.config import ConnectionsConfig
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.tls import SUITES_1_2, bare_context
-from dohproxy.frontends.tls_check import check_groups, handshake_seconds, price_warnings
+from dohproxy.frontends.tls_check import LimitsNotInForce, check_groups, handshake_seconds, price_warnings
 from dohproxy.tls import native_context
 from tests.frontends.door import Certificate
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from dohproxy.frontends.handshake_pace import Handshake, HandshakePace
 from dohproxy.frontends.tls_records import MOST_AT_ONCE, MOST_SILENT
 from dohproxy.frontends.tls_transport import RECORD_BYTES, TlsTransport
+from dohproxy.tls.trial import ordinary_hello
 from tests.frontends.door import Certificate, until
 
 LARGE = bytes(range(256)) * 2_000
@@ -80,7 +82,9 @@ class Counted:
 class Ends:
     """Both ends of one connection, and how its handshake has ended."""
 
-    def __init__(self, certificate: Certificate, *, handshake_seconds: float = 5.0) -> None:
+    def __init__(
+        self, certificate: Certificate, *, handshake_seconds: float = 5.0, pace: HandshakePace | None = None
+    ) -> None:
         self.heard = Heard()
         self.handshakes: list[bool] = []
         server, self.client = socket.socketpair()
@@ -93,11 +97,13 @@ class Ends:
         self.floods = 0
         self.transport = TlsTransport(
             loop,
-            self.socket,
+            self.socket,  # type: ignore[arg-type]
             context,
             handshake_seconds,
             self._end,
-            self._flooded,  # type: ignore[arg-type]
+            self._flooded,
+            pace if pace is not None else HandshakePace(loop.call_soon, loop.call_later, 100),
+            is_stranger=True,
         )
         self._context = certificate.client_context()
         self.reader: asyncio.StreamReader
@@ -193,8 +199,8 @@ async def test_what_a_read_leads_to_goes_out_in_one_piece(certificate: Certifica
 class ByHand:
     """A client that reads and sends only what a test has it do."""
 
-    def __init__(self, certificate: Certificate) -> None:
-        self.ends = Ends(certificate)
+    def __init__(self, certificate: Certificate, pace: HandshakePace | None = None) -> None:
+        self.ends = Ends(certificate, pace=pace)
         self.out = ssl.MemoryBIO()
         self._in = ssl.MemoryBIO()
         self.tls = certificate.client_context().wrap_bio(self._in, self.out, server_hostname="localhost")
@@ -340,6 +346,48 @@ async def test_a_handshake_that_does_not_end_is_cut_and_told_once(certificate: C
     ends.transport.abort()
     await asyncio.sleep(0.01)
     assert (ends.handshakes, ends.heard.lost) == ([False], [])
+    ends.client.close()
+
+
+class Held(HandshakePace):
+    """Lets nothing go on by itself."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(loop.call_soon, loop.call_later, 100)
+        self.held: list[Handshake] = []
+
+    def take(self, handshake: Handshake, *, is_stranger: bool) -> None:
+        self.held.append(handshake)
+
+    def leave(self, handshake: Handshake) -> None:
+        self.held.remove(handshake)
+
+
+@pytest.mark.interpreted
+async def test_a_handshake_whose_turn_has_not_come_reads_no_more_and_goes_on_then(certificate: Certificate) -> None:
+    pace = Held()
+    client = ByHand(certificate, pace)
+    shaking = asyncio.get_running_loop().create_task(client.shake_hands())
+    await until(lambda: len(pace.held) == 1, "the hello")
+    assert not client.ends.transport.is_reading()
+    pace.held.pop().go_on()
+    await until(lambda: len(pace.held) == 1, "the end of it")
+    assert client.ends.handshakes == []
+    pace.held.pop().go_on()
+    await shaking
+    assert client.ends.transport.is_reading()
+    await client.leave()
+
+
+@pytest.mark.interpreted
+async def test_who_goes_while_waiting_for_its_turn_is_forgotten(certificate: Certificate) -> None:
+    pace = Held()
+    ends = Ends(certificate, handshake_seconds=0.05, pace=pace)
+    ends.client.send(ordinary_hello())
+    await until(lambda: len(pace.held) == 1, "the hello")
+    await until(lambda: ends.handshakes == [False], "the end of the handshake")
+    assert (pace.held, ends.is_gone) == ([], True)
     ends.client.close()
 
 

@@ -133,8 +133,9 @@ def test_strangers_get_what_the_machine_can_afford(
     milliseconds: float, percent: float, left: tuple[float, float] | None
 ) -> None:
     allowance = affordable(400, 2_000, milliseconds / 1_000, percent)
-    found = None if allowance is None else (allowance.per_second, allowance.burst)
-    assert found == (left if left is None else pytest.approx(left))
+    found = (400.0, 2_000.0) if allowance is None else (allowance.per_second, allowance.burst)
+    assert list(found) == pytest.approx(list(left or (400, 2_000)))
+    assert (allowance is None) == (left is None)
 
 
 def held(*, burst: float = 2, total: float = 1_000) -> Gate:
@@ -165,7 +166,8 @@ def test_a_cheaper_certificate_sets_strangers_free() -> None:
     door = held(burst=1)
     assert entered(door, "127.0.0.1", "127.0.1.1") == [None, Refusal.STRANGERS_RATE]
     figures = door.statistics(NOW)
-    assert (figures.strangers_fill, figures.strangers_per_second) == (pytest.approx(1.0), 1)
+    assert figures.strangers_fill == pytest.approx(1.0)
+    assert figures.strangers_per_second == 1
     door.hold_strangers(None, memoryview(bytearray(8)))
     assert entered(door, "127.0.1.1", "127.0.2.1") == [None, None]
     figures = door.statistics(NOW)

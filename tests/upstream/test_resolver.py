@@ -15,6 +15,7 @@ from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
 from dohproxy.upstream.signals import RUN, Signal
+from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES
 from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -542,7 +543,8 @@ class TestProbes:
         fake = FakeUpstream(udp=[fakes.SILENCE])
         async with _resolver(fake, settings=QUICK, burst=100) as rig:
             await rig.ask_many(9, seconds=0.2)
-            await rig.probe(after=1.0)
+            for _ in range(SILENT_PROBES):
+                await rig.probe(after=0.0)
             await rig.idle()
             upstream = rig.resolver.statistics(rig.now()).upstreams[0]
         assert len(fake.asked_over_stream) == 1
@@ -551,12 +553,28 @@ class TestProbes:
         assert upstream.halvings == 1
         assert upstream.budget_share == pytest.approx(0.5, abs=0.05)
 
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_names_whose_servers_are_silent_cost_neither_budget_nor_upstream(self, transport: str) -> None:
+        silent = [fakes.SILENCE] * 9
+        fake = FakeUpstream(udp=[*silent, fakes.ANSWER] * 3, stream=[*silent, fakes.ANSWER] * 3)
+        async with _resolver(fake, transport=transport, settings=QUICK) as rig:
+            for number in range(3):
+                queries = [make_query(f"www.silent{number}-{zone}.example.") for zone in range(9)]
+                await asyncio.gather(*(rig.ask(query, seconds=0.1) for query in queries))
+                await rig.probe(after=DOUBT_SECONDS)
+            upstream = rig.resolver.statistics(rig.now()).upstreams[0]
+            assert isinstance(await rig.ask(), Answer)
+        assert (upstream.halvings, upstream.budget_share, upstream.finding) == (0, 1.0, None)
+        assert upstream.breaker is BreakerState.CLOSED
+
     async def test_an_upstream_that_drops_out_does_not_throw_its_questions_at_the_next(self) -> None:
-        first, second = FakeUpstream(udp=[fakes.SILENCE]), FakeUpstream()
+        first, second = FakeUpstream(udp=[fakes.SILENCE], stream=[fakes.SILENCE]), FakeUpstream()
         async with first.running(), second.running():
             gone, other = first.config(), second.config(burst=40, queries_per_second=0.1)
             async with _rig([gone, other], QUICK) as rig:
                 await rig.ask_many(9)
+                for _ in range(SILENT_PROBES):
+                    await rig.probe(after=0.0)
                 shares = [one.budget_share for one in rig.resolver.statistics(rig.now()).upstreams]
         assert shares[0] == 1.0
         assert shares[1] < 0.5

@@ -111,13 +111,21 @@ class TestSuspicion:
 
     @pytest.mark.parametrize(
         "outcome",
-        [Result.TIMEOUT, Result.UNPROVEN, Result.LOST, Result.UNSENT, Result.ABANDONED, Result.UNREACHABLE],
+        [Result.UNPROVEN, Result.LOST, Result.UNSENT, Result.ABANDONED, Result.UNREACHABLE],
         ids=described,
     )
     def test_a_probe_that_brings_nothing_leaves_the_suspicion(self, outcome: Result) -> None:
         guest = Guest()
         guest.suspect(Signal.REFUSED)
         guest.probe(outcome, seconds=0.0)
+        assert guest.upstream.is_usable(guest.now)
+        assert guest.seconds_to_probe() == PROBE_SECONDS
+
+    def test_a_probe_without_an_answer_is_repeated_once(self) -> None:
+        guest = Guest()
+        guest.suspect(Signal.REFUSED)
+        guest.probe(Result.TIMEOUT, seconds=1.5)
+        guest.probe(Result.TIMEOUT, seconds=0.0)
         assert guest.upstream.is_usable(guest.now)
         assert guest.seconds_to_probe() == PROBE_SECONDS
 
@@ -345,20 +353,20 @@ class TestWhatIsTold:
     def test_the_beginning_is_kept_while_the_reason_stays(self) -> None:
         guest = Guest()
         guest.now = 50.0
-        guest.ask_many(Result.TIMEOUT, times=9)
+        guest.ask_many(Result.UNREACHABLE, times=3)
         first = guest.upstream.finding(guest.now)
         assert first is not None
-        assert (first.signal, first.since) == (Signal.SILENT, 50.0)
+        assert (first.signal, first.since) == (Signal.UNREACHABLE, 50.0)
         assert guest.upstream.finding(99.0) is first
 
     def test_another_reason_begins_anew(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=9)
+        guest.fall_silent()
         guest.upstream.finding(0.0)
         guest.probe(REFUSED, after=5.0, seconds=0.0)
         finding = guest.upstream.finding(guest.now)
         assert finding is not None
-        assert (finding.signal, finding.since) == (Signal.REFUSED, 5.0)
+        assert (finding.signal, finding.since) == (Signal.REFUSED, guest.now)
 
     def test_nothing_is_told_of_an_upstream_that_is_well(self) -> None:
         guest = Guest()

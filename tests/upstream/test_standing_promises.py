@@ -147,6 +147,17 @@ def test_clients_and_probes_together_never_get_more_than_the_budget(
     assert simulation.budget.in_flight <= 1
 
 
+@pytest.mark.parametrize("over_stream", [False, True], ids=["UDP", "TLS"])
+def test_silent_names_alone_never_cost_an_upstream_that_is_well_a_share_of_its_budget(*, over_stream: bool) -> None:
+    simulation = Simulation([Result.TIMEOUT], [GOOD], over_stream=over_stream)
+    for _ in range(600):
+        simulation.run(1, questions=10)
+        assert simulation.upstream.breaker.is_closed
+        assert simulation.budget.pace.share(simulation.now) == 1.0
+    simulation.assert_few_probes()
+    assert simulation.budget.pace.halvings == 0
+
+
 def test_an_upstream_that_answers_nothing_but_probes_is_not_probed_every_second() -> None:
     simulation = Simulation([Result.UNREACHABLE], [GOOD], over_stream=False)
     simulation.run(240, questions=12)
