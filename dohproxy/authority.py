@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Final
 
-_REGISTERED_NAME: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*+"
+_REGISTERED_NAME: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})*+"
 _AUTHORITY: Final = re.compile(
     rf"(?:{_REGISTERED_NAME}|\[(?:([0-9A-Fa-f:.]+)|v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\])(?::[0-9]*)?"
 )

@@ -19,8 +19,8 @@ _BEGUN_LINE: Final = re.compile(_TOKEN + rb"++(?: (?:[!-~]++(?: [!-~]*+)?)?)?\r?
 _BEGUN_FIELD_LINE: Final = re.compile(rb"(?:" + _TOKEN + rb"++(?::[^\x00-\x08\x0a-\x1f\x7f]*+)?)?\r?")
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]+)[/?#]?.*")
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
-_CLOSE: Final = re.compile(r"(?:^|,)[ \t]*close[ \t]*(?:,|$)", re.IGNORECASE)
-_CHUNKED_AT_LAST: Final = re.compile(r"(?:^|,)[ \t]*chunked$", re.IGNORECASE)
+_CLOSE: Final = re.compile(r"close(?<![^, \t]close)(?![^, \t])")
+"""One of the words in a list of them. Begins with what is looked for, so that a list of 8,000 commas costs little."""
 
 _ABOUT_THE_MESSAGE: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "expect"})
 LARGEST_KEPT: Final = 1_024
@@ -149,18 +149,17 @@ def _judge(fields: tuple[tuple[str, str], ...], about: Mapping[str, Sequence[str
         has_host=bool(hosts),
         content_length=int(lengths[0]) if lengths else None,
         is_chunked=bool(codings),
-        says_close=_CLOSE.search(",".join(about.get("connection", ()))) is not None,
+        says_close=_CLOSE.search(",".join(about.get("connection", ())).lower()) is not None,
         expects_continue=[value.lower() for value in about.get("expect", ())] == ["100-continue"],
     )
 
 
 def _check_codings(codings: str) -> None:
     """Raise BadRequest unless a body is chunked and nothing else; where it ends is known only then (section 6.3)."""
-    match = _CHUNKED_AT_LAST.search(codings)
-    if match is None:
-        raise BadRequest(Fault.MALFORMED)
-    others = codings[: match.start()]
-    if others.strip(" \t,") and "chunked" not in others.lower():
-        raise BadRequest(Fault.UNKNOWN_CODING)
-    if others or codings.startswith(","):
-        raise BadRequest(Fault.MALFORMED)
+    codings = codings.lower()
+    if codings == "chunked":
+        return
+    others = codings.removesuffix("chunked").rstrip(" \t")
+    is_chunked_at_last = codings.endswith("chunked") and others.endswith(",")
+    is_coded = bool(others.strip(" \t,")) and "chunked" not in others
+    raise BadRequest(Fault.UNKNOWN_CODING if is_chunked_at_last and is_coded else Fault.MALFORMED)

@@ -14,7 +14,7 @@ LONGEST_HEAD: Final = LONGEST_LINE + 2 + LARGEST_HEADER + 2
 """Bytes of a request line and its fields with the ends of their lines."""
 MOST_EMPTY_LINES: Final = 4
 """Before a request line; old clients send one behind a body (RFC 9112 section 2.2)."""
-MOST_CHUNKS: Final = 128
-"""Of one body, which is one small packet. Clients send one or two; each costs as much as a header field."""
+MOST_CHUNKS: Final = 64
+"""Of one body, which is one small packet. Clients send one or two; each costs more than a header field."""
 LONGEST_CHUNK_LINE: Final = 256
 """Bytes of a chunk's size and its extensions, which nobody uses."""
