@@ -134,7 +134,13 @@ class Http2Door(asyncio.Protocol):
         if body is None:
             body = bytes(server.limits.max_body_bytes + 1)
         client = self.client if server.peers.field is None else self._client_of(head)
-        result = server.service.begin(server.readings.of(head, body), client, self._now)
+        reading = server.readings.find(head, body)
+        if reading is None:
+            refused = server.service.turn_away_early(client, Door.HTTP2, self._now)
+            if refused is not None:
+                return render(refused, self._now)
+            reading = server.readings.read(head, body)
+        result = server.service.begin(reading, client, self._now)
         if isinstance(result, HttpResponse):
             if self._is_stranger and result.body:
                 self._meet()

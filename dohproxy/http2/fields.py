@@ -114,7 +114,7 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
     fields = before + behind
     pseudo = _read_pseudo(fields)
     regular = fields[len(pseudo) :]
-    once = _check_regular(regular)
+    once, texts = _check_regular(regular)
     authority, host = pseudo.get(b":authority"), once.get(b"host")
     # RFC 9113 section 8.3.1: one of the two is what we are asked for; if they differ, it is anybody's guess.
     if authority is not None and host is not None and authority.lower() != host.lower():
@@ -123,7 +123,7 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
     return pseudo, RestOfHead(
         method=pseudo[b":method"].decode("ascii"),
         authority=named.decode("latin-1") if named is not None else None,
-        fields=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in regular),
+        fields=texts,
         content_length=_content_length(once.get(b"content-length")),
     )
 
@@ -143,9 +143,13 @@ def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
     return pseudo
 
 
-def _check_regular(fields: Sequence[Field]) -> dict[bytes, bytes]:
-    """Hold regular fields against section 8.2; return those that may stand there once only."""
-    if not _are_well_formed(fields):
+def _check_regular(fields: Sequence[Field]) -> tuple[dict[bytes, bytes], tuple[tuple[str, str], ...]]:
+    """Hold regular fields against section 8.2; return those that may stand there once only, and all as text."""
+    names = b"".join([name + b"\n" for name, _ in fields])
+    values = b"".join([value + b"\n" for _, value in fields])
+    if not names.count(b"\n") == values.count(b"\n") == len(fields):
+        raise MalformedRequest
+    if _NAMES.fullmatch(names) is None or _FORBIDDEN_IN_VALUES.search(values) is not None:
         raise MalformedRequest
     once: dict[bytes, bytes] = {}
     for name, value in fields:
@@ -155,17 +159,9 @@ def _check_regular(fields: Sequence[Field]) -> dict[bytes, bytes]:
             raise MalformedRequest
         if name in _ONCE:
             once[name] = value
-    return once
-
-
-def _are_well_formed(fields: Sequence[Field]) -> bool:
-    names = b"".join([name + b"\n" for name, _ in fields])
-    values = b"".join([value + b"\n" for _, value in fields])
-    return (
-        names.count(b"\n") == values.count(b"\n") == len(fields)
-        and _NAMES.fullmatch(names) is not None
-        and _FORBIDDEN_IN_VALUES.search(values) is None
-    )
+    # Behind the last line end stands nothing, of which nothing is made.
+    texts = zip(names.decode("ascii").split("\n"), values.decode("latin-1").split("\n"), strict=True)
+    return once, tuple(texts)[:-1]
 
 
 def _target(path: bytes | None, pseudo: dict[bytes, bytes]) -> str:

@@ -29,7 +29,7 @@ _PATH_NOT_ADDED: Final = b"\x04\x14"
 LONGEST_INTEGER_BYTES: Final = 5
 """After the prefix: 35 bits, far more than any length or index that can be valid (CVE in hpack before 4.2.0)."""
 
-EXCESS_FIELDS: Final = 32
+EXCESS_FIELDS: Final = 12
 """Beyond the limit of a list, which are still followed, so that its client is told and may go on. Whoever sends more
 has no use for an answer, and each one costs: a byte of a block can be an entry of the dynamic table."""
 
@@ -96,16 +96,20 @@ class Decoder:
         room = self._max_fields + EXCESS_FIELDS
         table = self._table
         offset, size = self._read_size_updates(block), len(block)
-        short_end = min(len(table), LONGER_INDEX)
+        short_end = 0x80 + min(len(table), LONGER_INDEX)
         while offset < size:
-            index = block[offset] - 0x80
-            if 0 < index < short_end:  # The commonest by far: a field of the table by an index of one byte.
-                field, cost = table[index]
+            first = block[offset]
+            if 0x80 < first < short_end:  # The commonest by far: a field of the table by an index of one byte.
+                field, cost = table[first - 0x80]
                 offset += 1
+            elif not first & 0xEF:  # The dearest for its bytes: a name and a value that nobody remembers.
+                name, offset = _read_string(block, offset + 1)
+                value, offset = _read_string(block, offset)
+                field, cost = (name, value), len(name) + len(value) + FIELD_OVERHEAD
             else:
                 field, offset = self._read_field(block, offset)
                 cost = cost_of(field)
-                short_end = min(len(table), LONGER_INDEX)
+                short_end = 0x80 + min(len(table), LONGER_INDEX)
             left -= cost
             if left >= 0:
                 fields.append(field)
@@ -130,7 +134,12 @@ class Decoder:
         return self._read_literal(block, offset, 4)
 
     def _read_literal(self, block: bytes, offset: int, prefix: int) -> tuple[Field, int]:
-        index, offset = _read_integer(block, offset, prefix)
+        limit = (1 << prefix) - 1
+        index = block[offset] & limit
+        if index < limit:
+            offset += 1
+        else:
+            index, offset = _read_integer(block, offset, prefix)
         if index:
             name = self._entry(index)[0]
         else:
@@ -157,7 +166,9 @@ class Decoder:
 
     def _add(self, field: Field) -> None:
         cost = cost_of(field)
-        self._evict(cost)
+        if self._entry_bytes + cost > self._max_entry_bytes:
+            self._evict(cost)
+        self.changes += 1
         if cost <= self._max_entry_bytes:
             self._table.insert(len(_INDEXED), (field, cost))
             self._entry_bytes += cost
@@ -214,14 +225,16 @@ def read_string(string: bytes) -> bytes:
 
 
 def _read_string(block: bytes, offset: int) -> tuple[bytes, int]:
-    if offset < len(block) and block[offset] < LONGER_INDEX:  # Plain, and its length is one byte.
-        end = offset + 1 + block[offset]
+    first = block[offset] if offset < len(block) else LONGER_INDEX
+    if first & 0x7F < LONGER_INDEX:  # Its length is one byte.
+        start = offset + 1
+        end = start + (first & 0x7F)
         if end > len(block):
             raise _fault()
-        return block[offset + 1 : end], end
-    start, end = _find_string(block, offset)
+    else:
+        start, end = _find_string(block, offset)
     value = block[start:end]
-    if not block[offset] & 0x80:
+    if not first & 0x80:
         return value, end
     return (_huffman(value) if end - start <= LONGEST_KEPT_STRING else _decode_huffman(value)), end
 

@@ -144,10 +144,10 @@ def test_large_header_blocks_are_an_allowance() -> None:
     assert len(client.events) <= 3
 
 
-def test_the_long_path_of_the_largest_usual_query_is_no_large_block() -> None:
+def test_the_path_of_a_query_of_512_bytes_makes_no_large_block() -> None:
     client = Client()
     for number in range(1, 199, 2):
-        client.send(c.headers(number, (*c.GET[:3], (":path", f"/dns-query?dns={number:05}{'A' * 1_361}"))))
+        client.send(c.headers(number, (*c.GET[:3], (":path", f"/dns-query?dns={number:05}{'A' * 678}"))))
         client.answer(number)
     assert client.is_well
 
@@ -170,8 +170,8 @@ def test_the_bytes_of_one_block_are_counted() -> None:
     [
         pytest.param((("x-pad", "v" * 8_192),), id="one long value"),
         pytest.param((("n" * 8_192, ""),), id="one long name"),
-        pytest.param((("a", ""),) * 61, id="too many fields, CVE-2026-49975"),
-        pytest.param((("cookie", "a=b"),) * 80, id="too many crumbs of a cookie"),
+        pytest.param((("a", ""),) * 45, id="too many fields, CVE-2026-49975"),
+        pytest.param((("cookie", "a=b"),) * 55, id="too many crumbs of a cookie"),
     ],
 )
 def test_a_header_list_over_its_limits_is_told_to_the_door_and_the_connection_lives(many: c.Fields) -> None:
@@ -198,8 +198,8 @@ def test_one_byte_that_stands_for_a_field_is_counted_as_a_field() -> None:
 )
 def test_a_block_of_thousands_of_fields_is_not_followed_to_its_end(field: bytes) -> None:
     block = c.block(c.GET)
-    assert Client().send(c.frame(c.HEADERS, c.END_HEADERS | c.END_STREAM, 1, block + field * 92)).is_well
-    client = Client().send(c.frame(c.HEADERS, c.END_HEADERS | c.END_STREAM, 1, block + field * 93))
+    assert Client().send(c.frame(c.HEADERS, c.END_HEADERS | c.END_STREAM, 1, block + field * 56)).is_well
+    client = Client().send(c.frame(c.HEADERS, c.END_HEADERS | c.END_STREAM, 1, block + field * 57))
     assert client.goaways == [CALM]
     assert not client.events
 
@@ -207,7 +207,7 @@ def test_a_block_of_thousands_of_fields_is_not_followed_to_its_end(field: bytes)
 def test_a_header_list_at_its_limits_is_taken() -> None:
     size = sum(len(name) + len(value) + 32 for name, value in c.GET)
     assert Client().send(c.headers(1, (*c.GET, ("x-pad", "v" * (8_192 - size - 37))))).is_well
-    assert Client().send(c.headers(1, (*c.GET, *((("a", ""),) * 60)))).is_well
+    assert Client().send(c.headers(1, (*c.GET, *((("a", ""),) * 44)))).is_well
 
 
 def test_a_request_with_a_header_that_is_too_large_may_be_finished_before_it_is_answered() -> None:
