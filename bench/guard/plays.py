@@ -222,8 +222,8 @@ PLAYS: Final[dict[str, Play]] = {
         for name, play in {
             "64 fields, HTTP/1.1": partial(http1_over_limit, _field_lines),
             "44 chunks, HTTP/1.1": partial(http1_over_limit, _chunks),
-            "47 fields, HTTP/2": partial(http2, _fields, TOO_MANY_REQUESTS, limited=True),
-            "60 table entries, HTTP/2": partial(http2, _table_entries, TOO_LARGE, limited=True),
+            "63 fields, HTTP/2": partial(http2, _fields, TOO_MANY_REQUESTS, limited=True),
+            "76 table entries, HTTP/2": partial(http2, _table_entries, TOO_LARGE, limited=True),
             "704 bytes of Huffman's code, HTTP/2": partial(http2, _huffman, TOO_MANY_REQUESTS, limited=True),
         }.items()
     },

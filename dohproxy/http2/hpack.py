@@ -106,6 +106,14 @@ class Decoder:
                 name, offset = _read_string(block, offset + 1)
                 value, offset = _read_string(block, offset)
                 field, cost = (name, value), len(name) + len(value) + FIELD_OVERHEAD
+            elif (
+                0x40 < first < 0x7F
+            ):  # The dearest of all: a value that goes into the dynamic table under a known name.
+                value, offset = _read_string(block, offset + 1)
+                field = (self._entry(first - 0x40)[0], value)
+                cost = len(field[0]) + len(value) + FIELD_OVERHEAD
+                self._add(field, cost)
+                short_end = 0x80 + min(len(table), LONGER_INDEX)
             else:
                 field, offset = self._read_field(block, offset)
                 cost = cost_of(field)
@@ -127,7 +135,7 @@ class Decoder:
             return self._entry(index), offset
         if first & 0x40:
             field, offset = self._read_literal(block, offset, 6)
-            self._add(field)
+            self._add(field, cost_of(field))
             return field, offset
         if first & 0x20:
             raise _fault()  # A size update anywhere but at the start (RFC 7541 section 4.2).
@@ -164,8 +172,7 @@ class Decoder:
             raise _fault()
         return self._table[index][0]
 
-    def _add(self, field: Field) -> None:
-        cost = cost_of(field)
+    def _add(self, field: Field, cost: int) -> None:
         if self._entry_bytes + cost > self._max_entry_bytes:
             self._evict(cost)
         self.changes += 1

@@ -11,9 +11,8 @@ class Http2Limits:
     """Requests under way at once. RFC 9113 section 6.5.2 advises no fewer; dnsdist, Unbound and BIND have 100."""
     max_header_bytes: int = 8_192
     """Decoded size of a header list by RFC 7541 section 4.1, 32 bytes a field included. Clients need under 2,000."""
-    max_fields: int = 48
-    """Fields of one header list. A byte each is enough for thousands (CVE-2026-49975, "HTTP/2 bomb"). Browsers send
-    twenty, and proxies before us add ten."""
+    max_fields: int = 64
+    """Fields of one header list. A byte each is enough for thousands (CVE-2026-49975, "HTTP/2 bomb")."""
     max_block_bytes: int = 12_288
     """Encoded header block over all its frames: no encoder makes a list of `max_header_bytes` longer than it is."""
     free_block_bytes: int = 704

@@ -222,7 +222,7 @@ def test_trailers_over_several_frames_are_read() -> None:
         pytest.param(c.headers(1, (("X-Sum", "1"),)), id="8.2 with upper case"),
         pytest.param(c.headers(1, (("connection", "close"),)), id="8.2.2 with a field of the connection"),
         pytest.param(c.headers(1, (("x-sum", "a\x00"),)), id="8.2.1 with a byte that is not allowed"),
-        pytest.param(c.headers(1, (("x", "1"),) * 49), id="with more fields than the limit"),
+        pytest.param(c.headers(1, (("x", "1"),) * 65), id="with more fields than the limit"),
         pytest.param(c.headers(1, (("x", "1" * 9_000),)), id="with more bytes than the limit"),
     ],
 )
