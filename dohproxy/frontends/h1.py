@@ -160,11 +160,9 @@ class Http1Door(asyncio.Protocol):
         self._idle_since = now
         if result.close or self._must_close(now):
             self._write_last(result)
-            return
-        transport = self._transport
-        if transport is not None:
-            transport.write(render_again(result))
-            if transport.get_write_buffer_size() != self._held:
+        elif self._transport is not None:
+            self._transport.write(render_again(result))
+            if self._transport.get_write_buffer_size() != self._held:
                 self._note_held()
 
     def _go_on(self, spelled: bytes = b"") -> None:
@@ -204,12 +202,17 @@ class Http1Door(asyncio.Protocol):
         head, body = request.head, request.body
         if body is None:
             body = bytes(server.max_query_bytes + 1)  # The walk still says first what else is wrong.
-        reading = server.service.read(read_message(head, body), Door.HTTP1)
         lines = self._lines_about_client(head)
+        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
+        now = server.clock()
+        refused = server.service.turn_away_early(client, Door.HTTP1, now)
+        if refused is not None:
+            self._respond(refused, is_last=request.is_last)
+            return
+        reading = server.service.read(read_message(head, body), Door.HTTP1)
         if spelled and not request.is_last and self._engine.is_between:
             server.known.remember(spelled, Known(reading, len(spelled), lines))
-        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
-        result = server.service.begin(reading, client, server.clock())
+        result = server.service.begin(reading, client, now)
         if isinstance(result, Miss):
             self._wait_for(result, is_last=request.is_last)
         else:

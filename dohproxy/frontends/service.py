@@ -28,6 +28,17 @@ class Service:
     see: Callable[[Client], None] = lambda _: None
     """Takes notice of whom each request is from."""
 
+    def turn_away_early(self, client: Client, door: Door, now: float) -> HttpResponse | None:
+        """Refuse a request that is not read yet, if its client is over its limit already."""
+        try:
+            response = self.pipeline.turn_away_early(client, door, now)
+        except Exception:
+            _log.exception("a request met a bug", stage="early")
+            response = self.turn_away(Reason.BUG, client, door, now)
+        if response is not None:
+            self.see(client)
+        return response
+
     def read(self, request: HttpRequest, door: Door) -> Reading:
         """Read what a request says, whoever sends it and whenever; a door may keep it for the same bytes."""
         try:
