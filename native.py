@@ -23,6 +23,7 @@ WHOLE: Final = ("cache", "doh", "http1", "http2", "policy", "upstream", "wire")
 SINGLE: Final = (
     "pipeline.py",
     "reading.py",
+    "routes.py",
     "verdict.py",
     "authority.py",
     *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1", "h1_message", "h1_render")),

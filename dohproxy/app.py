@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -19,12 +19,21 @@ from aiohttp import web
 from prometheus_client import ProcessCollector
 
 from dohproxy.cache import Cache
-from dohproxy.config import CacheConfig, Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig
+from dohproxy.config import (
+    CacheConfig,
+    Config,
+    ConnectionsConfig,
+    LimitsConfig,
+    ListenAddress,
+    RouteConfig,
+    UpstreamConfig,
+)
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
+from dohproxy.frontends.descriptors import make_room
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.handshake_pace import HandshakePace
@@ -58,6 +67,7 @@ from dohproxy.observability.sources import (
     gate_metrics,
     probe_metrics,
     resolver_metrics,
+    route_metrics,
 )
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
@@ -69,8 +79,12 @@ from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
 from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.seniority import Seniority
-from dohproxy.upstream.resolver import Resolver
+from dohproxy.routes import Route
+from dohproxy.upstream.resolver import Budgets, Resolver
+from dohproxy.upstream.resolvers import Resolvers
+from dohproxy.upstream.root_question import apex_question
 from dohproxy.verdict import Client, Door
+from dohproxy.wire.name import from_text
 
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
@@ -159,20 +173,24 @@ class Core:
     admission: Admission
     names: Names
     suffixes: SuffixWatch
-    resolver: Resolver
+    resolver: Resolvers
     metrics: Metrics
     service: Service
 
 
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
-    cache = Cache(config.cache, random.SystemRandom().random)
-    admission = build_admission(config.limits, config.upstreams)
+    admission = build_admission(config.limits, config.general_upstreams)
     names = build_rules_about_names(config)
+    cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed)
     suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
     learn = learn_into(cache, names.domains, clock)
-    resolver = Resolver(config.upstreams, config.resolver, learn, tasks, clock, random.SystemRandom())
+    rng = random.SystemRandom()
+    budgets = Budgets(clock(), rng.random)
+    resolver = Resolver(config.general_upstreams, config.resolver, learn, tasks, clock, rng, budgets=budgets)
+    routes = [build_route(config, route, names, tasks, budgets) for route in config.routes]
+    metrics.add_source(lambda: route_metrics([route.cache.statistics() for route in routes]))
     rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
     pipeline = Pipeline(
         rules,
@@ -183,8 +201,38 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
         tally=metrics.tally,
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
+        routes={
+            from_text(domain): route
+            for configured, route in zip(config.routes, routes, strict=True)
+            for domain in configured.domains
+        },
     )
-    return Core(cache, admission, names, suffixes, resolver, metrics, Service(pipeline, see))
+    resolvers = Resolvers(resolver, [route.resolver for route in routes])
+    return Core(cache, admission, names, suffixes, resolvers, metrics, Service(pipeline, see))
+
+
+def build_route(config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets) -> Route:
+    """Return one route, with a cache and a line of its own.
+
+    The limits on single domains keep one from using up what others share: so they hold there only if the budget is also
+    that of the general upstreams, by a group.
+    """
+    upstreams, rng = config.upstreams_of(route), random.SystemRandom()
+    groups = {one.group for one in config.general_upstreams if one.group}
+    is_shared = any(one.group in groups for one in upstreams)
+    rules = replace(config.cache, max_megabytes=route.cache_megabytes)
+    cache = Cache(rules, rng.random, names.undelegated.is_listed)
+    resolver = Resolver(
+        upstreams,
+        config.resolver,
+        learn_into(cache, names.domains if is_shared else None, clock),
+        tasks,
+        clock,
+        rng,
+        question=apex_question(from_text(route.domains[0])),
+        budgets=budgets,
+    )
+    return Route(cache, resolver, is_general=False, limits_domains=is_shared)
 
 
 def http2_limits(config: Config) -> Http2Limits:
@@ -198,6 +246,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
+    config = make_room(config)
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
@@ -261,7 +310,7 @@ async def _drain(register: Connections) -> None:
     register.cut()
 
 
-async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolver) -> None:
+async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolvers) -> None:
     upstreams = UpstreamWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)

@@ -43,11 +43,13 @@ from dohproxy.frontends import listening
 from dohproxy.frontends.throwaway import write_throwaway_certificate
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
+from dohproxy.wire.answer import parse_answer
 from tests.e2e.processes import free_port
 from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream, make_query
 from tests.fakes.walk import address_of
 from tests.frontends.client import RawClient, get, post, post_head
 from tests.frontends.door import NO_LIMITS, QUICK, open_sockets, until
+from tests.wire import messages as m
 
 ANYWHERE = ListenAddress("tcp", host="127.0.0.1", port=0)
 CLIENT = "198.51.100.77"
@@ -434,6 +436,18 @@ async def test_what_is_learnt_together_ends_apart() -> None:
         entries = [core.cache.store(query.key, address_of(query, ttl=3_600), 0.0) for query in queries]
         await core.resolver.close()
     assert len({entry.lifetime for entry in entries if entry is not None}) > 1
+
+
+async def test_the_list_installed_with_the_program_keeps_top_level_domains_from_being_denied() -> None:
+    query, other = make_query("zz.museum."), make_query("www.museum.")
+    root = m.record(m.SOA, m.ROOT + m.ROOT + bytes(16) + b"\x00\x01\x51\x80", owner=m.ROOT)
+    wire = m.answer(authority=(root,), asked=query.question, flags=m.QR | m.RA | 3)
+    async with asyncio.TaskGroup() as tasks:
+        core = build_core(Config(upstreams=(FakeUpstream().config(),)), tasks)
+        core.cache.store(query.key, parse_answer(wire, query), 0.0)
+        await core.resolver.close()
+    assert core.cache.lookup(other.key, 1.0, 0.0)[0] is None
+    assert core.cache.lookup(query.key, 1.0, 0.0)[0] is not None
 
 
 def test_the_limits_are_those_configured() -> None:

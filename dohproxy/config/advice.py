@@ -121,6 +121,17 @@ def _warn_of_members_everywhere(config: Config) -> Iterator[Problem]:
         )
 
 
+def _warn_of_private_names_for_everybody(config: Config) -> Iterator[Problem]:
+    if not any(listener.is_public for listener in config.server.listen):
+        return
+    for number, route in enumerate(config.routes, start=1):
+        yield Problem(
+            f"route #{number}.domains",
+            f"holds {show(route.domains[0])}, and everybody who can connect may ask about it, not members alone: what"
+            " your resolver says of it is public. Route only what may be.",
+        )
+
+
 def _warn_of_no_limits(config: Config) -> Iterator[Problem]:
     if cover_everything(config.limits.exempt_networks):
         yield Problem("limits.exempt_networks", "exempts every address there is: one client can use up everything.")
@@ -186,6 +197,7 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_a_way_around_the_front_proxy,
     _warn_of_ipv6_alone,
     _warn_of_members_everywhere,
+    _warn_of_private_names_for_everybody,
     _warn_of_no_limits,
     fit_warnings,
     _warn_of_public_metrics,

@@ -40,7 +40,7 @@ def fit_warnings(config: Config) -> Iterator[Problem]:
 
 
 def _fit_to_budgets(config: Config) -> Iterator[Problem]:
-    budgets = separate_budgets(config.upstreams)
+    budgets = separate_budgets(config.general_upstreams)
     total, least = (choose(one.queries_per_second for one in budgets) for choose in (sum, min))
     if config.limits.misses_per_second > total:
         yield Problem(

@@ -19,6 +19,7 @@ from dohproxy.config.addresses import (
     parse_network,
     parse_path,
     parse_public_name,
+    parse_route_domain,
     parse_socket,
     parse_trusted,
     parse_upstream,
@@ -38,6 +39,7 @@ MAX_LISTENERS: Final = 16
 MAX_NETWORKS: Final = 256
 MAX_DOMAINS: Final = 256
 MAX_UPSTREAMS: Final = 16
+MAX_ROUTES: Final = 16
 
 DIALECT_ACTIONS: Final = ("serve", "count", "refuse")
 
@@ -140,7 +142,8 @@ class ConnectionsConfig:
             100_000,
             "connections",
             "Connections open at once, further ones are closed. An idle one with TLS was measured at 15"
-            " KiB, so the default may cost 30 MiB; raise it together with the limit on open files.",
+            " KiB, so the default may cost 30 MiB. No more than the limit on open files leaves beside upstreams and"
+            " files, which is said at the start.",
         ),
     ] = 2000
     max_per_client: Annotated[
@@ -666,7 +669,8 @@ class CacheConfig:
             ("never", "validated", "always"),
             "When a name that does not exist (NXDOMAIN with SOA) denies all names below it too, unasked (RFC 8020)."
             " validated: if the upstream says so (AD, over TLS or loopback) or it is the root that denies; Unbound and"
-            " PowerDNS do the same, as servers of some CDNs deny names that others are below.",
+            " PowerDNS do the same, as servers of some CDNs deny names that others are below. What the list of public"
+            " suffixes has is never cut off by a denial that nobody has validated.",
         ),
     ] = "validated"
     prefetch_percent: Annotated[
@@ -829,8 +833,9 @@ class ResolverConfig:
             1,
             10_000,
             "clients",
-            "Clients that may share one question under way; further ones are told to come back. BIND's"
-            " clients-per-query ends at 100.",
+            "Clients that may share one question under way; BIND's clients-per-query ends at 100. Further ones get"
+            " something stale; where there is nothing, as many again wait for budget_wait_seconds, and who comes then"
+            " is told to come back (503).",
         ),
     ] = 100
 
@@ -941,6 +946,48 @@ class UpstreamConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """Names with a resolver of their own: private zones, or the members' own domain as it is seen from inside. As many
+    of these as you like.
+
+    The upstreams of a route are asked about its domains alone, within their own budgets and with a line and a cache of
+    their own. Everybody who may ask here gets these answers.
+    """
+
+    domains: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_route_domain, "host name", "home.arpa", ""),
+            1,
+            MAX_DOMAINS,
+            'With all names below them: "home.arpa", "168.192.in-addr.arpa", "intern.example.org". Of two that hold a'
+            " name the longer one counts, and so it does beside the private zones that are answered here with"
+            " NXDOMAIN unless a route says otherwise (RFC 6303).",
+        ),
+    ]
+    upstreams: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_upstream_name, "name of an [[upstream]]", "home", ""),
+            1,
+            MAX_UPSTREAMS,
+            "Who is asked about them, and about nothing else. A resolver that is to be asked about everything too"
+            " stands twice among the upstreams, under two names and with one group, which shares its budget.",
+        ),
+    ]
+    cache_megabytes: Annotated[
+        int,
+        Integer(
+            1,
+            1024,
+            "MiB",
+            "Memory for its answers beside cache.max_megabytes, so that what the rest of the world says about a name"
+            " never stands for what your own resolver says: some 2,000 of them. They are in no snapshot.",
+        ),
+    ] = 1
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsConfig:
     """Figures for Prometheus on a listener of their own. Without this section there are none."""
 
@@ -1013,8 +1060,20 @@ class Config:
     metrics: MetricsConfig | None = None
     admin: AdminConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
+    routes: tuple[RouteConfig, ...] = ()
+    """The [[route]] sections in the order of the file."""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Where sections and keys stand in the file, by their paths, for what is said about them."""
+
+    @property
+    def general_upstreams(self) -> tuple[UpstreamConfig, ...]:
+        """Those that are asked about everything that no route leads elsewhere."""
+        routed = {name for route in self.routes for name in route.upstreams}
+        return tuple(upstream for upstream in self.upstreams if upstream.name not in routed)
+
+    def upstreams_of(self, route: RouteConfig) -> tuple[UpstreamConfig, ...]:
+        """Return the upstreams of one route, in the order of the file."""
+        return tuple(upstream for upstream in self.upstreams if upstream.name in route.upstreams)
 
 
 def default_config(upstreams: tuple[UpstreamConfig, ...]) -> Config:

@@ -79,6 +79,8 @@ class Http1Door(asyncio.Protocol):
         self._requests = 0
         self._header_since: float | None = None
         self._writing_since: float | None = None
+        self._held = 0
+        """Bytes in memory, as the register knows it."""
         self._is_reading = True
         self._is_taken = True
         """The client takes what we write."""
@@ -88,8 +90,6 @@ class Http1Door(asyncio.Protocol):
         self._is_ending = False
         """The last response is written."""
         self._passed_over = 0
-        self._held = 0
-        """Bytes in memory, as the register knows it."""
 
     # --- What the event loop calls ---
 
@@ -160,9 +160,11 @@ class Http1Door(asyncio.Protocol):
         self._idle_since = now
         if result.close or self._must_close(now):
             self._write_last(result)
-        elif self._transport is not None:
-            self._transport.write(render_again(result))
-            if self._transport.get_write_buffer_size() != self._held:
+            return
+        transport = self._transport
+        if transport is not None:
+            transport.write(render_again(result))
+            if transport.get_write_buffer_size() != self._held:
                 self._note_held()
 
     def _go_on(self, spelled: bytes = b"") -> None:
@@ -276,6 +278,7 @@ class Http1Door(asyncio.Protocol):
             self._write_last(response)
         elif self._transport is not None:
             self._transport.write(render(response, close=False))
+            self._note_held()
 
     def _must_close(self, now: float) -> bool:
         """Tell whether the response being written has to be the connection's last."""
@@ -295,6 +298,9 @@ class Http1Door(asyncio.Protocol):
         self._engine.finish()
         self._stop_timer()
         transport.write(render(response, close=True))
+        self._note_held()
+        if transport.is_closing():
+            return
         if self._has_ended or transport.get_extra_info("ssl_object") is not None:
             transport.close()  # Nothing more comes, or the transport lingers by itself.
             return
@@ -357,12 +363,14 @@ class Http1Door(asyncio.Protocol):
     # --- What the register asks ---
 
     def held_bytes(self) -> int:
-        """Return the bytes held in memory: responses that wait for the client, what has come and is not read."""
-        return self._engine.held_bytes + (self._transport.get_write_buffer_size() if self._transport is not None else 0)
+        """Return the bytes held in memory: responses that wait for the client, requests that are not read yet."""
+        transport = self._transport
+        return self._engine.held_bytes + (transport.get_write_buffer_size() if transport is not None else 0)
 
     def _note_held(self) -> None:
+        """Tell the register what that is, when it has changed."""
         held = self.held_bytes()
-        if held != self._held:
+        if held != self._held and self._transport is not None:
             self._held = held
             self._server.register.note_held(self, held)
 

@@ -133,7 +133,7 @@ class Attempts:
                 self._answer = outcome
             elif result is Result.FAILED:
                 self._failed_answer = outcome
-        self._plan(send, result)
+        self._plan(send, result, now)
 
     def abandon(self, now: float) -> None:
         """Give back what the send under way holds, if there is one; it says nothing about its upstream."""
@@ -161,8 +161,12 @@ class Attempts:
             return Result.UNREACHABLE
         return judge(outcome, over_stream=send.over_stream)
 
-    def _plan(self, send: Send, result: Result) -> None:
+    def _plan(self, send: Send, result: Result, now: float) -> None:
         match result:
+            case Result.UNSENT if send.over_stream and now >= send.until:
+                # There was no connection for it in all the time: nothing has gone out, and there may be one now.
+                self._repeat = (send.upstream, True)
+                self._sends_left += 1
             case Result.TRUNCATED | Result.UNPROVEN:
                 self._repeat = (send.upstream, True)
             case Result.BAD_COOKIE:

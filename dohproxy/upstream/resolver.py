@@ -35,7 +35,7 @@ from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
-__all__ = ["Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
+__all__ = ["Budgets", "Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
 
 Learn = Callable[[Query, Answer | UpstreamFailure], None]
 Found = Answer | UpstreamFailure | None
@@ -55,7 +55,8 @@ class Resolver:
     `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told. Probes and
     connections are tasks of `tasks`. `clock` must be the event loop's (`time.monotonic`), in which all deadlines are
     given. Every tls:// upstream may also prove itself by an authority in the PEM file `ca_file`; raises OSError if it
-    is unreadable.
+    is unreadable. Probes ask `question`, which each of the upstreams must be able to answer. `budgets` are shared with
+    other resolvers that have upstreams of the same group.
     """
 
     def __init__(
@@ -68,19 +69,23 @@ class Resolver:
         rng: random.Random,
         *,
         ca_file: Path | None = None,
+        question: Query = PROBE,
+        budgets: "Budgets | None" = None,
     ) -> None:
         self._settings = settings
         self._learn = learn
         self._tasks = tasks
         self._clock = clock
-        budgets = _Budgets(clock(), rng.random)
+        budgets = budgets or Budgets(clock(), rng.random)
         self._upstreams = [_Upstream(one, budgets, tasks, clock, ca_file) for one in upstreams]
+        for upstream in self._upstreams:
+            upstream.question = question
         standings = [upstream.standing for upstream in self._upstreams]
         self._selection = Selection(standings, settings.choice, rng.random)
         self._turnstile = Turnstile(self._selection, clock, settings.budget_wait_seconds)
         self._flights: Flights[Found] = Flights(
             # A fetch holds a send in flight, waits for its turn, or is about to end.
-            most_fetches=sum(budget.most_in_flight for budget in budgets.all) + MOST_TURNS,
+            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in standings}) + MOST_TURNS,
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
@@ -100,19 +105,25 @@ class Resolver:
         returns; not if the seat that is returned is given up first.
 
         It is told None if nothing came within `patience` seconds: the fetch goes on, and the caller has something stale
-        to give. Where too many wait or too much is under way, it is BUDGET_SPENT without delay; where the budgets are
-        spent, the question waits for its turn by `priority`, for a moment.
+        to give. Where too much is under way, it is BUDGET_SPENT without delay; where the budgets are spent, the
+        question waits for its turn by `priority`, for a moment. Behind as many as may wait for one answer, who has
+        nothing stale waits for a moment too; then, and where too many do that, it is SERVICE_LIMIT.
         """
         until = deadline if patience is None else min(deadline, self._clock() + patience)
         late: Found = None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+        if query.key not in self._flights:
+            seat = Seat(tell, until=until, late=late)
+            if not self._start(query, deadline, priority, seat):
+                tell(UpstreamFailure(Reason.BUDGET_SPENT))
+            return seat
+        self._turnstile.promote(query.key, priority)
+        stands = patience is None and self._flights.is_full(query.key)
+        if stands:
+            until = min(deadline, self._clock() + self._settings.budget_wait_seconds)
+            late = UpstreamFailure(Reason.SERVICE_LIMIT)
         seat = Seat(tell, until=until, late=late)
-        if query.key in self._flights:
-            self._turnstile.promote(query.key, priority)
-            has_seat = self._flights.board(query.key, seat)
-        else:
-            has_seat = self._start(query, deadline, priority, seat)
-        if not has_seat:
-            tell(UpstreamFailure(Reason.BUDGET_SPENT))
+        if not self._flights.board(query.key, seat, stands=stands):
+            tell(UpstreamFailure(Reason.SERVICE_LIMIT))
         return seat
 
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
@@ -207,6 +218,9 @@ class Resolver:
         outcome: Answer | Unproven | Result = Result.ABANDONED
         try:
             outcome = await upstream.probe(now, over_stream=standing.over_stream)
+            if outcome is Result.LOST and standing.repeat_probe(self._clock()):
+                now = self._clock()
+                outcome = await upstream.probe(now, over_stream=standing.over_stream)
         finally:
             ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
             standing.end_probe(ending)
@@ -230,7 +244,7 @@ def may_vouch(config: UpstreamConfig) -> bool:
     return config.validates and not config.url.is_open_path
 
 
-class _Budgets:
+class Budgets:
     """One budget for each upstream, or for each group of upstreams that are one resolver."""
 
     def __init__(self, now: float, draw: Callable[[], float]) -> None:
@@ -258,7 +272,7 @@ class _Upstream:
     def __init__(
         self,
         config: UpstreamConfig,
-        budgets: _Budgets,
+        budgets: Budgets,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
         ca_file: Path | None,
@@ -276,6 +290,8 @@ class _Upstream:
             tasks=tasks,
             clock=clock,
         )
+        self.question = PROBE
+        """Of its probes."""
         self._config = config
         self._may_vouch = may_vouch(config)
 
@@ -287,7 +303,9 @@ class _Upstream:
     async def probe(self, now: float, *, over_stream: bool) -> Answer | Unproven | Result:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
         try:
-            return await outcome_of(lambda done: self.send(PROBE, Send(0, over_stream, now + PROBE_SECONDS), done))
+            return await outcome_of(
+                lambda done: self.send(self.question, Send(0, over_stream, now + PROBE_SECONDS), done)
+            )
         except Exception as error:
             context = {"message": "a probe failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)

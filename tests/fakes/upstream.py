@@ -7,12 +7,14 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Self
 
 import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 from dohproxy.config.addresses import UpstreamAddress
@@ -46,15 +48,24 @@ class Act:
 def make_reply(
     query: bytes, *, address: str = "192.0.2.1", rcode: int = 0, flags: dns.flags.Flag | int = 0, records: int = 1
 ) -> bytes:
-    """The reply of an honest resolver: so many A records, or an rcode and none."""
+    """The reply of an honest resolver: so many records of the type that was asked for, or an rcode and none."""
     message = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
     message.set_rcode(dns.rcode.Rcode(rcode))
     message.flags |= flags
     if not rcode:
-        name = message.question[0].name
+        question = message.question[0]
+        rdata = SAID.get(dns.rdatatype.to_text(question.rdtype), "\\# 0").format(address)
         for _ in range(records):
-            message.answer.append(dns.rrset.from_text(name, 300, "IN", "A", address))
+            message.answer.append(dns.rrset.from_text(question.name, 300, "IN", question.rdtype, rdata))
     return message.to_wire(max_size=65_535)
+
+
+SAID = {"A": "{}", "AAAA": "2001:db8::1", "NS": "ns.example.", "TXT": "text", "HTTPS": "1 .", "CNAME": "a.example."}
+
+
+def unreadable(reply: bytes) -> bytes:
+    """The reply with one more record, whose owner is no name."""
+    return reply[:10] + (int.from_bytes(reply[10:12]) + 1).to_bytes(2) + reply[12:] + b"\x40" * 20
 
 
 def cookie_of(wire: bytes) -> bytes:
@@ -113,7 +124,9 @@ WRONG_ID = Act(lambda query: [_wrong_id(query)])
 WRONG_QUESTION = Act(lambda query: [_wrong_question(query)])
 ECHO = Act(lambda query: [query])
 GARBAGE = Act(lambda _: [b"\xff" * 40])
-UNREADABLE = Act(lambda query: [make_reply(query) + b"trailing"])
+UNREADABLE = Act(lambda query: [unreadable(make_reply(query))])
+LAST_ANSWER = replace(ANSWER, closes=True)
+"""It closes the connection after it."""
 CLOSE = Act(lambda _: [], closes=True)
 
 
@@ -128,9 +141,12 @@ class FakeUpstream:
     asked_over_udp: list[bytes] = field(default_factory=list)
     udp_ports: list[int] = field(default_factory=list)
     asked_over_stream: list[bytes] = field(default_factory=list)
+    answers_to_a_connection: int | None = None
+    """After so many it is closed, whatever the script says; None: as the script says."""
     connections_made: int = 0
     open_connections: set[asyncio.StreamWriter] = field(default_factory=set)
     most_open: int = 0
+    _server: asyncio.Server | None = None
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -158,6 +174,11 @@ class FakeUpstream:
         ample = UpstreamConfig("fake", url, queries_per_second=1000.0, burst=1000, in_flight=100)
         return replace(ample, **keys)  # type: ignore[arg-type]  # the keys are those of UpstreamConfig
 
+    def stop_listening(self) -> None:
+        """Take no new connection; those that are open go on."""
+        if self._server is not None:
+            self._server.close()
+
     def close_connections(self) -> None:
         """Close every connection, as an upstream does that finds them idle."""
         for writer in self.open_connections:
@@ -170,7 +191,7 @@ class FakeUpstream:
         udp_socket, tcp_socket = _two_sockets(self.host, self.port)
         self.port = udp_socket.getsockname()[1]
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp_socket)
-        server = await asyncio.start_server(self._serve, sock=tcp_socket, ssl=context)
+        server = self._server = await asyncio.start_server(self._serve, sock=tcp_socket, ssl=context)
         try:
             yield self
         finally:
@@ -198,15 +219,21 @@ class FakeUpstream:
 
     async def _serve_frames(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        for number in count(1):
             query = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             act = self.stream[min(len(self.asked_over_stream), len(self.stream) - 1)]
             self.asked_over_stream.append(query)
             self._came.set()
-            for packet in act.packets(query):
-                loop.call_later(act.delay, _write_frame, writer, packet)
-            if act.closes:
+            packets = act.packets(query)
+            closes = act.closes or number == self.answers_to_a_connection
+            if closes:
                 await asyncio.sleep(act.delay)
+            for packet in packets:
+                if closes or not act.delay:
+                    _write_frame(writer, packet)
+                else:
+                    loop.call_later(act.delay, _write_frame, writer, packet)
+            if closes:
                 return
 
 

@@ -14,6 +14,7 @@ from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
+from dohproxy.upstream.results import Result
 from dohproxy.upstream.signals import RUN, Signal
 from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES
 from dohproxy.verdict import Priority, Purpose, Reason
@@ -169,12 +170,28 @@ class TestEqualQuestions:
             await asyncio.sleep(0.3)
             assert isinstance(rig.learnt[0][1], Answer)
 
-    async def test_one_client_too_many_is_told_at_once(self) -> None:
+    async def test_a_hundred_and_fifty_clients_of_one_name_get_its_answer(self) -> None:
         fake = FakeUpstream(udp=[fakes.ANSWER.after(0.1)])
-        async with _resolver(fake, settings=ResolverConfig(waiters_per_query=3)) as rig:
+        async with _resolver(fake) as rig:
+            outcomes = await asyncio.gather(*(rig.ask() for _ in range(150)))
+        assert all(isinstance(outcome, Answer) for outcome in outcomes)
+        assert fake.asked == 1
+
+    async def test_who_stands_behind_too_many_waits_for_a_moment_and_who_comes_then_not_at_all(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.4)])
+        settings = ResolverConfig(waiters_per_query=2, budget_wait_seconds=0.05)
+        async with _resolver(fake, settings=settings) as rig:
             outcomes = await asyncio.gather(*(rig.ask() for _ in range(5)))
-        assert outcomes[3:] == [UpstreamFailure(Reason.BUDGET_SPENT)] * 2
-        assert all(isinstance(outcome, Answer) for outcome in outcomes[:3])
+            assert rig.resolver.statistics(rig.now()).refused_waiters == 1
+        assert outcomes[2:] == [UpstreamFailure(Reason.SERVICE_LIMIT)] * 3
+        assert all(isinstance(outcome, Answer) for outcome in outcomes[:2])
+
+    async def test_who_has_something_stale_need_not_stand(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.2)])
+        async with _resolver(fake, settings=ResolverConfig(waiters_per_query=1)) as rig, asyncio.TaskGroup() as tasks:
+            tasks.create_task(rig.ask())
+            await fake.wait_asked()
+            assert await rig.ask(patience=10) == UpstreamFailure(Reason.SERVICE_LIMIT)
 
     async def test_what_is_learnt_is_learnt_before_anybody_is_woken(self) -> None:
         async with _resolver(FakeUpstream()) as rig:
@@ -335,6 +352,41 @@ class TestComingAndGoing:
             assert isinstance(await rig.ask(make_query("first.example.")), Answer)
             assert isinstance(await rig.ask(make_query("second.example.")), Answer)
         assert fake.asked == 3
+
+    @pytest.mark.parametrize("answers", [1, 3])
+    @pytest.mark.parametrize("transport", ["tcp", "udp"], ids=["TCP", "TCP after UDP"])
+    async def test_an_upstream_that_closes_after_so_many_answers_answers_all(
+        self, transport: str, answers: int
+    ) -> None:
+        fake = FakeUpstream(udp=[fakes.TRUNCATED], answers_to_a_connection=answers)
+        async with _resolver(fake, transport=transport, new_connections_per_second=100.0) as rig:
+            for name in ("first", "again"):
+                queries = [make_query(f"{name}{number}.example.") for number in range(10)]
+                outcomes = await asyncio.gather(*(rig.ask(query) for query in queries))
+                assert all(isinstance(outcome, Answer) for outcome in outcomes)
+            sends = rig.resolver.statistics(rig.now()).upstreams[0].sends
+        # What was lost before it was known, and nothing after it.
+        assert 0 < sends[Result.LOST] <= 10
+        assert 20 <= len(fake.asked_over_stream) <= 22
+        assert fake.most_open <= 2
+
+    @pytest.mark.parametrize("transport", ["tcp", "udp"], ids=["TCP", "TCP after UDP"])
+    async def test_its_connections_are_not_opened_faster_than_allowed(self, transport: str) -> None:
+        fake = FakeUpstream(udp=[fakes.TRUNCATED], answers_to_a_connection=1)
+        async with _resolver(fake, transport=transport, new_connections_per_second=2.0) as rig:
+            began = time.monotonic()
+            outcomes = await rig.ask_many(10, seconds=3.0)
+            connections = 2 + 2 * (time.monotonic() - began)
+        # Two at first, then two a second.
+        assert 6 <= sum(isinstance(outcome, Answer) for outcome in outcomes) <= fake.connections_made <= connections
+
+    async def test_a_probe_is_asked_again_whose_connection_was_closed_under_it(self) -> None:
+        fake = FakeUpstream(stream=[fakes.REFUSED] * (RUN + 1) + [fakes.CLOSE, fakes.ANSWER])
+        async with _resolver(fake, transport="tcp", settings=QUICK) as rig:
+            await rig.ask_many(RUN)
+            await rig.probe(after=0.0)
+            await rig.probe(after=60.0)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].finding is None
 
     async def test_closing_tells_who_waits_and_leaves_nothing(self) -> None:
         fake = FakeUpstream(stream=[fakes.SILENCE])
