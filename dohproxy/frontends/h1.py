@@ -160,9 +160,11 @@ class Http1Door(asyncio.Protocol):
         self._idle_since = now
         if result.close or self._must_close(now):
             self._write_last(result)
-        elif self._transport is not None:
-            self._transport.write(render_again(result))
-            if self._transport.get_write_buffer_size() != self._held:
+            return
+        transport = self._transport
+        if transport is not None:
+            transport.write(render_again(result))
+            if transport.get_write_buffer_size() != self._held:
                 self._note_held()
 
     def _go_on(self, spelled: bytes = b"") -> None:

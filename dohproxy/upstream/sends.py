@@ -36,7 +36,12 @@ class Transport(Protocol):
 async def outcome_of(begin: Callable[[Done], Stoppable | Result]) -> Answer | Unproven | Result:
     """Begin a send and wait for its end; whoever is cancelled meanwhile stops it. Raises what a bug raised."""
     ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    sending = begin(ended.set_result)
+
+    def end(outcome: Outcome) -> None:
+        if not ended.done():  # Whoever waited may have been cancelled in this very turn of the loop.
+            ended.set_result(outcome)
+
+    sending = begin(end)
     if isinstance(sending, Result):
         return sending
     try:
