@@ -99,7 +99,11 @@ class Standing:
 
     def is_usable(self, now: float, reserve: float = 0.0, *, over_stream: bool = False) -> bool:
         """Tell whether a query may be sent now that leaves the part `reserve` of the burst to others."""
-        if not self.breaker.is_closed or not self.budget.has_room(now, reserve):
+        return self.may_be_asked(now, over_stream=over_stream) and self.budget.has_room(now, reserve)
+
+    def may_be_asked(self, now: float, *, over_stream: bool = False) -> bool:
+        """Tell whether a query may be sent as soon as the budget has room for it."""
+        if not self.breaker.is_closed:
             return False
         return not (self.over_stream or over_stream) or self.connections.may_ask(now)
 
@@ -107,10 +111,19 @@ class Standing:
         """Take what one send costs, if it may be sent; a True must be followed by one `end`."""
         return self.is_usable(now, reserve, over_stream=over_stream) and self.budget.take(now, reserve)
 
+    def overdue(self, ending: Ending, give_way: Callable[[], None]) -> None:
+        """Learn that a send has had no answer in the time of an attempt; `end` must follow. It keeps its place in
+        flight until somebody else needs it, see `Budget`."""
+        self.budget.keep_while_there_is_room(give_way)
+        self.has_no_route = False
+        self._failed(TIMEOUT_WEIGHT, ending)
+        self._evidence.learn(ending)
+
     def end(self, ending: Ending) -> None:
         """Learn how a send ended."""
         self._account(ending)
-        self._evidence.learn(ending)
+        if not (ending.was_overdue and ending.result is Result.TIMEOUT):
+            self._evidence.learn(ending)
 
     def _account(self, ending: Ending) -> None:
         self.budget.release()
@@ -119,7 +132,7 @@ class Standing:
         match ending.result:
             case Result.ANSWERED | Result.TRUNCATED | Result.BAD_COOKIE:
                 self._heard(ending.now)
-                self.round_trip.learn(ending.now - ending.sent_at, ending.now)
+                self.round_trip.replied(ending.now - ending.sent_at, ending.now)
             case Result.FAILED | Result.UNUSABLE:
                 # The zone's trouble, often made on purpose: no evidence against the upstream, and no measure of it.
                 self._heard(ending.now)
@@ -127,7 +140,7 @@ class Standing:
                 # Somebody is there, if not as we know it. What is left to find out takes questions about several
                 # names, and while the breaker is open there is only one.
                 self._heard(ending.now)
-            case Result.TIMEOUT:
+            case Result.TIMEOUT if not ending.was_overdue:
                 self.has_no_route = False
                 self._failed(TIMEOUT_WEIGHT, ending)
             case Result.UNREACHABLE | Result.NO_ROUTE if self.over_stream or not ending.over_stream:

@@ -12,7 +12,7 @@ from typing import Final
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, result_of
-from dohproxy.upstream.sends import Done
+from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.tls import name_to_verify
 from dohproxy.wire.answer import Answer
@@ -65,13 +65,13 @@ class StreamTransport:
         """Frames that matched no query."""
         return self._ignored_before + sum(connection.ignored_frames for connection in self._connections)
 
-    def send(self, query: Query, done: Done, *, until: float) -> "Waiting | Result":
-        """Send `query` on one of the connections; `done` is told its answer, or at `until` (the event loop's clock)
-        that there is none. Returns a Result instead where nothing could be sent."""
+    def send(self, query: Query, done: Done, *, until: float, late: Late | None = None) -> "Waiting | Result":
+        """Send `query` on one of the connections; `done` is told its answer, or at `until` (the event loop's clock), or
+        the end of `late`, that there is none. Returns a Result instead where nothing could be sent."""
         connection = self._choose(until)
         if connection is None:
             return Result.UNSENT
-        return Waiting(connection, connection.ask(query), self._budget, done, until)
+        return Waiting(connection, connection.ask(query), self._budget, done, until, late)
 
     async def close(self) -> None:
         """Close all connections and wait until their sockets are gone."""
@@ -184,15 +184,22 @@ class StreamTransport:
 class Waiting:
     """One query on a connection, and the wait for the reply."""
 
-    __slots__ = ("_alarm", "_asked", "_budget", "_connection", "_done", "_is_over")
+    __slots__ = ("_alarm", "_asked", "_budget", "_connection", "_done", "_is_over", "_late")
 
     def __init__(
-        self, connection: Connection, asked: Asked, budget: ConnectionBudget, done: Done, until: float
+        self,
+        connection: Connection,
+        asked: Asked,
+        budget: ConnectionBudget,
+        done: Done,
+        until: float,
+        late: Late | None,
     ) -> None:
         self._connection = connection
         self._asked = asked
         self._budget = budget
         self._done = done
+        self._late = late
         self._is_over = False
         self._alarm = asyncio.get_running_loop().call_at(until, self._expire)
         asked.reply.add_done_callback(self._replied)
@@ -209,8 +216,17 @@ class Waiting:
             self._end(reply.result())
 
     def _expire(self) -> None:
-        if not self._asked.reply.done():  # Else `_replied` is about to be called.
+        if self._asked.reply.done():  # `_replied` is about to be called.
+            return
+        late, self._late = self._late, None
+        if late is None or not self._connection.is_open:
             self._end(self._connection.give_up(self._asked))
+        elif not self._connection.is_acknowledged:
+            self._connection.retire()
+            self._end(Result.LOST)
+        else:
+            self._alarm = asyncio.get_running_loop().call_at(late.until, self._expire)
+            late.tell()
 
     def _end(self, outcome: Answer | Result) -> None:
         if isinstance(outcome, Answer):
