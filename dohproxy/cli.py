@@ -9,7 +9,7 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -49,14 +49,16 @@ from dohproxy.frontends.certificates import (
     read_chain_file,
 )
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
+from dohproxy.frontends.tls_check import LimitsNotInForce, check_groups, handshake_seconds, price_warnings
 from dohproxy.observability.logs import configure_logs
 from dohproxy.upstream import examine
+from dohproxy.upstream.observation import Observation
 from dohproxy.upstream.probe import probe_all, probe_query
 from dohproxy.wire.name import from_text
+from dohproxy.wire.query import Query
 
 VERSION: Final = dohproxy.__version__ + ("" if pipeline.__file__.endswith(".py") else " (compiled)")
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
@@ -111,6 +113,8 @@ def check_verb(file: Path) -> None:
             _checked(config, is_strict=True)
     except ConfigError as error:
         _fail(render(error))
+    except LimitsNotInForce as error:
+        _fail(str(error))
     _say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
 
 
@@ -176,21 +180,37 @@ def upstream_verb() -> None:
 
 @upstream_verb.command("test")
 @_required_config_option
-@click.option("--name", "qname", default=".", show_default=True, help="The name whose name servers are asked for.")
+@click.option(
+    "--name",
+    "qname",
+    help="The name whose name servers are asked for. By default the root, and the first domain of an upstream's route.",
+)
 @click.argument("wanted", nargs=-1, metavar="[NAME]...")
-def upstream_test_verb(file: Path, qname: str, wanted: tuple[str, ...]) -> None:
+def upstream_test_verb(file: Path, qname: str | None, wanted: tuple[str, ...]) -> None:
     """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well."""
     try:
         config = load(file)
     except ConfigError as error:
         _fail(render(error))
     upstreams = _wanted(config, wanted)
-    query = probe_query(_parse_qname(qname))
-    seconds = config.resolver.deadline_seconds
-    seen = asyncio.run(probe_all(upstreams, query, seconds=seconds))
+    if qname is not None:
+        names = dict.fromkeys((one.name for one in upstreams), _parse_qname(qname))
+    else:
+        # Whoever is there for one domain need not know the root.
+        names = {name: from_text(route.domains[0]) for route in config.routes for name in route.upstreams}
+    queries = [probe_query(names.get(one.name, from_text(""))) for one in upstreams]
+    seen = asyncio.run(_probe_each(upstreams, queries, config.resolver.deadline_seconds))
     reports = [examine.report(one, time.time()) for one in seen]
     _say(examine.render(reports))
     sys.exit(0 if all(report.is_well for report in reports) else 1)
+
+
+async def _probe_each(
+    upstreams: Sequence[UpstreamConfig], queries: Sequence[Query], seconds: float
+) -> list[Observation]:
+    """Send each upstream its query, all at the same time."""
+    asked = [probe_all([one], query, seconds=seconds) for one, query in zip(upstreams, queries, strict=True)]
+    return [seen for found in await asyncio.gather(*asked) for seen in found]
 
 
 def _wanted(config: Config, names: tuple[str, ...]) -> list[UpstreamConfig]:
@@ -217,12 +237,13 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     problems = (*check_files(config), *check_sockets(config))
     if problems:
         raise ConfigError(problems)
-    context_of(config.tls)
+    prices = _check_handshakes(config)
     problems, warnings = _check_certificate(config)
     problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
-    for warning in located((*problems, *check_warnings(config), *socket_warnings(config), *warnings), config.lines):
+    told = (*problems, *check_warnings(config), *socket_warnings(config), *warnings, *prices)
+    for warning in located(told, config.lines):
         click.echo(f"warning: {warning}", err=True)
     return config
 
@@ -234,6 +255,16 @@ def _locating(config: Config) -> Iterator[None]:
         yield
     except ConfigError as error:
         raise ConfigError(located(error.problems, config.lines)) from None
+
+
+def _check_handshakes(config: Config) -> tuple[Problem, ...]:
+    """Return what the operator should know of the price of handshakes. Raises ConfigError, and LimitsNotInForce if
+    strangers could make them dearer."""
+    context = context_of(config.tls)
+    if context is None:
+        return ()
+    check_groups(context)
+    return price_warnings(config.connections, handshake_seconds(context))
 
 
 def _check_certificate(config: Config) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
@@ -261,8 +292,6 @@ def _run(config: Config, announce: Any) -> None:
         try:
             runner.run(serve(config, freezing(announce), limit))
         except* ConfigError as group:
-            raise next(_leaves(group)) from None
-        except* LimitsNotInForce as group:
             raise next(_leaves(group)) from None
 
 

@@ -69,6 +69,31 @@ def snapshots() -> list[bytes]:
     return [b"", content + blake2b(content, digest_size=32).digest(), content]
 
 
+def http1() -> list[bytes]:
+    """Return what HTTP/1.1 clients send, several requests at a time, and what none should."""
+    host = b"Host: localhost\r\n"
+    get = b"GET /dns-query?dns=AAAA HTTP/1.1\r\n" + host + b"Accept: application/dns-message\r\n\r\n"
+    post = b"POST /dns-query HTTP/1.1\r\n" + host + b"Content-Type: application/dns-message\r\n%b\r\n%b"
+    chunks = b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: a\r\n\r\n"
+    return [
+        get,
+        get * 3 + b"GET / HTTP/1.1\r\n" + host + b"X : y\r\n\r\n",
+        post % (b"Content-Length: 5\r\n", b"hello") + get,
+        post % (b"Transfer-Encoding: chunked\r\n", chunks) + b"\r\n" + get,
+        post % (b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"hello"),
+        post % (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", chunks),
+        post % (b"Transfer-Encoding: gzip, chunked\r\n", chunks),
+        post % (b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\nz\r\n"),
+        get.replace(host, host + b"Connection: close\r\n") + get,
+        get.replace(host, host + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n") + get,
+        get.replace(b"1.1", b"1.0") + get,
+        get.replace(b"localhost", b"user@localhost"),
+        b"OPTIONS * HTTP/1.1\r\n" + host + b"\r\nCONNECT [::1]:443 HTTP/1.1\r\n" + host + b"\r\n",
+        b"GET http://localhost/dns-query HTTP/1.1\nHost: localhost\n\n",
+        b"GET / HTTP/1.1\r\n" + host + b"X: " + b"a" * 5_000 + b"\r\n\r\n",
+    ]
+
+
 def http2() -> list[bytes]:
     """Return what clients send behind their settings."""
     return [

@@ -34,6 +34,7 @@ TARGETS: Final = {
     "opt": Target("fuzz.edns_invariants", "check_opt", seeds.opts),
     "cookies": Target("fuzz.edns_invariants", "check_cookies", seeds.cookies),
     "snapshot": Target("fuzz.snapshot_invariants", "check_snapshot", seeds.snapshots),
+    "http1": Target("fuzz.http1_invariants", "check_http1", seeds.http1),
     "http2": Target("fuzz.http2_invariants", "check_frames", seeds.http2),
     "base64url": Target("fuzz.request_invariants", "check_base64url", seeds.base64url),
     "media": Target("fuzz.request_invariants", "check_media", seeds.media),

@@ -19,6 +19,7 @@ import pytest
 
 from dohproxy.cli import VERSION, freezing, main, system_upstreams, trial_text
 from dohproxy.config import ConfigError, UpstreamConfig, default_config
+from dohproxy.frontends import tls
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from tests.e2e.processes import free_port
 from tests.frontends.test_tls import write_pair
@@ -179,6 +180,25 @@ def test_what_works_and_is_hardly_meant_is_warned_of_with_its_line(directory: Pa
 
 def test_a_file_saved_with_a_byte_order_mark_is_fine(directory: Path) -> None:
     assert _run("check", "--config", _write(directory, "\ufeff[server]\n")).exit_code == 0
+
+
+def test_handshakes_that_would_take_more_of_a_core_than_they_may_are_warned_of(directory: Path) -> None:
+    text = '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n[connections]\nstranger_handshake_percent = 1\n'
+    run = _run("check", "--config", _write(directory, text))
+    assert run.exit_code == 0
+    said = "warning: connections.new_per_second (line 4) is 400, and a handshake with this certificate costs"
+    assert said in run.stderr
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_an_openssl_that_agrees_on_keys_in_finite_fields_is_not_served_with(
+    directory: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "name_groups", lambda *_: True)
+    text = '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
+    run = _run(verb, "--config", _write(directory, text))
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert run.stderr.startswith("OpenSSL agrees on keys in ffdhe2048, ")
 
 
 def test_a_snapshot_that_cannot_be_saved_is_an_error_to_check_and_no_reason_not_to_serve(directory: Path) -> None:

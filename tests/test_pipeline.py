@@ -88,7 +88,7 @@ def exhausted(stages: frozenset[str]) -> Walk:
         if "domain" in stages:
             walk.names.domains.charge(query.qname, walk.clock(), failed=False)
         if "cache" in stages:
-            walk.cache.store(query.key, address_of(query), walk.clock())
+            walk.cache.store(query.key, address_of(parse_query(ask_for(name))), walk.clock())
         if "failure" in stages:
             walk.cache.remember_failure(query.key, Rcode.SERVFAIL, (), walk.clock())
     return walk
@@ -260,13 +260,13 @@ async def test_only_an_equal_question_spares_the_upstream(second: bytes, asked: 
     assert len(walk.resolver.asked) == asked
 
 
-async def test_authority_is_passed_on_once_and_never_from_the_cache() -> None:
+async def test_nobody_elses_authority_is_passed_on() -> None:
     def authoritative(query: Query) -> Answer:
         return parse_answer(m.answer(m.record(), asked=query.question, flags=m.QR | m.AA | m.RA), query)
 
     walk = Walk(script=authoritative)
     replies = [await walk.ask(ask_for(NAME)) for _ in range(2)]
-    assert [bool(reply.flags & m.AA) for reply in replies] == [True, False]
+    assert [bool(reply.flags & m.AA) for reply in replies] == [False, False]
 
 
 @pytest.mark.parametrize("kind", ["without SOA", "too large", "for this instant"])
@@ -274,7 +274,7 @@ async def test_an_answer_that_is_not_kept_is_passed_on_as_it_is(kind: str) -> No
     def unkept(query: Query) -> Answer:
         records = {
             "without SOA": (),
-            "too large": (m.record(m.TXT, bytes(17_000), ttl=5),),
+            "too large": (m.record(m.TXT, m.text(17_000), ttl=5),),
             "for this instant": (m.record(ttl=0),),
         }[kind]
         return parse_answer(m.answer(*records, asked=query.question), query)
@@ -309,6 +309,28 @@ async def test_a_name_that_does_not_exist_answers_for_those_below_it_and_its_oth
     assert len(walk.resolver.asked) == 1
     await walk.ask(ask_for("a.b.example.net", dnssec_ok=True))
     assert len(walk.resolver.asked) == 2
+
+
+async def test_an_address_is_asked_for_again_though_another_type_of_its_name_is_denied() -> None:
+    walk = Walk()
+    await walk.ask(ask_for("example.net"))
+    walk.resolver.script = denial
+    assert (await walk.ask(ask_for("example.net", m.HTTPS))).rcode() == dns.rcode.NXDOMAIN
+    walk.clock.pass_by(400)
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for("example.net"))).rcode() == dns.rcode.NOERROR
+    assert (walk.reason, len(walk.resolver.asked)) == (Reason.FORWARDED, 3)
+
+
+async def test_one_forged_denial_does_not_take_a_top_level_domain_from_everybody() -> None:
+    def forged(query: Query) -> Answer:
+        root = m.record(m.SOA, m.ROOT + m.ROOT + bytes(16) + b"\x00\x01\x51\x80", owner=m.ROOT)
+        return parse_answer(m.answer(authority=(root,), asked=query.question, flags=m.QR | m.RA | 3), query)
+
+    walk = Walk(script=forged)
+    await walk.ask(ask_for("zz.info"))
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for("www.info"))).rcode() == dns.rcode.NOERROR
 
 
 async def test_a_name_that_turns_out_not_to_exist_meanwhile_is_not_asked_for() -> None:

@@ -174,6 +174,34 @@ def parse_domain(text: str, _directory: Path) -> str:
     return parse_host_name(text)
 
 
+NOT_ROUTED = {
+    "localhost": "is this machine's name for itself, which every resolver answers by itself (RFC 6761)",
+    "invalid": "never exists (RFC 6761)",
+    "onion": "belongs to Tor, and nobody may be asked about it (RFC 7686)",
+    "alt": "is for names outside the DNS (RFC 9476)",
+    "resolver.arpa": "is about this service itself (RFC 9462)",
+}
+"""Domains of which no resolver knows anything, and why."""
+
+
+def parse_route_domain(text: str, _directory: Path) -> str:
+    """Read a domain that has a resolver of its own, in lower case."""
+    if text in {"", "."}:
+        raise Unusable("is every name there is; the upstreams that no route names are asked about those.")
+    if text.startswith("*."):
+        raise Unusable(f'has all names below it anyway; write "{text.removeprefix("*.")}".')
+    if "/" in text:
+        raise Unusable(
+            'is no domain; for the names of 192.168.0.0/16 write "168.192.in-addr.arpa", for those of 10.0.0.0/8'
+            ' "10.in-addr.arpa", for those of fd00::/8 "d.f.ip6.arpa".'
+        )
+    name = parse_host_name(text.removesuffix("."))
+    for domain, why in NOT_ROUTED.items():
+        if name == domain or name.endswith(f".{domain}"):
+            raise Unusable(f"cannot be given to a resolver: {domain} {why}.")
+    return name
+
+
 def parse_public_name(text: str, _directory: Path) -> str:
     """Read the name clients know the service by: a host name, or an address without brackets."""
     scheme, separator, rest = text.partition("://")

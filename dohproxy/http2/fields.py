@@ -20,6 +20,11 @@ _DIGITS: Final = re.compile(rb"[0-9]{1,10}")
 _VISIBLE: Final = re.compile(rb"[!-~]+")
 
 
+REST_BYTES: Final = 400
+FIELD_BYTES: Final = 160
+"""Of memory for a request's head, and for each of its fields, without their texts: a tuple of two strings is 154."""
+
+
 class MalformedRequest(Exception):
     """The header list is no request."""
 
@@ -35,6 +40,15 @@ class RestOfHead:
     content_length: int | None
     note: Any = field(default=None, compare=False, repr=False)
     """What the door wants to find again when it sees the same rest."""
+    _held: int = field(default=0, compare=False, repr=False)
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes in memory."""
+        if not self._held:
+            texts = sum(len(name) + len(value) for name, value in self.fields)
+            self._held = REST_BYTES + FIELD_BYTES * len(self.fields) + texts
+        return self._held
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from dohproxy.config.schema import UpstreamConfig
 from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
-from dohproxy.upstream.transports.tls import make_context, name_to_verify, read_certificate
+from dohproxy.upstream.transports.tls import limit_key_exchange, make_context, name_to_verify, read_certificate
 from dohproxy.wire.answer import is_reply_to, is_reply_without_question, parse_reply, repeats_case
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
@@ -64,6 +64,7 @@ def _trusting_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    limit_key_exchange(context)
     return context
 
 

@@ -35,7 +35,7 @@ from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
-__all__ = ["Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
+__all__ = ["Budgets", "Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
 
 Learn = Callable[[Query, Answer | UpstreamFailure], None]
 Found = Answer | UpstreamFailure | None
@@ -55,7 +55,8 @@ class Resolver:
     `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told, and again if an
     answer comes when nobody waits any more. Probes and connections are tasks of `tasks`. `clock` must be the event
     loop's (`time.monotonic`), in which all deadlines are given. Every tls:// upstream may also prove itself by an
-    authority in the PEM file `ca_file`; raises OSError if it is unreadable.
+    authority in the PEM file `ca_file`; raises OSError if it is unreadable. Probes ask `question`, which each of the
+    upstreams must be able to answer. `budgets` are shared with other resolvers that have upstreams of the same group.
     """
 
     def __init__(
@@ -68,19 +69,23 @@ class Resolver:
         rng: random.Random,
         *,
         ca_file: Path | None = None,
+        question: Query = PROBE,
+        budgets: "Budgets | None" = None,
     ) -> None:
         self._settings = settings
         self._learn = learn
         self._tasks = tasks
         self._clock = clock
-        budgets = _Budgets(clock(), rng.random)
+        budgets = budgets or Budgets(clock(), rng.random)
         self._upstreams = [_Upstream(one, budgets, tasks, clock, ca_file) for one in upstreams]
+        for upstream in self._upstreams:
+            upstream.question = question
         standings = [upstream.standing for upstream in self._upstreams]
         self._selection = Selection(standings, settings.choice, rng.random)
         self._turnstile = Turnstile(self._selection, clock, settings.budget_wait_seconds)
         self._flights: Flights[Found] = Flights(
             # A fetch holds a send in flight, waits for its turn, or is about to end.
-            most_fetches=sum(budget.most_in_flight for budget in budgets.all) + MOST_TURNS,
+            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in standings}) + MOST_TURNS,
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
@@ -239,7 +244,7 @@ def may_vouch(config: UpstreamConfig) -> bool:
     return config.validates and not config.url.is_open_path
 
 
-class _Budgets:
+class Budgets:
     """One budget for each upstream, or for each group of upstreams that are one resolver."""
 
     def __init__(self, now: float, draw: Callable[[], float]) -> None:
@@ -267,7 +272,7 @@ class _Upstream:
     def __init__(
         self,
         config: UpstreamConfig,
-        budgets: _Budgets,
+        budgets: Budgets,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
         ca_file: Path | None,
@@ -285,6 +290,8 @@ class _Upstream:
             tasks=tasks,
             clock=clock,
         )
+        self.question = PROBE
+        """Of its probes."""
         self._config = config
         self._may_vouch = may_vouch(config)
 
@@ -298,7 +305,7 @@ class _Upstream:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
         try:
             until = now + max(PROBE_SECONDS, self.standing.round_trip.patience)
-            return await outcome_of(lambda done: self.send(PROBE, Send(0, over_stream, until), done))
+            return await outcome_of(lambda done: self.send(self.question, Send(0, over_stream, until), done))
         except Exception as error:
             context = {"message": "a probe failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)

@@ -6,10 +6,13 @@ from dohproxy.upstream.attempts import answer_in, judge
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.signals import Ending
 from dohproxy.wire.answer import Answer
+from dohproxy.wire.numbers import CLASS_IN, Qtype
 from dohproxy.wire.query import Query, parse_query
 
 PROBE: Final[Query] = parse_query(bytes.fromhex("000001000001000000000001000002000100002904d0000000000000"))
 """. NS, recursion desired, an OPT without options."""
+_HEAD: Final = bytes.fromhex("000001000001000000000001")
+_OPT: Final = bytes.fromhex("00002904d0000000000000")
 PROBE_SECONDS: Final = 1.5
 """For its answer: the same as the default for one attempt; a resolver that takes longer for this is not well."""
 
@@ -18,3 +21,10 @@ def probe_ending(outcome: Answer | Unproven | Result, *, over_stream: bool, sent
     """Return what a probe has brought, in the words of `Standing`."""
     result = judge(outcome, over_stream=over_stream)
     return Ending(result, PROBE.qname, over_stream, sent_at, now, answer_in(outcome))
+
+
+def apex_question(domain: bytes) -> Query:
+    """Return what probes ask of an upstream that knows one domain (wire form, lower case) and perhaps no root: its
+    SOA."""
+    question = domain + Qtype.SOA.to_bytes(2) + CLASS_IN.to_bytes(2)
+    return parse_query(_HEAD + question + _OPT)

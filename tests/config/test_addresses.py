@@ -16,6 +16,7 @@ from dohproxy.config.addresses import (
     parse_network,
     parse_path,
     parse_public_name,
+    parse_route_domain,
     parse_socket,
     parse_trusted,
     parse_upstream,
@@ -366,3 +367,31 @@ def test_an_absolute_file_name_is_kept_and_a_relative_one_starts_from_the_direct
 ) -> None:
     assert parse("/srv/key.pem", HERE) == Path("/srv/key.pem")
     assert parse("key.pem", HERE) == Path("/etc/dohproxy/key.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [("home.arpa", "home.arpa"), ("LAN.", "lan"), ("168.192.in-addr.arpa", "168.192.in-addr.arpa"), ("test", "test")],
+)
+def test_a_domain_of_a_route_is_read(text: str, domain: str) -> None:
+    assert parse_route_domain(text, HERE) == domain
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (".", "is every name there is"),
+        ("", "is every name there is"),
+        ("*.lan", 'write "lan"'),
+        ("192.168.0.0/16", '"168.192.in-addr.arpa"'),
+        ("localhost", "cannot be given to a resolver: localhost is this machine's name"),
+        ("a.onion", "onion belongs to Tor"),
+        ("_dns.resolver.arpa", "resolver.arpa is about this service itself"),
+        ("in valid", "is not a host name"),
+        ("http://nas.lan", "is no domain"),
+    ],
+)
+def test_what_cannot_be_routed_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_route_domain(text, HERE)
+    assert hint in str(caught.value)

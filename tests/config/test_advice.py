@@ -135,6 +135,14 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
         (TLS + '[server]\nlisten = ["0.0.0.0:443"]', "server.host", "lead nowhere"),
         (TLS + listening("[::]:8443"), "server.listen #1", 'no IPv4 one: add "0.0.0.0:8443"'),
         (TLS + listening("127.0.0.1:443", "[::]:443"), "server.listen #2", 'add "0.0.0.0:443"'),
+        (
+            TLS
+            + PUBLIC
+            + '[[upstream]]\nname = "home"\nurl = "udp://127.0.0.1:1"\n'
+            + '[[route]]\ndomains = ["lan"]\nupstreams = ["home"]',
+            "route #1.domains",
+            "everybody who can connect may ask about it",
+        ),
         ('[clients]\nmember_networks = ["0.0.0.0/0"]', "clients.member_networks", "nobody goes first any more"),
         ('[clients]\nmember_networks = ["::/1", "8000::/1"]', "clients.member_networks", "Name the members' own"),
         ('[[upstream]]\nname = "a"\nurl = "udp://9.9.9.9"', "upstream #1.url", "in the clear"),
@@ -159,6 +167,7 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
         "a service nobody can find",
         "all of IPv6 and no IPv4",
         "all of IPv6 and of IPv4 this machine alone",
+        "private names for everybody",
         "everybody a member",
         "everybody a member, in halves",
         "names in the clear",

@@ -29,8 +29,8 @@ def problems_of(text: str) -> dict[str, str]:
         ("[cache]\nfailure_ttl_max_seconds = 4", "cache.failure_ttl_seconds"),
         ("[cache]\nstale_wait_seconds = 5.1", "cache.stale_wait_seconds"),
         ("[resolver]\nattempt_seconds = 5.1", "resolver.attempt_seconds"),
-        ("[names]\ndomain_failures_per_second = 6", "names.domain_failures_per_second"),
-        ("[names]\ndomain_misses_burst = 19", "names.domain_failures_burst"),
+        ("[names]\ndomain_failures_per_second = 6\ndomain_misses_per_second = 5", "names.domain_failures_per_second"),
+        ("[names]\ndomain_misses_burst = 19\ndomain_failures_burst = 20", "names.domain_failures_burst"),
     ],
 )
 def test_a_number_above_the_one_that_bounds_it_is_an_error(text: str, path: str) -> None:
@@ -197,3 +197,77 @@ def test_those_in_a_group_have_one_budget_and_one_set_of_numbers(second: str, ke
 def test_different_groups_may_differ() -> None:
     text = f'{GROUPED}group = "other"\nburst = 7'
     assert [upstream.burst for upstream in read(text, directory=Path("/")).upstreams] == [150, 7]
+
+
+# --- routes ---
+
+HOME = '[[upstream]]\nname = "home"\nurl = "udp://127.0.0.1:5353"\n'
+
+
+def test_what_a_route_names_is_asked_about_nothing_else() -> None:
+    config = read_with(f'{HOME}[[route]]\ndomains = ["home.arpa", "LAN."]\nupstreams = ["home"]')
+    (route,) = config.routes
+    assert route.domains == ("home.arpa", "lan")
+    assert [one.name for one in config.upstreams_of(route)] == ["home"]
+    assert [one.name for one in config.general_upstreams] == ["ns0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "hint"),
+    [
+        (
+            '[[route]]\ndomains = ["lan"]\nupstreams = ["hme"]',
+            "route #1.upstreams",
+            'names "hme", and no [[upstream]] is called so; there are "home", "ns0".',
+        ),
+        (
+            '[[route]]\ndomains = ["lan"]\nupstreams = ["home"]\n[[route]]\ndomains = ["corp"]\nupstreams = ["home"]',
+            "route #2.upstreams",
+            "write the domains of both into one [[route]]",
+        ),
+        (
+            '[[route]]\ndomains = ["lan"]\nupstreams = ["home"]\n[[route]]\ndomains = ["lan"]\nupstreams = ["ns0"]',
+            "route #2.domains",
+            "one of the two never counts",
+        ),
+        (
+            '[[route]]\ndomains = ["lan"]\nupstreams = ["home", "ns0"]',
+            "upstream",
+            "nobody is there to ask about everything else",
+        ),
+    ],
+    ids=["nobody of that name", "one in two routes", "a domain twice", "nobody for the rest"],
+)
+def test_routes_that_lead_nowhere_are_errors(text: str, path: str, hint: str) -> None:
+    assert hint in problems_of(f"{HOME}{text}")[path]
+
+
+SAME = '[[upstream]]\nname = "home"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
+ROUTE = '[[route]]\ndomains = ["lan"]\nupstreams = ["home"]\n'
+
+
+def test_one_resolver_for_a_route_and_for_everything_shares_a_budget() -> None:
+    config = read(f'{ROUTE}{SAME}group = "own"\n{UPSTREAM}group = "own"', directory=Path("/"))
+    assert [one.name for one in config.general_upstreams] == ["ns0"]
+    problems = problems_of(f"{ROUTE}{SAME}")
+    assert list(problems) == ["upstream #2.url"]
+    assert 'Give both the same group, for example: group = "ns0"' in problems["upstream #2.url"]
+
+
+def test_a_route_needs_both_keys_and_two_brackets() -> None:
+    problems = problems_of("[route]")
+    assert "two brackets" in problems["route"]
+    assert problems["route #1.domains"].startswith("is missing. Write: domains = ")
+    assert problems["route #1.upstreams"].startswith("is missing. Write: upstreams = ")
+    assert "must be sections, not a whole number" in problems_of("route = 1")["route"]
+    assert "must be a section, not a whole number" in problems_of("route = [1]")["route #1"]
+
+
+def test_more_routes_than_anyone_needs_are_refused() -> None:
+    text = "".join(f'[[route]]\ndomains = ["n{n}"]\nupstreams = ["home"]\n' for n in range(17))
+    assert "16 are enough" in problems_of(f"{HOME}{text}")["route"]
+
+
+def test_limits_follow_the_budgets_of_those_who_are_asked_about_everything() -> None:
+    config = read(f'{HOME}preset = "associative"\n{ROUTE}{UPSTREAM}preset = "own"', directory=Path("/"))
+    assert config.names.domain_misses_per_second == 1000

@@ -69,9 +69,10 @@ class ProxySettings:
 class Proxy:
     """One running dohproxy. Made by `running_proxy`."""
 
-    def __init__(self, directory: Path, settings: ProxySettings) -> None:
+    def __init__(self, directory: Path, settings: ProxySettings, appended: str = "") -> None:
         self._directory = directory
         self._settings = settings
+        self._appended = appended
         self._child: Child | None = None
         self.port = 0
         self.metrics_port = 0
@@ -136,7 +137,8 @@ class Proxy:
 
     def _start_once(self) -> None:
         file = self._directory / "dohproxy.toml"
-        file.write_text(configuration(self._settings, self.port, self.metrics_port), encoding="utf-8")
+        text = configuration(self._settings, self.port, self.metrics_port) + self._appended
+        file.write_text(text, encoding="utf-8")
         self._child = Child(
             [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(file)],
             self._directory / "dohproxy.log",
@@ -148,9 +150,10 @@ class Proxy:
 
 
 @contextmanager
-def running_proxy(directory: Path, settings: ProxySettings) -> Iterator[Proxy]:
-    """Start a proxy from a file in `directory` and end it, however the test ends, before its directory goes."""
-    proxy = Proxy(directory, settings)
+def running_proxy(directory: Path, settings: ProxySettings, appended: str = "") -> Iterator[Proxy]:
+    """Start a proxy from a file in `directory` and end it, however the test ends, before its directory goes. The file
+    ends with `appended`."""
+    proxy = Proxy(directory, settings, appended)
     try:
         proxy.start()
         yield proxy

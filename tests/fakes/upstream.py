@@ -13,6 +13,7 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 from dohproxy.config.addresses import UpstreamAddress
@@ -46,15 +47,24 @@ class Act:
 def make_reply(
     query: bytes, *, address: str = "192.0.2.1", rcode: int = 0, flags: dns.flags.Flag | int = 0, records: int = 1
 ) -> bytes:
-    """The reply of an honest resolver: so many A records, or an rcode and none."""
+    """The reply of an honest resolver: so many records of the type that was asked for, or an rcode and none."""
     message = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
     message.set_rcode(dns.rcode.Rcode(rcode))
     message.flags |= flags
     if not rcode:
-        name = message.question[0].name
+        question = message.question[0]
+        rdata = SAID.get(dns.rdatatype.to_text(question.rdtype), "\\# 0").format(address)
         for _ in range(records):
-            message.answer.append(dns.rrset.from_text(name, 300, "IN", "A", address))
+            message.answer.append(dns.rrset.from_text(question.name, 300, "IN", question.rdtype, rdata))
     return message.to_wire(max_size=65_535)
+
+
+SAID = {"A": "{}", "AAAA": "2001:db8::1", "NS": "ns.example.", "TXT": "text", "HTTPS": "1 .", "CNAME": "a.example."}
+
+
+def unreadable(reply: bytes) -> bytes:
+    """The reply with one more record, whose owner is no name."""
+    return reply[:10] + (int.from_bytes(reply[10:12]) + 1).to_bytes(2) + reply[12:] + b"\x40" * 20
 
 
 def cookie_of(wire: bytes) -> bytes:
@@ -113,7 +123,7 @@ WRONG_ID = Act(lambda query: [_wrong_id(query)])
 WRONG_QUESTION = Act(lambda query: [_wrong_question(query)])
 ECHO = Act(lambda query: [query])
 GARBAGE = Act(lambda _: [b"\xff" * 40])
-UNREADABLE = Act(lambda query: [make_reply(query) + b"trailing"])
+UNREADABLE = Act(lambda query: [unreadable(make_reply(query))])
 CLOSE = Act(lambda _: [], closes=True)
 
 

@@ -58,6 +58,7 @@ OUR_TROUBLE = Instead(
 
 # Everywhere, besides: RA is set, because recursion is what this service offers (RFC 1035 section 4.1.1).
 DIFFERENCES = {
+    ("aa", 2): Instead(11, "who passes an answer on is no authority for it, fresh or from the cache"),
     ("ad_rev", 11): Instead(2, "upstreams are always asked with AD, so one answer serves clients with and without it"),
     ("chaos", 2): INTERNET_ONLY,
     ("chaos", 11): INTERNET_ONLY,

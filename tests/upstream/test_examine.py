@@ -21,7 +21,7 @@ TLS = UpstreamConfig("ns0", UpstreamAddress("tls", "192.0.2.53", 853, "ns0.examp
 ROOT = probe_query(m.ROOT)
 COM = probe_query(m.name("com"))
 NS = m.record(m.NS, m.name("a.root"), owner=m.ROOT)
-SIGNATURE = m.record(46, bytes(20), owner=m.ROOT)
+SIGNATURE = m.record(46, b"\x00\x02" + bytes(18), owner=m.ROOT)
 CERTIFICATE = TlsSeen("TLSv1.3", ("ns0.example.net", "192.0.2.53"), NOW + 61 * DAY)
 
 

@@ -9,6 +9,7 @@ from dohproxy.upstream.habit import HabitState
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query, parse_query
+from tests.fakes.upstream import unreadable
 from tests.wire import messages as m
 
 HERE = "192.0.2.1"
@@ -117,7 +118,7 @@ def test_a_wait_that_brought_only_such_is_not_called_silence(packet: Packet, _: 
 
 
 def _unreadable(sent: bytes) -> bytes:
-    return _honest(sent) + b"tail"
+    return unreadable(_honest(sent))
 
 
 @pytest.mark.parametrize(

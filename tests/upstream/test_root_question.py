@@ -8,9 +8,10 @@ import dns.rdatatype
 import pytest
 
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.root_question import PROBE, probe_ending
+from dohproxy.upstream.root_question import PROBE, apex_question, probe_ending
 from dohproxy.upstream.signals import SMALL_ANSWER_BYTES, Ending, Word, word_of
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind, parse_answer
+from dohproxy.wire.name import from_text
 from dohproxy.wire.numbers import UDP_PAYLOAD_BYTES, Rcode
 from dohproxy.wire.upstream_query import write_upstream_query
 from tests.fakes.guest import GOOD, PROHIBITED, REFUSED, SERVFAIL
@@ -36,6 +37,14 @@ def test_it_asks_who_serves_the_root_and_says_nothing_of_anybody() -> None:
     assert message.flags & dns.flags.RD
     assert (message.edns, message.payload, message.options) == (0, UDP_PAYLOAD_BYTES, ())
     assert not message.ednsflags & dns.flags.DO
+
+
+def test_who_knows_one_domain_is_asked_for_its_soa() -> None:
+    asked = apex_question(from_text("10.in-addr.arpa"))
+    message = dns.message.from_wire(write_upstream_query(asked, 4711, padded=False))
+    (question,) = message.question
+    assert (question.name.to_text(), question.rdtype) == ("10.in-addr.arpa.", dns.rdatatype.SOA)
+    assert message.flags & dns.flags.RD
 
 
 def test_its_answer_fits_into_a_datagram_so_a_cut_one_is_a_sign() -> None:

@@ -224,9 +224,10 @@ async def test_an_answer_as_large_as_a_datagram_can_be_is_read() -> None:
 
 def _large_reply(query: bytes) -> bytes:
     reply = fakes.make_reply(query, records=0)
-    record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c" + (65_000).to_bytes(2) + bytes(65_000)
+    address = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c\x00\x04" + bytes(4)
+    unknown = b"\xc0\x0c\xff\x00\x00\x01\x00\x00\x01\x2c" + (65_000).to_bytes(2) + bytes(65_000)
     question_end = reply.index(b"\x00", 12) + 5
-    return reply[:6] + b"\x00\x01\x00\x00\x00\x00" + reply[12:question_end] + record
+    return reply[:6] + b"\x00\x01\x00\x00\x00\x01" + reply[12:question_end] + address + unknown
 
 
 async def test_a_cancelled_query_leaves_no_socket() -> None:
