@@ -16,7 +16,7 @@ from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
 from dohproxy.upstream.round_trip import LEAST_REPLIES
 from dohproxy.upstream.signals import RUN, Signal
-from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES
+from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES, STANDBY_SECONDS
 from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -614,6 +614,21 @@ class TestProbes:
         assert upstream.finding.signal is Signal.UDP_SILENT
         assert upstream.halvings == 1
         assert upstream.budget_share == pytest.approx(0.5, abs=0.05)
+
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_one_that_is_never_asked_is_probed_at_the_start_and_every_hour(self, transport: str) -> None:
+        first, standby = FakeUpstream(), FakeUpstream()
+        async with _resolver(first, standby, transport=transport) as rig:
+            for after in (0.0, STANDBY_SECONDS):
+                rig.ahead += after
+                await rig.ask(make_query(f"after{after}.example."))
+                rig.resolver.tend()
+                await standby.wait_asked(1 + (after > 0))
+                while any(  # noqa: ASYNC110  # nobody to tell us
+                    one.in_flight for one in rig.resolver.statistics(rig.now()).upstreams
+                ):
+                    await asyncio.sleep(0.001)
+        assert standby.asked == 2
 
     @pytest.mark.parametrize("transport", ["udp", "tcp"])
     async def test_names_whose_servers_are_silent_cost_neither_budget_nor_upstream(self, transport: str) -> None:
