@@ -86,6 +86,8 @@ class _Try:
     upstream: int
     over_stream: bool
     after_cut: bool = False
+    may_displace: bool = True
+    """It may take the place in flight of what is overdue."""
 
 
 class Attempts:
@@ -158,7 +160,9 @@ class Attempts:
             self._excluded.add(repeat.upstream)
             self._repeat = None
             return self.next_step(now)
-        if standing.budget.is_full or not standing.begin(now, reserve, over_stream=repeat.over_stream):
+        if standing.budget.is_full and not repeat.may_displace:
+            return None
+        if not standing.begin(now, reserve, over_stream=repeat.over_stream):
             return None
         self._repeat = None
         return self._make_send(repeat, now)
@@ -182,12 +186,9 @@ class Attempts:
         give_way = self._overdue.pop(send.number, None)
         if give_way is not None:
             standing.budget.keep_no_longer(give_way)
+        was_overdue = give_way is not None
         standing.end(
-            Ending(
-                *(result, self._zone, send.over_stream, send.sent_at, now, answer),
-                after_cut=send.after_cut,
-                was_overdue=give_way is not None,
-            )
+            Ending(result, self._zone, send.over_stream, send.sent_at, now, answer, send.after_cut, was_overdue)
         )
         if isinstance(outcome, Answer):
             if result is Result.ANSWERED:
@@ -200,7 +201,8 @@ class Attempts:
         """Take in that an overdue send has given way: if it was all there was, its question may have another turn."""
         self.learn(send, Result.TIMEOUT, now)
         if not self._under_way and self._repeat is None:
-            self._repeat = _Try(send.upstream, send.over_stream, send.after_cut)
+            # Not at the cost of another that may be as near to its answer.
+            self._repeat = _Try(send.upstream, send.over_stream, send.after_cut, may_displace=False)
 
     def expire(self) -> UpstreamFailure:
         """Return what is to be said at the deadline."""
@@ -220,9 +222,8 @@ class Attempts:
         attempt_seconds = max(self._attempt_seconds, standing.round_trip.patience)
         # Nothing can come after the last send, so it may use all the time there is.
         until = min(now + attempt_seconds, self._deadline) if self._sends_left else self._deadline
-        send = Send(
-            *(what.upstream, over_stream, until, self._late_until, now, self._sends_left), after_cut=what.after_cut
-        )
+        number = self._sends_left
+        send = Send(what.upstream, over_stream, until, self._late_until, now, number, what.after_cut)
         self._under_way[send.number] = send
         return send
 

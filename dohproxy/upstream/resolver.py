@@ -125,7 +125,11 @@ class Resolver:
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
         none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
         priority = UNAWAITED[purpose]
-        if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), priority.reserve) is None:
+        if not self._turnstile.is_empty:
+            return False
+        place = self._selection.next_upstream(self._clock(), priority.reserve)
+        if place is None or self._selection.standings[place].budget.is_full:
+            # What is overdue gives its place to those who wait, not to this.
             return False
         return self._start(query, deadline, priority, None)
 
