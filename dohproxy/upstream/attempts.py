@@ -195,7 +195,7 @@ class Attempts:
                 self.answer = outcome
             elif result is Result.FAILED:
                 self._failed_answer = outcome
-        self._plan(send, result)
+        self._plan(send, result, now)
 
     def displaced(self, send: Send, now: float) -> None:
         """Take in that an overdue send has given way: if it was all there was, its question may have another turn."""
@@ -252,8 +252,12 @@ class Attempts:
             return Result.UNREACHABLE
         return judge(outcome, over_stream=send.over_stream)
 
-    def _plan(self, send: Send, result: Result) -> None:
+    def _plan(self, send: Send, result: Result, now: float) -> None:
         match result:
+            case Result.UNSENT if send.over_stream and now >= send.until:
+                # There was no connection for it in all the time: nothing has gone out, and there may be one now.
+                self._repeat = _Try(send.upstream, over_stream=True, after_cut=send.after_cut)
+                self._sends_left += 1
             case Result.TRUNCATED | Result.UNPROVEN:
                 self._repeat = _Try(send.upstream, True, result is Result.TRUNCATED)
             case Result.BAD_COOKIE:

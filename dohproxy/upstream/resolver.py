@@ -231,6 +231,9 @@ class Resolver:
         outcome: Answer | Unproven | Result = Result.ABANDONED
         try:
             outcome = await upstream.probe(now, over_stream=standing.over_stream)
+            if outcome is Result.LOST and standing.repeat_probe(self._clock()):
+                now = self._clock()
+                outcome = await upstream.probe(now, over_stream=standing.over_stream)
         finally:
             ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
             standing.end_probe(ending)

@@ -224,6 +224,16 @@ class Standing:
         self._is_probed = True
         self._probe_at = now + self._probe_pause
 
+    def repeat_probe(self, now: float) -> bool:
+        """Take what a probe costs once more, as its connection was closed under it; False: it may not be."""
+        if not self._has_probe_left(now) or self.budget.left(now) < 1:
+            return False
+        self.budget.release()
+        self.budget.take_for_probe(now)
+        self.sends[Result.LOST] += 1
+        self._probed_at.append(now)
+        return True
+
     def end_probe(self, ending: Ending) -> None:
         """Learn what the upstream says to a question whose answer it has, and which is small."""
         was_closed = self.breaker.is_closed

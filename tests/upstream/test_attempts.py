@@ -301,3 +301,19 @@ class TestTime:
 def test_an_outcome_without_a_send_is_a_bug() -> None:
     with pytest.raises(RuntimeError):
         _attempts(_selection(1)).learn(Send(0, over_stream=False, until=1.5), GOOD, 0.0)
+
+
+@pytest.mark.parametrize("over_stream", [True, False], ids=["an upstream over TCP", "after a cut over UDP"])
+def test_who_waited_for_a_connection_in_vain_has_sent_nothing_and_goes_on_waiting(*, over_stream: bool) -> None:
+    attempts = _attempts(_selection(1, over_stream=over_stream), deadline=10.0)
+    now, waits = 0.0, 0
+    if not over_stream:
+        first = attempts.next_step(now)
+        assert isinstance(first, Send)
+        attempts.learn(first, CUT, now)
+    while isinstance(step := _next(attempts, now), Send):
+        assert step.over_stream
+        now, waits = step.until, waits + 1
+        attempts.learn(step, Result.UNSENT, now)
+    assert isinstance(step, UpstreamFailure)
+    assert (now, waits) == (10.0, 7)

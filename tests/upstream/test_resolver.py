@@ -14,6 +14,7 @@ from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
+from dohproxy.upstream.results import Result
 from dohproxy.upstream.round_trip import LEAST_REPLIES
 from dohproxy.upstream.signals import RUN, Signal
 from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES, STANDBY_SECONDS
@@ -413,6 +414,41 @@ class TestComingAndGoing:
             assert isinstance(await rig.ask(make_query("first.example.")), Answer)
             assert isinstance(await rig.ask(make_query("second.example.")), Answer)
         assert fake.asked == 3
+
+    @pytest.mark.parametrize("answers", [1, 3])
+    @pytest.mark.parametrize("transport", ["tcp", "udp"], ids=["TCP", "TCP after UDP"])
+    async def test_an_upstream_that_closes_after_so_many_answers_answers_all(
+        self, transport: str, answers: int
+    ) -> None:
+        fake = FakeUpstream(udp=[fakes.TRUNCATED], answers_to_a_connection=answers)
+        async with _resolver(fake, transport=transport, new_connections_per_second=100.0) as rig:
+            for name in ("first", "again"):
+                queries = [make_query(f"{name}{number}.example.") for number in range(10)]
+                outcomes = await asyncio.gather(*(rig.ask(query) for query in queries))
+                assert all(isinstance(outcome, Answer) for outcome in outcomes)
+            sends = rig.resolver.statistics(rig.now()).upstreams[0].sends
+        # What was lost before it was known, and nothing after it.
+        assert 0 < sends[Result.LOST] <= 10
+        assert 20 <= len(fake.asked_over_stream) <= 22
+        assert fake.most_open <= 2
+
+    @pytest.mark.parametrize("transport", ["tcp", "udp"], ids=["TCP", "TCP after UDP"])
+    async def test_its_connections_are_not_opened_faster_than_allowed(self, transport: str) -> None:
+        fake = FakeUpstream(udp=[fakes.TRUNCATED], answers_to_a_connection=1)
+        async with _resolver(fake, transport=transport, new_connections_per_second=2.0) as rig:
+            began = time.monotonic()
+            outcomes = await rig.ask_many(10, seconds=3.0)
+            connections = 2 + 2 * (time.monotonic() - began)
+        # Two at first, then two a second.
+        assert 6 <= sum(isinstance(outcome, Answer) for outcome in outcomes) <= fake.connections_made <= connections
+
+    async def test_a_probe_is_asked_again_whose_connection_was_closed_under_it(self) -> None:
+        fake = FakeUpstream(stream=[fakes.REFUSED] * (RUN + 1) + [fakes.CLOSE, fakes.ANSWER])
+        async with _resolver(fake, transport="tcp", settings=QUICK) as rig:
+            await rig.ask_many(RUN)
+            await rig.probe(after=0.0)
+            await rig.probe(after=60.0)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].finding is None
 
     async def test_closing_tells_who_waits_and_leaves_nothing(self) -> None:
         fake = FakeUpstream(stream=[fakes.SILENCE])

@@ -8,7 +8,7 @@ from dohproxy.upstream.breaker import BAN, BreakerState
 from dohproxy.upstream.pace import HALVING_PAUSE_SECONDS, RECOVERY_SECONDS
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.signals import RUN, WINDOW_SECONDS, Signal
-from dohproxy.upstream.standing import LONGEST_PROBE_SECONDS, PROBE_SECONDS, STANDBY_SECONDS
+from dohproxy.upstream.standing import LONGEST_PROBE_SECONDS, MOST_PROBES, PROBE_SECONDS, STANDBY_SECONDS
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import (
     GOOD,
@@ -120,6 +120,20 @@ class TestSuspicion:
         guest.probe(outcome, seconds=0.0)
         assert guest.upstream.is_usable(guest.now)
         assert guest.seconds_to_probe() == PROBE_SECONDS
+
+    def test_a_probe_whose_connection_was_closed_is_asked_again_at_its_own_price(self) -> None:
+        guest = Guest(over_stream=True)
+        guest.suspect(Signal.REFUSED)
+        guest.upstream.begin_probe(guest.now)
+        left = guest.upstream.budget.left(guest.now)
+        repeats = 0
+        while guest.upstream.repeat_probe(guest.now):
+            repeats += 1
+        # The first one counts too.
+        assert repeats == MOST_PROBES - 1
+        assert guest.upstream.budget.left(guest.now) == left - repeats
+        assert guest.upstream.budget.in_flight == 1
+        assert guest.upstream.sends[Result.LOST] == repeats
 
     def test_a_probe_without_an_answer_is_repeated_once(self) -> None:
         guest = Guest()

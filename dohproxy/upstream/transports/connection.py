@@ -66,7 +66,10 @@ class Connection(asyncio.Protocol):
         self._is_retired = False
         self._asked: dict[int, Asked] = {}
         self._buffer = bytearray()
-        self._heard = 0
+        self.asked = 0
+        """How many queries it was given, the answered ones among them."""
+        self.heard = 0
+        """How many frames have come, those that matched nothing among them."""
         self._answered = 0
         self._idle: asyncio.TimerHandle | None = None
 
@@ -98,8 +101,9 @@ class Connection(asyncio.Protocol):
         identifier = secrets.randbelow(0x1_0000)
         while identifier in self._asked:
             identifier = secrets.randbelow(0x1_0000)
-        asked = Asked(query, identifier, self._heard)
+        asked = Asked(query, identifier, self.heard)
         self._asked[identifier] = asked
+        self.asked += 1
         self._stop_idling()
         if self.is_open:
             self._write([asked])
@@ -119,7 +123,7 @@ class Connection(asyncio.Protocol):
         """
         if not self.is_open:
             return Result.UNREACHABLE
-        if asked.heard == self._heard:
+        if asked.heard == self.heard:
             self._is_retired = True
         return Result.TIMEOUT
 
@@ -127,8 +131,8 @@ class Connection(asyncio.Protocol):
         """Take no further queries, and end with the last that is waited for."""
         self._is_retired = True
 
-    def end(self, result: Result) -> None:
-        """Close at once; everybody who waits gets `result`."""
+    def end(self, result: Result, *, told: Result | None = None) -> None:
+        """Close at once; everybody who waits gets `told`, or else `result`."""
         if self._has_ended:
             return
         self._has_ended = True
@@ -137,14 +141,14 @@ class Connection(asyncio.Protocol):
         is_news = self._transport is None or any(not asked.reply.done() for asked in self._asked.values())
         for asked in self._asked.values():
             if not asked.reply.done():
-                asked.reply.set_result(result)
+                asked.reply.set_result(told or result)
         if self._transport is None:
             self._set_closed()
         self._on_end(self, result if is_news else None)
         self.abort()
 
     def abort(self) -> None:
-        """Close the socket without a last word, also where the last words of `_close_idle` are still being said."""
+        """Close the socket without a last word, also where the last words of `finish` are still being said."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -172,17 +176,19 @@ class Connection(asyncio.Protocol):
             self._take(frame)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell those who wait (called by the event loop)."""
+        """Tell those who wait to ask again (RFC 7766 section 6.2.4; called by the event loop)."""
         self.is_open = False
         self._set_closed()
-        self.end(Result.LOST if self._answered else Result.UNREACHABLE)
+        # A single question that is not answered is no question too many.
+        is_of_use = self._answered or self.asked > 1
+        self.end(Result.LOST if is_of_use else Result.UNREACHABLE, told=Result.LOST)
 
     def _take(self, frame: bytes) -> None:
         if len(frame) < HEADER_BYTES or not frame[2] & 0x80:
             # Not a reply, so not DNS that is spoken here; the next "length" would be as meaningless.
             self.end(Result.UNREACHABLE)
             return
-        self._heard += 1
+        self.heard += 1
         asked = self._asked.get(int.from_bytes(frame[:2]))
         if asked is None or asked.reply.done() or not asked.is_answered_by(frame):
             self._ignore()
@@ -217,11 +223,12 @@ class Connection(asyncio.Protocol):
             return
         loop = asyncio.get_running_loop()
         self._stop_idling()
-        self._idle = loop.call_later(self._idle_seconds, self._close_idle)
+        self._idle = loop.call_later(self._idle_seconds, self.finish)
 
-    def _close_idle(self) -> None:
-        """Close politely (with TLS: close_notify), as nobody is in a hurry."""
+    def finish(self) -> None:
+        """Close politely (with TLS: close_notify), as nobody waits and nobody is in a hurry."""
         self._has_ended = True
+        self._stop_idling()
         self._on_end(self, None)
         if self._transport is not None:
             self._transport.close()

@@ -49,11 +49,13 @@ class Rig:
 
     def __init__(self, *, idle_seconds: float = 60) -> None:
         self.ended = 0
+        self.result: Result | None = None
         self.transport = RecordingTransport()
         self.connection = Connection(padded=False, idle_seconds=idle_seconds, on_end=self._on_end)
 
-    def _on_end(self, _: Connection, __: Result | None) -> None:
+    def _on_end(self, _: Connection, result: Result | None) -> None:
         self.ended += 1
+        self.result = result
 
     def open(self) -> None:
         self.connection.connection_made(self.transport)
@@ -163,24 +165,25 @@ async def test_the_frames_after_rubbish_are_not_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answered", "result"),
+    ("answered", "waiting", "result"),
     [
-        pytest.param(0, Result.UNREACHABLE, id="before it was of any use"),
-        pytest.param(1, Result.LOST, id="after it has been"),
+        pytest.param(0, 1, Result.UNREACHABLE, id="before it was of any use"),
+        pytest.param(1, 1, Result.LOST, id="after it has been"),
+        pytest.param(0, 2, Result.LOST, id="before it was of any use, but two may have been too many"),
     ],
 )
-async def test_an_end_tells_everybody_once(answered: int, result: Result) -> None:
+async def test_an_end_tells_everybody_once_to_ask_again(answered: int, waiting: int, result: Result) -> None:
     rig = Rig()
     rig.open()
     for _ in range(answered):
         first = rig.ask()
         rig.connection.data_received(rig.reply(rig.transport.queries()[-1]))
         rig.connection.forget(first)
-    asked = [rig.ask(), rig.ask()]
+    asked = [rig.ask() for _ in range(waiting)]
     rig.connection.connection_lost(None)
     rig.connection.end(Result.ABANDONED)
-    assert [one.reply.result() for one in asked] == [result, result]
-    assert rig.ended == 1
+    assert [one.reply.result() for one in asked] == [Result.LOST] * waiting
+    assert (rig.ended, rig.result) == (1, result)
     assert rig.connection.closed.done()
     assert not rig.connection.takes_queries
 
