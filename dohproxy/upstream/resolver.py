@@ -89,6 +89,7 @@ class Resolver:
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
+        # Each holds a place in flight, so there are no more of them than of these.
         self._late: dict[bytes, Fetch] = {}
         self._probes: set[asyncio.Task[None]] = set()
         self._path_gone_since: float | None = None
