@@ -105,7 +105,7 @@ class Wait:
             self._defences.wrong_case += 1
             return None
         try:
-            reply = parse_reply(packet, self._query)
+            reply = parse_reply(packet, self._query, is_datagram=True)
         except Malformed:
             self._had_unreadable_reply = True
             return None
@@ -113,7 +113,7 @@ class Wait:
 
     def _take_without_question(self, packet: bytes, now: float) -> Answer | None:
         try:
-            reply = parse_reply(packet, self._query)
+            reply = parse_reply(packet, self._query, is_datagram=True)
         except Malformed:
             self._had_unreadable_reply = True
             return None
