@@ -125,6 +125,24 @@ def _has_ipv6() -> bool:
     return True
 
 
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6 loopback")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_an_address_may_have_an_interface(transport: str) -> None:
+    fake = FakeUpstream(host="::1")
+    async with fake.running():
+        config = fake.config(transport)
+        config = replace(config, url=replace(config.url, host="::1%lo"))
+        async with _rig([config], USUAL) as rig:
+            assert isinstance(await rig.ask(), Answer)
+
+
+async def test_a_datagram_that_was_cut_without_a_word_is_fetched_over_tcp() -> None:
+    fake = FakeUpstream(udp=[fakes.SILENTLY_CUT])
+    async with _resolver(fake) as rig:
+        assert isinstance(await rig.ask(), Answer)
+    assert (len(fake.asked_over_udp), len(fake.asked_over_stream)) == (1, 1)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_question_gets_its_answer(transport: str, host: str) -> None:

@@ -16,6 +16,7 @@ from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, result_of
 from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.transports.connection import Asked, Connection
+from dohproxy.upstream.transports.place import host_of
 from dohproxy.upstream.transports.tls import name_to_verify
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -217,7 +218,7 @@ class StreamTransport:
             async with asyncio.timeout_at(until):
                 await loop.create_connection(
                     lambda: connection,
-                    self._address.host,
+                    host_of(self._address),
                     self._address.port,
                     ssl=self._context,
                     server_hostname=name_to_verify(self._address) if encrypted else None,

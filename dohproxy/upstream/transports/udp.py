@@ -13,6 +13,7 @@ from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.forgery import Defences, Wait
 from dohproxy.upstream.results import Bug, Result, result_of
 from dohproxy.upstream.sends import Done, Late, Outcome
+from dohproxy.upstream.transports.place import place_of
 from dohproxy.wire.numbers import LARGEST_MESSAGE_BYTES
 from dohproxy.wire.query import Query
 
@@ -22,7 +23,9 @@ class UdpTransport:
 
     def __init__(self, address: UpstreamAddress) -> None:
         self.defences = Defences(os.urandom)
-        self._peer = (address.host, address.port)
+        self._address = address
+        self._peer = None if address.interface else place_of(address)
+        """None: it has an interface in it, which may come and go."""
         self._family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
     @property
@@ -42,7 +45,7 @@ class UdpTransport:
             sock.setblocking(False)
             # Connected: the kernel draws the source port at random (RFC 6056), drops datagrams from other addresses,
             # and tells us at once when nobody listens there.
-            sock.connect(self._peer)
+            sock.connect(self._peer or place_of(self._address))
             wait = self.defences.begin(query, sock.getsockname()[0], loop.time())
             sock.send(wait.wire)
         except OSError as error:
