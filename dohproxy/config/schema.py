@@ -821,8 +821,8 @@ class ResolverConfig:
             0.1,
             10,
             "seconds",
-            "For one attempt, so that three fit in the deadline. Nearly all answers of a recursive resolver"
-            " come within 1.",
+            "Before another attempt is made, so that three fit in the deadline. Nearly all answers of a recursive"
+            " resolver come within 1; a later one still counts, and one that is slow is given more time by itself.",
         ),
     ] = 1.5
     max_sends: Annotated[
