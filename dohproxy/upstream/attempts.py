@@ -43,6 +43,8 @@ class Send:
     """Over TCP or TLS: always, or because what came over UDP was cut or could not be believed."""
     until: float
     """When to stop waiting for its reply."""
+    is_bare: bool = False
+    """Only with those of our additions that the upstream is known to stand: it may not have stood another one."""
 
 
 class Attempts:
@@ -76,11 +78,15 @@ class Attempts:
         self._send: Send | None = None
         self._sent_at = 0.0
         self._repeat: tuple[int, bool] | None = None
+        self._suspects: set[tuple[int, bool]] = set()
+        """Ways on which this question may have failed because of what we add to it."""
         self._was_lost = False
         self._was_cut = False
         self._had_bad_cookie = False
         self._answer: Answer | None = None
         self._failed_answer: Answer | None = None
+        self._doubted_answer: Answer | None = None
+        """A denial that is the answer unless the same question without our additions brings another one."""
         self._last_result: Result | None = None
 
     def first_step(self, now: float, reserve: float) -> Send | Answer | UpstreamFailure:
@@ -93,10 +99,10 @@ class Attempts:
         if self._answer is not None:
             return self._answer
         if not self._may_send(now):
-            return self._failure(now)
+            return self._end(now)
         place, over_stream = self._choose(now)
         if place is None or not self._selection.standings[place].begin(now, self.reserve, over_stream=over_stream):
-            return self._failure(now)
+            return self._end(now)
         over_stream = over_stream or self._selection.standings[place].over_stream
         self._sends_left -= 1
         self._is_first = False
@@ -104,7 +110,7 @@ class Attempts:
         self._tried.add(place)
         # Nothing can come after the last send, so it may use all the time there is.
         until = min(now + self._attempt_seconds, self._deadline) if self._sends_left else self._deadline
-        self._send = Send(place, over_stream, until)
+        self._send = Send(place, over_stream, until, is_bare=(place, over_stream) in self._suspects)
         return self._send
 
     def learn(self, outcome: Answer | Result, now: float) -> None:
@@ -119,12 +125,18 @@ class Attempts:
             Ending(result, self._zone, send.over_stream, self._sent_at, now, answer, after_cut=self._was_cut)
         )
         self._was_cut = result is Result.TRUNCATED
+        is_ours = not send.is_bare and self._may_be_ours(outcome, send, now)
         if isinstance(outcome, Answer):
-            if result is Result.ANSWERED:
-                self._answer = outcome
-            elif result is Result.FAILED:
+            if result is Result.FAILED:
                 self._failed_answer = outcome
-        self._plan(send, result)
+            elif result is Result.ANSWERED and is_ours:
+                self._doubted_answer = outcome
+            elif result is Result.ANSWERED:
+                self._answer = outcome
+        if not is_ours:
+            self._plan(send, result)
+        elif send.over_stream and not self._selection.standings[send.upstream].over_stream:
+            self._repeat = (send.upstream, True)
 
     def abandon(self, now: float) -> None:
         """Give back what the send under way holds, if there is one; it says nothing about its upstream."""
@@ -152,6 +164,14 @@ class Attempts:
             return Result.UNREACHABLE
         return judge(outcome, over_stream=send.over_stream)
 
+    def _may_be_ours(self, outcome: Answer | Result, send: Send, now: float) -> bool:
+        """Tell whether the same question is worth another try without what the upstream may not stand; where there is
+        another upstream, that one comes first."""
+        is_ours = self._selection.standings[send.upstream].may_be_ours(outcome, send.over_stream, now)
+        if is_ours:
+            self._suspects.add((send.upstream, send.over_stream))
+        return is_ours
+
     def _plan(self, send: Send, result: Result) -> None:
         match result:
             case Result.TRUNCATED | Result.UNPROVEN:
@@ -167,6 +187,9 @@ class Attempts:
                 self._excluded.add(send.upstream)
             case Result.ANSWERED | Result.TIMEOUT | Result.UNSENT | Result.ABANDONED:
                 pass
+
+    def _end(self, now: float) -> Answer | UpstreamFailure:
+        return self._failure(now) if self._doubted_answer is None else self._doubted_answer
 
     def _failure(self, now: float) -> UpstreamFailure:
         if self._failed_answer is not None:

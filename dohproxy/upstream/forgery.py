@@ -7,11 +7,14 @@ anything at the first bad packet would hand the forger a switch (TuDoor).
 
 from collections.abc import Callable
 
+from dohproxy.config.additions import Addition
+from dohproxy.upstream.abilities import OVER_UDP, Abilities
 from dohproxy.upstream.casing import Casing
 from dohproxy.upstream.cookies import Cookies
 from dohproxy.upstream.habit import HabitState
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.statistics import DefenceStatistics
+from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import Answer, UpstreamReply, is_reply_to, parse_reply, repeats_case
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.query import Query
@@ -19,9 +22,11 @@ from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
 
 class Defences:
-    """What one upstream's replies have to show. `draw` returns so many random bytes."""
+    """What one upstream's replies have to show. `draw` returns so many random bytes; `abilities` are the upstream's
+    over UDP."""
 
-    def __init__(self, draw: Callable[[int], bytes]) -> None:
+    def __init__(self, draw: Callable[[int], bytes], abilities: Abilities | None = None) -> None:
+        self.abilities = Abilities(OVER_UDP) if abilities is None else abilities
         self.casing = Casing()
         self.cookies = Cookies(draw)
         self.ignored_packets = 0
@@ -30,12 +35,18 @@ class Defences:
         self.wrong_cookie = 0
         self._draw = draw
 
-    def begin(self, query: Query, own_address: str, now: float) -> "Wait":
-        """Return the wait for the reply to `query`, sent from `own_address`."""
+    def begin(self, query: Query, own_address: str, now: float, additions: Additions | None = None) -> "Wait":
+        """Return the wait for the reply to `query`, sent from `own_address` with these `additions`, or what the
+        upstream can stand."""
+        wanted = self.abilities.in_use if additions is None else additions
         question = upstream_question(query)
         drawn = self._draw(2 + len(question))
-        spelled = self.casing.spell(question, drawn[2:], now)
-        return Wait(self, query, int.from_bytes(drawn[:2]), spelled, self.cookies.option(own_address, now))
+        spelled = self.casing.spell(question, drawn[2:], now) if Addition.CASE in wanted else question
+        cookie = self.cookies.option(own_address, now) if Addition.COOKIE in wanted else b""
+        # What is really in this query: a name may have no letters, or have been drawn in lower case.
+        absent = {Addition.CASE} if spelled == question else set()
+        added = wanted - absent if cookie else wanted - absent - {Addition.COOKIE}
+        return Wait(self, query, int.from_bytes(drawn[:2]), spelled, cookie, added)
 
     def statistics(self, now: float) -> DefenceStatistics:
         """Return a snapshot at `now`."""
@@ -50,9 +61,26 @@ class Defences:
 class Wait:
     """One query as it is sent, and the packets that come while its reply is waited for."""
 
-    def __init__(self, defences: Defences, query: Query, identifier: int, question: bytes, cookie: bytes) -> None:
-        self.wire = write_upstream_query(query, identifier, padded=False, question=question, cookie=cookie)
+    def __init__(
+        self,
+        defences: Defences,
+        query: Query,
+        identifier: int,
+        question: bytes,
+        cookie: bytes,
+        added: Additions,
+    ) -> None:
+        self.wire = write_upstream_query(
+            query,
+            identifier,
+            padded=False,
+            question=question,
+            cookie=cookie,
+            has_edns=Addition.EDNS in added,
+            asks_ad=Addition.AD in added,
+        )
         """What to send."""
+        self._added = added
         self._defences = defences
         self._query = query
         self._identifier = identifier
@@ -70,6 +98,11 @@ class Wait:
 
     def result(self, now: float) -> Result:
         """Say, once, what it means that the time is over."""
+        result = self._result(now)
+        self._defences.abilities.heard(self._added, result, now)
+        return result
+
+    def _result(self, now: float) -> Result:
         if self._had_wrong_case:
             self._defences.casing.habit.missed(self._query.qname, now)
         if self._had_wrong_cookie:
@@ -101,5 +134,6 @@ class Wait:
             defences.wrong_cookie += 1
             return None
         defences.casing.learn(self._question, now, has_our_case=has_our_case)
-        defences.cookies.learn(self._cookie, cookie, reply.answer.rcode, now)
+        defences.cookies.learn(self._cookie, cookie, now)
+        defences.abilities.heard(self._added, reply.answer, now)
         return reply.answer

@@ -15,6 +15,7 @@ from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.round_trip import WORST_SCORE_SECONDS, RoundTrip
 from dohproxy.upstream.signals import HARMLESS, Ending, Evidence, Signal, Word, word_of
+from dohproxy.wire.answer import Answer
 
 PROBE_SECONDS: Final = 30.0
 """Between two probes of an upstream that is asked all the while, dnsdist's interval ..."""
@@ -66,6 +67,10 @@ class Standing:
         """The last time that it could not be reached, this machine had no way to it."""
         self.when_opened: Callable[[float], None] = lambda _: None
         """Called when its breaker opens, so that others do not get its questions all at once."""
+        self.may_be_ours: Callable[[Answer | Result, bool, float], bool] = lambda outcome, over_stream, now: False
+        """Tells whether a query that had all we add may have ended so because of that; over a stream or not."""
+        self.wants_trial: Callable[[float], bool] = lambda _: False
+        """Tells whether it is to be found out what of that it can stand."""
         self._evidence = Evidence()
         self._convicted: Signal | None = None
         self._finding: Finding | None = None
@@ -159,7 +164,8 @@ class Standing:
             return False
         if not self.breaker.is_closed:
             return self.breaker.may_probe(now)
-        return now >= self._probe_at and (self.is_troubled or self._suspicion(now) is not None)
+        is_wanted = self.is_troubled or self.wants_trial(now) or self._suspicion(now) is not None
+        return now >= self._probe_at and is_wanted
 
     def begin_probe(self, now: float) -> None:
         """Take what a probe costs; it must be due, and one `end_probe` must follow."""
@@ -203,6 +209,20 @@ class Standing:
         self.sends[ending.result] += 1
         if word_of(ending) is Word.GOOD:
             self._convict(Signal.UDP_SILENT, ending.now)
+
+    def begin_trial(self, now: float, *, over_stream: bool) -> bool:
+        """Take what one more question of our own costs, where it is to be found out what the upstream can stand."""
+        if not self._has_probe_left(now) or (over_stream and not self.connections.may_ask(now)):
+            return False
+        if not self.budget.take_for_probe(now):
+            return False
+        self._probed_at.append(now)
+        return True
+
+    def end_trial(self, result: Result) -> None:
+        """Give back what it took. What it shows says nothing about how the upstream is."""
+        self.budget.release()
+        self.sends[result] += 1
 
     def _has_probe_left(self, now: float) -> bool:
         return len(self._probed_at) < MOST_PROBES or now - self._probed_at[0] >= MOST_PROBES_SECONDS

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Final
 
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, Abilities
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.results import Result, result_of
-from dohproxy.upstream.sends import Done
+from dohproxy.upstream.results import Bug, Result, result_of
+from dohproxy.upstream.sends import Done, Outcome
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.tls import name_to_verify
+from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -41,7 +43,9 @@ class StreamTransport:
         context: ssl.SSLContext | None,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
+        abilities: Abilities | None = None,
     ) -> None:
+        self.abilities = Abilities(OVER_TCP if context is None else OVER_TLS) if abilities is None else abilities
         self._address = address
         self._budget = budget
         self._clock = clock
@@ -65,13 +69,21 @@ class StreamTransport:
         """Frames that matched no query."""
         return self._ignored_before + sum(connection.ignored_frames for connection in self._connections)
 
-    def send(self, query: Query, done: Done, *, until: float) -> "Waiting | Result":
-        """Send `query` on one of the connections; `done` is told its answer, or at `until` (the event loop's clock)
-        that there is none. Returns a Result instead where nothing could be sent."""
+    def send(self, query: Query, done: Done, *, until: float, additions: Additions | None = None) -> "Waiting | Result":
+        """Send `query` on one of the connections with these `additions`, or with what the upstream can stand; `done` is
+        told its answer, or at `until` (the event loop's clock) that there is none. Returns a Result instead where
+        nothing could be sent."""
         connection = self._choose(until)
         if connection is None:
             return Result.UNSENT
-        return Waiting(connection, connection.ask(query), self._budget, done, until)
+        added = self.abilities.in_use if additions is None else additions
+
+        def learn(outcome: Outcome) -> None:
+            if not isinstance(outcome, Bug):
+                self.abilities.heard(added, outcome, self._clock())
+            done(outcome)
+
+        return Waiting(connection, connection.ask(query, added), self._budget, learn, until)
 
     async def close(self) -> None:
         """Close all connections and wait until their sockets are gone."""

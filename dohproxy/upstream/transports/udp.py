@@ -10,9 +10,11 @@ import socket
 from collections.abc import Callable
 
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.upstream.abilities import Abilities
 from dohproxy.upstream.forgery import Defences, Wait
 from dohproxy.upstream.results import Bug, Result, result_of
 from dohproxy.upstream.sends import Done, Outcome
+from dohproxy.upstream.trial import Additions
 from dohproxy.wire.numbers import LARGEST_MESSAGE_BYTES
 from dohproxy.wire.query import Query
 
@@ -20,8 +22,8 @@ from dohproxy.wire.query import Query
 class UdpTransport:
     """Asks one upstream over UDP. Keeps no socket between queries."""
 
-    def __init__(self, address: UpstreamAddress) -> None:
-        self.defences = Defences(os.urandom)
+    def __init__(self, address: UpstreamAddress, abilities: Abilities | None = None) -> None:
+        self.defences = Defences(os.urandom, abilities)
         self._peer = (address.host, address.port)
         self._family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
@@ -30,9 +32,12 @@ class UdpTransport:
         """Datagrams from the upstream's address that were no reply to our query, or could not be read."""
         return self.defences.ignored_packets
 
-    def send(self, query: Query, done: Done, *, until: float) -> "Listening | Result":
-        """Send `query`; `done` is told its answer, or at `until` (the event loop's clock) that there is none. TC is
-        left to the caller. Returns a Result instead where nothing could be sent."""
+    def send(
+        self, query: Query, done: Done, *, until: float, additions: Additions | None = None
+    ) -> "Listening | Result":
+        """Send `query` with these `additions`, or with what the upstream can stand; `done` is told its answer, or at
+        `until` (the event loop's clock) that there is none. TC is left to the caller. Returns a Result instead where
+        nothing could be sent."""
         loop = asyncio.get_running_loop()
         try:
             sock = socket.socket(self._family, socket.SOCK_DGRAM)
@@ -43,7 +48,7 @@ class UdpTransport:
             # Connected: the kernel draws the source port at random (RFC 6056), drops datagrams from other addresses,
             # and tells us at once when nobody listens there.
             sock.connect(self._peer)
-            wait = self.defences.begin(query, sock.getsockname()[0], loop.time())
+            wait = self.defences.begin(query, sock.getsockname()[0], loop.time(), additions)
             sock.send(wait.wire)
         except OSError as error:
             sock.close()
