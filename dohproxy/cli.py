@@ -166,10 +166,13 @@ def upstream_verb() -> None:
 
 @upstream_verb.command("test")
 @_required_config_option
-@click.option("--name", "qname", default=".", show_default=True, help="The name whose name servers are asked for.")
+@click.option("--name", "qname", default="com.", show_default=True, help="The name whose name servers are asked for.")
 @click.argument("wanted", nargs=-1, metavar="[NAME]...")
 def upstream_test_verb(file: Path, qname: str, wanted: tuple[str, ...]) -> None:
-    """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well."""
+    """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well.
+
+    An upstream that may only not stand something in the query gets up to ten more, without.
+    """
     try:
         config = load(file)
     except ConfigError as error:

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from dohproxy.config.addresses import Unusable
 
@@ -19,6 +20,16 @@ class Addition(StrEnum):
     """Names in a case that is drawn, over UDP (0x20)."""
     PADDING = "padding"
     """Over TLS (RFC 7830)."""
+
+
+ADDITION_NAMES: Final = {
+    Addition.EDNS: "EDNS (an OPT record)",
+    Addition.COOKIE: "DNS cookies",
+    Addition.AD: "the AD bit",
+    Addition.CASE: "names in mixed case",
+    Addition.PADDING: "padding",
+}
+"""As an operator knows them."""
 
 
 def parse_addition(text: str, _directory: Path) -> Addition:

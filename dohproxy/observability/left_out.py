@@ -1,30 +1,21 @@
 """What an upstream cannot stand of what we add to a query, told to the operator."""
 
 from collections.abc import Iterator
-from typing import Final
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from dohproxy.config.additions import Addition
+from dohproxy.config.additions import ADDITION_NAMES
 from dohproxy.upstream.abilities import LeftOut
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.trial import SILENCE
-
-NAMES: Final = {
-    Addition.EDNS: "EDNS (an OPT record)",
-    Addition.COOKIE: "DNS cookies",
-    Addition.AD: "the AD bit",
-    Addition.CASE: "names in mixed case",
-    Addition.PADDING: "padding",
-}
 
 
 def words(upstream: UpstreamStatistics, one: LeftOut) -> str:
     """Return a sentence about one addition."""
     way = "over TCP or TLS" if one.over_stream else "over UDP"
     what = "is silent" if one.how == SILENCE else f"says {one.how}"
-    return f"upstream {upstream.name} cannot stand {NAMES[one.addition]}: {way} it {what}, and answers without"
+    return f"upstream {upstream.name} cannot stand {ADDITION_NAMES[one.addition]}: {way} it {what}, and answers without"
 
 
 def all_words(resolver: ResolverStatistics) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ FADE_SECONDS: Final = 3600.0
 """Nothing but errors and silence for so long, and what was shown is no longer taken for sure: another server may stand
 behind the address."""
 MOST_BARE_FAILURES: Final = 2
-"""Questions in a row that failed without our additions too, before no more are repeated without: it will hardly be us, and
+"""Questions in a row that failed without our additions too, before no more are repeated so: it will hardly be us, and
 whoever bans us should not be asked twice for each name until a trial has shown it."""
 SHORTEST_PAUSE_SECONDS: Final = 60.0
 LONGEST_PAUSE_SECONDS: Final = 3600.0

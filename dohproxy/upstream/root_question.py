@@ -1,4 +1,4 @@
-"""The question that is nobody's: the address of a server of the root. Every resolver has it at hand, whatever else is slow.
+"""The question that is nobody's: the address of a server of the root. Every resolver has it at hand.
 
 The answer is small, and the name has letters, so that it shows too what an upstream makes of a name in mixed case.
 dnsdist asks the same to see whether a server is up.

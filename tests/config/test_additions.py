@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.config.additions import Addition, parse_addition
+from dohproxy.config.additions import ADDITION_NAMES, Addition, parse_addition
 from dohproxy.config.addresses import Unusable
 
 
@@ -21,3 +21,7 @@ def test_another_word_is_told_which_there_are() -> None:
 def test_the_opt_record_is_tried_before_what_stands_in_it() -> None:
     order = list(Addition)
     assert order.index(Addition.EDNS) < min(order.index(Addition.COOKIE), order.index(Addition.PADDING))
+
+
+def test_there_is_a_name_for_each() -> None:
+    assert set(ADDITION_NAMES) == set(Addition)

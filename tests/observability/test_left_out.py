@@ -5,7 +5,7 @@ from dataclasses import replace
 from structlog.testing import capture_logs
 
 from dohproxy.config.additions import Addition
-from dohproxy.observability.left_out import NAMES, LeftOutWatch, all_words, left_out_metrics
+from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
 from dohproxy.upstream.abilities import LeftOut
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
@@ -46,10 +46,6 @@ def _resolver(*left_out: LeftOut) -> ResolverStatistics:
         refused_waiters=0,
         refused_fetches=0,
     )
-
-
-def test_there_is_a_name_for_each() -> None:
-    assert set(NAMES) == set(Addition)
 
 
 def test_it_is_said_in_a_sentence() -> None:
