@@ -566,7 +566,7 @@ class TestProbes:
 
     async def test_closing_ends_probes_too(self) -> None:
         fake = FakeUpstream(udp=[*[fakes.REFUSED] * RUN, fakes.SILENCE])
-        async with _resolver(fake) as rig:
+        async with _resolver(fake, leave_out=EVERYTHING) as rig:
             await self._ban(rig)
             rig.resolver.tend()
             await fake.wait_asked(RUN + 1)
