@@ -7,7 +7,7 @@
 #   make check      lint, format, types, layers                     make fix repairs what a tool can
 #   make bench      CPU time per cached request                     ARGS=peers, ban, incident ...
 #   make bench-guard   whether a request costs more than it did     ARGS="--against COMMIT", --renew
-#   make fuzz       each fuzz target for SECONDS (60)               ARGS=...
+#   make fuzz       each fuzz target for SECONDS (60)               TARGET=answer, ARGS=...
 #   make lock       bring the lock files up to pyproject.toml       ARGS="--upgrade"
 #   make clean      remove what these made
 
@@ -61,10 +61,10 @@ bench: $(VENV)/dev.stamp
 bench-guard: $(VENV)/dev.stamp
 	$(BIN)/python -m bench guard $(ARGS)
 
-# Seeds are public corpora, read where they are if they are there; finds and crashes stay in .fuzz, which is not committed.
+# Seeds are in fuzz/seeds.py, and public corpora where they are; finds and crashes stay in .fuzz, which is not committed.
 fuzz: $(VENV)/fuzz.stamp
-	@set -e; for target in fuzz/fuzz_*.py; do \
-		name=$$(basename "$$target" .py | sed 's/^fuzz_//'); mkdir -p ".fuzz/$$name"; \
+	@set -e; for name in $(or $(TARGET),$(patsubst fuzz/fuzz_%.py,%,$(wildcard fuzz/fuzz_*.py))); do \
+		mkdir -p ".fuzz/$$name"; \
 		echo "== $$name"; \
 		$(BIN)/python -m "fuzz.fuzz_$$name" -max_total_time=$(SECONDS) -artifact_prefix=".fuzz/$$name-" $(ARGS) \
 			".fuzz/$$name"; \

@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any, Final
 
 PACKAGE: Final = Path(__file__).parent / "dohproxy"
-WHOLE: Final = ("cache", "doh", "http2", "policy", "upstream", "wire")
+WHOLE: Final = ("cache", "doh", "http1", "http2", "policy", "upstream", "wire")
 """Packages that requests run through; not what only configuration, tools and timers run."""
 SINGLE: Final = (
     "pipeline.py",
     "reading.py",
+    "routes.py",
     "verdict.py",
-    *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1_render", "h2", "h2_readings", "h2_render")),
-    *(f"frontends/{name}.py" for name in ("known", "listener", "peers", "service", "tls_transport")),
+    "authority.py",
+    *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1", "h1_message", "h1_render")),
+    *(f"frontends/{name}.py" for name in ("h2", "h2_readings", "h2_render", "handshake_pace", "held_bytes", "known")),
+    *(f"frontends/{name}.py" for name in ("listener", "peers", "service", "tls_records", "tls_transport")),
     *(f"observability/{name}.py" for name in ("front_proxy", "metrics", "sources")),
 )
 INTERPRETED: Final = frozenset(

@@ -8,6 +8,7 @@ incident    the flood of September 2019, and others
 memory      what one cached answer takes
 growth      what an answer costs as cache and crowd grow, and the longest pauses
 snapshot    what saving and loading the cache takes
+mutants     whether each limit of SECURITY.md is held by the test that it names
 """
 
 import importlib
@@ -23,6 +24,7 @@ MODULES: Final = {
     "memory": "bench.memory_per_entry",
     "growth": "bench.growth",
     "snapshot": "bench.snapshot",
+    "mutants": "bench.mutants.__main__",
 }
 
 

@@ -8,7 +8,8 @@ def main() -> None:
     import_aiohttp()
     from dohproxy.cli import main as command
 
-    command()
+    # Whichever way it was started, this is what to type.
+    command(prog_name="dohproxy")
 
 
 if __name__ == "__main__":

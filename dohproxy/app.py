@@ -9,8 +9,9 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -18,16 +19,27 @@ from aiohttp import web
 from prometheus_client import ProcessCollector
 
 from dohproxy.cache import Cache
-from dohproxy.config import CacheConfig, Config, ConnectionsConfig, LimitsConfig, ListenAddress, UpstreamConfig
+from dohproxy.config import (
+    CacheConfig,
+    Config,
+    ConnectionsConfig,
+    LimitsConfig,
+    ListenAddress,
+    RouteConfig,
+    UpstreamConfig,
+)
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
+from dohproxy.frontends.descriptors import make_room
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
+from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.listener import Listener
-from dohproxy.frontends.listening import open_listener
+from dohproxy.frontends.listening import open_listener, remover_of_file
 from dohproxy.frontends.metrics_page import (
     IDLE_SECONDS,
     address_metrics,
@@ -40,15 +52,15 @@ from dohproxy.frontends.metrics_page import (
     suffix_list_metrics,
 )
 from dohproxy.frontends.peers import Peers
-from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.service import Service
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import bare_context
+from dohproxy.frontends.tls_check import check_groups
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
 from dohproxy.observability.logs import RateLimit
-from dohproxy.observability.metrics import Metrics, counter
+from dohproxy.observability.metrics import Metrics, counter, gauge
 from dohproxy.observability.sources import (
     admission_metrics,
     cache_metrics,
@@ -56,19 +68,24 @@ from dohproxy.observability.sources import (
     gate_metrics,
     probe_metrics,
     resolver_metrics,
+    route_metrics,
 )
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
-from dohproxy.policy.gate import Gate
+from dohproxy.policy.gate import Gate, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
 from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.seniority import Seniority
-from dohproxy.upstream.resolver import Resolver
-from dohproxy.verdict import Client
+from dohproxy.routes import Route
+from dohproxy.upstream.resolver import Budgets, Resolver
+from dohproxy.upstream.resolvers import Resolvers
+from dohproxy.upstream.root_question import apex_question
+from dohproxy.verdict import Client, Door
+from dohproxy.wire.name import from_text
 
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
@@ -129,6 +146,14 @@ def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
     )
 
 
+def hold_strangers(gate: Gate, connections: ConnectionsConfig, handshake_seconds: float) -> None:
+    """Let strangers open as many connections as handshakes at this price allow."""
+    allowance = affordable(
+        connections.new_per_second, connections.new_burst, handshake_seconds, connections.stranger_handshake_percent
+    )
+    gate.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)))
+
+
 def build_rules_about_names(config: Config) -> Names:
     """Return the rules about names, by the list installed with the program."""
     tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
@@ -149,20 +174,24 @@ class Core:
     admission: Admission
     names: Names
     suffixes: SuffixWatch
-    resolver: Resolver
+    resolver: Resolvers
     metrics: Metrics
     service: Service
 
 
 def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
-    cache = Cache(config.cache, random.SystemRandom().random)
-    admission = build_admission(config.limits, config.upstreams)
+    admission = build_admission(config.limits, config.general_upstreams)
     names = build_rules_about_names(config)
+    cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed)
     suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
     learn = learn_into(cache, names.domains, clock)
-    resolver = Resolver(config.upstreams, config.resolver, learn, tasks, clock, random.SystemRandom())
+    rng = random.SystemRandom()
+    budgets = Budgets(clock(), rng.random)
+    resolver = Resolver(config.general_upstreams, config.resolver, learn, tasks, clock, rng, budgets=budgets)
+    routes = [build_route(config, route, names, tasks, budgets) for route in config.routes]
+    metrics.add_source(lambda: route_metrics([route.cache.statistics() for route in routes]))
     rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
     pipeline = Pipeline(
         rules,
@@ -173,8 +202,38 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
         tally=metrics.tally,
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
+        routes={
+            from_text(domain): route
+            for configured, route in zip(config.routes, routes, strict=True)
+            for domain in configured.domains
+        },
     )
-    return Core(cache, admission, names, suffixes, resolver, metrics, Service(pipeline, see))
+    resolvers = Resolvers(resolver, [route.resolver for route in routes])
+    return Core(cache, admission, names, suffixes, resolvers, metrics, Service(pipeline, see))
+
+
+def build_route(config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets) -> Route:
+    """Return one route, with a cache and a line of its own.
+
+    The limits on single domains keep one from using up what others share: so they hold there only if the budget is also
+    that of the general upstreams, by a group.
+    """
+    upstreams, rng = config.upstreams_of(route), random.SystemRandom()
+    groups = {one.group for one in config.general_upstreams if one.group}
+    is_shared = any(one.group in groups for one in upstreams)
+    rules = replace(config.cache, max_megabytes=route.cache_megabytes)
+    cache = Cache(rules, rng.random, names.undelegated.is_listed)
+    resolver = Resolver(
+        upstreams,
+        config.resolver,
+        learn_into(cache, names.domains if is_shared else None, clock),
+        tasks,
+        clock,
+        rng,
+        question=apex_question(from_text(route.domains[0])),
+        budgets=budgets,
+    )
+    return Route(cache, resolver, is_general=False, limits_domains=is_shared)
 
 
 def http2_limits(config: Config) -> Http2Limits:
@@ -186,13 +245,14 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     """Serve until SIGTERM or SIGINT, then drain.
 
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
-    certificate cannot be used, LimitsNotInForce if aiohttp does not enforce a limit.
+    certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
+    config = make_room(config)
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
     with contextlib.ExitStack() as sockets:
-        listening = [sockets.enter_context(open_listener(address)) for address in config.server.listen]
+        listening = [_listen(address, sockets) for address in config.server.listen]
         side_doors = _open_side_doors(config, sockets)
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
@@ -208,12 +268,19 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
             http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
             gate = build_gate(config.connections, config.limits)
+            if certificate is not None:
+                certificate.when_priced(partial(hold_strangers, gate, config.connections))
+            loop = asyncio.get_running_loop()
+            pace = HandshakePace(loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent)
             doors = Doors(http1.door, http2.door, register, clock)
-            check_limits(http1)
-            _add_sources(core, register, gate, peers, http1, log_limit)
+            known = {Door.HTTP1: http1.known, Door.HTTP2: http2.readings.known}
+            _add_sources(core, register, gate, peers, known, log_limit)
+            core.metrics.add_source(
+                lambda: [gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", pace.waiting)]
+            )
             runners = await _start_side_doors(side_doors, core)
             cache_file = await _load_cache(config.cache, core)
-            listeners = [Listener(one, doors.open, register, peers, tls, gate) for one in listening]
+            listeners = [Listener(one, doors.open, register, peers, tls, gate, pace) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
             background += _watch_certificate(config, certificate, core.metrics, tasks)
             background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))
@@ -244,7 +311,7 @@ async def _drain(register: Connections) -> None:
     register.cut()
 
 
-async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolver) -> None:
+async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolvers) -> None:
     upstreams, additions = UpstreamWatch(), LeftOutWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
@@ -272,7 +339,10 @@ def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> Certificate
     """Load the certificate into the listeners' context and return the watch over it, None for plain HTTP."""
     if tls is None or config.tls is None:
         return None
-    return CertificateWatch(config.tls, config.server.host, tls)
+    watch = CertificateWatch(config.tls, config.server.host, tls)
+    if not check_groups(tls):
+        _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
+    return watch
 
 
 def _watch_certificate(
@@ -283,6 +353,13 @@ def _watch_certificate(
         return []
     metrics.add_source(lambda: certificate_metrics(watch.statistics()))
     return [tasks.create_task(watch_forever(watch, config.tls.reload_seconds))]
+
+
+def _listen(address: ListenAddress, sockets: contextlib.ExitStack, *, key: str = "server.listen") -> socket.socket:
+    """Listen until `sockets` is left; a Unix socket's file goes then too."""
+    opened = sockets.enter_context(open_listener(address, key=key))
+    sockets.callback(remover_of_file(opened))
+    return opened
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -307,10 +384,10 @@ def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str,
     """Bind the metrics and admin listeners that are configured, before anything is served."""
     opened = {}
     if config.metrics is not None:
-        opened["metrics"] = sockets.enter_context(open_listener(config.metrics.listen, key="metrics.listen"))
+        opened["metrics"] = _listen(config.metrics.listen, sockets, key="metrics.listen")
     if config.admin is not None:
         address = ListenAddress("unix", path=str(config.admin.socket))
-        opened["admin"] = sockets.enter_context(open_listener(address, key="admin.socket"))
+        opened["admin"] = _listen(address, sockets, key="admin.socket")
     return opened
 
 
@@ -330,7 +407,12 @@ async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) ->
 
 
 def _add_sources(
-    core: Core, register: Connections, gate: Gate, peers: Peers, http1: Http1Server, log_limit: RateLimit
+    core: Core,
+    register: Connections,
+    gate: Gate,
+    peers: Peers,
+    known: Mapping[Door, KnownRequests],
+    log_limit: RateLimit,
 ) -> None:
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
@@ -342,7 +424,7 @@ def _add_sources(
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
     metrics.add_source(lambda: left_out_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
-    metrics.add_source(lambda: known_metrics(http1.known))
+    metrics.add_source(lambda: known_metrics(known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
     metrics.add_source(lambda: address_metrics(peers.statuses))
     metrics.add_source(

@@ -9,7 +9,7 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +29,13 @@ from dohproxy.config import (
     UpstreamConfig,
     check_files,
     check_snapshot,
+    check_sockets,
     check_warnings,
     default_config,
     load,
+    located,
     render,
+    socket_warnings,
 )
 from dohproxy.config.addresses import Unusable, parse_host_name
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
@@ -45,15 +48,18 @@ from dohproxy.frontends.certificates import (
     key_warnings,
     read_chain_file,
 )
+from dohproxy.frontends.descriptors import descriptor_warnings
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from dohproxy.frontends.tls import context_of
+from dohproxy.frontends.tls_check import LimitsNotInForce, check_groups, handshake_seconds, price_warnings
 from dohproxy.observability.logs import configure_logs
 from dohproxy.upstream import examine
+from dohproxy.upstream.observation import Observation
 from dohproxy.upstream.probe import probe_all, probe_query
 from dohproxy.wire.name import from_text
+from dohproxy.wire.query import Query
 
 VERSION: Final = dohproxy.__version__ + ("" if pipeline.__file__.endswith(".py") else " (compiled)")
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
@@ -83,8 +89,12 @@ def serve_verb(file: Path | None) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are finished."""
     try:
         if file is not None:
-            config = _checked(load(file), is_strict=False)
-            _run(config, lambda addresses: _say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"))
+            config = load(file)
+            with _locating(config):
+                _run(
+                    _checked(config, is_strict=False),
+                    lambda addresses: _say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
+                )
         else:
             with _trial_config() as (config, certificate):
                 _run(config, lambda addresses: _say(trial_text(config, addresses[0], certificate)))
@@ -99,9 +109,13 @@ def serve_verb(file: Path | None) -> None:
 def check_verb(file: Path) -> None:
     """Read the configuration and the files it names; tell every error, each with its remedy."""
     try:
-        config = _checked(load(file), is_strict=True)
+        config = load(file)
+        with _locating(config):
+            _checked(config, is_strict=True)
     except ConfigError as error:
         _fail(render(error))
+    except LimitsNotInForce as error:
+        _fail(str(error))
     _say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
 
 
@@ -138,7 +152,8 @@ def stamp_verb(
         config = load(file)
         if with_hash and config.tls is None:
             _fail("Without [tls] the certificate that clients see is not known here; ask for --no-hash.")
-        chain = _read_chain(config.tls) if config.tls is not None and with_hash is not False else None
+        with _locating(config):
+            chain = _read_chain(config.tls) if config.tls is not None and with_hash is not False else None
         sheet = stamp_sheet(config, chain, addresses, promised(promises), with_plain=not with_hash)
     except ConfigError as error:
         _fail(render(error))
@@ -166,9 +181,13 @@ def upstream_verb() -> None:
 
 @upstream_verb.command("test")
 @_required_config_option
-@click.option("--name", "qname", default="com.", show_default=True, help="The name whose name servers are asked for.")
+@click.option(
+    "--name",
+    "qname",
+    help="The name whose name servers are asked for. By default com, and the first domain of an upstream's route.",
+)
 @click.argument("wanted", nargs=-1, metavar="[NAME]...")
-def upstream_test_verb(file: Path, qname: str, wanted: tuple[str, ...]) -> None:
+def upstream_test_verb(file: Path, qname: str | None, wanted: tuple[str, ...]) -> None:
     """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well.
 
     An upstream that may only not stand something in the query gets up to ten more, without.
@@ -178,12 +197,24 @@ def upstream_test_verb(file: Path, qname: str, wanted: tuple[str, ...]) -> None:
     except ConfigError as error:
         _fail(render(error))
     upstreams = _wanted(config, wanted)
-    query = probe_query(_parse_qname(qname))
-    seconds = config.resolver.deadline_seconds
-    seen = asyncio.run(probe_all(upstreams, query, seconds=seconds))
+    if qname is not None:
+        names = dict.fromkeys((one.name for one in upstreams), _parse_qname(qname))
+    else:
+        # A name with letters shows what becomes of its case. Whoever is there for one domain need not know others.
+        names = {name: from_text(route.domains[0]) for route in config.routes for name in route.upstreams}
+    queries = [probe_query(names.get(one.name, from_text("com"))) for one in upstreams]
+    seen = asyncio.run(_probe_each(upstreams, queries, config.resolver.deadline_seconds))
     reports = [examine.report(one, time.time()) for one in seen]
     _say(examine.render(reports))
     sys.exit(0 if all(report.is_well for report in reports) else 1)
+
+
+async def _probe_each(
+    upstreams: Sequence[UpstreamConfig], queries: Sequence[Query], seconds: float
+) -> list[Observation]:
+    """Send each upstream its query, all at the same time."""
+    asked = [probe_all([one], query, seconds=seconds) for one, query in zip(upstreams, queries, strict=True)]
+    return [seen for found in await asyncio.gather(*asked) for seen in found]
 
 
 def _wanted(config: Config, names: tuple[str, ...]) -> list[UpstreamConfig]:
@@ -207,17 +238,44 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
     `certificate_problems`, `check_snapshot`.
     """
-    problems = check_files(config)
+    problems = (*check_files(config), *check_sockets(config))
     if problems:
         raise ConfigError(problems)
-    context_of(config.tls)
+    prices = _check_handshakes(config)
     problems, warnings = _check_certificate(config)
     problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
-    for warning in (*problems, *check_warnings(config), *warnings):
-        click.echo(f"warning: {warning.path} {warning.sentence}", err=True)
+    told = (
+        *problems,
+        *check_warnings(config),
+        *socket_warnings(config),
+        *descriptor_warnings(config),
+        *warnings,
+        *prices,
+    )
+    for warning in located(told, config.lines):
+        click.echo(f"warning: {warning}", err=True)
     return config
+
+
+@contextmanager
+def _locating(config: Config) -> Iterator[None]:
+    """Give what is found wrong later the lines of the file in which its keys stand."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(located(error.problems, config.lines)) from None
+
+
+def _check_handshakes(config: Config) -> tuple[Problem, ...]:
+    """Return what the operator should know of the price of handshakes. Raises ConfigError, and LimitsNotInForce if
+    strangers could make them dearer."""
+    context = context_of(config.tls)
+    if context is None:
+        return ()
+    check_groups(context)
+    return price_warnings(config.connections, handshake_seconds(context))
 
 
 def _check_certificate(config: Config) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
@@ -245,8 +303,6 @@ def _run(config: Config, announce: Any) -> None:
         try:
             runner.run(serve(config, freezing(announce), limit))
         except* ConfigError as group:
-            raise next(_leaves(group)) from None
-        except* LimitsNotInForce as group:
             raise next(_leaves(group)) from None
 
 
@@ -317,11 +373,9 @@ def system_upstreams(resolv_conf: Path) -> tuple[UpstreamConfig, ...]:
 def trial_text(config: Config, address: str, certificate: Path) -> str:
     """Return what a newcomer is shown: the URL, the stamp, and a command to try."""
     url = f"https://{address}{config.server.path}"
-    port = address.rpartition(":")[2]
+    ip, _, port = address.rpartition(":")
     host = f"{config.server.host}:{port}"
-    stamp = encode(
-        Stamp(Protocol.DOH, address=address, hashes=(tbs_hash(certificate),), host=host, path=config.server.path)
-    )
+    stamp = encode(Stamp(Protocol.DOH, address=ip, hashes=(tbs_hash(certificate),), host=host, path=config.server.path))
     upstreams = ", ".join(str(upstream.url) for upstream in config.upstreams)
     query = base64.urlsafe_b64encode(
         bytes.fromhex("00000100000100000000000007657861") + b"mple\x03com\x00\x00\x01\x00\x01"

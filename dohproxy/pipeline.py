@@ -6,6 +6,7 @@
                             ├─ the very same request: what was said to it a moment ago
                             ├─ parse ──────────────── 400, FORMERR, NOTIMP
                             ├─ refused questions ──── REFUSED, BADVERS
+                            ├─ route: whose cache, upstreams and line these are from here on
                             ├─ local answers ──────── the answer
                             ├─ cache ──────────────── the answer, or that a name above does not exist
                             │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited
@@ -23,10 +24,11 @@ then, and gives what was found to `conclude`. Replies leave through `_finish` al
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from dohproxy.cache import Cache, Entry, Freshness
+from dohproxy.cache.substitutes import content_instead
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import Refused, RequestRules, read_request
@@ -36,8 +38,9 @@ from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.names import Names
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
-from dohproxy.policy.special_names import answer_locally
+from dohproxy.policy.special_names import answer_any, answer_locally
 from dohproxy.reading import REPEAT_SECONDS, Answered, Count, Reading, Refusal
+from dohproxy.routes import Route, Routes
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
 from dohproxy.upstream.results import Bug
 from dohproxy.upstream.sends import Stoppable
@@ -61,6 +64,7 @@ class Arrival:
     reading: Reading
     client: Client
     started: float
+    route: Route
     service_wait: float = 0.0
     """Seconds until the service as a whole is within its limit again; it matters to misses alone."""
 
@@ -90,12 +94,14 @@ class Pipeline:
         tally: Callable[[Outcome], Count],
         clock: Callable[[], float],
         deadline_seconds: float,
+        routes: Mapping[bytes, Route] | None = None,
     ) -> None:
+        """`routes`: the domains, in wire form and lower case, about which others are asked."""
         self._rules = rules
         self._admission = admission
         self._names = names
-        self._cache = cache
-        self._resolver = resolver
+        self._settings = cache.rules
+        self._routes = Routes(Route(cache, resolver), routes)
         self._tally = tally
         self._clock = clock
         self._deadline_seconds = deadline_seconds
@@ -127,7 +133,7 @@ class Pipeline:
         if query is None:
             return self._answer_malformed(reading, now)
         # From here on the query is trusted; nobody checks counts or lengths again.
-        arrival = Arrival(reading, client, now, service_wait)
+        arrival = Arrival(reading, client, now, self._routes.of(query), service_wait)
         if answered is not None and answered.entry is not None:
             # What was answered from the cache is nothing that is answered before it, and never will be.
             return self._look_up(query, arrival, now)
@@ -148,8 +154,8 @@ class Pipeline:
             return self._fail(query, arrival, reason, repeat_until=now + REPEAT_SECONDS)
         # Probes with random names become one name; from here on that is what is looked up and asked.
         query = self._names.probes.absorb(query)
-        # Constant answers; these names never leave the machine.
-        local = answer_locally(query)
+        # Constant answers; these names never leave the machine, unless a route says so.
+        local = answer_locally(query) if arrival.route.is_general else answer_any(query)
         if local is not None:
             return self._finish(
                 query, local.content, local.reason, local.ttl, arrival, repeat_until=now + REPEAT_SECONDS
@@ -157,7 +163,8 @@ class Pipeline:
         return self._look_up(query, arrival, now)
 
     def _look_up(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
-        entry, freshness = self._cache.lookup(query.key, now, self._resolver.pressure(now))
+        route = arrival.route
+        entry, freshness = route.cache.lookup(query.key, now, route.resolver.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
             entry.use()
             if now >= entry.refresh_at and entry.is_popular:
@@ -167,14 +174,14 @@ class Pipeline:
             self._refresh(query, entry, Purpose.REVALIDATION, arrival, now)
             return self._give_stale(entry, query, arrival)
         # Behind the cache, which has none of these names, so that hits do not pay for the look at the last label.
-        denial = self._names.undelegated.answer(query)
+        denial = self._names.undelegated.answer(query) if route.is_general else None
         if denial is not None:
             return self._finish(query, denial.content, denial.reason, denial.ttl, arrival)
         return self._admit_miss(query, entry, arrival, now)
 
     def _admit_miss(self, query: Query, stale: Entry | None, arrival: Arrival, now: float) -> HttpResponse | Miss:
         """Only misses cost an upstream anything, so what follows is for misses alone."""
-        failure = self._cache.recall_failure(query.key, now)
+        failure = arrival.route.cache.recall_failure(query.key, now)
         if failure is not None:
             content = Content(failure.rcode, errors=(*failure.errors, ExtendedError.CACHED_ERROR))
             return self._stale_or(stale, query, arrival) or self._finish(
@@ -186,7 +193,7 @@ class Pipeline:
                 Reason.SERVICE_LIMIT, arrival.reading, arrival.client, now, retry_after=arrival.service_wait
             )
         # The domain before the client: what is refused for its domain's sake costs the client no miss.
-        if not self._names.domains.admit(query.qname, arrival.client, now):
+        if not self._admits_domain(query, arrival, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.DOMAIN_LIMIT)
         if self._admission.admit_miss(arrival.client, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.MISS_LIMIT)
@@ -206,13 +213,13 @@ class Pipeline:
         """
         query, arrival = miss.query, miss.arrival
         # Between the two halves others have run, and somebody else's equal question may have been answered.
-        entry, freshness = self._cache.lookup(query.key, self._clock(), 0.0)
+        entry, freshness = arrival.route.cache.lookup(query.key, self._clock(), 0.0)
         if entry is not None and freshness is Freshness.FRESH:
             tell(entry)
             return None
-        patience = self._cache.rules.stale_wait_seconds if miss.stale else None
+        patience = self._settings.stale_wait_seconds if miss.stale else None
         deadline = arrival.started + self._deadline_seconds
-        return self._resolver.ask(query, tell, deadline=deadline, patience=patience, priority=miss.priority)
+        return arrival.route.resolver.ask(query, tell, deadline=deadline, patience=patience, priority=miss.priority)
 
     def conclude(self, miss: Miss, found: Found) -> HttpResponse:
         """Answer with what was found. Raises what a bug raised on the way."""
@@ -229,6 +236,11 @@ class Pipeline:
             return stale
         if found is None:  # Patience is only given where there is something stale.
             return self._fail(query, arrival, Reason.UPSTREAM_TIMEOUT)
+        if found.reason is Reason.SERVICE_LIMIT:
+            # The answer is on its way, only not to as many as want it: that is no failure to resolve the name.
+            return self._refuse(
+                found.reason, arrival.reading, arrival.client, self._clock(), retry_after=PLACE_RETRY_SECONDS
+            )
         return self._finish(query, _failure_content(found), found.reason, 0, arrival)
 
     def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
@@ -237,14 +249,19 @@ class Pipeline:
         It costs the upstream what a miss costs, so it is its client's miss: not where the client or the domain is over
         its limit or a failure forbids asking, and charged once it is under way.
         """
-        if entry is None or now < entry.refresh_at or self._cache.recall_failure(query.key, now) is not None:
+        route = arrival.route
+        if entry is None or now < entry.refresh_at or route.cache.recall_failure(query.key, now) is not None:
             return
         client = arrival.client
-        if self._admission.may_miss(client, now) and self._names.domains.admit(query.qname, client, now):
-            asked = self._resolver.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
+        if self._admission.may_miss(client, now) and self._admits_domain(query, arrival, now):
+            asked = route.resolver.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
             if asked:
                 self._admission.admit_miss(client, now)
             entry.put_off(now, asked=asked)
+
+    def _admits_domain(self, query: Query, arrival: Arrival, now: float) -> bool:
+        """Tell whether the limits on single domains let a question for an upstream through."""
+        return not arrival.route.limits_domains or self._names.domains.admit(query.qname, arrival.client, now)
 
     def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
@@ -254,12 +271,11 @@ class Pipeline:
 
     def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> HttpResponse:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
-        entry = self._cache.peek(query.key)
+        entry = arrival.route.cache.peek(query.key)
         if entry is None:
-            ttl = min(answer.ttl or 0, self._cache.rules.maximum_ttl_seconds)
-            return self._finish(query, content_of(answer, fresh_from_upstream=True), Reason.FORWARDED, ttl, arrival)
-        content = content_of(entry, fresh_from_upstream=True)
-        return self._finish(query, content, Reason.FORWARDED, entry.lifetime, arrival)
+            ttl = min(answer.ttl or 0, self._settings.maximum_ttl_seconds)
+            return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
+        return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
 
     def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> HttpResponse:
         max_age, content = entry.max_age(now), entry.content(now)
@@ -276,10 +292,22 @@ class Pipeline:
         return self._finish(query, content, Reason.CACHED, max_age, arrival, repeat_until=until, repeat_from=entry)
 
     def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> HttpResponse | None:
-        return None if stale is None else self._give_stale(stale, query, arrival)
+        """Give what is stale, or what was given to others for this name and type, if there is either."""
+        if stale is not None:
+            return self._give_stale(stale, query, arrival)
+        now = self._clock()
+        found = arrival.route.cache.find_instead(query.key, now)
+        if found is None:
+            return None
+        entry, key, state = found
+        ttl, is_fresh = self._settings.stale_answer_ttl_seconds, state is Freshness.FRESH
+        if is_fresh:
+            ttl = min(ttl, entry.max_age(now))
+        content = content_instead(entry, key, query, ttl=ttl, is_fresh=is_fresh)
+        return None if content is None else self._finish(query, content, Reason.STALE, ttl, arrival)
 
     def _give_stale(self, stale: Entry, query: Query, arrival: Arrival) -> HttpResponse:
-        ttl = self._cache.rules.stale_answer_ttl_seconds
+        ttl = self._settings.stale_answer_ttl_seconds
         return self._finish(query, stale.stale_content(ttl), Reason.STALE, ttl, arrival)
 
     def _fail(self, query: Query, arrival: Arrival, reason: Reason, *, repeat_until: float = 0.0) -> HttpResponse:
@@ -297,7 +325,7 @@ class Pipeline:
         else:
             response = response_to(Reply(write_reply_to_refused(reading.wire, rcode), reason, 0))
         count = self._count(reason, reading, rcode=rcode)
-        reading.answered = Answered(response, count, math.inf)
+        reading.keep(Answered(response, count, math.inf))
         count(self._clock() - now)
         return response
 
@@ -322,7 +350,7 @@ class Pipeline:
         response = response_to(Reply(envelope.around(content.records), reason, max_age))
         count = self._count(reason, reading, rcode=content.rcode)
         if repeat_until > arrival.started:
-            reading.answered = Answered(response, count, repeat_until, repeat_from, envelope)
+            reading.keep(Answered(response, count, repeat_until, repeat_from, envelope))
         count(self._clock() - arrival.started)
         return response
 
@@ -385,9 +413,10 @@ def _came_to_nothing(found: Answer | UpstreamFailure) -> bool:
 
 
 def learn_into(
-    cache: Cache, domains: DomainLimit, clock: Callable[[], float]
+    cache: Cache, domains: DomainLimit | None, clock: Callable[[], float]
 ) -> Callable[[Query, Answer | UpstreamFailure], None]:
-    """Return what keeps the result of each fetch, whoever still waits for it, and charges it to its domain.
+    """Return what keeps the result of each fetch, whoever still waits for it, and charges it to its domain, if domains
+    have limits there.
 
     Nothing unjudged is stored: an Answer has been parsed and belongs to this very question.
     """
@@ -403,6 +432,7 @@ def learn_into(
             content = _failure_content(found)
             grows = found.reason is not Reason.UPSTREAM_UNREACHABLE
             cache.remember_failure(query.key, content.rcode, content.errors, now, grows=grows)
-        domains.charge(query.qname, now, failed=_came_to_nothing(found))
+        if domains is not None:
+            domains.charge(query.qname, now, failed=_came_to_nothing(found))
 
     return learn

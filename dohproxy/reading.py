@@ -7,7 +7,7 @@ was said is said again only while it is exactly what would be said anew.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from dohproxy.cache import Entry
 from dohproxy.doh.dialects import Dialect
@@ -20,7 +20,9 @@ from dohproxy.wire.reply import Envelope
 REPEAT_SECONDS: Final = 1.0
 """How long what does not come from the cache is said again without another thought: a new rule holds within it. TTLs
 change as often."""
-
+LONGEST_REPEATED: Final = 2_048
+"""Bytes of a DNS message that is kept to be said again. Nearly all are shorter; a longer one is made anew each time,
+which costs little beside sending it, and thousands of those would be more than a cache holds."""
 
 Count = Callable[[float], None]
 """Takes the duration in seconds of each request that has ended in one way."""
@@ -58,6 +60,13 @@ class Refusal:
     """Whether it counts against its client's limit."""
 
 
+class Memory(Protocol):
+    """Where readings are kept."""
+
+    def grow(self, by: int) -> None:
+        """Note that one of them holds so many bytes more."""
+
+
 @dataclass(slots=True, eq=False)
 class Reading:
     """One request, read as far as the walk has come with any like it."""
@@ -79,6 +88,24 @@ class Reading:
     answered: Answered | None = None
     refusal: Refusal | None = None
     """The last one."""
+    held_bytes: int = 0
+    """The most that `answered` has held so far, as it is charged to the memory."""
+    memory: Memory | None = None
+    """Where this reading is kept, if anywhere."""
+
+    def keep(self, answered: Answered) -> None:
+        """Have an answer said again, unless it is too long to be kept."""
+        size = len(answered.response.body)
+        if size > LONGEST_REPEATED:
+            self.answered = None
+            return
+        self.answered = answered
+        # The entry's records are as long as the answer, and the cache may have thrown them out while we have them.
+        held = size if answered.entry is None else 2 * size
+        if held > self.held_bytes:
+            if self.memory is not None:
+                self.memory.grow(held - self.held_bytes)
+            self.held_bytes = held
 
     @property
     def is_cacheable(self) -> bool:

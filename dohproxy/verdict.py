@@ -48,6 +48,7 @@ class Reason(Enum):
     BASE64 = auto()
     EMPTY_BODY = auto()
     BAD_HTTP = auto()
+    TRANSFER_CODING = auto()
     SLOW_REQUEST = auto()
     DIALECT_REFUSED = auto()
 
@@ -113,6 +114,7 @@ OUTCOMES: Final[dict[Reason, Ending]] = {
     Reason.BASE64: Ending("base64", 400, counts=True, keep_seconds=_DAY),
     Reason.EMPTY_BODY: Ending("empty_body", 400, counts=True),
     Reason.BAD_HTTP: Ending("bad_http", 400, counts=True),
+    Reason.TRANSFER_CODING: Ending("transfer_coding", 501, counts=True),
     Reason.SLOW_REQUEST: Ending("slow_request", 408, counts=True),
     Reason.DIALECT_REFUSED: Ending("dialect_refused", 400, counts=True, keep_seconds=_DAY),
     Reason.UNREADABLE: Ending("unreadable", 400, keep_seconds=_DAY),

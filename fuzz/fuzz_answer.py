@@ -9,4 +9,4 @@
 from fuzz.launch import launch
 
 if __name__ == "__main__":
-    launch("check_answer")
+    launch("answer")

@@ -6,4 +6,4 @@ differences that `fuzz.http2_invariants` lists.
 from fuzz.launch import launch
 
 if __name__ == "__main__":
-    launch("check_frames", "fuzz.http2_invariants")
+    launch("http2")

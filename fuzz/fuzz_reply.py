@@ -11,4 +11,4 @@ The answer's ID chooses the client (EDNS or not, DO, CD, AD, RD, padding, ECS, 0
 from fuzz.launch import launch
 
 if __name__ == "__main__":
-    launch("check_reply")
+    launch("reply")

@@ -8,4 +8,4 @@
 from fuzz.launch import launch
 
 if __name__ == "__main__":
-    launch("check_snapshot", "fuzz.snapshot_invariants")
+    launch("snapshot")

@@ -13,11 +13,16 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rdatatype
-import dns.rdtypes.ANY.SOA
 import dns.rrset
 import dns.wire
 
+IN: Final = 1
+CNAME: Final = 5
+SOA: Final = 6
+DNAME: Final = 39
 OPT: Final = 41
+RRSIG: Final = 46
+ANY: Final = 255
 TTL_SIGN_BIT: Final = 0x8000_0000
 
 
@@ -27,11 +32,25 @@ class Record:
 
     section: int
     """0 answer, 1 authority, 2 additional."""
+    index: int
+    """Its place in the section."""
     owner: dns.name.Name
     rtype: int
     rclass: int
     ttl: int
     rdata: bytes
+    target: dns.name.Name | None = None
+    """Where an alias leads, of a CNAME or DNAME."""
+
+    @property
+    def is_for_everybody(self) -> bool:
+        """Whether it is of class IN and no meta type (RFC 6895 section 3.1)."""
+        return self.rclass == IN and self.rtype not in (0, OPT) and not 128 <= self.rtype <= 255
+
+    @property
+    def judged_type(self) -> int:
+        """Its type, or the one that it is a signature of."""
+        return int.from_bytes(self.rdata[:2]) if self.rtype == RRSIG else self.rtype
 
     @property
     def effective_ttl(self) -> int:
@@ -42,7 +61,7 @@ class Record:
 def read(wire: bytes) -> dns.message.Message | None:
     """Return dnspython's reading, or None where it refuses the message, as it does with one signed by TSIG."""
     try:
-        return dns.message.from_wire(wire, one_rr_per_rrset=True)
+        return dns.message.from_wire(wire, one_rr_per_rrset=True, ignore_trailing=True)
     except dns.exception.DNSException:
         return None
 
@@ -57,13 +76,74 @@ def records_of(wire: bytes) -> list[Record] | None:
             parser.get_name(decompress=True)
             parser.get_struct("!HH")
         for section, count in enumerate(counts):
-            for _ in range(count):
+            for index in range(count):
                 owner = parser.get_name(decompress=True)
                 rtype, rclass, ttl, rdlength = parser.get_struct("!HHIH")
-                found.append(Record(section, owner, rtype, rclass, ttl, parser.get_bytes(rdlength)))
+                place = parser.current
+                rdata = parser.get_bytes(rdlength)
+                is_alias = rclass == IN and rtype in (CNAME, DNAME)
+                target = dns.wire.Parser(wire, place).get_name() if is_alias else None
+                found.append(Record(section, index, owner, rtype, rclass, ttl, rdata, target))
     except dns.exception.DNSException:
         return None
-    return found if parser.remaining() == 0 else None
+    return found
+
+
+def kept_of(wire: bytes) -> list[Record] | None:
+    """Return those records that belong to the question's answer, or None where `records_of` does."""
+    records = records_of(wire)
+    if records is None:
+        return None
+    parser = dns.wire.Parser(wire, 12)
+    qname = parser.get_name()
+    qtype, _ = parser.get_struct("!HH")
+    answers = [record for record in records if record.section == 0 and record.is_for_everybody]
+    chain = _chain(qname, answers)
+    kept = [record for record in answers if _belongs(record, chain, qtype)]
+    kept += [record for record in records if record.section == 1 and record.is_for_everybody]
+    for record in records:
+        if record.section == 2:
+            if not record.is_for_everybody:
+                break
+            kept.append(record)
+    return kept
+
+
+def _chain(qname: dns.name.Name, answers: list[Record]) -> set[dns.name.Name]:
+    """Return the question's name and all that aliases among these records make of it."""
+    chain: set[dns.name.Name] = set()
+    waiting = [qname]
+    while waiting:
+        name = waiting.pop()
+        if name in chain:
+            continue
+        chain.add(name)
+        targets = [one.target for one in answers if one.rtype == CNAME and one.owner == name and one.target]
+        waiting += targets or _substituted(name, answers)
+    return chain
+
+
+def _substituted(name: dns.name.Name, answers: list[Record]) -> list[dns.name.Name]:
+    owners = [one.owner for one in answers if one.rtype == DNAME]
+    for depth in range(len(name) - 1, 1, -1):
+        above = name.split(depth)[1]
+        if above in owners:
+            target = next(one.target for one in answers if one.rtype == DNAME and one.owner == above)
+            if target is not None:
+                try:
+                    return [name.relativize(above).concatenate(target)]
+                except dns.name.NameTooLong:
+                    continue
+    return []
+
+
+def _belongs(record: Record, chain: set[dns.name.Name], qtype: int) -> bool:
+    judged = record.rtype if qtype == RRSIG else record.judged_type
+    if judged == DNAME and record.owner != dns.name.root:
+        below = [name for name in chain if name.is_subdomain(record.owner) and name != record.owner]
+        if below:
+            return True
+    return record.owner in chain and (judged in (qtype, CNAME) or qtype == ANY)
 
 
 def qname_of(message: dns.message.Message) -> bytes:
@@ -71,9 +151,10 @@ def qname_of(message: dns.message.Message) -> bytes:
     return (message.question[0].name.to_wire() or b"").lower()
 
 
-def counts_of(message: dns.message.Message) -> tuple[int, int, int]:
-    """Return how many records the three sections hold; the OPT does not count."""
-    return len(message.answer), len(message.authority), len(message.additional)
+def counts_of(records: list[Record]) -> tuple[int, int, int]:
+    """Return how many of these records each section holds."""
+    sections = [record.section for record in records]
+    return sections.count(0), sections.count(1), sections.count(2)
 
 
 def option_data(message: dns.message.Message, code: int) -> list[bytes]:
@@ -81,19 +162,17 @@ def option_data(message: dns.message.Message, code: int) -> list[bytes]:
     return [option.to_wire() or b"" for option in message.options if int(option.otype) == code]
 
 
-def smallest_ttl(message: dns.message.Message) -> int | None:
-    """Return the smallest TTL of all records, None where there is none."""
-    ttls = [rrset.ttl for section in (message.answer, message.authority, message.additional) for rrset in section]
-    return min(ttls, default=None)
+def smallest_ttl(records: list[Record]) -> int | None:
+    """Return the smallest TTL of these records, None where there is none."""
+    return min((record.effective_ttl for record in records), default=None)
 
 
-def soa_ttls(message: dns.message.Message) -> list[int]:
+def soa_ttls(records: list[Record]) -> list[int]:
     """Return how long each SOA of the authority section lets a negative answer live (RFC 2308 section 5)."""
     return [
-        min(rrset.ttl, rdata.minimum)
-        for rrset in message.authority
-        for rdata in rrset
-        if isinstance(rdata, dns.rdtypes.ANY.SOA.SOA)
+        min(record.effective_ttl, int.from_bytes(record.rdata[-4:]))
+        for record in records
+        if record.section == 1 and record.rtype == SOA
     ]
 
 
@@ -103,11 +182,11 @@ def zone_of(message: dns.message.Message) -> bytes:
     return (owner.to_wire() or b"").lower()
 
 
-def kind_of(message: dns.message.Message) -> str:
-    """Say what the answer amounts to, by the words of RFC 2308 section 2."""
+def kind_of(message: dns.message.Message, records: list[Record]) -> str:
+    """Say what an answer with these records amounts to, by the words of RFC 2308 section 2."""
     qtype = message.question[0].rdtype
-    types = {rrset.rdtype for rrset in message.answer}
-    authority = {rrset.rdtype for rrset in message.authority}
+    types = {record.rtype for record in records if record.section == 0}
+    authority = {record.rtype for record in records if record.section == 1}
     if message.rcode() != 0:
         return "nxdomain" if message.rcode() == 3 else "failure"
     if qtype in types or (qtype == dns.rdatatype.ANY and types):
@@ -117,10 +196,13 @@ def kind_of(message: dns.message.Message) -> str:
     return "nodata"
 
 
-def same_records(one: dns.message.Message, other: dns.message.Message) -> bool:
-    """Tell whether `other` begins, section by section, with the records of `one`; case and TTL aside."""
-    sections = ((one.answer, other.answer), (one.authority, other.authority), (one.additional, other.additional))
-    return all(_spelled_out(ours) == _spelled_out(theirs[: len(ours)]) for ours, theirs in sections)
+def same_records(ours: dns.message.Message, theirs: dns.message.Message, kept: list[Record]) -> bool:
+    """Tell whether `ours` has those records of `theirs` that are `kept`, section by section; case and TTL aside."""
+    for section in range(3):
+        expected = [theirs.sections[section + 1][record.index] for record in kept if record.section == section]
+        if _spelled_out(ours.sections[section + 1]) != _spelled_out(expected):
+            return False
+    return True
 
 
 def _spelled_out(section: list[dns.rrset.RRset]) -> list[tuple[dns.name.Name, int, int, bytes]]:

@@ -40,15 +40,16 @@ from dohproxy.config import (
     UpstreamConfig,
 )
 from dohproxy.frontends import listening
-from dohproxy.frontends.self_check import LimitsNotInForce
 from dohproxy.frontends.throwaway import write_throwaway_certificate
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
+from dohproxy.wire.answer import parse_answer
 from tests.e2e.processes import free_port
 from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream, make_query
 from tests.fakes.walk import address_of
 from tests.frontends.client import RawClient, get, post, post_head
 from tests.frontends.door import NO_LIMITS, QUICK, open_sockets, until
+from tests.wire import messages as m
 
 ANYWHERE = ListenAddress("tcp", host="127.0.0.1", port=0)
 CLIENT = "198.51.100.77"
@@ -191,21 +192,6 @@ def test_a_busy_port_ends_it_before_anything_is_served(loop_factory: LoopFactory
     assert caught.group_contains(ConfigError, match="in use")
 
 
-def test_limits_that_are_not_in_force_end_it_before_anything_is_served(
-    loop_factory: LoopFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def scenario(service: Running) -> None:
-        raise AssertionError("it was served")
-
-    def refuse(_: object) -> None:
-        raise LimitsNotInForce("none are")
-
-    monkeypatch.setattr(app, "check_limits", refuse)
-    with pytest.raises(ExceptionGroup) as caught:
-        run(loop_factory, scenario)
-    assert caught.group_contains(LimitsNotInForce, match="none are")
-
-
 # --- The end ---
 
 
@@ -278,6 +264,7 @@ HOSTILE = [
     b"\x16\x03\x01" + NAME.encode() + b"\r\n\r\n",
     b"GET /" + NAME.encode() + b" HTTP/1.1\r\nHost: " + NAME.encode() + b"\r\n\r\n",
     b"FOO /" + NAME.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"PURGE /" + NAME.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     get(NAME, "Host: again\r\n"),
     get(NAME, f"X-{NAME}: a\x00b\r\n"),
     get(NAME, "".join(f"X-{number}: a\r\n" for number in range(99))),
@@ -341,6 +328,8 @@ def test_metrics_parse_after_hostile_traffic_and_hold_bounds_beside_fills(loop_f
             for value in sample.labels.values()
         }
         assert all(re.fullmatch(r"[A-Za-z0-9_.+-]{1,40}", value) for _, value in values), values
+        methods = {sample.labels["method"] for sample in families["dohproxy_requests"].samples}
+        assert methods <= {"GET", "POST", "other"}
         assert "process_resident_memory_bytes" in families
 
     run(loop_factory, scenario, metrics=MetricsConfig(metrics), clients=BEHIND_PROXY)
@@ -447,6 +436,18 @@ async def test_what_is_learnt_together_ends_apart() -> None:
         entries = [core.cache.store(query.key, address_of(query, ttl=3_600), 0.0) for query in queries]
         await core.resolver.close()
     assert len({entry.lifetime for entry in entries if entry is not None}) > 1
+
+
+async def test_the_list_installed_with_the_program_keeps_top_level_domains_from_being_denied() -> None:
+    query, other = make_query("zz.museum."), make_query("www.museum.")
+    root = m.record(m.SOA, m.ROOT + m.ROOT + bytes(16) + b"\x00\x01\x51\x80", owner=m.ROOT)
+    wire = m.answer(authority=(root,), asked=query.question, flags=m.QR | m.RA | 3)
+    async with asyncio.TaskGroup() as tasks:
+        core = build_core(Config(upstreams=(FakeUpstream().config(),)), tasks)
+        core.cache.store(query.key, parse_answer(wire, query), 0.0)
+        await core.resolver.close()
+    assert core.cache.lookup(other.key, 1.0, 0.0)[0] is None
+    assert core.cache.lookup(query.key, 1.0, 0.0)[0] is not None
 
 
 def test_the_limits_are_those_configured() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +17,7 @@ from dohproxy import app
 from dohproxy.config import ListenAddress, MetricsConfig, TlsConfig
 from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, get
+from tests.frontends.door import QUICK
 from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
 from tests.test_app import Running, run
 
@@ -112,6 +115,33 @@ def test_what_is_written_while_the_service_starts_is_a_renewal_and_no_reason_to_
         await _until_shown(running, renewed)
 
     run(loop_factory, scenario, tls=TlsConfig(files.certificate, files.key, SOON_SECONDS))
+
+
+@pytest.mark.parametrize(
+    ("percent", "is_held"), [(1, True), (100, False)], ids=["dear handshakes", "handshakes that can be afforded"]
+)
+def test_strangers_get_as_many_handshakes_as_may_be_paid_for(tmp_path: Path, percent: float, is_held: bool) -> None:
+    files = Files(tmp_path / "fullchain.pem", tmp_path / "privkey.pem")
+    files.write(issue(INTERMEDIATE))
+    metrics = ListenAddress("unix", path=str(tmp_path / "metrics.sock"))
+
+    async def scenario(running: Running) -> None:
+        await _connect(running)
+        figures = await _metrics(metrics.path)
+        price = figures["dohproxy_handshake_cpu_seconds"]
+        held_to = figures["dohproxy_max_new_stranger_connections_per_second"]
+        assert held_to == (pytest.approx(percent / 100 / price) if is_held else math.inf)
+        assert (figures["dohproxy_new_stranger_connections_fill"] > 0) == is_held
+
+    run(
+        asyncio.new_event_loop,
+        scenario,
+        tls=TlsConfig(files.certificate, files.key),
+        metrics=MetricsConfig(metrics),
+        connections=replace(
+            QUICK, new_per_second=1_000 if is_held else 1, new_burst=1_000, stranger_handshake_percent=percent
+        ),
+    )
 
 
 def test_without_tls_there_are_no_figures_of_a_certificate(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from dohproxy.cli import VERSION, freezing, main, system_upstreams, trial_text
 from dohproxy.config import ConfigError, UpstreamConfig, default_config
+from dohproxy.frontends import tls
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
 from tests.e2e.processes import free_port
 from tests.frontends.test_tls import write_pair
@@ -93,6 +94,24 @@ FAULTS = {
     ),
     "another key": ('[tls]\ncertificate = "certificate.pem"\nkey = "other.key"\n', ["tls.key", "belongs together"]),
     "a password": ('[tls]\ncertificate = "other.pem"\nkey = "locked.key"\n', ["without a password"]),
+    "an authority first": ('[tls]\ncertificate = "upside-down.pem"\nkey = "key.pem"\n', ["(line 2)", "in place 2"]),
+    "a key that is garbage": ('[tls]\ncertificate = "certificate.pem"\nkey = "garbage.key"\n', ["(line 3)", "damaged"]),
+    "a URL as the name": ('[server]\nhost = "https://doh.example.net"\n', ["server.host (line 2)", "the name alone"]),
+    "a section within another": ('[server.tls]\nkey = "a"\n', ["server.tls (line 1)", "write [tls]"]),
+    "a level of others": ('[log]\nlevel = "warn"\n', ["log.level (line 2)", 'did you mean "warning"?']),
+    "a level in capitals": ('[log]\nlevel = "INFO"\n', ["log.level (line 2)", 'did you mean "info"?']),
+    "a header that is not read": (
+        '[clients]\naddress_from = "x-real-ip"\n',
+        ["clients.address_from (line 2)", 'write "x-forwarded-for"'],
+    ),
+    "a port for the admin socket": (
+        '[admin]\nsocket = "127.0.0.1:9000"\n',
+        ["admin.socket (line 2)", "a Unix socket has a file name"],
+    ),
+    "all addresses and one of them": (
+        '[server]\nlisten = [\n"0.0.0.0:8053",\n"127.0.0.1:8053",\n]\n',
+        ["server.listen #2 (line 4)", "Remove one of the two"],
+    ),
     "a proxy nobody named": ('[clients]\naddress_from = "forwarded"\n', ["clients.trusted_proxies"]),
 }
 
@@ -104,6 +123,9 @@ def test_every_fault_is_told_in_sentences(directory: Path, verb: str, text: str,
     (directory / "other.key").rename(directory / "locked.key")
     write_throwaway_certificate(_subdirectory(directory), "localhost")
     (directory / "elsewhere" / "key.pem").replace(directory / "other.key")
+    (directory / "garbage.key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    both = [(directory / name).read_bytes() for name in ("other.pem", "certificate.pem")]
+    (directory / "upside-down.pem").write_bytes(b"".join(both))
     run = _run(verb, "--config", _write(directory, text))
     assert run.exit_code == 1
     assert [what for what in told if what not in run.stderr] == [], run.stderr
@@ -139,14 +161,53 @@ def test_a_good_file_is_called_fine(directory: Path) -> None:
 def test_what_is_hardly_meant_is_warned_of_and_no_error(directory: Path) -> None:
     run = _run("check", "--config", _write(directory, '[server]\nlisten = ["0.0.0.0:8053"]\n'))
     assert run.exit_code == 0
-    assert "warning: server.listen is open to other machines without TLS" in run.stderr
+    assert "warning: server.listen (line 2) is open to other machines without TLS" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[server]\nlisten = ["[::]:8053"]\n', 'server.listen #1 (line 2) is "[::]:8053", which is every IPv6 address'),
+        ('[clients]\nmember_networks = ["0.0.0.0/0"]\n', "clients.member_networks (line 2) makes a member of every"),
+        ('[admin]\nsocket = "/run/dohproxy-of-nobody/a.sock"\n', "RuntimeDirectory=dohproxy-of-nobody"),
+    ],
+    ids=["IPv6 alone", "everybody a member", "a directory made at the start"],
+)
+def test_what_works_and_is_hardly_meant_is_warned_of_with_its_line(directory: Path, text: str, told: str) -> None:
+    run = _run("check", "--config", _write(directory, text))
+    assert (run.exit_code, told in run.stderr) == (0, True), run.stderr
+
+
+def test_a_file_saved_with_a_byte_order_mark_is_fine(directory: Path) -> None:
+    assert _run("check", "--config", _write(directory, "\ufeff[server]\n")).exit_code == 0
+
+
+def test_handshakes_that_would_take_more_of_a_core_than_they_may_are_warned_of(directory: Path) -> None:
+    text = '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n[connections]\nstranger_handshake_percent = 1\n'
+    run = _run("check", "--config", _write(directory, text))
+    assert run.exit_code == 0
+    said = "warning: connections.new_per_second (line 4) is 400, and a handshake with this certificate costs"
+    assert said in run.stderr
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_an_openssl_that_agrees_on_keys_in_finite_fields_is_not_served_with(
+    directory: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "name_groups", lambda *_: True)
+    text = '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
+    run = _run(verb, "--config", _write(directory, text))
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert run.stderr.startswith("OpenSSL agrees on keys in ffdhe2048, ")
 
 
 def test_a_snapshot_that_cannot_be_saved_is_an_error_to_check_and_no_reason_not_to_serve(directory: Path) -> None:
     text = '[server]\nlisten = ["127.0.0.1:0"]\n[cache]\nsnapshot_file = "absent/cache.snapshot"\n'
     file = _write(directory, text)
     run = _run("check", "--config", file)
-    told = f"cache.snapshot_file names {directory}/absent/cache.snapshot, and {directory}/absent is no directory"
+    told = (
+        f"cache.snapshot_file (line 4) names {directory}/absent/cache.snapshot, and {directory}/absent is no directory"
+    )
     assert (run.exit_code, run.stdout, told in run.stderr) == (1, "", True)
     with _started("serve", "--config", file) as process:
         assert " serves on " in _first_line(process)
@@ -265,23 +326,63 @@ def test_a_busy_port_is_told_in_a_sentence(directory: Path, section: str) -> Non
         }[section]
         run = _serve_to_its_end(_write(directory, text))
     assert run.returncode == 1
+    line = {"server": 2, "metrics": 4}[section]
     assert run.stderr.strip() == (
-        f"- {section}.listen cannot listen on {busy}: Address already in use; choose a free address and port"
+        f"- {section}.listen (line {line}) cannot listen on {busy}: Address already in use;"
+        " choose a free address and port"
     )
 
 
-@pytest.mark.parametrize("key", ["server.listen", "admin.socket"])
-def test_a_socket_that_cannot_be_written_is_told_in_a_sentence(directory: Path, key: str) -> None:
-    absent = f"{directory}/absent/a.sock"
+@pytest.mark.parametrize("verb", ["check", "serve"])
+@pytest.mark.parametrize("key", ["server.listen #1", "metrics.listen", "admin.socket"])
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("absent/a.sock", "and there is no directory "),
+        ("made", "which is a directory; name a file in it"),
+        ("plain", "which is a file of another kind"),
+    ],
+)
+def test_a_socket_that_cannot_be_made_is_told_by_check_before_serve_fails(
+    directory: Path, verb: str, key: str, file: str, told: str
+) -> None:
+    (directory / "made").mkdir()
+    (directory / "plain").write_text("kept")
     text = {
-        "server.listen": f'[server]\nlisten = ["unix:{absent}"]\n',
-        "admin.socket": f'[server]\nlisten = ["127.0.0.1:0"]\n[admin]\nsocket = "{absent}"\n',
+        "server.listen #1": f'[server]\nlisten = [\n"unix:{file}",\n]\n',
+        "metrics.listen": f'[server]\nlisten = ["127.0.0.1:0"]\n[metrics]\nlisten = "unix:{file}"\n',
+        "admin.socket": f'[server]\nlisten = ["127.0.0.1:0"]\n[admin]\nsocket = "{file}"\n',
     }[key]
-    run = _serve_to_its_end(_write(directory, text))
-    assert run.returncode == 1
-    assert f"- {key} cannot listen on unix:{absent}: No such file" in run.stderr
-    assert "directory that this user may write to" in run.stderr
-    assert "Traceback" not in run.stderr
+    run = _run(verb, "--config", _write(directory, text))
+    line = 3 if key == "server.listen #1" else 4
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert f"- {key} (line {line}) names {directory / file}, {told}" in run.stderr
+    assert (directory / "plain").read_text() == "kept"
+
+
+def test_socket_files_go_with_a_clean_stop(directory: Path) -> None:
+    text = '[server]\nlisten = ["unix:h1.sock"]\n[metrics]\nlisten = "unix:m.sock"\n[admin]\nsocket = "a.sock"\n'
+    files = [directory / name for name in ("h1.sock", "m.sock", "a.sock")]
+    with _started("serve", "--config", _write(directory, text)) as process:
+        _first_line(process)
+        assert all(file.is_socket() for file in files)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=START_SECONDS)
+    assert process.returncode == 0
+    assert [file for file in files if file.exists()] == []
+
+
+def test_usage_names_the_program_however_it_was_started() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "dohproxy", "check"],
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        cwd=PROJECT,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert run.stderr.startswith("Usage: dohproxy check ")
 
 
 # --- serve, without a file ---
@@ -341,7 +442,7 @@ def test_without_a_file_it_shows_what_to_try_and_serves(tmp_path: Path) -> None:
         stamp = re.search(r"stamp: +(sdns://[\w-]+)\n", shown)
         assert stamp is not None
         assert _decode_stamp(stamp[1]) == (
-            *(0, f"127.0.0.1:{port}", [tbs_hash(shown_file)], f"localhost:{port}", "/dns-query"),
+            *(0, "127.0.0.1", [tbs_hash(shown_file)], f"localhost:{port}", "/dns-query"),
         )
         assert f"curl --doh-insecure --doh-url {url[1]} https://example.com/" in shown
         query = re.search(rf"'{re.escape(url[1])}\?dns=([\w-]+)'", shown)

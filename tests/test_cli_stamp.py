@@ -44,7 +44,7 @@ def test_the_stamps_of_the_configuration_are_printed_and_remarks_are_apart(tmp_p
     run = _run("stamp", "--config", _write(tmp_path))
     assert run.exit_code == 0
     plain, pinned = map(decode, _stamps(run))
-    assert (plain.address, plain.host, plain.path) == ("192.0.2.1:8443", f"{HOST}:8443", "/dns-query")
+    assert (plain.address, plain.host, plain.path) == ("192.0.2.1", f"{HOST}:8443", "/dns-query")
     assert plain.hashes == ()
     assert pinned.hashes == (read_chain_file(tmp_path / "fullchain.pem").certificates[1].tbs_hash,)
     assert run.stderr.startswith("remark: The hash is that of CN=intermediate")
@@ -75,7 +75,8 @@ def test_stamps_with_or_without_hash_can_be_asked_for(tmp_path: Path, flag: str,
 def test_addresses_can_be_given(tmp_path: Path) -> None:
     file = _write(tmp_path, listen="[::]:443")
     run = _run("stamp", "--config", file, "--no-hash", "--address", "192.0.2.7", "--address", "[2001:db8::7]:8443")
-    assert [decode(stamp).address for stamp in _stamps(run)] == ["192.0.2.7", "[2001:db8::7]:8443"]
+    stamps = [decode(stamp) for stamp in _stamps(run)]
+    assert [(stamp.address, stamp.host) for stamp in stamps] == [("192.0.2.7", HOST), ("[2001:db8::7]", f"{HOST}:8443")]
     assert run.stderr == ""
 
 
@@ -120,7 +121,7 @@ def test_a_stamp_is_explained(tmp_path: Path) -> None:
     assert run.stdout.splitlines() == [
         "protocol: DNS over HTTPS (0x02)",
         "promises: validates DNSSEC",
-        "address: 192.0.2.1:8443",
+        "address: 192.0.2.1, port 8443",
         "certificate hashes: none, any certificate that the client trusts for the host will do",
         f"host: {HOST}:8443",
         "path: /dns-query",
@@ -174,9 +175,9 @@ def test_check_warns_of_what_clients_still_accept(tmp_path: Path) -> None:
     (tmp_path / "privkey.pem").chmod(0o644)
     run = _run("check", "--config", file)
     assert run.exit_code == 0
-    told = [line.split(" ", 3)[:3] for line in run.stderr.splitlines()]
-    assert told == [["warning:", "tls.certificate", word] for word in ("expires", "has")] + [
-        ["warning:", "tls.key", str(tmp_path / "privkey.pem")]
+    told = [line.split(" ")[:5] for line in run.stderr.splitlines()]
+    assert told == [["warning:", "tls.certificate", "(line", "5)", word] for word in ("expires", "has")] + [
+        ["warning:", "tls.key", "(line", "6)", str(tmp_path / "privkey.pem")]
     ]
 
 
@@ -186,4 +187,4 @@ def test_serve_only_warns_of_a_certificate_that_clients_refuse(tmp_path: Path, m
     monkeypatch.setattr(cli, "_run", lambda config, _announce: served.append(config))
     run = _run("serve", "--config", _write(tmp_path, issued=issue(INTERMEDIATE, (HOST,), days=(-61, -1))))
     assert (run.exit_code, len(served)) == (0, 1)
-    assert run.stderr.startswith("warning: tls.certificate expired on ")
+    assert run.stderr.startswith("warning: tls.certificate (line 5) expired on ")

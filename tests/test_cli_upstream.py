@@ -16,8 +16,6 @@ from dohproxy.cli import main
 from dohproxy.config.additions import Addition
 from tests.fakes.intolerant import has
 
-ROOT_SERVER = dns.rrset.from_text(".", 3600, "IN", "NS", "a.root-servers.net.")
-
 
 def _run(*arguments: str) -> click.testing.Result:
     return click.testing.CliRunner().invoke(main, ["upstream", "test", *arguments], catch_exceptions=False)
@@ -47,7 +45,8 @@ def _resolver(
                 reply = dns.message.make_response(asked[-1], recursion_available=True)
                 is_denied = unable is not None and has(packet[0], unable)
                 reply.set_rcode(dns.rcode.NXDOMAIN if is_denied else rcode)
-                reply.answer += [ROOT_SERVER] if reply.rcode() == dns.rcode.NOERROR else []
+                server = dns.rrset.from_text(asked[-1].question[0].name, 300, "IN", "NS", "a.root-servers.net.")
+                reply.answer += [server] if reply.rcode() == dns.rcode.NOERROR else []
                 sock.sendto(reply.to_wire(), packet[1])
 
         thread = threading.Thread(target=serve)
@@ -132,3 +131,15 @@ def test_a_bad_configuration_is_told_as_by_every_verb(tmp_path: Path) -> None:
 def test_a_configuration_is_needed() -> None:
     assert _run().exit_code == 2
     assert click.testing.CliRunner().invoke(main, ["upstream"]).exit_code == 2
+
+
+def test_who_is_there_for_one_domain_is_asked_about_that(tmp_path: Path) -> None:
+    with _resolver() as (port, asked), _resolver() as (home_port, asked_at_home):
+        file = _write(tmp_path, ns0=port, home=home_port)
+        with Path(file).open("a", encoding="utf-8") as config:
+            config.write('[[route]]\ndomains = ["home.arpa", "lan"]\nupstreams = ["home"]\n')
+        _run("--config", file)
+        assert [str(query.question[0]).lower() for query in asked] == ["com. in ns"]
+        assert [str(query.question[0]).lower() for query in asked_at_home] == ["home.arpa. in ns"]
+        _run("--config", file, "--name", "example.org", "home")
+        assert str(asked_at_home[-1].question[0]).lower() == "example.org. in ns"

@@ -20,8 +20,8 @@ UNMIRRORED_MODULES = {
     "__init__": "says what a package is for and re-exports names, nothing to test",
     "__main__": "calls the command line; every end-to-end test runs it",
     "numbers": "constants of the IANA registry, used in every test of wire",
-    "limits": "the defaults of http2, each attacked in the test of what enforces it; policy/limits has a test",
-    "errors": "codes and exceptions of http2, raised in every test of it",
+    "limits": "the limits of http1 and http2, each attacked in the test of what enforces it; policy/limits has a test",
+    "errors": "codes and exceptions of http1 and http2, raised in every test of them",
     "events": "values of http2, compared in every test of it",
 }
 UNMIRRORED_TESTS = {
@@ -29,6 +29,7 @@ UNMIRRORED_TESTS = {
     "conformance": "one suite of requests, run against every frontend",
     "e2e": "whole processes",
     "fakes": "stand-ins that tests share, not tests",
+    "fuzz": "the fuzz targets, which are no part of the package",
     "packaging": "files outside the package",
     "scenarios": "stories told in data files",
 }

@@ -88,7 +88,7 @@ def exhausted(stages: frozenset[str]) -> Walk:
         if "domain" in stages:
             walk.names.domains.charge(query.qname, walk.clock(), failed=False)
         if "cache" in stages:
-            walk.cache.store(query.key, address_of(query), walk.clock())
+            walk.cache.store(query.key, address_of(parse_query(ask_for(name))), walk.clock())
         if "failure" in stages:
             walk.cache.remember_failure(query.key, Rcode.SERVFAIL, (), walk.clock())
     return walk
@@ -260,13 +260,13 @@ async def test_only_an_equal_question_spares_the_upstream(second: bytes, asked: 
     assert len(walk.resolver.asked) == asked
 
 
-async def test_authority_is_passed_on_once_and_never_from_the_cache() -> None:
+async def test_nobody_elses_authority_is_passed_on() -> None:
     def authoritative(query: Query) -> Answer:
         return parse_answer(m.answer(m.record(), asked=query.question, flags=m.QR | m.AA | m.RA), query)
 
     walk = Walk(script=authoritative)
     replies = [await walk.ask(ask_for(NAME)) for _ in range(2)]
-    assert [bool(reply.flags & m.AA) for reply in replies] == [True, False]
+    assert [bool(reply.flags & m.AA) for reply in replies] == [False, False]
 
 
 @pytest.mark.parametrize("kind", ["without SOA", "too large", "for this instant"])
@@ -274,7 +274,7 @@ async def test_an_answer_that_is_not_kept_is_passed_on_as_it_is(kind: str) -> No
     def unkept(query: Query) -> Answer:
         records = {
             "without SOA": (),
-            "too large": (m.record(m.TXT, bytes(17_000), ttl=5),),
+            "too large": (m.record(m.TXT, m.text(17_000), ttl=5),),
             "for this instant": (m.record(ttl=0),),
         }[kind]
         return parse_answer(m.answer(*records, asked=query.question), query)
@@ -309,6 +309,28 @@ async def test_a_name_that_does_not_exist_answers_for_those_below_it_and_its_oth
     assert len(walk.resolver.asked) == 1
     await walk.ask(ask_for("a.b.example.net", dnssec_ok=True))
     assert len(walk.resolver.asked) == 2
+
+
+async def test_an_address_is_asked_for_again_though_another_type_of_its_name_is_denied() -> None:
+    walk = Walk()
+    await walk.ask(ask_for("example.net"))
+    walk.resolver.script = denial
+    assert (await walk.ask(ask_for("example.net", m.HTTPS))).rcode() == dns.rcode.NXDOMAIN
+    walk.clock.pass_by(400)
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for("example.net"))).rcode() == dns.rcode.NOERROR
+    assert (walk.reason, len(walk.resolver.asked)) == (Reason.FORWARDED, 3)
+
+
+async def test_one_forged_denial_does_not_take_a_top_level_domain_from_everybody() -> None:
+    def forged(query: Query) -> Answer:
+        root = m.record(m.SOA, m.ROOT + m.ROOT + bytes(16) + b"\x00\x01\x51\x80", owner=m.ROOT)
+        return parse_answer(m.answer(authority=(root,), asked=query.question, flags=m.QR | m.RA | 3), query)
+
+    walk = Walk(script=forged)
+    await walk.ask(ask_for("zz.info"))
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for("www.info"))).rcode() == dns.rcode.NOERROR
 
 
 async def test_a_name_that_turns_out_not_to_exist_meanwhile_is_not_asked_for() -> None:
@@ -516,6 +538,50 @@ async def test_too_many_requests_altogether_are_told_how_long_to_wait() -> None:
     assert walk.places_taken == 0
     walk.clock.pass_by(1)
     assert (await walk.send(post(ask_for(NAME)))).status == 200
+
+
+@pytest.mark.parametrize("waits", [400, 100], ids=["old", "fresh"])
+async def test_who_asks_with_do_gets_what_was_given_without_it_rather_than_a_failure(waits: int) -> None:
+    walk = Walk(script=lambda query: replace(address_of(query), authentic=True))
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(waits)
+    walk.resolver.script = lambda _: NOBODY_THERE
+    for _ in range(2):
+        response = await walk.send(post(ask_for(NAME, dnssec_ok=True)))
+        reply = dns.message.from_wire(response.body)
+        assert (reply.rcode(), len(reply.answer), walk.reason) == (dns.rcode.NOERROR, 1, Reason.STALE)
+        assert (max_age_of(response), ttls_of(reply)) == (30, [30])
+        assert not reply.flags & m.AD
+        assert errors_in(reply) == ([ExtendedError.STALE_ANSWER] if waits == 400 else [])
+    assert len(walk.resolver.asked) == 2
+
+
+async def test_what_was_given_unchecked_is_for_nobody_who_relies_on_a_check() -> None:
+    walk = Walk()
+    await walk.ask(ask_for(NAME, flags=m.RD | m.CD))
+    walk.resolver.script = lambda _: NOBODY_THERE
+    assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.SERVFAIL
+
+
+CROWDED = UpstreamFailure(Reason.SERVICE_LIMIT)
+"""What one of too many is told who wait for the same answer."""
+
+
+async def test_one_of_too_many_who_wait_for_an_answer_is_told_to_come_back() -> None:
+    walk = Walk(script=lambda _: CROWDED)
+    walk.resolver._tell = lambda *_: None  # No fetch has ended.
+    response = await walk.send(post(ask_for(NAME)))
+    assert (response.status, dict(response.fields)["retry-after"], walk.reason) == (503, "1", Reason.SERVICE_LIMIT)
+    assert walk.places_taken == 0
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.NOERROR
+
+
+async def test_one_of_too_many_gets_the_stale_answer() -> None:
+    walk = await walk_with_stale_entry()
+    walk.resolver._tell = lambda *_: None  # No fetch has ended.
+    walk.resolver.script = lambda _: CROWDED
+    assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
 
 
 async def test_without_stale_time_an_old_answer_is_no_answer() -> None:

@@ -6,8 +6,10 @@ import pytest
 
 from dohproxy.cache import Entry
 from dohproxy.cache.entry import Span, make_entry
+from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.reading import Answered
+from dohproxy.reading import LONGEST_REPEATED, Answered, Reading
+from dohproxy.verdict import Door
 from tests.upstream.test_attempts import GOOD
 
 RESPONSE = HttpResponse(200, ())
@@ -37,3 +39,13 @@ def test_a_response_from_the_cache_holds(now: float, *, is_kept: bool, holds: bo
 def test_one_from_elsewhere_holds_to_its_end() -> None:
     answered = Answered(RESPONSE, lambda _: None, 10.0, None)
     assert [answered.holds(now) for now in (9.9, 10.0)] == [True, False]
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(100, True), (LONGEST_REPEATED, True), (LONGEST_REPEATED + 1, False)])
+def test_what_is_long_is_made_anew_each_time(size: int, *, is_kept: bool) -> None:
+    reading = Reading(Door.HTTP1, "GET", Dialect.RFC_GET)
+    reading.keep(Answered(RESPONSE, lambda _: None, 10.0))
+    answered = Answered(HttpResponse(200, (), bytes(size)), lambda _: None, 10.0)
+    reading.keep(answered)
+    assert (reading.answered is answered) is is_kept
+    assert (reading.answered is None) is not is_kept

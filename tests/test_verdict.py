@@ -43,6 +43,7 @@ def test_what_is_refused_before_the_clients_limit_counts_against_it(reason: Reas
         (Reason.WRONG_PATH, 404, None, ()),
         (Reason.METHOD_NOT_ALLOWED, 405, None, ()),
         (Reason.METHOD_UNKNOWN, 501, None, ()),
+        (Reason.TRANSFER_CODING, 501, None, ()),
         (Reason.TARGET_TOO_LONG, 414, None, ()),
         (Reason.HEADERS_TOO_LARGE, 431, None, ()),
         (Reason.BODY_TOO_LARGE, 413, None, ()),

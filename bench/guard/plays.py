@@ -42,7 +42,7 @@ async def http1(wanted: Callable[[int], str], stage: Stage) -> AsyncGenerator[in
     """GETs of the names that `wanted` gives by number."""
     requests = [get(query(wanted(number), A)) for number in range(WARM + REQUESTS)]
     await stage.fetch({wanted(number) for number in range(WARM + REQUESTS)})
-    door, sink = await stage.open_http1()
+    door, sink = stage.open_http1()
     for request in requests[:WARM]:
         door.data_received(request)
     sink.written.clear()

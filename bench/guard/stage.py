@@ -85,11 +85,10 @@ class Stage:
         self._wide = _Service(clock, upstream, AMPLE, tasks)
         self._narrow = _Service(clock, upstream, NARROW, tasks)
 
-    async def open_http1(self) -> tuple[Http1Door, Sink]:
-        """Return a new HTTP/1.1 connection whose request loop waits."""
+    def open_http1(self) -> tuple[Http1Door, Sink]:
+        """Return a new HTTP/1.1 connection."""
         door, sink = self._wide.http1.door(CLIENT, self._wide.place()), Sink()
         door.connection_made(sink)
-        await asyncio.sleep(0)
         return door, sink
 
     def open_http2(self, *, limited: bool = False) -> tuple[Http2Door, Sink]:

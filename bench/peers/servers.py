@@ -89,6 +89,7 @@ max_requests = 1000000
 max_handshakes = 10000
 new_per_second = 100000
 new_burst = 1000000
+stranger_handshake_percent = 100
 idle_seconds = 600
 """
 _DOHPROXY_WIDE: Final = """\

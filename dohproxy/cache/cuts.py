@@ -18,11 +18,18 @@ The root holds delegations and nothing else, and is served rightly: what it deni
 down, validated or not. As that reaches so far, an SOA of the root counts only for top-level domains of which nothing
 was ever heard. An answer for a name that exists ends every cut above it.
 
+There are servers that deny a name for one type only, and addresses must not go with it. Where an answer is held that
+the name has, fresh or stale, its denial counts for its own question alone; and who asks for an answer that is held and
+old has it asked for again, even if the name itself is denied meanwhile. (`store` sees to both.)
+
+Nor does a denial that nobody has validated cut off what the list of public suffixes has: one forged packet would take a
+whole country from everybody, and the list says that it is there.
+
 The index holds no answers. It leads to entries of the negative table, which are charged for their place in it and take
 it along when they go: so it has that table's bounds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,7 +63,9 @@ class Cuts:
     """Which names do not exist, by the key of the entry that says so. Answers with other DO and CD bits are apart: they
     have other records, or were not validated."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_listed: Callable[[bytes], bool] = lambda _: False) -> None:
+        """`is_listed` tells whether a name (wire, lower case) is known to exist from elsewhere."""
+        self._is_listed = is_listed
         self._keys: dict[bytes, bytes] = {}
         self._delegated: set[bytes] = set()
 
@@ -77,7 +86,7 @@ class Cuts:
         if denial is None:
             return None
         name = self._denied_by(denial.zone, key[:-_TAIL_BYTES])
-        if name is None:
+        if name is None or (not answer.authentic and self._is_listed(name)):
             return None
         alone = 0 if believed or answer.authentic or denial.zone == _ROOT else _ALONE
         return Cut(name + bytes((key[-1] | alone,)), denial.answer)
@@ -92,14 +101,14 @@ class Cuts:
         if self._keys.get(place) == key:
             del self._keys[place]
 
-    def above(self, key: bytes) -> Iterator[bytes]:
-        """Yield the keys of the entries that deny the name of `key`, the name's own first.
+    def above(self, key: bytes, *, itself: bool = True) -> Iterator[bytes]:
+        """Yield the keys of the entries that deny a name above that of `key`, or that name `itself`, which comes first.
 
         Costs a look for each label, and nothing while there are no cuts.
         """
         if not self._keys:
             return
-        for place in _places(key):
+        for place in _places(key, itself=itself):
             found = self._keys.get(place)
             if found is not None:
                 yield found
@@ -129,10 +138,14 @@ def shows_existence(answer: Answer) -> bool:
     return answer.kind is not Kind.NXDOMAIN or answer.counts[0] > 0
 
 
-def _places(key: bytes) -> Iterator[bytes]:
-    """Yield every place at which the name of `key` may be denied, the top-level domain last."""
+def _places(key: bytes, *, itself: bool = True) -> Iterator[bytes]:
+    """Yield every place at which the name of `key` may be denied, the top-level domain last; unless `itself` is meant
+    too, those at which it is denied with a name above."""
     qname, bits = key[:-_TAIL_BYTES], key[-1:]
-    if qname != _ROOT:
+    names = suffixes(qname)
+    if not itself:
+        names = names[1:]
+    elif qname != _ROOT:
         yield qname + bytes((key[-1] | _ALONE,))
-    for name in suffixes(qname):
+    for name in names:
         yield name + bits

@@ -11,7 +11,7 @@ through all of them. So each is a single `bytearray`, of which the collector kno
     facts     stored at       double
               lifetime        32 bits, seconds
               size            32 bits, what it is charged with
-              flags           16 bits, as in a DNS header: AA, AD and the rcode
+              flags           16 bits, as in a DNS header: AD and the rcode
               kind            8 bits
               EDE codes       8 bits, how many of them follow
               counts          answer, authority, additional: 16 bits each
@@ -30,7 +30,7 @@ from struct import Struct
 from typing import Final
 
 from dohproxy.wire.answer import Answer, Kind
-from dohproxy.wire.numbers import AA, AD, RCODE_MASK, ExtendedError
+from dohproxy.wire.numbers import AD, RCODE_MASK, ExtendedError
 from dohproxy.wire.reply import Content, clamp_ttls, content_of, set_ttls
 
 BYTES_PER_ENTRY: Final = 300
@@ -134,11 +134,6 @@ class Entry:
     def rcode(self) -> int:
         """No more than four bits: what has others is not kept."""
         return self._flags & RCODE_MASK
-
-    @property
-    def authoritative(self) -> bool:
-        """AA as it came."""
-        return bool(self._flags & AA)
 
     @property
     def authentic(self) -> bool:
@@ -266,7 +261,7 @@ def make_entry(key: bytes, answer: Answer, now: float, span: Span, cut: bytes = 
         now,
         span.lifetime,
         size,
-        answer.authoritative * AA | answer.authentic * AD | answer.rcode,
+        answer.authentic * AD | answer.rcode,
         _KINDS.index(answer.kind),
         len(errors),
         *answer.counts,

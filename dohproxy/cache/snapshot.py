@@ -4,7 +4,7 @@
     head   version           16 bits
            written at        64 bits, Unix seconds, rounded down
     entry  lengths           key and records, 16 bits each
-           flags             16 bits, as in a DNS header: AA, AD and the rcode; no other bit
+           flags             16 bits, as in a DNS header: AD and the rcode; no other bit but AA, which means nothing
            counts            answer, authority, additional: 16 bits each
            EDE codes         8 bits, how many of them follow
            age               32 bits, seconds when it was written, rounded up
@@ -54,6 +54,7 @@ _KEY_TAIL_BYTES: Final = 3
 """Type, and a byte with DO and CD, behind the name in a key."""
 _MOST_KEY_BITS: Final = 3
 _FLAGS: Final = AA | AD | RCODE_MASK
+"""Files of releases that kept AA are read."""
 
 
 class DamagedSnapshot(Exception):
@@ -78,7 +79,7 @@ class SnapshotWriter:
         One that was stored after the snapshot's instant gets age 0, which makes it older than it is, never younger.
         """
         age = ceil(max(self._now - entry.stored_at, 0.0))
-        flags = entry.authoritative * AA | entry.authentic * AD | entry.rcode
+        flags = entry.authentic * AD | entry.rcode
         errors, records = entry.errors, entry.records
         head = _ENTRY.pack(len(key), len(records), flags, *entry.counts, len(errors), age, entry.lifetime)
         size = len(head) + 2 * len(errors) + len(key) + len(records)
@@ -118,8 +119,8 @@ class SavedEntry:
     def answer(self) -> Answer:
         """Read the records as an upstream's answer to the question of `key`.
 
-        Raises Malformed if they are none. That may happen to what we wrote ourselves: the owner name of a hostile
-        answer can run through a TTL, and is another one once the TTL has been brought between floor and ceiling.
+        Raises Malformed if they are none. That may happen to what we wrote ourselves: another release may have taken
+        more for an answer than this one.
         """
         question = self.key[:-1] + _CLASS
         wire = _DNS_HEADER.pack(0, QR | self.flags, 1, *self.counts) + question + self.records

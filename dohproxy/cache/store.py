@@ -7,14 +7,25 @@ that anybody uses. Keys are the queries' own bytes: Python hashes bytes with a s
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from dohproxy.cache.cuts import MOST_DELEGATIONS, Cut, Cuts, shows_existence
 from dohproxy.cache.entry import Entry, Span, make_entry
 from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
 from dohproxy.cache.freshness import Freshness, floor_under, freshness, span_of, span_of_restored
 from dohproxy.cache.recency import RecencyTable
+from dohproxy.cache.substitutes import keys_instead
 from dohproxy.config import CacheConfig
 from dohproxy.wire.answer import Answer, Kind
+from dohproxy.wire.numbers import Qtype
+
+_USUAL_TYPES: Final = (
+    *(Qtype.A, Qtype.AAAA, Qtype.HTTPS, Qtype.SVCB, Qtype.NS, Qtype.SOA, Qtype.CNAME, Qtype.PTR, Qtype.MX, Qtype.TXT),
+    *(Qtype.SRV, Qtype.CAA, Qtype.DS),
+)
+"""What clients ask for: of another type nobody would miss that its name was seen."""
+_TAILS: Final = tuple(rtype.to_bytes(2) + bytes((bits,)) for rtype in _USUAL_TYPES for bits in range(4))
+"""How the keys of one name may end: in a type, and DO and CD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +70,19 @@ class Cache:
     """What upstreams said, for as long as it holds. Synchronous, owns its tables alone.
 
     `draw` returns numbers from 0.0 up to 1.0, for the jitter in how long things are kept; without it there is none.
+    `is_listed` tells of a name (wire, lower case) whether it exists whatever is said.
     """
 
-    def __init__(self, rules: CacheConfig, draw: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        rules: CacheConfig,
+        draw: Callable[[], float] | None = None,
+        is_listed: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
         self.rules = rules
         negative_bytes = rules.max_bytes * rules.negative_share_percent // 100
         self._draw = draw
-        self._cuts = Cuts()
+        self._cuts = Cuts(is_listed)
         self._positive = RecencyTable(rules.max_bytes - negative_bytes)
         self._negative = _NegativeTable(negative_bytes, self._cuts)
         self._failures = Failures(rules, draw)
@@ -93,7 +110,9 @@ class Cache:
         if state is Freshness.DEAD:
             table.remove(key)
             entry = None
-        denied = self._denied_from_above(key, now)
+        # Who denies a name that was seen contradicts it, and the upstream is asked which is so.
+        itself = entry is None or entry.kind is not Kind.POSITIVE
+        denied = self._denied_from_above(key, now, itself=itself)
         return denied if denied[0] is not None else (entry, state)
 
     def store(self, key: bytes, answer: Answer, now: float) -> Entry | None:
@@ -129,6 +148,15 @@ class Cache:
         if shows_existence(answer):
             self._cuts.note_delegation(key)
         return self._keep(key, entry, last=True)
+
+    def find_instead(self, key: bytes, now: float) -> tuple[Entry, bytes, Freshness] | None:
+        """Return an entry that may be given in place of a failure to answer `key` (see `substitutes`), its own key, and
+        whether it is fresh; None if nothing is held."""
+        for other in keys_instead(key):
+            entry = self.peek(other)
+            if entry is not None and (state := freshness(entry, now, 0.0, self.rules)) is not Freshness.DEAD:
+                return entry, other, state
+        return None
 
     def by_recency(self, most: int) -> Iterator[bytes]:
         """Yield at most so many keys of each table, the most recently used first, those of positive answers before the
@@ -184,7 +212,14 @@ class Cache:
     def _find_cut(self, key: bytes, answer: Answer) -> Cut | None:
         if self.rules.cut_below_nxdomain == "never":
             return None
-        return self._cuts.find_cut(key, answer, believed=self.rules.cut_below_nxdomain == "always")
+        cut = self._cuts.find_cut(key, answer, believed=self.rules.cut_below_nxdomain == "always")
+        return None if cut is None or self._has_positive(key) else cut
+
+    def _has_positive(self, key: bytes) -> bool:
+        """Tell whether anything is held, fresh or stale, that the name of `key` has: then its denial is that of one
+        type alone, whatever RFC 2308 section 5 allows. There are servers that deny names by type."""
+        name = key[: -len(_TAILS[0])]
+        return any(name + tail in self._positive for tail in _TAILS)
 
     def _keep(self, key: bytes, entry: Entry, *, last: bool = False) -> Entry | None:
         """The one way into the tables: first in line, or `last` and at nobody's expense. None if it does not fit."""
@@ -199,10 +234,10 @@ class Cache:
             self._cuts.add(cut, key, last=last)
         return entry
 
-    def _denied_from_above(self, key: bytes, now: float) -> tuple[Entry | None, Freshness]:
-        """Return a fresh denial of this name or one above it. A stale one cuts nothing: it may not hold for its own
-        question any more."""
-        for place in self._cuts.above(key):
+    def _denied_from_above(self, key: bytes, now: float, *, itself: bool = True) -> tuple[Entry | None, Freshness]:
+        """Return a fresh denial of a name above this one, or of this one `itself`. A stale one cuts nothing: it may not
+        hold for its own question any more."""
+        for place in self._cuts.above(key, itself=itself):
             entry = self._negative.get(place)
             if entry is not None and freshness(entry, now, 0.0, self.rules) is Freshness.FRESH:
                 self._cut_hits += 1

@@ -2,9 +2,9 @@
 
 from dohproxy.config.addresses import IPNetwork, ListenAddress, UpstreamAddress
 from dohproxy.config.advice import check_warnings
-from dohproxy.config.files import check_files, check_snapshot, load
+from dohproxy.config.files import check_files, check_snapshot, check_sockets, load, socket_warnings
 from dohproxy.config.presets import PRESETS, Preset
-from dohproxy.config.problems import ConfigError, Problem, render
+from dohproxy.config.problems import ConfigError, Problem, located, render
 from dohproxy.config.reader import read
 from dohproxy.config.reference import reference
 from dohproxy.config.schema import (
@@ -22,6 +22,7 @@ from dohproxy.config.schema import (
     MetricsConfig,
     NamesConfig,
     ResolverConfig,
+    RouteConfig,
     ServerConfig,
     TlsConfig,
     UpstreamConfig,
@@ -49,16 +50,20 @@ __all__ = [
     "Preset",
     "Problem",
     "ResolverConfig",
+    "RouteConfig",
     "ServerConfig",
     "TlsConfig",
     "UpstreamAddress",
     "UpstreamConfig",
     "check_files",
     "check_snapshot",
+    "check_sockets",
     "check_warnings",
     "default_config",
     "load",
+    "located",
     "read",
     "reference",
     "render",
+    "socket_warnings",
 ]

@@ -56,6 +56,13 @@ class ListenAddress:
     def __str__(self) -> str:
         return f"unix:{self.path}" if self.kind == "unix" else f"{_bracketed(self.host)}:{self.port}"
 
+    def covers(self, host: str, port: int) -> bool:
+        """Whether a TCP connection to this address arrives here: the same one, or all of its family at that port."""
+        if self.kind != "tcp" or self.port != port:
+            return False
+        own, other = ip_address(self.host), ip_address(host)
+        return own == other or (own.is_unspecified and own.version == other.version)
+
     @property
     def is_public(self) -> bool:
         """Whether other machines can reach it: any TCP address but a loopback one."""
@@ -89,15 +96,35 @@ class UpstreamAddress:
 def parse_listen(text: str, directory: Path) -> ListenAddress:
     """Read "127.0.0.1:8443", "[::]:443" or "unix:/run/dohproxy/h1.sock"."""
     if text.startswith("unix:"):
-        return ListenAddress("unix", path=str(parse_socket(text.removeprefix("unix:"), directory)))
+        return ListenAddress("unix", path=str(_parse_socket_path(text.removeprefix("unix:"), directory)))
+    if "/" in text and "://" not in text:
+        raise Unusable(f'looks like the file of a Unix socket; if so, write "unix:{text}".')
     host, colon, port = text.rpartition(":")
     if not colon or not host or host == "*":
-        raise Unusable('needs an address and a port; for every address of the machine write "[::]:443".')
-    return ListenAddress("tcp", host=_parse_host(host, "Write the address."), port=_parse_port(port, minimum=0))
+        raise Unusable(
+            'needs an address and a port; for every address of the machine write two, "[::]:443" for IPv6 and'
+            ' "0.0.0.0:443" for IPv4.'
+        )
+    address = _parse_host(host, "Write the address.")
+    _refuse_unbindable(ip_address(address), port)
+    return ListenAddress("tcp", host=address, port=_parse_port(port, minimum=0))
 
 
 def parse_socket(text: str, directory: Path) -> Path:
     """Read the path of a Unix socket, relative ones from `directory`."""
+    if text.startswith("unix:"):
+        raise Unusable(f'is a file name alone here; write "{text.removeprefix("unix:")}".')
+    if re.fullmatch(r"[^/]*:[0-9]+", text):
+        raise Unusable(
+            "looks like an address and a port, which would be open to every user of this machine; a Unix socket has a"
+            " file name, and who may open it is decided by its directory."
+        )
+    return _parse_socket_path(text, directory)
+
+
+def _parse_socket_path(text: str, directory: Path) -> Path:
+    if text.startswith("@"):
+        raise Unusable("is an abstract socket, which every user of this machine may open; write a file name.")
     path = parse_path(text, directory)
     if len(str(path).encode(errors="replace")) > MAX_SOCKET_PATH_BYTES:
         raise Unusable(
@@ -147,8 +174,47 @@ def parse_domain(text: str, _directory: Path) -> str:
     return parse_host_name(text)
 
 
+NOT_ROUTED = {
+    "localhost": "is this machine's name for itself, which every resolver answers by itself (RFC 6761)",
+    "invalid": "never exists (RFC 6761)",
+    "onion": "belongs to Tor, and nobody may be asked about it (RFC 7686)",
+    "alt": "is for names outside the DNS (RFC 9476)",
+    "resolver.arpa": "is about this service itself (RFC 9462)",
+}
+"""Domains of which no resolver knows anything, and why."""
+
+
+def parse_route_domain(text: str, _directory: Path) -> str:
+    """Read a domain that has a resolver of its own, in lower case."""
+    if text in {"", "."}:
+        raise Unusable("is every name there is; the upstreams that no route names are asked about those.")
+    if text.startswith("*."):
+        raise Unusable(f'has all names below it anyway; write "{text.removeprefix("*.")}".')
+    if "/" in text:
+        raise Unusable(
+            'is no domain; for the names of 192.168.0.0/16 write "168.192.in-addr.arpa", for those of 10.0.0.0/8'
+            ' "10.in-addr.arpa", for those of fd00::/8 "d.f.ip6.arpa".'
+        )
+    name = parse_host_name(text.removesuffix("."))
+    for domain, why in NOT_ROUTED.items():
+        if name == domain or name.endswith(f".{domain}"):
+            raise Unusable(f"cannot be given to a resolver: {domain} {why}.")
+    return name
+
+
 def parse_public_name(text: str, _directory: Path) -> str:
     """Read the name clients know the service by: a host name, or an address without brackets."""
+    scheme, separator, rest = text.partition("://")
+    bare = (rest if separator else scheme).partition("/")[0]
+    if separator or "/" in text:
+        raise Unusable(f'holds more than a name; write the name alone: "{bare}".')
+    if text.startswith("[") and text.endswith("]"):
+        raise Unusable(f'is an address in brackets; write it without: "{text[1:-1]}".')
+    if re.fullmatch(r"[^:]+:[0-9]+|\[.*\]:[0-9]+", text):
+        name = text.rpartition(":")[0].strip("[]")
+        raise Unusable(f'names a port, which comes from server.listen; write "{name}".')
+    if text.endswith(".") and text.strip("."):
+        raise Unusable(f'ends with a dot, which clients leave out; write "{text.rstrip(".")}".')
     try:
         address = ip_address(text)
     except ValueError:
@@ -238,6 +304,17 @@ def _parse_port(text: str, *, minimum: int) -> int:
     if not _is_number(text, digits=5) or not minimum <= int(text) <= 65535:
         raise Unusable(f"must have a port from {minimum} to 65535 after the last colon.")
     return int(text)
+
+
+def _refuse_unbindable(address: IPv4Address | IPv6Address, port: str) -> None:
+    """Refuse what the system will not bind, whatever addresses this machine has."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            raise Unusable(f'is an IPv4 address in IPv6 form; write "{address.ipv4_mapped}:{port}".')
+        if address.is_link_local and address.scope_id is None:
+            raise Unusable(f'is an address of one link; write the interface after it: "[{address}%eth0]:{port}".')
+    if address.is_multicast or address == IPv4Address("255.255.255.255"):
+        raise Unusable("is an address of many machines, where nobody can connect; write one of this machine.")
 
 
 def _refuse_unroutable(address: IPv4Address | IPv6Address) -> None:

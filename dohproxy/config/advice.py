@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from dohproxy.config.addresses import ListenAddress, cover_everything
+from dohproxy.config.fit import fit_warnings
 from dohproxy.config.keys import show
 from dohproxy.config.problems import Problem
 from dohproxy.config.schema import ClientsConfig, Config
@@ -99,19 +100,41 @@ def _warn_of_a_way_around_the_front_proxy(config: Config) -> Iterator[Problem]:
         )
 
 
+def _warn_of_ipv6_alone(config: Config) -> Iterator[Problem]:
+    listeners = config.server.listen
+    for number, listener in enumerate(listeners, start=1):
+        is_every = listener.kind == "tcp" and listener.host == "::"
+        families = {ip_address(other.host).version for other in listeners if other.kind == "tcp" and other.is_public}
+        if is_every and 4 not in families:
+            yield Problem(
+                f"server.listen #{number}",
+                f'is {show(listener)}, which is every IPv6 address and no IPv4 one: add "0.0.0.0:{listener.port}".',
+            )
+
+
+def _warn_of_members_everywhere(config: Config) -> Iterator[Problem]:
+    if cover_everything(config.clients.member_networks):
+        yield Problem(
+            "clients.member_networks",
+            "makes a member of every address there is: nobody goes first any more, and strangers get what is kept for"
+            " members. Name the members' own networks, or leave the key out.",
+        )
+
+
+def _warn_of_private_names_for_everybody(config: Config) -> Iterator[Problem]:
+    if not any(listener.is_public for listener in config.server.listen):
+        return
+    for number, route in enumerate(config.routes, start=1):
+        yield Problem(
+            f"route #{number}.domains",
+            f"holds {show(route.domains[0])}, and everybody who can connect may ask about it, not members alone: what"
+            " your resolver says of it is public. Route only what may be.",
+        )
+
+
 def _warn_of_no_limits(config: Config) -> Iterator[Problem]:
     if cover_everything(config.limits.exempt_networks):
         yield Problem("limits.exempt_networks", "exempts every address there is: one client can use up everything.")
-
-
-def _warn_of_greedy_client(config: Config) -> Iterator[Problem]:
-    budget = sum(upstream.queries_per_second for upstream in config.upstreams)
-    if config.limits.misses_per_second > budget:
-        yield Problem(
-            "limits.misses_per_second",
-            f"is {show(config.limits.misses_per_second)}, more than all upstreams may be asked"
-            f" ({show(budget)} a second): one client can use up the budget of everyone.",
-        )
 
 
 def _warn_of_public_metrics(config: Config) -> Iterator[Problem]:
@@ -172,8 +195,11 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_sockets_without_trust,
     _warn_of_trust_out_of_reach,
     _warn_of_a_way_around_the_front_proxy,
+    _warn_of_ipv6_alone,
+    _warn_of_members_everywhere,
+    _warn_of_private_names_for_everybody,
     _warn_of_no_limits,
-    _warn_of_greedy_client,
+    fit_warnings,
     _warn_of_public_metrics,
     _warn_of_host_nobody_can_reach,
     _warn_of_names_in_the_clear,

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,10 @@ from dohproxy.config.schema import Config
 MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: the annotated reference is under 32 KiB, so this is a wrong file, not a long one."""
 
+_DER_MARK: Final = b"\x30\x82"
+"""How every certificate and key of more than 255 bytes begins in DER."""
 _PEM_MARKS: Final = {"certificate": (b"-----BEGIN CERTIFICATE-----",), "key": (b"PRIVATE KEY-----",)}
+_RUNTIME: Final = (Path("/run"), Path("/var/run"))
 _LIST_MARK: Final = b"===BEGIN ICANN DOMAINS==="
 
 
@@ -42,6 +46,56 @@ def check_files(config: Config) -> tuple[Problem, ...]:
     if config.names.public_suffix_file is not None:
         problems.append(_check_list(config.names.public_suffix_file))
     return tuple(problem for problem in problems if problem is not None)
+
+
+def check_sockets(config: Config) -> tuple[Problem, ...]:
+    """Return why the file of a Unix socket could not be made, but for a directory that is made at the start."""
+    return tuple(
+        Problem(key, f"names {path}, {why}")
+        for key, path in _sockets(config)
+        if (why := _why_no_socket(path)) and not _is_made_at_start(path.parent)
+    )
+
+
+def socket_warnings(config: Config) -> tuple[Problem, ...]:
+    """Return what is to be known about directories of Unix sockets that are not there yet."""
+    return tuple(
+        Problem(
+            key,
+            f"names {path}, and there is no {path.parent} now: whatever starts the service must make it, as"
+            f" RuntimeDirectory={path.parent.name} in its systemd unit does.",
+        )
+        for key, path in _sockets(config)
+        if _is_made_at_start(path.parent)
+    )
+
+
+def _sockets(config: Config) -> Iterator[tuple[str, Path]]:
+    for number, listener in enumerate(config.server.listen, start=1):
+        if listener.kind == "unix":
+            yield f"server.listen #{number}", Path(listener.path)
+    if config.metrics is not None and config.metrics.listen.kind == "unix":
+        yield "metrics.listen", Path(config.metrics.listen.path)
+    if config.admin is not None:
+        yield "admin.socket", config.admin.socket
+
+
+def _why_no_socket(path: Path) -> str:
+    directory = path.parent
+    if _is_directory(path):
+        return f"which is a directory; name a file in it, for example {path / 'dohproxy.sock'}."
+    if not _is_directory(directory):
+        return f"and there is no directory {directory}; make it, or name another that the service's user may write to."
+    try:
+        is_taken = not stat.S_ISSOCK(path.lstat().st_mode)
+    except OSError:
+        return ""
+    return "which is a file of another kind; name one that does not exist." if is_taken else ""
+
+
+def _is_made_at_start(directory: Path) -> bool:
+    """Tell whether a directory is one of those that go with the machine's start, and is not there yet."""
+    return directory.parent in _RUNTIME and not directory.exists()
 
 
 def check_snapshot(config: Config) -> tuple[Problem, ...]:
@@ -85,6 +139,13 @@ def _check_pem(key: str, path: Path) -> Problem | None:
         return _unreadable(f"tls.{key}", path, error)
     if not any(mark in content for mark in _PEM_MARKS[key]):
         what = "certificate" if key == "certificate" else "private key"
+        if content.startswith(_DER_MARK):
+            command = "x509" if key == "certificate" else "pkey"
+            return Problem(
+                f"tls.{key}",
+                f"names {path}, which is in a binary form and not in PEM; convert it:"
+                f" openssl {command} -inform der -in {path} -out {path.with_suffix('.pem').name}",
+            )
         return Problem(f"tls.{key}", f"names {path}, which holds no {what} in PEM form; are the two files swapped?")
     return None
 

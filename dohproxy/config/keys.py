@@ -5,9 +5,11 @@ reference asks `allowed` and `why`: a bound stands in one place and cannot drift
 Out of range is an error, never silently moved to the nearest bound.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from difflib import get_close_matches
 from pathlib import Path
 
 from dohproxy.config.addresses import Unusable
@@ -66,14 +68,24 @@ class Choice:
 
     choices: tuple[str, ...]
     why: str
+    meant: tuple[tuple[str, str], ...] = ()
+    """Words that people write instead, in lower case, each with what to do."""
 
     def read(self, value: object, _directory: Path) -> str:
         """Return the word; raise `Unusable` for anything not among the choices."""
         if not isinstance(value, str):
             raise Unusable(f"must be one of {self.allowed()}, not {name_type(value)}.")
         if value not in self.choices:
-            raise Unusable(f"is {show(value)}, which is not one of {self.allowed()}.")
+            raise Unusable(f"is {show(value)}, which is not one of {self.allowed()}{self._advice(value)}")
         return value
+
+    def _advice(self, value: str) -> str:
+        word = value[:MAX_SHOWN].lower().strip()
+        for instead, remedy in self.meant:
+            if word == instead:
+                return f": {remedy}"
+        nearest = find_nearest(word.replace("_", "-"), self.choices)
+        return "." if nearest is None else f"; did you mean {show(nearest)}?"
 
     def allowed(self) -> str:
         """List the choices, for the reference and for errors."""
@@ -142,6 +154,13 @@ class TextList:
 Key = Integer | Number | Choice | Switch | Text | TextList
 
 
+def find_nearest(name: str, known: Sequence[str]) -> str | None:
+    """Return which of the known words was probably meant."""
+    # Cut first: comparing takes time in proportion to the product of the lengths.
+    matches = get_close_matches(name[:MAX_SHOWN].lower(), known, n=1)
+    return matches[0] if matches else None
+
+
 def name_type(value: object) -> str:
     """Name the TOML type of `value` in an operator's words."""
     match value:
@@ -178,6 +197,11 @@ def show(value: object) -> str:
             return str(value)
         case _:
             return _quote(str(value))
+
+
+def show_key(name: str) -> str:
+    """Write a key as it stood in the file: bare where TOML allows it, else quoted and cut."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else show(name)
 
 
 def _quote(text: str) -> str:

@@ -1,6 +1,9 @@
 """What is wrong with a configuration, in sentences for whoever wrote it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dohproxy.config.lines import line_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +16,12 @@ class Problem:
 
     path: str
     sentence: str
+    line: int | None = None
+    """Of the file, where that is known."""
 
     def __str__(self) -> str:
-        return f"{self.path} {self.sentence}"
+        place = "" if self.line is None else f" (line {self.line})"
+        return f"{self.path}{place} {self.sentence}"
 
 
 class ConfigError(Exception):
@@ -27,6 +33,13 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return render(self)
+
+
+def located(problems: Sequence[Problem], lines: Mapping[str, int]) -> tuple[Problem, ...]:
+    """Return the problems with the lines of their keys, or of what should hold them."""
+    return tuple(
+        replace(problem, line=line_of(problem.path, lines)) if problem.line is None else problem for problem in problems
+    )
 
 
 def render(error: ConfigError) -> str:

@@ -7,19 +7,22 @@ whole list at once. Rules about several keys are then asked, save those that tou
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from dohproxy.config.addresses import Unusable
-from dohproxy.config.keys import MAX_SHOWN, Key, TextList, name_type, show
+from dohproxy.config.keys import Key, TextList, find_nearest, name_type, show, show_key
+from dohproxy.config.lines import lines_of
 from dohproxy.config.presets import PRESETS
-from dohproxy.config.problems import ConfigError, Problem
+from dohproxy.config.problems import ConfigError, Problem, located
 from dohproxy.config.rules import check_rules, check_upstreams
-from dohproxy.config.schema import MAX_UPSTREAMS, Config, UpstreamConfig
-from dohproxy.config.sections import SECTIONS, UPSTREAM, DeclaredKey, Section
+from dohproxy.config.schema import MAX_ROUTES, MAX_UPSTREAMS, Config, RouteConfig, UpstreamConfig
+from dohproxy.config.sections import ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
+from dohproxy.config.shares import shared_defaults
 
 EXAMPLE_UPSTREAM: Final = '[[upstream]] name = "ns0" url = "tls://192.0.2.53#ns0.example.net"'
+
+EXAMPLE_ROUTE: Final = '[[route]] domains = ["home.arpa"] upstreams = ["home"]'
 
 _PRESET_KEYS: Final = ("queries_per_second", "burst", "in_flight", "new_connections_per_second")
 
@@ -29,12 +32,15 @@ def read(text: str, *, directory: Path) -> Config:
 
     Raises `ConfigError` with every problem found, and nothing else. No file is opened.
     """
+    # Some editors put a mark before everything that they save as UTF-8; it says nothing.
+    text = text.removeprefix("\ufeff")
     document = _parse_toml(text)
+    lines = lines_of(text)
     reading = _Reading(directory)
-    config = reading.read_document(document)
+    config = reading.read_document(document, lines)
     problems = (*reading.problems, *check_rules(config, tuple(reading.problems)))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(located(problems, lines))
     return config
 
 
@@ -70,31 +76,37 @@ class _Reading:
         self.directory = directory
         self.problems: list[Problem] = []
 
-    def read_document(self, document: Mapping[str, object]) -> Config:
+    def read_document(self, document: Mapping[str, object], lines: Mapping[str, int]) -> Config:
         """Read all sections; where one cannot be used its defaults stand in, so that the rest is judged."""
-        parts: dict[str, Any] = {}
+        parts: dict[str, Any] = {"lines": lines}
+        general: tuple[UpstreamConfig, ...] = ()
         for section in SECTIONS:
             if section is UPSTREAM:
-                parts["upstreams"] = self._read_upstreams(document.get(section.name, []))
+                routed = _routed(document.get("route"))
+                parts["upstreams"] = self._read_upstreams(document.get(section.name, []), routed)
+                general = tuple(one for one in parts["upstreams"] if one.name not in routed)
+            elif section is ROUTE:
+                parts["routes"] = self._read_routes(document.get(section.name, []))
             elif section.name in document:
-                parts[section.name] = self._read_section(section, document[section.name])
+                parts[section.name] = self._read_section(section, document[section.name], general)
             elif not section.is_optional:
-                parts[section.name] = section.build({})
+                parts[section.name] = section.build(shared_defaults(section.name, {}, general))
         known = {section.name for section in SECTIONS}
         for name in document:
             if name not in known:
                 self._report_unknown_section(name)
         return Config(**parts)
 
-    def _read_section(self, section: Section, table: object) -> object | None:
+    def _read_section(self, section: Section, table: object, upstreams: Sequence[UpstreamConfig]) -> object | None:
         if not isinstance(table, dict):
             self._report(section.name, f"must be a section: write {section.header()} once, on its own line.")
             table = {}
         values = self._read_table(section, section.name, table)
+        values |= shared_defaults(section.name, values, upstreams)
         is_complete = all(name in values for name, key in section.keys.items() if key.is_required)
         return section.build(values) if is_complete else None
 
-    def _read_upstreams(self, tables: object) -> tuple[UpstreamConfig, ...]:
+    def _read_upstreams(self, tables: object, routed: Mapping[str, int]) -> tuple[UpstreamConfig, ...]:
         if isinstance(tables, dict):
             self._report("upstream", "must have two brackets, as there can be several: [[upstream]].")
             tables = [tables]
@@ -104,7 +116,7 @@ class _Reading:
         if len(tables) > MAX_UPSTREAMS:
             self._report("upstream", f"stands {len(tables)} times, {MAX_UPSTREAMS} are enough for anyone.")
         read_tables = [self._read_upstream(number, table) for number, table in enumerate(tables, start=1)]
-        self.problems.extend(check_upstreams(read_tables))
+        self.problems.extend(check_upstreams(read_tables, routed))
         return tuple(UpstreamConfig(**values) for values in read_tables if values.keys() >= {"name", "url"})
 
     def _read_upstream(self, number: int, table: object) -> dict[str, Any]:
@@ -115,6 +127,25 @@ class _Reading:
         values = self._read_table(UPSTREAM, path, table)
         preset = PRESETS[str(values.get("preset", "associative"))]
         return {name: getattr(preset, name) for name in _PRESET_KEYS} | values
+
+    def _read_routes(self, tables: object) -> tuple[RouteConfig, ...]:
+        if isinstance(tables, dict):
+            self._report("route", "must have two brackets, as there can be several: [[route]].")
+            tables = [tables]
+        if not isinstance(tables, list):
+            self._report("route", f"must be sections, not {name_type(tables)}. Write: {EXAMPLE_ROUTE}")
+            return ()
+        if len(tables) > MAX_ROUTES:
+            self._report("route", f"stands {len(tables)} times; {MAX_ROUTES} are enough, each with several domains.")
+        found = []
+        for number, table in enumerate(tables, start=1):
+            if not isinstance(table, dict):
+                self._report(f"route #{number}", f"must be a section, not {name_type(table)}. Write: {EXAMPLE_ROUTE}")
+                continue
+            values = self._read_table(ROUTE, f"route #{number}", table)
+            if values.keys() >= {"domains", "upstreams"}:
+                found.append(RouteConfig(**values))
+        return tuple(found)
 
     def _read_table(self, section: Section, path: str, table: Mapping[str, object]) -> dict[str, Any]:
         """Read the keys of one section; the result holds those that are present and usable."""
@@ -159,40 +190,47 @@ class _Reading:
 
     def _report_unknown_key(self, section: Section, path: str, name: str) -> None:
         homes = [other.header() for other in SECTIONS if name in other.keys]
-        nearest = _find_nearest(name, tuple(section.keys))
-        if homes:
+        nearest = find_nearest(name, tuple(section.keys))
+        own = next((other.header() for other in SECTIONS if name == other.name), None)
+        if own is not None:
+            advice = f"it is a section of its own; write {own}."
+        elif homes:
             advice = f"it belongs to {' or '.join(homes)}."
         elif nearest is not None:
             advice = f"did you mean {nearest}? For example: {section.keys[nearest].example_line()}"
         else:
             advice = f"remove it; there are {', '.join(section.keys)}."
-        self._report(f"{path}.{_show_key(name)}", f"is not a key of {section.header()}: {advice}")
+        self._report(f"{path}.{show_key(name)}", f"is not a key of {section.header()}: {advice}")
 
     def _report_unknown_section(self, name: str) -> None:
         homes = [other.header() for other in SECTIONS if name in other.keys]
-        nearest = _find_nearest(name, tuple(section.name for section in SECTIONS))
+        nearest = find_nearest(name, tuple(section.name for section in SECTIONS))
         headers = {section.name: section.header() for section in SECTIONS}
-        if homes:
+        singular = name.removesuffix("s")
+        if singular in headers:
+            advice = f"did you mean {headers[singular]}?"
+        elif homes:
             advice = f"it is a key of {' or '.join(homes)}, to be written under that line."
         elif nearest is not None:
             advice = f"did you mean {headers[nearest]}?"
         else:
             advice = f"remove it; there are {', '.join(headers.values())}."
-        self._report(_show_key(name), f"is not a section: {advice}")
+        self._report(show_key(name), f"is not a section: {advice}")
 
     def _report(self, path: str, sentence: str) -> None:
         self.problems.append(Problem(path, sentence))
 
 
-def _find_nearest(name: str, known: Sequence[str]) -> str | None:
-    # Cut first: comparing takes time in proportion to the product of the lengths.
-    matches = get_close_matches(name[:MAX_SHOWN].lower(), known, n=1)
-    return matches[0] if matches else None
-
-
-def _show_key(name: str) -> str:
-    """Write a key as it stood in the file: bare where TOML allows it, else quoted and cut."""
-    return name if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", name) else show(name)
+def _routed(routes: object) -> dict[str, int]:
+    """Return the names of upstreams that routes name, each with the number of the first such route, as they stand in
+    the document: usable or not."""
+    found: dict[str, int] = {}
+    for number, route in enumerate(routes if isinstance(routes, list) else [], start=1):
+        names = route.get("upstreams") if isinstance(route, dict) else None
+        for name in names if isinstance(names, list) else []:
+            if isinstance(name, str):
+                found.setdefault(name, number)
+    return found
 
 
 def _cut(text: str) -> str:

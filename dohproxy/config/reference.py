@@ -6,6 +6,7 @@ from typing import Final
 from dohproxy.config.keys import Choice, show
 from dohproxy.config.presets import PRESETS
 from dohproxy.config.sections import SECTIONS, UPSTREAM, DeclaredKey, Section
+from dohproxy.config.shares import share_of
 
 WIDTH: Final = 100
 """Columns of the comments: fits a terminal beside a second one."""
@@ -38,10 +39,18 @@ def _write_section(section: Section) -> str:
 def _write_key(section: Section, declared: DeclaredKey) -> str:
     key = declared.key
     is_absent = declared.default is None and not declared.is_required
-    is_comment = section.is_optional or is_absent or (section is UPSTREAM and declared.name in _EXPLICIT_NUMBERS)
+    share = share_of(section.name, declared.name)
+    is_comment = (
+        section.is_optional
+        or is_absent
+        or share is not None
+        or (section is UPSTREAM and declared.name in _EXPLICIT_NUMBERS)
+    )
     default = "required" if declared.is_required else "absent" if is_absent else f"default {show(declared.default)}"
     if section is UPSTREAM and declared.name in _EXPLICIT_NUMBERS:
         default = "default from the preset"
+    if share is not None:
+        default = f'default {share.words}, which is {show(declared.default)} with that of "associative"'
     bounds = f"one of {key.allowed()}" if isinstance(key, Choice) else key.allowed()
     lines = [_comment(key.why), _comment(f"({bounds}; {default})")]
     if declared.name == "preset":

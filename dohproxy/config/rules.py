@@ -1,6 +1,7 @@
 """What several keys must agree on."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Final
 
 from dohproxy.config.addresses import ListenAddress, UpstreamAddress, cover_everything
@@ -44,6 +45,11 @@ IN_ORDER: Final = (
         "a network holds at least what one of its clients may",
     ),
     (
+        "connections.max_queued_bytes",
+        "connections.max_held_bytes",
+        "all connections together hold at least what one may",
+    ),
+    (
         "names.domain_failures_per_second",
         "names.domain_misses_per_second",
         "a failure is a miss too",
@@ -78,11 +84,14 @@ def check_rules(config: Config, known: tuple[Problem, ...]) -> tuple[Problem, ..
     )
 
 
-def check_upstreams(tables: Sequence[Mapping[str, object]]) -> Iterator[Problem]:
+def check_upstreams(
+    tables: Sequence[Mapping[str, object]], routed: Mapping[str, int] | None = None
+) -> Iterator[Problem]:
     """Find upstreams that share a name or an address, or a group without sharing its budget.
 
-    `tables` holds the usable keys of each, in order.
+    `tables` holds the usable keys of each, in order; `routed` the numbers of the routes that name them.
     """
+    routed = routed or {}
     for number, values in enumerate(tables, start=1):
         earlier = tables[: number - 1]
         name, url = values.get("name"), values.get("url")
@@ -92,12 +101,20 @@ def check_upstreams(tables: Sequence[Mapping[str, object]]) -> Iterator[Problem]
                 f"is {show(name)}, as an earlier upstream is called; metrics and commands need to tell them"
                 f' apart. For example: name = "ns{number - 1}"',
             )
-        if url is not None and any(_place(other.get("url")) == _place(url) for other in earlier):
-            yield Problem(
-                f"upstream #{number}.url",
-                "is that of an earlier upstream, which would get both budgets; remove one of the two, or"
-                ' write another address. For example: url = "tls://192.0.2.54#ns1.example.net"',
-            )
+        if url is not None:
+            alike = [other for other in earlier if _place(other.get("url")) == _place(url)]
+            if any(_role(other, routed) == _role(values, routed) for other in alike):
+                yield Problem(
+                    f"upstream #{number}.url",
+                    "is that of an earlier upstream, which would get both budgets; remove one of the two, or"
+                    ' write another address. For example: url = "tls://192.0.2.54#ns1.example.net"',
+                )
+            elif any(not values.get("group") or other.get("group") != values.get("group") for other in alike):
+                yield Problem(
+                    f"upstream #{number}.url",
+                    "is that of an earlier upstream, for other names, which would get both budgets. Give both the same"
+                    f" group, for example: group = {show(name if isinstance(name, str) else 'ns0')}",
+                )
         yield from _check_group(number, values, earlier)
 
 
@@ -152,15 +169,34 @@ def _check_not_everyone_is_believed(config: Config) -> Iterator[Problem]:
 def _check_listeners_differ(config: Config) -> Iterator[Problem]:
     seen: list[ListenAddress] = []
     for path, listener in _listeners(config):
-        if listener in seen and (listener.kind, listener.port) != ("tcp", 0):
+        if (listener.kind, listener.port) == ("tcp", 0):
+            continue
+        covering = next((other for other in seen if _collide(other, listener)), None)
+        if covering == listener:
             yield Problem(path, f"is {show(listener)}, which is already listened on; choose another.")
+        elif covering is not None:
+            whole, one = (covering, listener) if ip_address(covering.host).is_unspecified else (listener, covering)
+            yield Problem(
+                path,
+                f"is {show(listener)} beside {show(covering)}: both cannot be had, as {show(whole)} is every address of"
+                f" its family and {show(one)} one of them. Remove one of the two, or choose another port.",
+            )
         seen.append(listener)
 
 
+def _collide(one: ListenAddress, other: ListenAddress) -> bool:
+    if one.kind != other.kind or one.kind == "unix":
+        return one == other
+    return one.covers(other.host, other.port) or other.covers(one.host, one.port)
+
+
 def _check_upstream_is_not_this_service(config: Config) -> Iterator[Problem]:
-    own = {(listener.host, listener.port) for _, listener in _listeners(config) if listener.kind == "tcp"}
+    own = [listener for _, listener in _listeners(config)]
     for number, upstream in enumerate(config.upstreams, start=1):
-        if upstream.url.transport != "udp" and (upstream.url.host, upstream.url.port) in own:
+        url = upstream.url
+        # Of the addresses that a wildcard stands for, loopback's are known to be this machine's.
+        is_near = ip_address(url.host).is_loopback or any(listener.host == url.host for listener in own)
+        if url.transport != "udp" and is_near and any(listener.covers(url.host, url.port) for listener in own):
             yield Problem(
                 f"upstream #{number}.url",
                 f"is {show(upstream.url)}, where this service itself listens; write that of a resolver."
@@ -168,10 +204,43 @@ def _check_upstream_is_not_this_service(config: Config) -> Iterator[Problem]:
             )
 
 
+def _check_routes(config: Config) -> Iterator[Problem]:
+    known = [upstream.name for upstream in config.upstreams]
+    upstreams: dict[str, int] = {}
+    domains: dict[str, int] = {}
+    for number, route in enumerate(config.routes, start=1):
+        for name in route.upstreams:
+            earlier = upstreams.setdefault(name, number)
+            if name not in known:
+                yield Problem(
+                    f"route #{number}.upstreams",
+                    f"names {show(name)}, and no [[upstream]] is called so; there are {', '.join(map(show, known))}.",
+                )
+            elif earlier != number:
+                yield Problem(
+                    f"route #{number}.upstreams",
+                    f"names {show(name)}, as route #{earlier} does; write the domains of both into one [[route]].",
+                )
+        for domain in route.domains:
+            earlier = domains.setdefault(domain, number)
+            if earlier != number:
+                yield Problem(
+                    f"route #{number}.domains",
+                    f"holds {show(domain)}, as route #{earlier} does; one of the two never counts: remove it.",
+                )
+    if config.routes and config.upstreams and not config.general_upstreams:
+        yield Problem(
+            "upstream",
+            "is named by a route, each of them, so that nobody is there to ask about everything else. Add one; if it is"
+            " the same resolver, under another name and both with the same group.",
+        )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
     (_check_listeners_differ, ("server.listen", "metrics.listen", "admin.socket")),
+    (_check_routes, ("upstream", "route")),
     (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "upstream")),
 )
 """Each rule beside the keys it reads."""
@@ -199,6 +268,12 @@ def _listeners(config: Config) -> Iterator[tuple[str, ListenAddress]]:
         yield "metrics.listen", config.metrics.listen
     if config.admin is not None:
         yield "admin.socket", ListenAddress("unix", path=str(config.admin.socket))
+
+
+def _role(values: Mapping[str, object], routed: Mapping[str, int]) -> int:
+    """Return the number of the route that an upstream is for, 0 for everything else."""
+    name = values.get("name")
+    return routed.get(name, 0) if isinstance(name, str) else 0
 
 
 def _fold(name: object) -> str | None:

@@ -20,6 +20,7 @@ from dohproxy.config.addresses import (
     parse_network,
     parse_path,
     parse_public_name,
+    parse_route_domain,
     parse_socket,
     parse_trusted,
     parse_upstream,
@@ -39,6 +40,7 @@ MAX_LISTENERS: Final = 16
 MAX_NETWORKS: Final = 256
 MAX_DOMAINS: Final = 256
 MAX_UPSTREAMS: Final = 16
+MAX_ROUTES: Final = 16
 
 DIALECT_ACTIONS: Final = ("serve", "count", "refuse")
 
@@ -66,8 +68,9 @@ class ServerConfig:
             Text(parse_listen, "address:port or unix:path", "127.0.0.1:8443", ""),
             1,
             MAX_LISTENERS,
-            'Where clients connect: "127.0.0.1:8443", "[::]:443", "unix:/run/dohproxy/h1.sock". Port 0 takes'
-            " any free one. Loopback by default, so that nothing is offered to the world unasked.",
+            'Where clients connect: "127.0.0.1:8443", "unix:/run/dohproxy/h1.sock"; for every address of the machine'
+            ' both "[::]:443", which is IPv6 alone, and "0.0.0.0:443". Port 0 takes any free one. Loopback by default,'
+            " so that nothing is offered to the world unasked.",
         ),
     ] = (LOOPBACK_8443,)
     path: Annotated[
@@ -140,7 +143,8 @@ class ConnectionsConfig:
             100_000,
             "connections",
             "Connections open at once, further ones are closed. An idle one with TLS was measured at 15"
-            " KiB, so the default may cost 30 MiB; raise it together with the limit on open files.",
+            " KiB, so the default may cost 30 MiB. No more than the limit on open files leaves beside upstreams and"
+            " files, which is said at the start.",
         ),
     ] = 2000
     max_per_client: Annotated[
@@ -182,14 +186,26 @@ class ConnectionsConfig:
             1,
             100_000,
             "connections a second",
-            "Of everybody together. A full handshake costs 0.35 ms, so 400 leave most of one core to those who are"
-            " connected already.",
+            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key, so 400 leave most of one core to"
+            " those who are connected already.",
         ),
     ] = 400
     new_burst: Annotated[
         int,
         Integer(1, 1_000_000, "connections", "All clients of a full service, back after a restart."),
     ] = 2000
+    stranger_handshake_percent: Annotated[
+        float,
+        Number(
+            1,
+            100,
+            "percent of one core",
+            "What handshakes of strangers may take. Their price with this certificate is measured at the start and at"
+            " each renewal; if new_per_second of them would cost more, strangers get fewer, and members"
+            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms. The other half of the core is for"
+            " those who are connected.",
+        ),
+    ] = 50
     max_handshakes: Annotated[
         int,
         Integer(
@@ -283,6 +299,17 @@ class ConnectionsConfig:
             " answers of the largest size DNS has (65,535).",
         ),
     ] = 262_144
+    max_held_bytes: Annotated[
+        int,
+        Integer(
+            1_048_576,
+            17_179_869_184,
+            "bytes",
+            "Of all connections together, beyond 8 KiB of each: responses that wait to be read and requests that are"
+            " not whole. Beyond it the connections of the network that holds most are cut, members' last. An eighth"
+            " of the memory that the service's unit allows; honest clients hold next to nothing.",
+        ),
+    ] = 67_108_864
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +322,13 @@ class ClientsConfig:
             ("connection", "proxy-protocol", "x-forwarded-for", "forwarded"),
             "What to believe. connection: the peer itself. The others are for a front proxy: PROXY protocol"
             " v1 and v2, X-Forwarded-For, Forwarded (RFC 7239). Exactly one, as clients can send all of them.",
+            (
+                (
+                    "x-real-ip",
+                    'that header is not read. Let the front proxy send X-Forwarded-For and write "x-forwarded-for"; in'
+                    " nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+                ),
+            ),
         ),
     ] = "connection"
     trusted_proxies: Annotated[
@@ -363,8 +397,8 @@ class LimitsConfig:
             0.1,
             100_000,
             "misses a second",
-            "One client's steady rate of names not in the cache, half of the smallest upstream budget: an"
-            " association was once banned by its upstream for an average of 6.5 a second.",
+            "One client's steady rate of names not in the cache, half of the smallest upstream budget unless you say"
+            " otherwise: an association was once banned by its upstream for an average of 6.5 a second.",
         ),
     ] = 5
     misses_burst: Annotated[
@@ -636,7 +670,8 @@ class CacheConfig:
             ("never", "validated", "always"),
             "When a name that does not exist (NXDOMAIN with SOA) denies all names below it too, unasked (RFC 8020)."
             " validated: if the upstream says so (AD, over TLS or loopback) or it is the root that denies; Unbound and"
-            " PowerDNS do the same, as servers of some CDNs deny names that others are below.",
+            " PowerDNS do the same, as servers of some CDNs deny names that others are below. What the list of public"
+            " suffixes has is never cut off by a denial that nobody has validated.",
         ),
     ] = "validated"
     prefetch_percent: Annotated[
@@ -799,8 +834,9 @@ class ResolverConfig:
             1,
             10_000,
             "clients",
-            "Clients that may share one question under way; further ones are told to come back. BIND's"
-            " clients-per-query ends at 100.",
+            "Clients that may share one question under way; BIND's clients-per-query ends at 100. Further ones get"
+            " something stale; where there is nothing, as many again wait for budget_wait_seconds, and who comes then"
+            " is told to come back (503).",
         ),
     ] = 100
 
@@ -922,6 +958,48 @@ class UpstreamConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """Names with a resolver of their own: private zones, or the members' own domain as it is seen from inside. As many
+    of these as you like.
+
+    The upstreams of a route are asked about its domains alone, within their own budgets and with a line and a cache of
+    their own. Everybody who may ask here gets these answers.
+    """
+
+    domains: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_route_domain, "host name", "home.arpa", ""),
+            1,
+            MAX_DOMAINS,
+            'With all names below them: "home.arpa", "168.192.in-addr.arpa", "intern.example.org". Of two that hold a'
+            " name the longer one counts, and so it does beside the private zones that are answered here with"
+            " NXDOMAIN unless a route says otherwise (RFC 6303).",
+        ),
+    ]
+    upstreams: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_upstream_name, "name of an [[upstream]]", "home", ""),
+            1,
+            MAX_UPSTREAMS,
+            "Who is asked about them, and about nothing else. A resolver that is to be asked about everything too"
+            " stands twice among the upstreams, under two names and with one group, which shares its budget.",
+        ),
+    ]
+    cache_megabytes: Annotated[
+        int,
+        Integer(
+            1,
+            1024,
+            "MiB",
+            "Memory for its answers beside cache.max_megabytes, so that what the rest of the world says about a name"
+            " never stands for what your own resolver says: some 2,000 of them. They are in no snapshot.",
+        ),
+    ] = 1
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsConfig:
     """Figures for Prometheus on a listener of their own. Without this section there are none."""
 
@@ -994,6 +1072,20 @@ class Config:
     metrics: MetricsConfig | None = None
     admin: AdminConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
+    routes: tuple[RouteConfig, ...] = ()
+    """The [[route]] sections in the order of the file."""
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Where sections and keys stand in the file, by their paths, for what is said about them."""
+
+    @property
+    def general_upstreams(self) -> tuple[UpstreamConfig, ...]:
+        """Those that are asked about everything that no route leads elsewhere."""
+        routed = {name for route in self.routes for name in route.upstreams}
+        return tuple(upstream for upstream in self.upstreams if upstream.name not in routed)
+
+    def upstreams_of(self, route: RouteConfig) -> tuple[UpstreamConfig, ...]:
+        """Return the upstreams of one route, in the order of the file."""
+        return tuple(upstream for upstream in self.upstreams if upstream.name in route.upstreams)
 
 
 def default_config(upstreams: tuple[UpstreamConfig, ...]) -> Config:

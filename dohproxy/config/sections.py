@@ -22,6 +22,7 @@ from dohproxy.config.schema import (
     MetricsConfig,
     NamesConfig,
     ResolverConfig,
+    RouteConfig,
     ServerConfig,
     TlsConfig,
     UpstreamConfig,
@@ -63,7 +64,7 @@ class Section:
 
     def header(self) -> str:
         """Write the line that opens the section."""
-        return f"[[{self.name}]]" if self.made_into is UpstreamConfig else f"[{self.name}]"
+        return f"[[{self.name}]]" if self.made_into in (UpstreamConfig, RouteConfig) else f"[{self.name}]"
 
     def build(self, values: Mapping[str, object]) -> object:
         """Make the dataclass from the values written, defaults for the rest."""
@@ -94,11 +95,13 @@ def _declare(section: str, made_into: Any, *, is_optional: bool = False) -> Sect
 
 
 UPSTREAM: Final = _declare("upstream", UpstreamConfig)
+ROUTE: Final = _declare("route", RouteConfig, is_optional=True)
 
 SECTIONS: Final = (
     _declare("server", ServerConfig),
     _declare("tls", TlsConfig, is_optional=True),
     UPSTREAM,
+    ROUTE,
     _declare("clients", ClientsConfig),
     _declare("limits", LimitsConfig),
     _declare("names", NamesConfig),

@@ -10,7 +10,8 @@ from dohproxy.verdict import OUTCOMES, Reason, Reply
 
 _CONTENT_TYPE: Final = ("content-type", DNS_MESSAGE)
 _CLOSING: Final = frozenset({
-    Reason.BAD_HTTP, Reason.HEADERS_TOO_LARGE, Reason.BODY_TOO_LARGE, Reason.SLOW_REQUEST, Reason.BUG,
+    Reason.BAD_HTTP, Reason.TRANSFER_CODING, Reason.HEADERS_TOO_LARGE, Reason.BODY_TOO_LARGE, Reason.SLOW_REQUEST,
+    Reason.BUG,
 })  # fmt: skip
 """After these the rest of the connection is unread, unreadable or in doubt."""
 

@@ -1,7 +1,8 @@
 """What a DNS stamp says: all a client needs to use a service (draft-denis-dns-stamps-02).
 
 All protocols are known, because whoever asks what a stamp says may have one of somebody else's. A `Stamp` that exists
-is valid: what is printed, pinned or sent to a list must mean the same to every client, lenient ones and others.
+can be read by some client. `refusal` says why others refuse it, and only what none refuses is written: what is printed,
+pinned or sent to a list must mean the same to every client, lenient ones and others.
 """
 
 import re
@@ -123,7 +124,11 @@ class Stamp:
     protocol: Protocol
     properties: Properties = NO_PROMISES
     address: str = ""
-    """Where to connect: `IP`, `IP:port` (IPv6 in brackets), `:port`, or empty if the client is to look up the host."""
+    """Where to connect: an IP address (IPv6 in brackets), with a port if there is no host.
+
+    With a host it may be empty, if the client is to look up the host. A port (`IP:port` or `:port`) is then read from
+    other people's stamps, but see `refusal`.
+    """
     public_key: bytes = b""
     provider: str = ""
     """DNSCrypt's provider name."""
@@ -153,12 +158,32 @@ def is_address(text: str) -> bool:
     return found[3] is None or _is_port(found[3])
 
 
+def refusal(stamp: Stamp) -> str:
+    """Return why today's clients refuse a stamp that earlier ones read, and what to write instead; else nothing.
+
+    In the draft and in go-dnsstamps of 2026, with which dnscrypt-proxy 2.1.17 and later read them, the address of a
+    stamp that has a host is an IP address alone, and a port stands with the host. Builds of Linux distributions may
+    have an earlier go-dnsstamps, as Debian's have. A client that refuses a stamp of its configuration does not start.
+    """
+    if not {Part.ADDRESS, Part.HOST} <= set(PARTS[stamp.protocol]):
+        return ""
+    address, port = _split_port(stamp.address)
+    if not port:
+        return ""
+    host = stamp.host if _split_port(stamp.host)[1] else f"{stamp.host}:{port}"
+    return (
+        "dnscrypt-proxy 2.1.17 and later, as their authors build them, refuse this stamp and do not start: its address"
+        f' names a port, which belongs to the host. Write the address "{address}" and the host "{host}".'
+    )
+
+
 def explain(stamp: Stamp) -> str:
-    """Return what a stamp says, a line for each part, for people."""
+    """Return what a stamp says, a line for each part, for people, and a last one if today's clients refuse it."""
     lines = [f"protocol: {NAMES[stamp.protocol]} (0x{stamp.protocol:02x})"]
     for part in PARTS[stamp.protocol]:
         lines += _EXPLANATIONS[part](stamp)
-    return "\n".join(lines)
+    refused = refusal(stamp)
+    return "\n".join([*lines, f"remark: {refused}"] if refused else lines)
 
 
 # --- What may stand where ---
@@ -224,6 +249,12 @@ def _faults_of_host(host: str) -> Iterator[str]:
         yield f'The host is no host name with or without a port: "{host}".'
 
 
+def _split_port(text: str) -> tuple[str, str]:
+    """Return an address or host, and its port or nothing."""
+    place, colon, port = text.rpartition(":")
+    return (place, port) if colon and not text.endswith("]") else (text, "")
+
+
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and not text.startswith("0") and int(text) <= 0xFFFF
 
@@ -243,13 +274,11 @@ def _explain_properties(stamp: Stamp) -> Sequence[str]:
 
 
 def _explain_address(stamp: Stamp) -> Sequence[str]:
-    port = DEFAULT_PORTS[stamp.protocol]
-    if not stamp.address:
-        return ("address: none, the client looks up the host",)
-    if stamp.address.startswith(":"):
-        return (f"address: none, the client looks up the host and connects to port {stamp.address[1:]}",)
-    has_port = not stamp.address.endswith("]") and ":" in stamp.address
-    return (f"address: {stamp.address}{'' if has_port else f', port {port}'}",)
+    address, own_port = _split_port(stamp.address)
+    port = own_port or _split_port(stamp.host)[1] or str(DEFAULT_PORTS[stamp.protocol])
+    if not address:
+        return (f"address: none, the client looks up the host and connects to port {port}",)
+    return (f"address: {stamp.address}{'' if own_port else f', port {port}'}",)
 
 
 def _explain_hashes(stamp: Stamp) -> Sequence[str]:

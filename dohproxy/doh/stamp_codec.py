@@ -1,7 +1,8 @@
 """The bytes of DNS stamps (draft-denis-dns-stamps-02).
 
 `sdns://` and the unpadded base64url form of a protocol byte and the protocol's parts, each behind a byte that counts
-it. In a set the high bit of the count says that another value follows. Decoding is strict: one text, one stamp.
+it. In a set the high bit of the count says that another value follows. Decoding is strict: one text, one stamp. What
+today's clients refuse is read, to be explained, and never written.
 """
 
 import binascii
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from dohproxy.doh.stamp import NAMES, NO_PROMISES, PARTS, BadStamp, Part, Properties, Protocol, Stamp
+from dohproxy.doh.stamp import NAMES, NO_PROMISES, PARTS, BadStamp, Part, Properties, Protocol, Stamp, refusal
 
 SCHEME: Final = "sdns://"
 MAX_CHARACTERS: Final = 4096
@@ -30,7 +31,7 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 def encode(stamp: Stamp, *, relay: Stamp | None = None) -> str:
     """Return the `sdns://` text of a server's stamp, or of the way to it through a relay.
 
-    Raises BadStamp if that relay cannot lead to that server.
+    Raises BadStamp if today's clients refuse one of them, or if that relay cannot lead to that server.
     """
     if relay is None:
         return SCHEME + _to_base64url(_payload(stamp))
@@ -67,6 +68,8 @@ def _check_route(relay: Stamp, server: Stamp) -> None:
 
 
 def _payload(stamp: Stamp) -> bytes:
+    if refused := refusal(stamp):
+        raise BadStamp(refused)
     written = {
         Part.PROPERTIES: stamp.properties.to_bytes(PROPERTIES_BYTES, "little"),
         Part.ADDRESS: _counted(stamp.address.encode()),

@@ -13,6 +13,7 @@ from typing import Final
 
 from dohproxy.config import TlsConfig
 from dohproxy.frontends.certificates import BadCertificate, Chain, read_chain
+from dohproxy.frontends.pair_faults import fault_of_pair
 from dohproxy.frontends.tls import MISMATCHES
 
 MAX_FILE_BYTES: Final = 1_048_576
@@ -64,7 +65,14 @@ class Pair:
                 # A password prompt would hang a service: an empty one turns an encrypted key into an error.
                 context.load_cert_chain(certificate, key, password="")
             except (ssl.SSLError, OSError) as error:
-                raise _refusal(error) from None
+                raise self._refusal(error) from None
+
+    def _refusal(self, error: ssl.SSLError | OSError) -> Refused:
+        fault = fault_of_pair(self.certificate, self.key)
+        if fault is None:
+            return _refusal(error)
+        what = "key" if fault.is_of_key else "certificate's file"
+        return Refused(Result.MISMATCH if fault.is_mismatch else Result.UNUSABLE, f"the {what} {fault.sentence}")
 
 
 def read_pair(tls: TlsConfig) -> Pair:

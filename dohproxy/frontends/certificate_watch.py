@@ -25,6 +25,7 @@ from dohproxy.config import ConfigError, Problem, TlsConfig
 from dohproxy.frontends.certificate_pair import Pair, Refused, Result, read_pair
 from dohproxy.frontends.certificates import Chain, Fault, KeyKind, faults_of
 from dohproxy.frontends.tls import bare_context
+from dohproxy.frontends.tls_check import handshake_seconds
 
 _log = structlog.get_logger("dohproxy.certificate")
 
@@ -78,6 +79,8 @@ class CertificateStatistics:
     reloads: Mapping[Result, int]
     last_succeeded: bool
     """Whether what lies on the disk is what is in use; true at the start."""
+    handshake_seconds: float
+    """What one handshake with it costs this machine, of one core."""
 
 
 class CertificateWatch:
@@ -102,18 +105,25 @@ class CertificateWatch:
         # One for each kind of key ever seen, so a handful at most, and each kept for good.
         self._contexts: dict[KeyKind, ssl.SSLContext] = {self._live.server.key_kind: context}
         self._results: Counter[Result] = Counter()
+        self._when_priced: Callable[[float], None] = lambda _: None
+        self._handshake_seconds = handshake_seconds(context)
         self._has_succeeded = True
+
+    def when_priced(self, tell: Callable[[float], None]) -> None:
+        """Have `tell` called with the seconds of one core that a handshake costs: now, and with each new pair."""
+        self._when_priced = tell
+        tell(self._handshake_seconds)
 
     def statistics(self) -> CertificateStatistics:
         """Return the figures."""
         reloads = {result: self._results[result] for result in Result}
-        return CertificateStatistics(self._live.server.not_after, reloads, self._has_succeeded)
+        return CertificateStatistics(self._live.server.not_after, reloads, self._has_succeeded, self._handshake_seconds)
 
     def look(self, now: float) -> None:
         """Take the pair on the disk if it is another one and no worse; `now` is Unix seconds.
 
-        Two `stat` calls if nothing has changed, some milliseconds if something has: short enough for the event loop,
-        where no handshake can fall between certificate and key.
+        Two `stat` calls if nothing has changed; if something has, some milliseconds and the price of five handshakes:
+        short enough for the event loop, where no handshake can fall between certificate and key.
         """
         states = self._states()
         if not is_due(states, self._last, now):
@@ -161,6 +171,8 @@ class CertificateWatch:
             context = self._contexts[kind] = bare_context()
         pair.load_into(context)
         self._context.sni_callback = None if context is self._context else _lead_to(context)
+        self._handshake_seconds = handshake_seconds(context)
+        self._when_priced(self._handshake_seconds)
 
     def _states(self) -> tuple[FileState, FileState]:
         return state_of(self._tls.certificate), state_of(self._tls.key)

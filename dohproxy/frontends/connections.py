@@ -1,8 +1,8 @@
 """All open connections: how many there may be, and which have overstayed.
 
-aiohttp closes idle connections by itself. It does not notice a header that drips in, a response that nobody reads, or
-a connection that has lived too long; so one sweep a second looks at all of them. The rules are pure: a connection
-says what it is waiting for and since when, and `verdict_on` decides.
+A header that drips in, a response that nobody reads, a connection that is silent or has lived too long: nobody but a
+clock notices, so one sweep a second looks at all of them. The rules are pure: a connection says what it is waiting for
+and since when, and `verdict_on` decides.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from dohproxy.config import ConnectionsConfig
+from dohproxy.frontends.held_bytes import HeldBytes, Holder
 from dohproxy.value import value
 
 _log = structlog.get_logger("dohproxy.connections")
@@ -27,17 +28,26 @@ class Closing(StrEnum):
     TOO_MANY_PER_CLIENT = "too_many_per_client"
     CLIENT_RATE = "client_rate"
     TOTAL_RATE = "total_rate"
+    STRANGERS_RATE = "strangers_rate"
     TOO_MANY_HANDSHAKES = "too_many_handshakes"
     PROXY_HEADER = "proxy_header"
     HANDSHAKE = "handshake"
+    TLS_FLOOD = "tls_flood"
     HEADER_DEADLINE = "header_deadline"
     HEADER_FLOOD = "header_flood"
     WRITE_DEADLINE = "write_deadline"
     QUEUE_FULL = "queue_full"
+    ALL_QUEUES_FULL = "all_queues_full"
     IDLE = "idle"
     HTTP2_FAULT = "http2_fault"
     AGE = "age"
     DRAIN = "drain"
+
+
+WITHOUT_CEREMONY: Final = frozenset({
+    Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.ALL_QUEUES_FULL, Closing.DRAIN,
+})  # fmt: skip
+"""After these a connection is cut, and nothing more is said on it: its client does not read."""
 
 
 @value
@@ -53,7 +63,7 @@ class Waiting:
     idle: bool
     """Between two requests."""
     idle_since: float | None = None
-    """Since when, for doors that do not keep the idle deadline themselves (aiohttp does)."""
+    """Since when; None for what keeps no idle deadline."""
 
 
 class Connection(Protocol):
@@ -67,6 +77,10 @@ class Connection(Protocol):
 
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""
+
+
+class Holding(Connection, Holder, Protocol):
+    """A door's side of one that may hold more than every connection does."""
 
 
 CROWDED_SHARE: Final = 0.9
@@ -99,6 +113,8 @@ class ConnectionStatistics:
     max_total: int
     accepted: int
     closed: dict[Closing, int]
+    held_bytes: int
+    max_held_bytes: int
 
 
 class Connections:
@@ -107,6 +123,7 @@ class Connections:
     def __init__(self, limits: ConnectionsConfig) -> None:
         self.limits = limits
         self.draining = False
+        self.held: HeldBytes[Holding] = HeldBytes(limits.max_held_bytes)
         self._open: set[Connection] = set()
         self.places_taken = 0
         self._empty = asyncio.Event()
@@ -142,12 +159,24 @@ class Connections:
         """A door's connection is lost."""
         self._open.discard(connection)
 
+    def note_held(self, connection: Holding, size: int) -> None:
+        """Note what a connection holds in memory now, and cut those that hold most where that is too much. It holds
+        nothing when it is lost."""
+        if self.held.charge(connection, size):
+            for holder in self.held.to_cut():
+                self.count(Closing.ALL_QUEUES_FULL)
+                holder.close_for(Closing.ALL_QUEUES_FULL)
+
     def count(self, closing: Closing) -> None:
         """Note one connection closed or refused by us."""
         self._closed[closing] += 1
 
     def sweep(self, now: float) -> None:
         """Close every connection that has overstayed."""
+        try:
+            self.held.look_again()
+        except Exception:
+            _log.exception("a connection met a bug", stage="sweep")
         crowded = self.places_taken >= CROWDED_SHARE * self.limits.max_total
         for connection in list(self._open):
             try:
@@ -177,7 +206,10 @@ class Connections:
 
     def statistics(self) -> ConnectionStatistics:
         """Return a frozen snapshot."""
-        return ConnectionStatistics(self.places_taken, self.limits.max_total, self._accepted, dict(self._closed))
+        held = self.held
+        return ConnectionStatistics(
+            self.places_taken, self.limits.max_total, self._accepted, dict(self._closed), held.total, held.most_bytes
+        )
 
 
 class Place:

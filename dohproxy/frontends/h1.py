@@ -1,303 +1,394 @@
-"""The HTTP/1.1 door: aiohttp's parser and request loop, with hits answered where the bytes arrive.
+"""The HTTP/1.1 door: our own reader behind an asyncio protocol, with hits answered where the bytes arrive.
 
-`Http1Door` is aiohttp's own connection handler with one habit added. When a read completes a request while nothing
-is under way, it walks as far as can be walked without waiting. A finished response is written in that very callback.
-A `Miss`, or anything unusual (an incomplete body, HTTP/1.0, a client that does not read), is left to aiohttp's request
-loop, which calls `Http1Server.answer` for it.
+All that is HTTP/1.1 is in `dohproxy.http1`; here bytes go in and out, requests become the walk's `HttpRequest`, and a
+miss waits for its answer without a task. What is behind it waits unread: requests are answered in their order, and none
+is begun before the one before it is answered.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Final, cast
 
 import structlog
-from aiohttp import web
-from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler
 
-from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
-from dohproxy.frontends.h1_message import (
-    LARGEST_HEADER,
-    LARGEST_UNFINISHED_HEADER,
-    aiohttp_limits,
-    ends_with_body,
-    is_spelled,
-    read_message,
-    reason_of_parse_error,
-    waits_to_be_invited,
-)
-from dohproxy.frontends.h1_render import Rendered, render, render_again
+from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
+from dohproxy.frontends.h1_message import REASONS, read_message
+from dohproxy.frontends.h1_render import render, render_again
 from dohproxy.frontends.known import Known, KnownRequests
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
+from dohproxy.http1.connection import Http1Connection, Request
+from dohproxy.http1.errors import BadRequest, Fault
+from dohproxy.http1.head import RequestHead
 from dohproxy.pipeline import Miss
-from dohproxy.reading import Reading
-from dohproxy.verdict import Client, Door, Reason
+from dohproxy.upstream.sends import Stoppable
+from dohproxy.verdict import Door, Reason
+
+MOST_QUEUED_BYTES: Final = 65_536
+"""Written and not yet taken by the client's TCP, before nothing more is read from it: one largest answer."""
+MOST_READ_AHEAD: Final = 32_768
+"""Bytes behind a request that is being answered, before nothing more is read; more than one request can have."""
+MOST_AT_ONCE: Final = 32
+"""Requests answered in one turn of the event loop, so that other connections get theirs. Real clients pipeline none."""
+LINGERING_SECONDS: Final = 1.0
+"""How long what comes behind the last answer is read and thrown away: a socket closed with bytes unread is reset, and
+the client, or the proxy before it, never sees why it was refused."""
+LINGERING_BYTES: Final = 1_048_576
+"""How much of it; who sends more does not read what it is told."""
 
 _log = structlog.get_logger("dohproxy.h1")
 
 
-class Http1Door(RequestHandler):
+@dataclass(slots=True)
+class Http1Server:
+    """What all HTTP/1.1 connections share."""
+
+    service: Service
+    peers: Peers
+    register: Connections
+    clock: Callable[[], float]
+    max_query_bytes: int
+    known: KnownRequests = field(default_factory=KnownRequests)
+
+    def door(self, packed: bytes | None, place: Place) -> "Http1Door":
+        """Return the handler for one new connection."""
+        return Http1Door(self, packed, place)
+
+
+class Http1Door(asyncio.Protocol):
     """One HTTP/1.1 connection."""
 
-    __slots__ = (
-        "_channel",
-        "_client",
-        "_clock",
-        "_has_begun",
-        "_header_bytes",
-        "_header_since",
-        "_http1",
-        "_is_answering",
-        "_is_between",
-        "_opened",
-        "_packed",
-        "_place",
-        "_ready",
-        "_writing_since",
-    )
-
-    def __init__(self, server: "Http1Server", packed: bytes | None, place: Place, **limits: Any) -> None:
-        """`packed`: the peer's address, None for a Unix socket. `limits`: aiohttp's keywords."""
-        super().__init__(server, loop=server.loop, **limits)
-        self._http1 = server
-        self._clock = server.clock
+    def __init__(self, server: Http1Server, packed: bytes | None, place: Place) -> None:
+        """`packed`: the peer's address, None for a Unix socket."""
+        self._server = server
         self._packed = packed
         self._place = place
-        self._client = server.peers.of_connection(packed)
-        self._channel: asyncio.Transport | None = None
-        self._opened = server.clock()
+        self.client = server.peers.of_connection(packed)
+        self._opened = self._idle_since = server.clock()
+        self._engine = Http1Connection(server.max_query_bytes)
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        """For a body to come, or at last for the client to close."""
+        self._miss: Miss | None = None
+        """Under way; nothing is read behind it."""
+        self._asked: Stoppable | None = None
+        self._is_last = False
+        """The response to that is to be the connection's last."""
+        self._requests = 0
         self._header_since: float | None = None
-        self._header_bytes = 0
         self._writing_since: float | None = None
-        self._ready: Miss | HttpResponse | None = None
-        self._has_begun = False
-        self._is_answering = False
-        self._is_between = True
+        self._held = 0
+        """Bytes in memory, as the register knows it."""
+        self._is_reading = True
+        self._is_taken = True
+        """The client takes what we write."""
+        self._is_turn_due = False
+        self._has_ended = False
+        """The client has said that it sends nothing more."""
+        self._is_ending = False
+        """The last response is written."""
+        self._passed_over = 0
 
-    # --- Bytes in ---
+    # --- What the event loop calls ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Register, and begin."""
-        # aiohttp forgets its transport when it closes; one that a client keeps from closing must still be cut.
-        self._channel = cast(asyncio.Transport, transport)
-        self._http1.register.add(self)
-        super().connection_made(transport)
+        """Register."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=MOST_QUEUED_BYTES)
+        self._server.register.add(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give back what the connection held."""
-        self._http1.register.remove(self)
+        self._server.register.remove(self)
+        self._server.register.note_held(self, 0)
         self._place.free()
-        self._channel = None
-        ready, self._ready = self._ready, None
-        if isinstance(ready, Miss):
-            ready.place.give_back()
-        super().connection_lost(exc)
+        self._transport = None
+        self._stop_timer()
+        self._engine.finish()
+        self._leave()
 
     def data_received(self, data: bytes) -> None:
-        """Answer at once what can be: without parsing it, if these very bytes have been parsed before."""
-        known = self._http1.known.find(data)
-        if known is None or not self._can_repeat():
-            self._parse(data)
+        """Answer at once what can be: without reading it, if these very bytes have been read before."""
+        if self._is_ending:
+            self._pass_over(len(data))
             return
-        client = self._client if self._http1.peers.field is None else self._http1.client_of(self._packed, known.lines)
-        now = self._clock()
-        result = self._http1.service.begin(known.reading, client, now)
-        if isinstance(result, Miss) or result.close:
-            # aiohttp's request loop has the rest to do, and wants a parsed message for it.
-            self._ready = result
-            self._parse(data)
+        engine = self._engine
+        is_free = self._miss is None and self._is_taken and not self._is_turn_due
+        is_between = is_free and engine.is_between
+        if is_between:
+            known = self._server.known.find(data)
+            if known is not None:
+                self._repeat(known)
+                return
+        engine.receive(data)
+        if is_free:
+            self._go_on(data if is_between else b"")
+        else:
+            self._mind_reading()
+            self._note_held()
+
+    def eof_received(self) -> bool:
+        """Keep the connection while there is something to be answered: who says that it has nothing more to say may
+        wait for the answer all the same."""
+        self._has_ended = True
+        return self._has_requests() and not self._is_ending
+
+    def pause_writing(self) -> None:
+        """The client does not take what we send: read nothing more from it until it does."""
+        self._is_taken = False
+        self._mind_reading()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._is_taken = True
+        self._go_on_soon()
+
+    # --- Requests, one after the other ---
+
+    def _repeat(self, known: Known) -> None:
+        """Answer a request that has been read before."""
+        server = self._server
+        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, known.lines)
+        now = server.clock()
+        self._requests += 1
+        result = server.service.begin(known.reading, client, now)
+        if isinstance(result, Miss):
+            self._wait_for(result, is_last=False)
             return
-        self._request_count += 1
-        self._http1.requests_count += 1
-        self._next_keepalive_close_time = now + self._keepalive_timeout
-        if self.transport is not None:
-            self.transport.write(render_again(result))
+        self._idle_since = now
+        if result.close or self._must_close(now):
+            self._write_last(result)
+            return
+        transport = self._transport
+        if transport is not None:
+            transport.write(render_again(result))
+            if transport.get_write_buffer_size() != self._held:
+                self._note_held()
 
-    def _can_repeat(self) -> bool:
-        """Tell whether a request that begins here may be answered without aiohttp: nothing is under way, nothing half
-        read, nothing waits to be written, and the connection goes on after it."""
-        return (
-            self._is_between
-            and not self._messages
-            and not self._paused
-            and self._is_free(self._waiter)
-            and not self.must_close(ahead=1)
-        )
-
-    def _parse(self, data: bytes) -> None:
-        """Parse, and answer at once what can be."""
-        parsed_before = self._request_count
-        # aiohttp's loop must not wake before we have looked; it pops a message without asking if there is one.
-        waiter, self._waiter = self._waiter, None
-        is_free = self._is_free(waiter)
+    def _go_on(self, spelled: bytes = b"") -> None:
+        """Read on, and answer what can be. `spelled`: all that is there, if nothing had been read of a request."""
+        self._is_turn_due = False
+        if self._transport is None or self._is_ending:
+            return
         try:
-            super().data_received(data)
-            if data:  # aiohttp calls with nothing when a body has been read
-                self._is_between = self._ends_a_request(data, parsed_before)
-            if is_free:
-                self._is_answering = True
-                self._answer_at_once(data)
-        finally:
-            self._waiter = waiter
-            self._is_answering = self._is_answering and not is_free
-        if self._request_count == parsed_before:
-            self._header_goes_on(len(data))
-            return
+            self._answer_some(spelled)
+        except Exception:
+            # Only this connection is to suffer from what is wrong with it.
+            _log.exception("a request met a bug", stage="door")
+            self._turn_away(Reason.BUG)
+        self._mind_client()
+
+    def _answer_some(self, spelled: bytes) -> None:
+        for _ in range(MOST_AT_ONCE):
+            if self._miss is not None or not self._is_taken or self._is_ending:
+                return
+            try:
+                request = self._engine.next_request()
+            except BadRequest as bad:
+                self._refuse(bad.fault)
+                return
+            if request is None:
+                return
+            self._take(request, spelled)
+            spelled = b""
+        self._go_on_soon()
+
+    def _take(self, request: Request, spelled: bytes) -> None:
+        """Begin with one request, and remember what it says if there was nothing else in the bytes."""
+        server = self._server
         self._header_since = None
-        self._header_bytes = 0
-        if not is_free:
-            return
-        if not self._messages:
-            if self._buffer_paused:
-                self._loop.call_soon(self._read_on)
-        elif waiter is not None:
-            waiter.set_result(None)
+        self._requests += 1
+        head, body = request.head, request.body
+        if body is None:
+            body = bytes(server.max_query_bytes + 1)  # The walk still says first what else is wrong.
+        reading = server.service.read(read_message(head, body), Door.HTTP1)
+        lines = self._lines_about_client(head)
+        if spelled and not request.is_last and self._engine.is_between:
+            server.known.remember(spelled, Known(reading, len(spelled), lines))
+        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
+        result = server.service.begin(reading, client, server.clock())
+        if isinstance(result, Miss):
+            self._wait_for(result, is_last=request.is_last)
+        else:
+            self._respond(result, is_last=request.is_last)
 
-    def _ends_a_request(self, data: bytes, parsed_before: int) -> bool:
-        """Tell whether the parser now stands between two requests, for sure: the last of one without body was read, and
-        these bytes end like one. What stands behind it, and ends so too, would have been another."""
-        if self._request_count == parsed_before or not self._messages or self._buffer_paused:
-            return False
-        message, payload = self._messages[-1]
-        if not isinstance(message, RawRequestMessage):
-            return False
-        if payload is EMPTY_PAYLOAD:
-            return data.endswith(b"\r\n\r\n")
-        return self._is_between and len(self._messages) == 1 and payload.is_eof() and ends_with_body(data, message)
+    def _lines_about_client(self, head: RequestHead) -> Sequence[str]:
+        """Return the lines of the field that names clients; behind a front proxy each request may have another."""
+        source = self._server.peers.field
+        return () if source is None else tuple(value for name, value in head.rest.fields if name == source)
 
-    def _is_free(self, waiter: asyncio.Future[None] | None) -> bool:
-        """Tell whether a request may be answered at once, because none is under way."""
-        if self._is_answering:
-            return False  # Reading a body calls `data_received` again, from the middle of an answer.
-        if not self._has_begun:
-            return True  # Before the loop's first step there is no waiter, and nothing under way either.
-        return waiter is not None and not waiter.done()
+    def _refuse(self, fault: Fault) -> None:
+        """Turn away what is no request. That is the network's noise, counted and not logged."""
+        if fault is Fault.LARGE_HEADER:
+            self._server.register.count(Closing.HEADER_FLOOD)
+        self._turn_away(REASONS[fault])
 
-    async def start(self) -> None:
-        """Run aiohttp's request loop."""
-        self._has_begun = True
-        await super().start()
+    def _turn_away(self, reason: Reason) -> None:
+        """Refuse something on this connection that never became a request."""
+        server = self._server
+        self._write_last(server.service.turn_away(reason, self.client, Door.HTTP1, server.clock()))
 
-    def _read_on(self) -> None:
-        """Parse what was read beyond a full queue: one queue in a turn, so that other connections get theirs."""
-        if self._force_close or self._messages or not self._buffer_paused:
-            return
-        parsed_before = self._request_count
-        self.data_received(b"")
-        if self._request_count == parsed_before:
-            self._resume_reading_for_buffer()
+    # --- Requests that wait ---
 
-    def _is_busy(self) -> bool:
-        """Tell whether a request is under way: queued, taken from the queue, or being answered."""
-        taken = self._has_begun and self._waiter is None and self._request_count > 0
-        return taken or self._request_in_progress or bool(self._messages)
+    def _wait_for(self, miss: Miss, *, is_last: bool) -> None:
+        self._miss = miss
+        self._is_last = is_last
+        asked = self._server.service.pursue(miss, self._tell)
+        if self._miss is miss:
+            self._asked = asked
 
-    def _header_goes_on(self, count: int) -> None:
-        if not count or self._is_busy():
-            return  # a body's bytes
-        if self._header_since is None:
-            self._header_since = self._clock()
-        self._header_bytes += count
-        if self._header_bytes > LARGEST_UNFINISHED_HEADER:
-            self._http1.register.count(Closing.HEADER_FLOOD)
-            self._send(self.turn_away(Reason.HEADERS_TOO_LARGE), close=True)
-            self.force_close()
+    def _tell(self, response: HttpResponse) -> None:
+        """Answer a miss, and go on in another turn of the loop: whoever tells us has others to tell."""
+        try:
+            self._leave()
+            self._respond(response, is_last=self._is_last)
+            self._go_on_soon()
+        except Exception:
+            _log.exception("a response met a bug", stage="door")
+            if self._transport is not None:
+                self._transport.abort()
 
-    def _answer_at_once(self, data: bytes) -> None:
-        now = self._clock()
-        while self._messages and self._ready is None:
-            message, payload = self._messages[0]
-            if not isinstance(message, RawRequestMessage) or not self._can_answer_at_once(message, payload):
-                return
-            body = payload.read_nowait()
-            reading = self._http1.read(message, body)
-            if is_spelled(message, body, data):
-                self._http1.remember(data, message, reading)
-            result = self._http1.service.begin(reading, self.client_of(message), now)
-            if isinstance(result, Miss) or result.close:
-                self._ready = result
-                return
-            self._messages.popleft()
-            self._parser.message_consumed()  # type: ignore[union-attr]
-            self._http1.requests_count += 1
-            self._send(result, close=False)
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+    def _leave(self) -> None:
+        """The work for an answer has ended, whichever way: its place is free."""
+        miss, self._miss = self._miss, None
+        if miss is not None:
+            miss.place.give_back()
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.stop()
 
-    def _can_answer_at_once(self, message: RawRequestMessage, payload: StreamReader) -> bool:
-        return bool(
-            message.version == HttpVersion11
-            and not message.should_close
-            and not message.upgrade
-            and payload.is_eof()
-            and payload.exception() is None
-            and not self._paused
-            and not self.must_close()
-        )
+    def _go_on_soon(self) -> None:
+        if not self._is_turn_due:
+            self._is_turn_due = True
+            asyncio.get_running_loop().call_soon(self._go_on)
 
     # --- Bytes out ---
 
-    def _send(self, response: HttpResponse, *, close: bool) -> None:
-        if self.transport is not None:
-            self.transport.write(render(response, close=close))
+    def _respond(self, response: HttpResponse, *, is_last: bool) -> None:
+        now = self._idle_since = self._server.clock()
+        is_last = is_last or (self._has_ended and not self._engine.held_bytes)
+        if is_last or response.close or self._must_close(now):
+            self._write_last(response)
+        elif self._transport is not None:
+            self._transport.write(render(response, close=False))
+            self._note_held()
 
-    def invite_body(self) -> None:
-        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1)."""
-        if self.transport is not None:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def must_close(self, *, ahead: int = 0) -> bool:
-        """Tell whether the response being written, or one so many requests ahead, has to be the connection's last."""
-        register = self._http1.register
+    def _must_close(self, now: float) -> bool:
+        """Tell whether the response being written has to be the connection's last."""
+        register = self._server.register
         return (
             register.draining
-            or self._request_count + ahead >= register.limits.max_requests
-            or self._clock() - self._opened > register.limits.max_age_seconds
+            or self._requests >= register.limits.max_requests
+            or now - self._opened > register.limits.max_age_seconds
         )
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what aiohttp could not parse. That is the network's noise, counted and not logged; a bug is both."""
-        if exc is None or isinstance(exc, HttpProcessingError):
-            return Rendered(self.turn_away(reason_of_parse_error(exc)), close=True)
-        _log.error("a request met a bug", stage="door", exc_info=exc)
-        return Rendered(self.turn_away(Reason.BUG), close=True)
+    def _write_last(self, response: HttpResponse) -> None:
+        """Write a response, and close when the client has read it."""
+        transport = self._transport
+        if transport is None or self._is_ending:
+            return
+        self._is_ending = True
+        self._engine.finish()
+        self._stop_timer()
+        transport.write(render(response, close=True))
+        self._note_held()
+        if transport.is_closing():
+            return
+        if self._has_ended or transport.get_extra_info("ssl_object") is not None:
+            transport.close()  # Nothing more comes, or the transport lingers by itself.
+            return
+        try:
+            transport.write_eof()
+        except OSError:
+            transport.abort()  # It has gone already.
+            return
+        self._timer = asyncio.get_running_loop().call_later(LINGERING_SECONDS, transport.close)
+        self._mind_reading()
 
-    def turn_away(self, reason: Reason) -> HttpResponse:
-        """Refuse something on this connection that never became a request."""
-        return self._http1.service.turn_away(reason, self._client, Door.HTTP1, self._clock())
+    def _pass_over(self, count: int) -> None:
+        """Throw away what comes behind the last response."""
+        self._passed_over += count
+        if self._passed_over > LINGERING_BYTES and self._transport is not None:
+            self._transport.abort()
 
-    # --- What the server and the register ask ---
+    # --- What is left to be awaited ---
 
-    def take_ready(self) -> Miss | HttpResponse | None:
-        """Return what the synchronous half has left for the request at the head of the queue, once."""
-        ready, self._ready = self._ready, None
-        return ready
+    def _mind_client(self) -> None:
+        """Set the deadlines for what the client is to send next, and say so if it waits for that."""
+        if self._is_ending or self._transport is None:
+            return
+        engine = self._engine
+        is_waiting = self._miss is None and not self._is_turn_due and self._is_taken
+        if is_waiting and engine.is_in_body:
+            self._header_since = None
+            if engine.take_invitation():
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if self._timer is None:
+                seconds = self._server.register.limits.body_seconds
+                self._timer = asyncio.get_running_loop().call_later(seconds, self._turn_away, Reason.SLOW_REQUEST)
+        else:
+            self._stop_timer()
+            if is_waiting and self._header_since is None and not engine.is_between:
+                self._header_since = self._server.clock()
+        if is_waiting and (self._has_ended or (self._server.register.draining and not engine.is_in_body)):
+            self._transport.close()  # What is half there will never be whole, or is not to begin any more.
+        else:
+            self._mind_reading()
+        self._note_held()
 
-    def client_of(self, message: RawRequestMessage) -> Client:
-        """Return whom this request is from; behind a front proxy each request may have another client."""
-        source = self._http1.peers.field
-        if source is None:
-            return self._client
-        return self._http1.client_of(self._packed, message.headers.getall(source, ()))
+    def _mind_reading(self) -> None:
+        """Read from the client while there is room for it."""
+        transport = self._transport
+        wants = self._is_ending or (self._is_taken and self._engine.held_bytes <= MOST_READ_AHEAD)
+        if wants is self._is_reading or self._has_ended or transport is None or transport.is_closing():
+            return
+        self._is_reading = wants
+        if wants:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- What the register asks ---
+
+    def held_bytes(self) -> int:
+        """Return the bytes held in memory: responses that wait for the client, requests that are not read yet."""
+        transport = self._transport
+        return self._engine.held_bytes + (transport.get_write_buffer_size() if transport is not None else 0)
+
+    def _note_held(self) -> None:
+        """Tell the register what that is, when it has changed."""
+        held = self.held_bytes()
+        if held != self._held and self._transport is not None:
+            self._held = held
+            self._server.register.note_held(self, held)
+
+    def _is_busy(self) -> bool:
+        """Tell whether there may be something to be answered, or a request whose body is awaited."""
+        return self._engine.is_in_body or self._has_requests()
+
+    def _has_requests(self) -> bool:
+        if self._miss is not None or self._is_turn_due:
+            return True
+        return not self._is_taken and self._engine.held_bytes > 0
 
     def waiting(self, now: float) -> Waiting:
-        """Return what this connection is waiting for; once it is closing, for nothing but its last bytes to be read."""
-        queued = self._channel.get_write_buffer_size() if self._channel is not None else 0
+        """Return what this connection is waiting for; once it is ending, for nothing but its last bytes to be read."""
+        transport = self._transport
+        queued = transport.get_write_buffer_size() if transport is not None else 0
         if not queued:
             self._writing_since = None
         elif self._writing_since is None:
             self._writing_since = now
-        is_between = not self._is_busy() and not self._force_close
+        if self._is_ending or transport is None or transport.is_closing():
+            return Waiting(self._opened, None, self._writing_since, queued, idle=False)
+        is_between = not self._is_busy()
         is_idle = is_between and self._header_since is None and not queued
         return Waiting(
             opened=self._opened,
@@ -305,108 +396,22 @@ class Http1Door(RequestHandler):
             writing_since=self._writing_since,
             queued_bytes=queued,
             idle=is_idle,
-            # aiohttp keeps the ordinary deadline; this one counts when it is crowded.
-            idle_since=self._next_keepalive_close_time - self._keepalive_timeout if is_idle else None,
+            idle_since=self._idle_since if is_idle else None,
         )
 
     def close_for(self, closing: Closing) -> None:
         """Close; without ceremony where the client does not read."""
-        if closing is Closing.HEADER_DEADLINE:
-            self._send(self.turn_away(Reason.SLOW_REQUEST), close=True)
-        self.force_close()
-        if self._channel is not None and closing in (Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.DRAIN):
-            self._channel.abort()
+        transport = self._transport
+        if transport is None:
+            return
+        if closing in WITHOUT_CEREMONY:
+            transport.abort()
+        elif closing is Closing.HEADER_DEADLINE:
+            self._turn_away(Reason.SLOW_REQUEST)
+        else:
+            transport.close()
 
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""
-        if self._is_busy():
-            return  # its response says "connection: close"
-        self.force_close()
-
-
-class Http1Server(web.Server):
-    """Makes doors, and answers what they leave to aiohttp's request loop."""
-
-    def __init__(
-        self,
-        service: Service,
-        peers: Peers,
-        register: Connections,
-        clock: Callable[[], float],
-        *,
-        max_query_bytes: int,
-    ) -> None:
-        super().__init__(self.answer, request_factory=self._make_request, handler_cancellation=True)
-        self.loop = asyncio.get_running_loop()
-        self.service = service
-        self.peers = peers
-        self.register = register
-        self.clock = clock
-        self.known = KnownRequests()
-        self._max_query_bytes = max_query_bytes
-
-    def door(self, packed: bytes | None, place: Place) -> Http1Door:
-        """Return the handler for one new connection. Raises TypeError if aiohttp does not know one of our limits:
-        its own factory would drop them all and go on."""
-        return Http1Door(self, packed, place, **aiohttp_limits(self.register.limits))
-
-    def read(self, message: RawRequestMessage, body: bytes) -> Reading:
-        """Return what one complete request says."""
-        if sum(len(name) + len(value) + 4 for name, value in message.raw_headers) > LARGEST_HEADER:
-            return Reading(Door.HTTP1, "other", Dialect.OTHER, refused=Reason.HEADERS_TOO_LARGE)
-        return self.service.read(read_message(message, body), Door.HTTP1)
-
-    def remember(self, data: bytes, message: RawRequestMessage, reading: Reading) -> None:
-        """Keep what a request says whose bytes were exactly `data`."""
-        lines = () if self.peers.field is None else tuple(message.headers.getall(self.peers.field, ()))
-        self.known.remember(data, Known(reading, len(data), lines))
-
-    def client_of(self, packed: bytes | None, lines: Sequence[str]) -> Client:
-        """Return whom a request is from that came from this peer with these lines of the field that names clients."""
-        return self.peers.of_request(packed, lines)
-
-    def begin(self, door: Http1Door, message: RawRequestMessage, body: bytes, now: float) -> HttpResponse | Miss:
-        """Start the walk for one complete request."""
-        return self.service.begin(self.read(message, body), door.client_of(message), now)
-
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer the request at the head of a connection's queue."""
-        door = cast(Http1Door, request.protocol)
-        message = request._message
-        result = door.take_ready()
-        if result is None:
-            result = await self._begin_with_body(door, request, message)
-        if isinstance(result, Miss):
-            result = await self.service.resolve(result)
-        must_close = result.close or message.should_close or message.version != HttpVersion11 or door.must_close()
-        # A body that is left unread would be taken for the next request.
-        return Rendered(result, close=must_close or not request.content.is_eof())
-
-    async def _begin_with_body(
-        self, door: Http1Door, request: web.BaseRequest, message: RawRequestMessage
-    ) -> HttpResponse | Miss:
-        now = self.clock()
-        if message.version not in (HttpVersion10, HttpVersion11):
-            return door.turn_away(Reason.BAD_HTTP)
-        announced = request.content_length
-        if announced is not None and announced > self._max_query_bytes:
-            # Not read; the walk still says first what else is wrong.
-            return self.begin(door, message, bytes(self._max_query_bytes + 1), now)
-        if waits_to_be_invited(request):
-            door.invite_body()
-        try:
-            async with asyncio.timeout(self.register.limits.body_seconds):
-                body = await request.read()
-        except TimeoutError:
-            return door.turn_away(Reason.SLOW_REQUEST)
-        except web.HTTPRequestEntityTooLarge:
-            return self.begin(door, message, bytes(self._max_query_bytes + 1), now)
-        except web.RequestPayloadError:
-            return door.turn_away(Reason.BAD_HTTP)
-        return self.begin(door, message, body, self.clock())
-
-    def _make_request(
-        self, message: RawRequestMessage, payload: StreamReader, protocol: RequestHandler, writer: Any, task: Any
-    ) -> web.BaseRequest:
-        limit = self._max_query_bytes
-        return web.BaseRequest(message, payload, protocol, writer, task, self.loop, client_max_size=limit)
+        if not self._is_busy() and not self._is_ending and self._transport is not None:
+            self._transport.close()  # Otherwise its response says "connection: close".

@@ -4,8 +4,6 @@ import http
 from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 
 from dohproxy.doh.exchange import HttpResponse
@@ -16,17 +14,23 @@ _STATUS_LINES: Final[Mapping[int, str]] = {
 
 
 def render_again(response: HttpResponse) -> bytes:
-    """Return the whole response to a connection that stays open, made once a second however often it is given."""
+    """Return the whole response to a connection that stays open. What stands before its body is made once a second
+    however often it is given; the body is kept as it is, and not once more behind that."""
     date = rfc822_formatted_time()
     rendered: tuple[str, bytes] | None = response.rendered
     if rendered is None or rendered[0] is not date:
-        rendered = date, render(response, close=False)
+        rendered = date, _head(response, close=False)
         response.keep_rendered(rendered)
-    return rendered[1]
+    return rendered[1] + response.body
 
 
 def render(response: HttpResponse, *, close: bool) -> bytes:
-    """Return the whole response. Content-Length always and never chunks: some clients read nothing else.
+    """Return the whole response."""
+    return _head(response, close=close) + response.body
+
+
+def _head(response: HttpResponse, *, close: bool) -> bytes:
+    """Return what stands before the body. Content-Length always and never chunks: some clients read nothing else.
 
     Date is required of an origin server (RFC 9110 section 6.6.1); nothing else is said about the server.
     """
@@ -34,26 +38,4 @@ def render(response: HttpResponse, *, close: bool) -> bytes:
     head += [f"{name}: {value}\r\n" for name, value in response.fields]
     head.append(f"content-length: {len(response.body)}\r\ndate: {rfc822_formatted_time()}\r\n")
     head.append("connection: close\r\n\r\n" if close else "\r\n")
-    return "".join(head).encode("ascii") + response.body
-
-
-class Rendered(web.StreamResponse):
-    """A finished response on its way through aiohttp's request loop, which only has to send it."""
-
-    def __init__(self, response: HttpResponse, *, close: bool) -> None:
-        super().__init__(status=response.status)
-        self._wire = render(response, close=close)
-        self._keep_alive = not close
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Write everything, and wait while the client does not read (the write deadline ends that)."""
-        writer = request.writer
-        transport = writer.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
-        transport.write(self._wire)
-        await writer.drain()
-        return writer
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to be written."""
+    return "".join(head).encode("ascii")

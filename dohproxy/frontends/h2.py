@@ -14,7 +14,7 @@ from typing import Final, cast
 import structlog
 
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h2_readings import Readings
 from dohproxy.frontends.h2_render import render
 from dohproxy.frontends.peers import Peers
@@ -59,7 +59,7 @@ class Http2Door(asyncio.Protocol):
         self._server = server
         self._packed = packed
         self._place = place
-        self._client = server.peers.of_connection(packed)
+        self.client = server.peers.of_connection(packed)
         self._opened = self._now = self._idle_since = server.clock()
         self._is_stranger = True
         self._engine = Http2Connection(server.limits, self._opened, self)
@@ -73,6 +73,8 @@ class Http2Door(asyncio.Protocol):
         """Streams that this read has brought a miss on, and those that it has taken one from."""
         self._is_flush_due = False
         self._writing_since: float | None = None
+        self._held = 0
+        """Bytes in memory, as the register knows it."""
 
     # --- What the event loop calls ---
 
@@ -86,10 +88,13 @@ class Http2Door(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Give back what the connection held."""
         self._server.register.remove(self)
+        self._server.register.note_held(self, 0)
         self._place.free()
         self._transport = None
         for stream_id in tuple(self._misses):
             self._leave(stream_id)
+        # Door and engine know each other, so what they hold would stay until the garbage collector comes by.
+        self._engine.forget()
 
     def pause_writing(self) -> None:
         """The client does not take what we send: read nothing more from it until it does."""
@@ -124,7 +129,7 @@ class Http2Door(asyncio.Protocol):
         server = self._server
         if body is None:
             body = bytes(server.limits.max_body_bytes + 1)
-        client = self._client if server.peers.field is None else self._client_of(head)
+        client = self.client if server.peers.field is None else self._client_of(head)
         result = server.service.begin(server.readings.of(head, body), client, self._now)
         if isinstance(result, HttpResponse):
             if self._is_stranger and result.body:
@@ -137,7 +142,7 @@ class Http2Door(asyncio.Protocol):
 
     def on_large_header(self, stream_id: int) -> Response:
         """Turn a request away."""
-        refusal = self._server.service.turn_away(Reason.HEADERS_TOO_LARGE, self._client, Door.HTTP2, self._now)
+        refusal = self._server.service.turn_away(Reason.HEADERS_TOO_LARGE, self.client, Door.HTTP2, self._now)
         return render(refusal, self._now)
 
     def on_reset(self, stream_id: int) -> None:
@@ -210,8 +215,17 @@ class Http2Door(asyncio.Protocol):
             if self._engine.fault is not None:
                 self._server.register.count(Closing.HTTP2_FAULT)
             transport.close()
+        held = self._engine.held_bytes + transport.get_write_buffer_size()
+        if held != self._held:
+            self._held = held
+            self._server.register.note_held(self, held)
 
     # --- What the register asks ---
+
+    def held_bytes(self) -> int:
+        """Return the bytes held in memory: responses that wait for the client, requests that are not whole."""
+        transport = self._transport
+        return self._engine.held_bytes + (transport.get_write_buffer_size() if transport is not None else 0)
 
     def waiting(self, now: float) -> Waiting:
         """Return what this connection is waiting for; once it is closing, for nothing but its last bytes to be read."""
@@ -239,7 +253,7 @@ class Http2Door(asyncio.Protocol):
         """Close; without ceremony where the client does not read."""
         if self._transport is None:
             return
-        if closing in (Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.DRAIN):
+        if closing in WITHOUT_CEREMONY:
             self._transport.abort()
             return
         self._engine.go_away()

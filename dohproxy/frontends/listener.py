@@ -12,11 +12,13 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from dohproxy.frontends.connections import Closing, Connections, Place
+from dohproxy.frontends.handshake_pace import HandshakePace
 from dohproxy.frontends.peers import Peers, packed_address
 from dohproxy.frontends.tls_transport import TlsTransport
 from dohproxy.policy.gate import Gate, Refusal
@@ -57,22 +59,29 @@ class Listener:
         peers: Peers,
         tls: ssl.SSLContext | None,
         gate: Gate | None = None,
+        pace: HandshakePace | None = None,
     ) -> None:
+        """`pace`: of the handshakes of all listeners together; without one this listener has its own."""
         self.listening = listening
         self._door = door
         self._connections = connections
         self._peers = peers
         self._tls = tls
         self._gate = gate
+        self._pace = pace
         self._loop: asyncio.AbstractEventLoop
         self._tasks: asyncio.TaskGroup
         self._is_accepting = False
+        self._count_flood = partial(connections.count, Closing.TLS_FLOOD)
         self._handshakes: set[TlsTransport] = set()
         """Those under way."""
 
     async def accept_forever(self) -> None:
         """Accept until `stop`, and lead on what was accepted, until cancelled."""
         self._loop = asyncio.get_running_loop()
+        if self._pace is None:
+            percent = self._connections.limits.stranger_handshake_percent
+            self._pace = HandshakePace(self._loop.call_soon, self._loop.call_later, percent)
         async with asyncio.TaskGroup() as self._tasks:
             self._is_accepting = True
             self._look()
@@ -176,6 +185,13 @@ class Listener:
             arriving.place.when_freed(lambda: gate.leave(client))
         return None if self._tls is None or gate.begin_handshake() else Refusal.TOO_MANY_HANDSHAKES
 
+    def _is_stranger(self, arriving: _Arriving) -> bool:
+        """Tell whether its handshake goes after members'. A front proxy brings members too."""
+        if self._peers.speaks_for_others(arriving.packed):
+            return False
+        client = self._peers.of_connection(arriving.packed)
+        return not (client.member or client.exempt)
+
     def _turn_away(self, arriving: _Arriving, closing: Closing) -> None:
         arriving.sock.close()
         arriving.place.free()
@@ -199,6 +215,8 @@ class Listener:
 
     def _begin_handshake(self, arriving: _Arriving, tls: ssl.SSLContext) -> None:
         """Begin one of the handshakes that the gate allows to be under way at once."""
+        pace = self._pace
+        assert pace is not None  # noqa: S101 - `accept_forever` has seen to it.
 
         def end(transport: TlsTransport, is_open: bool) -> None:
             self._handshakes.discard(transport)
@@ -211,7 +229,12 @@ class Listener:
 
         try:
             seconds = arriving.until - self._loop.time()
-            self._handshakes.add(TlsTransport(self._loop, arriving.sock, tls, seconds, end))
+            is_stranger = self._is_stranger(arriving)
+            self._handshakes.add(
+                TlsTransport(
+                    self._loop, arriving.sock, tls, seconds, end, self._count_flood, pace, is_stranger=is_stranger
+                )
+            )
         except BaseException:
             if self._gate is not None:
                 self._gate.end_handshake()

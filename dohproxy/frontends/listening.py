@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,16 +31,49 @@ def open_listener(address: ListenAddress, *, key: str = "server.listen") -> sock
     except OSError as error:
         opened.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
-        remedy = (
-            "name a file that is free, in a directory that this user may write to"
-            if address.kind == "unix"
-            else "choose a free address and port"
-        )
         raise ConfigError((
-            Problem(key, f"cannot listen on {address}: {reason}; {remedy}"),
+            Problem(key, f"cannot listen on {address}: {reason}; {_remedy(address, error.errno)}"),
         )) from None  # fmt: skip
     opened.setblocking(False)
     return opened
+
+
+def remover_of_file(opened: socket.socket) -> Callable[[], None]:
+    """Return what takes away the file of a listening Unix socket; of a TCP socket it takes nothing away.
+
+    A file that is no longer this socket's stays: a successor may have put its own in this place meanwhile.
+    """
+    name = opened.getsockname() if opened.family == socket.AF_UNIX else ""
+    file = Path(name)
+    own = _identity(file) if name else None
+
+    def remove() -> None:
+        if own is not None and _identity(file) == own:
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+    return remove
+
+
+def _identity(file: Path) -> tuple[int, int, int] | None:
+    """Tell one file from another of the same name; None if there is none."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return None
+    # The number alone may be given to the next file at once.
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def _remedy(address: ListenAddress, number: int | None) -> str:
+    """Return what to do when an address cannot be had."""
+    if address.kind == "unix":
+        return "name a file that is free, in a directory that this user may write to"
+    if number == errno.EADDRNOTAVAIL:
+        return "no interface of this machine has that address (yet): see ip address, or listen on all of its family"
+    if number in {errno.EACCES, errno.EPERM}:
+        return "ports below 1024 need the capability that the systemd unit gives (CAP_NET_BIND_SERVICE)"
+    return "choose a free address and port"
 
 
 def _bind_tcp(opened: socket.socket, address: ListenAddress) -> None:

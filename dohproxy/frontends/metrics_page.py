@@ -1,7 +1,7 @@
 """The metrics listener and the admin socket: small aiohttp applications, apart from the door."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -14,8 +14,10 @@ from dohproxy.frontends.certificate_watch import CertificateStatistics
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
 from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.suffix_watch import SuffixStatistics
-from dohproxy.observability.metrics import counter, gauge, labelled_counter
+from dohproxy.http2.blocks import MOST_KEPT_TARGETS, kept_targets
+from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
 from dohproxy.policy.forwarded import Status
+from dohproxy.verdict import Door
 
 IDLE_SECONDS: Final = 75.0
 """A scraper keeps its connection between scrapes, commonly 15 to 60 seconds apart."""
@@ -26,6 +28,8 @@ def connection_metrics(connections: ConnectionStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_connections", "Connections open, handshakes included.", connections.open)
     yield gauge("dohproxy_max_connections", "Connections that may be open.", connections.max_total)
     yield counter("dohproxy_connections_accepted", "Connections given a place.", connections.accepted)
+    yield gauge("dohproxy_held_bytes", "Unread responses and unfinished requests, charged.", connections.held_bytes)
+    yield gauge("dohproxy_max_held_bytes", "Of these, what may be held.", connections.max_held_bytes)
     closed = [((closing.value,), float(connections.closed.get(closing, 0))) for closing in Closing]
     yield labelled_counter("dohproxy_connections_closed", "Connections closed by us, by reason.", ("reason",), closed)
 
@@ -49,6 +53,11 @@ def certificate_metrics(certificate: CertificateStatistics) -> Iterator[Metric]:
         "dohproxy_certificate_last_reload_success",
         "1 if the certificate on the disk is in use, 0 if it was refused.",
         float(certificate.last_succeeded),
+    )
+    yield gauge(
+        "dohproxy_handshake_cpu_seconds",
+        "What one handshake with this certificate costs, of one core.",
+        certificate.handshake_seconds,
     )
 
 
@@ -86,10 +95,16 @@ def cache_file_metrics(file: CacheFileStatistics) -> Iterator[Metric]:
     yield counter("dohproxy_cache_snapshot_failures", "Snapshots that could not be saved.", file.save_failures)
 
 
-def known_metrics(known: KnownRequests) -> Iterator[Metric]:
-    """Yield how much is remembered of requests that came before."""
-    yield gauge("dohproxy_known_requests", "Requests over HTTP/1.1 of which every byte is known.", len(known))
-    yield gauge("dohproxy_known_requests_fill", "How full their younger generation is, 0 to 1.", known.fill)
+def known_metrics(doors: Mapping[Door, KnownRequests]) -> Iterator[Metric]:
+    """Yield how much is remembered of requests that came before, by each door."""
+    counts = [(door.value, float(len(known))) for door, known in doors.items()]
+    yield labelled_gauge("dohproxy_known_requests", "Requests of which every byte is known.", "door", counts)
+    held = [(door.value, float(known.held_bytes)) for door, known in doors.items()]
+    yield labelled_gauge("dohproxy_known_request_bytes", "Memory charged for known requests.", "door", held)
+    bounds = [(door.value, 2.0 * known.most_bytes) for door, known in doors.items()]
+    yield labelled_gauge("dohproxy_max_known_request_bytes", "Memory allowed for known requests.", "door", bounds)
+    yield gauge("dohproxy_known_paths", "Paths of HTTP/2 requests that are kept decoded.", kept_targets())
+    yield gauge("dohproxy_max_known_paths", "Paths that may be kept decoded.", MOST_KEPT_TARGETS)
 
 
 def metrics_application(registry: CollectorRegistry) -> web.Application:

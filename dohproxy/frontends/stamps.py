@@ -78,11 +78,14 @@ def stamp_sheet(
 
 
 def service_stamp(server: ServerConfig, place: Place, properties: Properties, pinned: Certificate | None) -> Stamp:
-    """Return the stamp of a service at one place, with the hash of `pinned` if there is one."""
+    """Return the stamp of a service at one place, with the hash of `pinned` if there is one.
+
+    A port stands with the host alone, because today's clients refuse one in the address; see `stamp.refusal`.
+    """
     return Stamp(
         Protocol.DOH,
         properties,
-        address=_with_port(place.address, place.port) if place.address else "",
+        address=_bracketed(place.address),
         hashes=() if pinned is None else (pinned.tbs_hash,),
         host=_with_port(server.host, place.port),
         path=server.path,
@@ -170,5 +173,8 @@ def _is_address_literal(text: str) -> bool:
 
 
 def _with_port(host: str, port: int) -> str:
-    bracketed = f"[{host}]" if ":" in host else host
-    return bracketed if port == HTTPS else f"{bracketed}:{port}"
+    return _bracketed(host) if port == HTTPS else f"{_bracketed(host)}:{port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,8 +1,9 @@
 """TLS for the door: one context, built once and kept for the life of the process.
 
 TLS 1.2 and 1.3, forward secrecy and authenticated encryption only (RFC 9325 section 4.2). No renegotiation, no
-compression. Sessions are resumed by tickets, which are kept by the clients; OpenSSL's table for TLS 1.2 clients without
-tickets is bounded (20,480 entries) and cannot be turned off from here.
+compression. Keys are agreed on in named groups alone, see `dohproxy.tls.groups`. Sessions are resumed by tickets, which
+are kept by the clients; OpenSSL's table for TLS 1.2 clients without tickets is bounded (20,480 entries) and cannot be
+turned off from here.
 """
 
 import ssl
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config import ConfigError, Problem, TlsConfig
+from dohproxy.frontends.pair_faults import fault_of_pair
+from dohproxy.tls.groups import DOOR_GROUPS, name_groups
 
 SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Every client of the last ten years has one of these; DHE is left out because it costs the server most (D(HE)at)."""
@@ -24,6 +27,7 @@ def bare_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(SUITES_1_2)
+    name_groups(context, DOOR_GROUPS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = TICKETS
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -50,6 +54,15 @@ def context_of(config: TlsConfig | None) -> ssl.SSLContext | None:
 
 
 def _problem(certificate: Path, key: Path, error: Exception) -> Problem:
+    try:
+        fault = fault_of_pair(certificate.read_bytes(), key.read_bytes())
+    except OSError:
+        fault = None
+    if fault is not None:
+        return Problem(
+            "tls.key" if fault.is_of_key else "tls.certificate",
+            f"{key if fault.is_of_key else certificate} {fault.sentence}",
+        )
     if isinstance(error, ssl.SSLError) and error.reason in MISMATCHES:
         return Problem("tls.key", f"{key} is not the key of {certificate}; give the pair that belongs together")
     return Problem(

@@ -15,6 +15,9 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.tls_records import MOST_SILENT, Records
+
 RECORD_BYTES: Final = 16_384
 """The most plaintext in a TLS record (RFC 8446 section 5.1), and the most ciphertext taken in one read."""
 WRITE_BUFFER_BYTES: Final = 65_536
@@ -32,17 +35,22 @@ class TlsTransport(asyncio.Transport):
     __slots__ = (
         "_ended",
         "_fd",
+        "_flooded",
+        "_held",
         "_high",
         "_incoming",
         "_is_closing",
         "_is_corked",
         "_is_lost",
         "_is_paused",
+        "_is_stranger",
         "_loop",
         "_outgoing",
+        "_pace",
         "_protocol",
         "_protocol_waits",
         "_queued",
+        "_records",
         "_sock",
         "_timer",
         "_tls",
@@ -55,8 +63,16 @@ class TlsTransport(asyncio.Transport):
         context: ssl.SSLContext,
         handshake_seconds: float,
         ended: HandshakeEnded,
+        flooded: Callable[[], None],
+        pace: HandshakePace,
+        *,
+        is_stranger: bool,
     ) -> None:
-        """Take over a connected, non-blocking socket and begin. Raises OSError if it is gone already."""
+        """Take over a connected, non-blocking socket and begin. Raises OSError if it is gone already.
+
+        `flooded` is called before the connection is cut for too many records that say nothing; `pace` decides when the
+        handshake goes on.
+        """
         super().__init__()
         if connected.family != socket.AF_UNIX:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -66,6 +82,12 @@ class TlsTransport(asyncio.Transport):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._ended: HandshakeEnded | None = ended
+        self._flooded = flooded
+        self._records = Records()
+        self._pace = pace
+        self._is_stranger = is_stranger
+        self._held = b""
+        """What has come of the handshake and waits for its turn."""
         self._protocol: asyncio.Protocol | None = None
         self._queued = b""
         """Ciphertext that the socket has not taken yet."""
@@ -90,6 +112,21 @@ class TlsTransport(asyncio.Transport):
         received = self._receive()
         if not received or self._is_closing:
             return
+        if self._ended is None:
+            self._hear(received)
+            return
+        self._held = received
+        self._pace.take(self, is_stranger=self._is_stranger)
+        if self._held:
+            self.pause_reading()
+
+    def go_on(self) -> None:
+        """Do the work for what has come of the handshake."""
+        received, self._held = self._held, b""
+        self.resume_reading()
+        self._hear(received)
+
+    def _hear(self, received: bytes) -> None:
         failure: ssl.SSLError | None = None
         self._is_corked = True
         try:
@@ -124,10 +161,18 @@ class TlsTransport(asyncio.Transport):
 
         Raises ssl.SSLError.
         """
-        self._incoming.write(received)
-        if self._ended is not None and not self._shake_hands(self._ended):
-            return False
-        plain, is_over = self._decrypt()
+        plain, is_over, start, size = b"", False, 0, len(received)
+        while start < size and not is_over:
+            end = self._records.piece(received, start)
+            self._incoming.write(received[start:end])
+            start = end
+            if self._ended is None or self._shake_hands(self._ended):
+                data, is_over = self._decrypt()
+                plain = plain + data if plain else data
+                if self._records.silent > MOST_SILENT:
+                    self._flooded()
+                    self._lose(None)
+                    return False
         if plain and self._protocol is not None and not self._is_closing:
             self._protocol.data_received(plain)
         return is_over
@@ -139,22 +184,26 @@ class TlsTransport(asyncio.Transport):
         except ssl.SSLWantReadError:
             return False
         self._ended = None
+        self._records.begin()
         self._stop_timer()
         ended(self, True)
         return True
 
     def _decrypt(self) -> tuple[bytes, bool]:
         """Return all that is there, and whether the client has said goodbye behind it."""
-        plain = b""
+        plain, heard, is_over = b"", 0, False
         try:
             while self._incoming.pending:
                 record = self._tls.read(RECORD_BYTES)
                 if not record:
-                    return plain, True
+                    is_over = True
+                    break
+                heard += 1
                 plain = plain + record if plain else record
         except ssl.SSLWantReadError:
             pass  # The last record is not whole yet.
-        return plain, False
+        self._records.heard(heard)
+        return plain, is_over
 
     def pause_reading(self) -> None:
         """Leave what the client sends to its TCP, until `resume_reading`."""
@@ -283,6 +332,7 @@ class TlsTransport(asyncio.Transport):
         self._queued = b""
         ended, self._ended = self._ended, None
         if ended is not None:
+            self._pace.leave(self)
             self._sock.close()
             ended(self, False)
             return

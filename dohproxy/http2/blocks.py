@@ -12,8 +12,10 @@ from dohproxy.http2.hpack import Decoder, Field, TooLarge, cost_of, find_path, r
 from dohproxy.http2.limits import Http2Limits
 
 MOST_KEPT_BYTES: Final = 16_384
-"""Of header lists of one connection that are kept but for their paths, counted as for their limit: some forty. A client
-has one kind of request or two, and a content-length for each length of its questions."""
+"""Of memory for header lists of one connection that are kept but for their paths: some eight. A client has one kind of
+request or two, and a content-length for each padded length of its questions."""
+KEPT_BYTES: Final = 250
+"""Of that for a field that is kept as it came, without its texts, and for what is around the fields."""
 LONGEST_KEPT_BLOCK: Final = 256
 """Encoded bytes of them, as for a string that is kept."""
 MOST_KEPT_TARGETS: Final = 12_288
@@ -45,8 +47,8 @@ class _KeptRest:
 
     rest: RestOfHead
     fields: Sequence[Field]
-    cost: int
-    """What the fields count for the list's limit."""
+    held: int
+    """What it takes in memory."""
     longest_path: int
     """Bytes that a path may have before the list is over it."""
 
@@ -66,6 +68,8 @@ class BlockReader:
         self._rests: dict[bytes, _KeptRest] = {}
         """By the block without its path, oldest first."""
         self._kept_bytes = 0
+        self.held_bytes = 0
+        """What the client's header lists take in memory: those that are kept, its table, and a block under way."""
         self._fragments: list[bytes] = []
         self._size = 0
         self._continuations = 0
@@ -111,13 +115,18 @@ class BlockReader:
     def clear(self) -> None:
         """Forget a block under way."""
         self._fragments = []
-        self.stream_id = 0
+        self._size = self.stream_id = 0
         self.half_read_since = None
+        self._note_held()
 
     def _collect(self, fragment: bytes) -> None:
         self._fragments.append(fragment)
         self._size += len(fragment)
+        self._note_held()
         self._need_within_limit(self._size)
+
+    def _note_held(self) -> None:
+        self.held_bytes = self._kept_bytes + self._decoder.held_bytes + self._size
 
     def _need_within_limit(self, size: int) -> None:
         if size > self._limits.max_block_bytes:
@@ -164,11 +173,15 @@ class BlockReader:
             return
         fields = [field for field in headers.fields if field[0] != b":path"]
         cost = sum(map(cost_of, fields))
-        self._kept_bytes += cost
-        while self._kept_bytes > MOST_KEPT_BYTES and self._rests:
-            self._kept_bytes -= self._rests.pop(next(iter(self._rests))).cost
+        held = cost + KEPT_BYTES * (len(fields) + 1) + len(around) + head.rest.held_bytes
+        if held > MOST_KEPT_BYTES:
+            return
+        self._kept_bytes += held
+        while self._kept_bytes > MOST_KEPT_BYTES:
+            self._kept_bytes -= self._rests.pop(next(iter(self._rests))).held
         longest_path = self._limits.max_header_bytes - cost - cost_of((b":path", b""))
-        self._rests[around] = _KeptRest(head.rest, fields, cost, longest_path)
+        self._rests[around] = _KeptRest(head.rest, fields, held, longest_path)
+        self._note_held()
 
     def _decode(self, block: bytes) -> HeaderList:
         changes = self._decoder.changes
@@ -181,6 +194,7 @@ class BlockReader:
                 self._last = b"", HeaderList(())
                 self._rests.clear()
                 self._kept_bytes = 0
+                self._note_held()
 
 
 @lru_cache(maxsize=MOST_KEPT_TARGETS)
@@ -191,6 +205,11 @@ def _target(path: bytes) -> str | None:
     """
     value = read_string(path)
     return value.decode("ascii") if is_target(value) else None
+
+
+def kept_targets() -> int:
+    """Return how many paths are kept decoded."""
+    return _target.cache_info().currsize
 
 
 def _without_prefix(flags: int, stream_id: int, payload: bytes) -> tuple[bytes, bool]:

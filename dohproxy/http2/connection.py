@@ -55,6 +55,8 @@ class Http2Connection:
         self._out = [greeting(limits.max_streams, limits.max_header_bytes)]
         self._blocks = BlockReader(limits)
         self._streams: dict[int, Stream] = {}
+        self._request_bytes = 0
+        """What the requests of these take in memory."""
         self._orphans: set[int] = set()
         """Streams that were reset while somebody worked on their answer: under way until that has ended."""
         self._just_answered = 0
@@ -96,6 +98,12 @@ class Http2Connection:
         """End the work for a stream that was reset."""
         self._orphans.discard(stream_id)
 
+    def forget(self) -> None:
+        """The transport is gone: keep nothing that nobody can be told any more."""
+        self.is_closing = True
+        self._drop_all()
+        self._out.clear()
+
     def note_valid_request(self) -> None:
         """The client has sent a query that is DNS: from now on it is not a stranger."""
         self._allowances.note_valid_request()
@@ -111,6 +119,12 @@ class Http2Connection:
     def streams_under_way(self) -> int:
         """Requests that are not answered to the last byte."""
         return len(self._streams)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of memory that the client makes us keep: requests that are not answered to the last byte or not whole,
+        responses that wait for its windows, and its header tables."""
+        return self._request_bytes + self.windows.blocked_bytes + len(self._reader.rest) + self._blocks.held_bytes
 
     @property
     def is_idle(self) -> bool:
@@ -183,7 +197,11 @@ class Http2Connection:
             return
         if stream.is_complete:
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED)
-        stream.add_data(data, len(payload), self.limits)
+        self._request_bytes -= stream.held_bytes
+        try:
+            stream.add_data(data, len(payload), self.limits)
+        finally:
+            self._request_bytes += stream.held_bytes
         if flags & END_STREAM:
             stream.end()
         if stream.is_ready:
@@ -240,6 +258,7 @@ class Http2Connection:
                 self._closed.ended.append(stream_id)
                 return
         stream = self._streams[stream_id] = Stream(stream_id, head, self.windows.initial, self._now)
+        self._request_bytes += stream.held_bytes
         stream.is_complete = ends_stream
         if ends_stream or head is None:
             stream.hand_out()
@@ -367,6 +386,7 @@ class Http2Connection:
         else:
             self._say_reset(stream.stream_id, ErrorCode.NO_ERROR)
         del self._streams[stream.stream_id]
+        self._request_bytes -= stream.held_bytes
         if self._goes_away:
             self._close_if_done()
 
@@ -392,6 +412,7 @@ class Http2Connection:
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
+        self._request_bytes -= stream.held_bytes
         self.windows.drop(stream)
         if stream.is_handed_out and not stream.is_answered:
             self._orphans.add(stream_id)
@@ -410,12 +431,16 @@ class Http2Connection:
     def _end(self, fault: ConnectionFault) -> None:
         self.fault = fault
         self.is_closing = True
+        self._drop_all()
+        self._out.append(goaway(self._last_taken, fault.code))
+
+    def _drop_all(self) -> None:
         self._streams.clear()
+        self._request_bytes = 0
         self._orphans.clear()
         self.windows.drop_all()
         self._reader.clear()
         self._blocks.clear()
-        self._out.append(goaway(self._last_taken, fault.code))
 
     def _close_if_done(self) -> None:
         if self._goes_away and not self._streams:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from dohproxy.authority import is_authority
 from dohproxy.http2.hpack import Field
 
 _NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
@@ -18,6 +19,11 @@ _CONNECTION_SPECIFIC: Final = frozenset({
 _ONCE: Final = frozenset({b"host", b"content-length"})
 _DIGITS: Final = re.compile(rb"[0-9]{1,10}")
 _VISIBLE: Final = re.compile(rb"[!-~]+")
+
+
+REST_BYTES: Final = 400
+FIELD_BYTES: Final = 160
+"""Of memory for a request's head, and for each of its fields, without their texts: a tuple of two strings is 154."""
 
 
 class MalformedRequest(Exception):
@@ -35,6 +41,15 @@ class RestOfHead:
     content_length: int | None
     note: Any = field(default=None, compare=False, repr=False)
     """What the door wants to find again when it sees the same rest."""
+    _held: int = field(default=0, compare=False, repr=False)
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes in memory."""
+        if not self._held:
+            texts = sum(len(name) + len(value) for name, value in self.fields)
+            self._held = REST_BYTES + FIELD_BYTES * len(self.fields) + texts
+        return self._held
 
 
 @dataclass(slots=True)
@@ -101,6 +116,8 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
     if authority is not None and host is not None and authority.lower() != host.lower():
         raise MalformedRequest
     named = authority if authority is not None else host
+    if named is not None and not is_authority(named.decode("latin-1")):
+        raise MalformedRequest
     return pseudo, RestOfHead(
         method=pseudo[b":method"].decode("ascii"),
         authority=named.decode("latin-1") if named is not None else None,

@@ -19,6 +19,8 @@ STATIC: Final[tuple[Field, ...]] = tuple(HeaderTable.STATIC_TABLE)
 TABLE_BYTES: Final = 4_096
 """SETTINGS_HEADER_TABLE_SIZE, the default: what a client may make us keep."""
 FIELD_OVERHEAD: Final = 32
+ENTRY_BYTES: Final = 190
+"""Of memory for an entry of the dynamic table beyond its size there: two tuples, two strings, a number and a place."""
 LONGER_INDEX: Final = 0x7F
 """From here on an index takes more than one byte."""
 _PATH_NOT_ADDED: Final = b"\x04\x14"
@@ -69,9 +71,15 @@ class Decoder:
         self._table = list(_INDEXED)
         """By index: the static table, then the dynamic one, newest first (RFC 7541 section 2.3.3)."""
         self._entry_bytes = 0
+        """Of the dynamic table, as RFC 7541 counts them."""
         self._max_entry_bytes = TABLE_BYTES
         self.changes = 0
         """How often the dynamic table has changed: a block that changes nothing means the same until another does."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What the dynamic table takes in memory."""
+        return self._entry_bytes + (len(self._table) - len(_INDEXED)) * ENTRY_BYTES
 
     def decode(self, block: bytes) -> list[Field]:
         """Return the fields of a header block.

@@ -18,10 +18,11 @@ class FrameReader:
     """Keeps at most one unfinished frame from one read to the next; a read that holds whole frames is not copied."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""
+        """Of a frame that is not whole yet, what has come."""
         self._has_preface = False
         self.half_read_since: float | None = None
-        """When the first bytes came of a frame that is not whole yet, monotonic seconds."""
+        """When its first bytes came, monotonic seconds."""
 
     def frames(self, data: bytes, now: float) -> Iterator[Frame]:
         """Yield the frames that are whole with what arrived; taken to its end, it keeps the rest.
@@ -29,8 +30,8 @@ class FrameReader:
         Raises ConnectionFault if the connection does not begin with the preface, and for a frame that is too long (RFC
         9113 section 4.2).
         """
-        if self._rest:
-            data = self._rest + data
+        if self.rest:
+            data = self.rest + data
         start = 0 if self._has_preface else self._read_preface(data)
         size = len(data)
         while self._has_preface and size - start >= HEADER_BYTES:
@@ -44,15 +45,15 @@ class FrameReader:
                 break
             yield kind, flags, stream_id & STREAM_ID_MASK, data[payload:end]
             start = end
-        self._rest = data[start:]
-        if not self._rest:
+        self.rest = data[start:]
+        if not self.rest:
             self.half_read_since = None
         elif start or self.half_read_since is None:
             self.half_read_since = now
 
     def clear(self) -> None:
         """Forget everything: the connection ends."""
-        self._rest = b""
+        self.rest = b""
         self.half_read_since = None
 
     def _read_preface(self, data: bytes) -> int:

@@ -20,6 +20,10 @@ REMEMBERED_STREAMS: Final = 128
 theirs. Older ones are closed by the client as far as we are concerned."""
 
 
+STREAM_BYTES: Final = 400
+"""Of memory for the object and its places in tables."""
+
+
 class Stream:
     """Open until `is_complete`, then half-closed (remote)."""
 
@@ -29,6 +33,7 @@ class Stream:
         "data_frames",
         "flow_bytes",
         "head",
+        "held_bytes",
         "is_answered",
         "is_complete",
         "is_handed_out",
@@ -42,6 +47,8 @@ class Stream:
         self.stream_id = stream_id
         self.head = head
         """None: the header list was too large to be kept."""
+        self.held_bytes = STREAM_BYTES if head is None else STREAM_BYTES + len(head.path) + head.rest.held_bytes
+        """What the request takes in memory until the stream is closed, whoever has its body by then."""
         self.begun = now
         self.is_complete = False
         self.is_handed_out = False
@@ -71,6 +78,7 @@ class Stream:
             self.body = None
         elif self.body is not None:
             self.body += data
+            self.held_bytes += len(data)
 
     def take_trailers(self, headers: HeaderList, *, ends_stream: bool) -> None:
         """Take the header list that follows a body. Raises StreamFault unless it ends the request and may."""

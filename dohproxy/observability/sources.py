@@ -1,6 +1,6 @@
 """The owners' snapshots as metrics: cache, limiter, upstreams. Each bound stands beside what fills it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import Metric
 
@@ -35,6 +35,25 @@ def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:
     yield counter("dohproxy_cache_cut_hits", "Answered because a name above is known not to exist.", cache.cut_hits)
     yield gauge("dohproxy_cache_known_tlds", "Top-level domains known to exist.", cache.delegations)
     yield gauge("dohproxy_cache_max_known_tlds", "Top-level domains remembered at most.", cache.delegations_max)
+
+
+def route_metrics(caches: Sequence[CacheStatistics]) -> Iterator[Metric]:
+    """Yield the figures of the routes' own caches, by the number of the route in the configuration."""
+    if not caches:
+        return
+    numbered = [(str(number), cache) for number, cache in enumerate(caches, start=1)]
+    held = [(number, cache.positive_bytes + cache.negative_bytes) for number, cache in numbered]
+    yield labelled_gauge("dohproxy_route_cache_bytes", "Memory charged to a route's cache.", "route", held)
+    most = [(number, cache.positive_max_bytes + cache.negative_max_bytes) for number, cache in numbered]
+    yield labelled_gauge("dohproxy_route_cache_max_bytes", "Memory allowed to a route's cache.", "route", most)
+    entries = [(number, cache.positive_entries + cache.negative_entries) for number, cache in numbered]
+    yield labelled_gauge("dohproxy_route_cache_entries", "Entries of a route's cache.", "route", entries)
+    yield labelled_counter(
+        "dohproxy_route_cache_evictions",
+        "Entries thrown out of a route's cache for lack of room.",
+        ("route",),
+        [((number,), float(cache.evictions)) for number, cache in numbered],
+    )
 
 
 def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
@@ -95,6 +114,16 @@ def gate_metrics(gate: GateStatistics) -> Iterator[Metric]:
     yield labelled_gauge("dohproxy_connection_table_fill", "Share of a table's slots in use.", "prefix", fills)
     yield gauge(
         "dohproxy_new_connections_fill", "How full the limit of all new connections is, 0 to 1.", gate.total_fill
+    )
+    yield gauge(
+        "dohproxy_new_stranger_connections_fill",
+        "How full the limit of strangers' new connections is, 0 to 1.",
+        gate.strangers_fill,
+    )
+    yield gauge(
+        "dohproxy_max_new_stranger_connections_per_second",
+        "What strangers may open, as handshakes are dear; +Inf if no less than everybody.",
+        gate.strangers_per_second,
     )
     yield gauge("dohproxy_handshakes", "TLS handshakes under way.", gate.handshakes)
     yield gauge("dohproxy_max_handshakes", "TLS handshakes that may be under way.", gate.max_handshakes)

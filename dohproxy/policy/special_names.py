@@ -82,9 +82,19 @@ def answer_locally(query: Query) -> LocalAnswer | None:
         local = _answer_special_name(query)
         if local is not None:
             return local
+    return answer_any(query)
+
+
+def answer_any(query: Query) -> LocalAnswer | None:
+    """Return the answer to a question for ANY, which is the same for every name, or None."""
     if query.qtype == Qtype.ANY:
         return LocalAnswer(Reason.MINIMAL_ANY, _MINIMAL_ANY, ANY_TTL)
     return None
+
+
+def special_zone_position(qname: bytes) -> int | None:
+    """Return where in `qname` the zone begins that we serve ourselves, or None."""
+    return _zone_position(qname) if qname.endswith(_ENDINGS) else None
 
 
 def _answer_special_name(query: Query) -> LocalAnswer | None:

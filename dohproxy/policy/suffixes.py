@@ -27,6 +27,7 @@ _PRIVATE_SHIFT: Final = 3
 """What stands in the private section has its three bits above those of the ICANN section."""
 _ICANN_BITS: Final = 0b111
 _ALL_BITS: Final = 0b111_111
+_RULES: Final = _RULE | _RULE << _PRIVATE_SHIFT
 
 _SECTION = re.compile(r"// ===(BEGIN|END) (ICANN|PRIVATE) DOMAINS===")
 _VERSION = re.compile(r"// VERSION: (\d{4}-\d\d-\d\d)")
@@ -78,6 +79,10 @@ class PublicSuffixes:
             start = following
             following += qname[following] + 1
         return qname[start:] in self._top_level_domains
+
+    def has(self, name: bytes) -> bool:
+        """Tell whether the list itself has a lower-case wire name: as a top-level domain, or with a rule of its own."""
+        return name in self._top_level_domains or bool(self._rules.get(name, 0) & _RULES)
 
     def _cut(self, qname: bytes, bits: int) -> bytes:
         """Walk from the last label towards the first; the longest rule counts, unless there is an exception."""

@@ -42,6 +42,10 @@ class Undelegated:
         self._answer = self._denial(suffixes)
         self.may_deny = may_deny
 
+    def is_listed(self, name: bytes) -> bool:
+        """Tell whether the list has a lower-case wire name itself, so that it exists whoever denies it."""
+        return self._suffixes.has(name)
+
     def answer(self, query: Query) -> LocalAnswer | None:
         """Return the denial of a name under no top-level domain, or None."""
         if not self.may_deny or self._suffixes.is_delegated(query.qname):

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from typing import Final
 
 from dohproxy.config.additions import Addition
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.trial import Additions, Trial, Verdict, is_whole, without_what_edns_holds
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer, Kind
@@ -36,7 +36,7 @@ LONGEST_PAUSE_SECONDS: Final = 3600.0
 """Between two trials which showed that it is nothing of ours; doubled from one to the other."""
 
 _ERRORS: Final = frozenset({Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
-_FAILURES: Final = frozenset({Result.TIMEOUT, Result.UNUSABLE, Result.UNREACHABLE, Result.LOST})
+_FAILURES: Final = frozenset({Result.TIMEOUT, Result.UNUSABLE, Result.UNPROVEN, Result.UNREACHABLE, Result.LOST})
 _REPEATED: Final = frozenset({Result.TIMEOUT, Result.UNUSABLE})
 """Where a connection does not come to be, what we would have said on it is not to blame."""
 
@@ -84,18 +84,18 @@ class Abilities:
         proven = self.in_use & self._shown
         return proven | (self.in_use & {Addition.EDNS}) if dnssec_ok else proven
 
-    def may_be_ours(self, outcome: Answer | Result, now: float) -> bool:
+    def may_be_ours(self, outcome: Answer | Unproven | Result, now: float) -> bool:
         """Tell whether a query with all that is in use may have ended so because of something that it had."""
         unproven = self.in_use - self._shown
         if not unproven or now < self._not_ours_until or self._bare_failures >= MOST_BARE_FAILURES:
             return False
-        if isinstance(outcome, Result):
-            return outcome in _REPEATED
+        if not isinstance(outcome, Answer):
+            return isinstance(outcome, Result) and outcome in _REPEATED
         if outcome.kind is Kind.NXDOMAIN:
             return Addition.CASE in unproven
         return _is_bare_error(outcome)
 
-    def heard(self, added: Additions, outcome: Answer | Result, now: float) -> None:
+    def heard(self, added: Additions, outcome: Answer | Unproven | Result, now: float) -> None:
         """Learn from the end of any query what it had `added`."""
         if isinstance(outcome, Answer) and (outcome.truncated or is_whole(outcome) or outcome.rcode == Rcode.BADCOOKIE):
             is_denial = outcome.kind is Kind.NXDOMAIN
@@ -159,7 +159,9 @@ class Abilities:
             self._is_doubted = True
 
 
-def _is_bad(outcome: Answer | Result) -> bool:
+def _is_bad(outcome: Answer | Unproven | Result) -> bool:
+    if isinstance(outcome, Unproven):
+        return True
     return _is_bare_error(outcome) if isinstance(outcome, Answer) else outcome in _FAILURES
 
 

@@ -5,7 +5,7 @@ The loop around it only sends and reports; every decision is made here, between 
 
 from typing import Final
 
-from dohproxy.upstream.results import Result, UpstreamFailure
+from dohproxy.upstream.results import Result, Unproven, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.signals import Ending
 from dohproxy.value import value
@@ -20,10 +20,12 @@ LARGEST_HEADER_RCODE: Final = 15
 """Above it stand only complaints about the OPT or TSIG that we sent (BADVERS, BADCOOKIE): nothing for a client."""
 
 
-def judge(outcome: Answer | Result, *, over_stream: bool) -> Result:
+def judge(outcome: Answer | Unproven | Result, *, over_stream: bool) -> Result:
     """Return how a send ended that brought this."""
     if isinstance(outcome, Result):
         return outcome
+    if isinstance(outcome, Unproven):
+        return Result.UNPROVEN
     if outcome.truncated:
         return Result.UNUSABLE if over_stream else Result.TRUNCATED
     if outcome.rcode == Rcode.BADCOOKIE and not over_stream:
@@ -31,6 +33,13 @@ def judge(outcome: Answer | Result, *, over_stream: bool) -> Result:
     if outcome.rcode > LARGEST_HEADER_RCODE:
         return Result.UNUSABLE
     return Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
+
+
+def answer_in(outcome: Answer | Unproven | Result) -> Answer | None:
+    """Return what the upstream, or who passes for it, has said."""
+    if isinstance(outcome, Unproven):
+        return outcome.answer
+    return outcome if isinstance(outcome, Answer) else None
 
 
 @value
@@ -113,14 +122,14 @@ class Attempts:
         self._send = Send(place, over_stream, until, is_bare=(place, over_stream) in self._suspects)
         return self._send
 
-    def learn(self, outcome: Answer | Result, now: float) -> None:
+    def learn(self, outcome: Answer | Unproven | Result, now: float) -> None:
         """Take in how the send that `next_step` returned last ended."""
         if self._send is None:
             raise RuntimeError("an outcome was reported where nothing had been sent")
         send, self._send = self._send, None
         result = self._judge(outcome, send)
         self._last_result = result
-        answer = outcome if isinstance(outcome, Answer) else None
+        answer = answer_in(outcome)
         self._selection.standings[send.upstream].end(
             Ending(result, self._zone, send.over_stream, self._sent_at, now, answer, after_cut=self._was_cut)
         )
@@ -158,13 +167,13 @@ class Attempts:
         place = self._selection.next_upstream(now, self.reserve, tried=self._tried, excluded=self._excluded)
         return place, False
 
-    def _judge(self, outcome: Answer | Result, send: Send) -> Result:
+    def _judge(self, outcome: Answer | Unproven | Result, send: Send) -> Result:
         if outcome is Result.LOST and self._was_lost:
             # Once is the weather. Twice under one question, and somebody closes on us.
             return Result.UNREACHABLE
         return judge(outcome, over_stream=send.over_stream)
 
-    def _may_be_ours(self, outcome: Answer | Result, send: Send, now: float) -> bool:
+    def _may_be_ours(self, outcome: Answer | Unproven | Result, send: Send, now: float) -> bool:
         """Tell whether the same question is worth another try without what the upstream may not stand; where there is
         another upstream, that one comes first."""
         is_ours = self._selection.standings[send.upstream].may_be_ours(outcome, send.over_stream, now)

@@ -2,8 +2,9 @@
 
 Evidence is what the connection shows, never what an answer says: a SERVFAIL proves that somebody is at home, and
 packets that match no query may be anybody's. Silence is weak evidence, as slow zones are silent too, and somebody
-may ask for them on purpose; so it counts only while the upstream says nothing to anybody. A ban is pronounced from
-outside (`Standing`), after a probe of its own, and only a good answer ends it.
+may ask for them on purpose; so it counts only while the upstream says nothing to anybody, and then it opens nothing:
+it makes doubtful, and a probe has to be met with silence too. Silence and a ban are pronounced from outside
+(`Standing`), after such a probe, and only a good answer ends a ban.
 
 While it is open no client's question is sent. A probe is, one at a time, after each pause; the pauses grow, because
 many bans begin anew with every packet.
@@ -18,8 +19,8 @@ UNREACHABLE_WEIGHT: Final = 3
 """A refused connection means that nobody is there; three are enough for a restart that takes a moment to be noticed."""
 TIMEOUT_WEIGHT: Final = 1
 OPENING_WEIGHT: Final = 9
-"""Three refusals or nine silences with no word in between. CoreDNS gives up after 2 failed probes, dnsdist after 1, but
-these are probes for a name that is known to be quick."""
+"""Three refusals, or nine silences with no word in between and then a probe. CoreDNS gives up after 2 failed probes,
+dnsdist after 1, and as ours these are for a name that is known to be quick."""
 JITTER: Final = 0.25
 """Part of each pause that is drawn, so that many proxies do not come back in step."""
 
@@ -54,7 +55,8 @@ class Breaker:
 
     def __init__(self, draw: Callable[[], float]) -> None:
         self._draw = draw
-        self._weight = 0
+        self._refusals = 0
+        self._silences = 0
         self._heard_at = float("-inf")
         self._opened_at: float | None = None
         self._pauses = SILENCE
@@ -66,6 +68,11 @@ class Breaker:
     def is_closed(self) -> bool:
         """Whether nothing is known against the upstream; at whatever time."""
         return self._opened_at is None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is closed, and yet nothing was heard for so long that a probe has to decide."""
+        return self._opened_at is None and self._silences >= OPENING_WEIGHT
 
     @property
     def cause(self) -> Pauses:
@@ -94,7 +101,7 @@ class Breaker:
     def heard(self, now: float) -> None:
         """Note that the upstream said something in reply to us: it is there. A ban does not end by that."""
         self._heard_at = now
-        self._weight = 0
+        self._forgive()
         if self._opened_at is None or self._pauses is not BAN:
             self.close()
 
@@ -103,6 +110,7 @@ class Breaker:
         self._opened_at = None
         self._openings = 0
         self._probing = False
+        self._forgive()
 
     def failed(self, weight: int, *, sent_at: float, now: float) -> bool:
         """Note that a query sent at `sent_at` ended without a reply; `weight` is one of the two above.
@@ -112,13 +120,21 @@ class Breaker:
         if sent_at <= self._heard_at:
             return False
         if self._opened_at is None:
-            self._weight += weight
-            if self._weight >= OPENING_WEIGHT:
-                self._open(RESTART if weight == UNREACHABLE_WEIGHT else SILENCE, now)
+            if weight == UNREACHABLE_WEIGHT:
+                self._refusals += weight
+            else:
+                self._silences += weight
+            if self._refusals >= OPENING_WEIGHT:
+                self._open(RESTART, now)
         elif sent_at > self._opened_at:
             # Sent after the breaker opened: this was the probe. What was sent before says nothing new.
             self._open(self._pauses, now)
         return True
+
+    def open(self, cause: Pauses, now: float) -> None:
+        """A probe has had no answer, as the clients' questions had none: stop asking; harmless if it is open."""
+        if self._opened_at is None:
+            self._open(cause, now)
 
     def ban(self, now: float) -> None:
         """The upstream does not want us: leave it alone for a minute, and each time longer."""
@@ -143,5 +159,8 @@ class Breaker:
         # Above this the power means nothing any more and would grow without bound.
         self._openings = min(self._openings + 1, 8)
         self._opened_at = now
-        self._weight = 0
         self._probing = False
+        self._forgive()
+
+    def _forgive(self) -> None:
+        self._refusals = self._silences = 0

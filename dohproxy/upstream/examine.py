@@ -83,6 +83,9 @@ def _facts(seen: Observation, now: float) -> Iterator[tuple[str, str]]:
         yield "answer", "cut (TC), to be asked again over TCP"
     elif answer.rcode == Rcode.BADCOOKIE:
         yield "answer", "BADCOOKIE: it wants its own cookie first, with which the service would ask again"
+    elif not seen.repeats_question:
+        yield "answer", f"{_rcode(answer)}, in a header alone: it has not read the question"
+        return
     else:
         yield "answer", _rcode(answer)
         yield "DNSSEC", _dnssec(seen, answer)

@@ -7,7 +7,7 @@ the end of the one before, and a bug in any of them ends this question and no ot
 from collections.abc import Callable
 
 from dohproxy.upstream.attempts import Attempts, Send
-from dohproxy.upstream.results import Bug, Result, UpstreamFailure
+from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
 from dohproxy.upstream.sends import Done, Outcome, Stoppable
 from dohproxy.upstream.turnstile import Step, Turnstile
 from dohproxy.verdict import Priority
@@ -105,7 +105,7 @@ class Fetch:
         self._is_over = True
         self._land(step)
 
-    def _take(self, outcome: Answer | Result) -> Step:
+    def _take(self, outcome: Answer | Unproven | Result) -> Step:
         """Learn how a send ended, and return what comes next."""
         now = self._clock()
         self._attempts.learn(outcome, now)

@@ -3,6 +3,10 @@
 Address and port are the socket's matter. Here it is the ID and the question (RFC 5452), and where the upstream is known
 for it the case of the name and our cookie. What lacks any of it is ignored and the wait goes on: to fall back on
 anything at the first bad packet would hand the forger a switch (TuDoor).
+
+An error may come without a question (Unbound refuses so whom it does not know), and then has but ID and port to show.
+That is enough where nothing more is known to come. Elsewhere it is waited past as anything unproven is; if nothing
+better comes the question goes over TCP, and it is a suspicion that a probe has to clear up.
 """
 
 from collections.abc import Callable
@@ -12,11 +16,20 @@ from dohproxy.upstream.abilities import OVER_UDP, Abilities
 from dohproxy.upstream.casing import Casing
 from dohproxy.upstream.cookies import Cookies
 from dohproxy.upstream.habit import HabitState
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.statistics import DefenceStatistics
 from dohproxy.upstream.trial import Additions
-from dohproxy.wire.answer import Answer, UpstreamReply, is_reply_to, parse_reply, repeats_case
+from dohproxy.wire.answer import (
+    Answer,
+    UpstreamReply,
+    is_reply_to,
+    is_reply_without_question,
+    parse_reply,
+    repeats_case,
+)
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.name import letters_in
+from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query
 from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
@@ -89,6 +102,8 @@ class Wait:
         self._had_unreadable_reply = False
         self._had_wrong_case = False
         self._had_wrong_cookie = False
+        self._unproven: Answer | None = None
+        """The last reply without a question that had too little to show."""
 
     def take(self, packet: bytes, now: float) -> Answer | None:
         """Return the answer if `packet` is the reply; None: it is counted, and the wait goes on."""
@@ -96,24 +111,27 @@ class Wait:
         self._defences.ignored_packets += answer is None
         return answer
 
-    def result(self, now: float) -> Result:
+    def result(self, now: float) -> Unproven | Result:
         """Say, once, what it means that the time is over."""
         result = self._result(now)
         self._defences.abilities.heard(self._added, result, now)
         return result
 
-    def _result(self, now: float) -> Result:
+    def _result(self, now: float) -> Unproven | Result:
         if self._had_wrong_case:
             self._defences.casing.habit.missed(self._query.qname, now)
         if self._had_wrong_cookie:
             self._defences.cookies.habit.missed(self._query.qname, now)
+        if self._unproven is not None:
+            return self._doubt(self._unproven, now)
         if self._had_wrong_case or self._had_wrong_cookie:
             return Result.UNPROVEN
         return Result.UNUSABLE if self._had_unreadable_reply else Result.TIMEOUT
 
     def _take(self, packet: bytes, now: float) -> Answer | None:
         if not is_reply_to(packet, self._identifier, self._question):
-            return None
+            is_bare = is_reply_without_question(packet, self._identifier)
+            return self._take_without_question(packet, now) if is_bare else None
         has_our_case = repeats_case(packet, self._question)
         if not self._defences.casing.may_be_reply(now, has_our_case=has_our_case):
             self._had_wrong_case = True
@@ -125,6 +143,44 @@ class Wait:
             self._had_unreadable_reply = True
             return None
         return self._take_reply(reply, now, has_our_case=has_our_case)
+
+    def _take_without_question(self, packet: bytes, now: float) -> Answer | None:
+        try:
+            reply = parse_reply(packet, self._query)
+        except Malformed:
+            self._had_unreadable_reply = True
+            return None
+        cookies = self._defences.cookies
+        cookie = None if reply.edns is None else reply.edns.cookie
+        if cookie is None or not self._cookie:
+            is_proven = not self._is_more_expected(now)
+        else:
+            is_proven = cookies.may_be_reply(self._cookie, cookie, now)
+        if not is_proven:
+            self._unproven = reply.answer
+            return None
+        cookies.learn(self._cookie, cookie, now)
+        self._defences.abilities.heard(self._added, reply.answer, now)
+        return reply.answer
+
+    def _doubt(self, said: Answer, now: float) -> Unproven | Result:
+        """Say what it means that nothing better came than this, without a question."""
+        if said.truncated:
+            return Result.UNPROVEN
+        if said.rcode in (Rcode.FORMERR, Rcode.NOTIMP):
+            # A refusal says nothing about case and cookie, which have no place in it; a complaint about our message
+            # may well be about these.
+            for habit in (self._defences.casing.habit, self._defences.cookies.habit):
+                if habit.state(now) is HabitState.ESTABLISHED:
+                    habit.missed(self._query.qname, now)
+        return Unproven(said)
+
+    def _is_more_expected(self, now: float) -> bool:
+        """Tell whether this upstream is known to show in its replies to such a query what no forger can guess."""
+        shows_case = letters_in(self._query.qname) > 0
+        return (shows_case and not self._defences.casing.may_be_reply(now, has_our_case=False)) or (
+            not self._defences.cookies.may_be_reply(self._cookie, None, now)
+        )
 
     def _take_reply(self, reply: UpstreamReply, now: float, *, has_our_case: bool) -> Answer | None:
         defences = self._defences

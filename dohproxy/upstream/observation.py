@@ -59,6 +59,8 @@ class Observation:
     reply: UpstreamReply | None = None
     cookie: bytes = b""
     """The COOKIE option that was sent."""
+    repeats_question: bool = True
+    """False: the reply is the header of one, as of servers that will not read a query."""
     repeats_case: bool = False
     """Whether the reply has the name as it was sent, in mixed case over UDP."""
     added: frozenset[Addition] = frozenset(Addition)

@@ -23,9 +23,9 @@ from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.root_question import PROBE_SECONDS
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
-from dohproxy.upstream.transports.tls import make_context, name_to_verify, read_certificate
+from dohproxy.upstream.transports.tls import limit_key_exchange, make_context, name_to_verify, read_certificate
 from dohproxy.upstream.trial import Additions, is_whole
-from dohproxy.wire.answer import Answer, is_reply_to, parse_reply, repeats_case
+from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_reply, repeats_case
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.name import vary_case
@@ -113,6 +113,7 @@ def _trusting_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    limit_key_exchange(context)
     return context
 
 
@@ -272,11 +273,13 @@ class _Probe:
 
     def _take(self, wire: bytes) -> bool:
         """Note the reply if this is it."""
-        if not is_reply_to(wire, self._identifier, self._question):
+        repeats_question = is_reply_to(wire, self._identifier, self._question)
+        if not repeats_question and not is_reply_without_question(wire, self._identifier):
             return False
         self._seen = replace(
             self._seen,
             answer_seconds=self._loop.time() - self._sent_at,
+            repeats_question=repeats_question,
             repeats_case=repeats_case(wire, self._question),
         )
         try:

@@ -20,7 +20,7 @@ from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.fetch import Fetch, Land
 from dohproxy.upstream.flight import Flights, Seat
 from dohproxy.upstream.outages import is_path_gone
-from dohproxy.upstream.results import Bug, Result, UpstreamFailure
+from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done, Outcome, Stoppable, Transport, outcome_of
@@ -38,7 +38,7 @@ from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
-__all__ = ["Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
+__all__ = ["Budgets", "Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
 
 Learn = Callable[[Query, Answer | UpstreamFailure], None]
 Found = Answer | UpstreamFailure | None
@@ -58,7 +58,8 @@ class Resolver:
     `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told. Probes and
     connections are tasks of `tasks`. `clock` must be the event loop's (`time.monotonic`), in which all deadlines are
     given. Every tls:// upstream may also prove itself by an authority in the PEM file `ca_file`; raises OSError if it
-    is unreadable.
+    is unreadable. Probes ask `question`, which each of the upstreams must be able to answer. `budgets` are shared with
+    other resolvers that have upstreams of the same group.
     """
 
     def __init__(
@@ -71,19 +72,23 @@ class Resolver:
         rng: random.Random,
         *,
         ca_file: Path | None = None,
+        question: Query = PROBE,
+        budgets: "Budgets | None" = None,
     ) -> None:
         self._settings = settings
         self._learn = learn
         self._tasks = tasks
         self._clock = clock
-        budgets = _Budgets(clock(), rng.random)
+        budgets = budgets or Budgets(clock(), rng.random)
         self._upstreams = [_Upstream(one, budgets, tasks, clock, ca_file) for one in upstreams]
+        for upstream in self._upstreams:
+            upstream.question = question
         standings = [upstream.standing for upstream in self._upstreams]
         self._selection = Selection(standings, settings.choice, rng.random)
         self._turnstile = Turnstile(self._selection, clock, settings.budget_wait_seconds)
         self._flights: Flights[Found] = Flights(
             # A fetch holds a send in flight, waits for its turn, or is about to end.
-            most_fetches=sum(budget.most_in_flight for budget in budgets.all) + MOST_TURNS,
+            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in standings}) + MOST_TURNS,
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
@@ -103,19 +108,25 @@ class Resolver:
         returns; not if the seat that is returned is given up first.
 
         It is told None if nothing came within `patience` seconds: the fetch goes on, and the caller has something stale
-        to give. Where too many wait or too much is under way, it is BUDGET_SPENT without delay; where the budgets are
-        spent, the question waits for its turn by `priority`, for a moment.
+        to give. Where too much is under way, it is BUDGET_SPENT without delay; where the budgets are spent, the
+        question waits for its turn by `priority`, for a moment. Behind as many as may wait for one answer, who has
+        nothing stale waits for a moment too; then, and where too many do that, it is SERVICE_LIMIT.
         """
         until = deadline if patience is None else min(deadline, self._clock() + patience)
         late: Found = None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+        if query.key not in self._flights:
+            seat = Seat(tell, until=until, late=late)
+            if not self._start(query, deadline, priority, seat):
+                tell(UpstreamFailure(Reason.BUDGET_SPENT))
+            return seat
+        self._turnstile.promote(query.key, priority)
+        stands = patience is None and self._flights.is_full(query.key)
+        if stands:
+            until = min(deadline, self._clock() + self._settings.budget_wait_seconds)
+            late = UpstreamFailure(Reason.SERVICE_LIMIT)
         seat = Seat(tell, until=until, late=late)
-        if query.key in self._flights:
-            self._turnstile.promote(query.key, priority)
-            has_seat = self._flights.board(query.key, seat)
-        else:
-            has_seat = self._start(query, deadline, priority, seat)
-        if not has_seat:
-            tell(UpstreamFailure(Reason.BUDGET_SPENT))
+        if not self._flights.board(query.key, seat, stands=stands):
+            tell(UpstreamFailure(Reason.SERVICE_LIMIT))
         return seat
 
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
@@ -204,9 +215,10 @@ class Resolver:
         task.add_done_callback(self._probes.discard)
 
     async def _probe(self, upstream: "_Upstream", now: float) -> None:
-        """Ask what every resolver knows; one that is silent to it over UDP is asked over TCP too, to tell why."""
+        """Ask what every resolver knows; one that is silent to it over UDP, or seems to refuse, is asked over TCP too,
+        to tell why, or whether it was the one who spoke."""
         standing = upstream.standing
-        outcome: Answer | Result = Result.ABANDONED
+        outcome: Answer | Unproven | Result = Result.ABANDONED
         try:
             outcome = await upstream.probe(now, over_stream=standing.over_stream)
             now, outcome = await try_additions(upstream, now, outcome, self._clock)
@@ -214,12 +226,14 @@ class Resolver:
             ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
             standing.end_probe(ending)
             self._turnstile.wake()
-        if outcome is Result.TIMEOUT and standing.begin_stream_probe(self._clock()):
+        leaves_a_doubt = outcome is Result.TIMEOUT or isinstance(outcome, Unproven)
+        if leaves_a_doubt and standing.begin_stream_probe(self._clock()):
             now, outcome = self._clock(), Result.ABANDONED
             try:
                 outcome = await upstream.probe(now, over_stream=True)
             finally:
-                standing.end_stream_probe(probe_ending(outcome, over_stream=True, sent_at=now, now=self._clock()))
+                last = probe_ending(outcome, over_stream=True, sent_at=now, now=self._clock())
+                standing.end_stream_probe(last, doubt=ending)
                 self._turnstile.wake()
 
 
@@ -231,7 +245,7 @@ def may_vouch(config: UpstreamConfig) -> bool:
     return config.validates and not config.url.is_open_path
 
 
-class _Budgets:
+class Budgets:
     """One budget for each upstream, or for each group of upstreams that are one resolver."""
 
     def __init__(self, now: float, draw: Callable[[], float]) -> None:
@@ -259,7 +273,7 @@ class _Upstream:
     def __init__(
         self,
         config: UpstreamConfig,
-        budgets: _Budgets,
+        budgets: Budgets,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
         ca_file: Path | None,
@@ -283,6 +297,8 @@ class _Upstream:
             clock=clock,
             abilities=self.over_stream,
         )
+        self.question = PROBE
+        """Of its probes."""
         self._config = config
         self._may_vouch = may_vouch(config)
 
@@ -302,17 +318,19 @@ class _Upstream:
         done = done if self._may_vouch else partial(_tell_without_ad, done)
         return transport.send(query, done, until=send.until, additions=additions)
 
-    def _may_be_ours(self, outcome: Answer | Result, over_stream: bool, now: float) -> bool:
+    def _may_be_ours(self, outcome: Answer | Unproven | Result, over_stream: bool, now: float) -> bool:
         return self.abilities(over_stream=over_stream).may_be_ours(outcome, now)
 
     def _wants_trial(self, now: float) -> bool:
         return self.over_udp.wants_trial(now) or self.over_stream.wants_trial(now)
 
-    async def probe(self, now: float, *, over_stream: bool, additions: Additions | None = None) -> Answer | Result:
+    async def probe(
+        self, now: float, *, over_stream: bool, additions: Additions | None = None
+    ) -> Answer | Unproven | Result:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
         send = Send(0, over_stream, now + PROBE_SECONDS)
         try:
-            return await outcome_of(lambda done: self._send(PROBE, send, done, additions))
+            return await outcome_of(lambda done: self._send(self.question, send, done, additions))
         except Exception as error:
             context = {"message": "a probe failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)

@@ -44,11 +44,21 @@ class Result(StrEnum):
 
 
 @value
+class Unproven:
+    """Until the end of the wait there was no other reply than this one, which a forger could have sent who guesses
+    port and ID: an error that repeats neither question nor cookie, from an upstream that is known to do so. It is
+    UNPROVEN as the others are, but somebody should find out whether it is true."""
+
+    answer: Answer
+
+
+@value
 class UpstreamFailure:
     """Why a question has no answer."""
 
     reason: Reason
-    """BUDGET_SPENT, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE or UPSTREAM_REFUSED."""
+    """BUDGET_SPENT, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE or UPSTREAM_REFUSED; for one of too many who wait for the
+    same answer, SERVICE_LIMIT."""
     answer: Answer | None = None
     """For UPSTREAM_REFUSED, and only then: the last failure or referral an upstream gave, whose rcode and EDE codes
     are passed on."""

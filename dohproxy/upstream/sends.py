@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from dohproxy.upstream.results import Bug, Result
+from dohproxy.upstream.results import Bug, Result, Unproven
 from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
-Outcome = Answer | Result | Bug
+Outcome = Answer | Unproven | Result | Bug
 """How a send ended."""
 Done = Callable[[Outcome], None]
 """Is called once when a send has ended, never before the call that began it has returned."""
@@ -34,7 +34,7 @@ class Transport(Protocol):
         `until` (the event loop's clock) at the latest. Returns a Result instead where nothing could be sent."""
 
 
-async def outcome_of(begin: Callable[[Done], Stoppable | Result]) -> Answer | Result:
+async def outcome_of(begin: Callable[[Done], Stoppable | Result]) -> Answer | Unproven | Result:
     """Begin a send and wait for its end; whoever is cancelled meanwhile stops it. Raises what a bug raised."""
     ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     sending = begin(ended.set_result)

@@ -124,7 +124,7 @@ _BY_RESULT: Final = {
 def word_of(ending: Ending) -> Word | None:
     """Return what the end of a send says about the upstream; None if nothing."""
     answer = ending.answer
-    if answer is None or ending.result not in (Result.ANSWERED, Result.FAILED):
+    if answer is None or ending.result not in (Result.ANSWERED, Result.FAILED, Result.UNPROVEN):
         return _BY_RESULT.get(ending.result)
     if ending.after_cut and ending.over_stream and len(answer.records) <= SMALL_ANSWER_BYTES:
         return Word.CUT

@@ -1,9 +1,11 @@
 """What we owe one upstream and what we know of it; every send begins and ends here.
 
-Most of what looks like a throttle can be made to look so by a client who chooses names (see `signals`). So replies
-only make us suspect; a probe, one question that is nobody's, convicts or acquits.
+Most of what looks like a throttle can be made to look so by a client who chooses names (see `signals`), and silence
+too: names whose servers say nothing are easily had. So replies and silence only make us suspect; a probe, one question
+that is nobody's, convicts or acquits.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from typing import Final
 from dohproxy.upstream.breaker import BAN, RESTART, SILENCE, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.round_trip import WORST_SCORE_SECONDS, RoundTrip
 from dohproxy.upstream.signals import HARMLESS, Ending, Evidence, Signal, Word, word_of
 from dohproxy.wire.answer import Answer
@@ -25,8 +27,12 @@ MOST_PROBES: Final = 10
 """In any minute, whatever the upstream does: one that answers probes and nothing else would be found well and lost
 again every other second."""
 MOST_PROBES_SECONDS: Final = 60.0
-FIRST_PROBES: Final = 2
-"""Openings of the breaker after which TCP is still tried: by the first silence, and by the first probe's."""
+DOUBT_SECONDS: Final = MOST_PROBES_SECONDS / MOST_PROBES
+"""Between two probes of an upstream that has answered the first and been silent to clients again. No longer, as it may
+be dead by now, and no shorter, so that who makes it doubtful on purpose leaves a probe for when it is."""
+SILENT_PROBES: Final = 2
+"""Probes without an answer before an upstream that was well is silent: one packet in a hundred is lost on some ways,
+and somebody may make us doubt a hundred times a day."""
 BANS: Final = frozenset({Signal.REFUSED, Signal.PROHIBITED, Signal.PROTOCOL})
 _VERDICTS: Final = {
     Word.REFUSED: Signal.REFUSED,
@@ -42,6 +48,10 @@ class Finding:
 
     signal: Signal
     since: float
+
+
+def _never_ours(_: Answer | Unproven | Result, __: bool, ___: float) -> bool:
+    return False
 
 
 class Standing:
@@ -67,7 +77,7 @@ class Standing:
         """The last time that it could not be reached, this machine had no way to it."""
         self.when_opened: Callable[[float], None] = lambda _: None
         """Called when its breaker opens, so that others do not get its questions all at once."""
-        self.may_be_ours: Callable[[Answer | Result, bool, float], bool] = lambda outcome, over_stream, now: False
+        self.may_be_ours: Callable[[Answer | Unproven | Result, bool, float], bool] = _never_ours
         """Tells whether a query that had all we add may have ended so because of that; over a stream or not."""
         self.wants_trial: Callable[[float], bool] = lambda _: False
         """Tells whether it is to be found out what of that it can stand."""
@@ -78,12 +88,22 @@ class Standing:
         self._probe_at = float("-inf")
         self._probe_pause = PROBE_SECONDS
         self._is_probed = False
+        self._silent_probes = 0
+        self._was_tried_over_stream = False
 
     # --- Sends ---
 
     @property
     def is_troubled(self) -> bool:
-        """Whether another upstream is to be preferred."""
+        """Whether another upstream is to be preferred: it fails, or is silent and has yet to answer a probe.
+
+        Not before that probe is on its way: so who makes it doubtful on purpose turns questions away from it for a
+        round trip, and who is dead costs clients no more time.
+        """
+        return self._is_failing or (self.breaker.is_doubtful and (self._is_probed or self._silent_probes > 0))
+
+    @property
+    def _is_failing(self) -> bool:
         return self._convicted is Signal.SERVFAIL
 
     def is_usable(self, now: float, reserve: float = 0.0, *, over_stream: bool = False) -> bool:
@@ -135,6 +155,10 @@ class Standing:
 
     def _heard(self, now: float) -> None:
         self.has_no_route = False
+        if self.breaker.is_closed or self.breaker.cause is not BAN:
+            self._was_tried_over_stream = False
+        if self.breaker.is_doubtful:
+            self._silent_probes = 0
         if not self.breaker.is_closed and self.breaker.cause is SILENCE:
             self._come_back(now)
         self.breaker.heard(now)
@@ -164,14 +188,23 @@ class Standing:
             return False
         if not self.breaker.is_closed:
             return self.breaker.may_probe(now)
-        is_wanted = self.is_troubled or self.wants_trial(now) or self._suspicion(now) is not None
-        return now >= self._probe_at and is_wanted
+        is_second = 0 < self._silent_probes < SILENT_PROBES
+        if self.breaker.is_doubtful and (is_second or self._seconds_since_probe(now) >= DOUBT_SECONDS):
+            return True
+        is_wanted = self._is_failing or self.wants_trial(now) or self._suspicion(now) is not None
+        return (is_second or now >= self._probe_at) and is_wanted
+
+    def _seconds_since_probe(self, now: float) -> float:
+        return now - self._probed_at[-1] if self._probed_at else math.inf
 
     def begin_probe(self, now: float) -> None:
         """Take what a probe costs; it must be due, and one `end_probe` must follow."""
         self.budget.take_for_probe(now)
         self.breaker.begin_probe()
         self.probes += 1
+        if self._seconds_since_probe(now) >= DOUBT_SECONDS:
+            # What the last one was met with is long ago.
+            self._silent_probes = 0
         self._probed_at.append(now)
         self._is_probed = True
         self._probe_at = now + self._probe_pause
@@ -181,34 +214,62 @@ class Standing:
         was_closed = self.breaker.is_closed
         self._account(ending)
         self._is_probed = False
+        if ending.result is not Result.TIMEOUT:
+            self._silent_probes = 0
         word = word_of(ending)
         if word is Word.GOOD:
             self._acquit(ending.now)
         elif ending.result is Result.TRUNCATED:
             self._convict(Signal.TRUNCATED, ending.now)
+        elif ending.result is Result.UNPROVEN and self.breaker.is_closed:
+            pass  # TCP decides. Where the breaker is open by a ban, a word that the ban goes on is enough.
         elif word in _VERDICTS:
             self._convict(_VERDICTS[word], ending.now)
         else:
+            self._doubt(ending)
             self.breaker.postpone(ending.now)
         if was_closed and not self.breaker.is_closed:
             self.when_opened(ending.now)
 
+    def _doubt(self, ending: Ending) -> None:
+        """Learn that a probe has brought nothing: that decides where the clients' questions had brought nothing."""
+        if ending.result is Result.TIMEOUT:
+            self._silent_probes += 1
+        if not self.breaker.is_doubtful:
+            return
+        if ending.result in (Result.UNREACHABLE, Result.NO_ROUTE):
+            self.breaker.open(RESTART, ending.now)
+        elif self._silent_probes >= SILENT_PROBES:
+            self.breaker.open(SILENCE, ending.now)
+
     def begin_stream_probe(self, now: float) -> bool:
         """Take what asking over TCP costs, if that would tell something: once for each silence, and if it may be."""
-        is_of_use = not self.over_stream and (self.breaker.is_closed or self.breaker.openings <= FIRST_PROBES)
+        is_repeated = self.breaker.is_closed and 0 < self._silent_probes < SILENT_PROBES
+        is_of_use = not self.over_stream and not is_repeated and not self._was_tried_over_stream
         if not is_of_use or not self._has_probe_left(now) or not self.connections.may_ask(now):
             return False
         if not self.budget.take_for_probe(now):
             return False
         self._probed_at.append(now)
+        self._was_tried_over_stream = True
         return True
 
-    def end_stream_probe(self, ending: Ending) -> None:
-        """Learn what it says over TCP to what it was silent to over UDP."""
+    def end_stream_probe(self, ending: Ending, *, doubt: Ending) -> None:
+        """Learn what it says over TCP to what it was silent to over UDP, or said without proof: `doubt`."""
         self.budget.release()
         self.sends[ending.result] += 1
-        if word_of(ending) is Word.GOOD:
-            self._convict(Signal.UDP_SILENT, ending.now)
+        self._silent_probes = 0
+        word = word_of(ending)
+        if doubt.result is not Result.UNPROVEN:
+            if word is Word.GOOD:
+                self._convict(Signal.UDP_SILENT, ending.now)
+        elif word is Word.GOOD:
+            self._acquit(ending.now)
+        elif ending.result not in (Result.UNSENT, Result.ABANDONED):
+            # Where it says nothing over TCP, nobody contradicts what was said over UDP.
+            said = word if word in _VERDICTS else word_of(doubt)
+            if said in _VERDICTS:
+                self._convict(_VERDICTS[said], ending.now)
 
     def begin_trial(self, now: float, *, over_stream: bool) -> bool:
         """Take what one more question of our own costs, where it is to be found out what the upstream can stand."""
@@ -238,7 +299,7 @@ class Standing:
             self._come_back(now)
         self.breaker.close()
         self._evidence.clear()
-        if self._convicted in BANS or self.is_troubled:
+        if self._convicted in BANS or self._is_failing:
             self._convicted = None
 
     def _convict(self, signal: Signal, now: float) -> None:

@@ -1,6 +1,6 @@
 """What the resolver lets others see of itself: frozen numbers, no names of hosts and no questions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dohproxy.upstream.abilities import LeftOut
@@ -73,3 +73,27 @@ class ResolverStatistics:
     """Told to come back because too many wait for the same question."""
     refused_fetches: int
     """Questions not asked because too many are under way."""
+
+
+def together(first: ResolverStatistics, others: Sequence[ResolverStatistics]) -> ResolverStatistics:
+    """Return the figures of several resolvers as one: all upstreams in order, all lines and fetches added up. The way
+    out is that of the `first`: the others' upstreams are near."""
+    every = (first, *others)
+    turns = [one.turns for one in every]
+    return ResolverStatistics(
+        upstreams=tuple(upstream for one in every for upstream in one.upstreams),
+        turns=TurnStatistics(
+            waiting=sum(one.waiting for one in turns),
+            places=sum(one.places for one in turns),
+            served=sum(one.served for one in turns),
+            evicted=sum(one.evicted for one in turns),
+            refused=sum(one.refused for one in turns),
+            given_up=sum(one.given_up for one in turns),
+        ),
+        path_gone_since=first.path_gone_since,
+        fetches=sum(one.fetches for one in every),
+        most_fetches=sum(one.most_fetches for one in every),
+        waiters=sum(one.waiters for one in every),
+        refused_waiters=sum(one.refused_waiters for one in every),
+        refused_fetches=sum(one.refused_fetches for one in every),
+    )

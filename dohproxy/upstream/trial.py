@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from dohproxy.config.additions import Addition
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import Rcode
 
@@ -65,8 +65,11 @@ class Trial:
             return self.stood
         return self.stood | {self._candidates[0]}
 
-    def learn(self, outcome: Answer | Result) -> None:
+    def learn(self, outcome: Answer | Unproven | Result) -> None:
         """Take in what came of the query with `next_additions`."""
+        if isinstance(outcome, Unproven):
+            # As good as nothing: anybody may have said it.
+            outcome = Result.UNPROVEN
         if isinstance(outcome, Result) and outcome in SAYS_NOTHING:
             self._is_over = True
         elif self._measure is None:

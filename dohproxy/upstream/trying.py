@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from dohproxy.upstream.abilities import Abilities
 from dohproxy.upstream.attempts import judge
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.trial import SAYS_NOTHING, Additions, is_whole
 from dohproxy.wire.answer import Answer
@@ -26,13 +26,15 @@ class Tried(Protocol):
     def abilities(self, *, over_stream: bool) -> Abilities:
         """Return what it can stand on this way."""
 
-    async def probe(self, now: float, *, over_stream: bool, additions: Additions | None = None) -> Answer | Result:
+    async def probe(
+        self, now: float, *, over_stream: bool, additions: Additions | None = None
+    ) -> Answer | Unproven | Result:
         """Ask the question that is nobody's, with these additions."""
 
 
 async def try_additions(
-    upstream: Tried, sent_at: float, outcome: Answer | Result, clock: Callable[[], float]
-) -> tuple[float, Answer | Result]:
+    upstream: Tried, sent_at: float, outcome: Answer | Unproven | Result, clock: Callable[[], float]
+) -> tuple[float, Answer | Unproven | Result]:
     """Hold the trials that are due after a probe, sent at `sent_at`, that brought `outcome`.
 
     Return when the query was sent that says how the upstream is, and what it brought: the probe's own, or that of one
@@ -59,7 +61,7 @@ async def _hold(
     while (additions := trial.next_additions()) is not None:
         if not await _room(upstream.standing, clock, over_stream=over_stream):
             break
-        outcome: Answer | Result = Result.ABANDONED
+        outcome: Answer | Unproven | Result = Result.ABANDONED
         sent_at = clock()
         try:
             outcome = await upstream.probe(sent_at, over_stream=over_stream, additions=additions)

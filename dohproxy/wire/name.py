@@ -2,8 +2,8 @@
 
 Two readers, because the two places differ in what they may contain. A question's name stands first in its
 message, so it can hold no pointer; its lower-case bytes are the name's identity everywhere in this project.
-Owner names in an answer may be compressed; we make sure that whoever expands them will come to an end, and expand
-them ourselves only in the few records that are to stand under another question (`spell_out`).
+Names in an answer, owners and those in rdata, may be compressed; we make sure that whoever expands them will come to an
+end, and expand them ourselves only where they decide something or are to stand elsewhere (`spell_out`).
 """
 
 from typing import Final
@@ -15,8 +15,9 @@ LONGEST_NAME_BYTES: Final = 255
 """RFC 1035 section 2.3.4, the root's zero byte included."""
 LONGEST_LABEL_BYTES: Final = 63
 COMPRESSION_BUDGET: Final = 4_096
-"""Label and pointer steps that all owner names of one message may cost together: the most records we take
-(512), none compressed, of eight labels each with the root. Limits per name alone were not enough (CVE-2026-96405)."""
+"""Label and pointer steps that all names of one message may cost together: the most records we take (1,024), none
+compressed, of four labels each with the root. Limits per name alone were not enough (CVE-2026-96405). Whatever else in
+rdata has to be walked, strings and parameters, costs steps too."""
 STEPS_OF_A_POINTER: Final = 8
 """What following a pointer to a new place takes from the budget: it costs the time of so many labels."""
 MOST_HOPS: Final = 16
@@ -50,15 +51,17 @@ def question_name_end(wire: bytes) -> int:
 
 
 class NameWalker:
-    """Walks the owner names of one message and keeps the account of what that has cost.
+    """Walks the names of one message and keeps the account of what that has cost.
 
     It remembers how long the name at each pointer's target is. So a name that many records point to is walked
     once, and a chain of pointers costs its length once, not once for each record.
     """
 
-    __slots__ = ("_lengths", "_steps_left", "_wire")
+    __slots__ = ("_lengths", "_steps_left", "_wire", "pointed_at")
 
     def __init__(self, wire: bytes) -> None:
+        self.pointed_at: list[tuple[int, int]] = []
+        """Start and end of whatever a pointer led to, the question's name aside: labels, and the root or a pointer."""
         self._wire = wire
         self._lengths: dict[int, int] = {}
         self._steps_left = COMPRESSION_BUDGET
@@ -78,6 +81,12 @@ class NameWalker:
         self._tail_length(offset, length)
         return offset + 2
 
+    def charge(self, steps: int) -> None:
+        """Take so many steps from the budget for what is no name. Raises Malformed: COMPRESSION_WORK."""
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            raise Malformed(Fault.COMPRESSION_WORK)
+
     def _labels(self, offset: int, length: int, steps: int) -> tuple[int, int]:
         """Pass the plain labels at `offset`: return where their pointer or root stands, and `length` grown by them.
 
@@ -88,9 +97,7 @@ class NameWalker:
         while offset < size:
             label = wire[offset]
             if label == 0 or label >= 0xC0:
-                self._steps_left -= steps
-                if self._steps_left < 0:
-                    raise Malformed(Fault.COMPRESSION_WORK)
+                self.charge(steps)
                 return offset, length
             if label > LONGEST_LABEL_BYTES:
                 raise Malformed(Fault.LABEL)
@@ -115,6 +122,7 @@ class NameWalker:
             jumps.append((target, length))
             lowest = target
             offset, length = self._labels(target, length, STEPS_OF_A_POINTER)
+            self.pointed_at.append((target, offset + (2 if wire[offset] else 1)))
         else:
             length += 1
         if length > LONGEST_NAME_BYTES:

@@ -24,13 +24,21 @@ class Qtype(IntEnum):
     NS = 2
     CNAME = 5
     SOA = 6
+    PTR = 12
     HINFO = 13
+    MX = 15
+    TXT = 16
     AAAA = 28
+    SRV = 33
+    NAPTR = 35
+    DNAME = 39
     OPT = 41
     DS = 43
     RRSIG = 46
     NSEC = 47
     NSEC3 = 50
+    SVCB = 64
+    HTTPS = 65
     TKEY = 249
     TSIG = 250
     IXFR = 251
@@ -38,6 +46,12 @@ class Qtype(IntEnum):
     MAILB = 253
     MAILA = 254
     ANY = 255
+    CAA = 257
+
+
+META_TYPES: Final = frozenset({0, Qtype.OPT.value, *range(128, 256)})
+"""For queries and for what belongs to one exchange alone, so that no record of them can be part of an answer (RFC 6895
+section 3.1); TSIG and TKEY are among them."""
 
 
 class OptionCode(IntEnum):
@@ -80,6 +94,8 @@ TTL_SIGN_BIT: Final = 0x8000_0000
 """A TTL with this bit set means zero (RFC 2181 section 8)."""
 
 HEADER_BYTES: Final = 12
+RECORD_FIXED_BYTES: Final = 10
+"""Type, class, TTL and RDLENGTH: what stands between a record's owner and its rdata."""
 SMALLEST_QUERY_BYTES: Final = 17
 """Header, the root name, type and class."""
 LARGEST_MESSAGE_BYTES: Final = 65_535

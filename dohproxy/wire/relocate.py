@@ -13,14 +13,13 @@ encloser in either case (RFC 4035 section 3.1.3.2). So a validator accepts for t
 name itself, whatever the type (RFC 8020 section 4).
 """
 
-import struct
 from dataclasses import dataclass, replace
 from typing import Final
 
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.malformed import Malformed
-from dohproxy.wire.name import spell_out
 from dohproxy.wire.numbers import HEADER_BYTES, Qtype
+from dohproxy.wire.spelled import SpelledRecords
 
 MOST_RECORDS_MOVED: Final = 16
 """An SOA, three NSEC3, and two signatures for each while a zone changes its keys, are 12."""
@@ -28,15 +27,8 @@ LARGEST_DENIAL_BYTES: Final = 8_192
 """Of records with their names spelled out: those 12 have under 6,000 even with RSA keys of 4096 bits and names of 60
 bytes. Under any question, the reply stays far from the largest message there is."""
 
-_RECORD = struct.Struct("!HHIH")
-_NAMES_IN_RDATA: Final[dict[int, tuple[int, int]]] = {
-    Qtype.SOA: (0, 2),
-    Qtype.RRSIG: (18, 1),
-    Qtype.NSEC: (0, 1),
-    Qtype.NSEC3: (0, 0),
-}
-"""Type → bytes before the first name, number of names; what is behind them is copied (RFC 1035 section 3.3.13, RFC 4034
-sections 3.1 and 4.1, RFC 5155 section 3.2)."""
+_TYPES_MOVED: Final = frozenset({Qtype.SOA, Qtype.RRSIG, Qtype.NSEC, Qtype.NSEC3})
+"""What the authority section of a denial is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,50 +51,19 @@ def relocate(answer: Answer, question: bytes) -> Denial | None:
     answers, authority, additional = answer.counts
     if answer.kind is not Kind.NXDOMAIN or answers or additional or authority > MOST_RECORDS_MOVED:
         return None
-    move = _Move(bytes(HEADER_BYTES) + question + answer.records, HEADER_BYTES + len(question))
+    moved = SpelledRecords(bytes(HEADER_BYTES) + question + answer.records, LARGEST_DENIAL_BYTES)
+    place = HEADER_BYTES + len(question)
+    zones: list[bytes] = []
     try:
-        moved = all(move.record() for _ in range(authority))
+        for _ in range(authority):
+            owner, rtype, place = moved.add(place)
+            if rtype not in _TYPES_MOVED:
+                return None
+            if rtype == Qtype.SOA:
+                zones.append(owner)
     except Malformed:
         return None
-    if not moved or len(move.zones) != 1 or len(move.records) > LARGEST_DENIAL_BYTES:
+    if len(zones) != 1:
         return None
-    alone = replace(answer, records=bytes(move.records), ttl_offsets=tuple(move.ttl_offsets))
-    return Denial(alone, move.zones[0].lower())
-
-
-class _Move:
-    """Copies records one after another, every name spelled out; their bounds were checked by `parse_answer`."""
-
-    def __init__(self, wire: bytes, offset: int) -> None:
-        self.records = bytearray()
-        self.ttl_offsets: list[int] = []
-        self.zones: list[bytes] = []
-        self._wire = wire
-        self._offset = offset
-
-    def record(self) -> bool:
-        """Copy the next record; False if that cannot be done. Raises Malformed for a name that cannot be read."""
-        owner, fixed = spell_out(self._wire, self._offset)
-        rtype, rclass, ttl, rdlength = _RECORD.unpack_from(self._wire, fixed)
-        start = fixed + _RECORD.size
-        self._offset = start + rdlength
-        rdata = self._rdata(rtype, start, self._offset)
-        if rdata is None:
-            return False
-        if rtype == Qtype.SOA:
-            self.zones.append(owner)
-        self.ttl_offsets.append(len(self.records) + len(owner) + 4)
-        self.records += owner + _RECORD.pack(rtype, rclass, ttl, len(rdata)) + rdata
-        return True
-
-    def _rdata(self, rtype: int, start: int, end: int) -> bytes | None:
-        known = _NAMES_IN_RDATA.get(rtype)
-        if known is None:
-            return None
-        before, names = known
-        rdata = self._wire[start : start + before]
-        place = start + before
-        for _ in range(names):
-            name, place = spell_out(self._wire, place)
-            rdata += name
-        return rdata + self._wire[place:end] if place <= end else None
+    alone = replace(answer, records=bytes(moved.records), ttl_offsets=tuple(moved.ttl_offsets))
+    return Denial(alone, zones[0].lower())

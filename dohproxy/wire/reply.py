@@ -29,8 +29,6 @@ class Recorded(Protocol):
     @property
     def ttl_offsets(self) -> tuple[int, ...]: ...
     @property
-    def authoritative(self) -> bool: ...
-    @property
     def authentic(self) -> bool: ...
     @property
     def errors(self) -> tuple[int, ...]: ...
@@ -45,6 +43,7 @@ class Content:
     records: bytes = b""
     """The three sections, written for a message whose question has the length of the client's."""
     authoritative: bool = False
+    """That it is we who know, as of names that never leave this machine; nothing an upstream says makes it so."""
     authentic: bool = False
     errors: tuple[int, ...] = ()
     """EDE info codes for clients that speak EDNS."""
@@ -105,16 +104,12 @@ def write_reply_to_refused(wire: bytes, rcode: int) -> bytes:
     return _HEADER.pack(identifier, flags, bool(question), 0, 0, 0) + question
 
 
-def content_of(answer: Recorded, *, age: int = 0, fresh_from_upstream: bool = False) -> Content:
-    """Return an answer's content with its TTLs reduced by `age` seconds.
-
-    AA goes through only straight from the upstream: a cache is no authority (RFC 1035 section 4.1.1).
-    """
+def content_of(answer: Recorded, *, age: int = 0) -> Content:
+    """Return an answer's content with its TTLs reduced by `age` seconds."""
     return Content(
         rcode=answer.rcode,
         counts=answer.counts,
         records=age_ttls(answer, age) if age else answer.records,
-        authoritative=answer.authoritative and fresh_from_upstream,
         authentic=answer.authentic,
         errors=answer.errors,
     )

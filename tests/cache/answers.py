@@ -15,9 +15,10 @@ def ask(name: str = "www.example.net", qtype: int = m.A, *, flags: int = m.RD, d
     return parse_query(m.query(m.question(m.name(name), qtype), *additional, flags=flags))
 
 
-def positive(query: Query, *, ttl: int = 300, size: int = 4) -> Answer:
-    """Return an answer of one record with so many bytes of rdata."""
-    return parse_answer(m.answer(m.record(query.qtype, bytes(size), ttl=ttl), asked=query.question), query)
+def positive(query: Query, *, ttl: int = 300, size: int = 0) -> Answer:
+    """Return an answer of one record; one of TXT may have so many bytes of rdata."""
+    rdata = m.text(size) if size else None
+    return parse_answer(m.answer(m.record(query.qtype, rdata, ttl=ttl), asked=query.question), query)
 
 
 def negative(query: Query, *, ttl: int = 300, minimum: int = 300) -> Answer:

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import dns.message
 import dns.rcode
@@ -197,6 +198,56 @@ def test_a_denial_that_nobody_has_validated_answers_for_all_types_of_its_name_an
     assert not is_denied(cache, ask("gone.example.net", m.HTTPS))
 
 
+BITS = [(0, False), (0, True), (m.CD, False), (m.CD, True)]
+
+
+@pytest.mark.parametrize("rule", ["validated", "always"])
+@pytest.mark.parametrize("flags", [NO_SUCH_NAME, UNVALIDATED], ids=["validated", "not validated"])
+@pytest.mark.parametrize("held_for", [100, 5_000], ids=["fresh", "stale"])
+@pytest.mark.parametrize("qtype", [m.A, 28, m.TXT, m.NS], ids=["A", "AAAA", "TXT", "NS"])
+def test_a_denial_of_one_type_takes_nothing_else_of_a_name_that_is_held(
+    qtype: int, held_for: int, flags: int, rule: Literal["validated", "always"]
+) -> None:
+    """Broken servers deny HTTPS with NXDOMAIN where there is an address."""
+    cache = Cache(replace(SMALL, cut_below_nxdomain=rule))
+    held, https = ask("gone.example.net", qtype), ask("gone.example.net", m.HTTPS)
+    store(cache, held, address(held))
+    later = NOW + held_for
+    store(cache, https, denial(https, flags=flags), later)
+    assert is_denied(cache, https, later)
+    assert cache.lookup(held.key, later, 0.0)[1] is (Freshness.FRESH if held_for < 300 else Freshness.STALE)
+    assert not is_denied(cache, ask("gone.example.net", m.SOA), later)
+    assert not is_denied(cache, ask("www.gone.example.net"), later)
+
+
+@pytest.mark.parametrize(("flags", "dnssec_ok"), BITS)
+def test_it_makes_no_difference_for_whom_the_name_was_seen(flags: int, *, dnssec_ok: bool) -> None:
+    cache = Cache(SMALL)
+    held = ask("gone.example.net", flags=flags, dnssec_ok=dnssec_ok)
+    store(cache, held, address(held))
+    store(cache, ask("gone.example.net", m.HTTPS), denial(ask("gone.example.net", m.HTTPS)))
+    assert not is_denied(cache, ask("gone.example.net", 28))
+
+
+def test_an_old_answer_is_asked_for_again_though_its_name_is_denied_meanwhile() -> None:
+    """Of a type that nobody looks for when a name is denied."""
+    cache = Cache(SMALL)
+    held = ask("gone.example.net", 65_280)
+    entry = store(cache, held, address(held))
+    store(cache, GONE, DENIED, NOW + 200)
+    assert is_denied(cache, ask("gone.example.net", m.HTTPS), NOW + 300)
+    assert cache.lookup(held.key, NOW + 300, 0.0) == (entry, Freshness.STALE)
+    store(cache, ask("example.net"), denial(ask("example.net"), m.name("net")), NOW + 300)
+    assert is_denied(cache, held, NOW + 300)
+
+
+def test_a_denial_of_what_was_held_itself_is_one_of_the_name() -> None:
+    cache = Cache(SMALL)
+    store(cache, GONE, address(GONE))
+    store(cache, GONE, denial(GONE))
+    assert is_denied(cache, ask("gone.example.net", m.HTTPS))
+
+
 def test_where_the_operator_believes_every_denial_it_answers_for_names_below() -> None:
     cache = Cache(replace(SMALL, cut_below_nxdomain="always"))
     store(cache, GONE, denial(GONE, flags=UNVALIDATED))
@@ -226,6 +277,41 @@ def test_an_soa_of_the_root_takes_no_top_level_domain_in_which_a_name_exists(exi
     assert not is_denied(cache, ask("example.net"))
     assert not is_denied(cache, ask("www.gone.example.net"))
     assert cache.statistics().delegations == 1
+
+
+LISTED = frozenset({m.name("museum"), m.name("co.uk")})
+
+
+@pytest.mark.parametrize(
+    ("denied", "zone"),
+    [("zz.museum", m.ROOT), ("museum", m.ROOT), ("co.uk", m.name("uk"))],
+    ids=["a name under a listed domain", "a listed domain", "a listed suffix"],
+)
+@pytest.mark.parametrize("rule", ["validated", "always"])
+def test_a_denial_that_nobody_has_validated_cuts_nothing_that_is_listed(
+    denied: str, zone: bytes, rule: Literal["validated", "always"]
+) -> None:
+    """One forged packet would take all of .museum from everybody."""
+    query = ask(denied)
+    cache = Cache(replace(SMALL, cut_below_nxdomain=rule), is_listed=LISTED.__contains__)
+    store(cache, query, denial(query, zone, flags=UNVALIDATED))
+    assert is_denied(cache, query)
+    others = ("museum", "www.museum", "co.uk", "www.co.uk", f"x.{denied}")
+    assert [name for name in others if name != denied and is_denied(cache, ask(name))] == []
+    assert not is_denied(cache, ask(denied, m.HTTPS))
+    assert len(cache._cuts) == 0
+
+
+def test_what_is_validated_counts_for_more_than_a_list() -> None:
+    cache = Cache(SMALL, is_listed=LISTED.__contains__)
+    store(cache, ask("zz.museum"), denial(ask("zz.museum"), m.ROOT))
+    assert is_denied(cache, ask("www.museum"))
+
+
+def test_what_no_list_has_is_denied_by_the_root_as_before() -> None:
+    cache = Cache(SMALL, is_listed=LISTED.__contains__)
+    store(cache, ask("x.lan"), denial(ask("x.lan"), m.ROOT, flags=UNVALIDATED))
+    assert is_denied(cache, ask("printer.lan"))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from dohproxy.cache.entry import Entry, Span, make_entry
 from dohproxy.cache.recency import RecencyTable
 from tests.cache.answers import ask, positive
+from tests.wire.messages import TXT
 from tests.wire.strategies import deterministic
 
 EVERYTHING = 1_000
@@ -18,8 +19,9 @@ KEY = b"x"
 
 def entry(size: int = 10) -> Entry:
     """An entry that is charged with so many units under a key of one byte."""
-    smallest = make_entry(KEY, positive(ask(), size=0), 0.0, SPAN).size
-    return make_entry(KEY, positive(ask(), size=size * UNIT - smallest), 0.0, SPAN)
+    query = ask(qtype=TXT)
+    smallest = make_entry(KEY, positive(query, size=1), 0.0, SPAN).size - 1
+    return make_entry(KEY, positive(query, size=size * UNIT - smallest), 0.0, SPAN)
 
 
 def table(*keys: bytes) -> RecencyTable:

@@ -135,16 +135,6 @@ def _query_of(wire: bytes, *, dnssec_ok: bool, unchecked: bool) -> Query:
     return parse_query(m.query(wire[12 : end + 5], *additional, flags=flags))
 
 
-def test_a_name_that_runs_through_a_ttl_can_be_unreadable_afterwards() -> None:
-    query = ask()
-    # The second owner is the last byte of the first record's TTL: the root's name, until 0 becomes 60.
-    ttl_end = 12 + len(query.question) + len(m.QNAME) + 7
-    wire = m.answer(m.record(ttl=0), m.record(ttl=300, owner=m.pointer(ttl_end)), asked=query.question)
-    saved = read_back(query, entry(query, parse_answer(wire, query)))
-    with pytest.raises(Malformed):
-        saved.answer()
-
-
 # --- Bounds ---
 
 
@@ -278,7 +268,6 @@ def test_the_number_of_entries_must_be_right(count: int) -> None:
     "content",
     [
         body(counts=(2, 0, 0)),
-        body(counts=(0, 0, 0)),
         body(counts=(0xFFFF, 0xFFFF, 0xFFFF)),
         body(records=RECORD[:-1]),
         body(records=b""),
@@ -288,7 +277,6 @@ def test_the_number_of_entries_must_be_right(count: int) -> None:
     ],
     ids=[
         "a record too few",
-        "a record too many",
         "too many to read",
         "cut short",
         "none",
@@ -301,6 +289,12 @@ def test_records_are_read_as_those_of_an_upstream(content: bytes) -> None:
     (saved,) = read_snapshot(seal(content, 1))
     with pytest.raises(Malformed):
         saved.answer()
+
+
+def test_what_an_older_release_kept_and_this_one_does_not_is_left_out() -> None:
+    stray = m.record(owner=m.name("other.example"))
+    (saved,) = read_snapshot(seal(body(counts=(2, 0, 0), records=RECORD + stray), 1))
+    assert saved.answer().counts == (1, 0, 0)
 
 
 # --- Any bytes whatever ---

@@ -28,8 +28,9 @@ def ask(name: str = "www.example.net", qtype: int = m.A, *, flags: int = m.RD, d
     return parse_query(m.query(m.question(m.name(name), qtype), *additional, flags=flags))
 
 
-def positive(query: Query, *, ttl: int = 300, size: int = 4) -> Answer:
-    return parse_answer(m.answer(m.record(query.qtype, bytes(size), ttl=ttl), asked=query.question), query)
+def positive(query: Query, *, ttl: int = 300, size: int = 0) -> Answer:
+    rdata = m.text(size) if size else None
+    return parse_answer(m.answer(m.record(query.qtype, rdata, ttl=ttl), asked=query.question), query)
 
 
 def negative(query: Query, *, ttl: int = 300, minimum: int = 300) -> Answer:
@@ -147,7 +148,7 @@ def test_an_answer_above_a_whole_table_is_not_kept() -> None:
     cache = Cache(CacheConfig(max_megabytes=1, negative_share_percent=1))
     query = ask()
     soa = m.soa()
-    filler = tuple(m.record(47, bytes(1_000)) for _ in range(15))
+    filler = tuple(m.record(65_280, bytes(1_000)) for _ in range(15))
     wire = m.answer(authority=(soa, *filler), asked=query.question, flags=NO_SUCH_NAME)
     assert cache.store(query.key, parse_answer(wire, query), NOW) is None
     assert cache.statistics().too_large == 1

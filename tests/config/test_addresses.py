@@ -16,6 +16,7 @@ from dohproxy.config.addresses import (
     parse_network,
     parse_path,
     parse_public_name,
+    parse_route_domain,
     parse_socket,
     parse_trusted,
     parse_upstream,
@@ -66,6 +67,12 @@ def test_a_listen_address_is_read(text: str, address: ListenAddress) -> None:
         ("127.0.0.1:٤٤٣", "port from 0 to 65535"),
         ("127.0.0.1:000443", "port from 0 to 65535"),
         ("[fe80::1%a\nb]:443", "other characters"),
+        ("/run/dohproxy/h1.sock", 'if so, write "unix:/run/dohproxy/h1.sock"'),
+        ("[::ffff:192.0.2.1]:443", 'write "192.0.2.1:443"'),
+        ("[fe80::1]:443", '"[fe80::1%eth0]:443"'),
+        ("224.0.0.1:443", "address of many machines"),
+        ("[ff02::1]:443", "address of many machines"),
+        ("unix:@dohproxy", "abstract socket"),
         ("unix:", "is not a file name"),
         ("unix:/run/a\0b", "NUL"),
         (f"unix:/run/{'a' * 103}", "107 bytes"),
@@ -81,6 +88,58 @@ def test_the_longest_socket_path_that_can_be_bound_is_accepted() -> None:
     path = f"/run/{'a' * 102}"
     assert len(path) == 107
     assert parse_socket(path, HERE) == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("127.0.0.1:9000", "looks like an address and a port"),
+        ("[::1]:9000", "looks like an address and a port"),
+        ("localhost:9000", "looks like an address and a port"),
+        (":9000", "looks like an address and a port"),
+        ("unix:/run/dohproxy/admin.sock", 'write "/run/dohproxy/admin.sock"'),
+        ("@admin", "abstract socket"),
+    ],
+)
+def test_what_is_not_the_file_of_a_socket_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_socket(text, HERE)
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "port", "covers"),
+    [
+        ("127.0.0.1:1", "127.0.0.1", 1, True),
+        ("127.0.0.1:1", "127.0.0.1", 2, False),
+        ("127.0.0.1:1", "127.0.0.2", 1, False),
+        ("0.0.0.0:1", "127.0.0.2", 1, True),
+        ("0.0.0.0:1", "::1", 1, False),
+        ("[::]:1", "::1", 1, True),
+        ("[::]:1", "127.0.0.1", 1, False),
+        ("unix:a.sock", "127.0.0.1", 0, False),
+    ],
+)
+def test_a_wildcard_covers_its_family(listen: str, host: str, port: int, *, covers: bool) -> None:
+    assert parse_listen(listen, HERE).covers(host, port) is covers
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("https://doh.example.net", 'write the name alone: "doh.example.net"'),
+        ("https://doh.example.net/dns-query", 'write the name alone: "doh.example.net"'),
+        ("doh.example.net/dns-query", 'write the name alone: "doh.example.net"'),
+        ("doh.example.net:443", 'names a port, which comes from server.listen; write "doh.example.net"'),
+        ("[2001:db8::1]", 'write it without: "2001:db8::1"'),
+        ("[2001:db8::1]:443", 'write "2001:db8::1"'),
+        ("doh.example.net.", 'ends with a dot, which clients leave out; write "doh.example.net"'),
+    ],
+)
+def test_what_is_more_than_a_public_name_is_answered_with_the_name(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_public_name(text, HERE)
+    assert hint in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -308,3 +367,31 @@ def test_an_absolute_file_name_is_kept_and_a_relative_one_starts_from_the_direct
 ) -> None:
     assert parse("/srv/key.pem", HERE) == Path("/srv/key.pem")
     assert parse("key.pem", HERE) == Path("/etc/dohproxy/key.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [("home.arpa", "home.arpa"), ("LAN.", "lan"), ("168.192.in-addr.arpa", "168.192.in-addr.arpa"), ("test", "test")],
+)
+def test_a_domain_of_a_route_is_read(text: str, domain: str) -> None:
+    assert parse_route_domain(text, HERE) == domain
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (".", "is every name there is"),
+        ("", "is every name there is"),
+        ("*.lan", 'write "lan"'),
+        ("192.168.0.0/16", '"168.192.in-addr.arpa"'),
+        ("localhost", "cannot be given to a resolver: localhost is this machine's name"),
+        ("a.onion", "onion belongs to Tor"),
+        ("_dns.resolver.arpa", "resolver.arpa is about this service itself"),
+        ("in valid", "is not a host name"),
+        ("http://nas.lan", "is no domain"),
+    ],
+)
+def test_what_cannot_be_routed_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_route_domain(text, HERE)
+    assert hint in str(caught.value)

@@ -7,7 +7,7 @@ import pytest
 from dohproxy.config import check_warnings, read
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
-PUBLIC = '[server]\nhost = "doh.example.net"\nlisten = ["[::]:443"]\n'
+PUBLIC = '[server]\nhost = "doh.example.net"\nlisten = ["[::]:443", "0.0.0.0:443"]\n'
 TLS = '[tls]\ncertificate = "fullchain.pem"\nkey = "privkey.pem"\n'
 
 
@@ -132,7 +132,19 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
         ('[limits]\nexempt_networks = ["::/0"]', "limits.exempt_networks", "exempts every address"),
         ("[limits]\nmisses_per_second = 10.5", "limits.misses_per_second", "(10 a second)"),
         ('[metrics]\nlisten = "0.0.0.0:9153"', "metrics.listen", "open to other machines"),
-        (TLS + '[server]\nlisten = ["[::]:443"]', "server.host", "lead nowhere"),
+        (TLS + '[server]\nlisten = ["0.0.0.0:443"]', "server.host", "lead nowhere"),
+        (TLS + listening("[::]:8443"), "server.listen #1", 'no IPv4 one: add "0.0.0.0:8443"'),
+        (TLS + listening("127.0.0.1:443", "[::]:443"), "server.listen #2", 'add "0.0.0.0:443"'),
+        (
+            TLS
+            + PUBLIC
+            + '[[upstream]]\nname = "home"\nurl = "udp://127.0.0.1:1"\n'
+            + '[[route]]\ndomains = ["lan"]\nupstreams = ["home"]',
+            "route #1.domains",
+            "everybody who can connect may ask about it",
+        ),
+        ('[clients]\nmember_networks = ["0.0.0.0/0"]', "clients.member_networks", "nobody goes first any more"),
+        ('[clients]\nmember_networks = ["::/1", "8000::/1"]', "clients.member_networks", "Name the members' own"),
         ('[[upstream]]\nname = "a"\nurl = "udp://9.9.9.9"', "upstream #1.url", "in the clear"),
         (
             '[[upstream]]\nname = "a"\nurl = "udp://192.0.2.53"',
@@ -153,6 +165,11 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
         "one client may use the whole budget",
         "public metrics",
         "a service nobody can find",
+        "all of IPv6 and no IPv4",
+        "all of IPv6 and of IPv4 this machine alone",
+        "private names for everybody",
+        "everybody a member",
+        "everybody a member, in halves",
         "names in the clear",
         "one resolver with two budgets",
         "trust in a bit that anybody could set",

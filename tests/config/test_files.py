@@ -1,11 +1,13 @@
 """The configuration file on disk, and the files it names."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from dohproxy.config import (
+    AdminConfig,
     CacheConfig,
     Config,
     ConfigError,
@@ -14,8 +16,9 @@ from dohproxy.config import (
     TlsConfig,
     UpstreamAddress,
     UpstreamConfig,
+    files,
 )
-from dohproxy.config.files import MAX_FILE_BYTES, check_files, check_snapshot, load
+from dohproxy.config.files import MAX_FILE_BYTES, check_files, check_snapshot, check_sockets, load, socket_warnings
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"
@@ -196,3 +199,44 @@ def test_a_directory_that_may_not_be_entered_is_told(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Path, "stat", refuse)
     (problem,) = check_snapshot(with_snapshot(tmp_path / "cache.snapshot"))
     assert "is no directory that this user can see" in problem.sentence
+
+
+# --- sockets ---
+
+
+def with_socket(path: Path) -> Config:
+    upstreams = (UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53)),)
+    return Config(upstreams, admin=AdminConfig(path))
+
+
+def test_a_socket_may_be_made_and_one_left_behind_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "a.sock"
+    assert check_sockets(with_socket(file)) == ()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(file))
+    assert check_sockets(with_socket(file)) == ()
+
+
+def test_a_directory_that_goes_with_the_start_is_told_of_and_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_RUNTIME", (tmp_path,))
+    config = with_socket(tmp_path / "dohproxy" / "admin.sock")
+    assert check_sockets(config) == ()
+    (warning,) = socket_warnings(config)
+    assert warning.path == "admin.socket"
+    assert "RuntimeDirectory=dohproxy" in warning.sentence
+    (tmp_path / "dohproxy").mkdir()
+    assert (check_sockets(config), socket_warnings(config)) == ((), ())
+    deeper = with_socket(tmp_path / "other" / "deeper" / "admin.sock")
+    assert (len(check_sockets(deeper)), socket_warnings(deeper)) == (1, ())
+
+
+@pytest.mark.parametrize("key", ["certificate", "key"])
+def test_a_binary_certificate_or_key_is_told_how_to_convert(tmp_path: Path, key: str) -> None:
+    (tmp_path / "fullchain.pem").write_bytes(CERTIFICATE)
+    (tmp_path / "privkey.pem").write_bytes(KEY)
+    getattr(with_tls(tmp_path).tls, key).write_bytes(b"\x30\x82\x01\x00")
+    (problem,) = check_files(with_tls(tmp_path))
+    assert problem.path == f"tls.{key}"
+    assert f"openssl {'x509' if key == 'certificate' else 'pkey'} -inform der" in problem.sentence

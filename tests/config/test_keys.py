@@ -11,7 +11,7 @@ from dohproxy.config.keys import Choice, Integer, Key, Number, Switch, Text, Tex
 HERE = Path("/etc/dohproxy")
 INTEGER = Integer(1, 100, "requests", "because")
 NUMBER = Number(0.5, 60, "seconds", "because")
-CHOICE = Choice(("text", "json"), "because")
+CHOICE = Choice(("text", "json"), "because", (("logfmt", "that is for others."),))
 SWITCH = Switch("because")
 TEXT = Text(lambda text, _: parse_host_name(text), "host name", "doh.example.net", "because")
 
@@ -49,7 +49,9 @@ def test_a_number_within_its_bounds_becomes_a_float(value: float) -> None:
         (NUMBER, False, "must be a number, not true or false."),
         (NUMBER, "5s", "must be a number, not a string."),
         (CHOICE, "xml", 'is "xml", which is not one of "text", "json".'),
-        (CHOICE, "JSON", 'is "JSON", which is not one of "text", "json".'),
+        (CHOICE, "JSON", 'is "JSON", which is not one of "text", "json"; did you mean "json"?'),
+        (CHOICE, "texts", 'is "texts", which is not one of "text", "json"; did you mean "text"?'),
+        (CHOICE, "logfmt", 'is "logfmt", which is not one of "text", "json": that is for others.'),
         (CHOICE, 1, 'must be one of "text", "json", not a whole number.'),
         (SWITCH, "true", "must be true or false, without quotes, not a string."),
         (SWITCH, 1, "must be true or false, without quotes, not a whole number."),

@@ -143,6 +143,11 @@ def test_an_upstream_needs_name_and_url() -> None:
     ("text", "path", "sentence"),
     [
         (
+            "[server.tls]\ncertificate = 'a'\nkey = 'b'",
+            "server.tls",
+            "is not a key of [server]: it is a section of its own; write [tls].",
+        ),
+        (
             "[limits]\nrequests_per_secnd = 5",
             "limits.requests_per_secnd",
             "is not a key of [limits]: did you mean requests_per_second? For example: requests_per_second = 20",
@@ -172,6 +177,7 @@ def test_an_upstream_needs_name_and_url() -> None:
         ),
     ],
     ids=[
+        "a section within another",
         "a misspelt key",
         "a key of other sections",
         "a dialect with underscores",
@@ -232,6 +238,18 @@ def test_a_name_unlike_all_others_is_answered_with_the_list() -> None:
             ' "192.0.2.0/24". For example: exempt_networks = ["192.0.2.0/24"]',
         ),
         ("[dialects]\nget-ct-empty = 'ignore'", "dialects.get-ct-empty", 'is "ignore", which is not one of'),
+        (
+            "[log]\nlevel = 'warn'",
+            "log.level",
+            'is "warn", which is not one of "debug", "info", "warning", "error"; did you mean "warning"?',
+        ),
+        (
+            "[log]\nlevel = 'INFO'",
+            "log.level",
+            'is "INFO", which is not one of "debug", "info", "warning", "error"; did you mean "info"?',
+        ),
+        ("[clients]\naddress_from = 'proxy_protocol'", "clients.address_from", 'is "proxy_protocol", which is not'),
+        ("[clients]\naddress_from = 'X-Real-IP'", "clients.address_from", 'is "X-Real-IP", which is not one of'),
         ("server = 1", "server", "must be a section: write [server] once, on its own line."),
         ("[[server]]", "server", "must be a section: write [server] once, on its own line."),
         ("[tls]\nkey = 'a'", "tls.certificate", 'is missing. Write: certificate = "fullchain.pem"'),
@@ -283,6 +301,51 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_schema() -> None:
     ]
 
 
+def test_a_header_that_is_not_read_is_answered_with_one_that_is() -> None:
+    sentence = problems_of(f"[clients]\naddress_from = 'X-Real-IP'\n{UPSTREAM}")["clients.address_from"]
+    assert ': that header is not read. Let the front proxy send X-Forwarded-For and write "x-forwarded-for"' in sentence
+
+
+def test_every_problem_has_the_line_of_its_key_or_of_what_should_hold_it() -> None:
+    text = """\
+# a comment
+[server]
+path = "dns-query"
+listen = [
+  "127.0.0.1:1",  # [limits]
+  "nowhere",
+]
+[limits]
+requests_burst = 0
+[cache]
+minimum_ttl_seconds = 1801
+[[upstream]]
+name = "ns0"
+url = "udp://192.0.2.53"
+[[upstream]]
+name = "ns1"
+[log]
+levl = "info"
+[nonsense]
+"""
+    with pytest.raises(ConfigError) as caught:
+        read_here(text)
+    assert {problem.path: problem.line for problem in caught.value.problems} == {
+        "server.path": 3,
+        "server.listen #2": 6,
+        "limits.requests_burst": 9,
+        "cache.minimum_ttl_seconds": 11,
+        "upstream #2.url": 15,
+        "log.levl": 18,
+        "nonsense": 19,
+    }
+    assert str(caught.value.problems[1]).startswith('server.path (line 3) is "dns-query": it must begin with')
+
+
+def test_a_mark_before_the_text_says_nothing() -> None:
+    assert read_here(f"\ufeff{UPSTREAM}") == read_here(UPSTREAM)
+
+
 # --- not TOML ---
 
 
@@ -293,9 +356,9 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_schema() -> None:
         ("[server]\nhost = doh.example.net", "line 2, column 8", '"host = doh.example.net"'),
         ("[server]\n[log]\n[server]", "line 3, column 8", '"[server]"'),
         ("[server]\npath = '/a'\npath = '/b'\n", "line 3, column 12", "\"path = '/b'\""),
-        ("\ufeff[server]", "line 1, column 1", '"\\uFEFF[server]"'),
+        ("\ufeff[server\n", "line 1, column 8", '"[server"'),
     ],
-    ids=["no equals sign", "no quotes", "a section twice", "a key twice", "a byte order mark"],
+    ids=["no equals sign", "no quotes", "a section twice", "a key twice", "after a byte order mark"],
 )
 def test_a_syntax_error_is_told_with_its_line(text: str, path: str, written: str) -> None:
     problems = problems_of(text)

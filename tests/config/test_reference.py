@@ -25,9 +25,11 @@ def test_the_shipped_file_holds_the_defaults_and_no_more() -> None:
 def test_what_stands_as_a_comment_can_be_used_as_it_is() -> None:
     lines = reference().splitlines()
     text = "\n".join(line.removeprefix("#") for line in lines if not line.startswith("# "))
+    text += '\n[[upstream]]\nname = "home"\nurl = "udp://127.0.0.1:5353"\n'  # Which the route names.
     config = read(text.replace("\n#\n", "\n"), directory=Path("/etc/dohproxy"))
     assert None not in (config.tls, config.metrics, config.admin)
-    assert config.upstreams == load(SHIPPED).upstreams
+    assert config.general_upstreams == load(SHIPPED).upstreams
+    assert [(route.domains, route.upstreams) for route in config.routes] == [(("home.arpa",), ("home",))]
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.name)

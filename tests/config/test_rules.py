@@ -1,5 +1,6 @@
 """What several keys must agree on."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ def problems_of(text: str) -> dict[str, str]:
         ("[cache]\nfailure_ttl_max_seconds = 4", "cache.failure_ttl_seconds"),
         ("[cache]\nstale_wait_seconds = 5.1", "cache.stale_wait_seconds"),
         ("[resolver]\nattempt_seconds = 5.1", "resolver.attempt_seconds"),
-        ("[names]\ndomain_failures_per_second = 6", "names.domain_failures_per_second"),
-        ("[names]\ndomain_misses_burst = 19", "names.domain_failures_burst"),
+        ("[names]\ndomain_failures_per_second = 6\ndomain_misses_per_second = 5", "names.domain_failures_per_second"),
+        ("[names]\ndomain_misses_burst = 19\ndomain_failures_burst = 20", "names.domain_failures_burst"),
     ],
 )
 def test_a_number_above_the_one_that_bounds_it_is_an_error(text: str, path: str) -> None:
@@ -108,13 +109,37 @@ def test_two_listeners_at_one_address_are_an_error(text: str, path: str) -> None
     assert "already listened on" in problems_of(text)[path]
 
 
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('[server]\nlisten = ["0.0.0.0:1", "127.0.0.1:1"]', "server.listen #2"),
+        ('[server]\nlisten = ["127.0.0.1:1", "0.0.0.0:1"]', "server.listen #2"),
+        ('[server]\nlisten = ["[::]:1", "[2001:db8::1]:1"]', "server.listen #2"),
+        ('[server]\nlisten = ["0.0.0.0:9153"]\n[metrics]', "metrics.listen"),
+    ],
+    ids=["all before one", "one before all", "IPv6", "metrics"],
+)
+def test_an_address_beside_all_of_its_family_is_an_error(text: str, path: str) -> None:
+    problems = problems_of(text)
+    assert list(problems) == [path]
+    assert "both cannot be had" in problems[path]
+    assert re.search(r'as "(0\.0\.0\.0|\[::\]):\d+" is every address of its family', problems[path])
+
+
+def test_both_families_may_be_listened_on_at_one_port() -> None:
+    config = read_with('[server]\nlisten = ["0.0.0.0:1", "[::]:1"]\n[metrics]\nlisten = "[::1]:2"')
+    assert len(config.server.listen) == 2
+
+
 def test_any_free_port_may_be_asked_for_twice() -> None:
     config = read_with('[server]\nlisten = ["127.0.0.1:0", "127.0.0.1:0"]\n[metrics]\nlisten = "127.0.0.1:0"')
     assert len(config.server.listen) == 2
 
 
-def test_asking_itself_is_an_error() -> None:
-    problems = problems_of('[[upstream]]\nname = "me"\nurl = "tls://127.0.0.1:8443"')
+@pytest.mark.parametrize("listen", ["127.0.0.1:8443", "0.0.0.0:8443"], ids=["by address", "among all"])
+def test_asking_itself_is_an_error(listen: str) -> None:
+    text = f'[server]\nlisten = ["{listen}"]\n[[upstream]]\nname = "me"\nurl = "tls://127.0.0.1:8443"'
+    problems = problems_of(text)
     assert "this service itself listens" in problems["upstream #1.url"]
 
 
@@ -172,3 +197,77 @@ def test_those_in_a_group_have_one_budget_and_one_set_of_numbers(second: str, ke
 def test_different_groups_may_differ() -> None:
     text = f'{GROUPED}group = "other"\nburst = 7'
     assert [upstream.burst for upstream in read(text, directory=Path("/")).upstreams] == [150, 7]
+
+
+# --- routes ---
+
+HOME = '[[upstream]]\nname = "home"\nurl = "udp://127.0.0.1:5353"\n'
+
+
+def test_what_a_route_names_is_asked_about_nothing_else() -> None:
+    config = read_with(f'{HOME}[[route]]\ndomains = ["home.arpa", "LAN."]\nupstreams = ["home"]')
+    (route,) = config.routes
+    assert route.domains == ("home.arpa", "lan")
+    assert [one.name for one in config.upstreams_of(route)] == ["home"]
+    assert [one.name for one in config.general_upstreams] == ["ns0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "hint"),
+    [
+        (
+            '[[route]]\ndomains = ["lan"]\nupstreams = ["hme"]',
+            "route #1.upstreams",
+            'names "hme", and no [[upstream]] is called so; there are "home", "ns0".',
+        ),
+        (
+            '[[route]]\ndomains = ["lan"]\nupstreams = ["home"]\n[[route]]\ndomains = ["corp"]\nupstreams = ["home"]',
+            "route #2.upstreams",
+            "write the domains of both into one [[route]]",
+        ),
+        (
+            '[[route]]\ndomains = ["lan"]\nupstreams = ["home"]\n[[route]]\ndomains = ["lan"]\nupstreams = ["ns0"]',
+            "route #2.domains",
+            "one of the two never counts",
+        ),
+        (
+            '[[route]]\ndomains = ["lan"]\nupstreams = ["home", "ns0"]',
+            "upstream",
+            "nobody is there to ask about everything else",
+        ),
+    ],
+    ids=["nobody of that name", "one in two routes", "a domain twice", "nobody for the rest"],
+)
+def test_routes_that_lead_nowhere_are_errors(text: str, path: str, hint: str) -> None:
+    assert hint in problems_of(f"{HOME}{text}")[path]
+
+
+SAME = '[[upstream]]\nname = "home"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
+ROUTE = '[[route]]\ndomains = ["lan"]\nupstreams = ["home"]\n'
+
+
+def test_one_resolver_for_a_route_and_for_everything_shares_a_budget() -> None:
+    config = read(f'{ROUTE}{SAME}group = "own"\n{UPSTREAM}group = "own"', directory=Path("/"))
+    assert [one.name for one in config.general_upstreams] == ["ns0"]
+    problems = problems_of(f"{ROUTE}{SAME}")
+    assert list(problems) == ["upstream #2.url"]
+    assert 'Give both the same group, for example: group = "ns0"' in problems["upstream #2.url"]
+
+
+def test_a_route_needs_both_keys_and_two_brackets() -> None:
+    problems = problems_of("[route]")
+    assert "two brackets" in problems["route"]
+    assert problems["route #1.domains"].startswith("is missing. Write: domains = ")
+    assert problems["route #1.upstreams"].startswith("is missing. Write: upstreams = ")
+    assert "must be sections, not a whole number" in problems_of("route = 1")["route"]
+    assert "must be a section, not a whole number" in problems_of("route = [1]")["route #1"]
+
+
+def test_more_routes_than_anyone_needs_are_refused() -> None:
+    text = "".join(f'[[route]]\ndomains = ["n{n}"]\nupstreams = ["home"]\n' for n in range(17))
+    assert "16 are enough" in problems_of(f"{HOME}{text}")["route"]
+
+
+def test_limits_follow_the_budgets_of_those_who_are_asked_about_everything() -> None:
+    config = read(f'{HOME}preset = "associative"\n{ROUTE}{UPSTREAM}preset = "own"', directory=Path("/"))
+    assert config.names.domain_misses_per_second == 1000

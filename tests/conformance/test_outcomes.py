@@ -184,6 +184,12 @@ ROWS = [
     Row(Reason.BASE64, _sends(Request("GET", "/dns-query?dns=AAAA="))),
     Row(Reason.EMPTY_BODY, _sends(_of_bytes(b""))),
     Row(Reason.BAD_HTTP, _sends_bytes(SHORT_HEAD + b"Host: other\r\n\r\n"), fields=CLOSE, doors=HTTP1),
+    Row(
+        Reason.TRANSFER_CODING,
+        _sends_bytes(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        fields=CLOSE,
+        doors=HTTP1,
+    ),
     Row(Reason.SLOW_REQUEST, _sends_bytes(SHORT_HEAD), IMPATIENT, "its head", fields=CLOSE, doors=HTTP1),
     Row(
         Reason.SLOW_REQUEST,

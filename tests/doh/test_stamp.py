@@ -15,6 +15,7 @@ from dohproxy.doh.stamp import (
     explain,
     is_address,
     promised,
+    refusal,
 )
 
 HASH = bytes(range(32))
@@ -158,7 +159,6 @@ def test_promises_are_made_by_name() -> None:
             Stamp(
                 Protocol.DOT,
                 Properties.DNSSEC | Properties.NO_LOGS | Properties(0x100),
-                ":8853",
                 hashes=(HASH,),
                 host="dot.example.net:8853",
                 bootstrap=("192.0.2.2",),
@@ -206,4 +206,76 @@ def test_people_are_told(stamp: Stamp, lines: list[str]) -> None:
 
 
 def test_a_stamp_without_address_is_told_so() -> None:
-    assert "address: none, the client looks up the host\n" in explain(Stamp(**(DOH | {"address": ""})))
+    shown = explain(Stamp(**(DOH | {"address": ""})))
+    assert "address: none, the client looks up the host and connects to port 443\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "shown", "remedy"),
+    [
+        pytest.param(
+            {"address": "192.0.2.1:8443"},
+            "address: 192.0.2.1:8443",
+            'the address "192.0.2.1" and the host "doh.example.net:8443".',
+            id="a port with the address",
+        ),
+        pytest.param(
+            {"address": "192.0.2.1:443"},
+            "address: 192.0.2.1:443",
+            'the address "192.0.2.1" and the host "doh.example.net:443".',
+            id="the protocol's own port",
+        ),
+        pytest.param(
+            {"address": "[2001:db8::1]:8443", "host": "doh.example.net:8443"},
+            "address: [2001:db8::1]:8443",
+            'the address "[2001:db8::1]" and the host "doh.example.net:8443".',
+            id="a port with both",
+        ),
+        pytest.param(
+            {"address": ":8443", "host": "[2001:db8::1]"},
+            "address: none, the client looks up the host and connects to port 8443",
+            'the address "" and the host "[2001:db8::1]:8443".',
+            id="a port alone",
+        ),
+        *(
+            pytest.param(
+                {"protocol": protocol, "path": path, "address": "192.0.2.1:853"},
+                "address: 192.0.2.1:853",
+                'the host "doh.example.net:853".',
+                id=f"a port with the address, {protocol.name}",
+            )
+            for protocol, path in [(Protocol.DOT, ""), (Protocol.DOQ, ""), (Protocol.ODOH_RELAY, "/relay")]
+        ),
+    ],
+)
+def test_what_todays_clients_refuse_is_remarked_with_what_to_write(
+    change: dict[str, Any], shown: str, remedy: str
+) -> None:
+    stamp = Stamp(**(DOH | change))
+    assert shown in explain(stamp).splitlines()
+    assert explain(stamp).endswith(f"\nremark: {refusal(stamp)}")
+    assert refusal(stamp).startswith("dnscrypt-proxy 2.1.17 and later, as their authors build them, refuse")
+    assert refusal(stamp).endswith(remedy)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        pytest.param(Stamp(**DOH), id="an address alone"),
+        pytest.param(Stamp(**(DOH | {"host": "doh.example.net:8443"})), id="a port with the host"),
+        pytest.param(Stamp(**(DOH | {"address": "[2001:db8::1]"})), id="IPv6"),
+        pytest.param(Stamp(**(DOH | {"address": ""})), id="no address"),
+        pytest.param(Stamp(**(DNSCRYPT | {"address": "192.0.2.1:8443"})), id="DNSCrypt with a port, having no host"),
+        pytest.param(Stamp(Protocol.PLAIN, address="[2001:db8::1]:5353"), id="plain DNS with a port"),
+        pytest.param(Stamp(Protocol.DNSCRYPT_RELAY, address="192.0.2.1:443"), id="a relay with a port"),
+        pytest.param(Stamp(Protocol.ODOH_TARGET, host="odoh.example.net:8443", path="/"), id="no address at all"),
+    ],
+)
+def test_the_others_have_no_such_remark(stamp: Stamp) -> None:
+    assert refusal(stamp) == ""
+    assert "remark" not in explain(stamp)
+
+
+def test_the_port_of_the_host_is_that_of_the_address() -> None:
+    shown = explain(Stamp(**(DOH | {"host": "doh.example.net:8443"}))).splitlines()
+    assert "address: 192.0.2.1, port 8443" in shown

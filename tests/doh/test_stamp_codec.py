@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dohproxy.doh.stamp import PARTS, BadStamp, Part, Properties, Protocol, Stamp
+from dohproxy.doh.stamp import PARTS, BadStamp, Part, Properties, Protocol, Stamp, refusal
 from dohproxy.doh.stamp_codec import MAX_CHARACTERS, SCHEME, decode, decode_route, encode
+from tests.fakes.go_dnsstamps import fault_seen_by_go_dnsstamps
 
 DNSSEC, NO_LOGS, NO_FILTER = Properties.DNSSEC, Properties.NO_LOGS, Properties.NO_FILTER
 ALL = DNSSEC | NO_LOGS | NO_FILTER
@@ -75,9 +76,9 @@ VECTORS = [
         id="DoH with bootstrap resolvers",
     ),
     pytest.param(
-        "sdns://AgMAAAAAAAAAElsyMDAxOmRiODo6MV06ODQ0MyCqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqhRkbnMuZXhhbXBsZS5jb206"
-        "ODQ0MwovZG5zLXF1ZXJ5",
-        doh(DNSSEC | NO_LOGS, "[2001:db8::1]:8443", (32 * b"\xaa",), "dns.example.com:8443"),
+        "sdns://AgMAAAAAAAAADVsyMDAxOmRiODo6MV0gqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqoUZG5zLmV4YW1wbGUuY29tOjg0NDMK"
+        "L2Rucy1xdWVyeQ",
+        doh(DNSSEC | NO_LOGS, "[2001:db8::1]", (32 * b"\xaa",), "dns.example.com:8443"),
         id="DoH on another port",
     ),
     pytest.param(
@@ -101,8 +102,8 @@ VECTORS = [
         id="Oblivious DoH target",
     ),
     pytest.param(
-        "sdns://hQcAAAAAAAAAB1s6OjFdOjEgw4Rr8kuek8pkJ0wOxnwezF4CT_ys0tdAGTUOgf5UauQPZG9oLmV4YW1wbGUuY29tBi9yZWxheQ",
-        Stamp(Protocol.ODOH_RELAY, ALL, "[::1]:1", hashes=(H,), host="doh.example.com", path="/relay"),
+        "sdns://hQcAAAAAAAAABVs6OjFdIMOEa_JLnpPKZCdMDsZ8HsxeAk_8rNLXQBk1DoH-VGrkEWRvaC5leGFtcGxlLmNvbToxBi9yZWxheQ",
+        Stamp(Protocol.ODOH_RELAY, ALL, "[::1]", hashes=(H,), host="doh.example.com:1", path="/relay"),
         id="Oblivious DoH relay",
     ),
     pytest.param(
@@ -116,6 +117,28 @@ def test_a_known_stamp_is_read_and_written(uri: str, stamp: Stamp) -> None:
     assert decode(uri) == stamp
     assert decode_route(uri) == (stamp,)
     assert encode(stamp) == uri
+
+
+OUTDATED = [
+    pytest.param(
+        "sdns://AgMAAAAAAAAAElsyMDAxOmRiODo6MV06ODQ0MyCqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqhRkbnMuZXhhbXBsZS5jb206"
+        "ODQ0MwovZG5zLXF1ZXJ5",
+        doh(DNSSEC | NO_LOGS, "[2001:db8::1]:8443", (32 * b"\xaa",), "dns.example.com:8443"),
+        id="DoH, the port with address and host",
+    ),
+    pytest.param(
+        "sdns://hQcAAAAAAAAAB1s6OjFdOjEgw4Rr8kuek8pkJ0wOxnwezF4CT_ys0tdAGTUOgf5UauQPZG9oLmV4YW1wbGUuY29tBi9yZWxheQ",
+        Stamp(Protocol.ODOH_RELAY, ALL, "[::1]:1", hashes=(H,), host="doh.example.com", path="/relay"),
+        id="Oblivious DoH relay, as earlier releases of go-dnsstamps wrote it",
+    ),
+]
+
+
+@pytest.mark.parametrize(("uri", "stamp"), OUTDATED)
+def test_what_only_earlier_clients_read_is_read_and_never_written(uri: str, stamp: Stamp) -> None:
+    assert decode(uri) == stamp
+    with pytest.raises(BadStamp, match="its address names a port, which belongs to the host"):
+        encode(stamp)
 
 
 def uri_of(payload: bytes) -> str:
@@ -241,7 +264,7 @@ def stamps(draw: st.DrawFn) -> Stamp:
     """Any stamp that can exist."""
     protocol = draw(st.sampled_from(Protocol))
     parts = PARTS[protocol]
-    place = addresses | st.just("") | ports if Part.HOST in parts else addresses
+    place = literals | st.just("") if Part.HOST in parts else addresses
     values: dict[Part, st.SearchStrategy[Any]] = {
         Part.PROPERTIES: st.integers(0, 2**64 - 1).map(Properties),
         Part.ADDRESS: place,
@@ -260,6 +283,31 @@ def test_what_is_written_is_read(stamp: Stamp) -> None:
     assert decode(encode(stamp)) == stamp
 
 
+# Of DNSCrypt it refuses what is shorter than any that there is, with a provider's name of one letter.
+@given(stamps().filter(lambda stamp: bool(stamp.host)))
+def test_what_is_written_is_read_by_the_newest_library(stamp: Stamp) -> None:
+    assert fault_seen_by_go_dnsstamps(bytes_of(encode(stamp))) == ""
+
+
+@given(addresses | ports | st.just(""), hosts)
+def test_what_is_refused_by_the_newest_library_is_never_written(address: str, host: str) -> None:
+    stamp = doh(Properties(0), address, (H,), host)
+    payload = b"".join([b"\x02", bytes(8), *map(counted, [address.encode(), H, host.encode(), stamp.path.encode()])])
+    assert decode(uri_of(payload)) == stamp
+    assert bool(refusal(stamp)) is bool(fault_seen_by_go_dnsstamps(payload))
+
+
+def counted(value: bytes) -> bytes:
+    """Return bytes behind their count."""
+    return bytes([len(value)]) + value
+
+
+def bytes_of(uri: str) -> bytes:
+    """Return what a text encodes."""
+    text = uri.removeprefix(SCHEME)
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def read(uri: str) -> Stamp | str:
     """Return the stamp, or why it is none."""
     try:
@@ -276,7 +324,7 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(payload: bytes) -> None:
         assert found.endswith(".")
     else:
         # One text for each stamp, but for an empty set that may be written or left out.
-        assert encode(found) in {uri, uri_of(payload.removesuffix(b"\0"))}
+        assert refusal(found) or encode(found) in {uri, uri_of(payload.removesuffix(b"\0"))}
 
 
 @given(stamps(), st.data())

@@ -64,14 +64,17 @@ class ProxySettings:
     """Keys of every upstream besides its name and URL."""
     limited: bool = False
     """The default limits hold for the test's own address too."""
+    open_files: int | None = None
+    """How many files the process may open, hard limit too; None: as many as the tests."""
 
 
 class Proxy:
     """One running dohproxy. Made by `running_proxy`."""
 
-    def __init__(self, directory: Path, settings: ProxySettings) -> None:
+    def __init__(self, directory: Path, settings: ProxySettings, appended: str = "") -> None:
         self._directory = directory
         self._settings = settings
+        self._appended = appended
         self._child: Child | None = None
         self.port = 0
         self.metrics_port = 0
@@ -136,9 +139,13 @@ class Proxy:
 
     def _start_once(self) -> None:
         file = self._directory / "dohproxy.toml"
-        file.write_text(configuration(self._settings, self.port, self.metrics_port), encoding="utf-8")
+        text = configuration(self._settings, self.port, self.metrics_port) + self._appended
+        file.write_text(text, encoding="utf-8")
+        argv = [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(file)]
+        if self._settings.open_files is not None:
+            argv = ["sh", "-c", f'ulimit -n {self._settings.open_files}; exec "$0" "$@"', *argv]
         self._child = Child(
-            [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(file)],
+            argv,
             self._directory / "dohproxy.log",
             environment={**environment(), "SSL_CERT_FILE": str(self._settings.authority.file)},
             directory=PROJECT,
@@ -148,9 +155,10 @@ class Proxy:
 
 
 @contextmanager
-def running_proxy(directory: Path, settings: ProxySettings) -> Iterator[Proxy]:
-    """Start a proxy from a file in `directory` and end it, however the test ends, before its directory goes."""
-    proxy = Proxy(directory, settings)
+def running_proxy(directory: Path, settings: ProxySettings, appended: str = "") -> Iterator[Proxy]:
+    """Start a proxy from a file in `directory` and end it, however the test ends, before its directory goes. The file
+    ends with `appended`."""
+    proxy = Proxy(directory, settings, appended)
     try:
         proxy.start()
         yield proxy

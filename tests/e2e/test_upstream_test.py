@@ -14,7 +14,7 @@ from tests.e2e.proxy import PROJECT, environment
 from tests.e2e.unbound import DOT_NAME, Unbound
 
 
-def _test(
+def run_upstream_test(
     directory: Path, authority: CertificateAuthority, urls: dict[str, str], *arguments: str
 ) -> "subprocess.CompletedProcess[str]":
     file = directory / "dohproxy.toml"
@@ -30,7 +30,7 @@ def _test(
     )
 
 
-def _facts(text: str) -> dict[str, dict[str, str]]:
+def facts_in(text: str) -> dict[str, dict[str, str]]:
     """What is told of each upstream, by its name and the label of the line."""
     blocks = [block.splitlines() for block in text.split("\n\n")[:-1]]
     return {title.split()[0]: {line[2:12].strip(): line[12:] for line in lines} for title, *lines in blocks}
@@ -45,10 +45,10 @@ def test_one_query_over_each_protocol_finds_it_well(
         "encrypted": f"tls://{LOOPBACK}:{unbound.tls_port}#{DOT_NAME}",
     }
     before = unbound.queries_received()
-    run = _test(tmp_path, authority, urls, "--name", ".")
+    run = run_upstream_test(tmp_path, authority, urls, "--name", ".")
     assert (run.returncode, run.stderr) == (0, "")
     assert unbound.queries_received() == before + 3
-    told = _facts(run.stdout)
+    told = facts_in(run.stdout)
     assert {facts["answer"] for facts in told.values()} == {"NOERROR, 1 record(s)"}
     assert {facts["EDNS"] for facts in told.values()} == {"takes 1232 bytes over UDP"}
     assert told["datagrams"]["protocol"] == "UDP"
@@ -65,9 +65,9 @@ def test_one_query_over_each_protocol_finds_it_well(
 def test_a_name_with_letters_shows_that_it_preserves_case(
     unbound: Unbound, authority: CertificateAuthority, tmp_path: Path
 ) -> None:
-    run = _test(tmp_path, authority, {"ns0": f"udp://{LOOPBACK}:{unbound.port}"}, "--name", zones.ORIGIN)
+    run = run_upstream_test(tmp_path, authority, {"ns0": f"udp://{LOOPBACK}:{unbound.port}"}, "--name", zones.ORIGIN)
     assert run.returncode == 0, run.stdout
-    assert _facts(run.stdout)["ns0"]["case"] == "preserved"
+    assert facts_in(run.stdout)["ns0"]["case"] == "preserved"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_certificate_for_somebody_else_is_told_with_its_name(
     unbound: Unbound, authority: CertificateAuthority, tmp_path: Path, name: str, words: str
 ) -> None:
     before = unbound.queries_received()
-    run = _test(tmp_path, authority, {"ns0": f"tls://{LOOPBACK}:{unbound.tls_port}{name}"})
+    run = run_upstream_test(tmp_path, authority, {"ns0": f"tls://{LOOPBACK}:{unbound.tls_port}{name}"})
     assert run.returncode == 1
     assert words in run.stdout
     assert unbound.queries_received() == before
@@ -95,9 +95,9 @@ def test_tls_at_the_plain_port_and_plain_dns_at_the_tls_port_are_told(
         "plain": f"tcp://{LOOPBACK}:{unbound.tls_port}",
         "nobody": f"udp://{LOOPBACK}:{free_port()}",
     }
-    run = _test(tmp_path, authority, urls)
+    run = run_upstream_test(tmp_path, authority, urls)
     assert run.returncode == 1
-    told = _facts(run.stdout)
+    told = facts_in(run.stdout)
     assert re.search("TLS|closes the connection|nothing to TLS", told["swapped"]["WARNING"])
     assert re.search("not DNS|closes the connection", told["plain"]["WARNING"])
     assert told["nobody"]["WARNING"] == "nobody listens there: the port is closed."

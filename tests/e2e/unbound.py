@@ -38,6 +38,7 @@ server:
   interface: 127.0.0.1@{port}
   interface: 127.0.0.1@{tls_port}
   outgoing-interface: 127.0.0.1
+  access-control: 127.0.0.0/8 {access}
   port: {port}
   tls-port: {tls_port}
   tls-service-key: "{key}"
@@ -96,6 +97,7 @@ class Unbound:
         self._certificate = authority.issue([DOT_NAME])
         self._misbehaving = MisbehavingServer()
         self._child: Child | None = None
+        self._access = "allow"
         self.port = 0
         self.tls_port = 0
         (directory / "root.zone").write_text(zones.root_zone(names), encoding="ascii")
@@ -117,7 +119,20 @@ class Unbound:
 
     def start_again(self) -> None:
         """Start on the ports it had before, with an empty cache."""
+        self._configure()
+        argv = [self._programs.server, "-d", "-p", "-c", str(self._configuration_file)]
+        self._child = Child(argv, self._directory / "unbound.log")
+        self._child.wait_until_ready(self._answers)
+
+    def admit(self, access: str) -> None:
+        """From now on do this with queries of this machine (`access-control`): allow, refuse, deny."""
+        self._access = access
+        self._configure()
+        self._control("reload")
+
+    def _configure(self) -> None:
         configuration = CONFIGURATION.format(
+            access=self._access,
             directory=self._directory,
             port=self.port,
             tls_port=self.tls_port,
@@ -129,9 +144,10 @@ class Unbound:
             broken=zones.BROKEN,
         )
         self._configuration_file.write_text(configuration, encoding="ascii")
-        argv = [self._programs.server, "-d", "-p", "-c", str(self._configuration_file)]
-        self._child = Child(argv, self._directory / "unbound.log")
-        self._child.wait_until_ready(self._answers)
+
+    def _control(self, command: str) -> str:
+        argv = [self._programs.control, "-c", str(self._configuration_file), command]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10).stdout
 
     def kill(self) -> None:
         """End it at once, as a crash would; its name server behind stays."""
@@ -146,14 +162,7 @@ class Unbound:
 
     def queries_received(self) -> int:
         """How many queries it has received over all transports since its start, by its own counter."""
-        counted = subprocess.run(
-            [self._programs.control, "-c", str(self._configuration_file), "stats_noreset"],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-        figures = dict(line.split("=", 1) for line in counted.stdout.splitlines())
+        figures = dict(line.split("=", 1) for line in self._control("stats_noreset").splitlines())
         return int(figures["total.num.queries"])
 
     def ask(self, qname: str, qtype: dns.rdatatype.RdataType) -> dns.message.Message:

@@ -5,14 +5,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from dohproxy.upstream.resolver import FIRST, Found, Resolver
-from dohproxy.upstream.results import Bug, Result
+from dohproxy.upstream.results import Bug, Result, Unproven
 from dohproxy.upstream.sends import Transport, outcome_of
 from dohproxy.verdict import Priority
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
 
-def exchange(transport: Transport, query: Query, *, until: float) -> Coroutine[Any, Any, Answer | Result]:
+def exchange(transport: Transport, query: Query, *, until: float) -> Coroutine[Any, Any, Answer | Unproven | Result]:
     """Send and wait."""
     return outcome_of(lambda done: transport.send(query, done, until=until))
 

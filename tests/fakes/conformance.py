@@ -46,7 +46,6 @@ from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
 from dohproxy.frontends.peers import Peers
-from dohproxy.frontends.self_check import check_limits
 from dohproxy.frontends.throwaway import write_throwaway_certificate
 from dohproxy.frontends.tls import server_context
 from dohproxy.policy.identity import Identities
@@ -314,7 +313,6 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
         http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
         doors = Doors(http1.door, http2.door, register, clock)
-        check_limits(http1)
         certificate, key = write_throwaway_certificate(directory, "localhost")
         plain, encrypted = (open_listener(ListenAddress("tcp", host=LOOPBACK, port=0)) for _ in range(2))
         listeners = [

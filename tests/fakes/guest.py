@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.attempts import answer_in, judge
+from dohproxy.upstream.breaker import OPENING_WEIGHT, TIMEOUT_WEIGHT
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.signals import RUN, TROUBLE_ZONES, Ending, Signal
-from dohproxy.upstream.standing import Standing
+from dohproxy.upstream.standing import SILENT_PROBES, Standing
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from tests.fakes.standing import standing
@@ -18,21 +20,26 @@ NOTIMP = replace(SERVFAIL, rcode=Rcode.NOTIMP)
 REPLIES = {Signal.REFUSED: REFUSED, Signal.PROHIBITED: PROHIBITED, Signal.PROTOCOL: NOTIMP}
 """What a ban of each kind says to everything."""
 
-Outcome = Answer | Result
+UNPROVEN = Unproven(REFUSED)
+
+Outcome = Answer | Unproven | Result
+
+SILENCES = OPENING_WEIGHT // TIMEOUT_WEIGHT
+"""In a row, before an upstream is in doubt."""
 
 
 def ending_of(
     outcome: Outcome, zone: bytes, sent_at: float, now: float, *, over_stream: bool = False, after_cut: bool = False
 ) -> Ending:
     """How a send ended that brought this."""
-    if isinstance(outcome, Result):
-        return Ending(outcome, zone, over_stream, sent_at, now)
-    result = Result.FAILED if outcome.kind is Kind.FAILURE else Result.ANSWERED
-    return Ending(result, zone, over_stream, sent_at, now, outcome, after_cut)
+    result = judge(outcome, over_stream=over_stream)
+    return Ending(result, zone, over_stream, sent_at, now, answer_in(outcome), after_cut)
 
 
 def described(outcome: object) -> str:
     """What to call this in a test's name."""
+    if isinstance(outcome, Unproven):
+        return f"{described(outcome.answer)} without proof"
     return Rcode(outcome.rcode).name if isinstance(outcome, Answer) else str(outcome)
 
 
@@ -43,6 +50,7 @@ class Guest:
         self.upstream: Standing = standing(queries_per_second=100.0, burst=1_000, over_stream=over_stream)
         self.now = 0.0
         self.openings: list[float] = []
+        self.last_probe = ending_of(Result.TIMEOUT, b"", 0.0, 0.0)
         self.upstream.when_opened = self.openings.append
 
     def ask(self, outcome: Outcome, zone: bytes = b"zone", **how: bool) -> None:
@@ -65,13 +73,21 @@ class Guest:
         assert self.upstream.may_probe(self.now)
         self.upstream.begin_probe(self.now)
         sent_at, self.now = self.now, self.now + seconds
-        self.upstream.end_probe(ending_of(outcome, b"", sent_at, self.now, over_stream=self.upstream.over_stream))
+        self.last_probe = ending_of(outcome, b"", sent_at, self.now, over_stream=self.upstream.over_stream)
+        self.upstream.end_probe(self.last_probe)
+
+    def fall_silent(self) -> None:
+        """Say nothing to clients, and nothing to the probes either."""
+        self.ask_many(Result.TIMEOUT, times=SILENCES)
+        for _ in range(SILENT_PROBES):
+            self.probe(Result.TIMEOUT)
 
     def probe_over_stream(self, outcome: Outcome) -> bool:
         """Ask over TCP too, if that is of use."""
         if not self.upstream.begin_stream_probe(self.now):
             return False
-        self.upstream.end_stream_probe(ending_of(outcome, b"", self.now, self.now, over_stream=True))
+        ending = ending_of(outcome, b"", self.now, self.now, over_stream=True)
+        self.upstream.end_stream_probe(ending, doubt=self.last_probe)
         return True
 
     def seconds_to_probe(self) -> float:

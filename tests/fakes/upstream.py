@@ -13,6 +13,7 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.rrset
 
 from dohproxy.config.addresses import UpstreamAddress
@@ -46,15 +47,24 @@ class Act:
 def make_reply(
     query: bytes, *, address: str = "192.0.2.1", rcode: int = 0, flags: dns.flags.Flag | int = 0, records: int = 1
 ) -> bytes:
-    """The reply of an honest resolver: so many A records, or an rcode and none."""
+    """The reply of an honest resolver: so many records of the type that was asked for, or an rcode and none."""
     message = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
     message.set_rcode(dns.rcode.Rcode(rcode))
     message.flags |= flags
     if not rcode:
-        name = message.question[0].name
+        question = message.question[0]
+        rdata = SAID.get(dns.rdatatype.to_text(question.rdtype), "\\# 0").format(address)
         for _ in range(records):
-            message.answer.append(dns.rrset.from_text(name, 300, "IN", "A", address))
+            message.answer.append(dns.rrset.from_text(question.name, 300, "IN", question.rdtype, rdata))
     return message.to_wire(max_size=65_535)
+
+
+SAID = {"A": "{}", "AAAA": "2001:db8::1", "NS": "ns.example.", "TXT": "text", "HTTPS": "1 .", "CNAME": "a.example."}
+
+
+def unreadable(reply: bytes) -> bytes:
+    """The reply with one more record, whose owner is no name."""
+    return reply[:10] + (int.from_bytes(reply[10:12]) + 1).to_bytes(2) + reply[12:] + b"\x40" * 20
 
 
 def cookie_of(wire: bytes) -> bytes:
@@ -82,6 +92,11 @@ def _return_cookie(query: bytes, *, rcode: int = 0) -> bytes:
     return with_cookie(make_reply(query, rcode=rcode), cookie_of(query)[:8] + SERVER_COOKIE)
 
 
+def header_alone(query: bytes, rcode: int = dns.rcode.REFUSED) -> bytes:
+    """What Unbound says to one whom its access list refuses: ID, flags, rcode, and nothing else."""
+    return query[:2] + bytes((0x80 | query[2] & 0x01, rcode)) + bytes(8)
+
+
 def _wrong_id(query: bytes) -> bytes:
     reply = make_reply(query)
     return (int.from_bytes(reply[:2]) ^ WRONG_ID_OFFSET).to_bytes(2) + reply[2:]
@@ -97,6 +112,7 @@ AUTHENTIC = Act(lambda query: [make_reply(query, flags=dns.flags.AD)])
 SILENCE = Act(lambda _: [])
 SERVFAIL = Act(lambda query: [make_reply(query, rcode=dns.rcode.SERVFAIL)])
 REFUSED = Act(lambda query: [make_reply(query, rcode=dns.rcode.REFUSED)])
+REFUSED_BY_HEADER = Act(lambda query: [header_alone(query)])
 BAD_VERSION = Act(lambda query: [make_reply(query, rcode=dns.rcode.BADVERS)])
 TRUNCATED = Act(lambda query: [make_reply(query, flags=dns.flags.TC, records=0)])
 COOKIE = Act(lambda query: [_return_cookie(query)])
@@ -107,7 +123,7 @@ WRONG_ID = Act(lambda query: [_wrong_id(query)])
 WRONG_QUESTION = Act(lambda query: [_wrong_question(query)])
 ECHO = Act(lambda query: [query])
 GARBAGE = Act(lambda _: [b"\xff" * 40])
-UNREADABLE = Act(lambda query: [make_reply(query) + b"trailing"])
+UNREADABLE = Act(lambda query: [unreadable(make_reply(query))])
 CLOSE = Act(lambda _: [], closes=True)
 
 

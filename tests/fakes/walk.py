@@ -18,8 +18,10 @@ from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import Priorities
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.suffixes import PublicSuffixes, parse_suffixes
+from dohproxy.routes import Route
 from dohproxy.verdict import Client, Door, Outcome, Reason
 from dohproxy.wire.answer import Answer, parse_answer
+from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query
 from tests.fakes.clock import FakeClock
 from tests.fakes.resolver import FakeResolver, Script
@@ -100,7 +102,7 @@ def names(config: NamesConfig, suffixes: PublicSuffixes = SUFFIXES, *, may_deny:
 
 def address_of(query: Query, *, ttl: int = 300) -> Answer:
     """What an honest upstream says to most questions."""
-    return parse_answer(m.answer(m.record(ttl=ttl), asked=query.question), query)
+    return parse_answer(m.answer(m.record(query.qtype, ttl=ttl), asked=query.question), query)
 
 
 def post(wire: bytes, path: str = "/dns-query") -> HttpRequest:
@@ -132,17 +134,26 @@ class Walk:
     about_names: NamesConfig = NO_DOMAIN_LIMITS
     may_deny: bool = False
     """Whether names under top-level domains that are not in SUFFIXES do not exist."""
+    routed: tuple[str, ...] = ()
+    """Domains of one route, whose upstreams are `home`."""
+    routes_limit_domains: bool = False
     cache: Cache = field(init=False)
+    home: FakeResolver = field(init=False)
+    home_cache: Cache = field(init=False)
     admission: Admission = field(init=False)
     names: Names = field(init=False)
     resolver: FakeResolver = field(init=False)
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cache = Cache(self.rules)
         self.admission = admission(self.limits)
         self.names = names(self.about_names, may_deny=self.may_deny)
+        self.cache = Cache(self.rules, is_listed=self.names.undelegated.is_listed)
         self.resolver = FakeResolver(learn_into(self.cache, self.names.domains, self.clock), self.script)
+        self.home_cache = Cache(self.rules)
+        domains = self.names.domains if self.routes_limit_domains else None
+        self.home = FakeResolver(learn_into(self.home_cache, domains, self.clock), self.script)
+        route = Route(self.home_cache, self.home, is_general=False, limits_domains=self.routes_limit_domains)
         self.pipeline = Pipeline(
             RequestRules("/dns-query", 1_024),
             self.admission,
@@ -152,6 +163,7 @@ class Walk:
             self.tally,
             self.clock,
             DEADLINE_SECONDS,
+            {from_text(domain): route for domain in self.routed},
         )
 
     @property

@@ -219,7 +219,6 @@ async def _all_is_given_back(door: Door) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         await door.register.wait_empty()
     assert not door.register._open
-    await until(lambda: not door.server._connections, "the end of every request loop")
 
 
 async def _sweep(door: Door) -> None:

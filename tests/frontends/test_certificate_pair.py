@@ -82,12 +82,19 @@ WEAK = issue(INTERMEDIATE, kind="RSA-1024")
         pytest.param(GOOD.pem, None, Result.UNREADABLE, "privkey.pem cannot be read", id="no key"),
         pytest.param(b"", GOOD.key_pem, Result.UNUSABLE, "damaged one", id="an empty certificate file"),
         pytest.param(GOOD.pem[:-100], GOOD.key_pem, Result.UNUSABLE, "damaged one", id="half a certificate"),
-        pytest.param(GOOD.pem, b"", Result.UNUSABLE, "both must be PEM", id="an empty key file"),
-        pytest.param(GOOD.pem, GOOD.key_pem[:-60], Result.UNUSABLE, "both must be PEM", id="half a key"),
+        pytest.param(GOOD.pem, b"", Result.UNUSABLE, "no private key in PEM form", id="an empty key file"),
+        pytest.param(GOOD.pem, GOOD.key_pem[:-60], Result.UNUSABLE, "or a damaged one", id="half a key"),
         pytest.param(GOOD.pem, LOCKED, Result.UNUSABLE, "without a password", id="a key with a password"),
         pytest.param(GOOD.pem, OTHER.key_pem, Result.MISMATCH, "not the certificate's", id="another pair's key"),
         pytest.param(
             GOOD.pem, issue(None, kind="RSA").key_pem, Result.MISMATCH, "not the certificate's", id="another kind's key"
+        ),
+        pytest.param(
+            INTERMEDIATE.pem + GOOD.pem,
+            GOOD.key_pem,
+            Result.MISMATCH,
+            "has the server's certificate in place 2",
+            id="the authority first",
         ),
         pytest.param(WEAK.pem, WEAK.key_pem, Result.UNUSABLE, "EE_KEY_TOO_SMALL", id="a key that can be broken"),
         pytest.param(GOOD.pem, b" " * (MAX_FILE_BYTES + 1), Result.UNUSABLE, "longer than", id="a key without end"),

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 import structlog
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dohproxy.config import ConfigError, TlsConfig
 from dohproxy.frontends.certificate_pair import Result
@@ -479,4 +480,21 @@ def test_the_figures_are_told(files: Files) -> None:
     assert samples["dohproxy_certificate_last_reload_success",] == 0
     assert samples["dohproxy_certificate_reloads_total", "expired"] == 1
     assert samples["dohproxy_certificate_reloads_total", "loaded"] == 0
-    assert len(samples) == 2 + len(Result)
+    assert 0 < samples["dohproxy_handshake_cpu_seconds",] < 1
+    assert len(samples) == 3 + len(Result)
+
+
+def test_the_price_of_a_handshake_is_told_at_once_and_with_each_new_pair(files: Files) -> None:
+    watch = CertificateWatch(tls_of(files), "localhost", bare_context())
+    prices: list[float] = []
+    watch.when_priced(prices.append)
+    watch.look(NOW)
+    assert len(prices) == 1
+    files.write(SECOND)
+    watch.look(NOW)
+    files.write(issue(INTERMEDIATE, key=rsa.generate_private_key(65_537, 4_096)))
+    watch.look(NOW)
+    assert len(prices) == 3
+    assert min(prices) > 0
+    assert prices[2] > 2 * max(prices[:2])
+    assert watch.statistics().handshake_seconds == prices[2]

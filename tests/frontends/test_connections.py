@@ -1,9 +1,13 @@
 """The register of connections: who must go, and how many there may be."""
 
+from dataclasses import replace
+
 import pytest
 
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.connections import Closing, Connections, Waiting, verdict_on
+from dohproxy.frontends.held_bytes import FREE_BYTES
+from dohproxy.verdict import Client
 
 LIMITS = ConnectionsConfig(
     max_total=3, header_seconds=5, write_seconds=10, max_age_seconds=600, max_queued_bytes=65_536
@@ -60,6 +64,18 @@ class _Fake:
 
     def finish_soon(self) -> None:
         self.told.append("finish")
+
+
+class _Holding(_Fake):
+    """A connection that holds something."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(Waiting(999.0, None, None, 0, idle=False))
+        self.client = Client(b"\xc0\x00\x02\x01", ((1, 2), (3, 4)))
+        self.size = size
+
+    def held_bytes(self) -> int:
+        return self.size
 
 
 async def test_a_sweep_closes_those_that_overstay_and_counts_them() -> None:
@@ -127,3 +143,25 @@ def test_idle_connections_have_less_time_when_it_is_crowded(crowded: bool, closi
     waiting = Waiting(opened=0, header_since=None, writing_since=None, queued_bytes=0, idle=True, idle_since=100)
     assert verdict_on(waiting, 106, limits, crowded=crowded) is closing
     assert verdict_on(waiting, 121, limits, crowded=crowded) is Closing.IDLE
+
+
+async def test_who_holds_most_is_cut_and_counted_when_all_hold_too_much() -> None:
+    register = Connections(replace(LIMITS, max_held_bytes=1_048_576))
+    greedy, modest = _Holding(700_000), _Holding(400_000)
+    register.note_held(modest, modest.size)
+    assert register.statistics().held_bytes == 400_000 - FREE_BYTES
+    register.note_held(greedy, greedy.size)
+    assert (greedy.told, modest.told) == ([Closing.ALL_QUEUES_FULL], [])
+    statistics = register.statistics()
+    assert statistics.closed == {Closing.ALL_QUEUES_FULL: 1}
+    assert statistics.held_bytes == 400_000 - FREE_BYTES
+    assert statistics.max_held_bytes == 1_048_576
+
+
+async def test_a_sweep_sees_what_clients_have_taken_meanwhile() -> None:
+    register = Connections(LIMITS)
+    one = _Holding(400_000)
+    register.note_held(one, one.size)
+    one.size = FREE_BYTES + 5
+    register.sweep(1_000.0)
+    assert register.statistics().held_bytes == 5

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.h1_render import render
+from dohproxy.frontends.h1_render import render, render_again
 from dohproxy.verdict import OUTCOMES
 
 
@@ -52,3 +52,12 @@ def test_nothing_else_is_said_about_the_server(close: bool) -> None:
     response, _ = _parse(render(HttpResponse(404, ()), close=close))
     said = {name.lower() for name in response.headers}
     assert said == {"content-length", "date"} | ({"connection"} if close else set())
+
+
+def test_a_response_that_is_given_again_is_the_same_and_its_body_is_kept_once() -> None:
+    body = bytes(10_000)
+    response = HttpResponse(200, (("content-type", "a/b"),), body)
+    first, second = (_parse(render_again(response)) for _ in range(2))
+    assert first[1] == second[1] == body
+    assert dict(first[0].headers) == dict(second[0].headers)
+    assert len(repr(response.rendered)) < 1_000

@@ -291,6 +291,24 @@ async def test_answers_without_a_window_are_not_heaped_up() -> None:
         assert resident_bytes() - before < 8 * MEBIBYTE
 
 
+async def test_clients_that_hold_too_much_between_them_are_cut_and_nobody_else(setting: Setting) -> None:
+    # Each is within its own limits, and so are their deadlines.
+    wanted = over(setting, large()).with_connections(write_seconds=30.0, max_held_bytes=MEBIBYTE)
+    async with open_door(wanted) as door:
+        bystander = await Http2Client.connect(door)
+        await bystander.send(get_large(1))
+        assert (await bystander.response(1)).status == 200
+        greedy = [await Http2Client.connect(door, NO_WINDOW) for _ in range(12)]
+        for client in greedy:
+            await client.send(*(get_large(stream_id) for stream_id in streams(3)))
+        await door.until(lambda: bool(door.closed), "the first cut")
+        held = door.register.statistics()
+        assert set(held.closed) == {Closing.ALL_QUEUES_FULL}
+        assert held.held_bytes <= MEBIBYTE
+        await bystander.send(get(3))
+        assert (await bystander.response(3)).status == 200
+
+
 async def test_a_client_that_never_reads_is_cut_and_its_answers_are_not_heaped_up(setting: Setting) -> None:
     # Its windows are as wide as they go: only TCP says that nobody takes anything.
     wanted = over(setting, large()).with_connections(write_seconds=0.5, max_requests=1_000_000, max_queued_bytes=2**24)

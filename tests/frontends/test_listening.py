@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dohproxy.config import ConfigError, ListenAddress
-from dohproxy.frontends.listening import open_listener
+from dohproxy.frontends.listening import open_listener, remover_of_file
 
 
 def test_a_busy_port_is_told_with_its_key() -> None:
@@ -43,6 +43,23 @@ def test_a_socket_file_left_behind_is_replaced_and_a_live_one_is_not(tmp_path: P
             live.setblocking(True)
             live.accept()[0].close()
     assert (tmp_path / "h1.sock").stat().st_mode & 0o777 == 0o660
+
+
+def test_a_socket_file_is_removed_unless_a_successor_has_put_its_own_there(tmp_path: Path) -> None:
+    address = ListenAddress("unix", path=str(tmp_path / "h1.sock"))
+    with open_listener(address) as first:
+        remove = remover_of_file(first)
+    with open_listener(address) as second:
+        remove()
+        assert (tmp_path / "h1.sock").is_socket()
+        remover_of_file(second)()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_there_is_no_file_of_a_tcp_socket_to_remove() -> None:
+    with open_listener(ListenAddress("tcp", host="127.0.0.1", port=0)) as opened:
+        remover_of_file(opened)()
+        assert opened.fileno() >= 0
 
 
 def test_an_ipv6_listener_takes_no_ipv4() -> None:

@@ -11,17 +11,23 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
+from dohproxy.doh.dialects import Dialect
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
+from dohproxy.frontends.known import Known, KnownRequests
 from dohproxy.frontends.metrics_page import (
     address_metrics,
     admin_application,
     connection_metrics,
+    known_metrics,
     metrics_application,
     suffix_list_metrics,
 )
 from dohproxy.frontends.suffix_watch import Result, SuffixStatistics
+from dohproxy.http2.blocks import MOST_KEPT_TARGETS
 from dohproxy.observability.metrics import Metrics
 from dohproxy.policy.forwarded import Status
+from dohproxy.reading import Reading
+from dohproxy.verdict import Door as DoorKind
 from tests.frontends.client import RawClient
 
 
@@ -44,12 +50,25 @@ def _samples(metrics: list[Metric]) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def test_connections_stand_beside_their_bound() -> None:
-    samples = _samples(list(connection_metrics(ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}))))
+    samples = _samples(list(connection_metrics(ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}, 500, 1_000))))
     assert samples["dohproxy_connections", ()] == 3
     assert samples["dohproxy_max_connections", ()] == 8
     assert samples["dohproxy_connections_accepted_total", ()] == 20
+    assert samples["dohproxy_held_bytes", ()] == 500
+    assert samples["dohproxy_max_held_bytes", ()] == 1_000
     closed = {labels[0]: value for (name, labels), value in samples.items() if "closed" in name}
     assert closed == {closing.value: 2.0 * (closing is Closing.AGE) for closing in Closing}
+
+
+def test_what_is_remembered_of_requests_stands_beside_its_bound_for_each_door() -> None:
+    known = KnownRequests(1_000_000)
+    known.remember(b"GET /", Known(Reading(DoorKind.HTTP2, "GET", Dialect.RFC_GET), 5))
+    samples = _samples(list(known_metrics({DoorKind.HTTP1: KnownRequests(), DoorKind.HTTP2: known})))
+    found = {labels[0]: value for (name, labels), value in samples.items() if name == "dohproxy_known_requests"}
+    assert found == {"http1": 0, "http2": 1}
+    assert samples["dohproxy_known_request_bytes", ("http2",)] == known.held_bytes > 5
+    assert samples["dohproxy_max_known_request_bytes", ("http2",)] == 2_000_000
+    assert 0 <= samples["dohproxy_known_paths", ()] <= samples["dohproxy_max_known_paths", ()] == MOST_KEPT_TARGETS
 
 
 def test_every_way_to_an_address_is_there_from_the_start() -> None:

@@ -133,14 +133,16 @@ def test_what_is_no_address_is_told(text: str) -> None:
     ("place", "host", "address", "stamp_host"),
     [
         (Place("192.0.2.1", 443), HOST, "192.0.2.1", HOST),
-        (Place("192.0.2.1", 8443), HOST, "192.0.2.1:8443", f"{HOST}:8443"),
+        (Place("192.0.2.1", 8443), HOST, "192.0.2.1", f"{HOST}:8443"),
         (Place("2001:db8::1", 443), HOST, "[2001:db8::1]", HOST),
-        (Place("2001:db8::1", 8443), "2001:db8::1", "[2001:db8::1]:8443", "[2001:db8::1]:8443"),
+        (Place("2001:db8::1", 8443), "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:8443"),
         (Place("", 443), HOST, "", HOST),
         (Place("", 8443), HOST, "", f"{HOST}:8443"),
     ],
 )
-def test_the_port_is_written_unless_it_is_that_of_https(place: Place, host: str, address: str, stamp_host: str) -> None:
+def test_the_port_is_written_with_the_host_alone_unless_it_is_that_of_https(
+    place: Place, host: str, address: str, stamp_host: str
+) -> None:
     stamp = service_stamp(config_of("[::]:443", host=host, path="/q").server, place, Properties.DNSSEC, None)
     assert stamp == Stamp(Protocol.DOH, Properties.DNSSEC, address, host=stamp_host, path="/q")
 

@@ -18,6 +18,7 @@ from dohproxy.config import ConfigError, TlsConfig
 from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.throwaway import write_throwaway_certificate
 from dohproxy.frontends.tls import context_of, server_context
+from dohproxy.tls.trial import Reaction, attempt, dheat_hello, ordinary_hello
 from tests.conftest import FindProgram
 from tests.frontends.client import get
 from tests.frontends.door import Certificate, Setting, open_door
@@ -139,9 +140,11 @@ def _handshake(
 # --- Files ---
 
 
-def write_pair(directory: Path, *, password: bytes | None = None) -> tuple[Path, Path]:
+def write_pair(
+    directory: Path, *, password: bytes | None = None, curve: ec.EllipticCurve | None = None
+) -> tuple[Path, Path]:
     """Write a certificate and its key, locked if there is a password."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(curve or ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
@@ -172,7 +175,7 @@ def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
 
 def test_a_key_with_a_password_is_told_and_not_asked_for(tmp_path: Path) -> None:
     certificate, key = write_pair(tmp_path, password=b"secret")
-    with pytest.raises(ConfigError, match=r"tls\.certificate .* without a password"):
+    with pytest.raises(ConfigError, match=r"tls\.key .*other\.key is encrypted, .* without a password"):
         server_context(certificate, key)
 
 
@@ -186,9 +189,66 @@ def test_a_file_that_is_no_pem_is_told(tmp_path: Path, which: str, content: byte
         files[which].unlink()
     else:
         files[which].write_bytes(content)
-    with pytest.raises(ConfigError, match=r"tls\.certificate .* cannot be used"):
+    with pytest.raises(ConfigError, match=rf"tls\.{which} .* cannot be used|tls\.certificate .*No such file"):
         context_of(TlsConfig(files["certificate"], files["key"]))
 
 
 def test_without_a_section_there_is_no_tls() -> None:
     assert context_of(None) is None
+
+
+# --- Groups ---
+
+
+@pytest.mark.parametrize("group", ["ffdhe2048", "ffdhe3072", "ffdhe8192", "secp384r1", "secp521r1", "X448"])
+async def test_no_key_is_agreed_on_where_it_costs_more_than_it_costs_the_client(
+    certificate: Certificate, group: str
+) -> None:
+    context = certificate.client_context()
+    context.set_ecdh_curve(group)
+    async with open_door(Setting(certificate=certificate)) as door:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await door.connect(context=context)
+        await door.until(lambda: door.closed == {Closing.HANDSHAKE: 1}, "the count")
+
+
+@pytest.mark.parametrize(
+    ("version", "group"),
+    [
+        (ssl.TLSVersion.TLSv1_3, "X25519"),
+        (ssl.TLSVersion.TLSv1_3, "prime256v1"),
+        # In TLS 1.2 a client says by its groups as well which certificates it can read; this one is on P-256.
+        (ssl.TLSVersion.TLSv1_2, "prime256v1"),
+    ],
+    ids=["X25519", "P-256", "P-256 in TLS 1.2"],
+)
+async def test_keys_are_agreed_on_in_the_groups_that_clients_have(
+    certificate: Certificate, group: str, version: ssl.TLSVersion
+) -> None:
+    context = certificate.client_context()
+    context.minimum_version = context.maximum_version = version
+    context.set_ecdh_curve(group)
+    async with open_door(Setting(certificate=certificate)) as door:
+        client = await door.connect(context=context)
+        assert (await client.ask(get())).status == 200
+
+
+def test_a_share_in_a_finite_field_costs_less_than_an_ordinary_handshake(certificate: Certificate) -> None:
+    # D(HE)at, CVE-2022-40735: 1,156 bytes that cost 150 ms with what OpenSSL 3.0 has by default.
+    context = certificate.server_context()
+    ordinary = attempt(context, ordinary_hello())
+    refused = min((attempt(context, dheat_hello()) for _ in range(3)), key=lambda trial: trial.cpu_seconds)
+    assert (ordinary.reaction, refused.reaction) == (Reaction.ANSWERS, Reaction.REFUSES)
+    assert refused.cpu_seconds < ordinary.cpu_seconds
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_certificate_on_another_curve_is_shown(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    server = server_context(*write_pair(tmp_path, curve=ec.SECP384R1()))
+    client = ssl.create_default_context(cafile=str(tmp_path / "other.pem"))
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    client.minimum_version = client.maximum_version = version
+    finished, _ = _handshake(server, client, None)
+    assert finished.version() is not None
+    assert finished.cipher() is not None

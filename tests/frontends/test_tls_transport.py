@@ -1,6 +1,8 @@
 """The TLS transport: what goes through it whole, what it does when either side is slow, and how it ends."""
 
+import _ssl
 import asyncio
+import ctypes
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -9,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from dohproxy.frontends.handshake_pace import Handshake, HandshakePace
+from dohproxy.frontends.tls_records import MOST_AT_ONCE, MOST_SILENT
 from dohproxy.frontends.tls_transport import RECORD_BYTES, TlsTransport
+from dohproxy.tls.trial import ordinary_hello
 from tests.frontends.door import Certificate, until
 
 LARGE = bytes(range(256)) * 2_000
@@ -77,7 +82,9 @@ class Counted:
 class Ends:
     """Both ends of one connection, and how its handshake has ended."""
 
-    def __init__(self, certificate: Certificate, *, handshake_seconds: float = 5.0) -> None:
+    def __init__(
+        self, certificate: Certificate, *, handshake_seconds: float = 5.0, pace: HandshakePace | None = None
+    ) -> None:
         self.heard = Heard()
         self.handshakes: list[bool] = []
         server, self.client = socket.socketpair()
@@ -87,7 +94,17 @@ class Ends:
         self.socket = Counted(server)
         loop = asyncio.get_running_loop()
         context = certificate.server_context()
-        self.transport = TlsTransport(loop, self.socket, context, handshake_seconds, self._end)  # type: ignore[arg-type]
+        self.floods = 0
+        self.transport = TlsTransport(
+            loop,
+            self.socket,  # type: ignore[arg-type]
+            context,
+            handshake_seconds,
+            self._end,
+            self._flooded,
+            pace if pace is not None else HandshakePace(loop.call_soon, loop.call_later, 100),
+            is_stranger=True,
+        )
         self._context = certificate.client_context()
         self.reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
@@ -103,6 +120,9 @@ class Ends:
         self.handshakes.append(is_open)
         if is_open:
             transport.start(self.heard)
+
+    def _flooded(self) -> None:
+        self.floods += 1
 
     @property
     def is_gone(self) -> bool:
@@ -179,8 +199,8 @@ async def test_what_a_read_leads_to_goes_out_in_one_piece(certificate: Certifica
 class ByHand:
     """A client that reads and sends only what a test has it do."""
 
-    def __init__(self, certificate: Certificate) -> None:
-        self.ends = Ends(certificate)
+    def __init__(self, certificate: Certificate, pace: HandshakePace | None = None) -> None:
+        self.ends = Ends(certificate, pace=pace)
         self.out = ssl.MemoryBIO()
         self._in = ssl.MemoryBIO()
         self.tls = certificate.client_context().wrap_bio(self._in, self.out, server_hostname="localhost")
@@ -252,6 +272,68 @@ async def test_a_client_that_does_not_read_makes_the_protocol_pause_and_go_on(ce
         await until(lambda: ends.heard.told == ["pause", "resume"], "the protocol going on")
 
 
+# --- Records that say nothing ---
+
+
+def key_updates(client: ssl.SSLObject, out: ssl.MemoryBIO, count: int) -> list[bytes]:
+    """Return so many records by which a client says that it uses its next key, and has the server do so."""
+    # Python has no way to ask for one: the same native context that names groups has the connection behind it.
+    library = ctypes.CDLL(_ssl.__file__)
+    library.SSL_key_update.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    library.SSL_do_handshake.argtypes = [ctypes.c_void_p]
+    behind = object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)  # Behind the weak reference to a socket.
+    connection = ctypes.c_void_p.from_address(id(client._sslobj) + behind).value  # type: ignore[attr-defined]
+    records = []
+    for _ in range(count):
+        assert library.SSL_key_update(connection, 1) == 1
+        assert library.SSL_do_handshake(connection) == 1
+        records.append(out.read())
+    return records
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one read", "one by one"])
+async def test_key_updates_without_end_are_cut_and_told(certificate: Certificate, at_once: bool) -> None:
+    client = ByHand(certificate)
+    await client.shake_hands()
+    records = key_updates(client.tls, client.out, 600)
+    assert max(map(len, records)) == 27
+    for piece in [b"".join(records)] if at_once else records:
+        if client.ends.heard.lost:
+            break
+        client.ends.client.send(piece)
+        await asyncio.sleep(0)
+    await until(lambda: client.ends.heard.lost == [None], "the end")
+    assert client.ends.floods == 1
+    assert client.ends.heard.reads == 0
+    # No more were looked at than are allowed, and as many as OpenSSL is given at once.
+    assert sum(client.ends.socket.sent[1:]) <= 27 * (MOST_SILENT + MOST_AT_ONCE)
+    await client.leave()
+
+
+async def test_some_key_updates_among_data_do_no_harm(certificate: Certificate) -> None:
+    client = ByHand(certificate)
+    await client.shake_hands()
+    for number in range(MOST_SILENT):
+        client.tls.write(b"question")
+        question = client.out.read()
+        client.ends.client.send(question + b"".join(key_updates(client.tls, client.out, 1)))
+        await until(lambda: len(client.ends.heard.received) == 8 * (number + 1), "the question")  # noqa: B023
+    await asyncio.sleep(0.02)
+    assert (client.ends.heard.lost, client.ends.floods) == ([], 0)
+    await client.leave()
+
+
+async def test_many_small_records_with_data_are_no_flood(certificate: Certificate) -> None:
+    client = ByHand(certificate)
+    await client.shake_hands()
+    for _ in range(3 * MOST_SILENT):
+        client.tls.write(b"x")
+    client.ends.client.send(client.out.read())
+    await until(lambda: len(client.ends.heard.received) == 3 * MOST_SILENT, "all of it")
+    assert (client.ends.heard.reads, client.ends.floods) == (1, 0)
+    await client.leave()
+
+
 # --- The handshake ---
 
 
@@ -264,6 +346,48 @@ async def test_a_handshake_that_does_not_end_is_cut_and_told_once(certificate: C
     ends.transport.abort()
     await asyncio.sleep(0.01)
     assert (ends.handshakes, ends.heard.lost) == ([False], [])
+    ends.client.close()
+
+
+class Held(HandshakePace):
+    """Lets nothing go on by itself."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(loop.call_soon, loop.call_later, 100)
+        self.held: list[Handshake] = []
+
+    def take(self, handshake: Handshake, *, is_stranger: bool) -> None:
+        self.held.append(handshake)
+
+    def leave(self, handshake: Handshake) -> None:
+        self.held.remove(handshake)
+
+
+@pytest.mark.interpreted
+async def test_a_handshake_whose_turn_has_not_come_reads_no_more_and_goes_on_then(certificate: Certificate) -> None:
+    pace = Held()
+    client = ByHand(certificate, pace)
+    shaking = asyncio.get_running_loop().create_task(client.shake_hands())
+    await until(lambda: len(pace.held) == 1, "the hello")
+    assert not client.ends.transport.is_reading()
+    pace.held.pop().go_on()
+    await until(lambda: len(pace.held) == 1, "the end of it")
+    assert client.ends.handshakes == []
+    pace.held.pop().go_on()
+    await shaking
+    assert client.ends.transport.is_reading()
+    await client.leave()
+
+
+@pytest.mark.interpreted
+async def test_who_goes_while_waiting_for_its_turn_is_forgotten(certificate: Certificate) -> None:
+    pace = Held()
+    ends = Ends(certificate, handshake_seconds=0.05, pace=pace)
+    ends.client.send(ordinary_hello())
+    await until(lambda: len(pace.held) == 1, "the hello")
+    await until(lambda: ends.handshakes == [False], "the end of the handshake")
+    assert (pace.held, ends.is_gone) == ([], True)
     ends.client.close()
 
 

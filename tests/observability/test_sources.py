@@ -12,6 +12,7 @@ from dohproxy.observability.sources import (
     domain_metrics,
     probe_metrics,
     resolver_metrics,
+    route_metrics,
 )
 from dohproxy.policy.domains import DomainBound, DomainStatistics
 from dohproxy.policy.identity import Identities
@@ -111,6 +112,15 @@ def test_the_cache_s_bounds_stand_beside_their_fill() -> None:
     assert samples["dohproxy_cache_max_failures", ()] > 0
     assert samples["dohproxy_cache_entries", ("cut",)] == samples["dohproxy_cache_cut_hits_total", ()] == 0
     assert samples["dohproxy_cache_known_tlds", ()] < samples["dohproxy_cache_max_known_tlds", ()]
+
+
+def test_the_caches_of_routes_stand_beside_their_bounds() -> None:
+    caches = [Cache(CacheConfig(max_megabytes=megabytes)).statistics() for megabytes in (1, 2)]
+    samples = _samples(list(route_metrics(caches)))
+    assert [samples["dohproxy_route_cache_max_bytes", (route,)] for route in ("1", "2")] == [1 << 20, 2 << 20]
+    for name in ("dohproxy_route_cache_bytes", "dohproxy_route_cache_entries", "dohproxy_route_cache_evictions_total"):
+        assert [samples[name, (route,)] for route in ("1", "2")] == [0, 0]
+    assert list(route_metrics([])) == []
 
 
 def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:

@@ -1,5 +1,6 @@
 """SECURITY.md names settings and tests: each of them exists."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from dohproxy.config import reference
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-TESTS = sorted(set(re.findall(r"`(tests/[\w/]+(?:\.py)?(?:::\w+)?)`", PAGE)))
+_NAMED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+TESTS = sorted(set(re.findall(r"`(tests/[\w/]+(?:\.py)?(?:::\w+)*)`", PAGE)))
 SETTINGS = sorted(set(re.findall(r"`([a-z]+\.[a-z_]+)`", re.sub(r"`[^`]*/[^`]*`", "", PAGE))))
 
 
@@ -20,10 +22,13 @@ def test_the_page_names_settings_and_tests() -> None:
 
 @pytest.mark.parametrize("named", TESTS)
 def test_a_named_test_exists(named: str) -> None:
-    path, _, function = named.partition("::")
+    path, *names = named.split("::")
     assert (ROOT / path).exists()
-    if function:
-        assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8")
+    if names:
+        body: list[ast.stmt] = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+        for name in names:  # As pytest takes it: a function, or a class and a method.
+            (found,) = [one for one in body if isinstance(one, _NAMED) and one.name == name]
+            body = found.body
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

@@ -1,10 +1,11 @@
 """Connections are let in by client, by network, by rate, and by how many handshakes are under way."""
 
+import math
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from dohproxy.policy.gate import SITE_FACTOR, Gate, Refusal
+from dohproxy.policy.gate import SITE_FACTOR, Allowance, Gate, Refusal, affordable
 from dohproxy.policy.gcra import Gcra
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import build_client_limit
@@ -12,7 +13,7 @@ from dohproxy.verdict import Client
 
 NOW = 1_000.0
 SLOTS = 4_096
-IDENTITIES = Identities(bytes(16), (ip_network("192.0.2.0/24"),))
+IDENTITIES = Identities(bytes(16), (ip_network("192.0.2.0/24"),), (ip_network("198.51.100.0/24"),))
 
 
 def gate(
@@ -110,3 +111,64 @@ def test_figures_stand_beside_their_bounds() -> None:
     assert (figures.busiest_client, figures.max_per_client) == (2, 2)
     assert (figures.handshakes, figures.max_handshakes) == (1, 2)
     assert figures.total_fill == pytest.approx(0.003)
+
+
+# --- What handshakes cost ---
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "percent", "left"),
+    [
+        (0.0, 50, None),
+        (0.35, 50, None),
+        (1.25, 50, None),
+        (2.5, 50, (200, 1_000)),
+        (2.5, 100, None),
+        (8.0, 50, (62.5, 312.5)),
+        (8.0, 1, (1.25, 6.25)),
+        (1_000.0, 1, (0.01, 1)),
+    ],
+)
+def test_strangers_get_what_the_machine_can_afford(
+    milliseconds: float, percent: float, left: tuple[float, float] | None
+) -> None:
+    allowance = affordable(400, 2_000, milliseconds / 1_000, percent)
+    found = (400.0, 2_000.0) if allowance is None else (allowance.per_second, allowance.burst)
+    assert list(found) == pytest.approx(list(left or (400, 2_000)))
+    assert (allowance is None) == (left is None)
+
+
+def held(*, burst: float = 2, total: float = 1_000) -> Gate:
+    door = gate(per_client=100, per_network=1_000, total=total)
+    door.hold_strangers(Allowance(per_second=1, burst=burst), memoryview(bytearray(8)))
+    return door
+
+
+def test_strangers_together_open_no_more_than_their_rate() -> None:
+    door = held()
+    assert entered(door, *(f"127.0.{n}.1" for n in range(3))) == [None, None, Refusal.STRANGERS_RATE]
+    assert door.enter(client("127.0.9.1"), NOW + 1) is None
+
+
+def test_members_and_exempt_clients_come_in_while_strangers_have_used_up_theirs() -> None:
+    door = held()
+    assert entered(door, *(f"127.0.{n}.1" for n in range(3)))[-1] is Refusal.STRANGERS_RATE
+    assert entered(door, "198.51.100.1", "198.51.100.2", "192.0.2.1") == [None] * 3
+
+
+def test_strangers_that_are_refused_take_nothing_from_everybodys_rate() -> None:
+    door = held(total=3)
+    assert entered(door, *(f"127.0.{n}.1" for n in range(9)))[2:] == [Refusal.STRANGERS_RATE] * 7
+    assert entered(door, "198.51.100.1", "198.51.100.2") == [None, Refusal.TOTAL_RATE]
+
+
+def test_a_cheaper_certificate_sets_strangers_free() -> None:
+    door = held(burst=1)
+    assert entered(door, "127.0.0.1", "127.0.1.1") == [None, Refusal.STRANGERS_RATE]
+    figures = door.statistics(NOW)
+    assert figures.strangers_fill == pytest.approx(1.0)
+    assert figures.strangers_per_second == 1
+    door.hold_strangers(None, memoryview(bytearray(8)))
+    assert entered(door, "127.0.1.1", "127.0.2.1") == [None, None]
+    figures = door.statistics(NOW)
+    assert (figures.strangers_fill, figures.strangers_per_second) == (0, math.inf)

@@ -77,6 +77,17 @@ def test_a_client_refused_for_its_network_is_charged_nothing_itself() -> None:
     assert admitted(limiter, "192.0.2.99", BURST, later) == BURST
 
 
+def test_what_a_refused_request_had_taken_of_the_narrower_widths_is_given_back() -> None:
+    narrow, wide = (
+        GcraTable(memoryview(bytearray(buffer_bytes(1024))), per_second=rate, burst=2.0) for rate in (0.001, 10.0)
+    )
+    limiter = ClientLimit((narrow, wide))
+    assert admitted(limiter, "192.0.2.1", 2) == 2
+    # Its network has no room left, and whatever it tries meanwhile takes nothing from its own bucket.
+    assert admitted(limiter, "192.0.2.2", 5) == 0
+    assert admitted(limiter, "192.0.2.2", 2, NOW + 1.0) == 2
+
+
 def test_the_wait_is_the_longest_of_all_widths() -> None:
     slow, fast = (
         GcraTable(memoryview(bytearray(buffer_bytes(1024))), per_second=rate, burst=1.0) for rate in (0.1, 10.0)

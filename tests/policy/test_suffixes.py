@@ -233,3 +233,25 @@ def test_a_list_that_holds_much_less_than_there_is_is_not_plausible() -> None:
         check_plausible(big(FEWEST_RULES - 1, FEWEST_TOP_LEVEL_DOMAINS))
     with pytest.raises(BadList, match="999 top-level domains"):
         check_plausible(big(FEWEST_RULES, FEWEST_TOP_LEVEL_DOMAINS - 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_there"),
+    [
+        ("uk", True),
+        ("co.uk", True),
+        ("рф", True),
+        ("cdn.com", True),
+        ("example.uk", False),
+        ("ck", True),
+        ("www.ck", False),
+        ("x.ck", False),
+        ("net", False),
+    ],
+)
+def test_the_list_has_what_it_names_itself(name: str, *, is_there: bool) -> None:
+    assert SMALL.has(wire(name)) is is_there
+
+
+def test_the_root_is_there() -> None:
+    assert SMALL.has(m.ROOT)

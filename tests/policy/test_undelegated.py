@@ -109,3 +109,9 @@ def test_whatever_bytes_the_name_has_it_is_asked_for_or_denied(qname: bytes) -> 
     query = ask(qname)
     local = undelegated().answer(query)
     assert local is None or read(query, local).rcode() == dns.rcode.NXDOMAIN
+
+
+@pytest.mark.parametrize("may_deny", [True, False])
+def test_what_the_list_has_is_told_whether_or_not_it_may_deny(*, may_deny: bool) -> None:
+    rule = undelegated(may_deny=may_deny)
+    assert [rule.is_listed(from_text(name)) for name in ("net", "example.net", "lan")] == [True, False, False]

@@ -15,7 +15,6 @@ from tests.fakes.standing import ZONE, standing
 GOOD = Answer(
     kind=Kind.POSITIVE,
     rcode=0,
-    authoritative=False,
     authentic=False,
     truncated=False,
     counts=(1, 0, 0),

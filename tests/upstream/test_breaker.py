@@ -13,6 +13,7 @@ from dohproxy.upstream.breaker import (
     UNREACHABLE_WEIGHT,
     Breaker,
     BreakerState,
+    Pauses,
 )
 
 
@@ -36,8 +37,7 @@ def _open(now: float, drawn: float = 0.0) -> Breaker:
     [
         pytest.param(UNREACHABLE_WEIGHT, 2, BreakerState.CLOSED, id="two refusals are not enough"),
         pytest.param(UNREACHABLE_WEIGHT, 3, BreakerState.OPEN, id="three refusals are"),
-        pytest.param(TIMEOUT_WEIGHT, 8, BreakerState.CLOSED, id="eight silences are not enough"),
-        pytest.param(TIMEOUT_WEIGHT, 9, BreakerState.OPEN, id="nine silences are"),
+        pytest.param(TIMEOUT_WEIGHT, 900, BreakerState.CLOSED, id="no number of silences is"),
     ],
 )
 def test_evidence_is_weighed(weight: int, times: int, state: BreakerState) -> None:
@@ -45,6 +45,29 @@ def test_evidence_is_weighed(weight: int, times: int, state: BreakerState) -> No
     _fail(breaker, weight, times, 10.0)
     assert breaker.state(10.0) is state
     assert breaker.is_closed is (state is BreakerState.CLOSED)
+
+
+@pytest.mark.parametrize(("silences", "is_doubtful"), [(8, False), (9, True)], ids=["eight silences", "nine silences"])
+def test_silence_makes_doubtful(silences: int, *, is_doubtful: bool) -> None:
+    breaker = _breaker()
+    _fail(breaker, TIMEOUT_WEIGHT, silences, 10.0)
+    assert breaker.is_doubtful is is_doubtful
+    breaker.heard(11.0)
+    assert not breaker.is_doubtful
+
+
+def test_silences_do_not_add_to_refusals() -> None:
+    breaker = _breaker()
+    _fail(breaker, TIMEOUT_WEIGHT, 9, 10.0)
+    _fail(breaker, UNREACHABLE_WEIGHT, 2, 10.0)
+    assert breaker.is_closed
+
+
+def test_what_is_open_is_not_opened_again_from_outside() -> None:
+    breaker = _open(10.0)
+    breaker.open(SILENCE, 10.5)
+    assert (breaker.cause, breaker.openings) == (RESTART, 1)
+    assert breaker.state(11.0) is BreakerState.HALF_OPEN
 
 
 def test_one_word_from_the_upstream_outweighs_all_before() -> None:
@@ -60,7 +83,7 @@ def test_a_silence_is_no_evidence_if_the_upstream_spoke_meanwhile() -> None:
     breaker.heard(11.0)
     evidence = [breaker.failed(TIMEOUT_WEIGHT, sent_at=10.0, now=11.5) for _ in range(2 * OPENING_WEIGHT)]
     assert not any(evidence)
-    assert breaker.state(11.5) is BreakerState.CLOSED
+    assert not breaker.is_doubtful
 
 
 def test_the_pause_ends_in_one_probe_at_a_time() -> None:
@@ -95,15 +118,15 @@ def test_a_probe_of_no_use_is_repeated_after_another_pause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "times", "expected"),
+    ("cause", "expected"),
     [
-        pytest.param(UNREACHABLE_WEIGHT, 3, [1, 2, 4, 8, 15, 15, 15], id="nobody listens"),
-        pytest.param(TIMEOUT_WEIGHT, 9, [1, 2, 4, 8, 16, 32, 60, 60], id="silence"),
+        pytest.param(RESTART, [1, 2, 4, 8, 15, 15, 15], id="nobody listens"),
+        pytest.param(SILENCE, [1, 2, 4, 8, 16, 32, 60, 60], id="silence"),
     ],
 )
-def test_failed_probes_double_the_pause_to_an_end(weight: int, times: int, expected: list[int]) -> None:
+def test_failed_probes_double_the_pause_to_an_end(cause: Pauses, expected: list[int]) -> None:
     breaker = _breaker()
-    _fail(breaker, weight, times, 0.0)
+    breaker.open(cause, 0.0)
     assert _pauses(breaker, 0.0, len(expected)) == expected
 
 
@@ -182,7 +205,7 @@ class TestBans:
 
     def test_a_ban_after_a_silence_begins_with_a_minute(self) -> None:
         breaker = _breaker()
-        _fail(breaker, TIMEOUT_WEIGHT, 9, 0.0)
+        breaker.open(SILENCE, 0.0)
         _pauses(breaker, 0.0, 3)
         breaker.ban(100.0)
         assert (breaker.cause, breaker.openings) == (BAN, 1)
@@ -192,7 +215,7 @@ class TestBans:
 
 def test_the_cause_is_remembered() -> None:
     silent, absent = _breaker(), _open(0.0)
-    _fail(silent, TIMEOUT_WEIGHT, 9, 0.0)
+    silent.open(SILENCE, 0.0)
     assert (silent.cause, absent.cause) == (SILENCE, RESTART)
 
 

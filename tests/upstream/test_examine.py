@@ -23,7 +23,7 @@ ROOT = probe_query(m.ROOT)
 COM = probe_query(m.name("com"))
 NET = probe_query(m.name("example.net"))
 NS = m.record(m.NS, m.name("a.root"), owner=m.ROOT)
-SIGNATURE = m.record(46, bytes(20), owner=m.ROOT)
+SIGNATURE = m.record(46, b"\x00\x02" + bytes(18), owner=m.ROOT)
 CERTIFICATE = TlsSeen("TLSv1.3", ("ns0.example.net", "192.0.2.53"), NOW + 61 * DAY)
 
 
@@ -83,6 +83,11 @@ FACTS = {
         replace(GOOD, reply=_reply(options=m.option(m.EXTENDED_ERROR, b"\0\x12"), rcode=5)),
         "answer",
         "REFUSED, EDE 18 Prohibited, 0 record(s)",
+    ),
+    "an error without the question": (
+        replace(GOOD, reply=parse_reply(m.message(m.QR | 5, []), ROOT), repeats_question=False),
+        "answer",
+        "REFUSED, 0 record(s), in a header alone: it has not read the question",
     ),
     "an answer with an error that has none": (
         replace(GOOD, reply=_reply(options=m.option(m.EXTENDED_ERROR, b"\x10\0"), rcode=2)),
@@ -257,3 +262,9 @@ def test_the_text_has_a_block_for_each_and_a_line_for_all() -> None:
         "ns0  udp://192.0.2.53\n  protocol  UDP\n\nns1\n  WARNING   is gone.\n\n2 upstream(s), 1 with warnings"
     )
     assert render([good]).endswith("\n\n1 upstream(s), all well")
+
+
+def test_nothing_is_told_of_what_an_error_without_the_question_cannot_show() -> None:
+    seen = replace(GOOD, reply=parse_reply(m.message(m.QR | 1, []), ROOT), repeats_question=False)
+    assert set(_facts(seen)) == {"protocol", "latency", "answer"}
+    assert _warning(seen).startswith("does not understand the query (FORMERR")

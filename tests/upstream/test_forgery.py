@@ -6,8 +6,10 @@ import pytest
 
 from dohproxy.upstream.forgery import Defences, Wait
 from dohproxy.upstream.habit import HabitState
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
+from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query, parse_query
+from tests.fakes.upstream import unreadable
 from tests.wire import messages as m
 
 HERE = "192.0.2.1"
@@ -46,6 +48,12 @@ def _reply(
     options = b"" if cookie is None else m.option(m.COOKIE, cookie)
     additional = [] if cookie is None and not rcode else [m.opt(options, rcode=rcode)]
     return m.message(flags | rcode & 15, [question], [m.record()], [], additional, identifier=0xFFFF)
+
+
+def _header_alone(rcode: int, *, flags: int = 0x8100, cookie: bytes | None = None) -> Packet:
+    """A reply without a question, as by Unbound to whom it does not serve; with a cookie, if given."""
+    additional = [] if cookie is None else [m.opt(m.option(m.COOKIE, cookie))]
+    return lambda _: m.message(flags | rcode, [], [], [], additional, identifier=0xFFFF)
 
 
 def _honest(sent: bytes) -> bytes:
@@ -110,7 +118,7 @@ def test_a_wait_that_brought_only_such_is_not_called_silence(packet: Packet, _: 
 
 
 def _unreadable(sent: bytes) -> bytes:
-    return _honest(sent) + b"tail"
+    return unreadable(_honest(sent))
 
 
 @pytest.mark.parametrize(
@@ -187,3 +195,103 @@ def test_a_bad_cookie_brings_the_one_to_try_again_with() -> None:
 def test_a_bad_cookie_from_a_stranger_is_ignored() -> None:
     wait = _begin(_known())
     assert wait.take(_reply(wait.wire, rcode=23), 0.0) is None
+
+
+ERRORS = [Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED]
+
+
+class TestErrorsWithoutAQuestion:
+    @pytest.mark.parametrize("rcode", ERRORS, ids=lambda rcode: rcode.name)
+    def test_from_an_upstream_of_whom_nothing_more_is_known_is_its_rcode(self, rcode: Rcode) -> None:
+        defences = _defences()
+        wait = _begin(defences)
+        answer = wait.take(_header_alone(rcode)(wait.wire), 0.0)
+        assert answer is not None
+        assert (answer.rcode, answer.records) == (rcode, b"")
+        assert defences.ignored_packets == 0
+        assert defences.casing.habit.state(0.0) is HabitState.UNKNOWN
+
+    @pytest.mark.parametrize("rcode", ERRORS, ids=lambda rcode: rcode.name)
+    def test_from_one_that_shows_more_is_waited_past_and_then_a_suspicion(self, rcode: Rcode) -> None:
+        defences = _known()
+        wait = _begin(defences)
+        assert wait.take(_header_alone(rcode)(wait.wire), 0.0) is None
+        assert defences.ignored_packets == 1
+        outcome = wait.result(1.5)
+        assert isinstance(outcome, Unproven)
+        assert outcome.answer.rcode == rcode
+
+    def test_does_not_keep_the_upstreams_own_reply_away(self) -> None:
+        wait = _begin(_known())
+        wait.take(_header_alone(Rcode.REFUSED)(wait.wire), 0.0)
+        answer = wait.take(_honest(wait.wire), 0.1)
+        assert answer is not None
+        assert answer.rcode == Rcode.NOERROR
+
+    def test_is_believed_with_our_cookie(self) -> None:
+        wait = _begin(_known())
+        answer = wait.take(_header_alone(Rcode.REFUSED, cookie=OURS + SERVER)(wait.wire), 0.0)
+        assert answer is not None
+        assert answer.rcode == Rcode.REFUSED
+
+    def test_is_not_believed_with_another_cookie_by_anybody(self) -> None:
+        wait = _begin(_defences())
+        assert wait.take(_header_alone(Rcode.REFUSED, cookie=b"\xfe" * 24)(wait.wire), 0.0) is None
+
+    def test_about_a_name_without_letters_has_no_case_to_show(self) -> None:
+        defences = _defences()
+        for _ in range(3):
+            wait = _begin(defences)
+            wait.take(_no_cookie(wait.wire), 0.0)
+        assert defences.statistics(0.0).checks_case
+        wait = _begin(defences, "1.2")
+        assert wait.take(_header_alone(Rcode.REFUSED)(wait.wire), 0.0) is not None
+
+    def test_that_refuses_leaves_what_is_expected_of_the_upstream(self) -> None:
+        defences = _known()
+        for number in range(20):
+            wait = _begin(defences, f"name{number}.example")
+            wait.take(_header_alone(Rcode.REFUSED)(wait.wire), 0.0)
+            assert isinstance(wait.result(1.5), Unproven)
+        statistics = defences.statistics(1.5)
+        assert (statistics.checks_case, statistics.checks_cookies) == (True, True)
+
+    def test_that_complains_of_our_message_for_four_names_ends_what_it_may_be_about(self) -> None:
+        defences = _known()
+        for number in range(4):
+            assert defences.statistics(1.5).checks_cookies
+            wait = _begin(defences, f"name{number}.example")
+            wait.take(_header_alone(Rcode.FORMERR)(wait.wire), 0.0)
+            wait.result(1.5)
+        statistics = defences.statistics(1.5)
+        assert (statistics.checks_case, statistics.checks_cookies) == (False, False)
+
+    def test_that_complains_once_does_not_end_what_was_not_yet_known(self) -> None:
+        defences = _defences()
+        for _ in range(3):
+            wait = _begin(defences)
+            wait.take(_no_cookie(wait.wire), 0.0)
+        wait = _begin(defences)
+        wait.take(_header_alone(Rcode.FORMERR)(wait.wire), 0.0)
+        wait.result(1.5)
+        assert defences.cookies.habit.state(1.5) is HabitState.UNKNOWN
+
+    def test_with_another_id_is_not_even_a_suspicion(self) -> None:
+        wait = _begin(_known())
+        assert wait.take(b"\x00\x01\x81\x05" + bytes(8), 0.0) is None
+        assert wait.result(1.5) is Result.TIMEOUT
+
+    @pytest.mark.parametrize("rcode", [Rcode.NOERROR, Rcode.NXDOMAIN], ids=lambda rcode: rcode.name)
+    def test_must_be_an_error_and_not_a_statement_about_a_name(self, rcode: Rcode) -> None:
+        wait = _begin(_defences())
+        assert wait.take(_header_alone(rcode)(wait.wire), 0.0) is None
+        assert wait.result(1.5) is Result.UNUSABLE
+
+    def test_may_say_that_the_question_is_to_be_asked_over_tcp(self) -> None:
+        wait = _begin(_defences())
+        answer = wait.take(_header_alone(Rcode.NOERROR, flags=0x8300)(wait.wire), 0.0)
+        assert answer is not None
+        assert answer.truncated
+        wait = _begin(_known())
+        assert wait.take(_header_alone(Rcode.NOERROR, flags=0x8300)(wait.wire), 0.0) is None
+        assert wait.result(1.5) is Result.UNPROVEN

@@ -20,7 +20,7 @@ def _well() -> Standing:
 
 def _silent() -> Standing:
     guest = Guest()
-    guest.ask_many(Result.TIMEOUT, times=9)
+    guest.fall_silent()
     return guest.upstream
 
 
@@ -79,7 +79,7 @@ def test_two_addresses_of_one_resolver_may_be_gone_with_it() -> None:
 
 def test_one_word_from_anybody_and_it_is_there_again() -> None:
     guest, other = Guest(), _silent()
-    guest.ask_many(Result.TIMEOUT, times=9)
+    guest.fall_silent()
     upstreams = [(NS0, guest.upstream), (NS1, other)]
     assert is_path_gone(upstreams)
     guest.probe(GOOD, after=1.0)

@@ -151,6 +151,13 @@ class TestAnswers:
         assert seen.reply.answer.truncated
         assert fake.asked == 1
 
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_an_error_without_a_question_is_seen_as_what_it_is(self, transport: str) -> None:
+        act = fakes.REFUSED_BY_HEADER
+        seen = await _probe_fake(FakeUpstream(udp=[act], stream=[act]), transport)
+        assert seen.reply is not None
+        assert (seen.trouble, seen.reply.answer.rcode, seen.repeats_question) == (None, 5, False)
+
     async def test_packets_that_are_no_reply_are_waited_past(self) -> None:
         seen = await _probe_fake(FakeUpstream(udp=[fakes.WRONG_ID.then(fakes.ANSWER)]), "udp")
         assert (seen.trouble, seen.reply is None) == (None, False)

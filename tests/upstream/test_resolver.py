@@ -16,6 +16,7 @@ from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
 from dohproxy.upstream.signals import RUN, Signal
+from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES
 from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -171,12 +172,28 @@ class TestEqualQuestions:
             await asyncio.sleep(0.3)
             assert isinstance(rig.learnt[0][1], Answer)
 
-    async def test_one_client_too_many_is_told_at_once(self) -> None:
+    async def test_a_hundred_and_fifty_clients_of_one_name_get_its_answer(self) -> None:
         fake = FakeUpstream(udp=[fakes.ANSWER.after(0.1)])
-        async with _resolver(fake, settings=ResolverConfig(waiters_per_query=3)) as rig:
+        async with _resolver(fake) as rig:
+            outcomes = await asyncio.gather(*(rig.ask() for _ in range(150)))
+        assert all(isinstance(outcome, Answer) for outcome in outcomes)
+        assert fake.asked == 1
+
+    async def test_who_stands_behind_too_many_waits_for_a_moment_and_who_comes_then_not_at_all(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.4)])
+        settings = ResolverConfig(waiters_per_query=2, budget_wait_seconds=0.05)
+        async with _resolver(fake, settings=settings) as rig:
             outcomes = await asyncio.gather(*(rig.ask() for _ in range(5)))
-        assert outcomes[3:] == [UpstreamFailure(Reason.BUDGET_SPENT)] * 2
-        assert all(isinstance(outcome, Answer) for outcome in outcomes[:3])
+            assert rig.resolver.statistics(rig.now()).refused_waiters == 1
+        assert outcomes[2:] == [UpstreamFailure(Reason.SERVICE_LIMIT)] * 3
+        assert all(isinstance(outcome, Answer) for outcome in outcomes[:2])
+
+    async def test_who_has_something_stale_need_not_stand(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.2)])
+        async with _resolver(fake, settings=ResolverConfig(waiters_per_query=1)) as rig, asyncio.TaskGroup() as tasks:
+            tasks.create_task(rig.ask())
+            await fake.wait_asked()
+            assert await rig.ask(patience=10) == UpstreamFailure(Reason.SERVICE_LIMIT)
 
     async def test_what_is_learnt_is_learnt_before_anybody_is_woken(self) -> None:
         async with _resolver(FakeUpstream()) as rig:
@@ -545,7 +562,8 @@ class TestProbes:
         fake = FakeUpstream(udp=[fakes.SILENCE])
         async with _resolver(fake, settings=QUICK, burst=100) as rig:
             await rig.ask_many(9, seconds=0.2)
-            await rig.probe(after=1.0)
+            for _ in range(SILENT_PROBES):
+                await rig.probe(after=0.0)
             await rig.idle()
             upstream = rig.resolver.statistics(rig.now()).upstreams[0]
         assert len(fake.asked_over_stream) == 1
@@ -554,12 +572,28 @@ class TestProbes:
         assert upstream.halvings == 1
         assert upstream.budget_share == pytest.approx(0.5, abs=0.05)
 
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_names_whose_servers_are_silent_cost_neither_budget_nor_upstream(self, transport: str) -> None:
+        silent = [fakes.SILENCE] * 9
+        fake = FakeUpstream(udp=[*silent, fakes.ANSWER] * 3, stream=[*silent, fakes.ANSWER] * 3)
+        async with _resolver(fake, transport=transport, settings=QUICK) as rig:
+            for number in range(3):
+                queries = [make_query(f"www.silent{number}-{zone}.example.") for zone in range(9)]
+                await asyncio.gather(*(rig.ask(query, seconds=0.1) for query in queries))
+                await rig.probe(after=DOUBT_SECONDS)
+            upstream = rig.resolver.statistics(rig.now()).upstreams[0]
+            assert isinstance(await rig.ask(), Answer)
+        assert (upstream.halvings, upstream.budget_share, upstream.finding) == (0, 1.0, None)
+        assert upstream.breaker is BreakerState.CLOSED
+
     async def test_an_upstream_that_drops_out_does_not_throw_its_questions_at_the_next(self) -> None:
-        first, second = FakeUpstream(udp=[fakes.SILENCE]), FakeUpstream()
+        first, second = FakeUpstream(udp=[fakes.SILENCE], stream=[fakes.SILENCE]), FakeUpstream()
         async with first.running(), second.running():
             gone, other = first.config(), second.config(burst=40, queries_per_second=0.1)
             async with _rig([gone, other], QUICK) as rig:
                 await rig.ask_many(9)
+                for _ in range(SILENT_PROBES):
+                    await rig.probe(after=0.0)
                 shares = [one.budget_share for one in rig.resolver.statistics(rig.now()).upstreams]
         assert shares[0] == 1.0
         assert shares[1] < 0.5

@@ -107,3 +107,24 @@ async def test_an_upstream_that_likes_no_cookie_at_all_is_asked_over_tcp() -> No
         await rig.ask("www")
     assert (len(fake.asked_over_udp), len(fake.asked_over_stream)) == (2, 1)
     assert fakes.cookie_of(fake.asked_over_stream[0]) == b""
+
+
+@pytest.mark.parametrize("before", [fakes.ANSWER, fakes.COOKIE], ids=["case", "cookies"])
+async def test_a_forged_error_without_a_question_never_keeps_the_answer_away(before: Act) -> None:
+    first = FakeUpstream(udp=[before, before, before, fakes.REFUSED_BY_HEADER.then(before)])
+    second = FakeUpstream()
+    async with _rig(first, second) as rig:
+        await rig.ask("the-first", "the-second", "the-third", "attacked")
+        assert rig.first().finding is None
+    assert (len(first.asked_over_udp), first.asked_over_stream, second.asked) == (4, [], 0)
+
+
+async def test_a_forged_error_to_which_the_upstream_is_silent_is_found_out_over_tcp() -> None:
+    fake = FakeUpstream(udp=[fakes.COOKIE, fakes.COOKIE, fakes.COOKIE, fakes.REFUSED_BY_HEADER])
+    async with _rig(fake, attempt_seconds=0.3) as rig:
+        await rig.ask("the-first", "the-second", "the-third")
+        await rig.ask("attacked.one", "attacked.two", "attacked.three", "attacked.four")
+        upstream = rig.first()
+    assert upstream.sends[Result.UNPROVEN] == 4
+    assert upstream.defences.checks_cookies
+    assert len(fake.asked_over_stream) == 4

@@ -9,10 +9,10 @@ import pytest
 
 from dohproxy.upstream.casing import TELLING_LETTERS
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.root_question import PROBE, probe_ending
+from dohproxy.upstream.root_question import PROBE, apex_question, probe_ending
 from dohproxy.upstream.signals import SMALL_ANSWER_BYTES, Ending, Word, word_of, zone_of
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind, parse_answer
-from dohproxy.wire.name import letters_in
+from dohproxy.wire.name import from_text, letters_in
 from dohproxy.wire.numbers import UDP_PAYLOAD_BYTES, Rcode
 from dohproxy.wire.upstream_query import write_upstream_query
 from tests.fakes.guest import GOOD, PROHIBITED, REFUSED, SERVFAIL
@@ -41,6 +41,14 @@ def test_it_asks_for_a_server_of_the_root_and_says_nothing_of_anybody() -> None:
 
 def test_its_name_shows_what_an_upstream_makes_of_mixed_case() -> None:
     assert letters_in(PROBE.qname) >= TELLING_LETTERS
+
+
+def test_who_knows_one_domain_is_asked_for_its_soa() -> None:
+    asked = apex_question(from_text("10.in-addr.arpa"))
+    message = dns.message.from_wire(write_upstream_query(asked, 4711, padded=False))
+    (question,) = message.question
+    assert (question.name.to_text(), question.rdtype) == ("10.in-addr.arpa.", dns.rdatatype.SOA)
+    assert message.flags & dns.flags.RD
 
 
 def test_its_answer_fits_into_a_datagram_so_a_cut_one_is_a_sign() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.signals import (
     HARMLESS,
     RUN,
@@ -49,7 +49,7 @@ Seen = tuple[Answer | Result, bytes]
 
 
 def _ending(
-    outcome: Answer | Result,
+    outcome: Answer | Unproven | Result,
     zone: bytes = b"zone",
     *,
     over_stream: bool = False,
@@ -58,6 +58,8 @@ def _ending(
 ) -> Ending:
     if isinstance(outcome, Result):
         return Ending(outcome, zone, over_stream, now - 0.02, now)
+    if isinstance(outcome, Unproven):
+        return Ending(Result.UNPROVEN, zone, over_stream, now - 0.02, now, outcome.answer)
     result = Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
     return Ending(result, zone, over_stream, now - 0.02, now, outcome, after_cut)
 
@@ -271,6 +273,8 @@ class TestTime:
         pytest.param(_ending(NOTIMP), Word.PROTOCOL, id="not implemented"),
         pytest.param(_ending(Result.UNUSABLE), Word.PROTOCOL, id="garbage"),
         pytest.param(_ending(REFERRAL), None, id="a referral"),
+        pytest.param(_ending(Unproven(REFUSED)), Word.REFUSED, id="a refusal without proof"),
+        pytest.param(_ending(Result.UNPROVEN), None, id="anything else without proof"),
         pytest.param(_ending(Result.TIMEOUT), Word.SILENCE, id="silence"),
         pytest.param(_ending(Result.TRUNCATED), Word.CUT, id="a cut"),
         pytest.param(_ending(SMALL, over_stream=True, after_cut=True), Word.CUT, id="small after a cut"),

@@ -7,10 +7,21 @@ import pytest
 from dohproxy.upstream.breaker import BAN, BreakerState
 from dohproxy.upstream.pace import HALVING_PAUSE_SECONDS, RECOVERY_SECONDS
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.signals import WINDOW_SECONDS, Signal
+from dohproxy.upstream.signals import RUN, WINDOW_SECONDS, Signal
 from dohproxy.upstream.standing import LONGEST_PROBE_SECONDS, PROBE_SECONDS
 from dohproxy.wire.answer import Answer
-from tests.fakes.guest import GOOD, NOTIMP, PROHIBITED, REFUSED, SERVFAIL, Guest, Outcome, described, ending_of
+from tests.fakes.guest import (
+    GOOD,
+    NOTIMP,
+    PROHIBITED,
+    REFUSED,
+    SERVFAIL,
+    UNPROVEN,
+    Guest,
+    Outcome,
+    described,
+    ending_of,
+)
 
 SUSPICIONS = [
     Signal.REFUSED,
@@ -100,13 +111,21 @@ class TestSuspicion:
 
     @pytest.mark.parametrize(
         "outcome",
-        [Result.TIMEOUT, Result.UNPROVEN, Result.LOST, Result.UNSENT, Result.ABANDONED, Result.UNREACHABLE],
+        [Result.UNPROVEN, Result.LOST, Result.UNSENT, Result.ABANDONED, Result.UNREACHABLE],
         ids=described,
     )
     def test_a_probe_that_brings_nothing_leaves_the_suspicion(self, outcome: Result) -> None:
         guest = Guest()
         guest.suspect(Signal.REFUSED)
         guest.probe(outcome, seconds=0.0)
+        assert guest.upstream.is_usable(guest.now)
+        assert guest.seconds_to_probe() == PROBE_SECONDS
+
+    def test_a_probe_without_an_answer_is_repeated_once(self) -> None:
+        guest = Guest()
+        guest.suspect(Signal.REFUSED)
+        guest.probe(Result.TIMEOUT, seconds=1.5)
+        guest.probe(Result.TIMEOUT, seconds=0.0)
         assert guest.upstream.is_usable(guest.now)
         assert guest.seconds_to_probe() == PROBE_SECONDS
 
@@ -201,6 +220,61 @@ class TestBans:
             guest.now += PROBE_SECONDS
 
 
+class TestWhatCouldBeForged:
+    """A refusal over UDP that shows nothing which only the upstream can know."""
+
+    def test_makes_a_probe_due_and_nothing_else(self) -> None:
+        guest = Guest()
+        guest.ask_many(UNPROVEN, times=RUN)
+        assert guest.upstream.may_probe(guest.now)
+        assert guest.upstream.is_usable(guest.now)
+        assert (guest.signal(), guest.share()) == (None, 1.0)
+
+    @pytest.mark.parametrize(
+        ("over_tcp", "signal"),
+        [
+            pytest.param(REFUSED, Signal.REFUSED, id="the same"),
+            pytest.param(PROHIBITED, Signal.PROHIBITED, id="the same and why"),
+            pytest.param(NOTIMP, Signal.PROTOCOL, id="something else that is one"),
+            pytest.param(Result.UNREACHABLE, Signal.REFUSED, id="nothing, as nobody listens"),
+            pytest.param(Result.TIMEOUT, Signal.REFUSED, id="nothing, in time"),
+        ],
+    )
+    def test_is_a_ban_if_the_probe_hears_it_and_tcp_says(self, over_tcp: Outcome, signal: Signal) -> None:
+        guest = Guest()
+        guest.ask_many(UNPROVEN, times=RUN)
+        guest.probe(UNPROVEN)
+        assert guest.upstream.is_usable(guest.now)
+        assert guest.probe_over_stream(over_tcp)
+        assert guest.signal() is signal
+        assert not guest.upstream.is_usable(guest.now)
+
+    def test_is_a_forger_s_if_tcp_answers_well(self) -> None:
+        guest = Guest()
+        guest.ask_many(UNPROVEN, times=RUN)
+        guest.probe(UNPROVEN)
+        assert guest.probe_over_stream(GOOD)
+        assert (guest.signal(), guest.share()) == (None, 1.0)
+        assert not guest.upstream.may_probe(guest.now + 1e6)
+
+    @pytest.mark.parametrize("over_tcp", [Result.ABANDONED, Result.UNSENT], ids=described)
+    def test_remains_to_be_found_out_if_tcp_could_not_be_asked(self, over_tcp: Result) -> None:
+        guest = Guest()
+        guest.ask_many(UNPROVEN, times=RUN)
+        guest.probe(UNPROVEN, seconds=0.0)
+        assert guest.probe_over_stream(over_tcp)
+        assert guest.upstream.is_usable(guest.now)
+        assert guest.seconds_to_probe() == PROBE_SECONDS
+
+    def test_is_enough_for_a_ban_to_go_on_and_not_for_its_end(self) -> None:
+        guest = Guest()
+        guest.suspect(Signal.REFUSED)
+        guest.probe(REFUSED)
+        guest.probe(UNPROVEN, after=60.0)
+        assert guest.signal() is Signal.REFUSED
+        assert guest.seconds_to_probe() == pytest.approx(120.0, abs=0.1)
+
+
 class TestThrottles:
     @pytest.mark.parametrize(
         ("signal", "outcome"),
@@ -279,20 +353,20 @@ class TestWhatIsTold:
     def test_the_beginning_is_kept_while_the_reason_stays(self) -> None:
         guest = Guest()
         guest.now = 50.0
-        guest.ask_many(Result.TIMEOUT, times=9)
+        guest.ask_many(Result.UNREACHABLE, times=3)
         first = guest.upstream.finding(guest.now)
         assert first is not None
-        assert (first.signal, first.since) == (Signal.SILENT, 50.0)
+        assert (first.signal, first.since) == (Signal.UNREACHABLE, 50.0)
         assert guest.upstream.finding(99.0) is first
 
     def test_another_reason_begins_anew(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=9)
+        guest.fall_silent()
         guest.upstream.finding(0.0)
         guest.probe(REFUSED, after=5.0, seconds=0.0)
         finding = guest.upstream.finding(guest.now)
         assert finding is not None
-        assert (finding.signal, finding.since) == (Signal.REFUSED, 5.0)
+        assert (finding.signal, finding.since) == (Signal.REFUSED, guest.now)
 
     def test_nothing_is_told_of_an_upstream_that_is_well(self) -> None:
         guest = Guest()

@@ -7,20 +7,19 @@ import pytest
 from dohproxy.upstream.pace import RECOVERY_SECONDS
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.signals import Signal
-from dohproxy.upstream.standing import FIRST_PROBES
-from tests.fakes.guest import GOOD, REFUSED, SERVFAIL, Guest, Outcome, described
+from dohproxy.upstream.standing import DOUBT_SECONDS
+from tests.fakes.guest import GOOD, REFUSED, SERVFAIL, SILENCES, Guest, Outcome, described, ending_of
 
 
 class TestSilence:
     def _fall_silent(self, guest: Guest) -> None:
-        guest.ask_many(Result.TIMEOUT, times=9)
+        guest.fall_silent()
         assert guest.signal() is Signal.SILENT
         assert guest.openings == [guest.now]
 
     def test_silence_that_tcp_answers_is_a_throttle_and_nobody_is_sent_to_tcp(self) -> None:
         guest = Guest()
         self._fall_silent(guest)
-        guest.probe(Result.TIMEOUT, after=1.0, seconds=1.5)
         assert guest.probe_over_stream(GOOD)
         assert guest.signal() is Signal.UDP_SILENT
         assert guest.share() == 0.5
@@ -30,9 +29,8 @@ class TestSilence:
     def test_it_may_be_asked_again_when_udp_answers(self) -> None:
         guest = Guest()
         self._fall_silent(guest)
-        guest.probe(Result.TIMEOUT, after=1.0)
         guest.probe_over_stream(GOOD)
-        guest.probe(GOOD, after=2.0)
+        guest.probe(GOOD, after=1.0)
         assert guest.upstream.is_usable(guest.now)
         assert guest.signal() is Signal.UDP_SILENT
         # Half of what was asked before, and of that a quarter to begin with.
@@ -46,7 +44,6 @@ class TestSilence:
     def test_silence_that_tcp_does_not_answer_either_is_no_throttle(self, outcome: Outcome) -> None:
         guest = Guest()
         self._fall_silent(guest)
-        guest.probe(Result.TIMEOUT, after=1.0)
         assert guest.probe_over_stream(outcome)
         assert guest.signal() is Signal.SILENT
         assert guest.share() == 1.0
@@ -54,17 +51,23 @@ class TestSilence:
 
     def test_tcp_is_tried_once_for_each_silence(self) -> None:
         guest = Guest()
-        self._fall_silent(guest)
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
         tried = []
-        for _ in range(4):
+        for _ in range(5):
             guest.probe(Result.TIMEOUT, after=guest.seconds_to_probe())
             tried.append(guest.probe_over_stream(Result.TIMEOUT))
-        assert tried == [True, False, False, False]
-        assert FIRST_PROBES == 2
+        assert tried == [False, True, False, False, False]
+        guest.probe(GOOD, after=guest.seconds_to_probe())
+        guest.now += DOUBT_SECONDS
+        guest.fall_silent()
+        assert guest.probe_over_stream(Result.TIMEOUT)
 
     def test_packets_dropped_among_answers_are_tried_over_tcp_too(self) -> None:
         guest = Guest()
         guest.suspect(Signal.UDP_SILENT)
+        guest.probe(Result.TIMEOUT, seconds=1.5)
+        assert not guest.probe_over_stream(GOOD)
+        guest.ask(GOOD)
         guest.probe(Result.TIMEOUT, seconds=1.5)
         assert guest.probe_over_stream(GOOD)
         assert guest.signal() is Signal.UDP_SILENT
@@ -76,21 +79,95 @@ class TestSilence:
         self._fall_silent(guest)
         for _ in range(5):
             guest.upstream.connections.failed(guest.now + 2.0, nobody_listens=False)
-        guest.probe(Result.TIMEOUT, after=1.0)
         assert not guest.probe_over_stream(GOOD)
 
     def test_an_upstream_that_is_always_asked_over_tls_has_no_other_way(self) -> None:
         guest = Guest(over_stream=True)
         self._fall_silent(guest)
-        guest.probe(Result.TIMEOUT, after=1.0)
         assert not guest.probe_over_stream(GOOD)
+
+
+class TestDoubt:
+    """Names whose servers are silent are easily had: what clients meet says little, what a probe meets decides."""
+
+    @pytest.mark.parametrize("over_stream", [False, True], ids=["UDP", "TLS"])
+    def test_who_answers_the_probe_is_well_whatever_number_of_questions_met_silence(self, *, over_stream: bool) -> None:
+        guest = Guest(over_stream=over_stream)
+        for _ in range(20):
+            guest.now += 0.1
+            guest.ask_many(Result.TIMEOUT, times=5 * SILENCES, zones=1)
+            assert guest.upstream.is_usable(guest.now)
+            guest.probe(GOOD, after=guest.seconds_to_probe())
+        assert (guest.share(), guest.signal(), guest.openings) == (1.0, None, [])
+        assert guest.upstream.probes == 20
+        assert guest.upstream.budget.pace.halvings == 0
+
+    def test_one_lost_probe_decides_nothing(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.probe(Result.TIMEOUT, seconds=1.5)
+        assert not guest.probe_over_stream(GOOD)
+        assert guest.upstream.is_usable(guest.now)
+        guest.probe(GOOD)
+        assert (guest.share(), guest.signal(), guest.openings) == (1.0, None, [])
+
+    def test_others_are_preferred_from_the_probe_to_its_answer(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        troubled = [guest.upstream.is_troubled]
+        guest.upstream.begin_probe(guest.now)
+        troubled.append(guest.upstream.is_troubled)
+        guest.upstream.end_probe(ending_of(Result.TIMEOUT, b"", guest.now, guest.now + 1.5))
+        troubled.append(guest.upstream.is_troubled)
+        guest.probe(GOOD)
+        troubled.append(guest.upstream.is_troubled)
+        assert troubled == [False, True, True, False]
+
+    def test_who_makes_it_doubtful_on_purpose_costs_a_probe_in_six_seconds_at_the_most(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.probe(GOOD, seconds=0.0)
+        guest.now += 1.0
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        assert guest.seconds_to_probe() == DOUBT_SECONDS - 1.0 == 5.0
+
+    def test_a_word_to_anybody_ends_it(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.ask(GOOD)
+        guest.now += 0.1
+        guest.ask_many(Result.TIMEOUT, times=SILENCES - 1, zones=1)
+        assert not guest.upstream.may_probe(guest.now)
+
+    @pytest.mark.parametrize(
+        ("outcome", "signal"),
+        [
+            pytest.param(Result.UNREACHABLE, Signal.UNREACHABLE, id="nobody listens"),
+            pytest.param(Result.NO_ROUTE, Signal.NO_ROUTE, id="no way there"),
+            pytest.param(REFUSED, Signal.REFUSED, id="a ban"),
+        ],
+    )
+    def test_the_probe_may_find_something_else(self, outcome: Outcome, signal: Signal) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.probe(outcome)
+        assert guest.signal() is signal
+        assert guest.openings == [guest.now]
+        assert guest.share() == 1.0
+
+    @pytest.mark.parametrize("outcome", [Result.LOST, Result.UNSENT], ids=described)
+    def test_a_probe_that_says_nothing_is_repeated_by_and_by(self, outcome: Result) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.probe(outcome, seconds=0.0)
+        assert guest.upstream.is_usable(guest.now)
+        assert guest.seconds_to_probe() == DOUBT_SECONDS
 
 
 class TestReach:
     @pytest.mark.parametrize(
         ("outcomes", "signal"),
         [
-            pytest.param([Result.TIMEOUT] * 9, Signal.SILENT, id="silence"),
             pytest.param([Result.UNREACHABLE] * 3, Signal.UNREACHABLE, id="nobody listens"),
             pytest.param([Result.NO_ROUTE] * 3, Signal.NO_ROUTE, id="no way there"),
         ],
@@ -184,7 +261,7 @@ class TestReach:
 class TestComingBack:
     def test_after_a_silence_half_is_asked_and_that_by_and_by(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=9)
+        guest.fall_silent()
         guest.probe(GOOD, after=1.0)
         assert guest.upstream.is_usable(guest.now)
         assert 0.125 <= guest.share() < 0.13

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from dohproxy.upstream.breaker import Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.signals import Ending
 from dohproxy.upstream.standing import MOST_PROBES, MOST_PROBES_SECONDS, Standing
-from tests.fakes.guest import GOOD, NOTIMP, PROHIBITED, REFUSED, SERVFAIL, Outcome, described, ending_of
+from tests.fakes.guest import GOOD, NOTIMP, PROHIBITED, REFUSED, SERVFAIL, UNPROVEN, Outcome, described, ending_of
 
 OUTCOMES: tuple[Outcome, ...] = (
-    *(GOOD, SERVFAIL, REFUSED, PROHIBITED, NOTIMP),
+    *(GOOD, SERVFAIL, REFUSED, PROHIBITED, NOTIMP, UNPROVEN),
     *(result for result in Result if result not in (Result.ANSWERED, Result.FAILED, Result.ABANDONED)),
 )
 CONNECTION_FAILED = (Result.UNREACHABLE, Result.NO_ROUTE)
@@ -78,10 +78,12 @@ class Simulation:
         if outcome is Result.TIMEOUT and self.now < sent_at + PROBE_SECONDS:
             return
         self._probe = None
-        self.upstream.end_probe(self._ending(outcome, sent_at, over_stream=self.upstream.over_stream))
-        if outcome is Result.TIMEOUT and self.upstream.begin_stream_probe(self.now):
+        ending = self._ending(outcome, sent_at, over_stream=self.upstream.over_stream)
+        self.upstream.end_probe(ending)
+        is_doubtful = outcome is Result.TIMEOUT or isinstance(outcome, Unproven)
+        if is_doubtful and self.upstream.begin_stream_probe(self.now):
             self.probed.append(self.now)
-            self.upstream.end_stream_probe(self._ending(next(self.probes), self.now, over_stream=True))
+            self.upstream.end_stream_probe(self._ending(next(self.probes), self.now, over_stream=True), doubt=ending)
 
     def _ending(self, outcome: Outcome, sent_at: float, *, over_stream: bool) -> Ending:
         """How it ended; as the transport does, tell the connections' budget too."""
@@ -143,6 +145,17 @@ def test_clients_and_probes_together_never_get_more_than_the_budget(
     simulation.run(40, questions=8)
     simulation.assert_within_budget()
     assert simulation.budget.in_flight <= 1
+
+
+@pytest.mark.parametrize("over_stream", [False, True], ids=["UDP", "TLS"])
+def test_silent_names_alone_never_cost_an_upstream_that_is_well_a_share_of_its_budget(*, over_stream: bool) -> None:
+    simulation = Simulation([Result.TIMEOUT], [GOOD], over_stream=over_stream)
+    for _ in range(600):
+        simulation.run(1, questions=10)
+        assert simulation.upstream.breaker.is_closed
+        assert simulation.budget.pace.share(simulation.now) == 1.0
+    simulation.assert_few_probes()
+    assert simulation.budget.pace.halvings == 0
 
 
 def test_an_upstream_that_answers_nothing_but_probes_is_not_probed_every_second() -> None:

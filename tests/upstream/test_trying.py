@@ -6,7 +6,7 @@ import pytest
 
 from dohproxy.config.additions import Addition
 from dohproxy.upstream.abilities import OVER_TCP, OVER_UDP, Abilities
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.standing import MOST_PROBES, Standing
 from dohproxy.upstream.trial import Additions
 from dohproxy.upstream.trying import try_additions
@@ -14,7 +14,7 @@ from dohproxy.wire.answer import Answer
 from tests.fakes.guest import GOOD, REFUSED
 from tests.fakes.standing import standing
 
-Outcome = Answer | Result
+Outcome = Answer | Unproven | Result
 
 
 class Upstream:

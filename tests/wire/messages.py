@@ -27,10 +27,25 @@ def question(qname: bytes = name("www.Example.net"), qtype: int = A, qclass: int
     return qname + struct.pack("!HH", qtype, qclass)
 
 
+RDATA = {
+    A: b"\xc0\x00\x02\x01", NS: name("ns.example.net"), CNAME: name("target.example"), TXT: b"\x04text",
+    28: bytes(16), HTTPS: b"\x00\x01\x00",
+}  # fmt: skip
+"""What a record says whose rdata is nobody's concern."""
+
+
+def text(size: int) -> bytes:
+    """Return the rdata of a TXT record, so many bytes and at least one."""
+    whole, rest = divmod(size, 256)
+    return (b"\xff" + bytes(255)) * whole + (bytes([rest - 1]) + bytes(rest - 1) if rest else b"")
+
+
 def record(
-    rtype: int = A, rdata: bytes = b"\xc0\x00\x02\x01", *, ttl: int = 300, owner: bytes = QNAME, rclass: int = 1
+    rtype: int = A, rdata: bytes | None = None, *, ttl: int = 300, owner: bytes = QNAME, rclass: int = 1
 ) -> bytes:
     """Return a resource record."""
+    if rdata is None:
+        rdata = RDATA.get(rtype, b"\xc0\x00\x02\x01")
     return owner + struct.pack("!HHIH", rtype, rclass, ttl, len(rdata)) + rdata
 
 

@@ -75,22 +75,37 @@ class _Writer:
         return own + tail
 
     def rdata(self, rtype: int, at: int) -> bytes:
-        """Rdata of a few types with names in them; of the others, any bytes."""
-        if rtype in (2, 5, 12):
+        """What a record of this type may say, its names compressed; any bytes for types that nobody knows."""
+        before = {15: b"\x00\x0a", 33: bytes(6), 64: b"\x00\x01", 65: b"\x00\x01", 46: self.signed()}
+        if rtype in (2, 5, 12, 39):
             return self.name(at)
-        if rtype == 15:
-            return b"\x00\x0a" + self.name(at + 2)
+        if rtype in (15, 33):
+            return before[rtype] + self.name(at + len(before[rtype]))
+        if rtype in (64, 65):
+            return before[rtype] + self.name(at + 2) + self.draw(st.sampled_from([b"", b"\x00\x03\x00\x02\x01\xbb"]))
+        if rtype == 46:
+            return before[rtype] + self.name(at + 18) + bytes(64)
         if rtype == 6:
             names = self.name(at) + m.ROOT
             return names + struct.pack("!5I", 1, 2, 3, 4, self.draw(ttls))
-        if rtype in (1, 28):
-            return bytes(4 if rtype == 1 else 16)
-        return self.draw(st.binary(max_size=30)) if rtype != 16 else b"\x04text"
+        fixed = {1: bytes(4), 28: bytes(16), 16: b"\x04text", 43: bytes(24), 48: bytes(36), 50: NSEC3}
+        return fixed[rtype] if rtype in fixed else self.draw(st.binary(max_size=30))
+
+    def signed(self) -> bytes:
+        """A signature but for its signer."""
+        return struct.pack("!HBBIIIH", self.draw(st.sampled_from([1, 5, 6, 39, 47])), 13, 2, 9, 9, 1, 7)
 
     def record(self, rtype: int) -> None:
-        owner = m.QNAME if self.draw(st.booleans()) else self.name(len(self.wire))
-        rdata = self.rdata(rtype, len(self.wire) + len(owner) + 10)
-        self.wire += m.record(rtype, rdata, ttl=self.draw(ttls), owner=owner)
+        place = len(self.wire)
+        owner = self.draw(st.sampled_from([m.QNAME, *(m.pointer(target) for target in self.targets)]))
+        if self.draw(st.integers(0, 3)) == 0:
+            owner = self.name(place)
+        rclass = self.draw(st.sampled_from([1] * 12 + [3, 254]))
+        rdata = self.rdata(rtype, place + len(owner) + 10)
+        self.wire += m.record(rtype, rdata, ttl=self.draw(ttls), owner=owner, rclass=rclass)
+
+
+NSEC3 = b"\x01\x01\x00\x00\x02\xab\xcd\x14" + bytes(20) + b"\x00\x06\x40\x00\x00\x00\x00\x02"
 
 
 @st.composite
@@ -99,7 +114,7 @@ def answers(draw: st.DrawFn) -> bytes:
     qtype = draw(qtypes)
     writer = _Writer(draw, m.question(draw(qnames()), qtype))
     counts = []
-    for section, types in enumerate(([qtype, 5, 46], [6, 2, 46, 50], [1, 28, 65280])):
+    for section, types in enumerate(([qtype, qtype, 5, 39, 46], [6, 2, 46, 50], [1, 28, 65280, 250])):
         drawn = draw(st.lists(st.sampled_from(types), max_size=4))
         place = draw(st.integers(0, len(drawn))) if section == 2 and draw(st.booleans()) else None
         for position, rtype in enumerate([*drawn, None]):

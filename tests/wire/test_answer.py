@@ -4,7 +4,16 @@ import struct
 
 import pytest
 
-from dohproxy.wire.answer import TRUNCATED, Answer, Kind, is_reply_to, parse_answer, parse_reply, repeats_case
+from dohproxy.wire.answer import (
+    TRUNCATED,
+    Answer,
+    Kind,
+    is_reply_to,
+    is_reply_without_question,
+    parse_answer,
+    parse_reply,
+    repeats_case,
+)
 from dohproxy.wire.edns import UpstreamEdns
 from dohproxy.wire.malformed import Fault, Malformed
 from dohproxy.wire.query import parse_query
@@ -31,7 +40,7 @@ def parsed(wire: bytes, *, qtype: int = m.A) -> Answer:
         (m.answer(authority=(m.soa(ttl=900, minimum=600),)), Kind.NODATA, 600),
         (m.answer(authority=(m.soa(ttl=500, minimum=600),)), Kind.NODATA, 500),
         (m.answer(CNAME, authority=(m.soa(),)), Kind.NODATA, 40),
-        (m.answer(authority=(m.soa(), m.record(47, b"", ttl=30))), Kind.NODATA, 30),
+        (m.answer(authority=(m.soa(), m.record(47, m.ROOT, ttl=30))), Kind.NODATA, 30),
         (m.answer(), Kind.NODATA, None),
         (m.answer(CNAME), Kind.NODATA, None),
         (m.answer(CNAME, authority=(NS,)), Kind.NODATA, None),
@@ -85,10 +94,9 @@ def test_the_rcode_has_twelve_bits(low: int, high: int, rcode: int) -> None:
     assert parsed(m.answer(flags=m.QR | low, additional=(m.opt(rcode=high << 4),))).rcode == rcode
 
 
-@pytest.mark.parametrize("bit", [m.AA, m.AD], ids=["AA", "AD"])
-def test_each_bit_of_an_answer_is_read(bit: int) -> None:
-    answer = parsed(m.answer(flags=m.QR | bit))
-    assert (answer.authoritative, answer.truncated, answer.authentic) == (bit == m.AA, False, bit == m.AD)
+def test_ad_is_read_and_aa_makes_no_difference() -> None:
+    assert parsed(m.answer(flags=m.QR | m.AD)).authentic
+    assert parsed(m.answer(flags=m.QR | m.AA)) == parsed(m.answer(flags=m.QR))
 
 
 def test_the_opt_is_cut_out_and_its_error_codes_are_kept_without_their_text() -> None:
@@ -138,14 +146,15 @@ def test_no_option_of_an_upstream_leaves_a_trace_in_the_answer() -> None:
 
 
 def test_additional_records_behind_the_opt_go_with_it() -> None:
-    answer = parsed(m.answer(m.record(), additional=(m.record(), m.opt(), m.record(rdata=b"gone"))))
+    answer = parsed(m.answer(m.record(), additional=(m.record(), m.opt(), m.record(rdata=b"gone", ttl=0))))
     assert answer.counts == (1, 0, 1)
     assert answer.records == m.record() * 2
     assert len(answer.ttl_offsets) == 2
+    assert answer.ttl == 300
 
 
 def test_as_many_records_as_the_limit_are_read() -> None:
-    assert len(parsed(m.answer(*[m.record()] * 512)).ttl_offsets) == 512
+    assert len(parsed(m.answer(*[m.record()] * 1_024)).ttl_offsets) == 1_024
 
 
 @pytest.mark.parametrize("cut", [0, 1, 9, 13], ids=["whole", "by a byte", "in its head", "in its owner"])
@@ -185,7 +194,7 @@ VARIED = m.question(m.name("wWw.eXample.NET"))
         (m.record(), m.record()),
         (m.record(owner=m.name("WWW.Example.Net")), m.record(owner=m.name("WWW.Example.Net"))),
         (m.record(owner=m.name("other.Example")), m.record(owner=m.name("other.Example"))),
-        (m.record(m.TXT, m.name("wWw.eXample.NET")), m.record(m.TXT, m.name("wWw.eXample.NET"))),
+        (m.record(m.NS, m.name("wWw.eXample.NET")), m.record(m.NS, m.name("wWw.eXample.NET"))),
         (m.record(owner=b"\x03wWw" + m.pointer(16)), m.record(owner=b"\x03wWw" + m.pointer(16))),
     ],
     ids=[
@@ -199,9 +208,9 @@ VARIED = m.question(m.name("wWw.eXample.NET"))
     ],
 )
 def test_the_case_that_we_drew_is_taken_off_owners_and_nothing_else(record: bytes, kept: bytes) -> None:
-    answer = parsed(m.answer(record, m.record(ttl=7), asked=VARIED))
-    assert answer.records == kept + m.record(ttl=7)
-    assert [answer.records[offset : offset + 4] for offset in answer.ttl_offsets] == [b"\0\0\1\x2c", b"\0\0\0\7"]
+    answer = parsed(m.answer(m.record(ttl=7), authority=(record,), asked=VARIED))
+    assert answer.records == m.record(ttl=7) + kept
+    assert [answer.records[offset : offset + 4] for offset in answer.ttl_offsets] == [b"\0\0\0\7", b"\0\0\1\x2c"]
 
 
 def test_a_case_beside_the_opt_is_taken_off_too() -> None:
@@ -262,3 +271,52 @@ def test_an_answer_for_type_97_does_not_answer_type_65_though_their_bytes_differ
 )
 def test_a_packet_is_the_reply_only_with_our_id_and_our_question(wire: bytes, expected: bool) -> None:
     assert is_reply_to(wire, 0x1234, m.question()) is expected
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        (m.message(m.QR | 5, []), True),
+        (m.message(m.QR | 5, [], [], [], [m.opt()]), True),
+        (m.message(m.QR | 5, [m.question()])[:12], True),
+        (m.message(m.QR | 5, [m.question()]), False),
+        (m.message(5, []), False),
+        (m.message(m.QR | 5, [], identifier=0x1235), False),
+        (m.message(m.QR | 5, [])[:11], False),
+    ],
+    ids=[
+        "a header",
+        "one with an OPT",
+        "one with the count of the query",
+        "with the question",
+        "no reply",
+        "another ID",
+        "a byte too few",
+    ],
+)
+def test_a_reply_without_a_question_is_known_by_its_id(wire: bytes, expected: bool) -> None:
+    assert is_reply_without_question(wire, 0x1234) is expected
+
+
+@pytest.mark.parametrize("rcode", [1, 2, 4, 5], ids=["FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"])
+@pytest.mark.parametrize(
+    "wire",
+    [m.message(m.QR | m.RD, []), m.answer()[:12], m.query(m.question(), m.opt(), flags=m.QR)[:12]],
+    ids=["no count", "the count of a reply", "the counts of the query"],
+)
+def test_a_header_alone_is_an_error_and_nothing_else(wire: bytes, rcode: int) -> None:
+    answer = parsed(wire[:3] + bytes([rcode]) + wire[4:])
+    assert (answer.kind, answer.rcode, answer.ttl) == (Kind.FAILURE, rcode, None)
+    assert (answer.counts, answer.records, answer.truncated) == ((0, 0, 0), b"", False)
+
+
+def test_an_error_without_a_question_may_say_why() -> None:
+    options = m.option(m.EXTENDED_ERROR, b"\0\x12") + m.option(m.COOKIE, bytes(24))
+    reply = parse_reply(m.message(m.QR | 5, [], [], [], [m.opt(options)]), parse_query(m.query()))
+    assert (reply.answer.rcode, reply.answer.errors, reply.answer.records) == (5, (18,), b"")
+    assert reply.edns is not None
+    assert reply.edns.cookie == bytes(24)
+
+
+def test_a_header_alone_may_ask_for_tcp() -> None:
+    assert parsed(m.message(m.QR | m.TC, [])).truncated

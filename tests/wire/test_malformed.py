@@ -70,7 +70,19 @@ REFUSED_QUERIES = {
 }  # fmt: skip
 
 REFUSED_ANSWERS = {
-    "a bare header is too short for an answer": (Fault.TOO_SHORT, EMPTY[:12]),
+    "less than a header is too short for an answer": (Fault.TOO_SHORT, EMPTY[:11]),
+    "a header alone that denies a name does not say which": (Fault.QUESTION_COUNT, m.message(m.QR | 3, [])),
+    "a header alone that says nothing": (Fault.QUESTION_COUNT, EMPTY[:12]),
+    "an error about nothing with a record": (
+        Fault.QUESTION_COUNT, m.message(m.QR | 5, [], [], [], [m.record(owner=m.ROOT)]),
+    ),
+    "an error about nothing with a record of authority": (
+        Fault.QUESTION_COUNT, m.message(m.QR | 5, [], [], [m.record(owner=m.ROOT)], []),
+    ),
+    "an error about nothing with bytes behind it": (Fault.TRAILING_BYTES, m.message(m.QR | 5, []) + b"tail"),
+    "an error about nothing with two OPT": (
+        Fault.QUESTION_COUNT, m.message(m.QR | 5, [], [], [], [m.opt(), m.opt()]),
+    ),
     "65,536 bytes are no answer": (Fault.TOO_LONG, EMPTY + bytes(65_536)),
     "a query is no response": (Fault.NOT_A_RESPONSE, m.query()),
     "a NOTIFY response is no response to a query": (Fault.NOT_A_RESPONSE, m.answer(flags=m.QR | 4 << 11)),
@@ -80,7 +92,7 @@ REFUSED_ANSWERS = {
     "an answer to another type": (Fault.OTHER_QUESTION, m.answer(asked=m.question(qtype=28))),
     "an answer to another class": (Fault.OTHER_QUESTION, m.answer(asked=m.question(qclass=3))),
     "1,025 records are more than any honest answer has": (
-        Fault.TOO_MANY_RECORDS, m.answer(*[m.record()] * 513),
+        Fault.TOO_MANY_RECORDS, m.answer(*[m.record()] * 1_025),
     ),
     "an answer's question may not be compressed": (Fault.POINTER_IN_QUESTION, m.answer(asked=m.question(m.QNAME))),
     "an announced record that is missing": (
@@ -102,7 +114,6 @@ REFUSED_ANSWERS = {
     "two pointers to each other": (
         Fault.POINTER, m.answer(m.record(owner=b"\x01a" + m.pointer(12 + len(m.question())))),
     ),
-    "bytes after the last record": (Fault.TRAILING_BYTES, m.answer(m.record()) + b"\x00"),
     "two OPT in an answer": (Fault.TWO_OPT, m.answer(additional=(m.opt(), m.opt()))),
     "an OPT under a name in an answer": (Fault.OPT_OWNER, m.answer(additional=(m.opt(owner=m.QNAME),))),
     "an OPT among the answers": (Fault.OPT_PLACE, m.answer(m.opt())),
@@ -111,7 +122,12 @@ REFUSED_ANSWERS = {
     "seventeen options in an answer": (
         Fault.TOO_MANY_OPTIONS, m.answer(additional=(m.opt(m.option(m.COOKIE) * 17),)),
     ),
-    "an SOA that cannot hold five numbers": (Fault.SOA, m.answer(authority=(m.record(m.SOA, bytes(21)),))),
+    "an SOA that cannot hold five numbers": (Fault.RDATA, m.answer(authority=(m.record(m.SOA, bytes(21)),))),
+    "an address of another name": (Fault.UNRELATED, m.answer(m.record(owner=m.name("other.example")))),
+    "a pointer into a TTL": (
+        Fault.POINTER,
+        m.answer(m.record(ttl=0), m.record(owner=m.pointer(12 + len(m.question()) + len(m.QNAME) + 7))),
+    ),
 }  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def test_the_corpora_read_as_queries_agree_with_dnspython(packets: dict[str, byt
 def test_the_corpora_read_as_answers_agree_with_dnspython(packets: dict[str, bytes]) -> None:
     verdicts = Counter(verdict(check_answer(wire)) for wire in packets.values())
     assert verdicts == {
-        "accepted": 196, "not_a_response": 174, "too_short": 24, "question_count": 3, "trailing_bytes": 2,
+        "accepted": 181, "not_a_response": 174, "too_short": 24, "unrelated": 17, "question_count": 3,
         "too_long": 1, "too_many_records": 1,
     }  # fmt: skip
 
@@ -146,8 +146,8 @@ def test_a_damaged_query_is_read_alike_or_refused_by_name(wire: bytes) -> None:
 @deterministic
 @given(answers())
 def test_whatever_answer_an_upstream_writes_is_read_and_given_back_unchanged(wire: bytes) -> None:
-    # Generated names may come out too long.
-    assert verdict(check_answer(wire)) in ("accepted", "name_too_long")
+    # Generated names may come out too long, and an answer may happen to have nothing of the question.
+    assert verdict(check_answer(wire)) in ("accepted", "name_too_long", "unrelated")
     check_reply(wire)
 
 

@@ -14,7 +14,7 @@ from dohproxy.config.additions import Addition
 from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.trial import Additions
-from dohproxy.wire.answer import Answer, is_reply_to, parse_answer
+from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_answer
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import HEADER_BYTES
 from dohproxy.wire.query import Query
@@ -39,6 +39,11 @@ class Asked:
         self.heard = heard
         """Frames the connection had brought when this was asked."""
         self.reply: asyncio.Future[Answer | Result] = asyncio.get_running_loop().create_future()
+
+    def is_answered_by(self, frame: bytes) -> bool:
+        """Tell whether this is the reply. Nobody can slip a frame in here, so one without a question is believed by
+        its ID; with a question that is another, it is late and belongs to a query that had this ID before."""
+        return is_reply_to(frame, self.identifier, self.question) or is_reply_without_question(frame, self.identifier)
 
 
 class Connection(asyncio.Protocol):
@@ -159,13 +164,13 @@ class Connection(asyncio.Protocol):
         self.end(Result.LOST if self._answered else Result.UNREACHABLE)
 
     def _take(self, frame: bytes) -> None:
-        if len(frame) <= HEADER_BYTES or not frame[2] & 0x80:
+        if len(frame) < HEADER_BYTES or not frame[2] & 0x80:
             # Not a reply, so not DNS that is spoken here; the next "length" would be as meaningless.
             self.end(Result.UNREACHABLE)
             return
         self._heard += 1
         asked = self._asked.get(int.from_bytes(frame[:2]))
-        if asked is None or asked.reply.done() or not is_reply_to(frame, asked.identifier, asked.question):
+        if asked is None or asked.reply.done() or not asked.is_answered_by(frame):
             self._ignore()
             return
         self._answered += 1

@@ -112,6 +112,42 @@ async def test_a_reply_that_comes_too_late_is_ignored() -> None:
     assert rig.connection.takes_queries
 
 
+@pytest.mark.parametrize("rcode", [1, 2, 4, 5], ids=["FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"])
+async def test_an_error_without_a_question_ends_its_own_query_and_no_other(rcode: int) -> None:
+    rig = Rig()
+    rig.open()
+    refused, other = rig.ask("refused.example."), rig.ask("other.example.")
+    first, second = rig.transport.queries()
+    rig.connection.data_received(_frame(fakes.header_alone(first, rcode)))
+    answer = refused.reply.result()
+    assert isinstance(answer, Answer)
+    assert answer.rcode == rcode
+    assert not other.reply.done()
+    rig.connection.data_received(rig.reply(second))
+    assert isinstance(other.reply.result(), Answer)
+    assert (rig.ended, rig.connection.ignored_frames) == (0, 0)
+
+
+async def test_a_header_that_says_nothing_costs_its_own_query_alone() -> None:
+    rig = Rig()
+    rig.open()
+    asked, other = rig.ask("one.example."), rig.ask("other.example.")
+    rig.connection.data_received(_frame(fakes.header_alone(rig.transport.queries()[0], 0)))
+    assert asked.reply.result() is Result.UNUSABLE
+    assert not other.reply.done()
+    assert rig.connection.takes_queries
+
+
+async def test_an_error_that_comes_too_late_is_ignored() -> None:
+    rig = Rig()
+    rig.open()
+    asked = rig.ask()
+    rig.connection.forget(asked)
+    rig.connection.data_received(_frame(fakes.header_alone(rig.transport.queries()[0])))
+    assert rig.connection.ignored_frames == 1
+    assert rig.connection.takes_queries
+
+
 async def test_the_frames_after_rubbish_are_not_read() -> None:
     rig = Rig()
     rig.open()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.transports.stream import BUSY_QUERIES, StreamTransport
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -42,11 +42,11 @@ async def _transport(
     assert transport.connections == 0
 
 
-async def _ask(transport: StreamTransport, query: Query = QUERY, seconds: float = LONG) -> Answer | Result:
+async def _ask(transport: StreamTransport, query: Query = QUERY, seconds: float = LONG) -> Answer | Unproven | Result:
     return await exchange(transport, query, until=time.monotonic() + seconds)
 
 
-async def _ask_many(transport: StreamTransport, count: int) -> list[Answer | Result]:
+async def _ask_many(transport: StreamTransport, count: int) -> list[Answer | Unproven | Result]:
     return await asyncio.gather(*(_ask(transport, make_query(f"name{number}.example.")) for number in range(count)))
 
 
@@ -187,7 +187,7 @@ async def test_silent_connections_make_room_for_new_ones() -> None:
     assert fake.most_open == 1
 
 
-async def _ask_later(transport: StreamTransport) -> Answer | Result:
+async def _ask_later(transport: StreamTransport) -> Answer | Unproven | Result:
     """Ask on the same connection a little later, so that this one still waits when the first gives up."""
     await asyncio.sleep(SOON / 2)
     asked = asyncio.gather(_ask(transport, seconds=LONG))

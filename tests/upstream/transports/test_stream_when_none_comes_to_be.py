@@ -10,7 +10,7 @@ import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.transports import stream
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
@@ -42,7 +42,7 @@ async def _transport(
             await transport.close()
 
 
-async def _ask(transport: StreamTransport, seconds: float = LONG) -> Answer | Result:
+async def _ask(transport: StreamTransport, seconds: float = LONG) -> Answer | Unproven | Result:
     return await exchange(transport, make_query(), until=time.monotonic() + seconds)
 
 

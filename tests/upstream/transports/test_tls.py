@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context, read_certificate
 from dohproxy.wire.answer import Answer
@@ -48,7 +48,7 @@ async def _ask(
     verify_name: str | None = None,
     seconds: float = LONG,
     times: int = 1,
-) -> list[Answer | Result]:
+) -> list[Answer | Unproven | Result]:
     async with fake.running(server), asyncio.TaskGroup() as tasks:
         url = replace(fake.config("tls").url, verify_name=verify_name)
         transport = StreamTransport(
@@ -167,3 +167,28 @@ def test_a_certificate_with_names_that_cannot_be_read_says_nothing() -> None:
     broken = der.replace(b"\x82" + bytes([len(name)]) + name, b"\x82" + bytes([len(name)]) + b"\xff" * len(name))
     x509.load_der_x509_certificate(broken)
     assert read_certificate(broken) == ((), None)
+
+
+@pytest.mark.parametrize("group", ["ffdhe2048", "ffdhe8192"])
+async def test_an_upstream_cannot_make_us_compute_in_a_finite_field(
+    authority: CertificateAuthority, group: str
+) -> None:
+    server = _server_context(authority.issue([NAME]))
+    server.set_ecdh_curve(group)
+    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [Result.UNREACHABLE]
+
+
+@pytest.mark.parametrize("group", ["X25519", "prime256v1", "secp384r1", "secp521r1"])
+async def test_an_upstream_may_have_any_of_the_usual_curves(authority: CertificateAuthority, group: str) -> None:
+    server = _server_context(authority.issue([NAME]))
+    server.set_ecdh_curve(group)
+    [outcome] = await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME)
+    assert isinstance(outcome, Answer)
+
+
+async def test_an_upstream_with_finite_fields_alone_in_tls_1_2_is_not_taken(authority: CertificateAuthority) -> None:
+    server = _server_context(authority.issue([NAME]))
+    server.maximum_version = ssl.TLSVersion.TLSv1_2
+    server.set_ciphers("DHE+AESGCM")
+    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [Result.UNREACHABLE]
+    assert not [suite for suite in make_context().get_ciphers() if "DHE-" in suite["name"].replace("ECDHE-", "")]

@@ -11,7 +11,7 @@ import dns.message
 import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.wire.answer import Answer
 from tests.fakes import upstream as fakes
@@ -24,7 +24,7 @@ SOON = 0.3
 LONG = 10.0
 
 
-async def _exchange(fake: FakeUpstream, seconds: float) -> tuple[Answer | Result, int]:
+async def _exchange(fake: FakeUpstream, seconds: float) -> tuple[Answer | Unproven | Result, int]:
     async with fake.running():
         transport = UdpTransport(fake.config().url)
         outcome = await exchange(transport, QUERY, until=time.monotonic() + seconds)
@@ -166,9 +166,10 @@ async def test_an_answer_as_large_as_a_datagram_can_be_is_read() -> None:
 
 def _large_reply(query: bytes) -> bytes:
     reply = fakes.make_reply(query, records=0)
-    record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c" + (65_000).to_bytes(2) + bytes(65_000)
+    address = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c\x00\x04" + bytes(4)
+    unknown = b"\xc0\x0c\xff\x00\x00\x01\x00\x00\x01\x2c" + (65_000).to_bytes(2) + bytes(65_000)
     question_end = reply.index(b"\x00", 12) + 5
-    return reply[:6] + b"\x00\x01\x00\x00\x00\x00" + reply[12:question_end] + record
+    return reply[:6] + b"\x00\x01\x00\x00\x00\x01" + reply[12:question_end] + address + unknown
 
 
 async def test_a_cancelled_query_leaves_no_socket() -> None:

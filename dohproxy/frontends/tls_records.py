@@ -1,0 +1,63 @@
+"""Where TLS records end, and how many have said nothing.
+
+Between two requests a peer may send records that carry no data: key updates (RFC 8446 section 4.6.3), empty records,
+warnings, in TLS 1.2 hellos that ask for renegotiation. Each costs OpenSSL some 10 to 30 µs, 600 fit into one read, and
+no HTTP limit ever sees one. What they are is encrypted; how many there are stands in their headers.
+"""
+
+from typing import Final
+
+HEADER_BYTES: Final = 5
+MOST_AT_ONCE: Final = 32
+"""Records given to OpenSSL before it is looked what they have brought: a millisecond's work if it is nothing."""
+MOST_SILENT: Final = 32
+"""Records without data on one connection. A client renews its keys after some 2^24 records (RFC 8446 section 5.5), far
+beyond the requests that a connection may have; OpenSSL itself allows as many empty records in a row."""
+
+
+class Records:
+    """Follows the records of one direction of one connection, as the bytes come."""
+
+    __slots__ = ("_header", "_left", "silent")
+
+    def __init__(self) -> None:
+        self._header = b""
+        """What is there of a header that has not come whole."""
+        self._left = 0
+        """Bytes that are missing of the record that has begun."""
+        self.silent = 0
+        """Records that have come whole, without those of which `heard` was told."""
+
+    def piece(self, received: bytes, start: int) -> int:
+        """Return where the piece of `received` ends that begins at `start`: so many records, or all there is."""
+        size = len(received)
+        is_between = not start and not self._left and not self._header and size > HEADER_BYTES
+        if is_between and (received[3] << 8 | received[4]) + HEADER_BYTES == size:
+            self.silent += 1  # One whole record, as nearly always.
+            return size
+        ended = 0
+        while start < size and ended < MOST_AT_ONCE:
+            if not self._left:
+                missing = HEADER_BYTES - len(self._header)
+                self._header += received[start : start + missing]
+                if len(self._header) < HEADER_BYTES:
+                    start = size
+                    break
+                start += missing
+                self._left = self._header[3] << 8 | self._header[4]
+                self._header = b""
+            taken = min(self._left, size - start)
+            start += taken
+            self._left -= taken
+            if not self._left:
+                ended += 1
+        self.silent += ended
+        return start
+
+    def heard(self, records: int) -> None:
+        """So many of the records that came had something to say."""
+        self.silent = max(0, self.silent - records)
+
+    def begin(self) -> None:
+        """Forget how many there were: the handshake has ended."""
+        self.silent = 0

@@ -1,0 +1,66 @@
+"""What must hold of the metrics after any traffic: Prometheus' own parser reads them, and no request makes a label.
+
+1. Every request is counted once.
+2. The exposition is parsed by prometheus_client's parser, which raises at anything out of shape.
+3. Each label value comes from a set that the code closes.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client.core import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from dohproxy.doh.dialects import Dialect
+from dohproxy.observability.metrics import Metrics
+from dohproxy.pipeline import Miss
+from dohproxy.verdict import OUTCOMES, Door, Outcome
+from dohproxy.wire.malformed import Fault
+from fuzz.request_invariants import request_of
+from tests.fakes.walk import CLIENT, Walk
+
+MOST_REQUESTS: Final = 16
+BETWEEN: Final = b"\n\x00\n"
+"""Stands between two requests in the bytes of a run."""
+CLOSED: Final = {
+    "door": {door.value for door in Door},
+    "method": {"GET", "POST", "other"},
+    "outcome": {row.label for row in OUTCOMES.values()},
+    "status": {str(row.status) for row in OUTCOMES.values()},
+    "dialect": {dialect.value for dialect in Dialect},
+    "fault": {fault.value for fault in Fault},
+}
+
+
+class _Counted(Walk):
+    """A walk whose books are the metrics."""
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics()
+        super().__post_init__()
+
+    def tally(self, outcome: Outcome) -> Callable[[float], None]:
+        return self.metrics.tally(outcome)
+
+
+def check_metrics(data: bytes) -> None:
+    """Send the requests that these bytes stand for through a walk, and read the metrics again."""
+    walk = _Counted()
+    requests = [request_of(part) for part in data.split(BETWEEN)[:MOST_REQUESTS]]
+    for number, request in enumerate(requests):
+        door = (Door.HTTP1, Door.HTTP2)[number % 2]
+        found = walk.pipeline.begin(walk.pipeline.read(request, door), CLIENT, walk.clock())
+        if isinstance(found, Miss):
+            walk.resolve(found)
+    registry = CollectorRegistry()
+    registry.register(walk.metrics)
+    counted = 0.0
+    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                assert value in CLOSED.get(label, (value,)), f"{sample.name}: {label}={value!r}"
+                assert len(value) <= 40
+            if sample.name == "dohproxy_requests_total":
+                counted += sample.value
+    assert counted == len(requests)

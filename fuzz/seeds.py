@@ -1,0 +1,243 @@
+"""Where each fuzz target begins: some of what is sent in earnest, and some of what it must be told from.
+
+`python -m fuzz.seeds DIRECTORY` writes them as files, a directory for each target, as libFuzzer and OSS-Fuzz take them.
+"""
+
+import base64
+import random
+import struct
+import sys
+from collections.abc import Iterable
+from hashlib import blake2b
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from dohproxy.doh.stamp import Properties, Protocol, Stamp
+from dohproxy.doh.stamp_codec import encode
+from fuzz import worst_cases
+from fuzz.http2_traffic import Traffic
+from tests.wire import messages as m
+
+_PREFACE_AND_SETTINGS: Final = 24 + 9
+
+
+def queries() -> list[bytes]:
+    """Return queries as clients send them, and the costliest."""
+    subnet = m.subnet()
+    usual = [m.query(m.question(m.name(name), qtype)) for name in ("", "example.net") for qtype in (1, 2, 28, 65, 255)]
+    with_opt = [m.query(m.question(), m.opt(options)) for options in (b"", subnet, m.option(12, bytes(9)), subnet * 2)]
+    return [*usual, *with_opt, *worst_cases.QUERIES.values()]
+
+
+def answers() -> list[bytes]:
+    """Return answers of each kind, and the costliest."""
+    alias = m.record(m.CNAME, m.name("other.example.net"))
+    mail = m.record(15, b"\x00\x0a\x04mail" + m.QNAME)
+    service = m.record(m.HTTPS, b"\x00\x01\x00\x00\x01\x00\x03\x02h2\x00\x04\x00\x04\xc0\x00\x02\x01")
+    usual = [
+        m.answer(m.record()),
+        m.answer(m.record(), m.record(), additional=(m.opt(m.option(15, b"\x00\x16")),)),
+        m.answer(alias, m.record(owner=m.name("other.example.net"))),
+        m.answer(mail, asked=m.question(qtype=15)),
+        m.answer(service, asked=m.question(qtype=m.HTTPS)),
+        m.answer(authority=(m.soa(),)),
+        m.answer(authority=(m.soa(),), flags=m.QR | m.RD | m.RA | 3),
+        m.answer(authority=(m.record(m.NS, m.QNAME),)),
+        m.answer(flags=m.QR | m.RD | m.RA | m.TC),
+        m.message(m.QR | 5, []),
+    ]
+    return [*usual, *worst_cases.ANSWERS.values()]
+
+
+def opts() -> list[bytes]:
+    """Return OPT records."""
+    subnets = (m.subnet(), m.subnet(2, 56, 0, bytes(7)), m.subnet(0, 0, 0, b""), m.subnet(1, 20, 0, b"\xc6\x33\x6f"))
+    options = (b"", *subnets, m.option(12, bytes(60)), m.option(10, bytes(8)), b"\x00\x08\x00\x09ab", m.option(9) * 17)
+    return [m.opt(option, dnssec_ok=True) for option in options] + [m.opt(version=1)]
+
+
+def cookies() -> list[bytes]:
+    """Return exchanges: for each reply what kind it is, how long its cookie, the hours before it, and the cookie."""
+    returned = b"\x02\x10\x00" + bytes(16)
+    return [returned * 5, b"\x04\x00\x01" * 5, returned * 4 + b"\x82\x30\x04" + bytes(48), b"\x00\x18\x00" + bytes(24)]
+
+
+def snapshots() -> list[bytes]:
+    """Return a file without entries, and one that was sealed for others."""
+    content = struct.pack("!8sHQ", b"dohcache", 1, 1_800_000_000) + struct.pack("!I", 0)
+    return [b"", content + blake2b(content, digest_size=32).digest(), content]
+
+
+def http1() -> list[bytes]:
+    """Return what HTTP/1.1 clients send, several requests at a time, and what none should."""
+    host = b"Host: localhost\r\n"
+    get = b"GET /dns-query?dns=AAAA HTTP/1.1\r\n" + host + b"Accept: application/dns-message\r\n\r\n"
+    post = b"POST /dns-query HTTP/1.1\r\n" + host + b"Content-Type: application/dns-message\r\n%b\r\n%b"
+    chunks = b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nX-Sum: a\r\n\r\n"
+    return [
+        get,
+        get * 3 + b"GET / HTTP/1.1\r\n" + host + b"X : y\r\n\r\n",
+        post % (b"Content-Length: 5\r\n", b"hello") + get,
+        post % (b"Transfer-Encoding: chunked\r\n", chunks) + b"\r\n" + get,
+        post % (b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"hello"),
+        post % (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", chunks),
+        post % (b"Transfer-Encoding: gzip, chunked\r\n", chunks),
+        post % (b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\nz\r\n"),
+        get.replace(host, host + b"Connection: close\r\n") + get,
+        get.replace(host, host + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n") + get,
+        get.replace(b"1.1", b"1.0") + get,
+        get.replace(b"localhost", b"user@localhost"),
+        b"OPTIONS * HTTP/1.1\r\n" + host + b"\r\nCONNECT [::1]:443 HTTP/1.1\r\n" + host + b"\r\n",
+        b"GET http://localhost/dns-query HTTP/1.1\nHost: localhost\n\n",
+        b"GET / HTTP/1.1\r\n" + host + b"X: " + b"a" * 5_000 + b"\r\n\r\n",
+    ]
+
+
+def http2() -> list[bytes]:
+    """Return what clients send behind their settings."""
+    return [
+        Traffic(random.Random(seed), oddity).wire(steps)[_PREFACE_AND_SETTINGS:]  # noqa: S311 - no secret
+        for seed, (oddity, steps) in enumerate(((0.0, 2), (0.0, 9), (0.2, 9), (0.5, 20)))
+    ]
+
+
+def base64url() -> list[bytes]:
+    """Return spellings of queries, one right and the others not."""
+    right = base64.urlsafe_b64encode(m.query()).rstrip(b"=")
+    return [right, right + b"=", right[:-1] + b"_", right[:-1], right.replace(b"A", b"+"), b"", b"A", "é".encode()]
+
+
+def media() -> list[bytes]:
+    """Return media fields of real clients and of none."""
+    return [
+        b"application/dns-message",
+        b"Application/DNS-Message ; charset=utf-8",
+        b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        b"application/dns-message;q=0, */*",
+        b"*/*;q=0.000",
+        b"a/b;q=nan, application/*;q=-1;q=1",
+        b"," * 300,
+        b'text/plain;a="b,c;q=0"',
+    ]
+
+
+def requests() -> list[bytes]:
+    """Return requests of all dialects, in the lines of `request_invariants.request_of`."""
+    dns = base64.urlsafe_b64encode(m.query()).rstrip(b"=").decode()
+    body = m.query()
+    gets = [
+        f"/dns-query?dns={dns}",
+        f"/dns-query?ct=&dns={dns}",
+        f"/dns-query?ct=application/dns-message&dns={dns}",
+        f"/dns-query?ct=application%2Fdns-message&dns={dns}&random_padding=x",
+        f"/dns-query?dns={dns}&dns={dns}",
+        f"/%64ns-query?dns={dns.replace('A', '%41')}",
+        f"https://doh.example.net/dns-query?dns={dns}",
+        "/dns-query?name=example.net&type=A",
+        "/resolve?name=example.net",
+        "*",
+    ]
+    accept = b"application/dns-message"
+    return [
+        *(b"GET\n%s\n%s\n\n\n" % (target.encode(), accept) for target in gets),
+        b"POST\n/dns-query\n%s\n%s\n\n%s" % (accept, accept, body),
+        b"POST\n/dns-query?body_hash=abc\n*/*\napplication/dns-udpwireformat\n\n%s" % body,
+        b"POST\n/dns-query\n\n%s\ngzip\n%s" % (accept, body),
+        b"BREW\n/dns-query\n\n\n\n",
+    ]
+
+
+def metrics() -> list[bytes]:
+    """Return runs of several requests."""
+    every = requests()
+    return [b"\n\x00\n".join(every[start : start + 8]) for start in range(0, len(every), 8)]
+
+
+def proxy_headers() -> list[bytes]:
+    """Return PROXY headers of both versions."""
+    signature = bytes.fromhex("0d0a0d0a000d0a515549540a")
+    block4, block6 = bytes.fromhex("c0000207cb007101dc0401bb"), bytes(range(36))
+    return [
+        b"PROXY TCP4 192.0.2.7 203.0.113.1 56324 443\r\nGET",
+        b"PROXY TCP6 2001:db8::7 ::1 56324 443\r\n",
+        b"PROXY UNKNOWN anything\r\n",
+        signature + b"\x21\x11\x00\x0c" + block4,
+        signature + b"\x21\x21\x00\x29" + block6 + b"\x01\x00\x02h2\x16",
+        signature + b"\x20\x00\x00\x00",
+        signature + b"\x21\x31\x02\x00" + bytes(216),
+    ]
+
+
+def forwarded() -> list[bytes]:
+    """Return lines of both header fields."""
+    return [
+        b"203.0.113.7, 192.0.2.5",
+        b"203.0.113.7\n192.0.2.9, 192.0.2.5",
+        b'for="[2001:db9::7]:4711";proto=https, for=192.0.2.5;by=_x',
+        b'for=unknown, for="_gazonk"',
+        b'for="\\"192.0.2.1, for=203.0.113.7',
+        b"2001:db9::1, [2001:db8::2]:443,,",
+        b"for=203.0.113.7;For=203.0.113.8",
+    ]
+
+
+def stamps() -> list[bytes]:
+    """Return stamps of several protocols, and broken ones."""
+    whole = Properties.DNSSEC | Properties.NO_LOGS
+    doh = encode(
+        Stamp(Protocol.DOH, whole, "192.0.2.1", hashes=(bytes(32),), host="doh.example.net:8443", path="/dns-query")
+    )
+    dot = encode(Stamp(Protocol.DOT, whole, "[2001:db8::1]", host="dot.example.net"))
+    plain = encode(Stamp(Protocol.PLAIN, whole, "192.0.2.53"))
+    return [
+        text.encode() for text in (doh, dot, plain, doh[:-1], f"{doh}A", f"{plain}/{doh}", "sdns://", "sdns://AA==")
+    ]
+
+
+def configurations() -> list[bytes]:
+    """Return the shipped configuration, a short one, and wrong ones."""
+    shipped = (Path(__file__).parents[1] / "conf" / "dohproxy.toml").read_bytes()
+    short = b'[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
+    return [
+        shipped,
+        short,
+        short + b'[server]\nlisten = ["[::]:443", "unix:/run/x"]\nhost = "https://x"\n',
+        short + b"[limits]\nrequests_per_second = -1\nrequests_burst = 1e999\n",
+        b"\xef\xbb\xbf" + short,
+        b"[upstream]\n",
+        b"a = [[[[",
+        b"x = " + b"9" * 5_000,
+    ]
+
+
+def suffix_lists() -> list[bytes]:
+    """Return a page of a list, the beginning of the installed one, and what is none."""
+    page = (
+        b"// VERSION: 2024-01-31_00-00-00_UTC\n// ===BEGIN ICANN DOMAINS===\ncom\nuk\nco.uk\n*.ck\n!www.ck\narpa\n"
+        b"xn--p1ai\n\xd1\x80\xd1\x84\n// ===END ICANN DOMAINS===\n"
+        b"// ===BEGIN PRIVATE DOMAINS===\ngithub.io\n// ===END PRIVATE DOMAINS===\n"
+    )
+    installed = resources.files("publicsuffixlist").joinpath("public_suffix_list.dat").read_bytes()
+    return [page, installed[:2_000], page[:-5], page.replace(b"com", b"c om"), b"<html>not found</html>", b""]
+
+
+def write(directory: Path, name: str, seeds: Iterable[bytes]) -> None:
+    """Write the seeds of one target as files named by what is in them."""
+    place = directory / name
+    place.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        (place / blake2b(seed, digest_size=8).hexdigest()).write_bytes(seed)
+
+
+def main() -> None:
+    """Write the seeds of all targets below a directory."""
+    from fuzz.targets import TARGETS  # That table names the functions of this file.
+
+    (directory,) = sys.argv[1:]
+    for name, target in TARGETS.items():
+        write(Path(directory), name, target.seeds())
+
+
+if __name__ == "__main__":
+    main()

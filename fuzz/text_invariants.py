@@ -1,0 +1,97 @@
+"""What must hold whatever text an operator, a list or a stamp gives us.
+
+1. A stamp that is read is written as it was, or would be refused by today's clients; it can be explained either way.
+2. A configuration is usable, or every problem is told in one line under a path; nothing else is raised.
+3. A list of public suffixes is taken or refused as one; each name has one registered domain, which it ends with.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from dohproxy.config import Config, ConfigError, Problem, check_warnings, read, render
+from dohproxy.doh.stamp import BadStamp, Stamp, explain, refusal
+from dohproxy.doh.stamp_codec import decode, decode_route, encode
+from dohproxy.policy.suffixes import BadList, PublicSuffixes, parse_suffixes
+from dohproxy.wire.name import from_text
+
+NAMES: Final = tuple(
+    from_text(name)
+    for name in (
+        "",
+        "com",
+        "example.com",
+        "www.example.co.uk",
+        "a.b.c.ck",
+        "www.ck",
+        "x.y.github.io",
+        "local",
+        "1.in-addr.arpa",
+    )
+)
+
+
+def check_stamp(data: bytes) -> Stamp | None:
+    """Hold the promises about stamps on a text of these characters; return what it says."""
+    text = data.decode("latin-1")
+    try:
+        stamp = decode(text)
+    except BadStamp as bad:
+        _is_a_sentence(str(bad))
+        stamp = None
+    if stamp is not None:
+        assert decode_route(text) == (stamp,)
+        assert explain(stamp).isprintable() or "\n" in explain(stamp)
+        if not refusal(stamp):
+            assert encode(stamp) == text
+        return stamp
+    try:
+        relay, server = decode_route(text)
+    except BadStamp as bad:
+        _is_a_sentence(str(bad))
+        return None
+    if not refusal(relay) and not refusal(server):
+        assert encode(server, relay=relay) == text
+    return server
+
+
+def check_configuration(data: bytes) -> Config | None:
+    """Hold the promises about configurations on a file of these bytes; return it if it can be used."""
+    try:
+        config = read(data.decode("utf-8", "replace"), directory=Path("/etc/dohproxy"))
+    except ConfigError as error:
+        _are_sentences(error.problems)
+        return None
+    for warning in check_warnings(config):
+        _is_a_sentence(str(warning))
+    return config
+
+
+def _are_sentences(problems: tuple[Problem, ...]) -> None:
+    assert problems
+    for problem in problems:
+        _is_a_sentence(problem.sentence)
+        assert problem.path
+    assert render(ConfigError(problems)).count("\n") == len(problems) - 1
+
+
+def check_suffix_list(data: bytes) -> PublicSuffixes | None:
+    """Hold the promises about lists of public suffixes on a file of these bytes; return it if it is one."""
+    try:
+        suffixes = parse_suffixes(data.decode("utf-8", "replace"), last_changed=1.0)
+    except BadList as bad:
+        _is_a_sentence(str(bad))
+        return None
+    assert suffixes.is_delegated(b"\x00")
+    for name in NAMES:
+        registered, registrant = suffixes.registered_domain(name), suffixes.registrant_domain(name)
+        assert name.endswith(registered)
+        assert name.endswith(registrant)
+        assert registered.endswith(registrant), "the private section can only make domains longer"
+    return suffixes
+
+
+def _is_a_sentence(text: str) -> None:
+    assert text
+    assert len(text) < 2_000
+    assert "\n" not in text
+    assert "Traceback" not in text

@@ -1,0 +1,64 @@
+"""What a stranger's first message may cost is proved at the start, on the context that strangers will meet."""
+
+import ssl
+
+import pytest
+
+from dohproxy.config import ConnectionsConfig
+from dohproxy.frontends.tls import SUITES_1_2, bare_context
+from dohproxy.frontends.tls_check import LimitsNotInForce, check_groups, handshake_seconds, price_warnings
+from dohproxy.tls import native_context
+from tests.frontends.door import Certificate
+
+
+def _context(certificate: Certificate, groups: str) -> ssl.SSLContext:
+    context = certificate.server_context()
+    assert native_context.set_groups(context, groups)
+    return context
+
+
+def test_the_groups_that_are_named_are_in_force(certificate: Certificate) -> None:
+    assert check_groups(certificate.server_context())
+
+
+@pytest.mark.parametrize("group", ["ffdhe2048", "ffdhe8192", "P-384", "P-521", "X448"])
+def test_a_group_that_is_dear_is_found(certificate: Certificate, group: str) -> None:
+    with pytest.raises(LimitsNotInForce, match=group):
+        check_groups(_context(certificate, f"X25519:P-256:{group}"))
+
+
+def test_what_openssl_has_by_default_is_found(certificate: Certificate) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.file, certificate.key)
+    context.set_ciphers(SUITES_1_2)
+    with pytest.raises(LimitsNotInForce, match="ffdhe2048"):
+        check_groups(context)
+
+
+def test_a_context_without_the_curve_of_everybody_is_found(certificate: Certificate) -> None:
+    with pytest.raises(LimitsNotInForce, match="P-256"):
+        check_groups(_context(certificate, "X25519"))
+
+
+def test_one_group_alone_serves_and_costs_a_round_trip(certificate: Certificate) -> None:
+    context = bare_context()
+    context.load_cert_chain(certificate.file, certificate.key)
+    context.set_ecdh_curve("prime256v1")
+    assert not check_groups(context)
+    assert handshake_seconds(context) > 0
+
+
+def test_a_price_that_the_machine_can_afford_is_not_spoken_of() -> None:
+    assert price_warnings(ConnectionsConfig(), 0.00035) == ()
+
+
+def test_a_dear_key_is_told_with_what_strangers_get_and_the_remedy() -> None:
+    [problem] = price_warnings(ConnectionsConfig(), 0.0084)
+    assert problem.path == "connections.new_per_second"
+    assert "is 400, and a handshake with this certificate costs this machine 8.4 ms" in problem.sentence
+    assert "strangers will get 60 connections a second" in problem.sentence
+    assert "--key-type ecdsa" in problem.sentence
+
+
+def test_a_handshake_has_a_price(certificate: Certificate) -> None:
+    assert 0 < handshake_seconds(certificate.server_context()) < 1

@@ -1,0 +1,59 @@
+"""Every fuzz target on its own seeds and on all foreign packets: what `make fuzz` begins with holds before that."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fuzz.seeds import write
+from fuzz.targets import TARGETS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_holds_on_its_own_seeds(name: str) -> None:
+    check = TARGETS[name].load()
+    seeds = TARGETS[name].seeds()
+    assert len(seeds) >= 2
+    for seed in seeds:
+        check(seed)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_holds_on_the_seeds_of_all_others(name: str) -> None:
+    check = TARGETS[name].load()
+    for other in TARGETS.values():
+        for seed in other.seeds():
+            check(seed[:4_096])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_holds_on_foreign_packets(corpora: Path, name: str) -> None:
+    check = TARGETS[name].load()
+    packets = sorted(path for path in (corpora / "dns-packets").rglob("*") if path.is_file())
+    assert len(packets) > 300
+    for path in packets:
+        check(path.read_bytes())
+
+
+def test_each_target_is_a_program_of_its_own_that_says_what_holds() -> None:
+    programs = {
+        path.stem.removeprefix("fuzz_"): path.read_text(encoding="utf-8") for path in ROOT.glob("fuzz/fuzz_*.py")
+    }
+    assert programs.keys() == TARGETS.keys()
+    for name, program in programs.items():
+        assert program.startswith('"""Whatever ')
+        assert f'launch("{name}")' in program
+
+
+def test_seeds_are_written_as_libfuzzer_takes_them(tmp_path: Path) -> None:
+    write(tmp_path, "query", [b"one", b"two", b"one"])
+    assert sorted(path.read_bytes() for path in (tmp_path / "query").iterdir()) == [b"one", b"two"]
+
+
+def test_all_seeds_can_be_written_by_a_command(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "fuzz.seeds", str(tmp_path)], cwd=ROOT, check=True, timeout=60)
+    assert {path.name for path in tmp_path.iterdir()} == TARGETS.keys()
+    assert all(any(path.iterdir()) for path in tmp_path.iterdir())
