@@ -58,6 +58,7 @@ from dohproxy.frontends.tls import bare_context
 from dohproxy.frontends.tls_check import check_groups
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
+from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter, gauge
 from dohproxy.observability.sources import (
@@ -211,9 +212,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
     return Core(cache, admission, names, suffixes, resolvers, metrics, Service(pipeline, see))
 
 
-def build_route(
-    config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets
-) -> Route:
+def build_route(config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets) -> Route:
     """Return one route, with a cache and a line of its own.
 
     The limits on single domains keep one from using up what others share: so they hold there only if the budget is also
@@ -313,13 +312,15 @@ async def _drain(register: Connections) -> None:
 
 
 async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolvers) -> None:
-    upstreams = UpstreamWatch()
+    upstreams, additions = UpstreamWatch(), LeftOutWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         register.sweep(clock())
         tell(watch.news(clock()))
         resolver.tend()
-        upstreams.look(resolver.statistics(clock()), clock(), time.time())
+        statistics = resolver.statistics(clock())
+        upstreams.look(statistics, clock(), time.time())
+        additions.look(statistics)
 
 
 async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
@@ -421,6 +422,7 @@ def _add_sources(
     metrics.add_source(lambda: suffix_list_metrics(core.suffixes.statistics(time.time())))
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
+    metrics.add_source(lambda: left_out_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
     metrics.add_source(lambda: known_metrics(known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
@@ -441,6 +443,7 @@ def _snapshot(core: Core) -> dict[str, Any]:
         "domains": asdict(core.names.domains.statistics(now)),
         "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
         "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
+        "left_out": all_words(resolver),
     }
 
 
