@@ -274,6 +274,7 @@ class Pipeline:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
         entry = arrival.route.cache.peek(query.key)
         if entry is None:
+            answer = arrival.route.cache.judged(query.key, answer)
             ttl = min(answer.ttl or 0, self._settings.maximum_ttl_seconds)
             return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
         return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
