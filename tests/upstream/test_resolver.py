@@ -464,8 +464,9 @@ class TestComingAndGoing:
         assert 6 <= sum(isinstance(outcome, Answer) for outcome in outcomes) <= fake.connections_made <= connections
 
     async def test_a_probe_is_asked_again_whose_connection_was_closed_under_it(self) -> None:
-        fake = FakeUpstream(stream=[fakes.REFUSED] * (RUN + 1) + [fakes.CLOSE, fakes.ANSWER])
+        fake = FakeUpstream(stream=[fakes.ANSWER, *[fakes.REFUSED] * (RUN + 1), fakes.CLOSE, fakes.ANSWER])
         async with _resolver(fake, transport="tcp", settings=QUICK) as rig:
+            await rig.ask()
             await rig.ask_many(RUN)
             await rig.probe(after=0.0)
             await rig.probe(after=60.0)
