@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
+from dohproxy.config.additions import Addition, parse_addition
 from dohproxy.config.addresses import (
     IPNetwork,
     ListenAddress,
@@ -962,6 +963,17 @@ class UpstreamConfig:
             " effect only over tls:// or to this machine; elsewhere anybody on the way could set that bit."
         ),
     ] = False
+    leave_out: Annotated[
+        tuple[Addition, ...],
+        TextList(
+            Text(parse_addition, ", ".join(Addition), "cookie", ""),
+            0,
+            len(Addition),
+            "What never to add to queries to it, where you know that it cannot stand it: edns (and with it DNSSEC,"
+            " cookies, padding), cookie, ad, case (names in mixed case over UDP), padding. Empty by default: what it"
+            " cannot stand is found out, as long as it was never seen to stand it, and tried again each day.",
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
