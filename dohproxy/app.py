@@ -33,6 +33,7 @@ from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
+from dohproxy.frontends.descriptors import make_room
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.handshake_pace import HandshakePace
@@ -71,7 +72,6 @@ from dohproxy.observability.sources import (
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.admission import Admission
-from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.gate import Gate, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
@@ -189,7 +189,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
     rng = random.SystemRandom()
     budgets = Budgets(clock(), rng.random)
     resolver = Resolver(config.general_upstreams, config.resolver, learn, tasks, clock, rng, budgets=budgets)
-    routes = [build_route(config, route, names.domains, tasks, budgets) for route in config.routes]
+    routes = [build_route(config, route, names, tasks, budgets) for route in config.routes]
     metrics.add_source(lambda: route_metrics([route.cache.statistics() for route in routes]))
     rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
     pipeline = Pipeline(
@@ -211,9 +211,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
     return Core(cache, admission, names, suffixes, resolvers, metrics, Service(pipeline, see))
 
 
-def build_route(
-    config: Config, route: RouteConfig, domains: DomainLimit, tasks: asyncio.TaskGroup, budgets: Budgets
-) -> Route:
+def build_route(config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets) -> Route:
     """Return one route, with a cache and a line of its own.
 
     The limits on single domains keep one from using up what others share: so they hold there only if the budget is also
@@ -222,11 +220,12 @@ def build_route(
     upstreams, rng = config.upstreams_of(route), random.SystemRandom()
     groups = {one.group for one in config.general_upstreams if one.group}
     is_shared = any(one.group in groups for one in upstreams)
-    cache = Cache(replace(config.cache, max_megabytes=route.cache_megabytes), rng.random)
+    rules = replace(config.cache, max_megabytes=route.cache_megabytes)
+    cache = Cache(rules, rng.random, names.undelegated.is_listed)
     resolver = Resolver(
         upstreams,
         config.resolver,
-        learn_into(cache, domains if is_shared else None, clock),
+        learn_into(cache, names.domains if is_shared else None, clock),
         tasks,
         clock,
         rng,
@@ -247,6 +246,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
+    config = make_room(config)
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)

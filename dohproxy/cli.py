@@ -48,6 +48,7 @@ from dohproxy.frontends.certificates import (
     key_warnings,
     read_chain_file,
 )
+from dohproxy.frontends.descriptors import descriptor_warnings
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
@@ -242,7 +243,14 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
-    told = (*problems, *check_warnings(config), *socket_warnings(config), *warnings, *prices)
+    told = (
+        *problems,
+        *check_warnings(config),
+        *socket_warnings(config),
+        *descriptor_warnings(config),
+        *warnings,
+        *prices,
+    )
     for warning in located(told, config.lines):
         click.echo(f"warning: {warning}", err=True)
     return config

@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from dohproxy.cache import Cache, Entry, Freshness
+from dohproxy.cache.substitutes import content_instead
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import Refused, RequestRules, read_request
@@ -235,6 +236,11 @@ class Pipeline:
             return stale
         if found is None:  # Patience is only given where there is something stale.
             return self._fail(query, arrival, Reason.UPSTREAM_TIMEOUT)
+        if found.reason is Reason.SERVICE_LIMIT:
+            # The answer is on its way, only not to as many as want it: that is no failure to resolve the name.
+            return self._refuse(
+                found.reason, arrival.reading, arrival.client, self._clock(), retry_after=PLACE_RETRY_SECONDS
+            )
         return self._finish(query, _failure_content(found), found.reason, 0, arrival)
 
     def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
@@ -286,7 +292,19 @@ class Pipeline:
         return self._finish(query, content, Reason.CACHED, max_age, arrival, repeat_until=until, repeat_from=entry)
 
     def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> HttpResponse | None:
-        return None if stale is None else self._give_stale(stale, query, arrival)
+        """Give what is stale, or what was given to others for this name and type, if there is either."""
+        if stale is not None:
+            return self._give_stale(stale, query, arrival)
+        now = self._clock()
+        found = arrival.route.cache.find_instead(query.key, now)
+        if found is None:
+            return None
+        entry, key, state = found
+        ttl, is_fresh = self._settings.stale_answer_ttl_seconds, state is Freshness.FRESH
+        if is_fresh:
+            ttl = min(ttl, entry.max_age(now))
+        content = content_instead(entry, key, query, ttl=ttl, is_fresh=is_fresh)
+        return None if content is None else self._finish(query, content, Reason.STALE, ttl, arrival)
 
     def _give_stale(self, stale: Entry, query: Query, arrival: Arrival) -> HttpResponse:
         ttl = self._settings.stale_answer_ttl_seconds

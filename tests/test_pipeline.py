@@ -540,6 +540,50 @@ async def test_too_many_requests_altogether_are_told_how_long_to_wait() -> None:
     assert (await walk.send(post(ask_for(NAME)))).status == 200
 
 
+@pytest.mark.parametrize("waits", [400, 100], ids=["old", "fresh"])
+async def test_who_asks_with_do_gets_what_was_given_without_it_rather_than_a_failure(waits: int) -> None:
+    walk = Walk(script=lambda query: replace(address_of(query), authentic=True))
+    await walk.ask(ask_for(NAME))
+    walk.clock.pass_by(waits)
+    walk.resolver.script = lambda _: NOBODY_THERE
+    for _ in range(2):
+        response = await walk.send(post(ask_for(NAME, dnssec_ok=True)))
+        reply = dns.message.from_wire(response.body)
+        assert (reply.rcode(), len(reply.answer), walk.reason) == (dns.rcode.NOERROR, 1, Reason.STALE)
+        assert (max_age_of(response), ttls_of(reply)) == (30, [30])
+        assert not reply.flags & m.AD
+        assert errors_in(reply) == ([ExtendedError.STALE_ANSWER] if waits == 400 else [])
+    assert len(walk.resolver.asked) == 2
+
+
+async def test_what_was_given_unchecked_is_for_nobody_who_relies_on_a_check() -> None:
+    walk = Walk()
+    await walk.ask(ask_for(NAME, flags=m.RD | m.CD))
+    walk.resolver.script = lambda _: NOBODY_THERE
+    assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.SERVFAIL
+
+
+CROWDED = UpstreamFailure(Reason.SERVICE_LIMIT)
+"""What one of too many is told who wait for the same answer."""
+
+
+async def test_one_of_too_many_who_wait_for_an_answer_is_told_to_come_back() -> None:
+    walk = Walk(script=lambda _: CROWDED)
+    walk.resolver._tell = lambda *_: None  # No fetch has ended.
+    response = await walk.send(post(ask_for(NAME)))
+    assert (response.status, dict(response.fields)["retry-after"], walk.reason) == (503, "1", Reason.SERVICE_LIMIT)
+    assert walk.places_taken == 0
+    walk.resolver.script = address_of
+    assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.NOERROR
+
+
+async def test_one_of_too_many_gets_the_stale_answer() -> None:
+    walk = await walk_with_stale_entry()
+    walk.resolver._tell = lambda *_: None  # No fetch has ended.
+    walk.resolver.script = lambda _: CROWDED
+    assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
+
+
 async def test_without_stale_time_an_old_answer_is_no_answer() -> None:
     walk = Walk(rules=CacheConfig(stale_keep_seconds=0))
     await walk.ask(ask_for(NAME))

@@ -14,6 +14,7 @@ from dohproxy.cache.entry import Entry, Span, make_entry
 from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
 from dohproxy.cache.freshness import Freshness, floor_under, freshness, span_of, span_of_restored
 from dohproxy.cache.recency import RecencyTable
+from dohproxy.cache.substitutes import keys_instead
 from dohproxy.config import CacheConfig
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import Qtype
@@ -147,6 +148,15 @@ class Cache:
         if shows_existence(answer):
             self._cuts.note_delegation(key)
         return self._keep(key, entry, last=True)
+
+    def find_instead(self, key: bytes, now: float) -> tuple[Entry, bytes, Freshness] | None:
+        """Return an entry that may be given in place of a failure to answer `key` (see `substitutes`), its own key, and
+        whether it is fresh; None if nothing is held."""
+        for other in keys_instead(key):
+            entry = self.peek(other)
+            if entry is not None and (state := freshness(entry, now, 0.0, self.rules)) is not Freshness.DEAD:
+                return entry, other, state
+        return None
 
     def by_recency(self, most: int) -> Iterator[bytes]:
         """Yield at most so many keys of each table, the most recently used first, those of positive answers before the

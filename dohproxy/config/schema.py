@@ -142,7 +142,8 @@ class ConnectionsConfig:
             100_000,
             "connections",
             "Connections open at once, further ones are closed. An idle one with TLS was measured at 15"
-            " KiB, so the default may cost 30 MiB; raise it together with the limit on open files.",
+            " KiB, so the default may cost 30 MiB. No more than the limit on open files leaves beside upstreams and"
+            " files, which is said at the start.",
         ),
     ] = 2000
     max_per_client: Annotated[
@@ -832,8 +833,9 @@ class ResolverConfig:
             1,
             10_000,
             "clients",
-            "Clients that may share one question under way; further ones are told to come back. BIND's"
-            " clients-per-query ends at 100.",
+            "Clients that may share one question under way; BIND's clients-per-query ends at 100. Further ones get"
+            " something stale; where there is nothing, as many again wait for budget_wait_seconds, and who comes then"
+            " is told to come back (503).",
         ),
     ] = 100
 

@@ -294,6 +294,8 @@ class Http1Door(asyncio.Protocol):
         self._stop_timer()
         transport.write(render(response, close=True))
         self._note_held()
+        if transport.is_closing():
+            return
         if self._has_ended or transport.get_extra_info("ssl_object") is not None:
             transport.close()  # Nothing more comes, or the transport lingers by itself.
             return

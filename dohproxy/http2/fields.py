@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from dohproxy.authority import is_authority
 from dohproxy.http2.hpack import Field
 
 _NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
@@ -115,6 +116,8 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
     if authority is not None and host is not None and authority.lower() != host.lower():
         raise MalformedRequest
     named = authority if authority is not None else host
+    if named is not None and not is_authority(named.decode("latin-1")):
+        raise MalformedRequest
     return pseudo, RestOfHead(
         method=pseudo[b":method"].decode("ascii"),
         authority=named.decode("latin-1") if named is not None else None,

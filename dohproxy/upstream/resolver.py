@@ -105,19 +105,25 @@ class Resolver:
         returns; not if the seat that is returned is given up first.
 
         It is told None if nothing came within `patience` seconds: the fetch goes on, and the caller has something stale
-        to give. Where too many wait or too much is under way, it is BUDGET_SPENT without delay; where the budgets are
-        spent, the question waits for its turn by `priority`, for a moment.
+        to give. Where too much is under way, it is BUDGET_SPENT without delay; where the budgets are spent, the
+        question waits for its turn by `priority`, for a moment. Behind as many as may wait for one answer, who has
+        nothing stale waits for a moment too; then, and where too many do that, it is SERVICE_LIMIT.
         """
         until = deadline if patience is None else min(deadline, self._clock() + patience)
         late: Found = None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+        if query.key not in self._flights:
+            seat = Seat(tell, until=until, late=late)
+            if not self._start(query, deadline, priority, seat):
+                tell(UpstreamFailure(Reason.BUDGET_SPENT))
+            return seat
+        self._turnstile.promote(query.key, priority)
+        stands = patience is None and self._flights.is_full(query.key)
+        if stands:
+            until = min(deadline, self._clock() + self._settings.budget_wait_seconds)
+            late = UpstreamFailure(Reason.SERVICE_LIMIT)
         seat = Seat(tell, until=until, late=late)
-        if query.key in self._flights:
-            self._turnstile.promote(query.key, priority)
-            has_seat = self._flights.board(query.key, seat)
-        else:
-            has_seat = self._start(query, deadline, priority, seat)
-        if not has_seat:
-            tell(UpstreamFailure(Reason.BUDGET_SPENT))
+        if not self._flights.board(query.key, seat, stands=stands):
+            tell(UpstreamFailure(Reason.SERVICE_LIMIT))
         return seat
 
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:

@@ -59,7 +59,8 @@ class UpstreamFailure:
     """Why a question has no answer."""
 
     reason: Reason
-    """BUDGET_SPENT, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE or UPSTREAM_REFUSED."""
+    """BUDGET_SPENT, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE or UPSTREAM_REFUSED; for one of too many who wait for the
+    same answer, SERVICE_LIMIT."""
     answer: Answer | None = None
     """For UPSTREAM_REFUSED, and only then: the last failure or referral an upstream gave, whose rcode and EDE codes
     are passed on."""

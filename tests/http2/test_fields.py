@@ -42,6 +42,14 @@ def test_the_host_stands_in_for_an_authority() -> None:
     assert read_head([METHOD, SCHEME, PATH, (b"host", b"doh.example.net")]).authority == "doh.example.net"
 
 
+@pytest.mark.parametrize("host", [b"a b", b"user@localhost", b"local/host", b"localhost:port", b"[::1", b"m\xfc"])
+@pytest.mark.parametrize("name", [b":authority", b"host"])
+def test_what_names_no_host_is_malformed(name: bytes, host: bytes) -> None:
+    fields = [METHOD, SCHEME, PATH]
+    with pytest.raises(MalformedRequest):
+        read_head([(name, host), *fields] if name == b":authority" else [*fields, (name, host)])
+
+
 def test_neither_host_nor_authority_is_needed() -> None:
     assert read_head([METHOD, SCHEME, PATH]).authority is None
 

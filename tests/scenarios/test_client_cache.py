@@ -46,12 +46,6 @@ NO_CACHE_SNOOPING = Instead("QR REFUSED", "RD=0 is refused: the cache would tell
 INTERNET_ONLY = Instead("QR RD REFUSED", "no class but IN is served, so it is no part of the cache's key either")
 NO_REFERRALS = Instead("QR RD SERVFAIL", "a referral means that the upstream does not resolve for us: no answer")
 QUERIES_ONLY = Instead("QR NOTIFY NOTIMP", "no opcode but QUERY is served, and none other goes upstream")
-APART_BY_DO = Instead(
-    "QR RD SERVFAIL",
-    "an answer with signatures is not stripped for those who want none: they are asked for apart, and this server has"
-    " no answer for them",
-)
-
 OUR_TROUBLE = Instead(
     "QR RD SERVFAIL", "a refusal without an explanation is the upstream's verdict on us, not on the question"
 )
@@ -64,10 +58,6 @@ DIFFERENCES = {
     ("chaos", 11): INTERNET_ONLY,
     ("delegation", 2): NO_REFERRALS,
     ("delegation", 11): NO_REFERRALS,
-    ("do_nsec", 11): APART_BY_DO,
-    ("do_nsec", 21): APART_BY_DO,
-    ("do_nsec3", 11): APART_BY_DO,
-    ("do_nsec3", 21): APART_BY_DO,
     ("do_q_nsec", 21): Instead(11, "as in ad_rev: the answer is known, asking again with AD would change nothing"),
     ("do_q_rrsig", 21): Instead(11, "as in do_q_nsec"),
     ("notify", 2): QUERIES_ONLY,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dohproxy.upstream.flight import Flights, Seat
+from dohproxy.upstream.flight import TOLD_AT_ONCE, Flights, Seat
 from dohproxy.upstream.results import Bug
 
 STOPPED = "stopped"
@@ -113,6 +113,35 @@ def test_one_waiter_too_many_is_turned_away() -> None:
     _start(flights, Fetch(), Client())
     assert [flights.board(KEY, Client().seat) for _ in range(2)] == [True, False]
     assert flights.refused_waiters == 1
+
+
+def test_as_many_as_may_sit_may_stand_behind_them() -> None:
+    flights, fetch = _flights(most_waiters=2), Fetch()
+    clients = [Client() for _ in range(4)]
+    _start(flights, fetch, clients[0])
+    assert not flights.is_full(KEY)
+    flights.board(KEY, clients[1].seat)
+    assert flights.is_full(KEY)
+    assert [flights.board(KEY, client.seat, stands=True) for client in (*clients[2:], Client())] == [True, True, False]
+    assert (flights.waiters, flights.refused_waiters) == (4, 1)
+    fetch.end()
+    assert [client.told for client in clients] == [["answer"]] * 4
+
+
+async def test_many_are_told_in_several_turns_of_the_loop_and_may_leave_meanwhile() -> None:
+    flights, fetch = _flights(most_waiters=1_000), Fetch()
+    clients = [Client() for _ in range(2 * TOLD_AT_ONCE + 1)]
+    _start(flights, fetch, clients[0])
+    for client in clients[1:]:
+        flights.board(KEY, client.seat)
+    fetch.end()
+    assert sum(bool(client.told) for client in clients) == TOLD_AT_ONCE
+    leaves = next(client for client in clients if not client.told)
+    leaves.seat.stop()
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert [client.told for client in clients if client is not leaves] == [["answer"]] * 2 * TOLD_AT_ONCE
+    assert (leaves.told, len(flights)) == ([], 0)
 
 
 def test_one_fetch_too_many_is_not_begun() -> None:

@@ -188,12 +188,28 @@ class TestEqualQuestions:
             await asyncio.sleep(0.3)
             assert isinstance(rig.learnt[0][1], Answer)
 
-    async def test_one_client_too_many_is_told_at_once(self) -> None:
+    async def test_a_hundred_and_fifty_clients_of_one_name_get_its_answer(self) -> None:
         fake = FakeUpstream(udp=[fakes.ANSWER.after(0.1)])
-        async with _resolver(fake, settings=ResolverConfig(waiters_per_query=3)) as rig:
+        async with _resolver(fake) as rig:
+            outcomes = await asyncio.gather(*(rig.ask() for _ in range(150)))
+        assert all(isinstance(outcome, Answer) for outcome in outcomes)
+        assert fake.asked == 1
+
+    async def test_who_stands_behind_too_many_waits_for_a_moment_and_who_comes_then_not_at_all(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.4)])
+        settings = ResolverConfig(waiters_per_query=2, budget_wait_seconds=0.05)
+        async with _resolver(fake, settings=settings) as rig:
             outcomes = await asyncio.gather(*(rig.ask() for _ in range(5)))
-        assert outcomes[3:] == [UpstreamFailure(Reason.BUDGET_SPENT)] * 2
-        assert all(isinstance(outcome, Answer) for outcome in outcomes[:3])
+            assert rig.resolver.statistics(rig.now()).refused_waiters == 1
+        assert outcomes[2:] == [UpstreamFailure(Reason.SERVICE_LIMIT)] * 3
+        assert all(isinstance(outcome, Answer) for outcome in outcomes[:2])
+
+    async def test_who_has_something_stale_need_not_stand(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.2)])
+        async with _resolver(fake, settings=ResolverConfig(waiters_per_query=1)) as rig, asyncio.TaskGroup() as tasks:
+            tasks.create_task(rig.ask())
+            await fake.wait_asked()
+            assert await rig.ask(patience=10) == UpstreamFailure(Reason.SERVICE_LIMIT)
 
     async def test_what_is_learnt_is_learnt_before_anybody_is_woken(self) -> None:
         async with _resolver(FakeUpstream()) as rig:
