@@ -19,7 +19,7 @@ from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
 from dohproxy.upstream.transports.place import host_of, place_of
-from dohproxy.upstream.transports.tls import limit_key_exchange, make_context, name_to_verify, read_certificate
+from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, name_to_verify, pin_of, read_certificate
 from dohproxy.wire.answer import is_reply_to, is_reply_without_question, parse_reply, repeats_case
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
@@ -45,12 +45,16 @@ def probe_query(qname: bytes) -> Query:
 async def probe_all(upstreams: Sequence[UpstreamConfig], query: Query, *, seconds: float) -> list[Observation]:
     """Send `query` once to each, all at the same time, and return what was seen within `seconds`.
 
-    Reads the system's authorities first; what happens on the network raises nothing.
+    Reads the authorities first, and raises OSError if it cannot; what happens on the network raises nothing.
     """
-    contexts = _Contexts(make_context(), _trusting_context())
+    trusting = _trusting_context()
+    contexts = [_Contexts(context_for(one), trusting) for one in upstreams]
     until = asyncio.get_running_loop().time() + seconds
     async with asyncio.TaskGroup() as tasks:
-        probes = [tasks.create_task(_Probe(one, query, contexts, until).run()) for one in upstreams]
+        probes = [
+            tasks.create_task(_Probe(one, query, both, until).run())
+            for one, both in zip(upstreams, contexts, strict=True)
+        ]
     return [probe.result() for probe in probes]
 
 
@@ -263,5 +267,6 @@ def _failed_tls(error: ssl.SSLError) -> _Failed:
 
 def _tls_seen(writer: asyncio.StreamWriter) -> TlsSeen:
     shown = writer.get_extra_info("ssl_object")
-    names, not_after = read_certificate(shown.getpeercert(binary_form=True) or b"")
-    return TlsSeen(shown.version(), names, not_after)
+    certificate = shown.getpeercert(binary_form=True) or b""
+    names, not_after = read_certificate(certificate)
+    return TlsSeen(shown.version(), names, not_after, pin_of(certificate))

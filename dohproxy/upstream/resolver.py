@@ -27,7 +27,7 @@ from dohproxy.upstream.signals import zone_of
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
-from dohproxy.upstream.transports.tls import make_context
+from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.upstream.turns import MOST_TURNS
 from dohproxy.upstream.turnstile import Turnstile
@@ -286,7 +286,7 @@ class _Upstream:
             address,
             connections,
             idle_seconds=config.idle_seconds,
-            context=make_context(ca_file) if address.transport == "tls" else None,
+            context=context_for(config, ca_file) if address.transport == "tls" else None,
             tasks=tasks,
             clock=clock,
         )
