@@ -22,7 +22,7 @@ from dohproxy.upstream.outages import is_path_gone
 from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.sends import Done, Outcome, Stoppable, Transport, outcome_of
+from dohproxy.upstream.sends import Done, Late, Outcome, Stoppable, Transport, outcome_of
 from dohproxy.upstream.signals import zone_of
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
@@ -52,11 +52,11 @@ unasked from half a burst down (`pressure`), so to renew them must be possible w
 class Resolver:
     """Asks the upstreams, equal questions once, within every budget.
 
-    `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told. Probes and
-    connections are tasks of `tasks`. `clock` must be the event loop's (`time.monotonic`), in which all deadlines are
-    given. Every tls:// upstream may also prove itself by an authority in the PEM file `ca_file`; raises OSError if it
-    is unreadable. Probes ask `question`, which each of the upstreams must be able to answer. `budgets` are shared with
-    other resolvers that have upstreams of the same group.
+    `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told, and again if an
+    answer comes when nobody waits any more. Probes and connections are tasks of `tasks`. `clock` must be the event
+    loop's (`time.monotonic`), in which all deadlines are given. Every tls:// upstream may also prove itself by an
+    authority in the PEM file `ca_file`; raises OSError if it is unreadable. Probes ask `question`, which each of the
+    upstreams must be able to answer. `budgets` are shared with other resolvers that have upstreams of the same group.
     """
 
     def __init__(
@@ -89,6 +89,8 @@ class Resolver:
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
+        # Each holds a place in flight, so there are no more of them than of these.
+        self._late: dict[bytes, Fetch] = {}
         self._probes: set[asyncio.Task[None]] = set()
         self._path_gone_since: float | None = None
 
@@ -130,7 +132,11 @@ class Resolver:
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
         none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
         priority = UNAWAITED[purpose]
-        if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), priority.reserve) is None:
+        if not self._turnstile.is_empty:
+            return False
+        place = self._selection.next_upstream(self._clock(), priority.reserve)
+        if place is None or self._selection.standings[place].budget.is_full:
+            # What is overdue gives its place to those who wait, not to this.
             return False
         return self._start(query, deadline, priority, None)
 
@@ -174,6 +180,8 @@ class Resolver:
         for probe in probes:
             probe.cancel()
         self._flights.close()
+        for fetch in tuple(self._late.values()):
+            fetch.stop()
         if probes:
             await asyncio.wait(probes)
         for upstream in self._upstreams:
@@ -181,21 +189,27 @@ class Resolver:
 
     def _start(self, query: Query, deadline: float, priority: Priority, seat: Seat[Found] | None) -> bool:
         def begin(land: Land) -> Fetch:
+            late = self._late.get(query.key)
+            if late is not None:
+                # No question is listened for on more ports than it may be sent times.
+                late.stop()
             attempts = Attempts(
                 self._selection,
                 zone=zone_of(query.qname),
                 deadline=deadline,
                 attempt_seconds=self._settings.attempt_seconds,
                 most_sends=self._settings.max_sends,
+                # What comes too late for who asked is kept for who asks again, which is soon.
+                late_until=deadline + (deadline - self._clock()),
             )
-            fetch = Fetch(query, attempts, self._turnstile, self._carry, self._learn, self._clock, land)
+            fetch = Fetch(query, attempts, self._turnstile, self._carry, self._learn, self._clock, land, self._late)
             fetch.begin(priority, deadline)
             return fetch
 
         return self._flights.start(query.key, begin, seat, until=deadline)
 
-    def _carry(self, query: Query, send: Send, done: Done) -> Stoppable | Result:
-        return self._upstreams[send.upstream].send(query, send, done)
+    def _carry(self, query: Query, send: Send, done: Done, tell: Callable[[], None]) -> Stoppable | Result:
+        return self._upstreams[send.upstream].send(query, send, done, Late(send.late_until, tell))
 
     # --- Probes ---
 
@@ -295,17 +309,17 @@ class _Upstream:
         self._config = config
         self._may_vouch = may_vouch(config)
 
-    def send(self, query: Query, send: Send, done: Done) -> Stoppable | Result:
+    def send(self, query: Query, send: Send, done: Done, late: Late | None = None) -> Stoppable | Result:
         """Carry out one send. AD is taken off an answer where it proves nothing."""
         transport: Transport = self.stream if send.over_stream else self.udp
-        return transport.send(query, done if self._may_vouch else partial(_tell_without_ad, done), until=send.until)
+        told = done if self._may_vouch else partial(_tell_without_ad, done)
+        return transport.send(query, told, until=send.until, late=late)
 
     async def probe(self, now: float, *, over_stream: bool) -> Answer | Unproven | Result:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
         try:
-            return await outcome_of(
-                lambda done: self.send(self.question, Send(0, over_stream, now + PROBE_SECONDS), done)
-            )
+            until = now + max(PROBE_SECONDS, self.standing.round_trip.patience)
+            return await outcome_of(lambda done: self.send(self.question, Send(0, over_stream, until), done))
         except Exception as error:
             context = {"message": "a probe failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)

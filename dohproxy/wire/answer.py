@@ -230,7 +230,8 @@ class _Survey:
         self.start = start
         self.end = start
         self.qtype = qtype
-        asked = wire[HEADER_BYTES : start - 4]
+        # Without a question there is none; a slice that ends before it begins is an error where this is compiled.
+        asked = wire[HEADER_BYTES : start - 4] if start > HEADER_BYTES else b""
         self.asked_in_case = asked if asked.isascii() and asked != asked.lower() else b""
         """The question's name, if it is not in lower case anyway. ASCII: no byte of it can be half of a pointer."""
         self.owners_in_case: list[tuple[int, int]] = []

@@ -68,6 +68,7 @@ class ExtendedError(IntEnum):
 
     STALE_ANSWER = 3
     CACHED_ERROR = 13
+    BLOCKED = 15
     PROHIBITED = 18
     STALE_NXDOMAIN = 19
     NOT_AUTHORITATIVE = 20

@@ -7,6 +7,7 @@ nothing that can be left over. RFC 7766 is the rule book: many queries at once (
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
@@ -19,6 +20,8 @@ from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
 LENGTH_BYTES: Final = 2
 """RFC 1035 section 4.2.2. A frame can so not be longer than 65,535 bytes, and the buffer hardly longer than one."""
+UNACKNOWLEDGED: Final = slice(24, 28)
+"""Where Linux tells, in TCP_INFO, how many segments were sent and not acknowledged (tcpi_unacked)."""
 MOST_IGNORED_FRAMES: Final = 256
 """Frames that match nothing before the connection is given up. Late replies to queries no longer waited for are such
 frames, so some must be allowed; endless ones would keep us reading for nothing."""
@@ -80,6 +83,19 @@ class Connection(asyncio.Protocol):
         """Whether a query may be asked on it."""
         return not self._has_ended and not self._is_retired
 
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether the other end has got all that was sent, as far as the kernel knows: if not, the way there is gone,
+        and if so, a resolver that says nothing takes its time."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        if sock is None or not hasattr(socket, "TCP_INFO"):
+            return True
+        try:
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, UNACKNOWLEDGED.stop)
+        except OSError:
+            return False
+        return not any(info[UNACKNOWLEDGED])
+
     def ask(self, query: Query) -> Asked:
         """Send `query`, now or as soon as the connection is open; `forget` must follow, whatever becomes of it."""
         identifier = secrets.randbelow(0x1_0000)
@@ -110,6 +126,10 @@ class Connection(asyncio.Protocol):
         if asked.heard == self.heard:
             self._is_retired = True
         return Result.TIMEOUT
+
+    def retire(self) -> None:
+        """Take no further queries, and end with the last that is waited for."""
+        self._is_retired = True
 
     def end(self, result: Result, *, told: Result | None = None) -> None:
         """Close at once; everybody who waits gets `told`, or else `result`."""

@@ -14,7 +14,7 @@ from typing import Final
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, result_of
-from dohproxy.upstream.sends import Done
+from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.place import host_of
@@ -79,13 +79,14 @@ class StreamTransport:
         """Frames that matched no query."""
         return self._ignored_before + sum(connection.ignored_frames for connection in self._connections)
 
-    def send(self, query: Query, done: Done, *, until: float) -> "Waiting | Result":
+    def send(self, query: Query, done: Done, *, until: float, late: Late | None = None) -> "Waiting | Result":
         """Send `query` on one of the connections, or on the next that is free; `done` is told its answer, or at `until`
-        (the event loop's clock) that there is none. Returns a Result instead where nothing can be sent."""
+        (the event loop's clock), or the end of `late`, that there is none. Returns a Result instead where nothing can
+        be sent."""
         connection = self._choose(until) if not self._line else None
         if connection is None and not self._may_wait():
             return Result.UNSENT
-        waiting = Waiting(self, query, done, until)
+        waiting = Waiting(self, query, done, until, late)
         if connection is None:
             self._line.append(waiting)
             self._look_again_later()
@@ -282,13 +283,14 @@ def _takes(connection: Connection, most: int | None) -> bool:
 class Waiting:
     """One query, the wait for a connection if there is none, and the wait for the reply."""
 
-    __slots__ = ("_alarm", "_asked", "_connection", "_done", "_is_over", "_pool", "_query", "until")
+    __slots__ = ("_alarm", "_asked", "_connection", "_done", "_is_over", "_late", "_pool", "_query", "until")
 
-    def __init__(self, pool: StreamTransport, query: Query, done: Done, until: float) -> None:
+    def __init__(self, pool: StreamTransport, query: Query, done: Done, until: float, late: Late | None) -> None:
         self.until = until
         self._pool = pool
         self._query = query
         self._done = done
+        self._late = late
         self._is_over = False
         self._connection: Connection | None = None
         self._asked: Asked | None = None
@@ -323,8 +325,18 @@ class Waiting:
     def _expire(self) -> None:
         if self._connection is None or self._asked is None:
             self.give_up(Result.UNSENT)
-        elif not self._asked.reply.done():  # Else `_replied` is about to be called.
+            return
+        if self._asked.reply.done():  # `_replied` is about to be called.
+            return
+        late, self._late = self._late, None
+        if late is None or not self._connection.is_open:
             self._end(self._connection.give_up(self._asked))
+        elif not self._connection.is_acknowledged:
+            self._connection.retire()
+            self._end(Result.LOST)
+        else:
+            self._alarm = asyncio.get_running_loop().call_at(late.until, self._expire)
+            late.tell()
 
     def _end(self, outcome: Answer | Result) -> None:
         self.stop()
