@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
+from dohproxy.config.additions import Addition, parse_addition
 from dohproxy.config.addresses import (
     IPNetwork,
     ListenAddress,
@@ -983,6 +984,17 @@ class UpstreamConfig:
             "Public keys that its own certificate may have (SPKI pins, RFC 7858 section 4.2), the next one among them"
             " before it changes. With #name or ca_file both must be right; without either the key alone decides, and"
             " the certificate may be anybody's and expired. Of tls:// alone; `dohproxy upstream test` shows the key.",
+        ),
+    ] = ()
+    leave_out: Annotated[
+        tuple[Addition, ...],
+        TextList(
+            Text(parse_addition, ", ".join(Addition), "cookie", ""),
+            0,
+            len(Addition),
+            "What never to add to queries to it, where you know that it cannot stand it: edns (and with it DNSSEC,"
+            " cookies, padding), cookie, ad, case (names in mixed case over UDP), padding. Empty by default: what it"
+            " cannot stand is found out, as long as it was never seen to stand it, and tried again each day.",
         ),
     ] = ()
 

@@ -64,6 +64,8 @@ class Send:
     """Tells it from the other sends of its question."""
     after_cut: bool = False
     """The question had been answered over UDP before, with TC set."""
+    is_bare: bool = False
+    """Only with those of our additions that the upstream is known to stand: it may not have stood another one."""
 
 
 class Pause(Enum):
@@ -124,11 +126,15 @@ class Attempts:
         self._under_way: dict[int, Send] = {}
         self._overdue: dict[int, Callable[[], None]] = {}
         self._repeat: _Try | None = None
+        self._suspects: set[tuple[int, bool]] = set()
+        """Ways on which this question may have failed because of what we add to it."""
         self._was_lost = False
         self._had_bad_cookie = False
         self.answer: Answer | None = None
         """What was found."""
         self._failed_answer: Answer | None = None
+        self._doubted_answer: Answer | None = None
+        """A denial that is the answer unless the same question without our additions brings another one."""
         self._last_result: Result | None = None
 
     def first_step(self, now: float, reserve: float) -> Step:
@@ -141,12 +147,12 @@ class Attempts:
         if self.answer is not None:
             return self.answer
         if self._repeat is not None:
-            return Pause.TURN if self._may_send(now) else self._wait_or_fail(now)
+            return Pause.TURN if self._may_send(now) else self._wait_or_end(now)
         if len(self._under_way) > len(self._overdue):
             return Pause.WAIT
         place = self._choose(now) if self._may_send(now) else None
         if place is None or not self._selection.standings[place].begin(now, self.reserve):
-            return self._wait_or_fail(now)
+            return self._wait_or_end(now)
         return self._make_send(_Try(place, over_stream=False), now)
 
     def again(self, now: float, reserve: float) -> Step | None:
@@ -174,6 +180,8 @@ class Attempts:
         self._last_result = Result.TIMEOUT
         ending = Ending(Result.TIMEOUT, self._zone, send.over_stream, send.sent_at, now)
         self._selection.standings[send.upstream].overdue(ending, give_way)
+        if not send.is_bare:
+            self._may_be_ours(Result.TIMEOUT, send, now)
 
     def learn(self, send: Send, outcome: Answer | Unproven | Result, now: float) -> None:
         """Take in how a send that `next_step` has returned ended."""
@@ -181,21 +189,31 @@ class Attempts:
             raise RuntimeError("an outcome was reported where nothing had been sent")
         result = self._judge(outcome, send)
         self._last_result = result
-        answer = answer_in(outcome)
+        self._report(send, result, outcome, now)
+        is_ours = not send.is_bare and self._may_be_ours(outcome, send, now)
+        if isinstance(outcome, Answer):
+            if result is Result.FAILED:
+                self._failed_answer = outcome
+            elif result is Result.ANSWERED and is_ours:
+                self._doubted_answer = outcome
+            elif result is Result.ANSWERED:
+                self.answer = outcome
+        if not is_ours:
+            self._plan(send, result, now)
+        elif send.over_stream and not self._selection.standings[send.upstream].over_stream:
+            self._repeat = _Try(send.upstream, over_stream=True, after_cut=send.after_cut)
+
+    def _report(self, send: Send, result: Result, outcome: Answer | Unproven | Result, now: float) -> None:
+        """Tell the upstream's standing, which has been told already of one that was overdue."""
         standing = self._selection.standings[send.upstream]
         give_way = self._overdue.pop(send.number, None)
+        was_overdue = give_way is not None
         if give_way is not None:
             standing.budget.keep_no_longer(give_way)
-        was_overdue = give_way is not None
+        answer = answer_in(outcome)
         standing.end(
             Ending(result, self._zone, send.over_stream, send.sent_at, now, answer, send.after_cut, was_overdue)
         )
-        if isinstance(outcome, Answer):
-            if result is Result.ANSWERED:
-                self.answer = outcome
-            elif result is Result.FAILED:
-                self._failed_answer = outcome
-        self._plan(send, result, now)
 
     def displaced(self, send: Send, now: float) -> None:
         """Take in that an overdue send has given way: if it was all there was, its question may have another turn."""
@@ -204,9 +222,9 @@ class Attempts:
             # Not at the cost of another that may be as near to its answer.
             self._repeat = _Try(send.upstream, send.over_stream, send.after_cut, may_displace=False)
 
-    def expire(self) -> UpstreamFailure:
+    def expire(self) -> Answer | UpstreamFailure:
         """Return what is to be said at the deadline."""
-        return self._failure(self._deadline)
+        return self._end(self._deadline)
 
     def abandon(self, now: float) -> None:
         """Give back what the sends under way hold, if there are any; they say nothing about their upstreams."""
@@ -223,15 +241,16 @@ class Attempts:
         # Nothing can come after the last send, so it may use all the time there is.
         until = min(now + attempt_seconds, self._deadline) if self._sends_left else self._deadline
         number = self._sends_left
-        send = Send(what.upstream, over_stream, until, self._late_until, now, number, what.after_cut)
+        is_bare = (what.upstream, over_stream) in self._suspects
+        send = Send(what.upstream, over_stream, until, self._late_until, now, number, what.after_cut, is_bare)
         self._under_way[send.number] = send
         return send
 
-    def _wait_or_fail(self, now: float) -> Pause | UpstreamFailure:
+    def _wait_or_end(self, now: float) -> Pause | Answer | UpstreamFailure:
         """Wait for what is overdue as long as anything is of use."""
         if self._under_way and now + LEAST_WAIT_SECONDS < self._deadline:
             return Pause.WAIT
-        return self._failure(now)
+        return self._end(now)
 
     def _may_send(self, now: float) -> bool:
         least = 0.0 if self._is_first else LEAST_WAIT_SECONDS
@@ -239,18 +258,30 @@ class Attempts:
 
     def _choose(self, now: float) -> int | None:
         # What is under way over a stream needs no second one: nothing is lost there but the connection, which is told.
-        asked = {send.upstream for send in self._under_way.values() if send.over_stream}
+        # Unless it may be what we have added that is in the way.
+        asked = {send.upstream for send in self._under_way.values() if send.over_stream and not self._may_be_bare(send)}
         place = self._selection.next_upstream(now, self.reserve, tried=self._tried, excluded=self._excluded | asked)
         if place in self._tried and self._under_way and self._selection.standings[place].budget.is_full:
             # Whose place it would take has been asked for longer, and is nearer to an answer.
             return None
         return place
 
+    def _may_be_bare(self, send: Send) -> bool:
+        return not send.is_bare and (send.upstream, True) in self._suspects
+
     def _judge(self, outcome: Answer | Unproven | Result, send: Send) -> Result:
         if outcome is Result.LOST and self._was_lost:
             # Once is the weather. Twice under one question, and somebody closes on us.
             return Result.UNREACHABLE
         return judge(outcome, over_stream=send.over_stream)
+
+    def _may_be_ours(self, outcome: Answer | Unproven | Result, send: Send, now: float) -> bool:
+        """Tell whether the same question is worth another try without what the upstream may not stand; where there is
+        another upstream, that one comes first."""
+        is_ours = self._selection.standings[send.upstream].may_be_ours(outcome, send.over_stream, now)
+        if is_ours:
+            self._suspects.add((send.upstream, send.over_stream))
+        return is_ours
 
     def _plan(self, send: Send, result: Result, now: float) -> None:
         match result:
@@ -271,6 +302,9 @@ class Attempts:
                 self._excluded.add(send.upstream)
             case Result.ANSWERED | Result.TIMEOUT | Result.UNSENT | Result.ABANDONED:
                 pass
+
+    def _end(self, now: float) -> Answer | UpstreamFailure:
+        return self._failure(now) if self._doubted_answer is None else self._doubted_answer
 
     def _failure(self, now: float) -> UpstreamFailure:
         if self._failed_answer is not None:

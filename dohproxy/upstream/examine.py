@@ -9,15 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dohproxy.config.additions import ADDITION_NAMES, Addition
 from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.wire.answer import Answer, Kind, UpstreamReply
-from dohproxy.wire.name import labels, letters_in
+from dohproxy.wire.name import letters_in
 from dohproxy.wire.numbers import Qtype, Rcode
 
 DAY_SECONDS: Final = 86_400.0
+NO_EDNS: Final = "none: answers over 512 bytes need TCP, and no DNSSEC"
 MOST_NAMES: Final = 4
 """Names of a certificate that are told; large providers have dozens."""
+
+KNOWN_TO_ALL: Final = {b"\x00": "the root", b"\x03com\x00": "com"}
+"""Names whose name servers every resolver of the public DNS can tell."""
 
 ERROR_NAMES: Final = (
     *("Other Error", "Unsupported DNSKEY Algorithm", "Unsupported DS Digest Type", "Stale Answer", "Forged Answer"),
@@ -87,7 +92,7 @@ def _facts(seen: Observation, now: float) -> Iterator[tuple[str, str]]:
     else:
         yield "answer", _rcode(answer)
         yield "DNSSEC", _dnssec(seen, answer)
-    yield "EDNS", "none: answers over 512 bytes need TCP, and no DNSSEC" if edns is None else _edns(edns.payload_bytes)
+    yield "EDNS", NO_EDNS if edns is None else _edns(edns.payload_bytes)
     yield "padding", _padding(seen.reply)
     yield "cookies", _cookies(seen, seen.reply)
     yield "case", _case(seen)
@@ -163,6 +168,8 @@ def _padding(reply: UpstreamReply) -> str:
 
 
 def _cookies(seen: Observation, reply: UpstreamReply) -> str:
+    if Addition.COOKIE not in seen.added and seen.upstream.url.transport == "udp":
+        return "left out"
     if not seen.cookie:
         return f"not used over {_transport(seen)}"
     cookie = None if reply.edns is None else reply.edns.cookie
@@ -176,6 +183,8 @@ def _cookies(seen: Observation, reply: UpstreamReply) -> str:
 def _case(seen: Observation) -> str:
     if seen.upstream.url.transport != "udp":
         return f"not varied over {_transport(seen)}"
+    if Addition.CASE not in seen.added:
+        return "left out"
     if not letters_in(seen.query.qname):
         return "not shown by a name without letters; --name com. would show it"
     return "preserved" if seen.repeats_case else "changed: it will not be varied"
@@ -196,10 +205,16 @@ def _warnings(seen: Observation) -> Iterator[str]:
     if seen.reply is None:
         return
     answer = seen.reply.answer
+    for addition, how in seen.not_stood:
+        yield (
+            f"cannot stand {ADDITION_NAMES[addition]} ({how}) and answers without: the service finds out and leaves it"
+            f' out; leave_out = ["{addition}"] spares it trials'
+        )
     if answer.truncated:
         yield _truncation_warning(seen)
         return
     yield from _rcode_warnings(seen, answer)
+    yield from _kind_warnings(seen, answer)
     if seen.upstream.validates and not answer.authentic and answer.rcode == Rcode.NOERROR:
         yield "does not validate this answer (no AD), although validates = true says that it is trusted to"
 
@@ -236,15 +251,21 @@ def _rcode_warnings(seen: Observation, answer: Answer) -> Iterator[str]:
             pass
         case Rcode.REFUSED:
             yield f"refuses to answer ({said}): this address is not among its clients, or it was banned"
-        case Rcode.FORMERR | Rcode.NOTIMP | Rcode.BADVERS:
+        case Rcode.FORMERR | Rcode.NOTIMP:
+            yield f"does not understand the query ({said}), nor one without EDNS: something on the way breaks it"
+        case Rcode.BADVERS:
             yield f"does not understand the query ({said}): it is too old for EDNS, or something on the way breaks it"
         case Rcode.SERVFAIL:
             yield f"cannot find the answer itself ({said})"
-        case Rcode.NXDOMAIN if labels(seen.query.qname):
+        case Rcode.NXDOMAIN if seen.query.qname not in KNOWN_TO_ALL:
             pass
         case _:
             yield f"gives an answer that no resolver should give ({said})"
+
+
+def _kind_warnings(seen: Observation, answer: Answer) -> Iterator[str]:
     if answer.kind is Kind.REFERRAL:
         yield "refers to other servers instead of asking them: it resolves nothing for this address"
-    elif answer.kind is Kind.NODATA and not labels(seen.query.qname):
-        yield "does not know the name servers of the root: it is no resolver of the public DNS"
+    elif answer.kind is Kind.NODATA and seen.query.qname in KNOWN_TO_ALL:
+        name = KNOWN_TO_ALL[seen.query.qname]
+        yield f"does not know the name servers of {name}: it is no resolver of the public DNS"

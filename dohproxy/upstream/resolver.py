@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
+from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, OVER_UDP, Abilities
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.breaker import Breaker
 from dohproxy.upstream.budget import Budget
@@ -29,6 +30,8 @@ from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
+from dohproxy.upstream.trial import Additions
+from dohproxy.upstream.trying import try_additions
 from dohproxy.upstream.turns import MOST_TURNS
 from dohproxy.upstream.turnstile import Turnstile
 from dohproxy.verdict import Priority, Purpose, Reason
@@ -233,8 +236,11 @@ class Resolver:
         try:
             outcome = await upstream.probe(now, over_stream=standing.over_stream)
             if outcome is Result.LOST and standing.repeat_probe(self._clock()):
-                now = self._clock()
-                outcome = await upstream.probe(now, over_stream=standing.over_stream)
+                again_at = self._clock()
+                again = await upstream.probe(again_at, over_stream=standing.over_stream)
+                if again is not Result.UNSENT:
+                    now, outcome = again_at, again
+            now, outcome = await try_additions(upstream, now, outcome, self._clock)
         finally:
             ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
             standing.end_probe(ending)
@@ -295,7 +301,12 @@ class _Upstream:
         budget, connections = budgets.of(config)
         self.host = address.host
         self.standing = Standing(budget, Breaker(budgets.draw), connections, over_stream=address.transport != "udp")
-        self.udp = UdpTransport(address)
+        over_stream = OVER_TLS if address.transport == "tls" else OVER_TCP
+        self.over_udp = Abilities(OVER_UDP, config.leave_out)
+        self.over_stream = Abilities(over_stream, config.leave_out, over_stream=True)
+        self.standing.may_be_ours = self._may_be_ours
+        self.standing.wants_trial = self._wants_trial
+        self.udp = UdpTransport(address, self.over_udp)
         self.stream = StreamTransport(
             address,
             connections,
@@ -303,6 +314,7 @@ class _Upstream:
             context=context_for(config, ca_file) if address.transport == "tls" else None,
             tasks=tasks,
             clock=clock,
+            abilities=self.over_stream,
         )
         self.question = PROBE
         """Of its probes."""
@@ -311,15 +323,35 @@ class _Upstream:
 
     def send(self, query: Query, send: Send, done: Done, late: Late | None = None) -> Stoppable | Result:
         """Carry out one send. AD is taken off an answer where it proves nothing."""
-        transport: Transport = self.stream if send.over_stream else self.udp
-        told = done if self._may_vouch else partial(_tell_without_ad, done)
-        return transport.send(query, told, until=send.until, late=late)
+        if not send.is_bare:
+            return self._send(query, send, done, None, late)
+        proven = self.abilities(over_stream=send.over_stream).proven(dnssec_ok=query.dnssec_ok)
+        return self._send(query, send, done, proven, late)
 
-    async def probe(self, now: float, *, over_stream: bool) -> Answer | Unproven | Result:
+    def abilities(self, *, over_stream: bool) -> Abilities:
+        """Return what it can stand of what we add, on this way."""
+        return self.over_stream if over_stream else self.over_udp
+
+    def _send(
+        self, query: Query, send: Send, done: Done, additions: Additions | None, late: Late | None = None
+    ) -> Stoppable | Result:
+        transport: Transport = self.stream if send.over_stream else self.udp
+        done = done if self._may_vouch else partial(_tell_without_ad, done)
+        return transport.send(query, done, until=send.until, additions=additions, late=late)
+
+    def _may_be_ours(self, outcome: Answer | Unproven | Result, over_stream: bool, now: float) -> bool:
+        return self.abilities(over_stream=over_stream).may_be_ours(outcome, now)
+
+    def _wants_trial(self, now: float) -> bool:
+        return self.over_udp.wants_trial(now) or self.over_stream.wants_trial(now)
+
+    async def probe(
+        self, now: float, *, over_stream: bool, additions: Additions | None = None
+    ) -> Answer | Unproven | Result:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
+        send = Send(0, over_stream, now + max(PROBE_SECONDS, self.standing.round_trip.patience))
         try:
-            until = now + max(PROBE_SECONDS, self.standing.round_trip.patience)
-            return await outcome_of(lambda done: self.send(self.question, Send(0, over_stream, until), done))
+            return await outcome_of(lambda done: self._send(self.question, send, done, additions))
         except Exception as error:
             context = {"message": "a probe failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -346,6 +378,7 @@ class _Upstream:
             score_seconds=standing.round_trip.seconds(now),
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
             defences=self.udp.defences.statistics(now),
+            left_out=self.over_udp.left_out + self.over_stream.left_out,
         )
 
 

@@ -14,9 +14,10 @@ from typing import Final
 from dohproxy.upstream.breaker import BAN, RESTART, SILENCE, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.round_trip import WORST_SCORE_SECONDS, RoundTrip
 from dohproxy.upstream.signals import HARMLESS, Ending, Evidence, Signal, Word, word_of
+from dohproxy.wire.answer import Answer
 
 PROBE_SECONDS: Final = 30.0
 """Between two probes of an upstream that is asked all the while, dnsdist's interval ..."""
@@ -55,6 +56,10 @@ class Finding:
     """What more is known of it; the same as long as it is the same trouble."""
 
 
+def _never_ours(_: Answer | Unproven | Result, __: bool, ___: float) -> bool:
+    return False
+
+
 class Standing:
     """One upstream as the selection sees it."""
 
@@ -78,6 +83,10 @@ class Standing:
         """The last time that it could not be reached, this machine had no way to it."""
         self.when_opened: Callable[[float], None] = lambda _: None
         """Called when its breaker opens, so that others do not get its questions all at once."""
+        self.may_be_ours: Callable[[Answer | Unproven | Result, bool, float], bool] = _never_ours
+        """Tells whether a query that had all we add may have ended so because of that; over a stream or not."""
+        self.wants_trial: Callable[[float], bool] = lambda _: False
+        """Tells whether it is to be found out what of that it can stand."""
         self._evidence = Evidence()
         self._convicted: Signal | None = None
         self._finding: Finding | None = None
@@ -206,7 +215,8 @@ class Standing:
             return True
         if now < self._probe_at and not is_second:
             return False
-        return self._is_failing or self._is_standing_by(now) or self._suspicion(now) is not None
+        is_wanted = self._is_failing or self._is_standing_by(now) or self.wants_trial(now)
+        return is_wanted or self._suspicion(now) is not None
 
     def _is_standing_by(self, now: float) -> bool:
         return now - self._heard_at >= STANDBY_SECONDS
@@ -298,6 +308,20 @@ class Standing:
             said = word if word in _VERDICTS else word_of(doubt)
             if said in _VERDICTS:
                 self._convict(_VERDICTS[said], ending.now)
+
+    def begin_trial(self, now: float, *, over_stream: bool) -> bool:
+        """Take what one more question of our own costs, where it is to be found out what the upstream can stand."""
+        if not self._has_probe_left(now) or (over_stream and not self.connections.may_ask(now)):
+            return False
+        if not self.budget.take_for_probe(now):
+            return False
+        self._probed_at.append(now)
+        return True
+
+    def end_trial(self, result: Result) -> None:
+        """Give back what it took. What it shows says nothing about how the upstream is."""
+        self.budget.release()
+        self.sends[result] += 1
 
     def _has_probe_left(self, now: float) -> bool:
         return len(self._probed_at) < MOST_PROBES or now - self._probed_at[0] >= MOST_PROBES_SECONDS

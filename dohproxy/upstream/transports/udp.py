@@ -10,10 +10,12 @@ import socket
 from collections.abc import Callable
 
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.upstream.abilities import Abilities
 from dohproxy.upstream.forgery import Defences, Wait
 from dohproxy.upstream.results import Bug, Result, result_of
 from dohproxy.upstream.sends import Done, Late, Outcome
 from dohproxy.upstream.transports.place import place_of
+from dohproxy.upstream.trial import Additions
 from dohproxy.wire.numbers import LARGEST_MESSAGE_BYTES
 from dohproxy.wire.query import Query
 
@@ -21,8 +23,8 @@ from dohproxy.wire.query import Query
 class UdpTransport:
     """Asks one upstream over UDP. Keeps no socket between queries."""
 
-    def __init__(self, address: UpstreamAddress) -> None:
-        self.defences = Defences(os.urandom)
+    def __init__(self, address: UpstreamAddress, abilities: Abilities | None = None) -> None:
+        self.defences = Defences(os.urandom, abilities)
         self._address = address
         self._peer = None if address.interface else place_of(address)
         """None: it has an interface in it, which may come and go."""
@@ -33,9 +35,12 @@ class UdpTransport:
         """Datagrams from the upstream's address that were no reply to our query, or could not be read."""
         return self.defences.ignored_packets
 
-    def send(self, query: Query, done: Done, *, until: float, late: Late | None = None) -> "Listening | Result":
-        """Send `query`; `done` is told its answer, or at `until` (the event loop's clock), or the end of `late`, that
-        there is none. TC is left to the caller. Returns a Result instead where nothing could be sent."""
+    def send(
+        self, query: Query, done: Done, *, until: float, additions: Additions | None = None, late: Late | None = None
+    ) -> "Listening | Result":
+        """Send `query` with these `additions`, or with what the upstream can stand; `done` is told its answer, or at
+        `until` (the event loop's clock), or the end of `late`, that there is none. TC is left to the caller. Returns a
+        Result instead where nothing could be sent."""
         loop = asyncio.get_running_loop()
         try:
             sock = socket.socket(self._family, socket.SOCK_DGRAM)
@@ -46,7 +51,7 @@ class UdpTransport:
             # Connected: the kernel draws the source port at random (RFC 6056), drops datagrams from other addresses,
             # and tells us at once when nobody listens there.
             sock.connect(self._peer or place_of(self._address))
-            wait = self.defences.begin(query, sock.getsockname()[0], loop.time())
+            wait = self.defences.begin(query, sock.getsockname()[0], loop.time(), additions)
             sock.send(wait.wire)
         except OSError as error:
             sock.close()
