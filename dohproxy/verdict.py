@@ -134,10 +134,12 @@ OUTCOMES: Final[dict[Reason, Ending]] = {
     Reason.SERVICE_LIMIT: Ending("service_limit", 503),
     Reason.MISS_LIMIT: Ending("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     Reason.DOMAIN_LIMIT: Ending("domain_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
-    Reason.BUDGET_SPENT: Ending("budget_spent", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
+    # Nobody was asked: it says nothing about the name, and the next second may do better.
+    Reason.BUDGET_SPENT: Ending("budget_spent", 200, Rcode.SERVFAIL, (ExtendedError.NOT_READY,)),
     Reason.UPSTREAM_TIMEOUT: Ending("upstream_timeout", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
     Reason.UPSTREAM_UNREACHABLE: Ending("upstream_unreachable", 200, Rcode.SERVFAIL, (ExtendedError.NETWORK_ERROR,)),
-    Reason.UPSTREAM_REFUSED: Ending("upstream_refused", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
+    # Where the upstream has not said why, nor do we.
+    Reason.UPSTREAM_REFUSED: Ending("upstream_refused", 200, Rcode.SERVFAIL),
     Reason.FAILURE_REMEMBERED: Ending("failure_remembered", 200),
     Reason.BUG: Ending("bug", 500),
 }

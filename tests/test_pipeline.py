@@ -778,7 +778,7 @@ async def test_after_the_pause_the_upstream_is_asked_again_and_an_answer_ends_th
 async def test_a_spent_budget_is_told_and_not_remembered() -> None:
     walk = Walk(script=lambda _: NO_BUDGET)
     reply = await walk.ask(ask_for(NAME))
-    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.SERVFAIL, [ExtendedError.NO_REACHABLE_AUTHORITY])
+    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.SERVFAIL, [ExtendedError.NOT_READY])
     walk.resolver.script = address_of
     await walk.ask(ask_for(NAME))
     assert (walk.reason, len(walk.resolver.asked)) == (Reason.FORWARDED, 2)
@@ -800,6 +800,23 @@ async def test_the_upstreams_own_words_for_a_failure_are_passed_on_and_remembere
     errors = own if rcode == Rcode.BADVERS else [6]
     assert [reply.rcode() for reply in replies] == [told, told]
     assert [errors_in(reply) for reply in replies] == [errors, [*errors, ExtendedError.CACHED_ERROR]]
+
+
+@pytest.mark.parametrize(
+    ("qtype", "said", "told"),
+    [
+        (Qtype.HTTPS, Rcode.NOTIMP, Rcode.NOTIMP),
+        (Qtype.HTTPS, Rcode.FORMERR, Rcode.NOTIMP),
+        (Qtype.HTTPS, Rcode.REFUSED, Rcode.REFUSED),
+        (Qtype.HTTPS, Rcode.SERVFAIL, Rcode.SERVFAIL),
+        (Qtype.A, Rcode.REFUSED, Rcode.SERVFAIL),
+    ],
+)
+async def test_a_bare_failure_is_told_for_what_it_is_and_nothing_is_added(qtype: int, said: Rcode, told: Rcode) -> None:
+    walk = Walk(script=lambda query: UpstreamFailure(Reason.UPSTREAM_REFUSED, rcode_of(query, said)))
+    replies = [await walk.ask(ask_for(NAME, qtype)) for _ in range(2)]
+    assert [int(reply.rcode()) for reply in replies] == [told, told]
+    assert [errors_in(reply) for reply in replies] == [[], [ExtendedError.CACHED_ERROR]]
 
 
 async def test_a_referral_is_no_answer() -> None:

@@ -115,6 +115,17 @@ async def test_known_bytes_in_a_body_are_a_body(setting: Setting) -> None:
         assert len(door.outcomes) == 3
 
 
+@pytest.mark.parametrize("request_bytes", [get(), post()], ids=["GET", "POST"])
+async def test_empty_lines_between_known_requests_do_not_add_up(request_bytes: bytes) -> None:
+    # Old clients send one behind each body, in a segment of its own (RFC 9112 section 2.2).
+    async with open_door() as door:
+        client = await door.connect()
+        for _ in range(10):
+            assert (await client.ask(request_bytes)).status == 200
+            await client.send(b"\r\n")
+            await asyncio.sleep(0.01)
+
+
 async def test_a_known_request_is_turned_away_like_any_other() -> None:
     setting = Setting(limits=replace(NO_LIMITS, exempt_networks=(), requests_burst=3, requests_per_second=0.1))
     async with open_door(setting) as door:

@@ -7,10 +7,14 @@ nothing that can be left over. RFC 7766 is the rule book: many queries at once (
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
+from dohproxy.config.additions import Addition
+from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS
 from dohproxy.upstream.results import Result
+from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_answer
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import HEADER_BYTES
@@ -19,6 +23,8 @@ from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
 LENGTH_BYTES: Final = 2
 """RFC 1035 section 4.2.2. A frame can so not be longer than 65,535 bytes, and the buffer hardly longer than one."""
+UNACKNOWLEDGED: Final = slice(24, 28)
+"""Where Linux tells, in TCP_INFO, how many segments were sent and not acknowledged (tcpi_unacked)."""
 MOST_IGNORED_FRAMES: Final = 256
 """Frames that match nothing before the connection is given up. Late replies to queries no longer waited for are such
 frames, so some must be allowed; endless ones would keep us reading for nothing."""
@@ -27,8 +33,10 @@ frames, so some must be allowed; endless ones would keep us reading for nothing.
 class Asked:
     """One query on the connection."""
 
-    def __init__(self, query: Query, identifier: int, heard: int) -> None:
+    def __init__(self, query: Query, identifier: int, heard: int, added: Additions) -> None:
         self.query = query
+        self.added = added
+        """What we add to it of our own."""
         self.identifier = identifier
         self.question = upstream_question(query)
         self.heard = heard
@@ -55,7 +63,7 @@ class Connection(asyncio.Protocol):
         self.is_open = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the socket is gone, or never came to be."""
-        self._padded = padded
+        self._additions = OVER_TLS if padded else OVER_TCP
         self._idle_seconds = idle_seconds
         self._on_end = on_end
         self._transport: asyncio.Transport | None = None
@@ -80,12 +88,26 @@ class Connection(asyncio.Protocol):
         """Whether a query may be asked on it."""
         return not self._has_ended and not self._is_retired
 
-    def ask(self, query: Query) -> Asked:
-        """Send `query`, now or as soon as the connection is open; `forget` must follow, whatever becomes of it."""
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether the other end has got all that was sent, as far as the kernel knows: if not, the way there is gone,
+        and if so, a resolver that says nothing takes its time."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        if sock is None or not hasattr(socket, "TCP_INFO"):
+            return True
+        try:
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, UNACKNOWLEDGED.stop)
+        except OSError:
+            return False
+        return not any(info[UNACKNOWLEDGED])
+
+    def ask(self, query: Query, added: Additions | None = None) -> Asked:
+        """Send `query` with what is `added`, all by default, now or as soon as the connection is open; `forget` must
+        follow, whatever becomes of it."""
         identifier = secrets.randbelow(0x1_0000)
         while identifier in self._asked:
             identifier = secrets.randbelow(0x1_0000)
-        asked = Asked(query, identifier, self.heard)
+        asked = Asked(query, identifier, self.heard, self._additions if added is None else added)
         self._asked[identifier] = asked
         self.asked += 1
         self._stop_idling()
@@ -110,6 +132,10 @@ class Connection(asyncio.Protocol):
         if asked.heard == self.heard:
             self._is_retired = True
         return Result.TIMEOUT
+
+    def retire(self) -> None:
+        """Take no further queries, and end with the last that is waited for."""
+        self._is_retired = True
 
     def end(self, result: Result, *, told: Result | None = None) -> None:
         """Close at once; everybody who waits gets `told`, or else `result`."""
@@ -189,7 +215,13 @@ class Connection(asyncio.Protocol):
             return
         frames = bytearray()
         for asked in queries:
-            wire = write_upstream_query(asked.query, asked.identifier, padded=self._padded)
+            wire = write_upstream_query(
+                asked.query,
+                asked.identifier,
+                padded=Addition.PADDING in asked.added,
+                has_edns=Addition.EDNS in asked.added,
+                asks_ad=Addition.AD in asked.added,
+            )
             frames += len(wire).to_bytes(LENGTH_BYTES) + wire
         # One write, so that length and message share a segment (RFC 7766 section 8).
         self._transport.write(bytes(frames))

@@ -12,11 +12,14 @@ from collections.abc import Callable
 from typing import Final
 
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, Abilities
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, result_of
-from dohproxy.upstream.sends import Done
+from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.transports.connection import Asked, Connection
+from dohproxy.upstream.transports.place import host_of
 from dohproxy.upstream.transports.tls import name_to_verify
+from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -47,7 +50,9 @@ class StreamTransport:
         context: ssl.SSLContext | None,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
+        abilities: Abilities | None = None,
     ) -> None:
+        self.abilities = Abilities(OVER_TCP if context is None else OVER_TLS) if abilities is None else abilities
         self._address = address
         self._budget = budget
         self._clock = clock
@@ -76,19 +81,27 @@ class StreamTransport:
         """Frames that matched no query."""
         return self._ignored_before + sum(connection.ignored_frames for connection in self._connections)
 
-    def send(self, query: Query, done: Done, *, until: float) -> "Waiting | Result":
-        """Send `query` on one of the connections, or on the next that is free; `done` is told its answer, or at `until`
-        (the event loop's clock) that there is none. Returns a Result instead where nothing can be sent."""
+    def send(
+        self, query: Query, done: Done, *, until: float, additions: Additions | None = None, late: Late | None = None
+    ) -> "Waiting | Result":
+        """Send `query` with these `additions`, or with what the upstream can stand, on one of the connections, or on
+        the next that is free; `done` is told its answer, or at `until` (the event loop's clock), or the end of `late`,
+        that there is none. Returns a Result instead where nothing can be sent."""
         connection = self._choose(until) if not self._line else None
         if connection is None and not self._may_wait():
             return Result.UNSENT
-        waiting = Waiting(self, query, done, until)
+        added = self.abilities.in_use if additions is None else additions
+        waiting = Waiting(self, query, added, done, until, late)
         if connection is None:
             self._line.append(waiting)
             self._look_again_later()
         else:
             waiting.go(connection)
         return waiting
+
+    def heard(self, added: Additions, outcome: Answer | Result) -> None:
+        """A query with what was `added` to it has ended so, or is overdue."""
+        self.abilities.heard(added, outcome, self._clock())
 
     def leave(self, waiting: "Waiting") -> None:
         """This query waits for a connection no more."""
@@ -216,7 +229,7 @@ class StreamTransport:
             async with asyncio.timeout_at(until):
                 await loop.create_connection(
                     lambda: connection,
-                    self._address.host,
+                    host_of(self._address),
                     self._address.port,
                     ssl=self._context,
                     server_hostname=name_to_verify(self._address) if encrypted else None,
@@ -271,13 +284,21 @@ def _takes(connection: Connection, most: int | None) -> bool:
 class Waiting:
     """One query, the wait for a connection if there is none, and the wait for the reply."""
 
-    __slots__ = ("_alarm", "_asked", "_connection", "_done", "_is_over", "_pool", "_query", "until")
+    __slots__ = (
+        *("_added", "_alarm", "_asked", "_connection", "_done", "_is_over", "_late", "_pool", "_query"),
+        *("_was_overdue", "until"),
+    )
 
-    def __init__(self, pool: StreamTransport, query: Query, done: Done, until: float) -> None:
+    def __init__(
+        self, pool: StreamTransport, query: Query, added: Additions, done: Done, until: float, late: Late | None
+    ) -> None:
+        self._added = added
         self.until = until
         self._pool = pool
         self._query = query
         self._done = done
+        self._late = late
+        self._was_overdue = False
         self._is_over = False
         self._connection: Connection | None = None
         self._asked: Asked | None = None
@@ -286,7 +307,7 @@ class Waiting:
     def go(self, connection: Connection) -> None:
         """Ask on this one."""
         self._connection = connection
-        self._asked = connection.ask(self._query)
+        self._asked = connection.ask(self._query, self._added)
         self._asked.reply.add_done_callback(self._replied)
 
     def stop(self) -> None:
@@ -312,11 +333,25 @@ class Waiting:
     def _expire(self) -> None:
         if self._connection is None or self._asked is None:
             self.give_up(Result.UNSENT)
-        elif not self._asked.reply.done():  # Else `_replied` is about to be called.
+            return
+        if self._asked.reply.done():  # `_replied` is about to be called.
+            return
+        late, self._late = self._late, None
+        if late is None or not self._connection.is_open:
             self._end(self._connection.give_up(self._asked))
+        elif not self._connection.is_acknowledged:
+            self._connection.retire()
+            self._end(Result.LOST)
+        else:
+            self._alarm = asyncio.get_running_loop().call_at(late.until, self._expire)
+            self._was_overdue = True
+            self._pool.heard(self._added, Result.TIMEOUT)
+            late.tell()
 
     def _end(self, outcome: Answer | Result) -> None:
         self.stop()
+        if not (self._was_overdue and outcome is Result.TIMEOUT):
+            self._pool.heard(self._added, outcome)
         if isinstance(outcome, Answer) and self._connection is not None:
             self._pool.answered(self._connection)
         self._done(outcome)

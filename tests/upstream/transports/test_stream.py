@@ -10,7 +10,9 @@ import pytest
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.sends import Late, Outcome
 from dohproxy.upstream.transports import stream
+from dohproxy.upstream.transports.connection import Connection
 from dohproxy.upstream.transports.stream import BUSY_QUERIES, StreamTransport
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -282,6 +284,44 @@ async def test_a_connection_that_brings_other_answers_is_kept() -> None:
         assert isinstance(quick, Answer)
         assert isinstance(await _ask(transport), Answer)
     assert fake.connections_made == 1
+
+
+class TestLateReplies:
+    @staticmethod
+    async def _ask(transport: StreamTransport, *, until: float, late_until: float) -> tuple[Outcome, int]:
+        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        overdue: list[int] = []
+        now = time.monotonic()
+        late = Late(now + late_until, lambda: overdue.append(1))
+        sending = transport.send(QUERY, ended.set_result, until=now + until, late=late)
+        assert not isinstance(sending, Result)
+        async with asyncio.timeout(LONG):
+            return await ended, len(overdue)
+
+    async def test_one_counts_and_costs_no_connection(self) -> None:
+        fake = FakeUpstream(stream=[fakes.ANSWER.after(2 * SOON)])
+        async with _transport(fake) as transport:
+            outcome, overdue = await self._ask(transport, until=SOON, late_until=LONG)
+            assert isinstance(outcome, Answer)
+            assert overdue == 1
+            assert isinstance(await _ask(transport), Answer)
+        assert fake.connections_made == 1
+
+    async def test_there_is_an_end_to_it(self) -> None:
+        async with _transport(FakeUpstream(stream=[fakes.SILENCE])) as transport:
+            outcome, overdue = await self._ask(transport, until=SOON, late_until=2 * SOON)
+        assert (outcome, overdue) == (Result.TIMEOUT, 1)
+
+    @pytest.mark.interpreted
+    async def test_where_nothing_arrives_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake = FakeUpstream(stream=[fakes.SILENCE, fakes.ANSWER])
+        async with _transport(fake, most_connections=1) as transport:
+            with monkeypatch.context() as patch:
+                patch.setattr(Connection, "is_acknowledged", False)
+                outcome, overdue = await self._ask(transport, until=SOON, late_until=LONG)
+            assert (outcome, overdue) == (Result.LOST, 0)
+            assert isinstance(await _ask(transport), Answer)
+        assert fake.connections_made == 2
 
 
 async def test_silent_connections_make_room_for_new_ones() -> None:
