@@ -159,16 +159,14 @@ def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
 
 def _check_regular(fields: Sequence[Field]) -> tuple[dict[bytes, bytes], tuple[tuple[str, str], ...]]:
     """Hold regular fields against section 8.2; return those that mean something to HTTP, and all as text."""
-    names = b"".join([name + b"\n" for name, _ in fields])
-    values = b"".join([value + b"\n" for _, value in fields])
+    names = b"\n".join([*[name for name, _ in fields], b""])
+    values = b"\n".join([*[value for _, value in fields], b""])
     if not names.count(b"\n") == values.count(b"\n") == len(fields):
         raise MalformedRequest
     if _NAMES.fullmatch(names) is None or _FORBIDDEN_IN_VALUES.search(values) is not None:
         raise MalformedRequest
     once: dict[bytes, bytes] = {}
-    for name, value in fields:
-        if name not in _SPECIAL:
-            continue
+    for name, value in [one for one in fields if one[0] in _SPECIAL]:
         is_again = name in _ONCE and name in once
         if name in _CONNECTION_SPECIFIC or is_again or (name == b"te" and value.lower() != b"trailers"):
             raise MalformedRequest
