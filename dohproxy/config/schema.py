@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
+from dohproxy.config.additions import Addition, parse_addition
 from dohproxy.config.addresses import (
     IPNetwork,
     ListenAddress,
@@ -571,6 +572,25 @@ class NamesConfig:
             " registered with a name is exempt with it.",
         ),
     ] = ()
+    withhold_private_addresses: Annotated[
+        bool,
+        Switch(
+            "Whether answers are withheld that lead a public name to a private address (10.0.0.0/8, 192.168.0.0/16,"
+            " 127.0.0.0/8, fe80::/10, fc00::/7 and the like): by such a name a web page reaches what is in its reader's"
+            " own network (DNS rebinding). Off, because members may have such names themselves, and blocklists answer"
+            " with 127.0.0.2; name these in private_address_domains. What goes a [[route]] is never withheld.",
+        ),
+    ] = False
+    private_address_domains: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_domain, "host name", "intern.example.org", ""),
+            0,
+            MAX_DOMAINS,
+            'With all names below them, domains that may have private addresses all the same: "plex.direct",'
+            ' "zen.spamhaus.org", your own. Of effect with withhold_private_addresses.',
+        ),
+    ] = ()
 
 
 def serve_every_dialect() -> Mapping[str, str]:
@@ -802,8 +822,8 @@ class ResolverConfig:
             0.1,
             10,
             "seconds",
-            "For one attempt, so that three fit in the deadline. Nearly all answers of a recursive resolver"
-            " come within 1.",
+            "Before another attempt is made, so that three fit in the deadline. Nearly all answers of a recursive"
+            " resolver come within 1; a later one still counts, and one that is slow is given more time by itself.",
         ),
     ] = 1.5
     max_sends: Annotated[
@@ -943,6 +963,17 @@ class UpstreamConfig:
             " effect only over tls:// or to this machine; elsewhere anybody on the way could set that bit."
         ),
     ] = False
+    leave_out: Annotated[
+        tuple[Addition, ...],
+        TextList(
+            Text(parse_addition, ", ".join(Addition), "cookie", ""),
+            0,
+            len(Addition),
+            "What never to add to queries to it, where you know that it cannot stand it: edns (and with it DNSSEC,"
+            " cookies, padding), cookie, ad, case (names in mixed case over UDP), padding. Empty by default: what it"
+            " cannot stand is found out, as long as it was never seen to stand it, and tried again each day.",
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
