@@ -58,6 +58,7 @@ from dohproxy.frontends.tls import bare_context
 from dohproxy.frontends.tls_check import check_groups
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
+from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter, gauge
 from dohproxy.observability.sources import (
@@ -66,6 +67,7 @@ from dohproxy.observability.sources import (
     domain_metrics,
     gate_metrics,
     probe_metrics,
+    rebinding_metrics,
     resolver_metrics,
     route_metrics,
 )
@@ -182,7 +184,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
     admission = build_admission(config.limits, config.general_upstreams)
     names = build_rules_about_names(config)
-    cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed)
+    cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed, names.judge)
     suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
     learn = learn_into(cache, names.domains, clock)
@@ -311,13 +313,15 @@ async def _drain(register: Connections) -> None:
 
 
 async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolvers) -> None:
-    upstreams = UpstreamWatch()
+    upstreams, additions = UpstreamWatch(), LeftOutWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         register.sweep(clock())
         tell(watch.news(clock()))
         resolver.tend()
-        upstreams.look(resolver.statistics(clock()), clock(), time.time())
+        statistics = resolver.statistics(clock())
+        upstreams.look(statistics, clock(), time.time())
+        additions.look(statistics)
 
 
 async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
@@ -415,10 +419,14 @@ def _add_sources(
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
     metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
     metrics.add_source(lambda: domain_metrics(core.names.domains.statistics(clock())))
+    rebinding = core.names.rebinding
+    if rebinding is not None:
+        metrics.add_source(lambda: rebinding_metrics(rebinding.withheld))
     metrics.add_source(lambda: probe_metrics(core.names.probes.statistics()))
     metrics.add_source(lambda: suffix_list_metrics(core.suffixes.statistics(time.time())))
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
+    metrics.add_source(lambda: left_out_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
     metrics.add_source(lambda: known_metrics(known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
@@ -439,6 +447,7 @@ def _snapshot(core: Core) -> dict[str, Any]:
         "domains": asdict(core.names.domains.statistics(now)),
         "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
         "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
+        "left_out": all_words(resolver),
     }
 
 

@@ -184,11 +184,14 @@ def upstream_verb() -> None:
 @click.option(
     "--name",
     "qname",
-    help="The name whose name servers are asked for. By default the root, and the first domain of an upstream's route.",
+    help="The name whose name servers are asked for. By default com, and the first domain of an upstream's route.",
 )
 @click.argument("wanted", nargs=-1, metavar="[NAME]...")
 def upstream_test_verb(file: Path, qname: str | None, wanted: tuple[str, ...]) -> None:
-    """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well."""
+    """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well.
+
+    An upstream that may only not stand something in the query gets up to ten more, without.
+    """
     try:
         config = load(file)
     except ConfigError as error:
@@ -197,9 +200,9 @@ def upstream_test_verb(file: Path, qname: str | None, wanted: tuple[str, ...]) -
     if qname is not None:
         names = dict.fromkeys((one.name for one in upstreams), _parse_qname(qname))
     else:
-        # Whoever is there for one domain need not know the root.
+        # A name with letters shows what becomes of its case. Whoever is there for one domain need not know others.
         names = {name: from_text(route.domains[0]) for route in config.routes for name in route.upstreams}
-    queries = [probe_query(names.get(one.name, from_text(""))) for one in upstreams]
+    queries = [probe_query(names.get(one.name, from_text("com"))) for one in upstreams]
     seen = asyncio.run(_probe_each(upstreams, queries, config.resolver.deadline_seconds))
     reports = [examine.report(one, time.time()) for one in seen]
     _say(examine.render(reports))

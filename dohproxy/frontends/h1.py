@@ -203,12 +203,17 @@ class Http1Door(asyncio.Protocol):
         head, body = request.head, request.body
         if body is None:
             body = bytes(server.max_query_bytes + 1)  # The walk still says first what else is wrong.
-        reading = server.service.read(read_message(head, body), Door.HTTP1)
         lines = self._lines_about_client(head)
+        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
+        now = server.clock()
+        refused = server.service.turn_away_early(client, Door.HTTP1, now)
+        if refused is not None:
+            self._respond(refused, is_last=request.is_last)
+            return
+        reading = server.service.read(read_message(head, body), Door.HTTP1)
         if spelled and not request.is_last and self._engine.is_between:
             server.known.remember(spelled, Known(reading, len(spelled), lines))
-        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
-        result = server.service.begin(reading, client, server.clock())
+        result = server.service.begin(reading, client, now)
         if isinstance(result, Miss):
             self._wait_for(result, is_last=request.is_last)
         else:

@@ -19,8 +19,8 @@ apart (the table is from what public resolvers and their firewalls were seen to 
 | no way there | this machine's own trouble | the breaker; if all are out of reach, say so once |
 
 A client can make some of these appear by what it asks: names of broken zones, names that the upstream blocks. So what
-could be made to appear is only a suspicion. It costs one question that is nobody's (the root's name servers), and the
-answer to that decides. Packets that match no query of ours never come here at all: anybody could send them.
+could be made to appear is only a suspicion. It costs one question that is nobody's (the address of a root server), and
+the answer to that decides. Packets that match no query of ours never come here at all: anybody could send them.
 """
 
 from collections import deque
@@ -105,6 +105,8 @@ class Ending:
     answer: Answer | None = None
     after_cut: bool = False
     """The question had been answered over UDP before, with TC set."""
+    was_overdue: bool = False
+    """Its silence has been counted already."""
 
 
 _WORDS: Final[dict[int, Word]] = {
