@@ -37,6 +37,7 @@ from dohproxy.frontends.descriptors import make_room
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener, remover_of_file
@@ -253,7 +254,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
     with contextlib.ExitStack() as sockets:
-        listening = [_listen(address, sockets) for address in config.server.listen]
+        listening = [_listen(address, config, sockets) for address in config.server.listen]
         side_doors = _open_side_doors(config, sockets)
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
@@ -354,10 +355,13 @@ def _watch_certificate(
     return [tasks.create_task(watch_forever(watch, config.tls.reload_seconds))]
 
 
-def _listen(address: ListenAddress, sockets: contextlib.ExitStack, *, key: str = "server.listen") -> socket.socket:
+def _listen(
+    address: ListenAddress, config: Config, sockets: contextlib.ExitStack, *, key: str = "server.listen"
+) -> socket.socket:
     """Listen until `sockets` is left; a Unix socket's file goes then too."""
     opened = sockets.enter_context(open_listener(address, key=key))
     sockets.callback(remover_of_file(opened))
+    bound_sending(opened, config.connections.write_seconds)
     return opened
 
 
@@ -383,10 +387,10 @@ def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str,
     """Bind the metrics and admin listeners that are configured, before anything is served."""
     opened = {}
     if config.metrics is not None:
-        opened["metrics"] = _listen(config.metrics.listen, sockets, key="metrics.listen")
+        opened["metrics"] = _listen(config.metrics.listen, config, sockets, key="metrics.listen")
     if config.admin is not None:
         address = ListenAddress("unix", path=str(config.admin.socket))
-        opened["admin"] = _listen(address, sockets, key="admin.socket")
+        opened["admin"] = _listen(address, config, sockets, key="admin.socket")
     return opened
 
 

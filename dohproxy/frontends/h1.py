@@ -16,6 +16,7 @@ from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h1_message import REASONS, read_message
 from dohproxy.frontends.h1_render import render, render_again
+from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.known import Known, KnownRequests
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
@@ -248,7 +249,7 @@ class Http1Door(asyncio.Protocol):
         except Exception:
             _log.exception("a response met a bug", stage="door")
             if self._transport is not None:
-                self._transport.abort()
+                cut(self._transport)
 
     def _leave(self) -> None:
         """The work for an answer has ended, whichever way: its place is free."""
@@ -300,7 +301,7 @@ class Http1Door(asyncio.Protocol):
         try:
             transport.write_eof()
         except OSError:
-            transport.abort()  # It has gone already.
+            cut(transport)  # It has gone already.
             return
         self._timer = asyncio.get_running_loop().call_later(LINGERING_SECONDS, transport.close)
         self._mind_reading()
@@ -309,7 +310,7 @@ class Http1Door(asyncio.Protocol):
         """Throw away what comes behind the last response."""
         self._passed_over += count
         if self._passed_over > LINGERING_BYTES and self._transport is not None:
-            self._transport.abort()
+            cut(self._transport)
 
     # --- What is left to be awaited ---
 
@@ -403,7 +404,7 @@ class Http1Door(asyncio.Protocol):
         if transport is None:
             return
         if closing in WITHOUT_CEREMONY:
-            transport.abort()
+            cut(transport)
         elif closing is Closing.HEADER_DEADLINE:
             self._turn_away(Reason.SLOW_REQUEST)
         else:

@@ -17,6 +17,7 @@ from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h2_readings import Readings
 from dohproxy.frontends.h2_render import render
+from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
 from dohproxy.http2.connection import Http2Connection
@@ -182,7 +183,7 @@ class Http2Door(asyncio.Protocol):
             # Only this connection is to suffer from what is wrong with it.
             _log.exception("a response met a bug", stage="door")
             if self._transport is not None:
-                self._transport.abort()
+                cut(self._transport)
 
     def _leave(self, stream_id: int) -> None:
         """The work for a stream has ended, whichever way: its place is free."""
@@ -254,7 +255,7 @@ class Http2Door(asyncio.Protocol):
         if self._transport is None:
             return
         if closing in WITHOUT_CEREMONY:
-            self._transport.abort()
+            cut(self._transport)
             return
         self._engine.go_away()
         self._flush()
