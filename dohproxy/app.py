@@ -33,6 +33,7 @@ from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Connections
+from dohproxy.frontends.descriptors import make_room
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.handshake_pace import HandshakePace
@@ -57,6 +58,7 @@ from dohproxy.frontends.tls import bare_context
 from dohproxy.frontends.tls_check import check_groups
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
+from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter, gauge
 from dohproxy.observability.sources import (
@@ -246,6 +248,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
+    config = make_room(config)
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
@@ -310,13 +313,15 @@ async def _drain(register: Connections) -> None:
 
 
 async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolvers) -> None:
-    upstreams = UpstreamWatch()
+    upstreams, additions = UpstreamWatch(), LeftOutWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         register.sweep(clock())
         tell(watch.news(clock()))
         resolver.tend()
-        upstreams.look(resolver.statistics(clock()), clock(), time.time())
+        statistics = resolver.statistics(clock())
+        upstreams.look(statistics, clock(), time.time())
+        additions.look(statistics)
 
 
 async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
@@ -421,6 +426,7 @@ def _add_sources(
     metrics.add_source(lambda: suffix_list_metrics(core.suffixes.statistics(time.time())))
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
+    metrics.add_source(lambda: left_out_metrics(core.resolver.statistics(clock())))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
     metrics.add_source(lambda: known_metrics(known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
@@ -441,6 +447,7 @@ def _snapshot(core: Core) -> dict[str, Any]:
         "domains": asdict(core.names.domains.statistics(now)),
         "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
         "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
+        "left_out": all_words(resolver),
     }
 
 

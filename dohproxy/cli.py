@@ -27,6 +27,7 @@ from dohproxy.config import (
     TlsConfig,
     UpstreamAddress,
     UpstreamConfig,
+    check_authorities,
     check_files,
     check_snapshot,
     check_sockets,
@@ -48,6 +49,7 @@ from dohproxy.frontends.certificates import (
     key_warnings,
     read_chain_file,
 )
+from dohproxy.frontends.descriptors import descriptor_warnings
 from dohproxy.frontends.healthcheck import Unhealthy, check_health
 from dohproxy.frontends.stamps import stamp_sheet
 from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
@@ -183,22 +185,28 @@ def upstream_verb() -> None:
 @click.option(
     "--name",
     "qname",
-    help="The name whose name servers are asked for. By default the root, and the first domain of an upstream's route.",
+    help="The name whose name servers are asked for. By default com, and the first domain of an upstream's route.",
 )
 @click.argument("wanted", nargs=-1, metavar="[NAME]...")
 def upstream_test_verb(file: Path, qname: str | None, wanted: tuple[str, ...]) -> None:
-    """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well."""
+    """Send one query to each upstream, or to each NAME, and tell how it is answered; exit 0 if all are well.
+
+    An upstream that may only not stand something in the query gets up to ten more, without.
+    """
     try:
         config = load(file)
     except ConfigError as error:
         _fail(render(error))
+    problems = located(check_authorities(config), config.lines)
+    if problems:
+        _fail(render(ConfigError(problems)))
     upstreams = _wanted(config, wanted)
     if qname is not None:
         names = dict.fromkeys((one.name for one in upstreams), _parse_qname(qname))
     else:
-        # Whoever is there for one domain need not know the root.
+        # A name with letters shows what becomes of its case. Whoever is there for one domain need not know others.
         names = {name: from_text(route.domains[0]) for route in config.routes for name in route.upstreams}
-    queries = [probe_query(names.get(one.name, from_text(""))) for one in upstreams]
+    queries = [probe_query(names.get(one.name, from_text("com"))) for one in upstreams]
     seen = asyncio.run(_probe_each(upstreams, queries, config.resolver.deadline_seconds))
     reports = [examine.report(one, time.time()) for one in seen]
     _say(examine.render(reports))
@@ -242,7 +250,14 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     problems += check_snapshot(config)
     if problems and is_strict:
         raise ConfigError(problems)
-    told = (*problems, *check_warnings(config), *socket_warnings(config), *warnings, *prices)
+    told = (
+        *problems,
+        *check_warnings(config),
+        *socket_warnings(config),
+        *descriptor_warnings(config),
+        *warnings,
+        *prices,
+    )
     for warning in located(told, config.lines):
         click.echo(f"warning: {warning}", err=True)
     return config

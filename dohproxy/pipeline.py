@@ -1,6 +1,7 @@
 """THE WALK: the only file that knows in which order a request is judged.
 
-    bytes ─ door ─ read() ───── HTTP shape, dialect
+    bytes ─ door ─ turn_away_early() ── client's limit: 429 for who is over it already, unread
+                  read() ───── HTTP shape, dialect
                   begin() ─┬─ refused by these ────── 4xx
                             ├─ client's limit ─────── 429
                             ├─ the very same request: what was said to it a moment ago
@@ -44,6 +45,7 @@ from dohproxy.routes import Route, Routes
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
 from dohproxy.upstream.results import Bug
 from dohproxy.upstream.sends import Stoppable
+from dohproxy.upstream.telling import told_of
 from dohproxy.value import value
 from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
 from dohproxy.wire.answer import Answer, Kind
@@ -106,6 +108,14 @@ class Pipeline:
         self._clock = clock
         self._deadline_seconds = deadline_seconds
         self._unread = {door: Reading(door, "other", Dialect.OTHER) for door in Door}
+
+    def turn_away_early(self, client: Client, door: Door, now: float) -> HttpResponse | None:
+        """Refuse a request of a client that is over its limit already, before anything is read of it; None for all
+        others, whose limit is asked by `begin`. What has been read before costs nothing, and need not come here."""
+        if not self._admission.wait_for_request(client, now):
+            return None
+        wait = self._admission.admit_request(client, now)
+        return self._refuse(Reason.CLIENT_LIMIT, self._unread[door], client, now, retry_after=wait)
 
     def read(self, request: HttpRequest, door: Door) -> Reading:
         """Read what does not depend on who sends it, nor when; equal requests may share one reading."""
@@ -243,7 +253,7 @@ class Pipeline:
             return self._refuse(
                 found.reason, arrival.reading, arrival.client, self._clock(), retry_after=PLACE_RETRY_SECONDS
             )
-        return self._finish(query, _failure_content(found), found.reason, 0, arrival)
+        return self._finish(query, _failure_content(found, query.qtype), found.reason, 0, arrival)
 
     def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
         """Have an answer that is given asked for again, with nobody waiting.
@@ -393,17 +403,12 @@ def _refusal(_: Door, reason: Reason, *, is_cacheable: bool, retry_seconds: int)
     return refusal(reason, cacheable=is_cacheable, retry_after=retry_seconds)
 
 
-def _failure_content(failure: UpstreamFailure) -> Content:
-    """Return what clients and the failure memory are told.
-
-    A SERVFAIL is the upstream's verdict on the question, and so is a refusal that explains itself (EDE); both go
-    through. A bare REFUSED is its verdict on us, and nothing that a client could do anything about.
-    """
-    ending = OUTCOMES[failure.reason]
-    answer = failure.answer
-    if answer is not None and answer.errors and 0 < answer.rcode < Rcode.BADVERS:
-        return Content(answer.rcode, errors=answer.errors)
-    return Content(Rcode.SERVFAIL, errors=ending.errors)
+def _failure_content(failure: UpstreamFailure, qtype: int) -> Content:
+    """Return what clients and the failure memory are told of a question of this type."""
+    if failure.answer is not None:
+        rcode, errors = told_of(failure.answer, qtype)
+        return Content(rcode, errors=errors)
+    return Content(Rcode.SERVFAIL, errors=OUTCOMES[failure.reason].errors)
 
 
 def _came_to_nothing(found: Answer | UpstreamFailure) -> bool:
@@ -432,7 +437,7 @@ def learn_into(
             # It says nothing about the question: nobody was asked, and the next second may have room.
             return
         else:
-            content = _failure_content(found)
+            content = _failure_content(found, query.qtype)
             grows = found.reason is not Reason.UPSTREAM_UNREACHABLE
             cache.remember_failure(query.key, content.rcode, content.errors, now, grows=grows)
         if domains is not None:

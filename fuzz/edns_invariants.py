@@ -83,7 +83,7 @@ def check_cookies(data: bytes) -> None:
                 assert received[:CLIENT_COOKIE_BYTES] == sent[:CLIENT_COOKIE_BYTES]
                 server_bytes = len(received) - CLIENT_COOKIE_BYTES
                 assert server_bytes == 0 or server_bytes in SERVER_COOKIE_BYTES
-            cookies.learn(sent, received, kind >> 3 & 15, now)
+            cookies.learn(sent, received, now)
         elif kind & 128:
             cookies.habit.missed(data[:at], now)
 

@@ -22,6 +22,7 @@ from hpack import Decoder
 from hyperframe.exceptions import HyperframeError
 from hyperframe.frame import Frame, GoAwayFrame, HeadersFrame, RstStreamFrame, SettingsFrame
 
+from dohproxy.authority import is_authority
 from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_BYTES
 from dohproxy.http2.connection import Http2Connection
 from dohproxy.http2.limits import Http2Limits
@@ -254,6 +255,8 @@ def difference(wire: bytes, run: Run, stream_id: int, headers: list[tuple[bytes,
 
 def _is_plain(header: tuple[bytes, bytes]) -> bool:
     name, value = header
+    if name in (b":authority", b"host"):
+        return is_authority(value.decode("latin-1"))
     pattern = {b":path": rb"/[!-~]*", b":method": rb"[!-~]+", b"content-length": rb"[0-9]{1,10}"}.get(name, rb"(?s:.*)")
     return re.fullmatch(pattern, value) is not None
 

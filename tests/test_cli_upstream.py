@@ -13,6 +13,8 @@ import dns.rrset
 import pytest
 
 from dohproxy.cli import main
+from dohproxy.config.additions import Addition
+from tests.fakes.intolerant import has
 
 
 def _run(*arguments: str) -> click.testing.Result:
@@ -28,8 +30,11 @@ def _write(directory: Path, **ports: int) -> str:
 
 
 @contextmanager
-def _resolver(rcode: dns.rcode.Rcode = dns.rcode.NOERROR) -> Iterator[tuple[int, list[dns.message.Message]]]:
-    """A resolver of the root that is asked over UDP: its port, and what it was asked."""
+def _resolver(
+    rcode: dns.rcode.Rcode = dns.rcode.NOERROR, *, unable: Addition | None = None
+) -> Iterator[tuple[int, list[dns.message.Message]]]:
+    """A resolver of the root that is asked over UDP: its port, and what it was asked. It denies whatever has what it is
+    `unable` to stand."""
     asked: list[dns.message.Message] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
@@ -38,9 +43,10 @@ def _resolver(rcode: dns.rcode.Rcode = dns.rcode.NOERROR) -> Iterator[tuple[int,
             while (packet := sock.recvfrom(4096))[0]:
                 asked.append(dns.message.from_wire(packet[0]))
                 reply = dns.message.make_response(asked[-1], recursion_available=True)
-                reply.set_rcode(rcode)
+                is_denied = unable is not None and has(packet[0], unable)
+                reply.set_rcode(dns.rcode.NXDOMAIN if is_denied else rcode)
                 server = dns.rrset.from_text(asked[-1].question[0].name, 300, "IN", "NS", "a.root-servers.net.")
-                reply.answer += [server] if rcode == dns.rcode.NOERROR else []
+                reply.answer += [server] if reply.rcode() == dns.rcode.NOERROR else []
                 sock.sendto(reply.to_wire(), packet[1])
 
         thread = threading.Thread(target=serve)
@@ -61,7 +67,7 @@ def test_an_upstream_that_answers_is_well(tmp_path: Path) -> None:
     assert lines[0] == f"ns0  udp://127.0.0.1:{port}"
     assert "  answer    NOERROR, 1 record(s)" in lines
     assert lines[-1] == "1 upstream(s), all well"
-    assert [message.question[0].to_text() for message in asked] == [". IN NS"]
+    assert [message.question[0].to_text() for message in asked] == ["CoM. IN NS"]
 
 
 def test_one_that_refuses_makes_it_1_and_the_others_are_told_too(tmp_path: Path) -> None:
@@ -72,6 +78,15 @@ def test_one_that_refuses_makes_it_1_and_the_others_are_told_too(tmp_path: Path)
     assert "NOERROR, 1 record(s)" in run.stdout
     assert run.stdout.endswith("\n2 upstream(s), 1 with warnings\n")
     assert run.stderr == ""
+
+
+def test_one_that_denies_what_it_cannot_stand_is_not_called_well(tmp_path: Path) -> None:
+    with _resolver(unable=Addition.CASE) as (port, asked):
+        run = _run("--config", _write(tmp_path, ns0=port))
+    assert run.exit_code == 1
+    assert "  WARNING   cannot stand names in mixed case (NXDOMAIN) and answers without" in run.stdout
+    assert "  answer    NOERROR, 1 record(s)" in run.stdout
+    assert len(asked) == 4
 
 
 def test_only_those_are_asked_that_are_named(tmp_path: Path) -> None:
@@ -113,6 +128,14 @@ def test_a_bad_configuration_is_told_as_by_every_verb(tmp_path: Path) -> None:
     assert _run("--config", str(tmp_path / "absent.toml")).exit_code == 1
 
 
+def test_an_authority_that_is_not_there_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "dohproxy.toml"
+    file.write_text('[[upstream]]\nname = "ns0"\nurl = "tls://127.0.0.1:1"\nca_file = "ca.pem"\n')
+    run = _run("--config", str(file))
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert "- upstream #1.ca_file (line 4) names" in run.stderr
+
+
 def test_a_configuration_is_needed() -> None:
     assert _run().exit_code == 2
     assert click.testing.CliRunner().invoke(main, ["upstream"]).exit_code == 2
@@ -124,7 +147,7 @@ def test_who_is_there_for_one_domain_is_asked_about_that(tmp_path: Path) -> None
         with Path(file).open("a", encoding="utf-8") as config:
             config.write('[[route]]\ndomains = ["home.arpa", "lan"]\nupstreams = ["home"]\n')
         _run("--config", file)
-        assert [str(query.question[0]) for query in asked] == [". IN NS"]
+        assert [str(query.question[0]).lower() for query in asked] == ["com. in ns"]
         assert [str(query.question[0]).lower() for query in asked_at_home] == ["home.arpa. in ns"]
         _run("--config", file, "--name", "example.org", "home")
         assert str(asked_at_home[-1].question[0]).lower() == "example.org. in ns"

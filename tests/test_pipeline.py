@@ -15,7 +15,7 @@ from dohproxy.pipeline import Miss
 from dohproxy.policy.probes import Probe
 from dohproxy.reading import Reading
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.verdict import OUTCOMES, Door, Purpose, Reason
+from dohproxy.verdict import OUTCOMES, Door, Outcome, Purpose, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.query import Query, parse_query
@@ -200,6 +200,23 @@ async def test_a_client_over_its_limit_is_told_when_to_return() -> None:
     assert (walk.reason, walk.outcomes[-1].fault) == (Reason.CLIENT_LIMIT, None)
     walk.clock.pass_by(1)
     assert (await walk.send(post(ask_for("localhost")))).status == 200
+
+
+def test_who_is_over_the_limit_is_turned_away_before_anything_is_read() -> None:
+    walk = Walk(Limits(requests=2))
+    early = walk.pipeline.turn_away_early
+    for _ in range(3):  # Asking costs nothing.
+        assert early(CLIENT, Door.HTTP1, walk.clock()) is None
+    for _ in range(2):
+        walk.begin(post(ask_for("localhost")))
+    response = early(CLIENT, Door.HTTP2, walk.clock())
+    assert response is not None
+    assert (response.status, dict(response.fields)["retry-after"]) == (429, "1")
+    assert walk.outcomes[-1] == Outcome(Reason.CLIENT_LIMIT, Door.HTTP2, "other", "other")
+    assert walk.admission.statistics(walk.clock()).requests.widths[0].limited == 1
+    assert early(NEIGHBOUR, Door.HTTP1, walk.clock()) is None
+    walk.clock.pass_by(1.0)
+    assert early(CLIENT, Door.HTTP1, walk.clock()) is None
 
 
 async def test_a_connection_that_never_became_a_request_is_in_the_books_and_counts() -> None:
@@ -761,7 +778,7 @@ async def test_after_the_pause_the_upstream_is_asked_again_and_an_answer_ends_th
 async def test_a_spent_budget_is_told_and_not_remembered() -> None:
     walk = Walk(script=lambda _: NO_BUDGET)
     reply = await walk.ask(ask_for(NAME))
-    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.SERVFAIL, [ExtendedError.NO_REACHABLE_AUTHORITY])
+    assert (reply.rcode(), errors_in(reply)) == (dns.rcode.SERVFAIL, [ExtendedError.NOT_READY])
     walk.resolver.script = address_of
     await walk.ask(ask_for(NAME))
     assert (walk.reason, len(walk.resolver.asked)) == (Reason.FORWARDED, 2)
@@ -783,6 +800,23 @@ async def test_the_upstreams_own_words_for_a_failure_are_passed_on_and_remembere
     errors = own if rcode == Rcode.BADVERS else [6]
     assert [reply.rcode() for reply in replies] == [told, told]
     assert [errors_in(reply) for reply in replies] == [errors, [*errors, ExtendedError.CACHED_ERROR]]
+
+
+@pytest.mark.parametrize(
+    ("qtype", "said", "told"),
+    [
+        (Qtype.HTTPS, Rcode.NOTIMP, Rcode.NOTIMP),
+        (Qtype.HTTPS, Rcode.FORMERR, Rcode.NOTIMP),
+        (Qtype.HTTPS, Rcode.REFUSED, Rcode.REFUSED),
+        (Qtype.HTTPS, Rcode.SERVFAIL, Rcode.SERVFAIL),
+        (Qtype.A, Rcode.REFUSED, Rcode.SERVFAIL),
+    ],
+)
+async def test_a_bare_failure_is_told_for_what_it_is_and_nothing_is_added(qtype: int, said: Rcode, told: Rcode) -> None:
+    walk = Walk(script=lambda query: UpstreamFailure(Reason.UPSTREAM_REFUSED, rcode_of(query, said)))
+    replies = [await walk.ask(ask_for(NAME, qtype)) for _ in range(2)]
+    assert [int(reply.rcode()) for reply in replies] == [told, told]
+    assert [errors_in(reply) for reply in replies] == [[], [ExtendedError.CACHED_ERROR]]
 
 
 async def test_a_referral_is_no_answer() -> None:

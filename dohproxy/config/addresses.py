@@ -7,6 +7,7 @@ Every parser takes the text and, where a file may be meant, the directory relati
 raises `Unusable` with a sentence that says what is wrong and what to write instead.
 """
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ MAX_SOCKET_PATH_BYTES = 107
 
 DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
 """Ports when the url names none: RFC 1035 section 4.2 for udp and tcp, RFC 7858 section 3.1 for tls."""
+
+PIN_BYTES = 32
+"""Of a SHA-256."""
 
 _HOST_CHARACTERS = re.compile(r"[0-9A-Fa-f.:]+(%[A-Za-z0-9._-]+)?")
 """What `ip_address` should accept; after % it would take anything, line ends included."""
@@ -81,6 +85,16 @@ class UpstreamAddress:
     host: str
     port: int
     verify_name: str | None = None
+
+    @property
+    def bare_host(self) -> str:
+        """The address without the interface after its %."""
+        return self.host.partition("%")[0]
+
+    @property
+    def interface(self) -> str:
+        """The interface after the % (RFC 4007 section 11), a name or a number; empty if there is none."""
+        return self.host.partition("%")[2]
 
     @property
     def is_open_path(self) -> bool:
@@ -150,13 +164,27 @@ def parse_upstream(text: str, _directory: Path) -> UpstreamAddress:
         raise Unusable("holds more than an address, a port and #name; leave out user, path and query.")
     host_text, port_text = _split_port(place)
     host = _parse_host(host_text, "Write the address, and the name to verify after #.")
-    _refuse_unroutable(ip_address(host))
+    _refuse_unroutable(ip_address(host), transport)
     port = _parse_port(port_text, minimum=1) if port_text is not None else DEFAULT_PORTS[transport]
     if not hash_sign:
         return UpstreamAddress(transport, host, port)
     if transport != "tls":
         raise Unusable(f"has a #name, but {transport} shows no certificate to verify; drop it or use tls://.")
     return UpstreamAddress(transport, host, port, parse_host_name(name))
+
+
+def parse_pin(text: str, _directory: Path) -> str:
+    """Read the SHA-256 of a public key in base64, as RFC 7469 and curl (sha256//) write it."""
+    try:
+        digest = base64.b64decode(text.removeprefix("sha256/").removeprefix("/"), validate=True)
+    except ValueError:
+        digest = b""
+    if len(digest) != PIN_BYTES:
+        raise Unusable(
+            "is not the SHA-256 of a public key in base64, which has 44 characters; `dohproxy upstream test` shows a"
+            " server's."
+        )
+    return base64.b64encode(digest).decode()
 
 
 def parse_host_name(text: str) -> str:
@@ -317,7 +345,9 @@ def _refuse_unbindable(address: IPv4Address | IPv6Address, port: str) -> None:
         raise Unusable("is an address of many machines, where nobody can connect; write one of this machine.")
 
 
-def _refuse_unroutable(address: IPv4Address | IPv6Address) -> None:
+def _refuse_unroutable(address: IPv4Address | IPv6Address, transport: str) -> None:
+    if isinstance(address, IPv6Address) and address.is_link_local and address.scope_id is None:
+        raise Unusable(f'is an address of one link; write the interface after it: "{transport}://[{address}%eth0]".')
     if address.is_unspecified or address.is_multicast or address == IPv4Address("255.255.255.255"):
         raise Unusable("is an address no single resolver answers from; write the resolver's own.")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
+from dohproxy.config.additions import Addition, parse_addition
 from dohproxy.config.addresses import (
     IPNetwork,
     ListenAddress,
@@ -18,6 +19,7 @@ from dohproxy.config.addresses import (
     parse_listen,
     parse_network,
     parse_path,
+    parse_pin,
     parse_public_name,
     parse_route_domain,
     parse_socket,
@@ -40,6 +42,7 @@ MAX_NETWORKS: Final = 256
 MAX_DOMAINS: Final = 256
 MAX_UPSTREAMS: Final = 16
 MAX_ROUTES: Final = 16
+MAX_PINS: Final = 8
 
 DIALECT_ACTIONS: Final = ("serve", "count", "refuse")
 
@@ -141,8 +144,9 @@ class ConnectionsConfig:
             8,
             100_000,
             "connections",
-            "Connections open at once, further ones are closed. An idle one with TLS was measured at 15"
-            " KiB, so the default may cost 30 MiB; raise it together with the limit on open files.",
+            "Connections open at once, further ones are closed. An idle one with TLS holds 21 KiB, so the default may"
+            " cost 41 MiB. No more than the limit on open files leaves beside upstreams and files, which is said at the"
+            " start.",
         ),
     ] = 2000
     max_per_client: Annotated[
@@ -184,8 +188,8 @@ class ConnectionsConfig:
             1,
             100_000,
             "connections a second",
-            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key, so 400 leave most of one core to"
-            " those who are connected already.",
+            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key (November 2026), so 400 leave most"
+            " of one core to those who are connected already.",
         ),
     ] = 400
     new_burst: Annotated[
@@ -200,8 +204,8 @@ class ConnectionsConfig:
             "percent of one core",
             "What handshakes of strangers may take. Their price with this certificate is measured at the start and at"
             " each renewal; if new_per_second of them would cost more, strangers get fewer, and members"
-            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms. The other half of the core is for"
-            " those who are connected.",
+            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms (November 2026). The other half of"
+            " the core is for those who are connected.",
         ),
     ] = 50
     max_handshakes: Annotated[
@@ -782,7 +786,7 @@ class CacheConfig:
             86_400,
             "seconds",
             "Between two snapshots, beside the one at the end: what a crash or a power cut can cost. 50,000"
-            " entries are 6 MB on the disk and a quarter of a second of one core, in small pieces.",
+            " entries are 6 MB on the disk and a quarter of a second of one core (November 2026), in small pieces.",
         ),
     ] = 300
 
@@ -820,8 +824,8 @@ class ResolverConfig:
             0.1,
             10,
             "seconds",
-            "For one attempt, so that three fit in the deadline. Nearly all answers of a recursive resolver"
-            " come within 1.",
+            "Before another attempt is made, so that three fit in the deadline. Nearly all answers of a recursive"
+            " resolver come within 1; a later one still counts, and one that is slow is given more time by itself.",
         ),
     ] = 1.5
     max_sends: Annotated[
@@ -961,6 +965,38 @@ class UpstreamConfig:
             " effect only over tls:// or to this machine; elsewhere anybody on the way could set that bit."
         ),
     ] = False
+    ca_file: Annotated[
+        Path | None,
+        Text(
+            parse_path,
+            "file name",
+            "upstream-ca.pem",
+            "Certificates, PEM, of the authorities that may vouch for it, in place of the system's: your own authority,"
+            " or its own certificate where it has signed that itself. Of tls:// alone; read at the start.",
+        ),
+    ] = None
+    pins: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_pin, "SHA-256 in base64", "7HIpactkIAq2Y49orFOOQKurWxmmSFZhBCoQYcRhJ3Y=", ""),
+            0,
+            MAX_PINS,
+            "Public keys that its own certificate may have (SPKI pins, RFC 7858 section 4.2), the next one among them"
+            " before it changes. With #name or ca_file both must be right; without either the key alone decides, and"
+            " the certificate may be anybody's and expired. Of tls:// alone; `dohproxy upstream test` shows the key.",
+        ),
+    ] = ()
+    leave_out: Annotated[
+        tuple[Addition, ...],
+        TextList(
+            Text(parse_addition, ", ".join(Addition), "cookie", ""),
+            0,
+            len(Addition),
+            "What never to add to queries to it, where you know that it cannot stand it: edns (and with it DNSSEC,"
+            " cookies, padding), cookie, ad, case (names in mixed case over UDP), padding. Empty by default: what it"
+            " cannot stand is found out, as long as it was never seen to stand it, and tried again each day.",
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,23 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from dohproxy.authority import is_authority
 from dohproxy.http2.hpack import Field
 
 _NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
 """Visible ASCII without upper case and colon (RFC 9113 section 8.2.1)."""
 _FORBIDDEN_IN_VALUE: Final = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$")
+_NAMES: Final = re.compile(rb"(?:[!-9;-@\[-~]+\n)*")
+_FORBIDDEN_IN_VALUES: Final = re.compile(rb"[\x00\r]|(?:^|\n)[ \t]|[ \t](?:\n|\Z)")
+"""The same of many at once, each with a line end behind it; how many line ends there are is counted apart. A list of
+short fields would cost more to be looked through one by one than all that follows."""
 _PSEUDO_BUT_PATH: Final = frozenset({b":method", b":scheme", b":authority"})
 _CONNECTION_SPECIFIC: Final = frozenset({
     b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 _ONCE: Final = frozenset({b"host", b"content-length"})
+_SPECIAL: Final = _CONNECTION_SPECIFIC | _ONCE | {b"te", b"expect"}
+_DEFAULT_PORTS: Final = {b"https": b":443", b"http": b":80"}
 _DIGITS: Final = re.compile(rb"[0-9]{1,10}")
 _VISIBLE: Final = re.compile(rb"[!-~]+")
 
@@ -38,6 +45,8 @@ class RestOfHead:
     fields: tuple[tuple[str, str], ...]
     """Regular fields, names in lower case, in their order."""
     content_length: int | None
+    expects_continue: bool = False
+    """The client waits to be told to send its body."""
     note: Any = field(default=None, compare=False, repr=False)
     """What the door wants to find again when it sees the same rest."""
     _held: int = field(default=0, compare=False, repr=False)
@@ -109,18 +118,28 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
     fields = before + behind
     pseudo = _read_pseudo(fields)
     regular = fields[len(pseudo) :]
-    once = _check_regular(regular)
+    once, texts = _check_regular(regular)
     authority, host = pseudo.get(b":authority"), once.get(b"host")
     # RFC 9113 section 8.3.1: one of the two is what we are asked for; if they differ, it is anybody's guess.
     if authority is not None and host is not None and authority.lower() != host.lower():
-        raise MalformedRequest
+        scheme = pseudo.get(b":scheme", b"").lower()
+        if _without_default_port(authority, scheme) != _without_default_port(host, scheme):
+            raise MalformedRequest
     named = authority if authority is not None else host
+    if named is not None and not is_authority(named.decode("latin-1")):
+        raise MalformedRequest
     return pseudo, RestOfHead(
         method=pseudo[b":method"].decode("ascii"),
         authority=named.decode("latin-1") if named is not None else None,
-        fields=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in regular),
+        fields=texts,
         content_length=_content_length(once.get(b"content-length")),
+        expects_continue=once.get(b"expect", b"").lower() == b"100-continue",
     )
+
+
+def _without_default_port(authority: bytes, scheme: bytes) -> bytes:
+    """Return an authority as it is written if it says no more than it must (RFC 3986 sections 6.2.2.1 and 6.2.3)."""
+    return authority.lower().removesuffix(_DEFAULT_PORTS.get(scheme, b":")).removesuffix(b":")
 
 
 def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
@@ -138,19 +157,23 @@ def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
     return pseudo
 
 
-def _check_regular(fields: Sequence[Field]) -> dict[bytes, bytes]:
-    """Hold regular fields against section 8.2; return those that may stand there once only."""
+def _check_regular(fields: Sequence[Field]) -> tuple[dict[bytes, bytes], tuple[tuple[str, str], ...]]:
+    """Hold regular fields against section 8.2; return those that mean something to HTTP, and all as text."""
+    names = b"\n".join([*[name for name, _ in fields], b""])
+    values = b"\n".join([*[value for _, value in fields], b""])
+    if not names.count(b"\n") == values.count(b"\n") == len(fields):
+        raise MalformedRequest
+    if _NAMES.fullmatch(names) is None or _FORBIDDEN_IN_VALUES.search(values) is not None:
+        raise MalformedRequest
     once: dict[bytes, bytes] = {}
-    for name, value in fields:
-        if not _NAME.fullmatch(name) or name in _CONNECTION_SPECIFIC or _FORBIDDEN_IN_VALUE.search(value):
+    for name, value in [one for one in fields if one[0] in _SPECIAL]:
+        is_again = name in _ONCE and name in once
+        if name in _CONNECTION_SPECIFIC or is_again or (name == b"te" and value.lower() != b"trailers"):
             raise MalformedRequest
-        if name == b"te" and value.lower() != b"trailers":
-            raise MalformedRequest
-        if name in _ONCE:
-            if name in once:
-                raise MalformedRequest
-            once[name] = value
-    return once
+        once[name] = value
+    # Behind the last line end stands nothing, of which nothing is made.
+    texts = zip(names.decode("ascii").split("\n"), values.decode("latin-1").split("\n"), strict=True)
+    return once, tuple(texts)[:-1]
 
 
 def _target(path: bytes | None, pseudo: dict[bytes, bytes]) -> str:

@@ -11,16 +11,12 @@ from collections.abc import Callable
 from typing import Final
 
 from dohproxy.upstream.habit import Habit, HabitState
-from dohproxy.wire.numbers import Rcode
 
 CLIENT_COOKIE_BYTES: Final = 8
 SERVER_COOKIE_BYTES: Final = range(8, 33)
 """RFC 7873 section 4.2; those of RFC 9018 have 16."""
 RENEWAL_SECONDS: Final = 86_400.0
 """The life of a client cookie: a day, as in c-ares and well under the 36 of RFC 7873 section 7.1."""
-
-REFUSAL_PAUSE_SECONDS: Final = 86_400.0
-"""Without cookies after FORMERR or NOTIMP from an upstream that never sent one: each further try costs a question."""
 
 
 class Cookies:
@@ -55,24 +51,18 @@ class Cookies:
         # RFC 7873 section 5.3: discard what has an illegal length or another client cookie.
         return received[:CLIENT_COOKIE_BYTES] == sent[:CLIENT_COOKIE_BYTES] and _is_legal(received)
 
-    def learn(self, sent: bytes, received: bytes | None, rcode: int, now: float) -> None:
-        """Learn from an accepted reply, whatever its rcode."""
+    def learn(self, sent: bytes, received: bytes | None, now: float) -> None:
+        """Learn from an accepted reply, whatever its rcode: whether the upstream stands the option at all is a matter
+        of its `Abilities`."""
         if not sent:
             return
         if received is None:
-            self._learn_of_none(rcode, now)
+            self.habit.lacked(now)
         elif len(received) > CLIENT_COOKIE_BYTES:
             self.habit.shown(now)
             # A server cookie belongs to one client cookie, and ours may have been renewed meanwhile.
             if received[:CLIENT_COOKIE_BYTES] == self._client:
                 self._server = received[CLIENT_COOKIE_BYTES:]
-
-    def _learn_of_none(self, rcode: int, now: float) -> None:
-        if rcode in (Rcode.FORMERR, Rcode.NOTIMP) and not self.habit.was_ever_shown:
-            # It may be the option that it cannot stand.
-            self.habit.give_up(now, seconds=REFUSAL_PAUSE_SECONDS)
-        else:
-            self.habit.lacked(now)
 
 
 def _is_legal(received: bytes) -> bool:

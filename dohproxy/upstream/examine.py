@@ -9,15 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dohproxy.config.additions import ADDITION_NAMES, Addition
 from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.wire.answer import Answer, Kind, UpstreamReply
-from dohproxy.wire.name import labels, letters_in
+from dohproxy.wire.name import letters_in
 from dohproxy.wire.numbers import Qtype, Rcode
 
 DAY_SECONDS: Final = 86_400.0
+NO_EDNS: Final = "none: answers over 512 bytes need TCP, and no DNSSEC"
 MOST_NAMES: Final = 4
 """Names of a certificate that are told; large providers have dozens."""
+
+KNOWN_TO_ALL: Final = {b"\x00": "the root", b"\x03com\x00": "com"}
+"""Names whose name servers every resolver of the public DNS can tell."""
 
 ERROR_NAMES: Final = (
     *("Other Error", "Unsupported DNSKEY Algorithm", "Unsupported DS Digest Type", "Stale Answer", "Forged Answer"),
@@ -69,13 +74,16 @@ def render(reports: Sequence[Report]) -> str:
 
 def _facts(seen: Observation, now: float) -> Iterator[tuple[str, str]]:
     yield "protocol", _protocol(seen, now)
+    if seen.tls is not None and seen.tls.pin:
+        yield "key", f"{seen.tls.pin} (as upstream.pins has it)"
     if seen.connect_seconds is not None or seen.answer_seconds is not None:
         yield "latency", _latency(seen)
     if seen.reply is None:
         return
     answer, edns = seen.reply.answer, seen.reply.edns
     if answer.truncated:
-        yield "answer", "cut (TC), to be asked again over TCP"
+        how = "TC" if seen.says_when_it_cuts else "without TC"
+        yield "answer", f"cut ({how}), to be asked again over TCP"
     elif answer.rcode == Rcode.BADCOOKIE:
         yield "answer", "BADCOOKIE: it wants its own cookie first, with which the service would ask again"
     elif not seen.repeats_question:
@@ -84,7 +92,7 @@ def _facts(seen: Observation, now: float) -> Iterator[tuple[str, str]]:
     else:
         yield "answer", _rcode(answer)
         yield "DNSSEC", _dnssec(seen, answer)
-    yield "EDNS", "none: answers over 512 bytes need TCP, and no DNSSEC" if edns is None else _edns(edns.payload_bytes)
+    yield "EDNS", NO_EDNS if edns is None else _edns(edns.payload_bytes)
     yield "padding", _padding(seen.reply)
     yield "cookies", _cookies(seen, seen.reply)
     yield "case", _case(seen)
@@ -97,8 +105,16 @@ def _protocol(seen: Observation, now: float) -> str:
         return "TLS"
     if seen.trouble is Trouble.CERTIFICATE:
         return seen.tls.version
-    verified = _expected_name(seen)
-    return f"{seen.tls.version}, certificate verified for {verified}{_validity(seen.tls, now)}"
+    return f"{seen.tls.version}, {_verified(seen)}{_validity(seen.tls, now)}"
+
+
+def _verified(seen: Observation) -> str:
+    """Return by what the upstream is believed."""
+    upstream = seen.upstream
+    by_name = f"certificate verified for {_expected_name(seen)}"
+    if not upstream.pins:
+        return by_name
+    return f"{by_name}, and its key" if upstream.url.verify_name or upstream.ca_file else "key verified by its pin"
 
 
 def _validity(tls: TlsSeen, now: float) -> str:
@@ -109,7 +125,7 @@ def _validity(tls: TlsSeen, now: float) -> str:
 
 def _expected_name(seen: Observation) -> str:
     url = seen.upstream.url
-    return url.host if url.verify_name is None else url.verify_name
+    return url.bare_host if url.verify_name is None else url.verify_name
 
 
 def _latency(seen: Observation) -> str:
@@ -152,6 +168,8 @@ def _padding(reply: UpstreamReply) -> str:
 
 
 def _cookies(seen: Observation, reply: UpstreamReply) -> str:
+    if Addition.COOKIE not in seen.added and seen.upstream.url.transport == "udp":
+        return "left out"
     if not seen.cookie:
         return f"not used over {_transport(seen)}"
     cookie = None if reply.edns is None else reply.edns.cookie
@@ -165,6 +183,8 @@ def _cookies(seen: Observation, reply: UpstreamReply) -> str:
 def _case(seen: Observation) -> str:
     if seen.upstream.url.transport != "udp":
         return f"not varied over {_transport(seen)}"
+    if Addition.CASE not in seen.added:
+        return "left out"
     if not letters_in(seen.query.qname):
         return "not shown by a name without letters; --name com. would show it"
     return "preserved" if seen.repeats_case else "changed: it will not be varied"
@@ -185,10 +205,16 @@ def _warnings(seen: Observation) -> Iterator[str]:
     if seen.reply is None:
         return
     answer = seen.reply.answer
+    for addition, how in seen.not_stood:
+        yield (
+            f"cannot stand {ADDITION_NAMES[addition]} ({how}) and answers without: the service finds out and leaves it"
+            f' out; leave_out = ["{addition}"] spares it trials'
+        )
     if answer.truncated:
         yield _truncation_warning(seen)
         return
     yield from _rcode_warnings(seen, answer)
+    yield from _kind_warnings(seen, answer)
     if seen.upstream.validates and not answer.authentic and answer.rcode == Rcode.NOERROR:
         yield "does not validate this answer (no AD), although validates = true says that it is trusted to"
 
@@ -205,6 +231,11 @@ def _certificate_warning(seen: Observation) -> str:
 
 
 def _truncation_warning(seen: Observation) -> str:
+    if not seen.says_when_it_cuts:
+        return (
+            "cuts an answer and does not say so: something on the way has a limit of its own. The service asks again"
+            " over TCP, which costs a second query"
+        )
     if seen.upstream.url.transport == "udp":
         return (
             "cuts an answer that would fit (TC): so do rate limits, to find out whether an address is forged. The"
@@ -220,15 +251,21 @@ def _rcode_warnings(seen: Observation, answer: Answer) -> Iterator[str]:
             pass
         case Rcode.REFUSED:
             yield f"refuses to answer ({said}): this address is not among its clients, or it was banned"
-        case Rcode.FORMERR | Rcode.NOTIMP | Rcode.BADVERS:
+        case Rcode.FORMERR | Rcode.NOTIMP:
+            yield f"does not understand the query ({said}), nor one without EDNS: something on the way breaks it"
+        case Rcode.BADVERS:
             yield f"does not understand the query ({said}): it is too old for EDNS, or something on the way breaks it"
         case Rcode.SERVFAIL:
             yield f"cannot find the answer itself ({said})"
-        case Rcode.NXDOMAIN if labels(seen.query.qname):
+        case Rcode.NXDOMAIN if seen.query.qname not in KNOWN_TO_ALL:
             pass
         case _:
             yield f"gives an answer that no resolver should give ({said})"
+
+
+def _kind_warnings(seen: Observation, answer: Answer) -> Iterator[str]:
     if answer.kind is Kind.REFERRAL:
         yield "refers to other servers instead of asking them: it resolves nothing for this address"
-    elif answer.kind is Kind.NODATA and not labels(seen.query.qname):
-        yield "does not know the name servers of the root: it is no resolver of the public DNS"
+    elif answer.kind is Kind.NODATA and seen.query.qname in KNOWN_TO_ALL:
+        name = KNOWN_TO_ALL[seen.query.qname]
+        yield f"does not know the name servers of {name}: it is no resolver of the public DNS"

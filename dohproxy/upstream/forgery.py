@@ -10,12 +10,16 @@ better comes the question goes over TCP, and it is a suspicion that a probe has 
 """
 
 from collections.abc import Callable
+from typing import Final
 
+from dohproxy.config.additions import Addition
+from dohproxy.upstream.abilities import OVER_UDP, Abilities
 from dohproxy.upstream.casing import Casing
 from dohproxy.upstream.cookies import Cookies
 from dohproxy.upstream.habit import HabitState
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.statistics import DefenceStatistics
+from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import (
     Answer,
     UpstreamReply,
@@ -30,11 +34,19 @@ from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query
 from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
+MOST_READ_IN_VAIN: Final = 65_536
+"""Bytes of replies to one query that may turn out to be of no use; whoever goes beyond that has ended its wait. Two of
+the largest do so, or a hundred small ones. Only who sees our queries, or the upstream, gets so far."""
+PACKET_BYTES: Final = 512
+"""What reading a packet costs besides its bytes, in bytes."""
+
 
 class Defences:
-    """What one upstream's replies have to show. `draw` returns so many random bytes."""
+    """What one upstream's replies have to show. `draw` returns so many random bytes; `abilities` are the upstream's
+    over UDP."""
 
-    def __init__(self, draw: Callable[[int], bytes]) -> None:
+    def __init__(self, draw: Callable[[int], bytes], abilities: Abilities | None = None) -> None:
+        self.abilities = Abilities(OVER_UDP) if abilities is None else abilities
         self.casing = Casing()
         self.cookies = Cookies(draw)
         self.ignored_packets = 0
@@ -43,12 +55,18 @@ class Defences:
         self.wrong_cookie = 0
         self._draw = draw
 
-    def begin(self, query: Query, own_address: str, now: float) -> "Wait":
-        """Return the wait for the reply to `query`, sent from `own_address`."""
+    def begin(self, query: Query, own_address: str, now: float, additions: Additions | None = None) -> "Wait":
+        """Return the wait for the reply to `query`, sent from `own_address` with these `additions`, or what the
+        upstream can stand."""
+        wanted = self.abilities.in_use if additions is None else additions
         question = upstream_question(query)
         drawn = self._draw(2 + len(question))
-        spelled = self.casing.spell(question, drawn[2:], now)
-        return Wait(self, query, int.from_bytes(drawn[:2]), spelled, self.cookies.option(own_address, now))
+        spelled = self.casing.spell(question, drawn[2:], now) if Addition.CASE in wanted else question
+        cookie = self.cookies.option(own_address, now) if Addition.COOKIE in wanted else b""
+        # What is really in this query: a name may have no letters, or have been drawn in lower case.
+        absent = {Addition.CASE} if spelled == question else set()
+        added = wanted - absent if cookie else wanted - absent - {Addition.COOKIE}
+        return Wait(self, query, int.from_bytes(drawn[:2]), spelled, cookie, added)
 
     def statistics(self, now: float) -> DefenceStatistics:
         """Return a snapshot at `now`."""
@@ -63,9 +81,26 @@ class Defences:
 class Wait:
     """One query as it is sent, and the packets that come while its reply is waited for."""
 
-    def __init__(self, defences: Defences, query: Query, identifier: int, question: bytes, cookie: bytes) -> None:
-        self.wire = write_upstream_query(query, identifier, padded=False, question=question, cookie=cookie)
+    def __init__(
+        self,
+        defences: Defences,
+        query: Query,
+        identifier: int,
+        question: bytes,
+        cookie: bytes,
+        added: Additions,
+    ) -> None:
+        self.wire = write_upstream_query(
+            query,
+            identifier,
+            padded=False,
+            question=question,
+            cookie=cookie,
+            has_edns=Addition.EDNS in added,
+            asks_ad=Addition.AD in added,
+        )
         """What to send."""
+        self._added = added
         self._defences = defences
         self._query = query
         self._identifier = identifier
@@ -74,17 +109,33 @@ class Wait:
         self._had_unreadable_reply = False
         self._had_wrong_case = False
         self._had_wrong_cookie = False
+        self._was_silent = False
+        self._read_in_vain = 0
         self._unproven: Answer | None = None
         """The last reply without a question that had too little to show."""
 
-    def take(self, packet: bytes, now: float) -> Answer | None:
-        """Return the answer if `packet` is the reply; None: it is counted, and the wait goes on."""
+    def take(self, packet: bytes, now: float) -> Answer | Result | None:
+        """Return the answer if `packet` is the reply; None: it is counted, and the wait goes on. A Result: too much has
+        been read in vain, and the wait is over before its time."""
         answer = self._take(packet, now)
-        self._defences.ignored_packets += answer is None
-        return answer
+        if answer is not None:
+            return answer
+        self._defences.ignored_packets += 1
+        if self._read_in_vain <= MOST_READ_IN_VAIN:
+            return None
+        # Nothing is concluded of the upstream's ways: its own reply may have been on its way.
+        is_doubtful = self._had_wrong_case or self._had_wrong_cookie or self._unproven is not None
+        return Result.UNPROVEN if is_doubtful else Result.UNUSABLE
 
     def result(self, now: float) -> Unproven | Result:
-        """Say, once, what it means that the time is over."""
+        """Say what it means that the time is over, and once more if the wait went on for what is late."""
+        result = self._result(now)
+        if result is not Result.TIMEOUT or not self._was_silent:
+            self._defences.abilities.heard(self._added, result, now)
+        self._was_silent = result is Result.TIMEOUT
+        return result
+
+    def _result(self, now: float) -> Unproven | Result:
         if self._had_wrong_case:
             self._defences.casing.habit.missed(self._query.qname, now)
         if self._had_wrong_cookie:
@@ -104,18 +155,20 @@ class Wait:
             self._had_wrong_case = True
             self._defences.wrong_case += 1
             return None
+        reply = self._read(packet)
+        return None if reply is None else self._take_reply(reply, now, has_our_case=has_our_case)
+
+    def _read(self, packet: bytes) -> UpstreamReply | None:
+        self._read_in_vain += len(packet) + PACKET_BYTES
         try:
-            reply = parse_reply(packet, self._query)
+            return parse_reply(packet, self._query, is_datagram=True)
         except Malformed:
             self._had_unreadable_reply = True
             return None
-        return self._take_reply(reply, now, has_our_case=has_our_case)
 
     def _take_without_question(self, packet: bytes, now: float) -> Answer | None:
-        try:
-            reply = parse_reply(packet, self._query)
-        except Malformed:
-            self._had_unreadable_reply = True
+        reply = self._read(packet)
+        if reply is None:
             return None
         cookies = self._defences.cookies
         cookie = None if reply.edns is None else reply.edns.cookie
@@ -126,7 +179,8 @@ class Wait:
         if not is_proven:
             self._unproven = reply.answer
             return None
-        cookies.learn(self._cookie, cookie, reply.answer.rcode, now)
+        cookies.learn(self._cookie, cookie, now)
+        self._defences.abilities.heard(self._added, reply.answer, now)
         return reply.answer
 
     def _doubt(self, said: Answer, now: float) -> Unproven | Result:
@@ -156,5 +210,6 @@ class Wait:
             defences.wrong_cookie += 1
             return None
         defences.casing.learn(self._question, now, has_our_case=has_our_case)
-        defences.cookies.learn(self._cookie, cookie, reply.answer.rcode, now)
+        defences.cookies.learn(self._cookie, cookie, now)
+        defences.abilities.heard(self._added, reply.answer, now)
         return reply.answer

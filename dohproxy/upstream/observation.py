@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dohproxy.config.additions import Addition
 from dohproxy.config.schema import UpstreamConfig
 from dohproxy.wire.answer import UpstreamReply
 from dohproxy.wire.query import Query
@@ -40,6 +41,8 @@ class TlsSeen:
     names: tuple[str, ...]
     not_after: float | None
     """Unix seconds; None where the certificate cannot be read."""
+    pin: str = ""
+    """Of its key, as `upstream.pins` has it; empty where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +63,11 @@ class Observation:
     """The COOKIE option that was sent."""
     repeats_question: bool = True
     """False: the reply is the header of one, as of servers that will not read a query."""
+    says_when_it_cuts: bool = True
+    """False: the reply ends within a record, and has no TC."""
     repeats_case: bool = False
     """Whether the reply has the name as it was sent, in mixed case over UDP."""
+    added: frozenset[Addition] = frozenset(Addition)
+    """What the query had, as far as its transport has it at all."""
+    not_stood: tuple[tuple[Addition, str], ...] = ()
+    """What had to be left out for an answer, and what came where it was not: everything else here was seen without."""

@@ -1,7 +1,8 @@
 """Asks an upstream one question and watches closely: for an operator at a terminal, not for the service.
 
 The service's transports tell apart what they must to go on; here it matters why something failed. What is sent is the
-same but for what is drawn, over the same protocol and with the same trust.
+same but for what is drawn, over the same protocol and with the same trust. Where the service would hold a trial of what
+the upstream can stand, one is held here.
 """
 
 import asyncio
@@ -14,24 +15,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dohproxy.config.additions import Addition
 from dohproxy.config.schema import UpstreamConfig
+from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, OVER_UDP, Abilities
 from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.root_question import PROBE_SECONDS
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
-from dohproxy.upstream.transports.tls import limit_key_exchange, make_context, name_to_verify, read_certificate
-from dohproxy.wire.answer import is_reply_to, is_reply_without_question, parse_reply, repeats_case
+from dohproxy.upstream.transports.place import host_of, place_of
+from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, name_to_verify, pin_of, read_certificate
+from dohproxy.upstream.trial import Additions, is_whole
+from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_reply, repeats_case
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.name import vary_case
-from dohproxy.wire.numbers import CLASS_IN, LARGEST_MESSAGE_BYTES, RD, Qtype
+from dohproxy.wire.numbers import CLASS_IN, LARGEST_MESSAGE_BYTES, RD, TC, Qtype
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
 READ_BYTES: Final = 65_536
+TC_OF_THIRD_BYTE: Final = TC >> 8
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 """How OpenSSL says that what came is no TLS."""
 _EVERY_SECOND: Final = bytes((0x00, 0x20)) * 128
 """Noise for a case that no server would make of a name by itself, as it might of one that is drawn."""
+
+
+_ADDITIONS: Final = {"udp": OVER_UDP, "tcp": OVER_TCP, "tls": OVER_TLS}
+_RESULTS: Final = {
+    Trouble.SILENT: Result.TIMEOUT,
+    Trouble.NOT_DNS: Result.TIMEOUT,
+    Trouble.UNREADABLE: Result.UNUSABLE,
+    Trouble.CLOSED_ON_QUERY: Result.LOST,
+}
+"""Of these, what is in the query may be the cause; the others came before there was one."""
 
 
 def probe_query(qname: bytes) -> Query:
@@ -43,13 +61,50 @@ def probe_query(qname: bytes) -> Query:
 async def probe_all(upstreams: Sequence[UpstreamConfig], query: Query, *, seconds: float) -> list[Observation]:
     """Send `query` once to each, all at the same time, and return what was seen within `seconds`.
 
-    Reads the system's authorities first; what happens on the network raises nothing.
+    To those that may only not stand something in it, it goes out some times more, with less. Reads the authorities
+    first, and raises OSError if it cannot; what happens on the network raises nothing.
     """
-    contexts = _Contexts(make_context(), _trusting_context())
-    until = asyncio.get_running_loop().time() + seconds
+    trusting = _trusting_context()
+    contexts = [_Contexts(context_for(one), trusting) for one in upstreams]
     async with asyncio.TaskGroup() as tasks:
-        probes = [tasks.create_task(_Probe(one, query, contexts, until).run()) for one in upstreams]
+        probes = [
+            tasks.create_task(_examine(one, query, both, seconds))
+            for one, both in zip(upstreams, contexts, strict=True)
+        ]
     return [probe.result() for probe in probes]
+
+
+async def _examine(upstream: UpstreamConfig, query: Query, contexts: "_Contexts", seconds: float) -> Observation:
+    """Ask as the service does; where that goes wrong, find out whether it goes better without something."""
+    clock = asyncio.get_running_loop().time
+    abilities = Abilities(_ADDITIONS[upstream.url.transport], upstream.leave_out)
+
+    async def ask(additions: Additions, seconds: float) -> tuple[Observation, Answer | Result]:
+        seen = await _Probe(upstream, query, contexts, clock() + seconds, additions).run()
+        outcome = _outcome_of(seen)
+        abilities.heard(additions, outcome, clock())
+        return seen, outcome
+
+    seen, _ = await ask(abilities.in_use, seconds)
+    if not abilities.wants_trial(clock()):
+        return seen
+    trial = abilities.begin_trial()
+    better: Observation | None = None
+    while (additions := trial.next_additions()) is not None:
+        one, outcome = await ask(additions, min(seconds, PROBE_SECONDS))
+        trial.learn(outcome)
+        if isinstance(outcome, Answer) and is_whole(outcome):
+            better = one
+    abilities.conclude(trial, clock())
+    not_stood = tuple((one.addition, one.how) for one in abilities.left_out)
+    return replace(better, not_stood=not_stood) if better is not None and not_stood else seen
+
+
+def _outcome_of(seen: Observation) -> Answer | Result:
+    """Return what was seen in the words of a trial."""
+    if seen.reply is not None:
+        return seen.reply.answer
+    return Result.UNSENT if seen.trouble is None else _RESULTS.get(seen.trouble, Result.UNSENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +135,12 @@ class _Failed(Exception):
 class _Probe:
     """One query to one upstream; what has been seen of it so far stands in `_seen`."""
 
-    def __init__(self, upstream: UpstreamConfig, query: Query, contexts: _Contexts, until: float) -> None:
-        self._seen = Observation(upstream, query)
+    def __init__(
+        self, upstream: UpstreamConfig, query: Query, contexts: _Contexts, until: float, additions: Additions
+    ) -> None:
+        self._seen = Observation(upstream, query, added=additions)
+        self._additions = additions
         self._address = upstream.url
-        self._place = (upstream.url.host, upstream.url.port)
         self._query = query
         self._contexts = contexts
         self._until = until
@@ -107,13 +164,14 @@ class _Probe:
     # --- UDP ---
 
     async def _ask_over_udp(self) -> None:
-        cookie = secrets.token_bytes(CLIENT_COOKIE_BYTES)
-        self._question = _in_mixed_case(self._query.qname) + self._question[-4:]
+        cookie = secrets.token_bytes(CLIENT_COOKIE_BYTES) if Addition.COOKIE in self._additions else b""
+        if Addition.CASE in self._additions:
+            self._question = _in_mixed_case(self._query.qname) + self._question[-4:]
         self._seen = replace(self._seen, cookie=cookie)
-        wire = write_upstream_query(self._query, self._identifier, padded=False, question=self._question, cookie=cookie)
+        wire = self._wire(cookie)
         with socket.socket(self._family, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
-            sock.connect(self._place)
+            sock.connect(place_of(self._address))
             heard = False
             try:
                 async with asyncio.timeout_at(self._until):
@@ -143,7 +201,7 @@ class _Probe:
         sock.setblocking(False)
         try:
             async with asyncio.timeout_at(self._until):
-                await self._loop.sock_connect(sock, self._place)
+                await self._loop.sock_connect(sock, place_of(self._address))
         except TimeoutError:
             raise _Failed(Trouble.NO_CONNECTION) from None
 
@@ -170,7 +228,10 @@ class _Probe:
         try:
             async with asyncio.timeout_at(self._until):
                 _, writer = await asyncio.open_connection(
-                    *self._place, ssl=self._contexts.trusting, server_hostname=name_to_verify(self._address)
+                    host_of(self._address),
+                    self._address.port,
+                    ssl=self._contexts.trusting,
+                    server_hostname=name_to_verify(self._address),
                 )
         except OSError:
             return None
@@ -180,8 +241,7 @@ class _Probe:
             await _abort(writer)
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        padded = self._address.transport == "tls"
-        wire = write_upstream_query(self._query, self._identifier, padded=padded)
+        wire = self._wire()
         writer.write(len(wire).to_bytes(LENGTH_BYTES) + wire)
         heard = b""
         try:
@@ -207,6 +267,18 @@ class _Probe:
     def _family(self) -> socket.AddressFamily:
         return socket.AF_INET6 if ":" in self._address.host else socket.AF_INET
 
+    def _wire(self, cookie: bytes = b"") -> bytes:
+        """Return the query."""
+        return write_upstream_query(
+            self._query,
+            self._identifier,
+            padded=Addition.PADDING in self._additions,
+            question=self._question,
+            cookie=cookie,
+            has_edns=Addition.EDNS in self._additions,
+            asks_ad=Addition.AD in self._additions,
+        )
+
     def _take(self, wire: bytes) -> bool:
         """Note the reply if this is it."""
         repeats_question = is_reply_to(wire, self._identifier, self._question)
@@ -219,9 +291,12 @@ class _Probe:
             repeats_case=repeats_case(wire, self._question),
         )
         try:
-            self._seen = replace(self._seen, reply=parse_reply(wire, self._query))
+            is_datagram = self._address.transport == "udp"
+            reply = parse_reply(wire, self._query, is_datagram=is_datagram)
         except Malformed as fault:
             raise _Failed(Trouble.UNREADABLE, str(fault)) from None
+        says_when_it_cuts = bool(wire[2] & TC_OF_THIRD_BYTE) or not reply.answer.truncated
+        self._seen = replace(self._seen, reply=reply, says_when_it_cuts=says_when_it_cuts)
         return True
 
 
@@ -256,5 +331,6 @@ def _failed_tls(error: ssl.SSLError) -> _Failed:
 
 def _tls_seen(writer: asyncio.StreamWriter) -> TlsSeen:
     shown = writer.get_extra_info("ssl_object")
-    names, not_after = read_certificate(shown.getpeercert(binary_form=True) or b"")
-    return TlsSeen(shown.version(), names, not_after)
+    certificate = shown.getpeercert(binary_form=True) or b""
+    names, not_after = read_certificate(certificate)
+    return TlsSeen(shown.version(), names, not_after, pin_of(certificate))

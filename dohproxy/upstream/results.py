@@ -8,7 +8,9 @@ from dohproxy.value import value
 from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer
 
-_NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EPERM, errno.EACCES})
+_NO_ROUTE: Final = frozenset(
+    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENODEV, errno.EPERM, errno.EACCES}
+)
 _OWN_TROUBLE: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN}
 )
@@ -35,6 +37,8 @@ class Result(StrEnum):
     """Refused, reset, no route, no TLS with the right name, no connection in time, not DNS that is spoken there."""
     NO_ROUTE = "no_route"
     """This machine has no way there: no route, or a firewall of its own. It is not the upstream's fault."""
+    UNTRUSTED = "untrusted"
+    """Its certificate or key is not one that we believe, so that nothing was sent to it."""
     LOST = "lost"
     """A kept connection ended under the query, as it may at any time (RFC 7766 section 6.2.4)."""
     UNSENT = "unsent"

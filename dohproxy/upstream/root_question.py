@@ -1,18 +1,22 @@
-"""The question that is nobody's: who serves the root? Every resolver has the answer at hand, whatever else is slow."""
+"""The question that is nobody's: the address of a server of the root. Every resolver has it at hand.
+
+The answer is small, and the name has letters, so that it shows too what an upstream makes of a name in mixed case.
+dnsdist asks the same to see whether a server is up.
+"""
 
 from typing import Final
 
 from dohproxy.upstream.attempts import answer_in, judge
 from dohproxy.upstream.results import Result, Unproven
-from dohproxy.upstream.signals import Ending
+from dohproxy.upstream.signals import Ending, zone_of
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import CLASS_IN, Qtype
 from dohproxy.wire.query import Query, parse_query
 
-PROBE: Final[Query] = parse_query(bytes.fromhex("000001000001000000000001000002000100002904d0000000000000"))
-""". NS, recursion desired, an OPT without options."""
 _HEAD: Final = bytes.fromhex("000001000001000000000001")
 _OPT: Final = bytes.fromhex("00002904d0000000000000")
+PROBE: Final[Query] = parse_query(_HEAD + b"\x01a\x0croot-servers\x03net\x00\x00\x01\x00\x01" + _OPT)
+"""a.root-servers.net A, recursion desired, an OPT without options."""
 PROBE_SECONDS: Final = 1.5
 """For its answer: the same as the default for one attempt; a resolver that takes longer for this is not well."""
 
@@ -20,7 +24,7 @@ PROBE_SECONDS: Final = 1.5
 def probe_ending(outcome: Answer | Unproven | Result, *, over_stream: bool, sent_at: float, now: float) -> Ending:
     """Return what a probe has brought, in the words of `Standing`."""
     result = judge(outcome, over_stream=over_stream)
-    return Ending(result, PROBE.qname, over_stream, sent_at, now, answer_in(outcome))
+    return Ending(result, zone_of(PROBE.qname), over_stream, sent_at, now, answer_in(outcome))
 
 
 def apex_question(domain: bytes) -> Query:

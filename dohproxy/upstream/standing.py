@@ -14,9 +14,10 @@ from typing import Final
 from dohproxy.upstream.breaker import BAN, RESTART, SILENCE, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.round_trip import WORST_SCORE_SECONDS, RoundTrip
 from dohproxy.upstream.signals import HARMLESS, Ending, Evidence, Signal, Word, word_of
+from dohproxy.wire.answer import Answer
 
 PROBE_SECONDS: Final = 30.0
 """Between two probes of an upstream that is asked all the while, dnsdist's interval ..."""
@@ -29,6 +30,10 @@ MOST_PROBES_SECONDS: Final = 60.0
 DOUBT_SECONDS: Final = MOST_PROBES_SECONDS / MOST_PROBES
 """Between two probes of an upstream that has answered the first and been silent to clients again. No longer, as it may
 be dead by now, and no shorter, so that who makes it doubtful on purpose leaves a probe for when it is."""
+STANDBY_SECONDS: Final = 3600.0
+"""Without a word from it, because others are asked or nobody asks anything, before an upstream is probed to see whether
+it is there; and at the beginning. One query an hour is nothing to anybody, and a standby that has been gone for a week
+is of no use on the day."""
 SILENT_PROBES: Final = 2
 """Probes without an answer before an upstream that was well is silent: one packet in a hundred is lost on some ways,
 and somebody may make us doubt a hundred times a day."""
@@ -47,6 +52,12 @@ class Finding:
 
     signal: Signal
     since: float
+    words: str = ""
+    """What more is known of it; the same as long as it is the same trouble."""
+
+
+def _never_ours(_: Answer | Unproven | Result, __: bool, ___: float) -> bool:
+    return False
 
 
 class Standing:
@@ -72,6 +83,10 @@ class Standing:
         """The last time that it could not be reached, this machine had no way to it."""
         self.when_opened: Callable[[float], None] = lambda _: None
         """Called when its breaker opens, so that others do not get its questions all at once."""
+        self.may_be_ours: Callable[[Answer | Unproven | Result, bool, float], bool] = _never_ours
+        """Tells whether a query that had all we add may have ended so because of that; over a stream or not."""
+        self.wants_trial: Callable[[float], bool] = lambda _: False
+        """Tells whether it is to be found out what of that it can stand."""
         self._evidence = Evidence()
         self._convicted: Signal | None = None
         self._finding: Finding | None = None
@@ -79,6 +94,7 @@ class Standing:
         self._probe_at = float("-inf")
         self._probe_pause = PROBE_SECONDS
         self._is_probed = False
+        self._heard_at = float("-inf")
         self._silent_probes = 0
         self._was_tried_over_stream = False
 
@@ -99,7 +115,11 @@ class Standing:
 
     def is_usable(self, now: float, reserve: float = 0.0, *, over_stream: bool = False) -> bool:
         """Tell whether a query may be sent now that leaves the part `reserve` of the burst to others."""
-        if not self.breaker.is_closed or not self.budget.has_room(now, reserve):
+        return self.may_be_asked(now, over_stream=over_stream) and self.budget.has_room(now, reserve)
+
+    def may_be_asked(self, now: float, *, over_stream: bool = False) -> bool:
+        """Tell whether a query may be sent as soon as the budget has room for it."""
+        if not self.breaker.is_closed:
             return False
         return not (self.over_stream or over_stream) or self.connections.may_ask(now)
 
@@ -107,10 +127,19 @@ class Standing:
         """Take what one send costs, if it may be sent; a True must be followed by one `end`."""
         return self.is_usable(now, reserve, over_stream=over_stream) and self.budget.take(now, reserve)
 
+    def overdue(self, ending: Ending, give_way: Callable[[], None]) -> None:
+        """Learn that a send has had no answer in the time of an attempt; `end` must follow. It keeps its place in
+        flight until somebody else needs it, see `Budget`."""
+        self.budget.keep_while_there_is_room(give_way)
+        self.has_no_route = False
+        self._failed(TIMEOUT_WEIGHT, ending)
+        self._evidence.learn(ending)
+
     def end(self, ending: Ending) -> None:
         """Learn how a send ended."""
         self._account(ending)
-        self._evidence.learn(ending)
+        if not (ending.was_overdue and ending.result is Result.TIMEOUT):
+            self._evidence.learn(ending)
 
     def _account(self, ending: Ending) -> None:
         self.budget.release()
@@ -119,7 +148,7 @@ class Standing:
         match ending.result:
             case Result.ANSWERED | Result.TRUNCATED | Result.BAD_COOKIE:
                 self._heard(ending.now)
-                self.round_trip.learn(ending.now - ending.sent_at, ending.now)
+                self.round_trip.replied(ending.now - ending.sent_at, ending.now)
             case Result.FAILED | Result.UNUSABLE:
                 # The zone's trouble, often made on purpose: no evidence against the upstream, and no measure of it.
                 self._heard(ending.now)
@@ -127,10 +156,10 @@ class Standing:
                 # Somebody is there, if not as we know it. What is left to find out takes questions about several
                 # names, and while the breaker is open there is only one.
                 self._heard(ending.now)
-            case Result.TIMEOUT:
+            case Result.TIMEOUT if not ending.was_overdue:
                 self.has_no_route = False
                 self._failed(TIMEOUT_WEIGHT, ending)
-            case Result.UNREACHABLE | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
+            case Result.UNREACHABLE | Result.UNTRUSTED | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
                 self.has_no_route = ending.result is Result.NO_ROUTE
                 self._failed(UNREACHABLE_WEIGHT, ending)
             case _:
@@ -146,6 +175,7 @@ class Standing:
 
     def _heard(self, now: float) -> None:
         self.has_no_route = False
+        self._heard_at = now
         if self.breaker.is_closed or self.breaker.cause is not BAN:
             self._was_tried_over_stream = False
         if self.breaker.is_doubtful:
@@ -162,7 +192,8 @@ class Standing:
     # --- Probes ---
 
     def may_probe(self, now: float) -> bool:
-        """Tell whether a probe is due: a pause is over, or there is a suspicion to be cleared up.
+        """Tell whether a probe is due: a pause is over, there is a suspicion to be cleared up, or nothing has been
+        heard for an hour.
 
         It takes nothing from anybody: where a breaker is open nobody is asked, and where replies are suspect asking
         is of little use.
@@ -182,7 +213,13 @@ class Standing:
         is_second = 0 < self._silent_probes < SILENT_PROBES
         if self.breaker.is_doubtful and (is_second or self._seconds_since_probe(now) >= DOUBT_SECONDS):
             return True
-        return (is_second or now >= self._probe_at) and (self._is_failing or self._suspicion(now) is not None)
+        if now < self._probe_at and not is_second:
+            return False
+        is_wanted = self._is_failing or self._is_standing_by(now) or self.wants_trial(now)
+        return is_wanted or self._suspicion(now) is not None
+
+    def _is_standing_by(self, now: float) -> bool:
+        return now - self._heard_at >= STANDBY_SECONDS
 
     def _seconds_since_probe(self, now: float) -> float:
         return now - self._probed_at[-1] if self._probed_at else math.inf
@@ -198,6 +235,16 @@ class Standing:
         self._probed_at.append(now)
         self._is_probed = True
         self._probe_at = now + self._probe_pause
+
+    def repeat_probe(self, now: float) -> bool:
+        """Take what a probe costs once more, as its connection was closed under it; False: it may not be."""
+        if not self._has_probe_left(now) or self.budget.left(now) < 1:
+            return False
+        self.budget.release()
+        self.budget.take_for_probe(now)
+        self.sends[Result.LOST] += 1
+        self._probed_at.append(now)
+        return True
 
     def end_probe(self, ending: Ending) -> None:
         """Learn what the upstream says to a question whose answer it has, and which is small."""
@@ -222,12 +269,13 @@ class Standing:
             self.when_opened(ending.now)
 
     def _doubt(self, ending: Ending) -> None:
-        """Learn that a probe has brought nothing: that decides where the clients' questions had brought nothing."""
+        """Learn that a probe has brought nothing: that decides where the clients' questions had brought nothing, or
+        there were none."""
         if ending.result is Result.TIMEOUT:
             self._silent_probes += 1
-        if not self.breaker.is_doubtful:
+        if not self.breaker.is_doubtful and not self._is_standing_by(ending.sent_at):
             return
-        if ending.result in (Result.UNREACHABLE, Result.NO_ROUTE):
+        if ending.result in (Result.UNREACHABLE, Result.UNTRUSTED, Result.NO_ROUTE):
             self.breaker.open(RESTART, ending.now)
         elif self._silent_probes >= SILENT_PROBES:
             self.breaker.open(SILENCE, ending.now)
@@ -260,6 +308,20 @@ class Standing:
             said = word if word in _VERDICTS else word_of(doubt)
             if said in _VERDICTS:
                 self._convict(_VERDICTS[said], ending.now)
+
+    def begin_trial(self, now: float, *, over_stream: bool) -> bool:
+        """Take what one more question of our own costs, where it is to be found out what the upstream can stand."""
+        if not self._has_probe_left(now) or (over_stream and not self.connections.may_ask(now)):
+            return False
+        if not self.budget.take_for_probe(now):
+            return False
+        self._probed_at.append(now)
+        return True
+
+    def end_trial(self, result: Result) -> None:
+        """Give back what it took. What it shows says nothing about how the upstream is."""
+        self.budget.release()
+        self.sends[result] += 1
 
     def _has_probe_left(self, now: float) -> bool:
         return len(self._probed_at) < MOST_PROBES or now - self._probed_at[0] >= MOST_PROBES_SECONDS
@@ -297,8 +359,13 @@ class Standing:
         signal = self._signal(now)
         if signal is None:
             self._finding = None
-        elif self._finding is None or self._finding.signal is not signal:
-            self._finding = Finding(signal, now)
+            return None
+        known, refusal = self._finding, self.connections.refusal
+        words = refusal.words if refusal is not None and refusal.signal is signal else ""
+        if known is None or known.signal is not signal:
+            self._finding = Finding(signal, now, words)
+        elif known.words != words:
+            self._finding = Finding(signal, known.since, words)
         return self._finding
 
     def _signal(self, now: float) -> Signal | None:
@@ -315,6 +382,8 @@ class Standing:
             return self._convicted or Signal.REFUSED
         if self.has_no_route:
             return Signal.NO_ROUTE
+        if self.over_stream and self.connections.refusal is not None:
+            return self.connections.refusal.signal
         if self.over_stream and self.connections.is_turned_away:
             return Signal.CONNECT
         return Signal.UNREACHABLE if self.breaker.cause is RESTART else Signal.SILENT

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dohproxy.upstream.abilities import LeftOut
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.standing import Finding
@@ -52,6 +53,8 @@ class UpstreamStatistics:
     ignored_packets: int
     """Datagrams and frames that matched no query, or could not be read; wrong cases and cookies are among them."""
     defences: DefenceStatistics
+    left_out: tuple[LeftOut, ...] = ()
+    """What we do not add to queries, as it was found not to stand it."""
 
 
 @dataclass(frozen=True, slots=True)

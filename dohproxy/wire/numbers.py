@@ -13,6 +13,7 @@ class Rcode(IntEnum):
     NXDOMAIN = 3
     NOTIMP = 4
     REFUSED = 5
+    YXDOMAIN = 6
     BADVERS = 16
     BADCOOKIE = 23
 
@@ -68,6 +69,7 @@ class ExtendedError(IntEnum):
 
     STALE_ANSWER = 3
     CACHED_ERROR = 13
+    NOT_READY = 14
     BLOCKED = 15
     PROHIBITED = 18
     STALE_NXDOMAIN = 19

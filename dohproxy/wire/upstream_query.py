@@ -17,17 +17,27 @@ def upstream_question(query: Query) -> bytes:
 
 
 def write_upstream_query(
-    query: Query, identifier: int, *, padded: bool, question: bytes = b"", cookie: bytes = b""
+    query: Query,
+    identifier: int,
+    *,
+    padded: bool,
+    question: bytes = b"",
+    cookie: bytes = b"",
+    has_edns: bool = True,
+    asks_ad: bool = True,
 ) -> bytes:
     """Return the query for an upstream: RD and AD set, CD and DO copied, our own OPT.
 
     AD asks for the validation result (RFC 6840 section 5.7), so one stored answer serves clients that want it and
     clients that do not. `padded` fills it up to a multiple of 128 bytes (RFC 8467 section 4.1): for encrypted
     upstreams only. `question` is that of `upstream_question` in another case; `cookie` is the data of our own COOKIE
-    option (RFC 7873 section 4). ECS is never sent (RFC 7871 section 11.1).
+    option (RFC 7873 section 4). ECS is never sent (RFC 7871 section 11.1). Without `has_edns` there is no OPT, and so
+    no DO, cookie or padding either; without `asks_ad` the bit is left clear.
     """
     question = question or upstream_question(query)
-    flags = RD | AD | query.flags & CD
+    flags = RD | (AD if asks_ad else 0) | query.flags & CD
+    if not has_edns:
+        return _HEADER.pack(identifier, flags, 1, 0, 0, 0) + question
     options = option(OptionCode.COOKIE, cookie) if cookie else b""
     if padded:
         size = HEADER_BYTES + len(question) + OPT_FIXED_BYTES + len(options) + _OPTION_HEAD_BYTES

@@ -64,6 +64,8 @@ class ProxySettings:
     """Keys of every upstream besides its name and URL."""
     limited: bool = False
     """The default limits hold for the test's own address too."""
+    open_files: int | None = None
+    """How many files the process may open, hard limit too; None: as many as the tests."""
 
 
 class Proxy:
@@ -139,8 +141,11 @@ class Proxy:
         file = self._directory / "dohproxy.toml"
         text = configuration(self._settings, self.port, self.metrics_port) + self._appended
         file.write_text(text, encoding="utf-8")
+        argv = [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(file)]
+        if self._settings.open_files is not None:
+            argv = ["sh", "-c", f'ulimit -n {self._settings.open_files}; exec "$0" "$@"', *argv]
         self._child = Child(
-            [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(file)],
+            argv,
             self._directory / "dohproxy.log",
             environment={**environment(), "SSL_CERT_FILE": str(self._settings.authority.file)},
             directory=PROJECT,

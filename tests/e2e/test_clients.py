@@ -1,4 +1,4 @@
-"""Every DoH client that Debian has resolves through both doors; the table in `docs/clients.md` is what came of it.
+"""Every DoH client that can be had resolves through the doors that it knows; `docs/clients.md` has what came of it.
 
 DOHPROXY_WRITE_CLIENTS=1 pytest tests/e2e/test_clients.py      writes the table anew
 """
@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import FindProgram
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
-from tests.e2e.clients import DOORS, WAYS, Ground, Way
+from tests.e2e.clients import WAYS
+from tests.e2e.ground import DOORS, Ground, Way
 from tests.e2e.proxy import PROJECT, Proxy, ProxySettings, running_proxy
 from tests.e2e.unbound import Unbound
 
@@ -25,8 +26,11 @@ and the dialect that belong to them. The table is written by the tests that run 
 `DOHPROXY_WRITE_CLIENTS=1 pytest tests/e2e/test_clients.py`. What other clients send, which cannot be run here, is in
 `tests/conformance/real_clients.py`, byte by byte.
 
-Not here: the load generator flamethrower, which Debian does not have (its package of that name is another program).
-dnsperf is run with one query at a time, because it loses answers when several come in one read (its issue 240).
+dnscrypt-proxy is tried from a printed stamp to an answer, in `tests/e2e/test_dnscrypt_proxy.py`.
+
+Not here: Unbound, which is no DoH client (its `forward-tls-upstream` speaks DoT), and the load generator flamethrower,
+which Debian does not have (its package of that name is another program). dnsperf is run with one query at a time,
+because it loses answers when several come in one read (its issue 240).
 
 """
 COLUMNS = ("client", "version", "door", "method", "result")

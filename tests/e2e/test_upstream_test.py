@@ -45,7 +45,7 @@ def test_one_query_over_each_protocol_finds_it_well(
         "encrypted": f"tls://{LOOPBACK}:{unbound.tls_port}#{DOT_NAME}",
     }
     before = unbound.queries_received()
-    run = run_upstream_test(tmp_path, authority, urls)
+    run = run_upstream_test(tmp_path, authority, urls, "--name", ".")
     assert (run.returncode, run.stderr) == (0, "")
     assert unbound.queries_received() == before + 3
     told = facts_in(run.stdout)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+from dataclasses import replace
 from typing import Any
 
 import dns.message
@@ -135,18 +136,22 @@ async def test_ten_thousand_pipelined_requests_are_all_answered(setting: Setting
         assert (await client.ask(get(name))).status == 200
 
 
-async def test_pipelined_misses_are_read_ahead_no_further_than_the_queue() -> None:
-    # The client takes its time over the first six of a thousand.
-    async with open_door(SLOW.with_connections(header_seconds=5.0, write_seconds=5.0)) as door:
+@pytest.mark.parametrize(("kind", "one_read"), [("tls", 16_384), ("plain", 262_144)])
+async def test_pipelined_misses_are_read_ahead_no_further_than_the_queue(
+    certificate: Certificate, kind: str, one_read: int
+) -> None:
+    # The client takes its time over the first six of ten thousand.
+    slow = replace(SLOW, certificate=certificate if kind == "tls" else None)
+    async with open_door(slow.with_connections(header_seconds=5.0, write_seconds=5.0)) as door:
         client = await door.connect()
-        client.write(b"".join(get(f"n{number}.example.net") for number in range(1000)))
+        client.write(b"".join(get(f"n{number}.example.net") for number in range(10_000)))
         longest = 0
         for number in range(6):
             response = await client.response()
             assert f"n{number}.example.net" in str(response.message().question[0])
             (connection,) = _doors(door)
             longest = max(longest, connection._engine.held_bytes)
-        assert 0 < longest <= MOST_READ_AHEAD + 262_144  # what an event loop reads at once
+        assert MOST_READ_AHEAD < longest <= MOST_READ_AHEAD + one_read
         assert door.misses <= 1
 
 
@@ -488,6 +493,18 @@ async def test_a_slow_header_before_an_answered_request_is_not_held_against_the_
         assert (await client.ask(request[20:])).status == 200
         await asyncio.sleep(0.5)
         assert (await client.ask(request)).status == 200
+        assert not door.closed
+
+
+async def test_an_empty_line_in_two_pieces_is_not_the_beginning_of_a_slow_header() -> None:
+    async with open_door(Setting().with_connections(header_seconds=0.2)) as door:
+        client = await door.connect()
+        for byte in (get() + b"\r", b"\n"):
+            await client.send(byte)
+            await asyncio.sleep(0.05)
+        assert (await client.response()).status == 200
+        await asyncio.sleep(0.4)
+        assert (await client.ask(get())).status == 200
         assert not door.closed
 
 

@@ -1,7 +1,9 @@
 """What the volunteer on duty is told: in words, with a time, once when it begins and once when it ends."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from prometheus_client.core import Metric
@@ -73,6 +75,11 @@ class TestWords:
     def test_whatever_we_do_about_it_is_said(self, signal: Signal) -> None:
         has_remedy = signal not in (Signal.SILENT, Signal.UNREACHABLE, Signal.NO_ROUTE)
         assert (signal in REMEDIES) is has_remedy
+
+    def test_why_a_certificate_is_refused_is_said(self) -> None:
+        finding = Finding(Signal.CERTIFICATE, NOW, "certificate has expired")
+        [alert] = alerts(_resolver(replace(_upstream("ns0"), finding=finding)), NOW, WALL)
+        assert alert.what == "upstream ns0 has a certificate that is refused: certificate has expired"
 
     def test_an_upstream_that_is_well_is_not_spoken_of(self) -> None:
         assert alerts(WELL, NOW, WALL) == ()
@@ -200,3 +207,11 @@ class TestLog:
             "upstreams are within reach again",
             "upstream is well again",
         ]
+
+
+def test_the_alert_that_the_manual_shows_is_the_one_that_is_given() -> None:
+    [family, *_] = alert_metrics(_resolver(_upstream("ns0", Signal.UDP_SILENT)), NOW, WALL)
+    [sample] = family.samples
+    labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+    manual = Path(__file__).parents[2] / "docs" / "upstreams.md"
+    assert f"{sample.name}{{{labels}}} {sample.value:g}" in manual.read_text(encoding="utf-8").splitlines()

@@ -46,8 +46,8 @@ NO_CACHE_SNOOPING = Instead("QR REFUSED", "RD=0 is refused: the cache would tell
 INTERNET_ONLY = Instead("QR RD REFUSED", "no class but IN is served, so it is no part of the cache's key either")
 NO_REFERRALS = Instead("QR RD SERVFAIL", "a referral means that the upstream does not resolve for us: no answer")
 QUERIES_ONLY = Instead("QR NOTIFY NOTIMP", "no opcode but QUERY is served, and none other goes upstream")
-OUR_TROUBLE = Instead(
-    "QR RD SERVFAIL", "a refusal without an explanation is the upstream's verdict on us, not on the question"
+NOT_THE_CLIENTS_FAULT = Instead(
+    "QR RD NOTIMP", "the client's message was well-formed: what the upstream does not understand is the type"
 )
 
 # Everywhere, besides: RA is set, because recursion is what this service offers (RFC 1035 section 4.1.1).
@@ -63,10 +63,8 @@ DIFFERENCES = {
     ("notify", 2): QUERIES_ONLY,
     ("rd", 11): NO_CACHE_SNOOPING,
     ("rd_rev", 2): NO_CACHE_SNOOPING,
-    ("refused", 2): OUR_TROUBLE,
-    ("refused", 11): OUR_TROUBLE,
-    ("refused", 21): OUR_TROUBLE,
-    ("transport_error", 11): OUR_TROUBLE,
+    ("refused", 21): NOT_THE_CLIENTS_FAULT,
+    ("transport_error", 11): NOT_THE_CLIENTS_FAULT,
 }
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from dohproxy.config.additions import Addition
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import UpstreamConfig
 from dohproxy.upstream.examine import ERROR_NAMES, Report, has_signatures, render, report
@@ -20,6 +21,7 @@ TCP = UpstreamConfig("ns0", UpstreamAddress("tcp", "192.0.2.53", 53))
 TLS = UpstreamConfig("ns0", UpstreamAddress("tls", "192.0.2.53", 853, "ns0.example.net"))
 ROOT = probe_query(m.ROOT)
 COM = probe_query(m.name("com"))
+NET = probe_query(m.name("example.net"))
 NS = m.record(m.NS, m.name("a.root"), owner=m.ROOT)
 SIGNATURE = m.record(46, b"\x00\x02" + bytes(18), owner=m.ROOT)
 CERTIFICATE = TlsSeen("TLSv1.3", ("ns0.example.net", "192.0.2.53"), NOW + 61 * DAY)
@@ -68,6 +70,21 @@ FACTS = {
         "protocol",
         "TLSv1.3, certificate verified for ns0.example.net",
     ),
+    "one verified by its key too": (
+        replace(OVER_TLS, upstream=replace(TLS, pins=("pin",))),
+        "protocol",
+        "TLSv1.3, certificate verified for ns0.example.net, and its key, valid for 61 more days",
+    ),
+    "one verified by its key alone": (
+        replace(OVER_TLS, upstream=replace(TLS, url=UpstreamAddress("tls", "192.0.2.53", 853), pins=("pin",))),
+        "protocol",
+        "TLSv1.3, key verified by its pin, valid for 61 more days",
+    ),
+    "its key": (
+        replace(OVER_TLS, tls=replace(CERTIFICATE, pin="7HIpactk=")),
+        "key",
+        "7HIpactk= (as upstream.pins has it)",
+    ),
     "a handshake that failed": (Observation(TLS, ROOT, Trouble.TLS_ALERT), "protocol", "TLS"),
     "a certificate that was refused": (
         Observation(TLS, ROOT, Trouble.CERTIFICATE, tls=CERTIFICATE),
@@ -97,6 +114,11 @@ FACTS = {
         replace(GOOD, reply=_reply(flags=m.QR | m.TC)),
         "answer",
         "cut (TC), to be asked again over TCP",
+    ),
+    "an answer cut without a word": (
+        replace(GOOD, reply=_reply(flags=m.QR | m.TC), says_when_it_cuts=False),
+        "answer",
+        "cut (without TC), to be asked again over TCP",
     ),
     "an answer to come": (
         replace(GOOD, reply=_reply(rcode=23)),
@@ -147,6 +169,8 @@ FACTS = {
     "the case of the root": (GOOD, "case", "not shown by a name without letters; --name com. would show it"),
     "a case that comes back": (replace(GOOD, query=COM, repeats_case=True), "case", "preserved"),
     "a case that does not": (replace(GOOD, query=COM), "case", "changed: it will not be varied"),
+    "cookies that are left out": (replace(GOOD, added=frozenset({Addition.EDNS}), cookie=b""), "cookies", "left out"),
+    "a case that is left out": (replace(GOOD, added=frozenset({Addition.EDNS})), "case", "left out"),
     "the case over TCP": (OVER_TCP, "case", "not varied over TCP"),
 }
 
@@ -185,10 +209,17 @@ WARNINGS = {
     "a cut answer over UDP": (replace(GOOD, reply=_reply(flags=m.QR | m.TC)), "costs a second query"),
     "a cut answer over TCP": (replace(OVER_TCP, reply=_reply(flags=m.QR | m.TC)), "even where everything fits"),
     "a failure": (replace(GOOD, reply=_reply(rcode=2)), "cannot find the answer itself (SERVFAIL"),
-    "a format error": (replace(GOOD, reply=_reply(rcode=1)), "too old for EDNS"),
-    "not implemented": (replace(GOOD, reply=_reply(rcode=4)), "too old for EDNS"),
+    "a format error": (replace(GOOD, reply=_reply(rcode=1)), "nor one without EDNS"),
+    "not implemented": (replace(GOOD, reply=_reply(rcode=4)), "nor one without EDNS"),
     "a bad version": (replace(GOOD, reply=_reply(rcode=16)), "too old for EDNS"),
     "no root": (replace(GOOD, reply=_reply(rcode=3)), "no resolver should give (NXDOMAIN"),
+    "no com": (replace(GOOD, query=COM, reply=_reply(rcode=3)), "no resolver should give (NXDOMAIN"),
+    "com without name servers": (replace(GOOD, query=COM, reply=_reply()), "the name servers of com"),
+    "what it cannot stand": (
+        replace(GOOD, not_stood=((Addition.COOKIE, "silence"),)),
+        "cannot stand DNS cookies (silence) and answers without: the service finds out and leaves it out;"
+        ' leave_out = ["cookie"] spares it trials',
+    ),
     "a strange rcode": (replace(GOOD, reply=_reply(rcode=9)), "no resolver should give (rcode 9"),
     "a root without name servers": (replace(GOOD, reply=_reply()), "no resolver of the public DNS"),
     "a validator that does not": (
@@ -230,7 +261,7 @@ WELL = {
 
 @pytest.mark.parametrize(("rcode", "options"), WELL.values(), ids=WELL)
 def test_what_may_well_be_is_no_warning(rcode: int, options: bytes) -> None:
-    assert report(replace(GOOD, query=COM, reply=_reply(options=options, rcode=rcode)), NOW).warnings == ()
+    assert report(replace(GOOD, query=NET, reply=_reply(options=options, rcode=rcode)), NOW).warnings == ()
 
 
 @pytest.mark.parametrize(("records", "expected"), [((NS,), False), ((NS, SIGNATURE), True)], ids=["without", "with"])
@@ -257,3 +288,8 @@ def test_nothing_is_told_of_what_an_error_without_the_question_cannot_show() -> 
     seen = replace(GOOD, reply=parse_reply(m.message(m.QR | 1, []), ROOT), repeats_question=False)
     assert set(_facts(seen)) == {"protocol", "latency", "answer"}
     assert _warning(seen).startswith("does not understand the query (FORMERR")
+
+
+def test_an_answer_cut_without_a_word_is_warned_of() -> None:
+    seen = replace(GOOD, reply=_reply(flags=m.QR | m.TC), says_when_it_cuts=False)
+    assert _warning(seen).startswith("cuts an answer and does not say so")

@@ -13,14 +13,18 @@ import dns.flags
 import dns.message
 import pytest
 
+from dohproxy.config.additions import Addition
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import UpstreamConfig
+from dohproxy.upstream.abilities import OVER_UDP
 from dohproxy.upstream.observation import Observation, Trouble
 from dohproxy.upstream.probe import probe_all, probe_query
 from dohproxy.upstream.transports.tls import make_context
+from dohproxy.upstream.trial import MOST_SENDS
 from dohproxy.wire.name import from_text
 from tests.e2e.certificates import CertificateAuthority
 from tests.fakes import upstream as fakes
+from tests.fakes.intolerant import SILENCE, intolerant
 from tests.fakes.upstream import LOOPBACK, Act, FakeUpstream
 
 ROOT = probe_query(b"\x00")
@@ -154,6 +158,12 @@ class TestAnswers:
         assert seen.reply is not None
         assert (seen.trouble, seen.reply.answer.rcode, seen.repeats_question) == (None, 5, False)
 
+    async def test_a_datagram_that_was_cut_without_a_word_is_seen_as_that(self) -> None:
+        for act, says_so in ((fakes.TRUNCATED, True), (fakes.SILENTLY_CUT, False), (fakes.ANSWER, True)):
+            seen = await _probe_fake(FakeUpstream(udp=[act]), "udp")
+            assert seen.reply is not None
+            assert (seen.reply.answer.truncated, seen.says_when_it_cuts) == (act is not fakes.ANSWER, says_so)
+
     async def test_packets_that_are_no_reply_are_waited_past(self) -> None:
         seen = await _probe_fake(FakeUpstream(udp=[fakes.WRONG_ID.then(fakes.ANSWER)]), "udp")
         assert (seen.trouble, seen.reply is None) == (None, False)
@@ -263,6 +273,16 @@ class TestTls:
         assert seen.tls.not_after is not None
         assert seen.connect_seconds is not None
 
+    async def test_a_key_is_seen_and_believed_by_its_pin_alone(self, authority: CertificateAuthority) -> None:
+        fake = FakeUpstream()
+        async with fake.running(_server_context(authority, NAME)):
+            config = replace(fake.config("tls"), pins=("A" * 43 + "=",))
+            seen = await _probe(config)
+            assert (seen.trouble, seen.detail) == (Trouble.CERTIFICATE, "its key is not among upstream.pins")
+            assert seen.tls is not None
+            seen = await _probe(replace(config, pins=(seen.tls.pin,)))
+        assert (seen.trouble, fake.asked) == (None, 1)
+
     async def test_another_name_is_told_with_those_there_are_and_no_query_is_sent(
         self, authority: CertificateAuthority
     ) -> None:
@@ -319,3 +339,43 @@ def _want_a_certificate(listening: socket.socket, context: ssl.SSLContext) -> No
         kept.shutdown(socket.SHUT_WR)
         while kept.recv(1000):
             pass
+
+
+KINDS = [
+    *[(Addition.EDNS, says, "udp") for says in ("FORMERR", "NOTIMP", SILENCE)],
+    *[(Addition.COOKIE, says, "udp") for says in ("SERVFAIL", "REFUSED", "FORMERR", SILENCE)],
+    *[(Addition.AD, says, "udp") for says in ("FORMERR", SILENCE)],
+    *[(Addition.CASE, says, "udp") for says in ("NXDOMAIN", "SERVFAIL", "FORMERR", SILENCE)],
+    (Addition.EDNS, "FORMERR", "tcp"),
+]
+
+
+class TestWhatItCannotStand:
+    @pytest.mark.parametrize(("addition", "says", "transport"), KINDS, ids=lambda value: str(value))
+    async def test_is_found_out_and_the_rest_is_seen_without(
+        self, addition: Addition, says: str, transport: str
+    ) -> None:
+        act = intolerant(addition, says=says)
+        fake = FakeUpstream(udp=[act], stream=[act])
+        async with fake.running():
+            [seen] = await probe_all([fake.config(transport)], COM, seconds=SOON)
+        assert seen.not_stood == ((addition, says),)
+        assert seen.trouble is None
+        assert seen.reply is not None
+        assert seen.reply.answer.rcode == 0
+        assert addition not in seen.added
+        assert fake.asked <= MOST_SENDS
+
+    async def test_one_that_refuses_everything_is_asked_twice(self) -> None:
+        fake = FakeUpstream(udp=[fakes.REFUSED])
+        seen = await _probe_fake(fake, "udp")
+        assert (seen.not_stood, fake.asked) == ((), 2)
+        assert seen.added == OVER_UDP
+
+    async def test_what_the_operator_leaves_out_is_not_sent(self) -> None:
+        fake = FakeUpstream(udp=[intolerant(Addition.COOKIE, Addition.CASE, says="REFUSED")])
+        async with fake.running():
+            upstream = fake.config(leave_out=(Addition.COOKIE, Addition.CASE))
+            [seen] = await probe_all([upstream], COM, seconds=LONG)
+        assert (seen.not_stood, fake.asked) == ((), 1)
+        assert seen.added == {Addition.EDNS, Addition.AD}

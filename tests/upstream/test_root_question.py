@@ -7,36 +7,40 @@ import dns.message
 import dns.rdatatype
 import pytest
 
+from dohproxy.upstream.casing import TELLING_LETTERS
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.root_question import PROBE, apex_question, probe_ending
-from dohproxy.upstream.signals import SMALL_ANSWER_BYTES, Ending, Word, word_of
+from dohproxy.upstream.signals import SMALL_ANSWER_BYTES, Ending, Word, word_of, zone_of
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind, parse_answer
-from dohproxy.wire.name import from_text
+from dohproxy.wire.name import from_text, letters_in
 from dohproxy.wire.numbers import UDP_PAYLOAD_BYTES, Rcode
 from dohproxy.wire.upstream_query import write_upstream_query
 from tests.fakes.guest import GOOD, PROHIBITED, REFUSED, SERVFAIL
 
-ROOT_SERVERS = [f"{letter}.root-servers.net." for letter in "abcdefghijklm"]
-
 
 def _reply() -> bytes:
-    """What resolvers say to it: thirteen names, and their addresses where they are generous."""
+    """What resolvers say to it: an address, and where they are generous all servers of its zone and theirs."""
     query = dns.message.from_wire(write_upstream_query(PROBE, 4711, padded=False))
     reply = dns.message.make_response(query, recursion_available=True)
-    reply.answer.append(dns.rrset.from_text_list(".", 518_400, "IN", "NS", ROOT_SERVERS))
-    for number, name in enumerate(ROOT_SERVERS):
-        reply.additional.append(dns.rrset.from_text(name, 518_400, "IN", "A", f"192.0.2.{number}"))
+    servers = [f"{letter}.root-servers.net." for letter in "abcdefghijklm"]
+    reply.answer.append(dns.rrset.from_text(servers[0], 518_400, "IN", "A", "192.0.2.4"))
+    reply.authority.append(dns.rrset.from_text_list("root-servers.net.", 518_400, "IN", "NS", servers))
+    for number, name in enumerate(servers):
         reply.additional.append(dns.rrset.from_text(name, 518_400, "IN", "AAAA", f"2001:db8::{number}"))
     return reply.to_wire()
 
 
-def test_it_asks_who_serves_the_root_and_says_nothing_of_anybody() -> None:
+def test_it_asks_for_a_server_of_the_root_and_says_nothing_of_anybody() -> None:
     message = dns.message.from_wire(write_upstream_query(PROBE, 4711, padded=False))
     (question,) = message.question
-    assert (question.name.to_text(), question.rdtype) == (".", dns.rdatatype.NS)
+    assert (question.name.to_text(), question.rdtype) == ("a.root-servers.net.", dns.rdatatype.A)
     assert message.flags & dns.flags.RD
     assert (message.edns, message.payload, message.options) == (0, UDP_PAYLOAD_BYTES, ())
     assert not message.ednsflags & dns.flags.DO
+
+
+def test_its_name_shows_what_an_upstream_makes_of_mixed_case() -> None:
+    assert letters_in(PROBE.qname) >= TELLING_LETTERS
 
 
 def test_who_knows_one_domain_is_asked_for_its_soa() -> None:
@@ -77,5 +81,5 @@ def test_what_it_brings_is_told_in_the_words_of_standing(
 ) -> None:
     ending = probe_ending(outcome, over_stream=over_stream, sent_at=1.0, now=2.5)
     answer = outcome if isinstance(outcome, Answer) else None
-    assert ending == Ending(result, PROBE.qname, over_stream, 1.0, 2.5, answer)
+    assert ending == Ending(result, zone_of(PROBE.qname), over_stream, 1.0, 2.5, answer)
     assert word_of(ending) is word

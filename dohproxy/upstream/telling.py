@@ -1,0 +1,41 @@
+"""What clients are told of a failure that an upstream has put into words: what is true, and what they make no harm of.
+
+A stub does not take every error for the same. SERVFAIL to a question of type HTTPS or SVCB over an encrypted way keeps
+it from connecting at all, as an attacker may be behind it (RFC 9460 section 3.1; Chromium can be told to do so, and
+takes no other rcode for that). FORMERR makes it doubt its own query: systemd-resolved tries with less and less, Android
+notes that the server knows no EDNS. docs/upstreams.md has the table.
+"""
+
+from typing import Final
+
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.numbers import Qtype, Rcode
+
+KNOWN_TYPES: Final = frozenset({Qtype.A, Qtype.NS, Qtype.CNAME, Qtype.SOA, Qtype.PTR, Qtype.MX, Qtype.TXT, Qtype.AAAA})
+"""Types that every server knows and answers: who calls a question for one of them an error means us, or is broken."""
+Told = tuple[int, tuple[int, ...]]
+"""An rcode and EDE info codes."""
+
+
+def told_of(answer: Answer, qtype: int) -> Told:
+    """Return what a client is told of this failure or referral.
+
+    What explains itself (EDE) is the upstream's verdict on the question, and goes through; no code is added to it or to
+    any other, as we know no more of the reason than it said. Bare, it depends on the question.
+    """
+    if answer.errors and 0 < answer.rcode < Rcode.BADVERS:
+        return answer.rcode, answer.errors
+    match answer.rcode:
+        case Rcode.YXDOMAIN:
+            # A DNAME leads to a name that is too long (RFC 6672 section 2.2): it is the answer.
+            return Rcode.YXDOMAIN, ()
+        case Rcode.REFUSED if qtype not in KNOWN_TYPES:
+            return Rcode.REFUSED, ()
+        case Rcode.NOTIMP | Rcode.FORMERR if qtype not in KNOWN_TYPES:
+            # FORMERR would be about the client's message, which was well-formed. The upstream means the type: what we
+            # add of our own it can stand, or has been asked without.
+            return Rcode.NOTIMP, ()
+        case _:
+            # It failed for the name; or it means us, by a ban or something that it does not understand, about which a
+            # client can do nothing; or it refers us to others.
+            return Rcode.SERVFAIL, ()

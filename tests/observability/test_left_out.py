@@ -1,0 +1,81 @@
+"""What an operator hears of an upstream that cannot stand something: a sentence in the log, once, and a metric."""
+
+from dataclasses import replace
+
+from structlog.testing import capture_logs
+
+from dohproxy.config.additions import Addition
+from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
+from dohproxy.upstream.abilities import LeftOut
+from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
+from dohproxy.upstream.turns import TurnStatistics
+
+WELL = UpstreamStatistics(
+    name="ns0",
+    sends={},
+    in_flight=0,
+    most_in_flight=20,
+    budget_left=40.0,
+    burst=40,
+    budget_share=1.0,
+    halvings=0,
+    connections=0,
+    most_connections=2,
+    breaker=BreakerState.CLOSED,
+    finding=None,
+    probes=0,
+    score_seconds=0.0,
+    ignored_packets=0,
+    defences=DefenceStatistics(0, 0, checks_case=False, checks_cookies=False),
+)
+COOKIE = LeftOut(Addition.COOKIE, over_stream=False, since=5.0, how="silence")
+EDNS = LeftOut(Addition.EDNS, over_stream=True, since=5.0, how="FORMERR")
+
+
+def _resolver(*left_out: LeftOut) -> ResolverStatistics:
+    turns = TurnStatistics(waiting=0, places=15, served=0, evicted=0, refused=0, given_up=0)
+    upstream = replace(WELL, left_out=left_out)
+    return ResolverStatistics(
+        upstreams=(upstream,),
+        turns=turns,
+        path_gone_since=None,
+        fetches=0,
+        most_fetches=40,
+        waiters=0,
+        refused_waiters=0,
+        refused_fetches=0,
+    )
+
+
+def test_it_is_said_in_a_sentence() -> None:
+    assert all_words(_resolver(COOKIE, EDNS)) == (
+        "upstream ns0 cannot stand DNS cookies: over UDP it is silent, and answers without",
+        "upstream ns0 cannot stand EDNS (an OPT record): over TCP or TLS it says FORMERR, and answers without",
+    )
+    assert all_words(_resolver()) == ()
+
+
+def test_it_is_logged_when_it_begins_and_when_it_ends_and_not_between() -> None:
+    watch = LeftOutWatch()
+    with capture_logs() as log:
+        watch.look(_resolver())
+        watch.look(_resolver(COOKIE))
+        watch.look(_resolver(COOKIE))
+        watch.look(_resolver())
+    assert [(line["log_level"], line["event"]) for line in log] == [
+        ("warning", "upstream cannot stand it"),
+        ("info", "upstream stands it again"),
+    ]
+    assert log[0]["says"] == all_words(_resolver(COOKIE))[0]
+    assert 'leave_out = ["cookie"]' in log[0]["remedy"]
+
+
+def test_there_is_a_series_for_each_while_it_lasts() -> None:
+    (family,) = left_out_metrics(_resolver(COOKIE, EDNS))
+    assert [(sample.labels, sample.value) for sample in family.samples] == [
+        ({"upstream": "ns0", "addition": "cookie", "transport": "udp"}, 1.0),
+        ({"upstream": "ns0", "addition": "edns", "transport": "stream"}, 1.0),
+    ]
+    (family,) = left_out_metrics(_resolver())
+    assert family.samples == []
