@@ -349,6 +349,20 @@ class TestTruncation:
             assert await rig.ask() == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
 
 
+class TestWhatIsAskedOnceMore:
+    @pytest.mark.parametrize("starts", [True, False], ids=["just after the start", "later"])
+    async def test_no_first_half_is_paid_for_whose_second_does_not_follow(self, *, starts: bool) -> None:
+        """The budget is that of the default preset; every answer over UDP is cut."""
+        fake = FakeUpstream(udp=[fakes.TRUNCATED])
+        async with _resolver(fake, queries_per_second=10, burst=40, in_flight=20) as rig:
+            if starts:
+                rig.resolver.begin_slowly()
+            outcomes = await rig.ask_many(8 if starts else 30, seconds=3 * LONG)
+        answered = sum(isinstance(outcome, Answer) for outcome in outcomes)
+        assert answered == len(fake.asked_over_udp) == len(fake.asked_over_stream)
+        assert answered >= (5 if starts else 20)
+
+
 class TestSlowUpstreams:
     @pytest.mark.parametrize("transport", ["udp", "tcp"])
     async def test_an_answer_later_than_an_attempt_answers(self, transport: str) -> None:
