@@ -68,6 +68,13 @@ class Rig:
         assert self.probes() == probes + 1
         await self.idle()
 
+    async def probed(self, times: int) -> None:
+        """Wait until there have been so many probes, and nothing is in flight."""
+        async with asyncio.timeout(2 * LONG):
+            while self.probes() < times:  # noqa: ASYNC110  # nobody to tell us
+                await asyncio.sleep(0.001)
+            await self.idle()
+
     def stop(self) -> None:
         """Stop the clock: on a busy machine budget would come back before all have asked."""
         self.stopped_at = self.now()
@@ -693,9 +700,7 @@ class TestProbes:
         fake = FakeUpstream(udp=[fakes.SILENCE])
         async with _resolver(fake, settings=QUICK, burst=100) as rig:
             await rig.ask_many(9, seconds=0.2)
-            for _ in range(SILENT_PROBES):
-                await rig.probe(after=0.0)
-            await rig.idle()
+            await rig.probed(SILENT_PROBES)
             upstream = rig.resolver.statistics(rig.now()).upstreams[0]
         assert len(fake.asked_over_stream) == 1
         assert upstream.finding is not None
@@ -726,7 +731,8 @@ class TestProbes:
             for number in range(3):
                 queries = [make_query(f"www.silent{number}-{zone}.example.") for zone in range(9)]
                 await asyncio.gather(*(rig.ask(query, seconds=0.1) for query in queries))
-                await rig.probe(after=DOUBT_SECONDS)
+                await rig.probed(number + 1)
+                rig.ahead += DOUBT_SECONDS
             upstream = rig.resolver.statistics(rig.now()).upstreams[0]
             assert isinstance(await rig.ask(), Answer)
         assert (upstream.halvings, upstream.budget_share, upstream.finding) == (0, 1.0, None)
@@ -738,8 +744,7 @@ class TestProbes:
             gone, other = first.config(), second.config(burst=40, queries_per_second=0.1)
             async with _rig([gone, other], QUICK) as rig:
                 await rig.ask_many(9)
-                for _ in range(SILENT_PROBES):
-                    await rig.probe(after=0.0)
+                await rig.probed(SILENT_PROBES)
                 shares = [one.budget_share for one in rig.resolver.statistics(rig.now()).upstreams]
         assert shares[0] == 1.0
         assert shares[1] < 0.5
