@@ -21,7 +21,6 @@ SECONDS ?= 60
 # Half of what the tests take is waiting. Each worker has about half of the files; who is done first takes from the other.
 # More workers than two would have servers with deadlines compete for the processors. One process: ARGS="-n 0".
 PARALLEL := -n 2 --dist worksteal
-ATHERIS := atheris==3.0.0
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
@@ -75,6 +74,7 @@ lock: $(VENV)/dev.stamp
 	$(PIP_COMPILE) $(ARGS) --extra dev,native --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 	$(PIP_COMPILE) --extra native --constraint requirements-dev.lock --output-file requirements-native.lock pyproject.toml
+	$(PIP_COMPILE) --extra fuzz --constraint requirements-dev.lock --output-file requirements-fuzz.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(NATIVE) .fuzz build dist htmlcov .coverage .coverage.* .hypothesis .benchmarks
@@ -132,6 +132,6 @@ $(NATIVE)/stamp: $(VENV)/native.stamp native.py $(SOURCES)
 	$(BIN)/python native.py $(NATIVE)
 	@touch $@
 
-$(VENV)/fuzz.stamp: $(VENV)/dev.stamp
-	$(PIP_INSTALL) --only-binary :all: '$(ATHERIS)'
+$(VENV)/fuzz.stamp: requirements-fuzz.lock $(VENV)/dev.stamp
+	$(PIP_INSTALL) --require-hashes --no-deps --only-binary :all: -r requirements-fuzz.lock
 	@touch $@

@@ -65,10 +65,10 @@ _SERVICE = record(HTTPS, b"\x00\x01\x00\x00\x01\x00\x06\x02h3\x02h2\x00\x04\x00\
 SHAPES: Final = (
     Shape("one address", host, A, 0, (record(A, bytes(4)),)),
     Shape("four addresses", host, A, 0, (record(A, bytes(4)),) * 4),
-    Shape("alias and address", host, A, 0, (_ALIAS, record(A, bytes(4), b"\xc0\x30"))),
+    Shape("alias and address", host, A, 0, (_ALIAS, record(A, bytes(4), b"\xc0\x38"))),
     Shape("service binding", host, HTTPS, 0, (_SERVICE,)),
     Shape("no such name", host, A, 3, (), (_SOA,)),
-    Shape("signed", host, A, 0, (record(A, bytes(4)), record(46, bytes(110)))),
+    Shape("signed", host, A, 0, (record(A, bytes(4)), record(46, b"\x00\x01" + bytes(108)))),
     Shape("text of 1 kB", host, TXT, 0, (record(TXT, (b"\xff" + bytes(255)) * 4),)),
     Shape("60 addresses", host, A, 0, (record(A, bytes(4)),) * 60),
     Shape("longest name", long_host, A, 0, (record(A, bytes(4)),)),

@@ -67,6 +67,7 @@ from dohproxy.observability.sources import (
     domain_metrics,
     gate_metrics,
     probe_metrics,
+    rebinding_metrics,
     resolver_metrics,
     route_metrics,
 )
@@ -183,7 +184,7 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
     """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
     admission = build_admission(config.limits, config.general_upstreams)
     names = build_rules_about_names(config)
-    cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed)
+    cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed, names.judge)
     suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
     learn = learn_into(cache, names.domains, clock)
@@ -418,6 +419,9 @@ def _add_sources(
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
     metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
     metrics.add_source(lambda: domain_metrics(core.names.domains.statistics(clock())))
+    rebinding = core.names.rebinding
+    if rebinding is not None:
+        metrics.add_source(lambda: rebinding_metrics(rebinding.withheld))
     metrics.add_source(lambda: probe_metrics(core.names.probes.statistics()))
     metrics.add_source(lambda: suffix_list_metrics(core.suffixes.statistics(time.time())))
     metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))

@@ -1,6 +1,7 @@
 """THE WALK: the only file that knows in which order a request is judged.
 
-    bytes ─ door ─ read() ───── HTTP shape, dialect
+    bytes ─ door ─ turn_away_early() ── client's limit: 429 for who is over it already, unread
+                  read() ───── HTTP shape, dialect
                   begin() ─┬─ refused by these ────── 4xx
                             ├─ client's limit ─────── 429
                             ├─ the very same request: what was said to it a moment ago
@@ -107,6 +108,14 @@ class Pipeline:
         self._clock = clock
         self._deadline_seconds = deadline_seconds
         self._unread = {door: Reading(door, "other", Dialect.OTHER) for door in Door}
+
+    def turn_away_early(self, client: Client, door: Door, now: float) -> HttpResponse | None:
+        """Refuse a request of a client that is over its limit already, before anything is read of it; None for all
+        others, whose limit is asked by `begin`. What has been read before costs nothing, and need not come here."""
+        if not self._admission.wait_for_request(client, now):
+            return None
+        wait = self._admission.admit_request(client, now)
+        return self._refuse(Reason.CLIENT_LIMIT, self._unread[door], client, now, retry_after=wait)
 
     def read(self, request: HttpRequest, door: Door) -> Reading:
         """Read what does not depend on who sends it, nor when; equal requests may share one reading."""
@@ -274,6 +283,7 @@ class Pipeline:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
         entry = arrival.route.cache.peek(query.key)
         if entry is None:
+            answer = arrival.route.cache.judged(query.key, answer)
             ttl = min(answer.ttl or 0, self._settings.maximum_ttl_seconds)
             return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
         return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)

@@ -89,11 +89,15 @@ class Ending:
     counts: bool = False
     """The request counts against its client's limit although it was refused before the limit was looked at."""
     keep_seconds: int = 0
-    """Freshness of an error response, for HTTP caches and clients that would repeat what can never work."""
+    """Freshness of an error response, for HTTP caches and clients that would repeat what can never work: only where the
+    target alone decides. What depends on a field, on who asks or on when is not to be kept at all, or a cache before us
+    would give one client's refusal to the next."""
 
 
 _DAY: Final = 86_400
-"""A client that speaks a dialect we refuse will not learn a new one within the hour."""
+"""For bytes that are no query by any reading of the standards, now or later."""
+_FIVE_MINUTES: Final = 300
+"""For what a later release or another configuration may serve: other paths, laxer encodings."""
 
 OUTCOMES: Final[dict[Reason, Ending]] = {
     Reason.FORWARDED: Ending("forwarded", 200),
@@ -102,21 +106,21 @@ OUTCOMES: Final[dict[Reason, Ending]] = {
     Reason.LOCAL: Ending("local", 200),
     Reason.UNDELEGATED: Ending("undelegated", 200),
     Reason.MINIMAL_ANY: Ending("minimal_any", 200, Rcode.NOERROR),
-    Reason.WRONG_PATH: Ending("wrong_path", 404, counts=True, keep_seconds=_DAY),
+    Reason.WRONG_PATH: Ending("wrong_path", 404, counts=True, keep_seconds=_FIVE_MINUTES),
     Reason.METHOD_NOT_ALLOWED: Ending("method_not_allowed", 405, counts=True),
     Reason.METHOD_UNKNOWN: Ending("method_unknown", 501, counts=True),
     Reason.TARGET_TOO_LONG: Ending("target_too_long", 414, counts=True),
     Reason.HEADERS_TOO_LARGE: Ending("headers_too_large", 431, counts=True),
     Reason.BODY_TOO_LARGE: Ending("body_too_large", 413, counts=True),
-    Reason.MEDIA_TYPE: Ending("media_type", 415, counts=True, keep_seconds=_DAY),
-    Reason.NOT_ACCEPTABLE: Ending("not_acceptable", 406, counts=True, keep_seconds=_DAY),
-    Reason.DNS_PARAMETER: Ending("dns_parameter", 400, counts=True, keep_seconds=_DAY),
-    Reason.BASE64: Ending("base64", 400, counts=True, keep_seconds=_DAY),
+    Reason.MEDIA_TYPE: Ending("media_type", 415, counts=True),
+    Reason.NOT_ACCEPTABLE: Ending("not_acceptable", 406, counts=True),
+    Reason.DNS_PARAMETER: Ending("dns_parameter", 400, counts=True),
+    Reason.BASE64: Ending("base64", 400, counts=True, keep_seconds=_FIVE_MINUTES),
     Reason.EMPTY_BODY: Ending("empty_body", 400, counts=True),
     Reason.BAD_HTTP: Ending("bad_http", 400, counts=True),
     Reason.TRANSFER_CODING: Ending("transfer_coding", 501, counts=True),
     Reason.SLOW_REQUEST: Ending("slow_request", 408, counts=True),
-    Reason.DIALECT_REFUSED: Ending("dialect_refused", 400, counts=True, keep_seconds=_DAY),
+    Reason.DIALECT_REFUSED: Ending("dialect_refused", 400, counts=True),
     Reason.UNREADABLE: Ending("unreadable", 400, keep_seconds=_DAY),
     Reason.FORMAT_ERROR: Ending("format_error", 200, Rcode.FORMERR),
     Reason.NOT_IMPLEMENTED: Ending("not_implemented", 200, Rcode.NOTIMP),

@@ -265,6 +265,10 @@ class Echo:
 
     later: list[tuple[Callable[[HttpResponse], None], HttpResponse]] = field(default_factory=list)
 
+    def turn_away_early(self, client: Client, door: Door, now: float) -> HttpResponse | None:
+        """Nobody is over a limit."""
+        return None
+
     def read(self, request: HttpRequest, door: Door) -> Reading:
         """Read a request as what it says."""
         return Reading(door, "other", Dialect.OTHER, wire=_echo(request.method, request.target, request.body))

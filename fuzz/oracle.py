@@ -94,6 +94,8 @@ def kept_of(wire: bytes) -> list[Record] | None:
     records = records_of(wire)
     if records is None:
         return None
+    if not int.from_bytes(wire[4:6]):
+        return []  # Nothing is kept of what repeats no question.
     parser = dns.wire.Parser(wire, 12)
     qname = parser.get_name()
     qtype, _ = parser.get_struct("!HH")

@@ -38,10 +38,11 @@ TESTS_OF_A_WHOLE_PACKAGE = {
     "wire/test_cost": "what the worst packets cost",
 }
 
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-native.lock", "requirements-fuzz.lock"]
 TOP_LEVEL = {
     *(".ci", ".gitignore", "CHANGELOG.md", "Containerfile", "DEVELOPERS.md", "LICENSE", "Makefile", "README.md"),
     *("SECURITY.md", "native.py", "pyproject.toml"),
-    *("requirements.lock", "requirements-dev.lock", "requirements-native.lock"),
+    *LOCKS,
     *("bench", "conf", "docs", "dohproxy", "fuzz", "tests"),
 }
 MADE_BY_TOOLS = {
@@ -164,8 +165,13 @@ def _declared(*extras: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("requirements.lock", ()), ("requirements-dev.lock", ("dev",))],
-    ids=["requirements.lock", "requirements-dev.lock"],
+    [
+        ("requirements.lock", ()),
+        ("requirements-dev.lock", ("dev",)),
+        ("requirements-native.lock", ("native",)),
+        ("requirements-fuzz.lock", ("fuzz",)),
+    ],
+    ids=LOCKS,
 )
 def test_the_lock_satisfies_every_declared_dependency(lock: str, extras: tuple[str, ...]) -> None:
     pins = _pins(lock)
@@ -182,7 +188,7 @@ def test_tests_run_on_exactly_the_versions_that_are_deployed() -> None:
     assert {name: tested.get(name) for name in deployed} == deployed
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", LOCKS)
 def test_the_lock_names_no_index_and_no_path(lock: str) -> None:
     lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if "://" in line or "/" in line or line.startswith("-")] == []

@@ -15,7 +15,7 @@ from dohproxy.pipeline import Miss
 from dohproxy.policy.probes import Probe
 from dohproxy.reading import Reading
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.verdict import OUTCOMES, Door, Purpose, Reason
+from dohproxy.verdict import OUTCOMES, Door, Outcome, Purpose, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.query import Query, parse_query
@@ -200,6 +200,23 @@ async def test_a_client_over_its_limit_is_told_when_to_return() -> None:
     assert (walk.reason, walk.outcomes[-1].fault) == (Reason.CLIENT_LIMIT, None)
     walk.clock.pass_by(1)
     assert (await walk.send(post(ask_for("localhost")))).status == 200
+
+
+def test_who_is_over_the_limit_is_turned_away_before_anything_is_read() -> None:
+    walk = Walk(Limits(requests=2))
+    early = walk.pipeline.turn_away_early
+    for _ in range(3):  # Asking costs nothing.
+        assert early(CLIENT, Door.HTTP1, walk.clock()) is None
+    for _ in range(2):
+        walk.begin(post(ask_for("localhost")))
+    response = early(CLIENT, Door.HTTP2, walk.clock())
+    assert response is not None
+    assert (response.status, dict(response.fields)["retry-after"]) == (429, "1")
+    assert walk.outcomes[-1] == Outcome(Reason.CLIENT_LIMIT, Door.HTTP2, "other", "other")
+    assert walk.admission.statistics(walk.clock()).requests.widths[0].limited == 1
+    assert early(NEIGHBOUR, Door.HTTP1, walk.clock()) is None
+    walk.clock.pass_by(1.0)
+    assert early(CLIENT, Door.HTTP1, walk.clock()) is None
 
 
 async def test_a_connection_that_never_became_a_request_is_in_the_books_and_counts() -> None:

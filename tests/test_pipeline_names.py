@@ -1,10 +1,12 @@
 """The walk by names: top-level domains that do not exist, domains that cost too much, and nobody else's harm."""
 
+from dataclasses import replace
+
 import dns.message
 import dns.rcode
 import pytest
 
-from dohproxy.config import NamesConfig
+from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.pipeline import Miss
 from dohproxy.policy.domains import DomainBound
 from dohproxy.upstream.results import UpstreamFailure
@@ -13,7 +15,7 @@ from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query
 from tests.fakes.resolver import Script
-from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, Walk, address_of, ask_for, errors_in, post
+from tests.fakes.walk import CLIENT, NEIGHBOUR, NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for, errors_in, post
 from tests.wire import messages as m
 
 pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
@@ -217,3 +219,42 @@ async def test_random_names_under_no_top_level_domain_are_limited_for_those_who_
     assert (len(walk.resolver.asked), walk.reason) == (2, Reason.DOMAIN_LIMIT)
     await walk.ask(ask_for("r21"), CLIENT)
     assert walk.reason is Reason.UNDELEGATED
+
+
+WITHHOLDING = replace(
+    NO_DOMAIN_LIMITS, withhold_private_addresses=True, private_address_domains=("intern.example.org",)
+)
+
+
+def rebound(query: Query, *, ttl: int = 300) -> Answer:
+    """What somebody says of a name who wants to reach into the asker's network."""
+    return parse_answer(m.answer(m.record(rdata=b"\xc0\xa8\x01\x01", ttl=ttl), asked=query.question), query)
+
+
+@pytest.mark.parametrize("about_names", [NO_DOMAIN_LIMITS, WITHHOLDING], ids=["as it comes", "withheld"])
+async def test_a_private_address_of_a_public_name_is_withheld_if_that_is_wanted(about_names: NamesConfig) -> None:
+    walk = Walk(about_names=about_names, script=rebound)
+    for reason in (Reason.FORWARDED, Reason.CACHED):
+        reply = await walk.ask(ask_for("www.example.net"))
+        is_withheld = about_names is WITHHOLDING
+        assert (reply.rcode(), len(reply.answer), walk.reason) == (dns.rcode.NOERROR, not is_withheld, reason)
+        assert errors_in(reply) == ([ExtendedError.BLOCKED] if is_withheld else [])
+    assert len(walk.resolver.asked) == 1
+
+
+async def test_domains_of_ones_own_may_have_private_addresses() -> None:
+    walk = Walk(about_names=WITHHOLDING, script=rebound)
+    assert len((await walk.ask(ask_for("nas.intern.example.org"))).answer) == 1
+
+
+async def test_what_goes_a_route_of_its_own_is_not_withheld() -> None:
+    walk = Walk(about_names=WITHHOLDING, routed=("home.example.net",))
+    walk.home.script = rebound
+    assert len((await walk.ask(ask_for("nas.home.example.net"))).answer) == 1
+
+
+async def test_what_is_not_kept_is_withheld_all_the_same() -> None:
+    walk = Walk(rules=CacheConfig(negative_ttl_max_seconds=0), about_names=WITHHOLDING, script=rebound)
+    for _ in range(2):
+        assert (await walk.ask(ask_for("www.example.net"))).answer == []
+        assert walk.reason is Reason.FORWARDED

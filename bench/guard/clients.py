@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import hpack
+from hpack import NeverIndexedHeaderTuple
 
 from bench.peers.clients import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame, target
 from bench.questions import HOST, MEDIA_TYPE, PATH, A, query
@@ -79,6 +80,9 @@ class Sink(asyncio.Transport):
         """Note it."""
         self.close()
 
+    def write_eof(self) -> None:
+        """Nothing more is written."""
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -109,6 +113,18 @@ class Http2Bytes:
     def gets_of(self, paths: Sequence[str]) -> list[bytes]:
         """Return GETs of any targets."""
         return _flights([self.get(path) for path in paths], STREAMS)
+
+    def spelled(self, path: str, more: Sequence[tuple[str, str]]) -> bytes:
+        """Return one GET whose fields beyond the usual ones are spelled out, and remembered by nobody."""
+        fields = [NeverIndexedHeaderTuple(name, value) for name, value in more]
+        usual = ((":method", "GET"), (":scheme", "https"), (":authority", HOST))
+        block = self._encoder.encode([*usual, NeverIndexedHeaderTuple(":path", path), *fields])
+        return self.head(block)
+
+    def head(self, block: bytes) -> bytes:
+        """Return one request that is this header block."""
+        stream, self._next_stream = self._next_stream, self._next_stream + 2
+        return frame(HEADERS, END_STREAM | END_HEADERS, stream, block)
 
     def posts(self, names: Sequence[str]) -> list[bytes]:
         """Return POSTs for the addresses of names."""

@@ -13,8 +13,12 @@ from bench.guard import reference
 from bench.guard.clients import STREAMS, Http2Bytes, name_of, statuses
 from bench.guard.stage import CACHED, Failed, Stage
 from bench.guard.stub import answer_to
+from bench.guard.verdict import BEFORE_LIMITS
 from bench.peers.clients import target
 from bench.questions import A, get, query
+from dohproxy.http1.limits import MOST_CHUNKS, MOST_FIELDS
+from dohproxy.http2.hpack import EXCESS_FIELDS
+from dohproxy.http2.limits import Http2Limits
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 
@@ -24,7 +28,8 @@ REQUESTS: Final = 200
 WARM: Final = 60
 SECONDS_PER_FLIGHT: Final = 0.0005
 MALFORMED: Final = "/dns-query?dns=AAAA"
-OK, BAD_REQUEST, TOO_MANY_REQUESTS = 200, 400, 429
+OK, BAD_REQUEST, TOO_MANY_REQUESTS, TOO_LARGE = 200, 400, 429, 431
+LIMITS: Final = Http2Limits()
 
 Flights = Callable[[Http2Bytes, int], list[bytes]]
 """Makes the bytes of so many requests, some at a time."""
@@ -54,6 +59,23 @@ async def http1(wanted: Callable[[int], str], stage: Stage) -> AsyncGenerator[in
     good = sum(data.startswith(b"HTTP/1.1 200 ") for data in sink.written)
     if good != REQUESTS:
         raise Failed(f"{good} of {REQUESTS} answers are good")
+
+
+async def http1_over_limit(make: Callable[[int], bytes], stage: Stage) -> AsyncGenerator[int, None]:
+    """Requests by number, of a client that is over its limit: what they cost before that is found."""
+    requests = [make(number) for number in range(WARM + REQUESTS)]
+    door, sink = stage.open_http1(limited=True)
+    for request in requests[:WARM]:  # The first of them is all that the limit lets through.
+        door.data_received(request)
+    sink.written.clear()
+    yield 0
+    for request in requests[WARM:]:
+        stage.clock.now += SECONDS_PER_FLIGHT
+        door.data_received(request)
+    yield REQUESTS
+    refused = sum(data.startswith(b"HTTP/1.1 429 ") for data in sink.written)
+    if refused != REQUESTS:
+        raise Failed(f"{refused} of {REQUESTS} requests were refused for their client's limit")
 
 
 async def http2(make: Flights, status: int, stage: Stage, *, limited: bool = False) -> AsyncGenerator[int, None]:
@@ -140,6 +162,37 @@ def _broken(speaker: Http2Bytes, count: int) -> list[bytes]:
     return speaker.gets_of([MALFORMED] * count)
 
 
+def _field_lines(number: int) -> bytes:
+    """As many fields as there may be, and new ones each time: what is said again is not read again."""
+    lines = b"".join(b"x%d:%d\r\n" % (field, number) for field in range(MOST_FIELDS - 1))
+    return b"GET /dns-query HTTP/1.1\r\nhost: localhost\r\n" + lines + b"\r\n"
+
+
+def _chunks(number: int) -> bytes:
+    """As many chunks as a body may have."""
+    head = b"POST /dns-query?%d HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n" % number
+    return head + b"1\r\nx\r\n" * (MOST_CHUNKS - 1) + b"0\r\n\r\n"
+
+
+def _fields(speaker: Http2Bytes, count: int) -> list[bytes]:
+    """As many fields as there may be, and new ones each time."""
+    names = [f"x{field}" for field in range(LIMITS.max_fields - 4)]
+    return [speaker.spelled("/dns-query", [(name, str(number)) for name in names]) for number in range(count)]
+
+
+def _table_entries(speaker: Http2Bytes, count: int) -> list[bytes]:
+    """As many fields as are still followed, each of which goes into the dynamic table and pushes another out."""
+    block = speaker.spelled("/dns-query", [])[9:]
+    block += b"\x60\x00" * (LIMITS.max_fields + EXCESS_FIELDS - 4)
+    return [speaker.head(block) for _ in range(count)]
+
+
+def _huffman(speaker: Http2Bytes, count: int) -> list[bytes]:
+    """The longest block that costs a connection nothing, all of it in Huffman's code."""
+    size = LIMITS.free_block_bytes * 8 // 5 - 100
+    return [speaker.spelled("/dns-query", [("x", f"{number:03}{'aeiost' * size}"[:size])]) for number in range(count)]
+
+
 def _always(_: int) -> str:
     return CACHED
 
@@ -164,6 +217,16 @@ PLAYS: Final[dict[str, Play]] = {
     "cached GET, HTTP/2, 10 streams, each name for the first time": _others,
     "malformed, HTTP/2, 10 streams": partial(http2, _broken, BAD_REQUEST),
     "over its limit, HTTP/2, 10 streams": partial(http2, _same(STREAMS), TOO_MANY_REQUESTS, limited=True),
+    **{
+        f"{BEFORE_LIMITS}{name}": play
+        for name, play in {
+            "64 fields, HTTP/1.1": partial(http1_over_limit, _field_lines),
+            "44 chunks, HTTP/1.1": partial(http1_over_limit, _chunks),
+            "63 fields, HTTP/2": partial(http2, _fields, TOO_MANY_REQUESTS, limited=True),
+            "76 table entries, HTTP/2": partial(http2, _table_entries, TOO_LARGE, limited=True),
+            "704 bytes of Huffman's code, HTTP/2": partial(http2, _huffman, TOO_MANY_REQUESTS, limited=True),
+        }.items()
+    },
     "new connection without TLS, one query": connections,
     "misses, HTTP/2, 10 streams": misses,
     "reading an answer": answers,

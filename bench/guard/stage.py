@@ -82,21 +82,28 @@ class Stage:
 
     def __init__(self, clock: Clock, upstream: int, tasks: asyncio.TaskGroup) -> None:
         self.clock = clock
+        self._limited_clients = 0
         self._wide = _Service(clock, upstream, AMPLE, tasks)
         self._narrow = _Service(clock, upstream, NARROW, tasks)
 
-    def open_http1(self) -> tuple[Http1Door, Sink]:
+    def open_http1(self, *, limited: bool = False) -> tuple[Http1Door, Sink]:
         """Return a new HTTP/1.1 connection."""
-        door, sink = self._wide.http1.door(CLIENT, self._wide.place()), Sink()
+        service = self._narrow if limited else self._wide
+        door, sink = service.http1.door(self._client(limited=limited), service.place()), Sink()
         door.connection_made(sink)
         return door, sink
 
     def open_http2(self, *, limited: bool = False) -> tuple[Http2Door, Sink]:
         """Return a new HTTP/2 connection."""
         service = self._narrow if limited else self._wide
-        door, sink = service.http2.door(CLIENT, service.place()), Sink()
+        door, sink = service.http2.door(self._client(limited=limited), service.place()), Sink()
         door.connection_made(sink)
         return door, sink
+
+    def _client(self, *, limited: bool) -> bytes:
+        """Return the one client, or another each time where the limits are for one answer."""
+        self._limited_clients += limited
+        return bytes((10, 0, self._limited_clients, 1)) if limited else CLIENT
 
     async def fetch(self, names: Collection[str]) -> None:
         """Have these names in the cache. By POST, so that a GET for one of them is news to the doors."""

@@ -13,6 +13,11 @@ from typing import Final
 FILE: Final = Path(__file__).with_name("baselines.toml")
 MOST_GROWTH: Final = 0.15
 """Beyond this a workload has become dearer; two runs of the same code differ by less than 0.01."""
+BEFORE_LIMITS: Final = "before any limit: "
+"""How the workloads are called that measure what a client can make us do before a limit has seen it."""
+MOST_TIMES: Final = 20.0
+"""As dear as a cached answer may these be, over the same HTTP."""
+CACHED: Final = {"HTTP/1.1": "cached GET, HTTP/1.1", "HTTP/2": "cached GET, HTTP/2, 1 stream"}
 _HEADING: Final = """\
 # What each workload costs in instructions, as a multiple of one step of the yardstick (bench/guard/reference.py).
 # Written by `make bench-guard ARGS=--renew`; a change that makes something dearer renews it and says why.
@@ -49,6 +54,19 @@ def judge(was: Ratios, found: Ratios) -> list[Finding]:
             findings.append(Finding(f"{told}: dearer than allowed ({MOST_GROWTH:.0%})", is_failure=True))
         elif growth < -MOST_GROWTH:
             findings.append(Finding(f"{told}: cheaper; keep it with --renew", is_failure=False))
+    return findings
+
+
+def judge_before_limits(found: Ratios) -> list[Finding]:
+    """Return what is worth saying of workloads that no limit sees."""
+    findings = []
+    for name, ratio in found.items():
+        if not name.startswith(BEFORE_LIMITS):
+            continue
+        cached = found.get(CACHED[name.rpartition(", ")[2]])
+        if cached is not None and ratio > MOST_TIMES * cached:
+            sentence = f"{name}: {ratio / cached:.1f} times a cached answer, which is more than {MOST_TIMES:.0f}"
+            findings.append(Finding(sentence, is_failure=True))
     return findings
 
 

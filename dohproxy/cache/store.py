@@ -70,7 +70,8 @@ class Cache:
     """What upstreams said, for as long as it holds. Synchronous, owns its tables alone.
 
     `draw` returns numbers from 0.0 up to 1.0, for the jitter in how long things are kept; without it there is none.
-    `is_listed` tells of a name (wire, lower case) whether it exists whatever is said.
+    `is_listed` tells of a name (wire, lower case) whether it exists whatever is said; `judge` makes of an answer to a
+    question for such a name what may be given.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class Cache:
         rules: CacheConfig,
         draw: Callable[[], float] | None = None,
         is_listed: Callable[[bytes], bool] = lambda _: False,
+        judge: Callable[[bytes, Answer], Answer] = lambda _, answer: answer,
     ) -> None:
         self.rules = rules
+        self._judge = judge
         negative_bytes = rules.max_bytes * rules.negative_share_percent // 100
         self._draw = draw
         self._cuts = Cuts(is_listed)
@@ -120,6 +123,7 @@ class Cache:
 
         Either way the question has been answered: what was known before, entry or failure, is forgotten.
         """
+        answer = self.judged(key, answer)
         self._failures.forget(key)
         self._positive.remove(key)
         self._negative.remove(key)
@@ -141,6 +145,7 @@ class Cache:
         taken. Nor is it taken if it is dead by now or does not fit today's rules; what they allow for a shorter time
         is kept for that. Returns the entry, or None.
         """
+        answer = self.judged(key, answer)
         span = span_of_restored(answer, self.rules, seconds)
         entry = None if span is None or self.peek(key) is not None else self._make(key, answer, stored_at, span)
         if entry is None or freshness(entry, now, 0.0, self.rules) is Freshness.DEAD:
@@ -148,6 +153,10 @@ class Cache:
         if shows_existence(answer):
             self._cuts.note_delegation(key)
         return self._keep(key, entry, last=True)
+
+    def judged(self, key: bytes, answer: Answer) -> Answer:
+        """Return an answer to the question `key` as it may be given; everything in the cache is so already."""
+        return self._judge(key[: -len(_TAILS[0])], answer)
 
     def find_instead(self, key: bytes, now: float) -> tuple[Entry, bytes, Freshness] | None:
         """Return an entry that may be given in place of a failure to answer `key` (see `substitutes`), its own key, and

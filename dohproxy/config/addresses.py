@@ -83,6 +83,16 @@ class UpstreamAddress:
     verify_name: str | None = None
 
     @property
+    def bare_host(self) -> str:
+        """The address without the interface after its %."""
+        return self.host.partition("%")[0]
+
+    @property
+    def interface(self) -> str:
+        """The interface after the % (RFC 4007 section 11), a name or a number; empty if there is none."""
+        return self.host.partition("%")[2]
+
+    @property
     def is_open_path(self) -> bool:
         """Whether somebody on the way could change what passes: neither TLS nor this machine itself."""
         return self.transport != "tls" and not ip_address(self.host).is_loopback
@@ -150,7 +160,7 @@ def parse_upstream(text: str, _directory: Path) -> UpstreamAddress:
         raise Unusable("holds more than an address, a port and #name; leave out user, path and query.")
     host_text, port_text = _split_port(place)
     host = _parse_host(host_text, "Write the address, and the name to verify after #.")
-    _refuse_unroutable(ip_address(host))
+    _refuse_unroutable(ip_address(host), transport)
     port = _parse_port(port_text, minimum=1) if port_text is not None else DEFAULT_PORTS[transport]
     if not hash_sign:
         return UpstreamAddress(transport, host, port)
@@ -317,7 +327,9 @@ def _refuse_unbindable(address: IPv4Address | IPv6Address, port: str) -> None:
         raise Unusable("is an address of many machines, where nobody can connect; write one of this machine.")
 
 
-def _refuse_unroutable(address: IPv4Address | IPv6Address) -> None:
+def _refuse_unroutable(address: IPv4Address | IPv6Address, transport: str) -> None:
+    if isinstance(address, IPv6Address) and address.is_link_local and address.scope_id is None:
+        raise Unusable(f'is an address of one link; write the interface after it: "{transport}://[{address}%eth0]".')
     if address.is_unspecified or address.is_multicast or address == IPv4Address("255.255.255.255"):
         raise Unusable("is an address no single resolver answers from; write the resolver's own.")
 

@@ -142,9 +142,9 @@ class ConnectionsConfig:
             8,
             100_000,
             "connections",
-            "Connections open at once, further ones are closed. An idle one with TLS was measured at 15"
-            " KiB, so the default may cost 30 MiB. No more than the limit on open files leaves beside upstreams and"
-            " files, which is said at the start.",
+            "Connections open at once, further ones are closed. An idle one with TLS holds 21 KiB, so the default may"
+            " cost 41 MiB. No more than the limit on open files leaves beside upstreams and files, which is said at the"
+            " start.",
         ),
     ] = 2000
     max_per_client: Annotated[
@@ -186,8 +186,8 @@ class ConnectionsConfig:
             1,
             100_000,
             "connections a second",
-            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key, so 400 leave most of one core to"
-            " those who are connected already.",
+            "Of everybody together. A full handshake costs 0.35 ms with an ECDSA key (November 2026), so 400 leave most"
+            " of one core to those who are connected already.",
         ),
     ] = 400
     new_burst: Annotated[
@@ -202,8 +202,8 @@ class ConnectionsConfig:
             "percent of one core",
             "What handshakes of strangers may take. Their price with this certificate is measured at the start and at"
             " each renewal; if new_per_second of them would cost more, strangers get fewer, and members"
-            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms. The other half of the core is for"
-            " those who are connected.",
+            " (clients.member_networks) as many as before. RSA-4096 costs 5 to 9 ms (November 2026). The other half of"
+            " the core is for those who are connected.",
         ),
     ] = 50
     max_handshakes: Annotated[
@@ -572,6 +572,25 @@ class NamesConfig:
             " registered with a name is exempt with it.",
         ),
     ] = ()
+    withhold_private_addresses: Annotated[
+        bool,
+        Switch(
+            "Whether answers are withheld that lead a public name to a private address (10.0.0.0/8, 192.168.0.0/16,"
+            " 127.0.0.0/8, fe80::/10, fc00::/7 and the like): by such a name a web page reaches what is in its reader's"
+            " own network (DNS rebinding). Off, because members may have such names themselves, and blocklists answer"
+            " with 127.0.0.2; name these in private_address_domains. What goes a [[route]] is never withheld.",
+        ),
+    ] = False
+    private_address_domains: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_domain, "host name", "intern.example.org", ""),
+            0,
+            MAX_DOMAINS,
+            'With all names below them, domains that may have private addresses all the same: "plex.direct",'
+            ' "zen.spamhaus.org", your own. Of effect with withhold_private_addresses.',
+        ),
+    ] = ()
 
 
 def serve_every_dialect() -> Mapping[str, str]:
@@ -765,7 +784,7 @@ class CacheConfig:
             86_400,
             "seconds",
             "Between two snapshots, beside the one at the end: what a crash or a power cut can cost. 50,000"
-            " entries are 6 MB on the disk and a quarter of a second of one core, in small pieces.",
+            " entries are 6 MB on the disk and a quarter of a second of one core (November 2026), in small pieces.",
         ),
     ] = 300
 
@@ -803,8 +822,8 @@ class ResolverConfig:
             0.1,
             10,
             "seconds",
-            "For one attempt, so that three fit in the deadline. Nearly all answers of a recursive resolver"
-            " come within 1.",
+            "Before another attempt is made, so that three fit in the deadline. Nearly all answers of a recursive"
+            " resolver come within 1; a later one still counts, and one that is slow is given more time by itself.",
         ),
     ] = 1.5
     max_sends: Annotated[

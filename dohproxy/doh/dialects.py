@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from dohproxy.doh.exchange import HttpRequest
-from dohproxy.doh.media import DNS_MESSAGE, is_dns_message
+from dohproxy.doh.media import DNS_MESSAGE, LONGEST_JUDGED, is_dns_message
 
 
 class Dialect(StrEnum):
@@ -106,7 +106,7 @@ def _dialect_of_parameters(parameters: Mapping[str, str]) -> Dialect:
 
 def _dialect_of_media_type(value: str | None) -> Dialect | None:
     """Name the dialect that a foreign media type belongs to; None for DNS messages and for strangers."""
-    if not value:
+    if not value or len(value) > LONGEST_JUDGED:
         return None
     lowered = value.lower()
     if "dns-udpwireformat" in lowered:

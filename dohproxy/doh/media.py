@@ -6,6 +6,11 @@ from typing import Final
 DNS_MESSAGE: Final = "application/dns-message"
 _ACCEPTED_RANGES: Final = (DNS_MESSAGE, "application/*", "*/*")
 """Most specific first: the most specific range that matches decides."""
+LONGEST_JUDGED: Final = 512
+MOST_JUDGED: Final = 16
+"""Bytes of an Accept value, its elements, and the parameters of all of them: beyond any of these it is not judged, for
+it is looked at before any limit is, and a list of thousands costs hundreds of times what an answer does. Browsers send
+eight elements, and four parameters, in some 140 bytes."""
 _LONGEST_REMEMBERED: Final = 256
 """Longer Accept values are judged each time, so that nobody fills the memory of judgements with them."""
 
@@ -18,8 +23,13 @@ def is_dns_message(content_type: str | None) -> bool:
 
 
 def accepts_dns_message(accept: str | None) -> bool:
-    """Tell whether an Accept field, or its absence, leaves room for a DNS message."""
+    """Tell whether an Accept field, or its absence, leaves room for a DNS message.
+
+    One that goes on and on is disregarded, as every Accept may be (RFC 9110 section 12.5.1).
+    """
     if accept is None or accept == DNS_MESSAGE or accept == "*/*":
+        return True
+    if len(accept) > LONGEST_JUDGED or accept.count(",") >= MOST_JUDGED or accept.count(";") > MOST_JUDGED:
         return True
     if len(accept) > _LONGEST_REMEMBERED:
         return _judge(accept)

@@ -17,6 +17,8 @@ from dohproxy.verdict import Reason
 
 LONGEST_TARGET: Final = 4_096
 """Bytes. A 1,024-byte query is 1,366 characters; m13253's client switches to POST at 2,048."""
+MOST_PARAMETERS: Final = 16
+"""Of a query string, which is taken apart before any limit is looked at. No dialect has more than three."""
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 """RFC 9110 section 9 and RFC 5789: known but not allowed here is 405, unknown is 501."""
 
@@ -94,8 +96,10 @@ def _origin_form(target: str) -> str:
 
 
 def _parse_parameters(query_string: str) -> dict[str, str] | None:
-    """Return the parameters by name, values as sent; None if `dns` stands there twice."""
+    """Return the parameters by name, values as sent; None if `dns` stands there twice, or there are too many."""
     parameters: dict[str, str] = {}
+    if query_string.count("&") >= MOST_PARAMETERS:
+        return None
     for element in query_string.split("&") if query_string else ():
         name, _, value = element.partition("=")
         if name == "dns" and "dns" in parameters:

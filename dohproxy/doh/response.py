@@ -29,7 +29,8 @@ def _fields(max_age: int) -> tuple[tuple[str, str], ...]:
 def refusal(reason: Reason, *, cacheable: bool = False, retry_after: float = 0.0) -> HttpResponse:
     """Return the response for a request that gets no DNS message: a status and an empty body.
 
-    `cacheable` is true for GET; what can never work may then be kept by HTTP caches, so it is asked once.
+    `cacheable` is true for GET; what can never work may then be kept by HTTP caches, so it is asked once. Nothing else
+    may be kept, whatever a cache is told of statuses: it does not know what else decides (RFC 9111 section 5.2.2.5).
     `retry_after` in seconds, for 429 and 503 (RFC 9110 section 10.2.3), rounded up.
     """
     ending = OUTCOMES[reason]
@@ -43,6 +44,6 @@ def refusal(reason: Reason, *, cacheable: bool = False, retry_after: float = 0.0
             fields.append(("retry-after", str(max(1, math.ceil(retry_after)))))
         case _:
             pass
-    if cacheable and ending.keep_seconds:
-        fields.append(("cache-control", f"max-age={ending.keep_seconds}"))
+    is_kept = cacheable and ending.keep_seconds > 0
+    fields.append(("cache-control", f"max-age={ending.keep_seconds}" if is_kept else "no-store"))
     return HttpResponse(ending.status, tuple(fields), close=reason in _CLOSING)

@@ -116,7 +116,7 @@ class Http1Door(asyncio.Protocol):
             return
         engine = self._engine
         is_free = self._miss is None and self._is_taken and not self._is_turn_due
-        is_between = is_free and engine.is_between
+        is_between = is_free and engine.is_untouched
         if is_between:
             known = self._server.known.find(data)
             if known is not None:
@@ -177,6 +177,7 @@ class Http1Door(asyncio.Protocol):
         except Exception:
             # Only this connection is to suffer from what is wrong with it.
             _log.exception("a request met a bug", stage="door")
+            self._leave()
             self._turn_away(Reason.BUG)
         self._mind_client()
 
@@ -203,12 +204,17 @@ class Http1Door(asyncio.Protocol):
         head, body = request.head, request.body
         if body is None:
             body = bytes(server.max_query_bytes + 1)  # The walk still says first what else is wrong.
-        reading = server.service.read(read_message(head, body), Door.HTTP1)
         lines = self._lines_about_client(head)
+        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
+        now = server.clock()
+        refused = server.service.turn_away_early(client, Door.HTTP1, now)
+        if refused is not None:
+            self._respond(refused, is_last=request.is_last)
+            return
+        reading = server.service.read(read_message(head, body), Door.HTTP1)
         if spelled and not request.is_last and self._engine.is_between:
             server.known.remember(spelled, Known(reading, len(spelled), lines))
-        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
-        result = server.service.begin(reading, client, server.clock())
+        result = server.service.begin(reading, client, now)
         if isinstance(result, Miss):
             self._wait_for(result, is_last=request.is_last)
         else:
@@ -330,7 +336,9 @@ class Http1Door(asyncio.Protocol):
                 self._timer = asyncio.get_running_loop().call_later(seconds, self._turn_away, Reason.SLOW_REQUEST)
         else:
             self._stop_timer()
-            if is_waiting and self._header_since is None and not engine.is_between:
+            if engine.is_between:
+                self._header_since = None
+            elif is_waiting and self._header_since is None:
                 self._header_since = self._server.clock()
         if is_waiting and (self._has_ended or (self._server.register.draining and not engine.is_in_body)):
             self._transport.close()  # What is half there will never be whole, or is not to begin any more.

@@ -7,7 +7,7 @@ until that end its streams count as under way.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, cast
 
@@ -42,9 +42,12 @@ class Http2Server:
     register: Connections
     clock: Callable[[], float]
     limits: Http2Limits
+    proxy_limits: Http2Limits = field(init=False)
+    """Of a front proxy's connections, on which one client must not end the requests of others with a large header."""
     readings: Readings = field(init=False)
 
     def __post_init__(self) -> None:
+        self.proxy_limits = replace(self.limits, free_block_bytes=self.limits.max_block_bytes)
         self.readings = Readings(self.service)
 
     def door(self, packed: bytes | None, place: Place) -> "Http2Door":
@@ -62,7 +65,8 @@ class Http2Door(asyncio.Protocol):
         self.client = server.peers.of_connection(packed)
         self._opened = self._now = self._idle_since = server.clock()
         self._is_stranger = True
-        self._engine = Http2Connection(server.limits, self._opened, self)
+        limits = server.proxy_limits if server.peers.speaks_for_others(packed) else server.limits
+        self._engine = Http2Connection(limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
         self._misses: dict[int, Miss] = {}
         """By stream, from the request to the response."""
@@ -130,7 +134,13 @@ class Http2Door(asyncio.Protocol):
         if body is None:
             body = bytes(server.limits.max_body_bytes + 1)
         client = self.client if server.peers.field is None else self._client_of(head)
-        result = server.service.begin(server.readings.of(head, body), client, self._now)
+        reading = server.readings.find(head, body)
+        if reading is None:
+            refused = server.service.turn_away_early(client, Door.HTTP2, self._now)
+            if refused is not None:
+                return render(refused, self._now)
+            reading = server.readings.read(head, body)
+        result = server.service.begin(reading, client, self._now)
         if isinstance(result, HttpResponse):
             if self._is_stranger and result.body:
                 self._meet()

@@ -24,21 +24,27 @@ class Readings:
         self._service = service
         self.known = KnownRequests()
 
-    def of(self, head: RequestHead, body: bytes) -> Reading:
-        """Return what a request says."""
+    def find(self, head: RequestHead, body: bytes) -> Reading | None:
+        """Return what a request says, if its like has been read."""
         note: tuple[bytes, Reading] | None = head.note
         if note is not None and note[0] == body:
             return note[1]
         rest = head.rest
         kind: bytes = rest.note or _note_kind(rest)
-        key = (kind, head.path, body)
-        known = self.known.find(key)
+        known = self.known.find((kind, head.path, body))
         if known is None:
-            reading = self._service.read(read_head(head, body), Door.HTTP2)
-            known = Known(reading, len(kind) + len(head.path) + len(body))
-            self.known.remember(key, known)
+            return None
         head.note = body, known.reading
         return known.reading
+
+    def read(self, head: RequestHead, body: bytes) -> Reading:
+        """Return what a request says whose like `find` has not found."""
+        rest = head.rest
+        kind: bytes = rest.note or _note_kind(rest)
+        reading = self._service.read(read_head(head, body), Door.HTTP2)
+        self.known.remember((kind, head.path, body), Known(reading, len(kind) + len(head.path) + len(body)))
+        head.note = body, reading
+        return reading
 
 
 def read_head(head: RequestHead, body: bytes) -> HttpRequest:

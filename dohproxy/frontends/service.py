@@ -28,6 +28,17 @@ class Service:
     see: Callable[[Client], None] = lambda _: None
     """Takes notice of whom each request is from."""
 
+    def turn_away_early(self, client: Client, door: Door, now: float) -> HttpResponse | None:
+        """Refuse a request that is not read yet, if its client is over its limit already."""
+        try:
+            response = self.pipeline.turn_away_early(client, door, now)
+            if response is not None:
+                self.see(client)
+        except Exception:
+            _log.exception("a request met a bug", stage="early")
+            response = self.turn_away(Reason.BUG, client, door, now)
+        return response
+
     def read(self, request: HttpRequest, door: Door) -> Reading:
         """Read what a request says, whoever sends it and whenever; a door may keep it for the same bytes."""
         try:
@@ -38,8 +49,8 @@ class Service:
 
     def begin(self, reading: Reading, client: Client, now: float) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
-        self.see(client)
         try:
+            self.see(client)
             return self.pipeline.begin(reading, client, now)
         except Exception:
             _log.exception("a request met a bug", stage="begin")
@@ -48,7 +59,12 @@ class Service:
     async def resolve(self, miss: Miss) -> HttpResponse:
         """Walk the rest of the way, and wait for it; whoever is cancelled meanwhile gives the miss up."""
         told: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
-        asked = self.pursue(miss, told.set_result)
+
+        def tell(response: HttpResponse) -> None:
+            if not told.done():  # Whoever waited may have been cancelled in this very turn of the loop.
+                told.set_result(response)
+
+        asked = self.pursue(miss, tell)
         try:
             return await told
         finally:

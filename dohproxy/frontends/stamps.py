@@ -95,9 +95,14 @@ def service_stamp(server: ServerConfig, place: Place, properties: Properties, pi
 def pin_remark(chain: Chain) -> str:
     """Return what an operator should know before giving away a stamp with the hash of `chain.pinned`."""
     if chain.pinned is chain.server:
+        others = (
+            "no other is in its file"
+            if len(chain.certificates) == 1
+            else "nothing else in its file is below a root, which clients have already and servers leave out"
+        )
         return (
-            "The hash is that of the server's own certificate, as no other is in its file: the next renewal ends every"
-            " stamp that was given away. Put the full chain there, or give away the stamp without hash."
+            f"The hash is that of the server's own certificate, as {others}: the next renewal ends every stamp that was"
+            " given away. Put the full chain there if there is more of it, or give away the stamp without hash."
         )
     return (
         f"The hash is that of {chain.pinned.subject}: clients refuse the service from the day on which its authority"

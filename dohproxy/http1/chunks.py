@@ -6,7 +6,7 @@ from typing import Final
 
 from dohproxy.http1.errors import BadRequest, Fault
 from dohproxy.http1.head import check_field_line
-from dohproxy.http1.limits import LARGEST_HEADER, LONGEST_CHUNK_LINE, LONGEST_FIELD, MOST_CHUNKS, MOST_FIELDS
+from dohproxy.http1.limits import LARGEST_HEADER, LONGEST_CHUNK_LINE, LONGEST_FIELD, MOST_CHUNKS, MOST_TRAILERS
 
 _EXTENSIONS: Final = rb"(?:[ \t]*+;[^\x00-\x08\x0a-\x1f\x7f]*+)?"
 _LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSIONS)
@@ -78,6 +78,9 @@ class ChunkedBody:
             self._expects = _Expects.TRAILER
         elif self._chunks > MOST_CHUNKS or len(self._body) + self._left > self._most_bytes:
             self.is_too_long = True
+        elif data.startswith(b"\r\n", end + 2 + self._left):  # All of it is there, as nearly always.
+            at, end = end + 2, end + 2 + self._left
+            self._body += data[at:end]
         else:
             self._expects = _Expects.DATA
         return end + 2
@@ -113,6 +116,6 @@ class ChunkedBody:
             raise BadRequest(Fault.MALFORMED)
         self._trailers += 1
         self._trailer_bytes += end + 2 - at
-        if self._trailers > MOST_FIELDS or self._trailer_bytes > LARGEST_HEADER:
+        if self._trailers > MOST_TRAILERS or self._trailer_bytes > LARGEST_HEADER:
             raise BadRequest(Fault.LARGE_HEADER)
         return end + 2

@@ -53,6 +53,11 @@ class Http1Connection:
         return self._head is None and self._start == len(self._data) and not self.is_over
 
     @property
+    def is_untouched(self) -> bool:
+        """The same, and not even an empty line has come behind the last."""
+        return self._head is None and self._start == len(self._data) and not self._empty_lines and not self.is_over
+
+    @property
     def is_in_body(self) -> bool:
         """Whether a request's head is read and its body is awaited."""
         return self._head is not None

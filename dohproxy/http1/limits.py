@@ -5,7 +5,9 @@ from typing import Final
 LONGEST_LINE: Final = 8_190
 """Bytes of a request line that are read at all; over 4,096 of a target the walk says 414 by itself."""
 MOST_FIELDS: Final = 64
-"""Header fields, and trailer fields; real clients send at most a dozen, dnsdist takes 256."""
+"""Header fields; real clients send at most a dozen, dnsdist takes 256."""
+MOST_TRAILERS: Final = 32
+"""Trailer fields, of which real clients send none; each is looked at as its line comes."""
 LONGEST_FIELD: Final = 4_096
 """Bytes of one field line; X-Padding of 1,000 characters is the longest seen."""
 LARGEST_HEADER: Final = 8_192
@@ -14,7 +16,7 @@ LONGEST_HEAD: Final = LONGEST_LINE + 2 + LARGEST_HEADER + 2
 """Bytes of a request line and its fields with the ends of their lines."""
 MOST_EMPTY_LINES: Final = 4
 """Before a request line; old clients send one behind a body (RFC 9112 section 2.2)."""
-MOST_CHUNKS: Final = 64
+MOST_CHUNKS: Final = 44
 """Of one body, which is one small packet. Clients send one or two; each costs more than a header field."""
 LONGEST_CHUNK_LINE: Final = 256
 """Bytes of a chunk's size and its extensions, which nobody uses."""

@@ -11,6 +11,7 @@ class Allowances:
     def __init__(self, limits: Http2Limits, now: float) -> None:
         self._limits = limits
         self._stream_ends = Bucket(limits.stream_end_burst, limits.stream_ends_per_second, now)
+        self._large_blocks = Bucket(limits.large_block_burst, limits.large_block_bytes_per_second, now)
         self._controls = Bucket(limits.control_burst, limits.control_per_second, now)
         self._window_updates = 0
         self._late_frames = 0
@@ -27,6 +28,12 @@ class Allowances:
         self.requests += 1
         if not self._has_valid_request and self.requests - under_way > self._limits.max_invalid_requests:
             raise _excess("no valid request")
+
+    def read_block(self, size: int, now: float) -> None:
+        """Count a header block that is about to be decoded."""
+        excess = size - self._limits.free_block_bytes
+        if excess > 0 and not self._large_blocks.take(now, excess):
+            raise _excess("large header blocks")
 
     def take_late_frame(self) -> None:
         """Count a frame of a stream that crossed our GOAWAY: two each for all that a client had under way, and for

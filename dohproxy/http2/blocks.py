@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
 from dohproxy.http2.fields import MalformedRequest, RequestHead, RestOfHead, is_target, read_head
 from dohproxy.http2.frames import END_HEADERS, END_STREAM, PADDED, PRIORITY_FLAG, STREAM_ID_MASK, without_padding
@@ -59,8 +60,9 @@ class BlockReader:
     It is decoded whatever becomes of its stream: the dynamic table belongs to the connection.
     """
 
-    def __init__(self, limits: Http2Limits) -> None:
+    def __init__(self, limits: Http2Limits, allowances: Allowances) -> None:
         self._limits = limits
+        self._allowances = allowances
         self._decoder = Decoder(max_list_bytes=limits.max_header_bytes, max_fields=limits.max_fields)
         self._last: tuple[bytes, HeaderList] = b"", HeaderList(())
         """The last block and what it says. Of this and the next: only what leaves the dynamic table alone, and only
@@ -90,7 +92,7 @@ class BlockReader:
             payload, self.depends_on_itself = _without_prefix(flags, stream_id, payload)
         if flags & END_HEADERS:
             # A client that repeats itself sends the same block; one with many questions changes the path alone.
-            return self._last[1] if payload == self._last[0] else self._read(payload)
+            return self._last[1] if payload == self._last[0] else self._read(payload, now)
         self.stream_id = stream_id
         self.half_read_since = now
         self._fragments = []
@@ -98,7 +100,7 @@ class BlockReader:
         self._collect(payload)
         return None
 
-    def go_on(self, flags: int, payload: bytes) -> HeaderList | None:
+    def go_on(self, flags: int, payload: bytes, now: float) -> HeaderList | None:
         """Take a CONTINUATION frame of the block under way; return what the block says if it is the last."""
         if not self.stream_id:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
@@ -108,7 +110,7 @@ class BlockReader:
         self._collect(payload)
         if not flags & END_HEADERS:
             return None
-        headers = self._read(b"".join(self._fragments))
+        headers = self._read(b"".join(self._fragments), now)
         self.clear()
         return headers
 
@@ -132,9 +134,10 @@ class BlockReader:
         if size > self._limits.max_block_bytes:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header block")
 
-    def _read(self, block: bytes) -> HeaderList:
+    def _read(self, block: bytes, now: float) -> HeaderList:
         if len(block) > LONGEST_KEPT_BLOCK:
             self._need_within_limit(len(block))
+            self._allowances.read_block(len(block), now)
             return self._decode(block)
         place = find_path(block)
         if place is None:

@@ -53,7 +53,8 @@ class Http2Connection:
         self._answerer = answerer
         self._reader = FrameReader()
         self._out = [greeting(limits.max_streams, limits.max_header_bytes)]
-        self._blocks = BlockReader(limits)
+        self._allowances = Allowances(limits, now)
+        self._blocks = BlockReader(limits, self._allowances)
         self._streams: dict[int, Stream] = {}
         self._request_bytes = 0
         """What the requests of these take in memory."""
@@ -69,7 +70,6 @@ class Http2Connection:
         self._has_responded = False
         self._goes_away = False
         self._receive_window = DEFAULT_WINDOW
-        self._allowances = Allowances(limits, now)
 
     # --- What the door asks and says ---
 
@@ -215,7 +215,7 @@ class Http2Connection:
             self._take_headers(stream_id, headers)
 
     def _on_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
-        headers = self._blocks.go_on(flags, payload)
+        headers = self._blocks.go_on(flags, payload, self._now)
         if headers is not None:
             self._take_headers(stream_id, headers)
 
@@ -369,8 +369,8 @@ class Http2Connection:
         return True
 
     def _send_blocked(self) -> None:
-        if self.windows.blocked_bytes:
-            for stream in [stream for stream in self._streams.values() if stream.out]:
+        if self.windows.blocked_bytes and self.windows.connection > 0:
+            for stream in [stream for stream in self._streams.values() if stream.out and stream.send_window > 0]:
                 self._send(stream)
 
     def _send(self, stream: Stream) -> None:

@@ -12,11 +12,16 @@ from dohproxy.http2.hpack import Field
 _NAME: Final = re.compile(rb"[!-9;-@\[-~]+")
 """Visible ASCII without upper case and colon (RFC 9113 section 8.2.1)."""
 _FORBIDDEN_IN_VALUE: Final = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$")
+_NAMES: Final = re.compile(rb"(?:[!-9;-@\[-~]+\n)*")
+_FORBIDDEN_IN_VALUES: Final = re.compile(rb"[\x00\r]|(?:^|\n)[ \t]|[ \t](?:\n|\Z)")
+"""The same of many at once, each with a line end behind it; how many line ends there are is counted apart. A list of
+short fields would cost more to be looked through one by one than all that follows."""
 _PSEUDO_BUT_PATH: Final = frozenset({b":method", b":scheme", b":authority"})
 _CONNECTION_SPECIFIC: Final = frozenset({
     b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 _ONCE: Final = frozenset({b"host", b"content-length"})
+_SPECIAL: Final = _CONNECTION_SPECIFIC | _ONCE | {b"te"}
 _DIGITS: Final = re.compile(rb"[0-9]{1,10}")
 _VISIBLE: Final = re.compile(rb"[!-~]+")
 
@@ -110,7 +115,7 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
     fields = before + behind
     pseudo = _read_pseudo(fields)
     regular = fields[len(pseudo) :]
-    once = _check_regular(regular)
+    once, texts = _check_regular(regular)
     authority, host = pseudo.get(b":authority"), once.get(b"host")
     # RFC 9113 section 8.3.1: one of the two is what we are asked for; if they differ, it is anybody's guess.
     if authority is not None and host is not None and authority.lower() != host.lower():
@@ -121,7 +126,7 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
     return pseudo, RestOfHead(
         method=pseudo[b":method"].decode("ascii"),
         authority=named.decode("latin-1") if named is not None else None,
-        fields=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in regular),
+        fields=texts,
         content_length=_content_length(once.get(b"content-length")),
     )
 
@@ -141,19 +146,25 @@ def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
     return pseudo
 
 
-def _check_regular(fields: Sequence[Field]) -> dict[bytes, bytes]:
-    """Hold regular fields against section 8.2; return those that may stand there once only."""
+def _check_regular(fields: Sequence[Field]) -> tuple[dict[bytes, bytes], tuple[tuple[str, str], ...]]:
+    """Hold regular fields against section 8.2; return those that may stand there once only, and all as text."""
+    names = b"".join([name + b"\n" for name, _ in fields])
+    values = b"".join([value + b"\n" for _, value in fields])
+    if not names.count(b"\n") == values.count(b"\n") == len(fields):
+        raise MalformedRequest
+    if _NAMES.fullmatch(names) is None or _FORBIDDEN_IN_VALUES.search(values) is not None:
+        raise MalformedRequest
     once: dict[bytes, bytes] = {}
     for name, value in fields:
-        if not _NAME.fullmatch(name) or name in _CONNECTION_SPECIFIC or _FORBIDDEN_IN_VALUE.search(value):
-            raise MalformedRequest
-        if name == b"te" and value.lower() != b"trailers":
+        if name not in _SPECIAL:
+            continue
+        if name in _CONNECTION_SPECIFIC or name in once or (name == b"te" and value.lower() != b"trailers"):
             raise MalformedRequest
         if name in _ONCE:
-            if name in once:
-                raise MalformedRequest
             once[name] = value
-    return once
+    # Behind the last line end stands nothing, of which nothing is made.
+    texts = zip(names.decode("ascii").split("\n"), values.decode("latin-1").split("\n"), strict=True)
+    return once, tuple(texts)[:-1]
 
 
 def _target(path: bytes | None, pseudo: dict[bytes, bytes]) -> str:

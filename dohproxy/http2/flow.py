@@ -28,21 +28,25 @@ class SendWindows:
     def follow_settings(self, entries: Iterable[tuple[int, int]], streams: Collection[Stream]) -> None:
         """Follow the client's settings, in their order. All but one concern what we never do: our frames are of the
         smallest size anybody takes, our encoder has no table, and nothing is pushed; they only have to be valid."""
+        initial = self.initial
         for key, value in entries:
             match key:
                 case Setting.INITIAL_WINDOW_SIZE:
-                    self._change_initial(value, streams)
+                    if value > LARGEST_WINDOW:
+                        raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR)
+                    initial = value
                 case Setting.ENABLE_PUSH | Setting.ENABLE_CONNECT_PROTOCOL | Setting.NO_RFC7540_PRIORITIES if value > 1:
                     raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
                 case Setting.MAX_FRAME_SIZE if not LARGEST_FRAME <= value < 2**24:
                     raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
                 case _:
                     pass
+        if initial != self.initial:
+            # Once for all entries: nothing happens between two of them (section 6.5.3), and streams may be many.
+            self._change_initial(initial, streams)
 
     def _change_initial(self, size: int, streams: Iterable[Stream]) -> None:
         """Follow SETTINGS_INITIAL_WINDOW_SIZE, which moves the windows of open streams too, also below zero."""
-        if size > LARGEST_WINDOW:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR)
         for stream in streams:
             stream.send_window += size - self.initial
             if stream.send_window > LARGEST_WINDOW:

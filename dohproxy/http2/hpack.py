@@ -22,12 +22,16 @@ FIELD_OVERHEAD: Final = 32
 ENTRY_BYTES: Final = 190
 """Of memory for an entry of the dynamic table beyond its size there: two tuples, two strings, a number and a place."""
 LONGER_INDEX: Final = 0x7F
-"""From here on an index takes more than one byte."""
+"""From here on an index takes more than one byte, and so does a string's length."""
 _PATH_NOT_ADDED: Final = b"\x04\x14"
 """How a field begins that has its name from the first ":path" of the static table, and is not added to the dynamic one
 (RFC 7541 sections 6.2.2 and 6.2.3)."""
 LONGEST_INTEGER_BYTES: Final = 5
 """After the prefix: 35 bits, far more than any length or index that can be valid (CVE in hpack before 4.2.0)."""
+
+EXCESS_FIELDS: Final = 12
+"""Beyond the limit of a list, which are still followed, so that its client is told and may go on. Whoever sends more
+has no use for an answer, and each one costs: a byte of a block can be an entry of the dynamic table."""
 
 LONGEST_KEPT_STRING: Final = 256
 """Encoded bytes of a string that is kept decoded: enough for the target of nearly every query."""
@@ -84,25 +88,42 @@ class Decoder:
     def decode(self, block: bytes) -> list[Field]:
         """Return the fields of a header block.
 
-        Raises ConnectionFault (COMPRESSION_ERROR) for a broken block and TooLarge for a list over its limits.
+        Raises ConnectionFault (COMPRESSION_ERROR) for a broken block, TooLarge for a list over its limits, and
+        ConnectionFault (ENHANCE_YOUR_CALM) for one with far too many fields.
         """
         fields: list[Field] = []
         left = self._max_list_bytes
+        room = self._max_fields + EXCESS_FIELDS
         table = self._table
         offset, size = self._read_size_updates(block), len(block)
-        short_end = min(len(table), LONGER_INDEX)
+        short_end = 0x80 + min(len(table), LONGER_INDEX)
         while offset < size:
-            index = block[offset] - 0x80
-            if 0 < index < short_end:  # The commonest by far: a field of the table by an index of one byte.
-                field, cost = table[index]
+            first = block[offset]
+            if 0x80 < first < short_end:  # The commonest by far: a field of the table by an index of one byte.
+                field, cost = table[first - 0x80]
                 offset += 1
+            elif not first & 0xEF:  # The dearest for its bytes: a name and a value that nobody remembers.
+                name, offset = _read_string(block, offset + 1)
+                value, offset = _read_string(block, offset)
+                field, cost = (name, value), len(name) + len(value) + FIELD_OVERHEAD
+            elif (
+                0x40 < first < 0x7F
+            ):  # The dearest of all: a value that goes into the dynamic table under a known name.
+                value, offset = _read_string(block, offset + 1)
+                field = (self._entry(first - 0x40)[0], value)
+                cost = len(field[0]) + len(value) + FIELD_OVERHEAD
+                self._add(field, cost)
+                short_end = 0x80 + min(len(table), LONGER_INDEX)
             else:
                 field, offset = self._read_field(block, offset)
                 cost = cost_of(field)
-                short_end = min(len(table), LONGER_INDEX)
+                short_end = 0x80 + min(len(table), LONGER_INDEX)
             left -= cost
-            if left >= 0:  # A field costs 32 bytes at least, so the list cannot grow long.
+            if left >= 0:
                 fields.append(field)
+            room -= 1
+            if room < 0:
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header fields")
         if left < 0 or len(fields) > self._max_fields:
             raise TooLarge
         return fields
@@ -114,14 +135,19 @@ class Decoder:
             return self._entry(index), offset
         if first & 0x40:
             field, offset = self._read_literal(block, offset, 6)
-            self._add(field)
+            self._add(field, cost_of(field))
             return field, offset
         if first & 0x20:
             raise _fault()  # A size update anywhere but at the start (RFC 7541 section 4.2).
         return self._read_literal(block, offset, 4)
 
     def _read_literal(self, block: bytes, offset: int, prefix: int) -> tuple[Field, int]:
-        index, offset = _read_integer(block, offset, prefix)
+        limit = (1 << prefix) - 1
+        index = block[offset] & limit
+        if index < limit:
+            offset += 1
+        else:
+            index, offset = _read_integer(block, offset, prefix)
         if index:
             name = self._entry(index)[0]
         else:
@@ -146,9 +172,10 @@ class Decoder:
             raise _fault()
         return self._table[index][0]
 
-    def _add(self, field: Field) -> None:
-        cost = cost_of(field)
-        self._evict(cost)
+    def _add(self, field: Field, cost: int) -> None:
+        if self._entry_bytes + cost > self._max_entry_bytes:
+            self._evict(cost)
+        self.changes += 1
         if cost <= self._max_entry_bytes:
             self._table.insert(len(_INDEXED), (field, cost))
             self._entry_bytes += cost
@@ -205,9 +232,16 @@ def read_string(string: bytes) -> bytes:
 
 
 def _read_string(block: bytes, offset: int) -> tuple[bytes, int]:
-    start, end = _find_string(block, offset)
+    first = block[offset] if offset < len(block) else LONGER_INDEX
+    if first & 0x7F < LONGER_INDEX:  # Its length is one byte.
+        start = offset + 1
+        end = start + (first & 0x7F)
+        if end > len(block):
+            raise _fault()
+    else:
+        start, end = _find_string(block, offset)
     value = block[start:end]
-    if not block[offset] & 0x80:
+    if not first & 0x80:
         return value, end
     return (_huffman(value) if end - start <= LONGEST_KEPT_STRING else _decode_huffman(value)), end
 

@@ -105,6 +105,11 @@ def probe_metrics(probes: Mapping[Probe, int]) -> Iterator[Metric]:
     yield labelled_counter("dohproxy_probes", "Health probes of clients, by the name asked for.", ("probe",), counts)
 
 
+def rebinding_metrics(withheld: int) -> Iterator[Metric]:
+    """Yield how many answers would have led a public name to a private address."""
+    yield counter("dohproxy_private_answers_withheld", "Answers with private addresses for public names.", withheld)
+
+
 def gate_metrics(gate: GateStatistics) -> Iterator[Metric]:
     """Yield the figures of the limits on connections."""
     limited = [((width.width,), width.limited) for width in gate.rate.widths]

@@ -40,6 +40,8 @@ class Admission:
         # The limits' own methods, as every request comes here.
         self.admit_request = requests.admit
         """Takes a client and the time; returns 0.0, or the seconds until this client may ask again."""
+        self.wait_for_request = requests.wait
+        """Takes the same and returns the same, and charges and counts nothing."""
         self.charge_request = requests.charge
         """Takes the same, and counts a request that was refused before `admit_request` was asked."""
         self.admit_to_service = total.take

@@ -91,10 +91,12 @@ class ClientLimit:
         """Return what `admit` would, and neither charge nor count anything."""
         if client.exempt:
             return 0.0
-        return max(
-            (table.wait(hashes, now, cost) for table, hashes in zip(self._tables, client.hashes, strict=False)),
-            default=0.0,
-        )
+        longest = 0.0
+        for table, hashes in zip(self._tables, client.hashes):  # noqa: B905  # as in `admit`
+            wait = table.wait(hashes, now, cost)
+            if wait > longest:
+                longest = wait
+        return longest
 
     def charge(self, client: Client, now: float, cost: float = 1.0) -> None:
         """Count a request that was refused for another reason and is its client's fault.

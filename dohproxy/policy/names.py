@@ -6,8 +6,11 @@ from dohproxy.config import NamesConfig
 from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.probes import Probes
+from dohproxy.policy.rebinding import RebindingFilter
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.policy.undelegated import Undelegated
+from dohproxy.wire.answer import Answer
+from dohproxy.wire.name import from_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,12 @@ class Names:
     probes: Probes
     undelegated: Undelegated
     domains: DomainLimit
+    rebinding: RebindingFilter | None = None
+    """None: answers are given whatever addresses they have."""
+
+    def judge(self, qname: bytes, answer: Answer) -> Answer:
+        """Return an answer about a lower-case wire name as it may be given and kept."""
+        return answer if self.rebinding is None else self.rebinding.judge(qname, answer)
 
     def use(self, suffixes: PublicSuffixes, *, may_deny: bool) -> None:
         """Take another list of public suffixes; `may_deny` if names under no top-level domain of it do not exist."""
@@ -45,4 +54,9 @@ def build_names(
         secret=secret,
         exempt=config.exempt_domains,
     )
-    return Names(Probes(), Undelegated(suffixes, negative_ttl_max=negative_ttl_max), domains)
+    undelegated = Undelegated(suffixes, negative_ttl_max=negative_ttl_max)
+    rebinding = None
+    if config.withhold_private_addresses:
+        excepted = [from_text(domain) for domain in config.private_address_domains]
+        rebinding = RebindingFilter(undelegated.is_delegated, excepted)
+    return Names(Probes(), undelegated, domains, rebinding)

@@ -46,6 +46,10 @@ class Undelegated:
         """Tell whether the list has a lower-case wire name itself, so that it exists whoever denies it."""
         return self._suffixes.has(name)
 
+    def is_delegated(self, qname: bytes) -> bool:
+        """Tell whether a lower-case wire name is under a top-level domain of the list."""
+        return self._suffixes.is_delegated(qname)
+
     def answer(self, query: Query) -> LocalAnswer | None:
         """Return the denial of a name under no top-level domain, or None."""
         if not self.may_deny or self._suffixes.is_delegated(query.qname):

@@ -1,8 +1,13 @@
 """All tries of one question: which upstream, over what, how long, and when it is time to say no.
 
 The loop around it only sends and reports; every decision is made here, between two sends, without waiting.
+
+An attempt's time is how long nothing else is tried, not how long its answer is good for: a send that is overdue is
+listened for on, and whichever answers first is believed. It holds its place in flight, until somebody else needs that.
 """
 
+from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final
 
 from dohproxy.upstream.results import Result, Unproven, UpstreamFailure
@@ -51,16 +56,48 @@ class Send:
     over_stream: bool
     """Over TCP or TLS: always, or because what came over UDP was cut or could not be believed."""
     until: float
-    """When to stop waiting for its reply."""
+    """When it is overdue, and something else may be tried."""
+    late_until: float = 0.0
+    """When to stop listening for its reply."""
+    sent_at: float = 0.0
+    number: int = 0
+    """Tells it from the other sends of its question."""
+    after_cut: bool = False
+    """The question had been answered over UDP before, with TC set."""
     is_bare: bool = False
     """Only with those of our additions that the upstream is known to stand: it may not have stood another one."""
 
 
-class Attempts:
-    """The tries of one question, at most `most_sends` in all, none after `deadline`.
+class Pause(Enum):
+    """Why nothing is to be sent right now."""
 
-    Alternate `next_step` and `learn` until `next_step` returns something else than a Send. If the loop ends early,
-    `abandon` gives back what the send under way has taken.
+    WAIT = auto()
+    """Something is under way that may still be answered, and nothing else is to be tried yet, or at all."""
+    TURN = auto()
+    """What has been asked has to be asked once more, of the same upstream, as soon as it is this question's turn:
+    `again` returns that send."""
+
+
+Step = Send | Pause | Answer | UpstreamFailure
+
+
+@value
+class _Try:
+    """Whom to ask, and how."""
+
+    upstream: int
+    over_stream: bool
+    after_cut: bool = False
+    may_displace: bool = True
+    """It may take the place in flight of what is overdue."""
+
+
+class Attempts:
+    """The tries of one question, at most `most_sends` in all, none after `deadline`; what was sent is listened for
+    until `late_until`.
+
+    Ask for the `next_step` at the beginning and whenever a send has ended (`learn`) or is `overdue`, until it is an
+    Answer or a failure. What is under way then may be listened for on. `abandon` gives back what it has taken.
     """
 
     def __init__(
@@ -71,6 +108,7 @@ class Attempts:
         deadline: float,
         attempt_seconds: float,
         most_sends: int,
+        late_until: float = 0.0,
         reserve: float = 0.0,
     ) -> None:
         """`zone`: the last two labels of the name asked for."""
@@ -79,61 +117,79 @@ class Attempts:
         self._selection = selection
         self._zone = zone
         self._deadline = deadline
+        self._late_until = max(deadline, late_until)
         self._attempt_seconds = attempt_seconds
         self._sends_left = most_sends
         self._is_first = True
         self._tried: set[int] = set()
         self._excluded: set[int] = set()
-        self._send: Send | None = None
-        self._sent_at = 0.0
-        self._repeat: tuple[int, bool] | None = None
+        self._under_way: dict[int, Send] = {}
+        self._overdue: dict[int, Callable[[], None]] = {}
+        self._repeat: _Try | None = None
         self._suspects: set[tuple[int, bool]] = set()
         """Ways on which this question may have failed because of what we add to it."""
         self._was_lost = False
-        self._was_cut = False
         self._had_bad_cookie = False
-        self._answer: Answer | None = None
+        self.answer: Answer | None = None
+        """What was found."""
         self._failed_answer: Answer | None = None
         self._doubted_answer: Answer | None = None
         """A denial that is the answer unless the same question without our additions brings another one."""
         self._last_result: Result | None = None
 
-    def first_step(self, now: float, reserve: float) -> Send | Answer | UpstreamFailure:
+    def first_step(self, now: float, reserve: float) -> Step:
         """Return the first step for one who has to leave the part `reserve` of each burst to others."""
         self.reserve = reserve
         return self.next_step(now)
 
-    def next_step(self, now: float) -> Send | Answer | UpstreamFailure:
-        """Return the next send, with its budget taken, or how the question ended."""
-        if self._answer is not None:
-            return self._answer
-        if not self._may_send(now):
-            return self._end(now)
-        place, over_stream = self._choose(now)
-        if place is None or not self._selection.standings[place].begin(now, self.reserve, over_stream=over_stream):
-            return self._end(now)
-        over_stream = over_stream or self._selection.standings[place].over_stream
-        self._sends_left -= 1
-        self._is_first = False
-        self._sent_at = now
-        self._tried.add(place)
-        # Nothing can come after the last send, so it may use all the time there is.
-        until = min(now + self._attempt_seconds, self._deadline) if self._sends_left else self._deadline
-        self._send = Send(place, over_stream, until, is_bare=(place, over_stream) in self._suspects)
-        return self._send
+    def next_step(self, now: float) -> Step:
+        """Return the next send, with its budget taken, or why there is none, or how the question ended."""
+        if self.answer is not None:
+            return self.answer
+        if self._repeat is not None:
+            return Pause.TURN if self._may_send(now) else self._wait_or_end(now)
+        if len(self._under_way) > len(self._overdue):
+            return Pause.WAIT
+        place = self._choose(now) if self._may_send(now) else None
+        if place is None or not self._selection.standings[place].begin(now, self.reserve):
+            return self._wait_or_end(now)
+        return self._make_send(_Try(place, over_stream=False), now)
 
-    def learn(self, outcome: Answer | Unproven | Result, now: float) -> None:
-        """Take in how the send that `next_step` returned last ended."""
-        if self._send is None:
+    def again(self, now: float, reserve: float) -> Step | None:
+        """Return what follows a TURN for one who has to leave the part `reserve` of each burst to others; None: there
+        is no room for it yet."""
+        repeat = self._repeat
+        if repeat is None or not self._may_send(now):
+            return self.next_step(now)
+        standing = self._selection.standings[repeat.upstream]
+        if not standing.may_be_asked(now, over_stream=repeat.over_stream):
+            self._excluded.add(repeat.upstream)
+            self._repeat = None
+            return self.next_step(now)
+        if standing.budget.is_full and not repeat.may_displace:
+            return None
+        if not standing.begin(now, reserve, over_stream=repeat.over_stream):
+            return None
+        self._repeat = None
+        return self._make_send(repeat, now)
+
+    def overdue(self, send: Send, now: float, give_way: Callable[[], None]) -> None:
+        """The time of this attempt is over. Its place in flight is others' if they need it: then `give_way` is called,
+        which must stop it and `learn` that."""
+        self._overdue[send.number] = give_way
+        self._last_result = Result.TIMEOUT
+        ending = Ending(Result.TIMEOUT, self._zone, send.over_stream, send.sent_at, now)
+        self._selection.standings[send.upstream].overdue(ending, give_way)
+        if not send.is_bare:
+            self._may_be_ours(Result.TIMEOUT, send, now)
+
+    def learn(self, send: Send, outcome: Answer | Unproven | Result, now: float) -> None:
+        """Take in how a send that `next_step` has returned ended."""
+        if self._under_way.pop(send.number, None) is None:
             raise RuntimeError("an outcome was reported where nothing had been sent")
-        send, self._send = self._send, None
         result = self._judge(outcome, send)
         self._last_result = result
-        answer = answer_in(outcome)
-        self._selection.standings[send.upstream].end(
-            Ending(result, self._zone, send.over_stream, self._sent_at, now, answer, after_cut=self._was_cut)
-        )
-        self._was_cut = result is Result.TRUNCATED
+        self._report(send, result, outcome, now)
         is_ours = not send.is_bare and self._may_be_ours(outcome, send, now)
         if isinstance(outcome, Answer):
             if result is Result.FAILED:
@@ -141,31 +197,77 @@ class Attempts:
             elif result is Result.ANSWERED and is_ours:
                 self._doubted_answer = outcome
             elif result is Result.ANSWERED:
-                self._answer = outcome
+                self.answer = outcome
         if not is_ours:
-            self._plan(send, result)
+            self._plan(send, result, now)
         elif send.over_stream and not self._selection.standings[send.upstream].over_stream:
-            self._repeat = (send.upstream, True)
+            self._repeat = _Try(send.upstream, over_stream=True, after_cut=send.after_cut)
+
+    def _report(self, send: Send, result: Result, outcome: Answer | Unproven | Result, now: float) -> None:
+        """Tell the upstream's standing, which has been told already of one that was overdue."""
+        standing = self._selection.standings[send.upstream]
+        give_way = self._overdue.pop(send.number, None)
+        was_overdue = give_way is not None
+        if give_way is not None:
+            standing.budget.keep_no_longer(give_way)
+        answer = answer_in(outcome)
+        standing.end(
+            Ending(result, self._zone, send.over_stream, send.sent_at, now, answer, send.after_cut, was_overdue)
+        )
+
+    def displaced(self, send: Send, now: float) -> None:
+        """Take in that an overdue send has given way: if it was all there was, its question may have another turn."""
+        self.learn(send, Result.TIMEOUT, now)
+        if not self._under_way and self._repeat is None:
+            # Not at the cost of another that may be as near to its answer.
+            self._repeat = _Try(send.upstream, send.over_stream, send.after_cut, may_displace=False)
+
+    def expire(self) -> Answer | UpstreamFailure:
+        """Return what is to be said at the deadline."""
+        return self._end(self._deadline)
 
     def abandon(self, now: float) -> None:
-        """Give back what the send under way holds, if there is one; it says nothing about its upstream."""
-        if self._send is not None:
-            self.learn(Result.ABANDONED, now)
+        """Give back what the sends under way hold, if there are any; they say nothing about their upstreams."""
+        for send in tuple(self._under_way.values()):
+            self.learn(send, Result.ABANDONED, now)
+
+    def _make_send(self, what: _Try, now: float) -> Send:
+        standing = self._selection.standings[what.upstream]
+        over_stream = what.over_stream or standing.over_stream
+        self._sends_left -= 1
+        self._is_first = False
+        self._tried.add(what.upstream)
+        attempt_seconds = max(self._attempt_seconds, standing.round_trip.patience)
+        # Nothing can come after the last send, so it may use all the time there is.
+        until = min(now + attempt_seconds, self._deadline) if self._sends_left else self._deadline
+        number = self._sends_left
+        is_bare = (what.upstream, over_stream) in self._suspects
+        send = Send(what.upstream, over_stream, until, self._late_until, now, number, what.after_cut, is_bare)
+        self._under_way[send.number] = send
+        return send
+
+    def _wait_or_end(self, now: float) -> Pause | Answer | UpstreamFailure:
+        """Wait for what is overdue as long as anything is of use."""
+        if self._under_way and now + LEAST_WAIT_SECONDS < self._deadline:
+            return Pause.WAIT
+        return self._end(now)
 
     def _may_send(self, now: float) -> bool:
         least = 0.0 if self._is_first else LEAST_WAIT_SECONDS
         return self._sends_left > 0 and now + least < self._deadline
 
-    def _choose(self, now: float) -> tuple[int | None, bool]:
-        repeat, self._repeat = self._repeat, None
-        if repeat is not None:
-            if self._selection.standings[repeat[0]].is_usable(now, self.reserve, over_stream=repeat[1]):
-                return repeat
-            self._excluded.add(repeat[0])
-            # Whoever is asked instead has not cut anything.
-            self._was_cut = False
-        place = self._selection.next_upstream(now, self.reserve, tried=self._tried, excluded=self._excluded)
-        return place, False
+    def _choose(self, now: float) -> int | None:
+        # What is under way over a stream needs no second one: nothing is lost there but the connection, which is told.
+        # Unless it may be what we have added that is in the way.
+        asked = {send.upstream for send in self._under_way.values() if send.over_stream and not self._may_be_bare(send)}
+        place = self._selection.next_upstream(now, self.reserve, tried=self._tried, excluded=self._excluded | asked)
+        if place in self._tried and self._under_way and self._selection.standings[place].budget.is_full:
+            # Whose place it would take has been asked for longer, and is nearer to an answer.
+            return None
+        return place
+
+    def _may_be_bare(self, send: Send) -> bool:
+        return not send.is_bare and (send.upstream, True) in self._suspects
 
     def _judge(self, outcome: Answer | Unproven | Result, send: Send) -> Result:
         if outcome is Result.LOST and self._was_lost:
@@ -181,16 +283,20 @@ class Attempts:
             self._suspects.add((send.upstream, send.over_stream))
         return is_ours
 
-    def _plan(self, send: Send, result: Result) -> None:
+    def _plan(self, send: Send, result: Result, now: float) -> None:
         match result:
+            case Result.UNSENT if send.over_stream and now >= send.until:
+                # There was no connection for it in all the time: nothing has gone out, and there may be one now.
+                self._repeat = _Try(send.upstream, over_stream=True, after_cut=send.after_cut)
+                self._sends_left += 1
             case Result.TRUNCATED | Result.UNPROVEN:
-                self._repeat = (send.upstream, True)
+                self._repeat = _Try(send.upstream, True, result is Result.TRUNCATED)
             case Result.BAD_COOKIE:
-                self._repeat = (send.upstream, self._had_bad_cookie)
+                self._repeat = _Try(send.upstream, self._had_bad_cookie)
                 self._had_bad_cookie = True
             case Result.LOST:
                 self._was_lost = True
-                self._repeat = (send.upstream, send.over_stream)
+                self._repeat = _Try(send.upstream, send.over_stream)
             case Result.FAILED | Result.UNUSABLE | Result.UNREACHABLE | Result.NO_ROUTE:
                 # It would say the same again.
                 self._excluded.add(send.upstream)
@@ -209,7 +315,7 @@ class Attempts:
             case None if self._selection.is_any_reachable():
                 return UpstreamFailure(Reason.BUDGET_SPENT)
             case Result.TRUNCATED | Result.BAD_COOKIE:
-                # It has the answer, but there is no second send left to fetch it with.
+                # It has the answer, but there is no second send left to fetch it with, or no turn came for it.
                 return UpstreamFailure(Reason.BUDGET_SPENT)
             case Result.TIMEOUT | Result.UNPROVEN:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)

@@ -7,6 +7,7 @@ addresses of one resolver (a `group`) share one Budget.
 """
 
 import math
+from collections.abc import Callable
 
 from dohproxy.upstream.pace import Pace
 
@@ -25,6 +26,7 @@ class Budget:
         left for finding out why they get nothing for it."""
         self._left = float(burst)
         self._counted_at = now
+        self._overdue: dict[Callable[[], None], None] = {}
 
     @property
     def is_ample(self) -> bool:
@@ -33,6 +35,11 @@ class Budget:
         Costs no arithmetic, for those who ask at every request.
         """
         return self._left * 2 >= self.burst and self._left >= 1 and self.in_flight < self.most_in_flight
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many are in flight as may be: one more would have to take the place of one that is overdue."""
+        return self.in_flight >= self.most_in_flight
 
     def left(self, now: float) -> float:
         """Return how many queries the rate allows at this moment; under 1 means none."""
@@ -46,7 +53,7 @@ class Budget:
 
     def has_room(self, now: float, reserve: float = 0.0) -> bool:
         """Tell whether a query may go out now that has to leave the part `reserve` of the burst to others."""
-        if self.in_flight >= self.most_in_flight:
+        if not self._has_place():
             return False
         # Nearly always there was more at the last look than can be needed, and since then it can only have grown.
         if self._left >= 1 + reserve * self.burst + self.is_claimed:
@@ -55,11 +62,11 @@ class Budget:
 
     def has_room_for_probe(self, now: float) -> bool:
         """Tell whether a probe may go out now."""
-        return self.in_flight < self.most_in_flight and self.left(now) >= 1
+        return self._has_place() and self.left(now) >= 1
 
     def seconds_to_room(self, now: float, reserve: float = 0.0) -> float:
         """Return how long the rate takes to make room; 0.0 if there is, infinity while too many are in flight."""
-        if self.in_flight >= self.most_in_flight:
+        if not self._has_place():
             return math.inf
         missing = self._needed(now, reserve) - self.left(now)
         return max(0.0, missing) / (self.queries_per_second * self.pace.share(now))
@@ -71,7 +78,7 @@ class Budget:
     def take(self, now: float, reserve: float = 0.0) -> bool:
         """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
         # What has been gained is counted before anything is taken: later it would find the place that this one leaves.
-        if self.in_flight >= self.most_in_flight or self.left(now) < self._needed(now, reserve):
+        if not self._has_place() or self.left(now) < self._needed(now, reserve):
             return False
         self._take()
         return True
@@ -84,7 +91,23 @@ class Budget:
         self._take()
         return True
 
+    def keep_while_there_is_room(self, give_way: Callable[[], None]) -> None:
+        """A query in flight is overdue: it keeps its place until somebody else needs it. Then `give_way` is called,
+        which must release it; the oldest goes first."""
+        self._overdue[give_way] = None
+
+    def keep_no_longer(self, give_way: Callable[[], None]) -> None:
+        """It has ended, or is about to; harmless if it has given way."""
+        self._overdue.pop(give_way, None)
+
+    def _has_place(self) -> bool:
+        return self.in_flight < self.most_in_flight or bool(self._overdue)
+
     def _take(self) -> None:
+        if self.in_flight >= self.most_in_flight:
+            oldest = next(iter(self._overdue))
+            del self._overdue[oldest]
+            oldest()
         self._left -= 1
         self.in_flight += 1
 

@@ -80,7 +80,8 @@ def _facts(seen: Observation, now: float) -> Iterator[tuple[str, str]]:
         return
     answer, edns = seen.reply.answer, seen.reply.edns
     if answer.truncated:
-        yield "answer", "cut (TC), to be asked again over TCP"
+        how = "TC" if seen.says_when_it_cuts else "without TC"
+        yield "answer", f"cut ({how}), to be asked again over TCP"
     elif answer.rcode == Rcode.BADCOOKIE:
         yield "answer", "BADCOOKIE: it wants its own cookie first, with which the service would ask again"
     elif not seen.repeats_question:
@@ -114,7 +115,7 @@ def _validity(tls: TlsSeen, now: float) -> str:
 
 def _expected_name(seen: Observation) -> str:
     url = seen.upstream.url
-    return url.host if url.verify_name is None else url.verify_name
+    return url.bare_host if url.verify_name is None else url.verify_name
 
 
 def _latency(seen: Observation) -> str:
@@ -220,6 +221,11 @@ def _certificate_warning(seen: Observation) -> str:
 
 
 def _truncation_warning(seen: Observation) -> str:
+    if not seen.says_when_it_cuts:
+        return (
+            "cuts an answer and does not say so: something on the way has a limit of its own. The service asks again"
+            " over TCP, which costs a second query"
+        )
     if seen.upstream.url.transport == "udp":
         return (
             "cuts an answer that would fit (TC): so do rate limits, to find out whether an address is forged. The"

@@ -1,37 +1,47 @@
-"""One question on its way: its turn, its sends one after the other, and its end.
+"""One question on its way: its turn, its sends, and its end.
 
-What to do next is decided in `attempts`, between two sends; here it is done. There is no task: each step is called by
-the end of the one before, and a bug in any of them ends this question and no other.
+What to do next is decided in `attempts`, whenever a send has ended or is overdue; here it is done. There is no task:
+each step is called by the end of the one before, and a bug in any of them ends this question and no other.
+
+Who asked is told by the deadline. What is under way then is listened for a while longer: a late answer is of use to
+who asks again, and tells how slow the upstream is.
 """
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 
-from dohproxy.upstream.attempts import Attempts, Send
+from dohproxy.upstream.attempts import Attempts, Pause, Send, Step
 from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
 from dohproxy.upstream.sends import Done, Outcome, Stoppable
-from dohproxy.upstream.turnstile import Step, Turnstile
+from dohproxy.upstream.turnstile import Turnstile
 from dohproxy.verdict import Priority
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
-Carry = Callable[[Query, Send, Done], Stoppable | Result]
-"""Carries out one send."""
+Carry = Callable[[Query, Send, Done, Callable[[], None]], Stoppable | Result]
+"""Carries out one send; the last is called if it is overdue."""
 Land = Callable[[Answer | UpstreamFailure | Bug], None]
 
 
 class Fetch:
     """Begins when it is made. `learn` is called with its result, and then `land`; after a bug `land` alone, and after
-    `stop` neither."""
+    `stop` neither. While it listens for a late answer, with which `learn` is called too, it stands in `late`."""
 
     __slots__ = (
+        "_alarm",
         "_attempts",
         "_carry",
         "_clock",
-        "_is_over",
+        "_deadline",
+        "_has_landed",
+        "_is_in_line",
         "_land",
+        "_late",
         "_learn",
+        "_prefix",
         "_query",
-        "_sending",
+        "_sendings",
         "_turnstile",
     )
 
@@ -44,6 +54,7 @@ class Fetch:
         learn: Callable[[Query, Answer | UpstreamFailure], None],
         clock: Callable[[], float],
         land: Land,
+        late: "dict[bytes, Fetch]",
     ) -> None:
         self._query = query
         self._attempts = attempts
@@ -52,68 +63,153 @@ class Fetch:
         self._learn = learn
         self._clock = clock
         self._land = land
-        self._sending: Stoppable | None = None
-        self._is_over = False
+        self._late = late
+        self._deadline = 0.0
+        self._prefix = 0
+        self._is_in_line = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._sendings: dict[int, Stoppable] = {}
+        self._has_landed = False
 
     def begin(self, priority: Priority, deadline: float) -> None:
         """Go, or wait for the turn to go."""
+        self._deadline = deadline
+        self._prefix = priority.prefix
         try:
             step = self._turnstile.enter(
                 self._query.key, priority, self._attempts.first_step, self._go_on, deadline=deadline
             )
+            self._is_in_line = step is None
             if step is not None:
                 self._go(step)
         except Exception as error:
             self._fail(error)
 
     def stop(self) -> None:
-        """End without a word, and give back what the send under way holds."""
-        self._is_over = True
+        """End without a word, and give back what the sends under way hold."""
+        self._has_landed = True
         self._turnstile.leave(self._query.key)
-        if self._sending is not None:
-            self._sending.stop()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._late.get(self._query.key) is self:
+            del self._late[self._query.key]
+        while self._sendings:
+            self._sendings.popitem()[1].stop()
         self._attempts.abandon(self._clock())
 
     def _go_on(self, step: Step) -> None:
-        """It is this question's turn; or it was, and it has been stopped since."""
-        if self._is_over:
+        """It is this question's turn; or it was, and it has ended since."""
+        self._is_in_line = False
+        self._continue(step)
+
+    def _continue(self, step: Step) -> None:
+        if self._has_landed:
             return
         try:
             self._go(step)
         except Exception as error:
             self._fail(error)
 
-    def _ended(self, outcome: Outcome) -> None:
+    def _ended(self, send: Send, outcome: Outcome) -> None:
         """A send has ended."""
-        self._sending = None
+        self._sendings.pop(send.number, None)
         try:
             if isinstance(outcome, Bug):
                 self._fail(outcome.error)
+            elif self._has_landed:
+                self._take_late(send, outcome)
             else:
-                self._go(self._take(outcome))
+                self._go(self._take(send, outcome))
+                # Only now: what this question still needs goes first.
+                self._turnstile.wake()
         except Exception as error:
             self._fail(error)
 
-    def _go(self, step: Step) -> None:
-        while isinstance(step, Send):
-            sending = self._carry(self._query, step, self._ended)
-            if not isinstance(sending, Result):
-                self._sending = sending
-                return
-            step = self._take(sending)
-        self._learn(self._query, step)
-        self._is_over = True
-        self._land(step)
+    def _overdue(self, send: Send) -> None:
+        """A send has not ended in the time of an attempt."""
+        self._attempts.overdue(send, self._clock(), partial(self._give_way, send))
+        if self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_at(self._deadline, self._expire)
+        self._look()
+        self._turnstile.wake()
 
-    def _take(self, outcome: Answer | Unproven | Result) -> Step:
+    def _give_way(self, send: Send) -> None:
+        """Somebody else needs the place of a send that is overdue."""
+        self._sendings.pop(send.number).stop()
+        self._attempts.displaced(send, self._clock())
+        # Not now: it is the other one's turn.
+        asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        """See whether there is anything to be done."""
+        if not self._has_landed:
+            self._continue(self._attempts.next_step(self._clock()))
+        elif not self._sendings:
+            self.stop()
+
+    def _expire(self) -> None:
+        self._continue(self._attempts.expire())
+
+    def _go(self, step: Step) -> None:
+        while True:
+            if isinstance(step, Send):
+                sending = self._carry(self._query, step, partial(self._ended, step), partial(self._overdue, step))
+                if not isinstance(sending, Result):
+                    self._sendings[step.number] = sending
+                    return
+                step = self._take(step, sending)
+                if step is not Pause.TURN and not isinstance(step, Send):
+                    self._turnstile.wake()
+            elif step is Pause.TURN:
+                step = self._take_turn()
+            elif step is Pause.WAIT:
+                return
+            else:
+                self._tell(step)
+                return
+
+    def _take_turn(self) -> Step:
+        """Ask once more, or wait for the turn to do so."""
+        if self._is_in_line:
+            return Pause.WAIT
+        step = self._turnstile.enter_again(
+            self._query.key, self._prefix, self._attempts.again, self._go_on, deadline=self._deadline
+        )
+        self._is_in_line = step is None
+        return Pause.WAIT if step is None else step
+
+    def _take(self, send: Send, outcome: Answer | Unproven | Result) -> Step:
         """Learn how a send ended, and return what comes next."""
         now = self._clock()
-        self._attempts.learn(outcome, now)
-        step = self._attempts.next_step(now)
+        self._attempts.learn(send, outcome, now)
+        return self._attempts.next_step(now)
+
+    def _tell(self, found: Answer | UpstreamFailure) -> None:
+        self._learn(self._query, found)
+        if isinstance(found, Answer) or not self._sendings:
+            self.stop()
+        else:
+            self._has_landed = True
+            self._turnstile.leave(self._query.key)
+            self._late[self._query.key] = self
+        self._land(found)
+
+    def _take_late(self, send: Send, outcome: Answer | Unproven | Result) -> None:
+        """Learn how a send ended for which nobody waits any more."""
+        self._attempts.learn(send, outcome, self._clock())
+        found = self._attempts.answer
+        if found is not None:
+            self._learn(self._query, found)
+        if found is not None or not self._sendings:
+            self.stop()
         self._turnstile.wake()
-        return step
 
     def _fail(self, error: Exception) -> None:
+        had_landed = self._has_landed
         self.stop()
         self._turnstile.wake()
-        self._land(Bug(error))
+        if not had_landed:
+            self._land(Bug(error))
+        else:
+            context = {"message": "listening for a late answer failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)

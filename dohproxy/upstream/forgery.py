@@ -10,6 +10,7 @@ better comes the question goes over TCP, and it is a suspicion that a probe has 
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from dohproxy.config.additions import Addition
 from dohproxy.upstream.abilities import OVER_UDP, Abilities
@@ -32,6 +33,12 @@ from dohproxy.wire.name import letters_in
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query
 from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
+
+MOST_READ_IN_VAIN: Final = 65_536
+"""Bytes of replies to one query that may turn out to be of no use; whoever goes beyond that has ended its wait. Two of
+the largest do so, or a hundred small ones. Only who sees our queries, or the upstream, gets so far."""
+PACKET_BYTES: Final = 512
+"""What reading a packet costs besides its bytes, in bytes."""
 
 
 class Defences:
@@ -102,19 +109,30 @@ class Wait:
         self._had_unreadable_reply = False
         self._had_wrong_case = False
         self._had_wrong_cookie = False
+        self._was_silent = False
+        self._read_in_vain = 0
         self._unproven: Answer | None = None
         """The last reply without a question that had too little to show."""
 
-    def take(self, packet: bytes, now: float) -> Answer | None:
-        """Return the answer if `packet` is the reply; None: it is counted, and the wait goes on."""
+    def take(self, packet: bytes, now: float) -> Answer | Result | None:
+        """Return the answer if `packet` is the reply; None: it is counted, and the wait goes on. A Result: too much has
+        been read in vain, and the wait is over before its time."""
         answer = self._take(packet, now)
-        self._defences.ignored_packets += answer is None
-        return answer
+        if answer is not None:
+            return answer
+        self._defences.ignored_packets += 1
+        if self._read_in_vain <= MOST_READ_IN_VAIN:
+            return None
+        # Nothing is concluded of the upstream's ways: its own reply may have been on its way.
+        is_doubtful = self._had_wrong_case or self._had_wrong_cookie or self._unproven is not None
+        return Result.UNPROVEN if is_doubtful else Result.UNUSABLE
 
     def result(self, now: float) -> Unproven | Result:
-        """Say, once, what it means that the time is over."""
+        """Say what it means that the time is over, and once more if the wait went on for what is late."""
         result = self._result(now)
-        self._defences.abilities.heard(self._added, result, now)
+        if result is not Result.TIMEOUT or not self._was_silent:
+            self._defences.abilities.heard(self._added, result, now)
+        self._was_silent = result is Result.TIMEOUT
         return result
 
     def _result(self, now: float) -> Unproven | Result:
@@ -137,18 +155,20 @@ class Wait:
             self._had_wrong_case = True
             self._defences.wrong_case += 1
             return None
+        reply = self._read(packet)
+        return None if reply is None else self._take_reply(reply, now, has_our_case=has_our_case)
+
+    def _read(self, packet: bytes) -> UpstreamReply | None:
+        self._read_in_vain += len(packet) + PACKET_BYTES
         try:
-            reply = parse_reply(packet, self._query)
+            return parse_reply(packet, self._query, is_datagram=True)
         except Malformed:
             self._had_unreadable_reply = True
             return None
-        return self._take_reply(reply, now, has_our_case=has_our_case)
 
     def _take_without_question(self, packet: bytes, now: float) -> Answer | None:
-        try:
-            reply = parse_reply(packet, self._query)
-        except Malformed:
-            self._had_unreadable_reply = True
+        reply = self._read(packet)
+        if reply is None:
             return None
         cookies = self._defences.cookies
         cookie = None if reply.edns is None else reply.edns.cookie

@@ -61,6 +61,8 @@ class Observation:
     """The COOKIE option that was sent."""
     repeats_question: bool = True
     """False: the reply is the header of one, as of servers that will not read a query."""
+    says_when_it_cuts: bool = True
+    """False: the reply ends within a record, and has no TC."""
     repeats_case: bool = False
     """Whether the reply has the name as it was sent, in mixed case over UDP."""
     added: frozenset[Addition] = frozenset(Addition)

@@ -23,17 +23,19 @@ from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.root_question import PROBE_SECONDS
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
+from dohproxy.upstream.transports.place import host_of, place_of
 from dohproxy.upstream.transports.tls import limit_key_exchange, make_context, name_to_verify, read_certificate
 from dohproxy.upstream.trial import Additions, is_whole
 from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_reply, repeats_case
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.name import vary_case
-from dohproxy.wire.numbers import CLASS_IN, LARGEST_MESSAGE_BYTES, RD, Qtype
+from dohproxy.wire.numbers import CLASS_IN, LARGEST_MESSAGE_BYTES, RD, TC, Qtype
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
 READ_BYTES: Final = 65_536
+TC_OF_THIRD_BYTE: Final = TC >> 8
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 """How OpenSSL says that what came is no TLS."""
 _EVERY_SECOND: Final = bytes((0x00, 0x20)) * 128
@@ -135,7 +137,6 @@ class _Probe:
         self._seen = Observation(upstream, query, added=additions)
         self._additions = additions
         self._address = upstream.url
-        self._place = (upstream.url.host, upstream.url.port)
         self._query = query
         self._contexts = contexts
         self._until = until
@@ -166,7 +167,7 @@ class _Probe:
         wire = self._wire(cookie)
         with socket.socket(self._family, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
-            sock.connect(self._place)
+            sock.connect(place_of(self._address))
             heard = False
             try:
                 async with asyncio.timeout_at(self._until):
@@ -196,7 +197,7 @@ class _Probe:
         sock.setblocking(False)
         try:
             async with asyncio.timeout_at(self._until):
-                await self._loop.sock_connect(sock, self._place)
+                await self._loop.sock_connect(sock, place_of(self._address))
         except TimeoutError:
             raise _Failed(Trouble.NO_CONNECTION) from None
 
@@ -223,7 +224,10 @@ class _Probe:
         try:
             async with asyncio.timeout_at(self._until):
                 _, writer = await asyncio.open_connection(
-                    *self._place, ssl=self._contexts.trusting, server_hostname=name_to_verify(self._address)
+                    host_of(self._address),
+                    self._address.port,
+                    ssl=self._contexts.trusting,
+                    server_hostname=name_to_verify(self._address),
                 )
         except OSError:
             return None
@@ -283,9 +287,12 @@ class _Probe:
             repeats_case=repeats_case(wire, self._question),
         )
         try:
-            self._seen = replace(self._seen, reply=parse_reply(wire, self._query))
+            is_datagram = self._address.transport == "udp"
+            reply = parse_reply(wire, self._query, is_datagram=is_datagram)
         except Malformed as fault:
             raise _Failed(Trouble.UNREADABLE, str(fault)) from None
+        says_when_it_cuts = bool(wire[2] & TC_OF_THIRD_BYTE) or not reply.answer.truncated
+        self._seen = replace(self._seen, reply=reply, says_when_it_cuts=says_when_it_cuts)
         return True
 
 

@@ -23,7 +23,7 @@ from dohproxy.upstream.outages import is_path_gone
 from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.sends import Done, Outcome, Stoppable, Transport, outcome_of
+from dohproxy.upstream.sends import Done, Late, Outcome, Stoppable, Transport, outcome_of
 from dohproxy.upstream.signals import zone_of
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
@@ -55,11 +55,11 @@ unasked from half a burst down (`pressure`), so to renew them must be possible w
 class Resolver:
     """Asks the upstreams, equal questions once, within every budget.
 
-    `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told. Probes and
-    connections are tasks of `tasks`. `clock` must be the event loop's (`time.monotonic`), in which all deadlines are
-    given. Every tls:// upstream may also prove itself by an authority in the PEM file `ca_file`; raises OSError if it
-    is unreadable. Probes ask `question`, which each of the upstreams must be able to answer. `budgets` are shared with
-    other resolvers that have upstreams of the same group.
+    `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told, and again if an
+    answer comes when nobody waits any more. Probes and connections are tasks of `tasks`. `clock` must be the event
+    loop's (`time.monotonic`), in which all deadlines are given. Every tls:// upstream may also prove itself by an
+    authority in the PEM file `ca_file`; raises OSError if it is unreadable. Probes ask `question`, which each of the
+    upstreams must be able to answer. `budgets` are shared with other resolvers that have upstreams of the same group.
     """
 
     def __init__(
@@ -92,6 +92,8 @@ class Resolver:
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
+        # Each holds a place in flight, so there are no more of them than of these.
+        self._late: dict[bytes, Fetch] = {}
         self._probes: set[asyncio.Task[None]] = set()
         self._path_gone_since: float | None = None
 
@@ -133,7 +135,11 @@ class Resolver:
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
         none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
         priority = UNAWAITED[purpose]
-        if not self._turnstile.is_empty or self._selection.next_upstream(self._clock(), priority.reserve) is None:
+        if not self._turnstile.is_empty:
+            return False
+        place = self._selection.next_upstream(self._clock(), priority.reserve)
+        if place is None or self._selection.standings[place].budget.is_full:
+            # What is overdue gives its place to those who wait, not to this.
             return False
         return self._start(query, deadline, priority, None)
 
@@ -177,6 +183,8 @@ class Resolver:
         for probe in probes:
             probe.cancel()
         self._flights.close()
+        for fetch in tuple(self._late.values()):
+            fetch.stop()
         if probes:
             await asyncio.wait(probes)
         for upstream in self._upstreams:
@@ -184,21 +192,27 @@ class Resolver:
 
     def _start(self, query: Query, deadline: float, priority: Priority, seat: Seat[Found] | None) -> bool:
         def begin(land: Land) -> Fetch:
+            late = self._late.get(query.key)
+            if late is not None:
+                # No question is listened for on more ports than it may be sent times.
+                late.stop()
             attempts = Attempts(
                 self._selection,
                 zone=zone_of(query.qname),
                 deadline=deadline,
                 attempt_seconds=self._settings.attempt_seconds,
                 most_sends=self._settings.max_sends,
+                # What comes too late for who asked is kept for who asks again, which is soon.
+                late_until=deadline + (deadline - self._clock()),
             )
-            fetch = Fetch(query, attempts, self._turnstile, self._carry, self._learn, self._clock, land)
+            fetch = Fetch(query, attempts, self._turnstile, self._carry, self._learn, self._clock, land, self._late)
             fetch.begin(priority, deadline)
             return fetch
 
         return self._flights.start(query.key, begin, seat, until=deadline)
 
-    def _carry(self, query: Query, send: Send, done: Done) -> Stoppable | Result:
-        return self._upstreams[send.upstream].send(query, send, done)
+    def _carry(self, query: Query, send: Send, done: Done, tell: Callable[[], None]) -> Stoppable | Result:
+        return self._upstreams[send.upstream].send(query, send, done, Late(send.late_until, tell))
 
     # --- Probes ---
 
@@ -221,6 +235,11 @@ class Resolver:
         outcome: Answer | Unproven | Result = Result.ABANDONED
         try:
             outcome = await upstream.probe(now, over_stream=standing.over_stream)
+            if outcome is Result.LOST and standing.repeat_probe(self._clock()):
+                again_at = self._clock()
+                again = await upstream.probe(again_at, over_stream=standing.over_stream)
+                if again is not Result.UNSENT:
+                    now, outcome = again_at, again
             now, outcome = await try_additions(upstream, now, outcome, self._clock)
         finally:
             ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
@@ -302,21 +321,23 @@ class _Upstream:
         self._config = config
         self._may_vouch = may_vouch(config)
 
-    def send(self, query: Query, send: Send, done: Done) -> Stoppable | Result:
+    def send(self, query: Query, send: Send, done: Done, late: Late | None = None) -> Stoppable | Result:
         """Carry out one send. AD is taken off an answer where it proves nothing."""
         if not send.is_bare:
-            return self._send(query, send, done, None)
+            return self._send(query, send, done, None, late)
         proven = self.abilities(over_stream=send.over_stream).proven(dnssec_ok=query.dnssec_ok)
-        return self._send(query, send, done, proven)
+        return self._send(query, send, done, proven, late)
 
     def abilities(self, *, over_stream: bool) -> Abilities:
         """Return what it can stand of what we add, on this way."""
         return self.over_stream if over_stream else self.over_udp
 
-    def _send(self, query: Query, send: Send, done: Done, additions: Additions | None) -> Stoppable | Result:
+    def _send(
+        self, query: Query, send: Send, done: Done, additions: Additions | None, late: Late | None = None
+    ) -> Stoppable | Result:
         transport: Transport = self.stream if send.over_stream else self.udp
         done = done if self._may_vouch else partial(_tell_without_ad, done)
-        return transport.send(query, done, until=send.until, additions=additions)
+        return transport.send(query, done, until=send.until, additions=additions, late=late)
 
     def _may_be_ours(self, outcome: Answer | Unproven | Result, over_stream: bool, now: float) -> bool:
         return self.abilities(over_stream=over_stream).may_be_ours(outcome, now)
@@ -328,7 +349,7 @@ class _Upstream:
         self, now: float, *, over_stream: bool, additions: Additions | None = None
     ) -> Answer | Unproven | Result:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
-        send = Send(0, over_stream, now + PROBE_SECONDS)
+        send = Send(0, over_stream, now + max(PROBE_SECONDS, self.standing.round_trip.patience))
         try:
             return await outcome_of(lambda done: self._send(self.question, send, done, additions))
         except Exception as error:

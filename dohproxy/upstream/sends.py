@@ -10,6 +10,7 @@ from typing import Protocol
 
 from dohproxy.upstream.results import Bug, Result, Unproven
 from dohproxy.upstream.trial import Additions
+from dohproxy.value import value
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -17,6 +18,16 @@ Outcome = Answer | Unproven | Result | Bug
 """How a send ended."""
 Done = Callable[[Outcome], None]
 """Is called once when a send has ended, never before the call that began it has returned."""
+
+
+@value
+class Late:
+    """A send that is listened for after its time, in case its answer is late."""
+
+    until: float
+    """When that ends (the event loop's clock)."""
+    tell: Callable[[], None]
+    """Is called once when its time is over and it is listened for on."""
 
 
 class Stoppable(Protocol):
@@ -29,15 +40,23 @@ class Stoppable(Protocol):
 class Transport(Protocol):
     """A way to an upstream."""
 
-    def send(self, query: Query, done: Done, *, until: float, additions: Additions | None = None) -> Stoppable | Result:
+    def send(
+        self, query: Query, done: Done, *, until: float, additions: Additions | None = None, late: Late | None = None
+    ) -> Stoppable | Result:
         """Send `query` with these `additions`, or with what the upstream can stand; `done` is told how that ended, at
-        `until` (the event loop's clock) at the latest. Returns a Result instead where nothing could be sent."""
+        `until` (the event loop's clock) at the latest, or where it is `late` when that is over. Returns a Result
+        instead where nothing could be sent."""
 
 
 async def outcome_of(begin: Callable[[Done], Stoppable | Result]) -> Answer | Unproven | Result:
     """Begin a send and wait for its end; whoever is cancelled meanwhile stops it. Raises what a bug raised."""
     ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    sending = begin(ended.set_result)
+
+    def end(outcome: Outcome) -> None:
+        if not ended.done():  # Whoever waited may have been cancelled in this very turn of the loop.
+            ended.set_result(outcome)
+
+    sending = begin(end)
     if isinstance(sending, Result):
         return sending
     try:

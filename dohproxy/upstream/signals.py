@@ -105,6 +105,8 @@ class Ending:
     answer: Answer | None = None
     after_cut: bool = False
     """The question had been answered over UDP before, with TC set."""
+    was_overdue: bool = False
+    """Its silence has been counted already."""
 
 
 _WORDS: Final[dict[int, Word]] = {

@@ -30,6 +30,10 @@ MOST_PROBES_SECONDS: Final = 60.0
 DOUBT_SECONDS: Final = MOST_PROBES_SECONDS / MOST_PROBES
 """Between two probes of an upstream that has answered the first and been silent to clients again. No longer, as it may
 be dead by now, and no shorter, so that who makes it doubtful on purpose leaves a probe for when it is."""
+STANDBY_SECONDS: Final = 3600.0
+"""Without a word from it, because others are asked or nobody asks anything, before an upstream is probed to see whether
+it is there; and at the beginning. One query an hour is nothing to anybody, and a standby that has been gone for a week
+is of no use on the day."""
 SILENT_PROBES: Final = 2
 """Probes without an answer before an upstream that was well is silent: one packet in a hundred is lost on some ways,
 and somebody may make us doubt a hundred times a day."""
@@ -88,6 +92,7 @@ class Standing:
         self._probe_at = float("-inf")
         self._probe_pause = PROBE_SECONDS
         self._is_probed = False
+        self._heard_at = float("-inf")
         self._silent_probes = 0
         self._was_tried_over_stream = False
 
@@ -108,7 +113,11 @@ class Standing:
 
     def is_usable(self, now: float, reserve: float = 0.0, *, over_stream: bool = False) -> bool:
         """Tell whether a query may be sent now that leaves the part `reserve` of the burst to others."""
-        if not self.breaker.is_closed or not self.budget.has_room(now, reserve):
+        return self.may_be_asked(now, over_stream=over_stream) and self.budget.has_room(now, reserve)
+
+    def may_be_asked(self, now: float, *, over_stream: bool = False) -> bool:
+        """Tell whether a query may be sent as soon as the budget has room for it."""
+        if not self.breaker.is_closed:
             return False
         return not (self.over_stream or over_stream) or self.connections.may_ask(now)
 
@@ -116,10 +125,19 @@ class Standing:
         """Take what one send costs, if it may be sent; a True must be followed by one `end`."""
         return self.is_usable(now, reserve, over_stream=over_stream) and self.budget.take(now, reserve)
 
+    def overdue(self, ending: Ending, give_way: Callable[[], None]) -> None:
+        """Learn that a send has had no answer in the time of an attempt; `end` must follow. It keeps its place in
+        flight until somebody else needs it, see `Budget`."""
+        self.budget.keep_while_there_is_room(give_way)
+        self.has_no_route = False
+        self._failed(TIMEOUT_WEIGHT, ending)
+        self._evidence.learn(ending)
+
     def end(self, ending: Ending) -> None:
         """Learn how a send ended."""
         self._account(ending)
-        self._evidence.learn(ending)
+        if not (ending.was_overdue and ending.result is Result.TIMEOUT):
+            self._evidence.learn(ending)
 
     def _account(self, ending: Ending) -> None:
         self.budget.release()
@@ -128,7 +146,7 @@ class Standing:
         match ending.result:
             case Result.ANSWERED | Result.TRUNCATED | Result.BAD_COOKIE:
                 self._heard(ending.now)
-                self.round_trip.learn(ending.now - ending.sent_at, ending.now)
+                self.round_trip.replied(ending.now - ending.sent_at, ending.now)
             case Result.FAILED | Result.UNUSABLE:
                 # The zone's trouble, often made on purpose: no evidence against the upstream, and no measure of it.
                 self._heard(ending.now)
@@ -136,7 +154,7 @@ class Standing:
                 # Somebody is there, if not as we know it. What is left to find out takes questions about several
                 # names, and while the breaker is open there is only one.
                 self._heard(ending.now)
-            case Result.TIMEOUT:
+            case Result.TIMEOUT if not ending.was_overdue:
                 self.has_no_route = False
                 self._failed(TIMEOUT_WEIGHT, ending)
             case Result.UNREACHABLE | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
@@ -155,6 +173,7 @@ class Standing:
 
     def _heard(self, now: float) -> None:
         self.has_no_route = False
+        self._heard_at = now
         if self.breaker.is_closed or self.breaker.cause is not BAN:
             self._was_tried_over_stream = False
         if self.breaker.is_doubtful:
@@ -171,7 +190,8 @@ class Standing:
     # --- Probes ---
 
     def may_probe(self, now: float) -> bool:
-        """Tell whether a probe is due: a pause is over, or there is a suspicion to be cleared up.
+        """Tell whether a probe is due: a pause is over, there is a suspicion to be cleared up, or nothing has been
+        heard for an hour.
 
         It takes nothing from anybody: where a breaker is open nobody is asked, and where replies are suspect asking
         is of little use.
@@ -191,8 +211,13 @@ class Standing:
         is_second = 0 < self._silent_probes < SILENT_PROBES
         if self.breaker.is_doubtful and (is_second or self._seconds_since_probe(now) >= DOUBT_SECONDS):
             return True
-        is_wanted = self._is_failing or self.wants_trial(now) or self._suspicion(now) is not None
-        return (is_second or now >= self._probe_at) and is_wanted
+        if now < self._probe_at and not is_second:
+            return False
+        is_wanted = self._is_failing or self._is_standing_by(now) or self.wants_trial(now)
+        return is_wanted or self._suspicion(now) is not None
+
+    def _is_standing_by(self, now: float) -> bool:
+        return now - self._heard_at >= STANDBY_SECONDS
 
     def _seconds_since_probe(self, now: float) -> float:
         return now - self._probed_at[-1] if self._probed_at else math.inf
@@ -208,6 +233,16 @@ class Standing:
         self._probed_at.append(now)
         self._is_probed = True
         self._probe_at = now + self._probe_pause
+
+    def repeat_probe(self, now: float) -> bool:
+        """Take what a probe costs once more, as its connection was closed under it; False: it may not be."""
+        if not self._has_probe_left(now) or self.budget.left(now) < 1:
+            return False
+        self.budget.release()
+        self.budget.take_for_probe(now)
+        self.sends[Result.LOST] += 1
+        self._probed_at.append(now)
+        return True
 
     def end_probe(self, ending: Ending) -> None:
         """Learn what the upstream says to a question whose answer it has, and which is small."""
@@ -232,10 +267,11 @@ class Standing:
             self.when_opened(ending.now)
 
     def _doubt(self, ending: Ending) -> None:
-        """Learn that a probe has brought nothing: that decides where the clients' questions had brought nothing."""
+        """Learn that a probe has brought nothing: that decides where the clients' questions had brought nothing, or
+        there were none."""
         if ending.result is Result.TIMEOUT:
             self._silent_probes += 1
-        if not self.breaker.is_doubtful:
+        if not self.breaker.is_doubtful and not self._is_standing_by(ending.sent_at):
             return
         if ending.result in (Result.UNREACHABLE, Result.NO_ROUTE):
             self.breaker.open(RESTART, ending.now)

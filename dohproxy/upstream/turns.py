@@ -47,9 +47,14 @@ class Turns(Generic[Item]):
     def __contains__(self, item: Item) -> bool:
         return item in self._waiting
 
-    def is_before(self, priority: Priority) -> bool:
-        """Tell whether somebody waits who must go before, or takes turns with, a newcomer of this priority."""
-        return any(rank <= priority.rank for rank in self._ranks)
+    def has_rank(self, rank: int) -> bool:
+        """Tell whether anybody of this rank waits."""
+        return rank in self._ranks
+
+    def is_before(self, priority: Priority, *, least: int | None = None) -> bool:
+        """Tell whether somebody waits who must go before, or takes turns with, a newcomer of this priority; of the rank
+        `least` or a worse one."""
+        return any(rank <= priority.rank and (least is None or rank >= least) for rank in self._ranks)
 
     def join(self, item: Item, priority: Priority, places: int) -> tuple[bool, Item | None]:
         """Let `item` stand in line if there is one of `places`, or somebody whose place it may take.

@@ -9,20 +9,21 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from dohproxy.upstream.attempts import Send
+from dohproxy.upstream.attempts import Step
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.turns import MOST_TURNS, Turns, TurnStatistics
 from dohproxy.verdict import Priority, Reason
-from dohproxy.wire.answer import Answer
 
-Step = Send | Answer | UpstreamFailure
-Begin = Callable[[float, float], Step]
-"""Takes budget for a question, given `now` and the part of each burst to be left to others, and returns its first send,
-or says why it cannot be sent."""
+Begin = Callable[[float, float], Step | None]
+"""Takes budget for a question, given `now` and the part of each burst to be left to others, and returns its next send,
+or says why it cannot be sent; None: not yet."""
 Go = Callable[[Step], None]
-"""Is called once with the first step of a question that had to wait."""
+"""Is called once with the step for which a question had to wait."""
 
+AGAIN_RANK: Final = -1
+"""Of what is asked once more, before everybody who has not been asked for yet: a budget spent on first halves that are
+never finished is wasted. It can be no more than was let through before, each once or twice."""
 SPENT: Final = UpstreamFailure(Reason.BUDGET_SPENT)
 LEAST_PAUSE_SECONDS: Final = 0.001
 """Between two looks at the budget; timers are no finer."""
@@ -64,15 +65,27 @@ class Turnstile:
         SPENT, if there is no place in line or its turn does not come in time.
         """
         now = self._clock()
-        if not self._turns.is_before(priority):
-            step = begin(now, priority.reserve)
-            if step != SPENT:
+        until = min(deadline, now + self._wait_seconds)
+        return self._enter(_Ticket(key, begin, go), priority, self._places(now), until)
+
+    def enter_again(self, key: bytes, prefix: int, begin: Begin, go: Go, *, deadline: float) -> Step | None:
+        """Return the next step of the question `key`, of the network `prefix`, which needs one more send to be
+        answered; None as `enter`. It stands before all that have not been asked for yet, and waits until the
+        `deadline`."""
+        return self._enter(_Ticket(key, begin, go), Priority(AGAIN_RANK, prefix, 0.0), MOST_TURNS, deadline)
+
+    def _enter(self, ticket: _Ticket, priority: Priority, places: int, until: float) -> Step | None:
+        is_new = priority.rank != AGAIN_RANK
+        if is_new and self._turns.has_rank(AGAIN_RANK):
+            # Those who ask again first; whom that leaves waiting is in nobody's way.
+            self._pump()
+        if not self._turns.is_before(priority, least=AGAIN_RANK + 1 if is_new else None):
+            step = ticket.begin(self._clock(), priority.reserve)
+            if step is not None and not (is_new and step == SPENT):
                 return step
-        ticket = self._join(key, priority, begin, go, now)
-        if ticket is None:
+        if not self._join(ticket, priority, places):
             return SPENT
-        alarm = min(deadline, now + self._wait_seconds)
-        ticket.alarm = asyncio.get_running_loop().call_at(alarm, self._give_up, ticket)
+        ticket.alarm = asyncio.get_running_loop().call_at(until, self._give_up, ticket)
         self._pump()
         return None
 
@@ -105,17 +118,16 @@ class Turnstile:
         served_meanwhile = int(self._selection.queries_per_second(now) * self._wait_seconds)
         return min(max(1, served_meanwhile), MOST_TURNS)
 
-    def _join(self, key: bytes, priority: Priority, begin: Begin, go: Go, now: float) -> _Ticket | None:
-        ticket = _Ticket(key, begin, go)
-        stands, evicted = self._turns.join(ticket, priority, self._places(now))
+    def _join(self, ticket: _Ticket, priority: Priority, places: int) -> bool:
+        stands, evicted = self._turns.join(ticket, priority, places)
         if evicted is not None:
             self._evicted += 1
             self._tell(evicted, SPENT)
         if not stands:
             self._refused += 1
-            return None
-        self._tickets[key] = ticket
-        return ticket
+            return False
+        self._tickets[ticket.key] = ticket
+        return True
 
     def _give_up(self, ticket: _Ticket) -> None:
         self._given_up += 1
@@ -149,15 +161,15 @@ class Turnstile:
                 self._timer = asyncio.get_running_loop().call_later(pause, self._pump)
 
     def _serve_next(self, now: float) -> bool:
-        """Let the first in line go if there is budget for it."""
-        first = next(self._turns.in_order(), None)
-        if first is None:
-            return False
-        ticket, priority = first
-        step = ticket.begin(now, priority.reserve)
-        if step == SPENT:
-            return False
-        self._served += 1
-        self._turns.serve(ticket)
-        self._tell(ticket, step)
-        return True
+        """Let the first in line go if there is budget for it; those who ask again need it of one upstream each, and
+        keep nobody from another."""
+        for ticket, priority in self._turns.in_order():
+            step = ticket.begin(now, priority.reserve)
+            if step is not None and (step != SPENT or priority.rank == AGAIN_RANK):
+                self._served += 1
+                self._turns.serve(ticket)
+                self._tell(ticket, step)
+                return True
+            if priority.rank != AGAIN_RANK:
+                return False
+        return False

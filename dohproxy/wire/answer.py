@@ -8,7 +8,6 @@ of their TTLs, and a few facts. As a question's name has the same length whoever
 under any client's question.
 """
 
-import contextlib
 import struct
 from bisect import bisect_right
 from enum import StrEnum
@@ -163,8 +162,9 @@ def parse_answer(wire: bytes, query: Query) -> Answer:
     return parse_reply(wire, query).answer
 
 
-def parse_reply(wire: bytes, query: Query) -> UpstreamReply:
-    """Read an upstream's reply to `query`.
+def parse_reply(wire: bytes, query: Query, *, is_datagram: bool = False) -> UpstreamReply:
+    """Read an upstream's reply to `query`. A datagram that ends within its records is one that was cut without a word
+    (by a middlebox, or by a server that forgets TC), and says no less than TC would.
 
     Raises Malformed with the first fault. Cost is bounded by MOST_RECORDS and the name walker's budget.
     """
@@ -183,14 +183,24 @@ def parse_reply(wire: bytes, query: Query) -> UpstreamReply:
     if not _is_same_question(wire[HEADER_BYTES:start], upstream_question(query)):
         raise Malformed(Fault.OTHER_QUESTION)
     survey = _Survey(wire, start, query.qtype)
-    if flags & TC:
-        # Cut anywhere, also within a record: there is nothing to read, only to ask again over TCP. The OPT should be
-        # there all the same (RFC 6891 section 7), and its cookie tells whether a stranger wants to drive us there.
-        with contextlib.suppress(Malformed):
-            survey.walk(counts)
+    if _is_cut(survey, flags, counts, is_datagram=is_datagram):
         return UpstreamReply(TRUNCATED, survey.edns)
-    survey.walk(counts)
     return UpstreamReply(survey.answer(flags, counts), survey.edns)
+
+
+def _is_cut(survey: "_Survey", flags: int, counts: list[int], *, is_datagram: bool) -> bool:
+    """Walk over the records, and tell whether the message has been cut.
+
+    That may be anywhere, also within a record: there is nothing to read, only to ask again over TCP. The OPT should be
+    there all the same (RFC 6891 section 7), and its cookie tells whether a stranger wants to drive us there.
+    """
+    try:
+        survey.walk(counts)
+    except Malformed as malformed:
+        if flags & TC or (is_datagram and malformed.fault is Fault.CUT_SHORT):
+            return True
+        raise
+    return bool(flags & TC)
 
 
 def _read_without_question(wire: bytes, flags: int, counts: list[int], qtype: int) -> UpstreamReply:
@@ -220,7 +230,8 @@ class _Survey:
         self.start = start
         self.end = start
         self.qtype = qtype
-        asked = wire[HEADER_BYTES : start - 4]
+        # Without a question there is none; a slice that ends before it begins is an error where this is compiled.
+        asked = wire[HEADER_BYTES : start - 4] if start > HEADER_BYTES else b""
         self.asked_in_case = asked if asked.isascii() and asked != asked.lower() else b""
         """The question's name, if it is not in lower case anyway. ASCII: no byte of it can be half of a pointer."""
         self.owners_in_case: list[tuple[int, int]] = []

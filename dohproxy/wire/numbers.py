@@ -70,6 +70,7 @@ class ExtendedError(IntEnum):
     STALE_ANSWER = 3
     CACHED_ERROR = 13
     NOT_READY = 14
+    BLOCKED = 15
     PROHIBITED = 18
     STALE_NXDOMAIN = 19
     NOT_AUTHORITATIVE = 20

@@ -29,7 +29,9 @@ MOST_PARAMETERS: Final = 64
 """Of one service. Ten keys have a meaning so far, and no client knows of others."""
 _LONGEST_WINDOW_BYTES: Final = 32
 
-_MANDATORY, _ALPN, _NO_DEFAULT_ALPN, _PORT, _IPV4HINT, _IPV6HINT = 0, 1, 2, 3, 4, 6
+IPV4_HINT: Final = 4
+IPV6_HINT: Final = 6
+_MANDATORY, _ALPN, _NO_DEFAULT_ALPN, _PORT = 0, 1, 2, 3
 """Keys of service parameters whose values have a form that is checked (RFC 9460 section 14.3.2)."""
 
 _Rest = Callable[[NameWalker, bytes, int, int], None]
@@ -123,8 +125,8 @@ def _service(names: NameWalker, wire: bytes, place: int, end: int) -> None:
             is_right = length == 0
         elif key == _PORT:
             is_right = length == 2
-        elif key in (_IPV4HINT, _IPV6HINT):
-            is_right = length > 0 and length % (4 if key == _IPV4HINT else 16) == 0
+        elif key in (IPV4_HINT, IPV6_HINT):
+            is_right = length > 0 and length % (4 if key == IPV4_HINT else 16) == 0
         else:
             continue
         if not is_right:

@@ -9,7 +9,17 @@ from bench.guard import __main__ as guard
 from bench.guard import player
 from bench.guard.plays import PLAYS, REQUESTS, YARDSTICK
 from bench.guard.stage import Clock, Failed, Loop, open_stage
-from bench.guard.verdict import FILE, judge, ratios, read_baselines, read_total, table, write_baselines
+from bench.guard.verdict import (
+    BEFORE_LIMITS,
+    FILE,
+    judge,
+    judge_before_limits,
+    ratios,
+    read_baselines,
+    read_total,
+    table,
+    write_baselines,
+)
 
 
 def test_a_cost_is_a_multiple_of_the_yardstick() -> None:
@@ -34,6 +44,20 @@ def test_what_changes_by_more_than_fifteen_percent_is_told(is_now: float, senten
 @pytest.mark.parametrize("is_now", [2.0, 2.29, 1.71], ids=["the same", "a little dearer", "a little cheaper"])
 def test_less_than_that_is_not_worth_a_word(is_now: float) -> None:
     assert judge({"hit": 2.0}, {"hit": is_now}) == []
+
+
+def test_nothing_before_a_limit_may_cost_more_than_twenty_cached_answers() -> None:
+    dear, cheap = f"{BEFORE_LIMITS}64 fields, HTTP/1.1", f"{BEFORE_LIMITS}64 fields, HTTP/2"
+    found = {"cached GET, HTTP/1.1": 0.5, "cached GET, HTTP/2, 1 stream": 0.6, dear: 10.1, cheap: 11.9, "miss": 99.0}
+    (finding,) = judge_before_limits(found)
+    assert finding.is_failure
+    assert finding.sentence == f"{dear}: 20.2 times a cached answer, which is more than 20"
+    assert judge_before_limits({dear: 10.1}) == []  # Without the other there is nothing to compare it with.
+
+
+def test_the_baselines_keep_to_that_too() -> None:
+    for baselines in read_baselines(FILE.read_text(encoding="utf-8")).values():
+        assert judge_before_limits(baselines) == []
 
 
 def test_a_workload_without_a_baseline_guards_nothing() -> None:

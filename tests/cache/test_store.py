@@ -1,6 +1,7 @@
 """The cache as a whole: its bounds in bytes, its two tables, and what replaces what."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import dns.message
 import pytest
@@ -208,6 +209,25 @@ def test_the_bounds_in_bytes_hold_whatever_is_stored(todo: list[tuple[int, bool,
     statistics = cache.statistics()
     assert statistics.positive_bytes + statistics.negative_bytes == sum(held)
     assert statistics.positive_entries + statistics.negative_entries == len(held)
+
+
+def test_what_may_not_be_given_is_not_kept_as_it_came() -> None:
+    """Neither from an upstream nor from a file that was written under other rules."""
+    query = ask()
+    judged = replace(positive(query), errors=(15,))
+    asked: list[bytes] = []
+
+    def judge(qname: bytes, _: Answer) -> Answer:
+        asked.append(qname)
+        return judged
+
+    caches = [Cache(SMALL, judge=judge) for _ in range(2)]
+    kept = (
+        caches[0].store(query.key, positive(query), NOW),
+        caches[1].restore(query.key, positive(query), 300, NOW, NOW),
+    )
+    assert [entry.errors for entry in kept if entry is not None] == [(15,)] * 2
+    assert asked == [query.qname] * 2
 
 
 ttl_values = st.sampled_from([1, 59, 60, 61, 300, 899, 901, 86_401]) | st.integers(1, 100_000)

@@ -216,6 +216,7 @@ def test_an_upstream_url_is_read(text: str, address: UpstreamAddress) -> None:
         ("udp://224.0.0.251", "no single resolver answers"),
         ("udp://255.255.255.255", "no single resolver answers"),
         ("udp://[fe80::1%a\nb]", "other characters"),
+        ("tcp://[fe80::1]", 'write the interface after it: "tcp://[fe80::1%eth0]"'),
     ],
 )
 def test_an_upstream_url_that_cannot_be_asked_is_explained(text: str, hint: str) -> None:

@@ -29,6 +29,8 @@ CAFE = "yv4BAAABAAAAAAABAAACAAEAACkQAAAAgAAAAA"
 STANDARD = "+v4BAAABAAAAAAAAAAACAAE"
 """A query whose ID needs the other alphabet's plus: base64url would write a minus."""
 DAY = ("cache-control", "max-age=86400")
+FIVE_MINUTES = ("cache-control", "max-age=300")
+NOT_KEPT = ("cache-control", "no-store")
 ALLOW = ("allow", "GET, POST")
 TYPE = ("accept", "application/dns-message")
 X31 = 31 * "X"
@@ -83,63 +85,65 @@ def _served() -> Iterator[Row]:
 
 def _drafts() -> Iterator[Row]:
     both = f"body={Q33}&ct=&dns={{dns}}"
-    yield Row("D6", "the first drafts' GET", get(WWW, PROXY, DRAFT_ACCEPT, query=both), 406, "udpwireformat", (DAY,))
+    yield Row(
+        "D6", "the first drafts' GET", get(WWW, PROXY, DRAFT_ACCEPT, query=both), 406, "udpwireformat", (NOT_KEPT,)
+    )
     padded = get(WWW, PROXY, DRAFT_ACCEPT, query=f"{both}&random_padding={X31}")
-    yield Row("D6", "the same, padded", padded, 406, "udpwireformat", (DAY,))
+    yield Row("D6", "the same, padded", padded, 406, "udpwireformat", (NOT_KEPT,))
     old_post = post(WWW, PROXY, DRAFT_ACCEPT, _typed(DRAFT))
-    yield Row("D7", "the first drafts' POST", old_post, 415, "udpwireformat", (TYPE,))
+    yield Row("D7", "the first drafts' POST", old_post, 415, "udpwireformat", (TYPE, NOT_KEPT))
     old_type = get(WWW, M13253_ACCEPT, M13253, query=f"ct={DRAFT}&dns={{dns}}")
-    yield Row("D8", "the drafts' ct", old_type, 415, "udpwireformat", (TYPE, DAY))
+    yield Row("D8", "the drafts' ct", old_type, 415, "udpwireformat", (TYPE, NOT_KEPT))
     bare = get(WWW, DRAFT_ACCEPT, query="ct&dns={dns}")
-    yield Row("D13", "a bare ct of the drafts", bare, 406, "udpwireformat", (DAY,))
+    yield Row("D13", "a bare ct of the drafts", bare, 406, "udpwireformat", (NOT_KEPT,))
     target = f"/.well-known/dns-query?ct&body={Q33}"
-    yield Row("D14", "the well-known path of -02", _target(target, DRAFT_ACCEPT), 404, "well-known", (DAY,))
+    yield Row("D14", "the well-known path of -02", _target(target, DRAFT_ACCEPT), 404, "well-known", (FIVE_MINUTES,))
     target = f"/.well-known/dns-query?content-type={DRAFT}&body={Q33}"
     accept = ("Accept", f"{DRAFT}, application/simpledns+json")
-    yield Row("D15", "the well-known path of -01", _target(target, accept), 404, "well-known", (DAY,))
+    yield Row("D15", "the well-known path of -01", _target(target, accept), 404, "well-known", (FIVE_MINUTES,))
     two_days = (("Accept", "message/dns"), _typed("message/dns"))
-    yield Row("D16", "POST of message/dns", post(WWW, *two_days), 415, "message-dns", (TYPE,))
-    yield Row("D16", "GET for message/dns", get(WWW, two_days[0]), 406, "message-dns", (DAY,))
+    yield Row("D16", "POST of message/dns", post(WWW, *two_days), 415, "message-dns", (TYPE, NOT_KEPT))
+    yield Row("D16", "GET for message/dns", get(WWW, two_days[0]), 406, "message-dns", (NOT_KEPT,))
 
 
 def _json() -> Iterator[Row]:
     json_first = ("Accept", "application/json, application/dns-message, application/dns-udpwireformat")
     target = "/dns-query?ct=application/dns-json&name=www.example.com&type=1&cd=1&do=1&edns_client_subnet=192.0.2.0/24"
-    yield Row("D10", "m13253's JSON", _target(target, json_first), 400, "json-cloudflare", (DAY,))
+    yield Row("D10", "m13253's JSON", _target(target, json_first), 400, "json-cloudflare", (NOT_KEPT,))
     target = "/resolve?name=www.example.com&type=A&cd=false&do=false&edns_client_subnet=0.0.0.0/0&random_padding=XmkMw"
-    yield Row("D11", "Google's JSON", _target(target), 404, "json-google", (DAY,))
+    yield Row("D11", "Google's JSON", _target(target), 404, "json-google", (FIVE_MINUTES,))
     target = "/dns-query?name=www.example.com&type=AAAA"
-    yield Row("D12", "Cloudflare's JSON", _target(target, JSON_ACCEPT), 406, "json-cloudflare", (DAY,))
-    yield Row("D12", "Cloudflare's JSON, any type", _target(target), 400, "json-cloudflare", (DAY,))
+    yield Row("D12", "Cloudflare's JSON", _target(target, JSON_ACCEPT), 406, "json-cloudflare", (NOT_KEPT,))
+    yield Row("D12", "Cloudflare's JSON, any type", _target(target), 400, "json-cloudflare", (NOT_KEPT,))
 
 
 def _broken() -> Iterator[Row]:
-    yield Row("D17", "padded base64", _target(f"/dns-query?dns={CAFE}=="), 400, "b64-padded", (DAY,))
-    yield Row("D17", "the standard alphabet", _target(f"/dns-query?dns={STANDARD}"), 400, "rfc-get", (DAY,))
-    yield Row("D18", "two dns", _target(f"/dns-query?dns={Q33}&dns={CAFE}"), 400, "other", (DAY,))
-    yield Row("D19", "POST with dns", post(WWW, CONTENT_TYPE, query=f"dns={Q33}"), 400, "other")
+    yield Row("D17", "padded base64", _target(f"/dns-query?dns={CAFE}=="), 400, "b64-padded", (FIVE_MINUTES,))
+    yield Row("D17", "the standard alphabet", _target(f"/dns-query?dns={STANDARD}"), 400, "rfc-get", (FIVE_MINUTES,))
+    yield Row("D18", "two dns", _target(f"/dns-query?dns={Q33}&dns={CAFE}"), 400, "other", (NOT_KEPT,))
+    yield Row("D19", "POST with dns", post(WWW, CONTENT_TYPE, query=f"dns={Q33}"), 400, "other", (NOT_KEPT,))
     prefixed = post(len(WWW).to_bytes(2) + WWW, CONTENT_TYPE)
-    yield Row("D20", "a length prefix", prefixed, 400, "rfc-post")
+    yield Row("D20", "a length prefix", prefixed, 400, "rfc-post", (NOT_KEPT,))
     prefixed = post((33).to_bytes(2) + b"\xca\xfe" + WWW[2:], CONTENT_TYPE)
-    yield Row("D20", "a length prefix before an ID that reads as QR", prefixed, 400, "rfc-post")
+    yield Row("D20", "a length prefix before an ID that reads as QR", prefixed, 400, "rfc-post", (NOT_KEPT,))
     yield Row("D20", "a length prefix in a GET", get(b"\x00\x21" + WWW, ACCEPT), 400, "rfc-get", (DAY,))
-    yield Row("D21", "HEAD", Request("HEAD", f"/dns-query?dns={Q33}"), 405, "other", (ALLOW,))
+    yield Row("D21", "HEAD", Request("HEAD", f"/dns-query?dns={Q33}"), 405, "other", (ALLOW, NOT_KEPT))
     preflight = (
         ("Origin", "https://app.example"),
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", "content-type"),
     )
-    yield Row("D22", "a preflight", Request("OPTIONS", "/dns-query", preflight), 405, "other", (ALLOW,))
+    yield Row("D22", "a preflight", Request("OPTIONS", "/dns-query", preflight), 405, "other", (ALLOW, NOT_KEPT))
     form = post(f"dns={Q33}".encode(), _typed("application/x-www-form-urlencoded"))
-    yield Row("D23", "a form", form, 415, "other", (TYPE,))
+    yield Row("D23", "a form", form, 415, "other", (TYPE, NOT_KEPT))
     multipart = post(b"--x--", _typed("multipart/form-data; boundary=x"))
-    yield Row("D23", "a multipart form", multipart, 415, "other", (TYPE,))
-    yield Row("D23", "no type at all", post(WWW), 415, "other", (TYPE,))
+    yield Row("D23", "a multipart form", multipart, 415, "other", (TYPE, NOT_KEPT))
+    yield Row("D23", "no type at all", post(WWW), 415, "other", (TYPE, NOT_KEPT))
     target = "targethost=dns.example&targetpath=/dns-query"
     oblivious = post(WWW, _typed("application/oblivious-dns-message"), query=target)
-    yield Row("D24", "oblivious DNS", oblivious, 415, "oblivious", (TYPE,))
-    yield Row("D24", "oblivious HTTP", post(WWW, _typed("message/ohttp-req")), 415, "oblivious", (TYPE,))
-    yield Row("D25", "nothing", _target("/dns-query"), 400, "other", (DAY,))
+    yield Row("D24", "oblivious DNS", oblivious, 415, "oblivious", (TYPE, NOT_KEPT))
+    yield Row("D24", "oblivious HTTP", post(WWW, _typed("message/ohttp-req")), 415, "oblivious", (TYPE, NOT_KEPT))
+    yield Row("D25", "nothing", _target("/dns-query"), 400, "other", (NOT_KEPT,))
 
 
 SERVED = list(_served())
@@ -219,7 +223,7 @@ def test_a_dialect_is_counted_or_refused_as_configured(
     assert _dialect(server, row.label) == counted + 1
     if action == "refuse":
         assert_refused(response, 400)
-        assert response.field("cache-control") == (None if row.request.method == "POST" else "max-age=86400")
+        assert response.field("cache-control") == "no-store"
         assert _dialect(server, row.label, shadow=True) == shadows
         assert_nothing_was_asked(server, client, asked)
     else:

@@ -144,7 +144,7 @@ ROWS = [
     Row(Reason.LOCAL, _sends(_of("a.onion")), what="NXDOMAIN", rcode=Rcode.NXDOMAIN, errors=()),
     Row(Reason.UNDELEGATED, _sends(_of("abcdefghijklmnop.test.dnscrypt", "NS")), DENYING, "", Rcode.NXDOMAIN, ()),
     Row(Reason.MINIMAL_ANY, _sends(_of("www.example.com", "ANY")), errors=()),
-    Row(Reason.WRONG_PATH, _sends(get(MEMBER, path="/")), fields={"cache-control": "max-age=86400"}),
+    Row(Reason.WRONG_PATH, _sends(get(MEMBER, path="/")), fields={"cache-control": "max-age=300"}),
     Row(Reason.METHOD_NOT_ALLOWED, _sends(Request("PUT", "/dns-query")), fields=ALLOW),
     Row(Reason.METHOD_UNKNOWN, _sends(Request("BREW", "/dns-query"))),
     Row(Reason.TARGET_TOO_LONG, _sends(get(MEMBER, query="dns={dns}&x=" + 5000 * "x"))),

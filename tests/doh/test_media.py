@@ -2,7 +2,7 @@
 
 import pytest
 
-from dohproxy.doh.media import accepts_dns_message, is_dns_message
+from dohproxy.doh.media import LONGEST_JUDGED, MOST_JUDGED, accepts_dns_message, is_dns_message
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,24 @@ def test_what_a_client_takes(accept: str | None, expected: bool) -> None:
     assert accepts_dns_message(accept) is expected
 
 
-def test_a_value_too_long_to_be_remembered_is_judged_all_the_same() -> None:
-    many = ", ".join(f"text/x{number}" for number in range(100))
-    assert not accepts_dns_message(many)
-    assert accepts_dns_message(f"{many}, application/dns-message")
+def _padded(accept: str, size: int) -> str:
+    return accept.replace("x", "x" * (size - len(accept) + 1), 1)
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        pytest.param(", ".join(["a/b"] * MOST_JUDGED), False, id="as many elements as are judged"),
+        pytest.param(", ".join(["a/b"] * (MOST_JUDGED + 1)), True, id="one element more"),
+        pytest.param("a/b" + ";c=d" * MOST_JUDGED, False, id="as many parameters as are judged"),
+        pytest.param("a/b" + ";c=d" * (MOST_JUDGED + 1), True, id="one parameter more"),
+        pytest.param(_padded("a/x", LONGEST_JUDGED), False, id="as many bytes as are judged"),
+        pytest.param(_padded("a/x", LONGEST_JUDGED + 1), True, id="one byte more"),
+        pytest.param("," * 7_900, True, id="nothing but commas"),
+    ],
+)
+def test_a_value_that_goes_on_and_on_is_disregarded(accept: str, expected: bool) -> None:
+    assert accepts_dns_message(accept) is expected
 
 
 def test_the_memory_of_judgements_does_not_change_them() -> None:

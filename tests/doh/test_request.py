@@ -100,6 +100,7 @@ def test_a_query_is_found(request_: HttpRequest) -> None:
         pytest.param(_get("dns"), Reason.DNS_PARAMETER, id="a bare dns"),
         pytest.param(_get(f"DNS={Q}"), Reason.DNS_PARAMETER, id="dns in capitals"),
         pytest.param(_get(f"dns={Q}&dns={Q}"), Reason.DNS_PARAMETER, id="two dns"),
+        pytest.param(_get(f"dns={Q}" + "&a=b" * 16), Reason.DNS_PARAMETER, id="more parameters than are read"),
         pytest.param(_get("name=a", JSON), Reason.NOT_ACCEPTABLE, id="JSON wanted, no dns"),
         pytest.param(_get(f"dns={Q}", JSON), Reason.NOT_ACCEPTABLE, id="JSON wanted"),
         pytest.param(_get(f"dns={Q}", "application/dns-message;q=0"), Reason.NOT_ACCEPTABLE, id="ours ruled out"),

@@ -26,11 +26,11 @@ def test_a_refusal_has_the_status_of_the_table_and_no_body(reason: Reason) -> No
 
 
 @pytest.mark.parametrize("reason", BY_NAME)
-def test_only_what_can_never_work_is_kept_and_only_for_a_get(reason: Reason) -> None:
-    assert "cache-control" not in dict(refusal(reason).fields)
-    seconds = OUTCOMES[reason].keep_seconds
-    kept = dict(refusal(reason, cacheable=True).fields).get("cache-control")
-    assert kept == (f"max-age={seconds}" if seconds else None)
+def test_only_what_its_target_alone_decides_is_kept_and_only_for_a_get(reason: Reason) -> None:
+    kept = {Reason.WRONG_PATH: 300, Reason.BASE64: 300, Reason.UNREADABLE: 86_400}.get(reason)
+    assert dict(refusal(reason).fields)["cache-control"] == "no-store"
+    directive = dict(refusal(reason, cacheable=True).fields)["cache-control"]
+    assert directive == (f"max-age={kept}" if kept else "no-store")
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,37 @@ def test_another_path_is_not_dohproxy_s(stand: Stand) -> None:
     assert stand.statuses() == before
 
 
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [("Accept: application/dns-message;q=0", 406), ("Content-Encoding: gzip", 415), (None, 429)],
+    ids=["what another client would not take", "what another client has encoded", "another client's limit"],
+)
+def test_a_cache_before_us_gives_nobody_the_refusal_of_another(
+    workbench: Workbench, tmp_path: Path, first: str | None, status: int
+) -> None:
+    # One that keeps what it may, for as long as it is told, and otherwise everything for ten minutes.
+    changes = {
+        "upstream dohproxy {": f"proxy_cache_path {tmp_path}/cache keys_zone=kept:1m;\n    upstream dohproxy {{",
+        "proxy_pass http://dohproxy;": ("proxy_pass http://dohproxy; proxy_cache kept; proxy_cache_valid any 10m;"),
+    }
+    nginx = next(front for front in FRONT_PROXIES if front.name == "nginx")
+    with ExitStack() as stack:
+        stand = workbench.stand(nginx, "tcp", stack, changes=changes)
+        greedy, honest = new_client(), new_client()
+        if first is None:
+            stand.curl.fetch(greedy, [f"/dns-query?dns={DNS}&{number}=" for number in range(2 * BURST)])
+        headers = (first,) if first is not None else ()
+        [refused] = stand.curl.fetch(greedy, [TARGET], headers=headers)
+        assert refused.status == status, stand.account([refused])
+        [answer] = stand.curl.fetch(honest, [TARGET])
+        assert answer.status == 200, stand.account([answer])
+        # That it is a cache indeed: the answer itself is kept, and given to the next.
+        asked = stand.statuses()
+        [again] = stand.curl.fetch(new_client(), [TARGET])
+        assert again.status == 200
+        assert stand.statuses() == asked
+
+
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 @pytest.mark.parametrize(
     ("name", "changes"),

@@ -70,10 +70,9 @@ class Guest:
         while self.seen().in_flight:  # noqa: ASYNC110  # nobody to tell us
             await asyncio.sleep(0.01)
 
-    async def leap(self, seconds: float) -> None:
-        """Let so much time pass, and what has come meanwhile be seen."""
+    def leap(self, seconds: float) -> None:
+        """Let so much time pass."""
         self._loop.ahead += seconds
-        await asyncio.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +113,10 @@ async def _as_guest(
             if serves_at_first:
                 await _is_served(guest)
                 server.admit("refuse")
-                await guest.leap(LONGEST_BAN_SECONDS)
+                guest.leap(LONGEST_BAN_SECONDS)
             await _is_refused(guest)
             server.admit("allow")
-            await guest.leap(LONGEST_BAN_SECONDS)
+            guest.leap(LONGEST_BAN_SECONDS)
             await guest.probe()
             assert guest.signal() is None
             await _is_served(guest)
@@ -137,7 +136,7 @@ async def _is_refused(guest: Guest) -> None:
     await guest.probe()
     seen = guest.seen()
     assert (guest.signal(), seen.breaker) == (Signal.REFUSED, BreakerState.OPEN)
-    assert (seen.sends[Result.TIMEOUT], seen.sends[Result.UNREACHABLE], seen.sends[Result.LOST]) == (0, 0, 0)
+    assert (seen.sends[Result.TIMEOUT], seen.sends[Result.UNREACHABLE]) == (0, 0)
 
 
 @pytest.mark.parametrize("serves_at_first", [False, True], ids=["from the start", "after an hour"])

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Self
 
 import dns.edns
@@ -114,6 +115,7 @@ SERVFAIL = Act(lambda query: [make_reply(query, rcode=dns.rcode.SERVFAIL)])
 REFUSED = Act(lambda query: [make_reply(query, rcode=dns.rcode.REFUSED)])
 REFUSED_BY_HEADER = Act(lambda query: [header_alone(query)])
 BAD_VERSION = Act(lambda query: [make_reply(query, rcode=dns.rcode.BADVERS)])
+SILENTLY_CUT = Act(lambda query: [make_reply(query)[:-7]])
 TRUNCATED = Act(lambda query: [make_reply(query, flags=dns.flags.TC, records=0)])
 COOKIE = Act(lambda query: [_return_cookie(query)])
 BAD_COOKIE = Act(lambda query: [_return_cookie(query, rcode=dns.rcode.BADCOOKIE)])
@@ -124,6 +126,8 @@ WRONG_QUESTION = Act(lambda query: [_wrong_question(query)])
 ECHO = Act(lambda query: [query])
 GARBAGE = Act(lambda _: [b"\xff" * 40])
 UNREADABLE = Act(lambda query: [unreadable(make_reply(query))])
+LAST_ANSWER = replace(ANSWER, closes=True)
+"""It closes the connection after it."""
 CLOSE = Act(lambda _: [], closes=True)
 
 
@@ -138,9 +142,12 @@ class FakeUpstream:
     asked_over_udp: list[bytes] = field(default_factory=list)
     udp_ports: list[int] = field(default_factory=list)
     asked_over_stream: list[bytes] = field(default_factory=list)
+    answers_to_a_connection: int | None = None
+    """After so many it is closed, whatever the script says; None: as the script says."""
     connections_made: int = 0
     open_connections: set[asyncio.StreamWriter] = field(default_factory=set)
     most_open: int = 0
+    _server: asyncio.Server | None = None
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -168,6 +175,11 @@ class FakeUpstream:
         ample = UpstreamConfig("fake", url, queries_per_second=1000.0, burst=1000, in_flight=100)
         return replace(ample, **keys)  # type: ignore[arg-type]  # the keys are those of UpstreamConfig
 
+    def stop_listening(self) -> None:
+        """Take no new connection; those that are open go on."""
+        if self._server is not None:
+            self._server.close()
+
     def close_connections(self) -> None:
         """Close every connection, as an upstream does that finds them idle."""
         for writer in self.open_connections:
@@ -180,7 +192,7 @@ class FakeUpstream:
         udp_socket, tcp_socket = _two_sockets(self.host, self.port)
         self.port = udp_socket.getsockname()[1]
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp_socket)
-        server = await asyncio.start_server(self._serve, sock=tcp_socket, ssl=context)
+        server = self._server = await asyncio.start_server(self._serve, sock=tcp_socket, ssl=context)
         try:
             yield self
         finally:
@@ -208,15 +220,21 @@ class FakeUpstream:
 
     async def _serve_frames(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        for number in count(1):
             query = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             act = self.stream[min(len(self.asked_over_stream), len(self.stream) - 1)]
             self.asked_over_stream.append(query)
             self._came.set()
-            for packet in act.packets(query):
-                loop.call_later(act.delay, _write_frame, writer, packet)
-            if act.closes:
+            packets = act.packets(query)
+            closes = act.closes or number == self.answers_to_a_connection
+            if closes:
                 await asyncio.sleep(act.delay)
+            for packet in packets:
+                if closes or not act.delay:
+                    _write_frame(writer, packet)
+                else:
+                    loop.call_later(act.delay, _write_frame, writer, packet)
+            if closes:
                 return
 
 

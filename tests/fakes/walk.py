@@ -148,7 +148,7 @@ class Walk:
     def __post_init__(self) -> None:
         self.admission = admission(self.limits)
         self.names = names(self.about_names, may_deny=self.may_deny)
-        self.cache = Cache(self.rules, is_listed=self.names.undelegated.is_listed)
+        self.cache = Cache(self.rules, is_listed=self.names.undelegated.is_listed, judge=self.names.judge)
         self.resolver = FakeResolver(learn_into(self.cache, self.names.domains, self.clock), self.script)
         self.home_cache = Cache(self.rules)
         domains = self.names.domains if self.routes_limit_domains else None

@@ -496,6 +496,18 @@ async def test_a_slow_header_before_an_answered_request_is_not_held_against_the_
         assert not door.closed
 
 
+async def test_an_empty_line_in_two_pieces_is_not_the_beginning_of_a_slow_header() -> None:
+    async with open_door(Setting().with_connections(header_seconds=0.2)) as door:
+        client = await door.connect()
+        for byte in (get() + b"\r", b"\n"):
+            await client.send(byte)
+            await asyncio.sleep(0.05)
+        assert (await client.response()).status == 200
+        await asyncio.sleep(0.4)
+        assert (await client.ask(get())).status == 200
+        assert not door.closed
+
+
 # --- Clients that do not read ---
 
 

@@ -14,6 +14,7 @@ from dohproxy.verdict import Door as DoorKind
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from tests.frontends.client import get, post, post_head
 from tests.frontends.door import NO_LIMITS, QUICK, Certificate, Setting, open_door
+from tests.frontends.http2_client import Http2Client
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -114,6 +115,17 @@ async def test_known_bytes_in_a_body_are_a_body(setting: Setting) -> None:
         assert len(door.outcomes) == 3
 
 
+@pytest.mark.parametrize("request_bytes", [get(), post()], ids=["GET", "POST"])
+async def test_empty_lines_between_known_requests_do_not_add_up(request_bytes: bytes) -> None:
+    # Old clients send one behind each body, in a segment of its own (RFC 9112 section 2.2).
+    async with open_door() as door:
+        client = await door.connect()
+        for _ in range(10):
+            assert (await client.ask(request_bytes)).status == 200
+            await client.send(b"\r\n")
+            await asyncio.sleep(0.01)
+
+
 async def test_a_known_request_is_turned_away_like_any_other() -> None:
     setting = Setting(limits=replace(NO_LIMITS, exempt_networks=(), requests_burst=3, requests_per_second=0.1))
     async with open_door(setting) as door:
@@ -145,3 +157,13 @@ async def test_known_requests_behind_a_front_proxy_are_those_of_their_clients() 
         for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
             assert (await proxy.ask(get(fields=f"X-Forwarded-For: {address}\r\n"))).status == 200
         assert [client.address[-1] for client in door.asked_limits] == [1, 2, 1]
+
+
+async def test_nothing_is_read_for_a_client_that_is_over_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = _reads(monkeypatch)
+    async with open_door(Setting(limits=replace(NO_LIMITS, requests_per_second=0.01, requests_burst=2))) as door:
+        client, other = await door.connect(), await Http2Client.connect(door)
+        statuses = [(await client.ask(get("localhost", f"X: {number}\r\n"))).status for number in range(5)]
+        statuses += [(await other.ask(stream_id, f"n{stream_id}.example")).status for stream_id in (1, 3)]
+        assert statuses == [200, 200, 429, 429, 429, 429, 429]
+        assert len(reads) == 2

@@ -1,19 +1,24 @@
 """The one place where our own bugs end: each costs one request, and is counted, logged and answered."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import structlog
 
 from dohproxy.doh.dialects import Dialect
-from dohproxy.doh.exchange import HttpResponse
-from dohproxy.pipeline import Miss
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.frontends.service import Service
+from dohproxy.pipeline import Found, Miss
 from dohproxy.reading import Reading
+from dohproxy.upstream.resolver import UpstreamFailure
 from dohproxy.verdict import Client, Reason
 from dohproxy.verdict import Door as DoorKind
-from tests.frontends.client import get
+from tests.frontends.client import get, query
 from tests.frontends.door import open_door
 
+NOBODY_THERE = UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
 CLIENT = Client(b"\xc0\x00\x02\x01", ())
 
 
@@ -48,13 +53,14 @@ async def test_a_bug_while_reading_is_an_answer(monkeypatch: pytest.MonkeyPatch)
         assert [line["stage"] for line in lines if line["event"] == "a request met a bug"] == ["read"]
 
 
+@pytest.mark.interpreted
 async def test_a_bug_after_the_miss_is_an_answer_and_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_door() as door:
 
         def broken(*_: Any, **__: Any) -> None:
             raise ValueError("secret.example.net")
 
-        monkeypatch.setattr(door.core.resolver, "ask", broken)
+        monkeypatch.setattr("dohproxy.upstream.resolver.Resolver.ask", broken)
         client = await door.connect()
         with structlog.testing.capture_logs() as lines:
             response = await client.ask(get("www.example.net"))
@@ -83,3 +89,42 @@ async def test_a_miss_can_be_given_back_unasked() -> None:
         assert door.misses == 1
         seen[0].place.give_back()
         assert door.misses == 0
+
+
+async def test_a_hang_up_in_the_same_turn_of_the_loop_as_the_answer_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_door() as door:
+        service = door.core.service
+        told: list[Callable[[Found], None]] = []
+
+        def ask(_: Miss, tell: Callable[[Found], None]) -> None:
+            told.append(tell)
+
+        monkeypatch.setattr(service.pipeline, "ask", ask)
+        request = HttpRequest("POST", "/dns-query", query("www.example.net"), content_type="application/dns-message")
+        client = Client(CLIENT.address, ((1, 2), (3, 4)))
+        miss = service.begin(service.read(request, DoorKind.HTTP1), client, door.clock())
+        assert isinstance(miss, Miss)
+        waiting = asyncio.get_running_loop().create_task(service.resolve(miss))
+        await asyncio.sleep(0)
+        with structlog.testing.capture_logs() as lines:
+            waiting.cancel()
+            told[0](NOBODY_THERE)
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        assert lines == []
+        assert door.misses == 0
+
+
+async def test_a_bug_in_who_takes_notice_is_an_answer() -> None:
+    async with open_door() as door:
+
+        def broken(_: Client) -> None:
+            raise ValueError("secret.example.net")
+
+        service = Service(door.core.service.pipeline, broken)
+        reading = Reading(DoorKind.HTTP1, "GET", Dialect.RFC_GET, refused=Reason.WRONG_PATH)
+        with structlog.testing.capture_logs() as lines:
+            response = service.begin(reading, CLIENT, 0.0)
+        assert isinstance(response, HttpResponse)
+        assert response.status == 500
+        assert [line["stage"] for line in lines if line["event"] == "a request met a bug"] == ["begin"]

@@ -15,7 +15,7 @@ from dohproxy.config.addresses import parse_listen
 from dohproxy.doh.stamp import BadStamp, Properties, Protocol, Stamp
 from dohproxy.doh.stamp_codec import decode
 from dohproxy.frontends.certificates import read_chain
-from dohproxy.frontends.stamps import Place, places_of, service_stamp, stamp_sheet
+from dohproxy.frontends.stamps import Place, pin_remark, places_of, service_stamp, stamp_sheet
 from tests.frontends.issuer import INTERMEDIATE, ROOT, issue
 
 HOST = "doh.example.net"
@@ -150,6 +150,7 @@ def test_the_port_is_written_with_the_host_alone_unless_it_is_that_of_https(
 LEAF = issue(INTERMEDIATE, (HOST,))
 CHAIN = read_chain(LEAF.pem + INTERMEDIATE.pem + ROOT.pem)
 ALONE = read_chain(LEAF.pem)
+DIRECT = issue(ROOT, (HOST,))
 
 
 def stamps_in(text: str) -> list[Stamp]:
@@ -183,6 +184,20 @@ def test_the_hash_of_the_servers_own_certificate_is_warned_of() -> None:
     sheet = stamp_sheet(config_of("192.0.2.1:443"), ALONE, (), NOTHING, with_plain=False)
     assert "the next renewal ends every stamp" in sheet.remarks[0]
     assert stamps_in(sheet.text)[0].hashes == (ALONE.server.tbs_hash,)
+
+
+@pytest.mark.parametrize(
+    ("pem", "why"),
+    [
+        pytest.param(LEAF.pem, "as no other is in its file:", id="alone"),
+        pytest.param(DIRECT.pem + ROOT.pem, "as nothing else in its file is below a root", id="beside its root"),
+        pytest.param(issue(None, (HOST,)).pem, "as no other is in its file:", id="its own root"),
+    ],
+)
+def test_it_is_told_why_it_is_the_servers_own(pem: bytes, why: str) -> None:
+    chain = read_chain(pem)
+    assert chain.pinned is chain.server
+    assert why in pin_remark(chain)
 
 
 def test_a_service_without_a_public_name_is_told() -> None:

@@ -9,6 +9,8 @@ import pytest
 from fuzz.seeds import write
 from fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.interpreted  # Bytes that count who looks at them, and stand-ins.
+
 ROOT = Path(__file__).parents[2]
 
 

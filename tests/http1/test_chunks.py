@@ -4,7 +4,7 @@ import pytest
 
 from dohproxy.http1.chunks import ChunkedBody
 from dohproxy.http1.errors import BadRequest, Fault
-from dohproxy.http1.limits import LONGEST_CHUNK_LINE, LONGEST_FIELD, MOST_CHUNKS, MOST_FIELDS
+from dohproxy.http1.limits import LONGEST_CHUNK_LINE, LONGEST_FIELD, MOST_CHUNKS, MOST_TRAILERS
 
 MOST_BYTES = 1_024
 
@@ -109,7 +109,7 @@ def test_a_long_one_is_known_by_the_size_that_is_too_much(data: bytes, size: int
 @pytest.mark.parametrize(
     "trailers",
     [
-        pytest.param(b"X: a\r\n" * (MOST_FIELDS + 1), id="many"),
+        pytest.param(b"X: a\r\n" * (MOST_TRAILERS + 1), id="many"),
         pytest.param((b"X: " + b"a" * 2000 + b"\r\n") * 5, id="large ones"),
         pytest.param(b"X: " + b"a" * LONGEST_FIELD, id="one without end"),
     ],

@@ -248,6 +248,11 @@ def test_a_few_empty_lines_before_a_request_are_skipped(size: int) -> None:
 
 
 def test_empty_lines_are_not_the_beginning_of_a_request() -> None:
-    engine = connection(b"\r\n")
+    engine = connection()
+    assert engine.is_untouched
+    engine.receive(b"\r\n")
     assert engine.next_request() is None
-    assert engine.is_between
+    assert (engine.is_between, engine.is_untouched) == (True, False)
+    engine.receive(GET)
+    assert engine.next_request() is not None
+    assert engine.is_untouched

@@ -8,6 +8,8 @@ from dohproxy.http1.errors import Fault
 from fuzz.http1_invariants import Difference, check_http1, difference, read_by_h11
 from fuzz.seeds import http1
 
+pytestmark = pytest.mark.interpreted  # A stand-in for the service, which only an interpreted door takes.
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 ODD = [b" ", b"\t", b"\r", b"\n", b"\r\n", b":", b",", b";", b"\x00", b"\xff", b"0", b"a", b"chunked", b"Host: b\r\n"]

@@ -85,3 +85,14 @@ def test_late_frames_are_allowed_as_far_as_they_can_be_honest() -> None:
         allowances.take_late_frame()
     with pytest.raises(ConnectionFault, match="frames after GOAWAY"):
         allowances.take_late_frame()
+
+
+def test_small_header_blocks_cost_nothing_and_large_ones_an_allowance_that_comes_back() -> None:
+    allowances = account()
+    for _ in range(1_000):
+        allowances.read_block(704, 0.0)
+    for _ in range(16):
+        allowances.read_block(1_728, 0.0)
+    with pytest.raises(ConnectionFault, match="large header blocks"):
+        allowances.read_block(705, 0.0)
+    allowances.read_block(1_728, 2.0)

@@ -4,6 +4,7 @@ import pytest
 from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 
+from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_BYTES, BlockReader, HeaderList
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
 from dohproxy.http2.fields import MalformedRequest, RequestHead
@@ -17,9 +18,12 @@ END = c.END_HEADERS | c.END_STREAM
 HUFFMAN = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
 
 
-def reader() -> BlockReader:
+LIMITS = Http2Limits()
+
+
+def reader(limits: Http2Limits = LIMITS) -> BlockReader:
     """Return a new connection's reader."""
-    return BlockReader(Http2Limits())
+    return BlockReader(limits, Allowances(limits, 0.0))
 
 
 def test_a_block_in_one_frame_is_whole_at_once() -> None:
@@ -32,9 +36,9 @@ def test_a_block_in_one_frame_is_whole_at_once() -> None:
 def test_a_block_in_several_frames_is_whole_with_the_last() -> None:
     blocks = reader()
     assert blocks.begin(c.END_STREAM, 5, BLOCK[:9], 7.0) is None
-    assert blocks.go_on(0, BLOCK[9:30]) is None
+    assert blocks.go_on(0, BLOCK[9:30], 0.0) is None
     assert (blocks.stream_id, blocks.half_read_since) == (5, 7.0)
-    assert blocks.go_on(c.END_HEADERS, BLOCK[30:]) == FIELDS
+    assert blocks.go_on(c.END_HEADERS, BLOCK[30:], 0.0) == FIELDS
     assert (blocks.ends_stream, blocks.depends_on_itself) == (True, False)
     assert (blocks.stream_id, blocks.half_read_since) == (0, None)
 
@@ -62,7 +66,7 @@ def test_a_dependency_is_forgotten_with_its_block() -> None:
 
 
 def test_a_block_over_its_limits_has_no_fields() -> None:
-    assert reader().begin(END, 1, BLOCK * 20, 0.0) == HeaderList(None)
+    assert reader().begin(END, 1, BLOCK * 17, 0.0) == HeaderList(None)
 
 
 def test_each_block_has_its_own_continuations() -> None:
@@ -70,13 +74,13 @@ def test_each_block_has_its_own_continuations() -> None:
     for stream_id in (1, 3, 5):
         blocks.begin(0, stream_id, BLOCK, 0.0)
         for _ in range(7):
-            assert blocks.go_on(0, b"") is None
-        assert blocks.go_on(c.END_HEADERS, b"") is not None
+            assert blocks.go_on(0, b"", 0.0) is None
+        assert blocks.go_on(c.END_HEADERS, b"", 0.0) is not None
 
 
 def test_a_continuation_of_nothing_is_a_fault() -> None:
     with pytest.raises(ConnectionFault) as caught:
-        reader().go_on(c.END_HEADERS, b"")
+        reader().go_on(c.END_HEADERS, b"", 0.0)
     assert caught.value.code is ErrorCode.PROTOCOL_ERROR
 
 
@@ -122,7 +126,7 @@ def test_a_list_that_is_no_request_is_none_each_time() -> None:
 def test_a_list_over_its_limits_has_no_head() -> None:
     blocks = reader()
     for _ in range(2):
-        assert headers_of(blocks, BLOCK * 20).head() is None
+        assert headers_of(blocks, BLOCK * 17).head() is None
 
 
 ADDS = b"\x40" + c.string("x") + c.string("1")
@@ -132,7 +136,7 @@ ADDS = b"\x40" + c.string("x") + c.string("1")
     ("change", "meaning"),
     [
         pytest.param(ADDS.replace(b"1", b"2"), (b"y", b"0"), id="another entry"),
-        pytest.param(ADDS.replace(b"1", b"2") + b"\x82" * 70, (b"y", b"0"), id="another entry of too long a list"),
+        pytest.param(ADDS.replace(b"1", b"2") + b"\x82" * 68, (b"y", b"0"), id="another entry of too long a list"),
         pytest.param(b"\x20", None, id="a table of no size"),
         pytest.param(b"\x3f\x03", None, id="a smaller table"),
         pytest.param(b"\x40" + c.string("x") + c.string("v" * 4_096), None, id="an entry too large to be added"),
@@ -225,7 +229,7 @@ def test_a_broken_path_breaks_the_connection_behind_a_known_rest_too(path: bytes
 @pytest.mark.parametrize(("length", "fits"), [(30, True), (31, False)])
 def test_a_path_counts_for_the_lists_limit_with_a_known_rest_too(length: int, *, fits: bool) -> None:
     # 42 for ":method: GET", 44 for ":scheme: https", 37 for ":path" without its value.
-    blocks = BlockReader(Http2Limits(max_header_bytes=42 + 44 + 37 + 30))
+    blocks = reader(Http2Limits(max_header_bytes=42 + 44 + 37 + 30))
     head_of(blocks, b"\x82\x87\x04" + c.string("/"))
     headers = headers_of(blocks, b"\x82\x87\x04" + c.string("/" * length))
     assert (headers.head() is not None) is fits

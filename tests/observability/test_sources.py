@@ -11,6 +11,7 @@ from dohproxy.observability.sources import (
     cache_metrics,
     domain_metrics,
     probe_metrics,
+    rebinding_metrics,
     resolver_metrics,
     route_metrics,
 )
@@ -160,6 +161,10 @@ def test_the_limit_on_domains_tells_what_it_did_and_how_full_its_tables_are() ->
         ("dohproxy_domain_table_fill", ("failures",)): 0.25,
     }
     assert _samples(list(domain_metrics(DomainStatistics(7, refused, 6, 2, 0.5, 0.25)))) == expected
+
+
+def test_answers_that_were_withheld_are_counted() -> None:
+    assert _samples(list(rebinding_metrics(3))) == {("dohproxy_private_answers_withheld_total", ()): 3}
 
 
 def test_probes_are_told_by_kind() -> None:

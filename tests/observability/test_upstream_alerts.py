@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from prometheus_client.core import Metric
@@ -200,3 +201,11 @@ class TestLog:
             "upstreams are within reach again",
             "upstream is well again",
         ]
+
+
+def test_the_alert_that_the_manual_shows_is_the_one_that_is_given() -> None:
+    [family, *_] = alert_metrics(_resolver(_upstream("ns0", Signal.UDP_SILENT)), NOW, WALL)
+    [sample] = family.samples
+    labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+    manual = Path(__file__).parents[2] / "docs" / "upstreams.md"
+    assert f"{sample.name}{{{labels}}} {sample.value:g}" in manual.read_text(encoding="utf-8").splitlines()

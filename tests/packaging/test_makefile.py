@@ -29,6 +29,13 @@ def test_make_without_a_goal_explains(goal: str, find_program: FindProgram) -> N
     assert f"make {goal}" in explained.stdout
 
 
+def test_all_that_is_fetched_is_locked_by_hash() -> None:
+    # The README says so.
+    fetched = [line for line in MAKEFILE.splitlines() if "PIP_INSTALL)" in line and line.startswith("\t")]
+    assert len(fetched) == 4
+    assert [line for line in fetched if not re.search(r"--require-hashes .*-r requirements[a-z-]*\.lock$", line)] == []
+
+
 def test_every_goal_that_makes_no_file_says_so() -> None:
     [phony] = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     goals = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))

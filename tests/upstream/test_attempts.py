@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from dohproxy.upstream.attempts import Attempts, Send
+from dohproxy.upstream.attempts import Attempts, Pause, Send
 from dohproxy.upstream.results import Result, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.verdict import Reason
@@ -44,6 +44,13 @@ def _attempts(selection: Selection, *, deadline: float = 5.0, most_sends: int = 
     return Attempts(selection, zone=ZONE, deadline=deadline, attempt_seconds=1.5, most_sends=most_sends)
 
 
+def _next(attempts: Attempts, now: float) -> Send | Pause | Answer | UpstreamFailure:
+    """Return the next step; a turn comes at once or not at all."""
+    step = attempts.next_step(now)
+    again = attempts.again(now, 0.0) if step is Pause.TURN else step
+    return attempts.expire() if again is None else again
+
+
 def _play(
     attempts: Attempts, outcomes: Sequence[Answer | Result], *, seconds: float = 0.1
 ) -> tuple[list[Step], Answer | UpstreamFailure]:
@@ -51,14 +58,15 @@ def _play(
     now = 0.0
     steps: list[Step] = []
     for outcome in outcomes:
-        step = attempts.next_step(now)
+        step = _next(attempts, now)
         if not isinstance(step, Send):
+            assert not isinstance(step, Pause), "nothing is under way"
             return steps, step
         steps.append((step.upstream, STREAM if step.over_stream else DATAGRAM))
         now = step.until if outcome is Result.TIMEOUT else now + seconds
-        attempts.learn(outcome, now)
-    end = attempts.next_step(now)
-    assert not isinstance(end, Send), "the script is too short"
+        attempts.learn(step, outcome, now)
+    end = _next(attempts, now)
+    assert not isinstance(end, Send | Pause), "the script is too short"
     return steps, end
 
 
@@ -272,7 +280,7 @@ class TestTime:
             assert isinstance(step, Send)
             ends.append(step.until)
             now = step.until
-            attempts.learn(Result.TIMEOUT, now)
+            attempts.learn(step, Result.TIMEOUT, now)
         assert ends == [1.5, 3.0, 5.0]
 
     def test_no_attempt_outlasts_the_deadline(self) -> None:
@@ -292,4 +300,20 @@ class TestTime:
 
 def test_an_outcome_without_a_send_is_a_bug() -> None:
     with pytest.raises(RuntimeError):
-        _attempts(_selection(1)).learn(GOOD, 0.0)
+        _attempts(_selection(1)).learn(Send(0, over_stream=False, until=1.5), GOOD, 0.0)
+
+
+@pytest.mark.parametrize("over_stream", [True, False], ids=["an upstream over TCP", "after a cut over UDP"])
+def test_who_waited_for_a_connection_in_vain_has_sent_nothing_and_goes_on_waiting(*, over_stream: bool) -> None:
+    attempts = _attempts(_selection(1, over_stream=over_stream), deadline=10.0)
+    now, waits = 0.0, 0
+    if not over_stream:
+        first = attempts.next_step(now)
+        assert isinstance(first, Send)
+        attempts.learn(first, CUT, now)
+    while isinstance(step := _next(attempts, now), Send):
+        assert step.over_stream
+        now, waits = step.until, waits + 1
+        attempts.learn(step, Result.UNSENT, now)
+    assert isinstance(step, UpstreamFailure)
+    assert (now, waits) == (10.0, 7)

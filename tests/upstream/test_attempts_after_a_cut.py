@@ -1,6 +1,6 @@
 """Who is blamed for an answer that was cut: whoever cut it, and nobody who was asked instead."""
 
-from dohproxy.upstream.attempts import Attempts, Send
+from dohproxy.upstream.attempts import Attempts, Pause, Send
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.signals import RUN
@@ -18,9 +18,13 @@ def _ask_many(first: Standing, second: Standing, *, whole: Answer) -> list[tuple
     sends = []
     for number in range(RUN):
         attempts = Attempts(selection, zone=b"zone%d" % number, deadline=NOW + 5.0, attempt_seconds=1.5, most_sends=3)
-        while isinstance(step := attempts.next_step(NOW), Send):
+        step = attempts.next_step(NOW)
+        while isinstance(step, Send):
             sends.append((step.upstream, step.over_stream))
-            attempts.learn(whole if step.over_stream else Result.TRUNCATED, NOW)
+            attempts.learn(step, whole if step.over_stream else Result.TRUNCATED, NOW)
+            step = attempts.next_step(NOW)
+            if step is Pause.TURN:
+                step = attempts.again(NOW, 0.0) or step
         assert step == whole
     return sends
 

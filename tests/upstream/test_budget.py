@@ -1,6 +1,7 @@
 """The promise to an upstream, in numbers."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -182,3 +183,51 @@ class TestProbes:
         budget.is_claimed = True
         assert not budget.take(0.0)
         assert budget.take_for_probe(0.0)
+
+
+class TestOverdue:
+    """What is overdue keeps its place as long as nobody else needs it."""
+
+    def test_the_oldest_gives_way_first_and_no_more_than_are_needed(self) -> None:
+        budget = _budget(burst=100, most_in_flight=2)
+        gone: list[str] = []
+
+        def give_way(name: str) -> Callable[[], None]:
+            def give() -> None:
+                gone.append(name)
+                budget.release()
+
+            return give
+
+        for name in ("first", "second"):
+            assert budget.take(100.0)
+            budget.keep_while_there_is_room(give_way(name))
+        assert (budget.is_full, gone) == (True, [])
+        assert budget.has_room(100.0)
+        assert budget.seconds_to_room(100.0) == 0.0
+        assert budget.take(100.0)
+        assert (budget.in_flight, gone) == (2, ["first"])
+        assert budget.take_for_probe(100.0)
+        assert (budget.in_flight, gone) == (2, ["first", "second"])
+        assert not budget.take(100.0)
+
+    def test_one_that_has_ended_gives_no_way(self) -> None:
+        budget = _budget(burst=100, most_in_flight=1)
+        gone: list[int] = []
+
+        def give_way() -> None:
+            gone.append(1)
+
+        assert budget.take(100.0)
+        budget.keep_while_there_is_room(give_way)
+        budget.keep_no_longer(give_way)
+        assert not budget.take(100.0)
+        budget.release()
+        assert budget.take(100.0)
+        assert not gone
+
+    def test_nobody_gives_way_where_the_rate_is_what_is_missing(self) -> None:
+        budget = _budget(burst=1, most_in_flight=1)
+        assert budget.take(100.0)
+        budget.keep_while_there_is_room(lambda: pytest.fail("nobody could be sent instead"))
+        assert not budget.take(100.0)

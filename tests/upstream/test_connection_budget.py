@@ -85,7 +85,22 @@ class TestCounting:
         budget.take(NOW)
         assert budget.may_ask(NOW)
         budget.release()
-        assert not budget.may_ask(NOW)
+        assert not budget.may_open(NOW)
+
+    def test_who_has_none_may_wait_for_the_rate_if_that_is_not_long(self) -> None:
+        for per_second, may_ask in ((1.0, True), (0.5, False)):
+            budget = _budget(most=1, per_second=per_second)
+            budget.take(NOW)
+            budget.release()
+            assert not budget.may_open(NOW)
+            assert budget.may_open_soon(NOW) is may_ask
+            assert budget.may_ask(NOW) is may_ask
+            assert budget.may_open_soon(NOW + 1.0)
+
+    def test_who_has_as_many_as_allowed_waits_for_no_other(self) -> None:
+        budget = _budget(most=1)
+        budget.take(NOW)
+        assert not budget.may_open_soon(NOW + 10)
 
     def test_a_release_without_a_connection_is_a_bug(self) -> None:
         with pytest.raises(RuntimeError):
@@ -200,6 +215,41 @@ class TestBeingTurnedAway:
         _fail(budget, 10_000)
         assert not budget.may_open(NOW + LONGEST_PAUSE_SECONDS - 1)
         assert budget.may_open(NOW + LONGEST_PAUSE_SECONDS)
+
+
+class TestConnectionsClosedAfterSoManyAnswers:
+    def test_nothing_is_known_at_first(self) -> None:
+        assert _budget().most_questions(NOW) is None
+
+    def test_no_more_are_asked_than_were_answered_by_any(self) -> None:
+        budget = _budget()
+        for answers, most in ((3, 3), (1, 1), (2, 1)):
+            budget.closed_after(answers, NOW)
+            assert budget.most_questions(NOW) == most
+
+    def test_that_is_forgotten_after_ten_minutes(self) -> None:
+        budget = _budget()
+        budget.closed_after(1, NOW)
+        assert budget.most_questions(NOW + SINGLE_SECONDS - 1) == 1
+        assert budget.most_questions(NOW + SINGLE_SECONDS) is None
+        budget.closed_after(5, NOW + SINGLE_SECONDS)
+        assert budget.most_questions(NOW + SINGLE_SECONDS) == 5
+
+    def test_one_that_stays_open_shows_that_it_was_a_restart(self) -> None:
+        budget = _budget()
+        for moment in (0.0, 0.5):
+            budget.closed_after(1, NOW + moment)
+        assert budget.stays_open(NOW + 2)
+        assert budget.most_questions(NOW + 2) is None
+
+    def test_what_has_happened_twice_is_believed_for_ten_minutes(self) -> None:
+        budget = _budget()
+        budget.closed_after(1, NOW)
+        assert budget.stays_open(NOW + 1)
+        budget.closed_after(1, NOW + 2)
+        assert not budget.stays_open(NOW + 3)
+        assert budget.most_questions(NOW + 3) == 1
+        assert budget.stays_open(NOW + 2 + SINGLE_SECONDS)
 
 
 class TestConnectionsThatAreCut:

@@ -100,6 +100,11 @@ FACTS = {
         "answer",
         "cut (TC), to be asked again over TCP",
     ),
+    "an answer cut without a word": (
+        replace(GOOD, reply=_reply(flags=m.QR | m.TC), says_when_it_cuts=False),
+        "answer",
+        "cut (without TC), to be asked again over TCP",
+    ),
     "an answer to come": (
         replace(GOOD, reply=_reply(rcode=23)),
         "answer",
@@ -268,3 +273,8 @@ def test_nothing_is_told_of_what_an_error_without_the_question_cannot_show() -> 
     seen = replace(GOOD, reply=parse_reply(m.message(m.QR | 1, []), ROOT), repeats_question=False)
     assert set(_facts(seen)) == {"protocol", "latency", "answer"}
     assert _warning(seen).startswith("does not understand the query (FORMERR")
+
+
+def test_an_answer_cut_without_a_word_is_warned_of() -> None:
+    seen = replace(GOOD, reply=_reply(flags=m.QR | m.TC), says_when_it_cuts=False)
+    assert _warning(seen).startswith("cuts an answer and does not say so")

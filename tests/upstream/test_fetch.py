@@ -31,6 +31,8 @@ class Sent:
     """A send that ends when the test says so."""
 
     done: Done
+    be_overdue: Callable[[], None]
+    over_stream: bool
     stopped: int = 0
 
     def stop(self) -> None:
@@ -44,31 +46,38 @@ class Rig:
     at_once: list[Result | Exception] = field(default_factory=list)
     """What becomes of the next sends before they are under way."""
     burst: int = 10
+    in_flight_cap: int = 10
+    most_sends: int = 3
     sent: list[Sent] = field(default_factory=list)
     learnt: list[Answer | UpstreamFailure] = field(default_factory=list)
     told: list[Answer | UpstreamFailure | Bug] = field(default_factory=list)
+    late: dict[bytes, Fetch] = field(default_factory=dict)
     learn_fails: bool = False
     standing: Standing = field(init=False)
+    selection: Selection = field(init=False)
     turnstile: Turnstile = field(init=False)
 
-    def begin(self) -> Fetch:
+    def begin(self, query: Query = QUERY) -> Fetch:
         now: Callable[[], float] = asyncio.get_running_loop().time
-        budget = Budget(1e-6, self.burst, 10, now=now())
-        self.standing = Standing(budget, Breaker(longest_draw), connections(now=now()), over_stream=False)
-        selection = Selection([self.standing], "ordered", longest_draw)
-        self.turnstile = Turnstile(selection, now, wait_seconds=10.0)
-        attempts = Attempts(selection, zone=b"\x00", deadline=DEADLINE, attempt_seconds=1.0, most_sends=3)
-        fetch = Fetch(QUERY, attempts, self.turnstile, self.carry, self.learn, now, self.told.append)
+        if not self.sent:
+            budget = Budget(1e-6, self.burst, self.in_flight_cap, now=now())
+            self.standing = Standing(budget, Breaker(longest_draw), connections(now=now()), over_stream=False)
+            self.selection = Selection([self.standing], "ordered", longest_draw)
+            self.turnstile = Turnstile(self.selection, now, wait_seconds=10.0)
+        attempts = Attempts(
+            self.selection, zone=b"\x00", deadline=DEADLINE, attempt_seconds=1.0, most_sends=self.most_sends
+        )
+        fetch = Fetch(query, attempts, self.turnstile, self.carry, self.learn, now, self.told.append, self.late)
         fetch.begin(Priority(1, 1, 0.0), DEADLINE)
         return fetch
 
-    def carry(self, _: Query, __: Send, done: Done) -> Sent | Result:
+    def carry(self, _: Query, send: Send, done: Done, tell: Callable[[], None]) -> Sent | Result:
         outcome = self.at_once.pop(0) if self.at_once else None
         if isinstance(outcome, Exception):
             raise outcome
         if outcome is not None:
             return outcome
-        self.sent.append(Sent(done))
+        self.sent.append(Sent(done, tell, send.over_stream))
         return self.sent[-1]
 
     def learn(self, _: Query, outcome: Answer | UpstreamFailure) -> None:
@@ -136,6 +145,7 @@ async def test_one_that_is_stopped_in_line_or_when_its_turn_has_come_is_never_se
         rig.learn,
         asyncio.get_running_loop().time,
         rig.told.append,
+        rig.late,
     )
     waiting.begin(Priority(1, 2, 0.0), DEADLINE)
     assert rig.turnstile.statistics(0.0).waiting == 1
@@ -143,3 +153,82 @@ async def test_one_that_is_stopped_in_line_or_when_its_turn_has_come_is_never_se
     assert rig.turnstile.statistics(0.0).waiting == 0
     waiting._go_on(Send(0, over_stream=False, until=DEADLINE))
     assert (len(rig.sent), rig.told) == (1, [])
+
+
+async def test_whichever_attempt_is_answered_first_answers_and_the_others_are_stopped() -> None:
+    rig = Rig()
+    rig.begin()
+    rig.sent[0].be_overdue()
+    assert len(rig.sent) == 2
+    rig.sent[0].done(ANSWER)
+    assert (rig.learnt, rig.told, rig.in_flight, rig.sent[1].stopped) == ([ANSWER], [ANSWER], 0, 1)
+
+
+async def test_what_comes_after_the_deadline_is_learnt_and_nobody_is_told() -> None:
+    rig = Rig(most_sends=1)
+    fetch = rig.begin()
+    rig.sent[0].be_overdue()
+    assert rig.told == []
+    fetch._expire()
+    late = UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+    assert (rig.learnt, rig.told, rig.in_flight, rig.late) == ([late], [late], 1, {QUERY.key: fetch})
+    rig.sent[0].done(ANSWER)
+    assert (rig.learnt, rig.told, rig.in_flight, rig.late) == ([late, ANSWER], [late], 0, {})
+
+
+async def test_what_never_comes_is_listened_for_to_an_end() -> None:
+    rig = Rig(most_sends=1)
+    fetch = rig.begin()
+    rig.sent[0].be_overdue()
+    fetch._expire()
+    rig.sent[0].done(Result.TIMEOUT)
+    assert (len(rig.learnt), len(rig.told), rig.in_flight, rig.late) == (1, 1, 0, {})
+
+
+async def test_one_that_is_late_is_stopped_as_any_other() -> None:
+    rig = Rig(most_sends=1)
+    fetch = rig.begin()
+    rig.sent[0].be_overdue()
+    fetch._expire()
+    fetch.stop()
+    assert (rig.sent[0].stopped, rig.in_flight, rig.late, len(rig.told)) == (1, 0, {}, 1)
+
+
+async def test_a_bug_when_nobody_waits_any_more_is_reported_and_holds_nothing() -> None:
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
+    rig = Rig(most_sends=1)
+    fetch = rig.begin()
+    rig.sent[0].be_overdue()
+    fetch._expire()
+    rig.sent[0].done(Bug(BUG))
+    assert (reported, rig.in_flight, rig.late, len(rig.told)) == ([BUG], 0, {}, 1)
+
+
+async def test_who_has_to_give_way_goes_on_when_it_is_its_turn_again() -> None:
+    rig = Rig(in_flight_cap=1)
+    rig.begin()
+    rig.sent[0].be_overdue()
+    other = rig.begin(make_query("other.example."))
+    assert (len(rig.sent), rig.sent[0].stopped, rig.in_flight) == (2, 1, 1)
+    await asyncio.sleep(0)
+    assert rig.turnstile.statistics(0.0).waiting == 1
+    rig.sent[1].done(ANSWER)
+    await asyncio.sleep(0)
+    assert (len(rig.sent), rig.in_flight, rig.told) == (3, 1, [ANSWER])
+    other.stop()
+
+
+async def test_what_a_question_still_needs_waits_its_turn_and_goes_before_a_new_one() -> None:
+    rig = Rig(in_flight_cap=2)
+    rig.begin()
+    rig.begin(make_query("other.example."))
+    rig.begin(make_query("new.example."))
+    rig.sent[0].done(Result.TRUNCATED)
+    assert [sent.over_stream for sent in rig.sent] == [False, False, True]
+    rig.sent[1].done(Result.TRUNCATED)
+    assert [sent.over_stream for sent in rig.sent] == [False, False, True, True]
+    assert rig.turnstile.statistics(0.0).waiting == 1
+    rig.sent[2].done(ANSWER)
+    await asyncio.sleep(0)
+    assert [sent.over_stream for sent in rig.sent][4:] == [False]

@@ -7,6 +7,7 @@ import pytest
 from dohproxy.upstream.forgery import Defences, Wait
 from dohproxy.upstream.habit import HabitState
 from dohproxy.upstream.results import Result, Unproven
+from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query, parse_query
 from tests.fakes.upstream import unreadable
@@ -187,7 +188,7 @@ def test_a_bad_cookie_brings_the_one_to_try_again_with() -> None:
     defences = _known()
     wait = _begin(defences)
     answer = wait.take(_reply(wait.wire, cookie=OURS + b"another 16 bytes", rcode=23), 0.0)
-    assert answer is not None
+    assert isinstance(answer, Answer)
     assert answer.rcode == 23
     assert _begin(defences).wire.endswith(b"another 16 bytes")
 
@@ -206,7 +207,7 @@ class TestErrorsWithoutAQuestion:
         defences = _defences()
         wait = _begin(defences)
         answer = wait.take(_header_alone(rcode)(wait.wire), 0.0)
-        assert answer is not None
+        assert isinstance(answer, Answer)
         assert (answer.rcode, answer.records) == (rcode, b"")
         assert defences.ignored_packets == 0
         assert defences.casing.habit.state(0.0) is HabitState.UNKNOWN
@@ -225,13 +226,13 @@ class TestErrorsWithoutAQuestion:
         wait = _begin(_known())
         wait.take(_header_alone(Rcode.REFUSED)(wait.wire), 0.0)
         answer = wait.take(_honest(wait.wire), 0.1)
-        assert answer is not None
+        assert isinstance(answer, Answer)
         assert answer.rcode == Rcode.NOERROR
 
     def test_is_believed_with_our_cookie(self) -> None:
         wait = _begin(_known())
         answer = wait.take(_header_alone(Rcode.REFUSED, cookie=OURS + SERVER)(wait.wire), 0.0)
-        assert answer is not None
+        assert isinstance(answer, Answer)
         assert answer.rcode == Rcode.REFUSED
 
     def test_is_not_believed_with_another_cookie_by_anybody(self) -> None:
@@ -290,8 +291,35 @@ class TestErrorsWithoutAQuestion:
     def test_may_say_that_the_question_is_to_be_asked_over_tcp(self) -> None:
         wait = _begin(_defences())
         answer = wait.take(_header_alone(Rcode.NOERROR, flags=0x8300)(wait.wire), 0.0)
-        assert answer is not None
+        assert isinstance(answer, Answer)
         assert answer.truncated
         wait = _begin(_known())
         assert wait.take(_header_alone(Rcode.NOERROR, flags=0x8300)(wait.wire), 0.0) is None
         assert wait.result(1.5) is Result.UNPROVEN
+
+
+class TestRepliesWithoutEnd:
+    @pytest.mark.parametrize(
+        ("packet", "most", "result"),
+        [
+            pytest.param(lambda sent: _unreadable(sent) + bytes(57_000), 1, Result.UNUSABLE, id="large and unreadable"),
+            pytest.param(_unreadable, 128, Result.UNUSABLE, id="small and unreadable"),
+            pytest.param(_no_cookie, 128, Result.UNPROVEN, id="without our cookie"),
+            pytest.param(_header_alone(Rcode.REFUSED), 128, Result.UNPROVEN, id="without a question"),
+        ],
+    )
+    def test_are_read_up_to_a_limit_and_end_the_wait(self, packet: Packet, most: int, result: Result) -> None:
+        defences = _known()
+        wait = _begin(defences)
+        taken = [wait.take(packet(wait.wire), 0.0) for _ in range(most + 1)]
+        ended = [outcome for outcome in taken if outcome is not None]
+        assert ended[0] is result
+        assert defences.statistics(0.0).checks_cookies
+
+    def test_with_nothing_to_read_do_not(self) -> None:
+        wait = _begin(_known())
+        for _ in range(10_000):
+            assert wait.take(b"\xff" * 1_000, 0.0) is None
+            assert wait.take(_lower_case(wait.wire), 0.0) is None
+        answer = wait.take(_honest(wait.wire), 0.0)
+        assert isinstance(answer, Answer)

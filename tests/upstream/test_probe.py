@@ -158,6 +158,12 @@ class TestAnswers:
         assert seen.reply is not None
         assert (seen.trouble, seen.reply.answer.rcode, seen.repeats_question) == (None, 5, False)
 
+    async def test_a_datagram_that_was_cut_without_a_word_is_seen_as_that(self) -> None:
+        for act, says_so in ((fakes.TRUNCATED, True), (fakes.SILENTLY_CUT, False), (fakes.ANSWER, True)):
+            seen = await _probe_fake(FakeUpstream(udp=[act]), "udp")
+            assert seen.reply is not None
+            assert (seen.reply.answer.truncated, seen.says_when_it_cuts) == (act is not fakes.ANSWER, says_so)
+
     async def test_packets_that_are_no_reply_are_waited_past(self) -> None:
         seen = await _probe_fake(FakeUpstream(udp=[fakes.WRONG_ID.then(fakes.ANSWER)]), "udp")
         assert (seen.trouble, seen.reply is None) == (None, False)

@@ -15,8 +15,10 @@ from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
+from dohproxy.upstream.results import Result
+from dohproxy.upstream.round_trip import LEAST_REPLIES
 from dohproxy.upstream.signals import RUN, Signal
-from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES
+from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES, STANDBY_SECONDS
 from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -124,6 +126,24 @@ def _has_ipv6() -> bool:
         except OSError:
             return False
     return True
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6 loopback")
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_an_address_may_have_an_interface(transport: str) -> None:
+    fake = FakeUpstream(host="::1")
+    async with fake.running():
+        config = fake.config(transport)
+        config = replace(config, url=replace(config.url, host="::1%lo"))
+        async with _rig([config], USUAL) as rig:
+            assert isinstance(await rig.ask(), Answer)
+
+
+async def test_a_datagram_that_was_cut_without_a_word_is_fetched_over_tcp() -> None:
+    fake = FakeUpstream(udp=[fakes.SILENTLY_CUT])
+    async with _resolver(fake) as rig:
+        assert isinstance(await rig.ask(), Answer)
+    assert (len(fake.asked_over_udp), len(fake.asked_over_stream)) == (1, 1)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -252,8 +272,8 @@ class TestPromisesToAnUpstream:
     ) -> None:
         fake = FakeUpstream(udp=script, stream=script)
         async with _resolver(fake, transport=transport, settings=IN_A_HURRY, burst=7, queries_per_second=0.1) as rig:
-            outcomes = await rig.ask_many(20)
-            await rig.ask_many(20)
+            outcomes = await rig.ask_many(20, seconds=1.0)
+            await rig.ask_many(20, seconds=1.0)
             for number in range(20):
                 rig.resolver.refresh(
                     make_query(f"fresh{number}.example."), deadline=rig.now() + 1, purpose=Purpose.REVALIDATION
@@ -329,6 +349,67 @@ class TestTruncation:
             assert await rig.ask() == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
 
 
+class TestSlowUpstreams:
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_an_answer_later_than_an_attempt_answers(self, transport: str) -> None:
+        slow = [fakes.ANSWER.after(0.4)]
+        fake = FakeUpstream(udp=slow, stream=slow)
+        async with _resolver(fake, transport=transport, settings=QUICK) as rig:
+            assert isinstance(await rig.ask(), Answer)
+        assert fake.connections_made == (transport == "tcp")
+
+    async def test_one_of_another_attempt_than_the_last_answers_too(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.3), fakes.SILENCE])
+        async with _resolver(fake, settings=QUICK) as rig:
+            assert isinstance(await rig.ask(), Answer)
+
+    async def test_no_name_is_asked_more_than_once_when_it_is_known_to_be_slow(self) -> None:
+        fake = FakeUpstream(udp=[fakes.ANSWER.after(0.4)])
+        async with _resolver(fake, settings=QUICK) as rig:
+            for number in range(LEAST_REPLIES):
+                await rig.ask(make_query(f"first{number}.example."))
+            before = fake.asked
+            outcomes = await rig.ask_many(10)
+        assert all(isinstance(outcome, Answer) for outcome in outcomes)
+        assert fake.asked == before + 10
+
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_an_answer_for_which_nobody_waits_any_more_is_learnt(self, transport: str) -> None:
+        slow = [fakes.ANSWER.after(0.7)]
+        fake = FakeUpstream(udp=slow, stream=slow)
+        async with _resolver(fake, transport=transport, settings=QUICK) as rig:
+            assert await rig.ask(seconds=0.5) == UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+            async with asyncio.timeout(LONG):
+                while len(rig.learnt) < 2:  # noqa: ASYNC110  # nobody to tell us
+                    await asyncio.sleep(0.01)
+            assert isinstance(rig.learnt[1][1], Answer)
+            await rig.idle()
+            upstream = rig.resolver.statistics(rig.now()).upstreams[0]
+        assert (upstream.breaker, upstream.budget_share) == (BreakerState.CLOSED, 1.0)
+
+    async def test_who_asks_again_ends_the_wait_for_what_is_late(self) -> None:
+        fake = FakeUpstream(udp=[fakes.SILENCE])
+        async with _resolver(fake, settings=QUICK) as rig:
+            for _ in range(2):
+                await rig.ask(seconds=0.4)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].in_flight <= USUAL.max_sends
+
+    async def test_closing_ends_the_wait_for_what_is_late(self) -> None:
+        fake = FakeUpstream(udp=[fakes.SILENCE])
+        async with _resolver(fake, settings=QUICK) as rig:
+            await rig.ask(seconds=0.4)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].in_flight > 0
+            await rig.resolver.close()
+            assert rig.resolver.statistics(rig.now()).upstreams[0].in_flight == 0
+
+    async def test_what_is_late_is_in_no_new_question_s_way(self) -> None:
+        fake = FakeUpstream(udp=[fakes.SILENCE] * 3 + [fakes.ANSWER])
+        async with _resolver(fake, settings=replace(QUICK, max_sends=1), in_flight=3) as rig:
+            await rig.ask_many(3, seconds=0.3)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].in_flight == 3
+            assert isinstance(await rig.ask(), Answer)
+
+
 class TestComingAndGoing:
     @pytest.mark.parametrize("transport", ["udp", "tcp"])
     async def test_an_upstream_that_went_and_came_back_is_found_again_after_a_pause(self, transport: str) -> None:
@@ -354,6 +435,42 @@ class TestComingAndGoing:
             assert isinstance(await rig.ask(make_query("first.example.")), Answer)
             assert isinstance(await rig.ask(make_query("second.example.")), Answer)
         assert fake.asked == 3
+
+    @pytest.mark.parametrize("answers", [1, 3])
+    @pytest.mark.parametrize("transport", ["tcp", "udp"], ids=["TCP", "TCP after UDP"])
+    async def test_an_upstream_that_closes_after_so_many_answers_answers_all(
+        self, transport: str, answers: int
+    ) -> None:
+        fake = FakeUpstream(udp=[fakes.TRUNCATED], answers_to_a_connection=answers)
+        async with _resolver(fake, transport=transport, new_connections_per_second=100.0) as rig:
+            for name in ("first", "again"):
+                queries = [make_query(f"{name}{number}.example.") for number in range(10)]
+                outcomes = await asyncio.gather(*(rig.ask(query) for query in queries))
+                assert all(isinstance(outcome, Answer) for outcome in outcomes)
+            sends = rig.resolver.statistics(rig.now()).upstreams[0].sends
+        # What was lost before it was known, and nothing after it.
+        assert 0 < sends[Result.LOST] <= 10
+        assert 20 <= len(fake.asked_over_stream) <= 22
+        assert fake.most_open <= 2
+
+    @pytest.mark.parametrize("transport", ["tcp", "udp"], ids=["TCP", "TCP after UDP"])
+    async def test_its_connections_are_not_opened_faster_than_allowed(self, transport: str) -> None:
+        fake = FakeUpstream(udp=[fakes.TRUNCATED], answers_to_a_connection=1)
+        async with _resolver(fake, transport=transport, new_connections_per_second=2.0) as rig:
+            began = time.monotonic()
+            outcomes = await rig.ask_many(10, seconds=3.0)
+            connections = 2 + 2 * (time.monotonic() - began)
+        # Two at first, then two a second.
+        assert 6 <= sum(isinstance(outcome, Answer) for outcome in outcomes) <= fake.connections_made <= connections
+
+    async def test_a_probe_is_asked_again_whose_connection_was_closed_under_it(self) -> None:
+        fake = FakeUpstream(stream=[fakes.ANSWER, *[fakes.REFUSED] * (RUN + 1), fakes.CLOSE, fakes.ANSWER])
+        async with _resolver(fake, transport="tcp", settings=QUICK) as rig:
+            await rig.ask()
+            await rig.ask_many(RUN)
+            await rig.probe(after=0.0)
+            await rig.probe(after=60.0)
+            assert rig.resolver.statistics(rig.now()).upstreams[0].finding is None
 
     async def test_closing_tells_who_waits_and_leaves_nothing(self) -> None:
         fake = FakeUpstream(stream=[fakes.SILENCE])
@@ -571,6 +688,21 @@ class TestProbes:
         assert upstream.finding.signal is Signal.UDP_SILENT
         assert upstream.halvings == 1
         assert upstream.budget_share == pytest.approx(0.5, abs=0.05)
+
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    async def test_one_that_is_never_asked_is_probed_at_the_start_and_every_hour(self, transport: str) -> None:
+        first, standby = FakeUpstream(), FakeUpstream()
+        async with _resolver(first, standby, transport=transport) as rig:
+            for after in (0.0, STANDBY_SECONDS):
+                rig.ahead += after
+                await rig.ask(make_query(f"after{after}.example."))
+                rig.resolver.tend()
+                await standby.wait_asked(1 + (after > 0))
+                while any(  # noqa: ASYNC110  # nobody to tell us
+                    one.in_flight for one in rig.resolver.statistics(rig.now()).upstreams
+                ):
+                    await asyncio.sleep(0.001)
+        assert standby.asked == 2
 
     @pytest.mark.parametrize("transport", ["udp", "tcp"])
     async def test_names_whose_servers_are_silent_cost_neither_budget_nor_upstream(self, transport: str) -> None:

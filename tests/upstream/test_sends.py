@@ -48,3 +48,14 @@ async def test_whoever_is_cancelled_stops_it() -> None:
         async with asyncio.timeout(0.01):
             await outcome_of(sending.begin)
     assert sending.stops == 1
+
+
+async def test_an_end_in_the_same_turn_of_the_loop_as_the_cancelling_is_no_bug() -> None:
+    sending = Sending()
+    waiting = asyncio.get_running_loop().create_task(outcome_of(sending.begin))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    sending.done(Result.LOST)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert sending.stops == 1

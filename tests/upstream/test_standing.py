@@ -8,7 +8,7 @@ from dohproxy.upstream.breaker import BAN, BreakerState
 from dohproxy.upstream.pace import HALVING_PAUSE_SECONDS, RECOVERY_SECONDS
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.signals import RUN, WINDOW_SECONDS, Signal
-from dohproxy.upstream.standing import LONGEST_PROBE_SECONDS, PROBE_SECONDS
+from dohproxy.upstream.standing import LONGEST_PROBE_SECONDS, MOST_PROBES, PROBE_SECONDS, STANDBY_SECONDS
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import (
     GOOD,
@@ -37,7 +37,7 @@ class TestSuspicion:
     def test_nobody_is_probed_without_a_reason(self) -> None:
         guest = Guest()
         guest.ask_many(GOOD, times=50)
-        assert not guest.upstream.may_probe(1e6)
+        assert not guest.upstream.may_probe(STANDBY_SECONDS - 1.0)
 
     @pytest.mark.parametrize("signal", SUSPICIONS, ids=described)
     def test_a_suspicion_alone_changes_nothing_but_asks_for_a_probe(self, signal: Signal) -> None:
@@ -53,7 +53,7 @@ class TestSuspicion:
         guest = Guest()
         guest.suspect(signal)
         guest.probe(GOOD)
-        assert not guest.upstream.may_probe(guest.now + 1e6)
+        assert not guest.upstream.may_probe(guest.now + STANDBY_SECONDS - 1.0)
         assert (guest.share(), guest.signal()) == (1.0, None)
         assert guest.upstream.is_usable(guest.now)
         assert guest.openings == []
@@ -107,7 +107,7 @@ class TestSuspicion:
         guest = Guest()
         guest.suspect(Signal.REFUSED)
         guest.upstream.begin_probe(guest.now)
-        assert not guest.upstream.may_probe(guest.now + 1e6)
+        assert not guest.upstream.may_probe(guest.now + STANDBY_SECONDS - 1.0)
 
     @pytest.mark.parametrize(
         "outcome",
@@ -121,6 +121,20 @@ class TestSuspicion:
         assert guest.upstream.is_usable(guest.now)
         assert guest.seconds_to_probe() == PROBE_SECONDS
 
+    def test_a_probe_whose_connection_was_closed_is_asked_again_at_its_own_price(self) -> None:
+        guest = Guest(over_stream=True)
+        guest.suspect(Signal.REFUSED)
+        guest.upstream.begin_probe(guest.now)
+        left = guest.upstream.budget.left(guest.now)
+        repeats = 0
+        while guest.upstream.repeat_probe(guest.now):
+            repeats += 1
+        # The first one counts too.
+        assert repeats == MOST_PROBES - 1
+        assert guest.upstream.budget.left(guest.now) == left - repeats
+        assert guest.upstream.budget.in_flight == 1
+        assert guest.upstream.sends[Result.LOST] == repeats
+
     def test_a_probe_without_an_answer_is_repeated_once(self) -> None:
         guest = Guest()
         guest.suspect(Signal.REFUSED)
@@ -133,6 +147,66 @@ class TestSuspicion:
         guest = Guest()
         guest.suspect(Signal.REFUSED)
         assert not guest.upstream.may_probe(guest.now + WINDOW_SECONDS + 1.0)
+
+
+class TestStandby:
+    """Who is never asked is not known to be well."""
+
+    def test_an_upstream_is_probed_at_the_beginning_and_then_every_hour(self) -> None:
+        guest = Guest()
+        pauses = []
+        for _ in range(4):
+            pauses.append(guest.seconds_to_probe())
+            guest.probe(GOOD, after=pauses[-1], seconds=0.0)
+        assert pauses == [0.0, *[STANDBY_SECONDS] * 3]
+        assert (guest.signal(), guest.share()) == (None, 1.0)
+
+    def test_one_that_answers_clients_is_not(self) -> None:
+        guest = Guest()
+        for _ in range(10):
+            guest.ask(GOOD)
+            guest.now += STANDBY_SECONDS - 1.0
+            assert not guest.upstream.may_probe(guest.now)
+
+    @pytest.mark.parametrize(
+        ("outcomes", "signal"),
+        [
+            pytest.param([Result.TIMEOUT, Result.TIMEOUT], Signal.SILENT, id="silent"),
+            pytest.param([Result.UNREACHABLE], Signal.UNREACHABLE, id="gone"),
+            pytest.param([REFUSED], Signal.REFUSED, id="banning"),
+        ],
+    )
+    def test_one_that_has_gone_is_told_before_it_is_needed(self, outcomes: list[Outcome], signal: Signal) -> None:
+        guest = Guest()
+        guest.probe(GOOD)
+        guest.now += STANDBY_SECONDS
+        for outcome in outcomes:
+            assert guest.upstream.is_usable(guest.now)
+            guest.probe(outcome)
+        assert guest.signal() is signal
+        assert not guest.upstream.is_usable(guest.now)
+
+    def test_one_lost_probe_is_repeated_at_once(self) -> None:
+        guest = Guest()
+        guest.probe(Result.TIMEOUT, seconds=1.5)
+        guest.probe(GOOD)
+        assert (guest.signal(), guest.openings) == (None, [])
+
+    @pytest.mark.parametrize("outcome", [Result.LOST, Result.UNSENT], ids=described)
+    def test_one_that_says_nothing_is_repeated_later(self, outcome: Result) -> None:
+        guest = Guest()
+        guest.probe(outcome, seconds=0.0)
+        assert guest.seconds_to_probe() == PROBE_SECONDS
+
+    def test_it_comes_out_of_the_budget(self) -> None:
+        guest = Guest()
+        left = guest.upstream.budget.left(0.0)
+        guest.probe(GOOD, seconds=0.0)
+        assert guest.upstream.budget.left(0.0) == left - 1
+        guest.now += STANDBY_SECONDS
+        while guest.upstream.budget.take(guest.now):
+            guest.upstream.budget.release()
+        assert not guest.upstream.may_probe(guest.now)
 
 
 class TestBans:
@@ -255,7 +329,7 @@ class TestWhatCouldBeForged:
         guest.probe(UNPROVEN)
         assert guest.probe_over_stream(GOOD)
         assert (guest.signal(), guest.share()) == (None, 1.0)
-        assert not guest.upstream.may_probe(guest.now + 1e6)
+        assert not guest.upstream.may_probe(guest.now + STANDBY_SECONDS - 1.0)
 
     @pytest.mark.parametrize("over_tcp", [Result.ABANDONED, Result.UNSENT], ids=described)
     def test_remains_to_be_found_out_if_tcp_could_not_be_asked(self, over_tcp: Result) -> None:

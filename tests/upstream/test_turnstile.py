@@ -9,14 +9,14 @@ from contextlib import suppress
 
 import pytest
 
-from dohproxy.upstream.attempts import Send
+from dohproxy.upstream.attempts import Send, Step
 from dohproxy.upstream.breaker import Breaker
 from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.turns import MOST_TURNS
-from dohproxy.upstream.turnstile import SPENT, Begin, Step, Turnstile
+from dohproxy.upstream.turnstile import SPENT, Begin, Turnstile
 from dohproxy.verdict import Priority, Reason
 from tests.fakes.standing import connections, longest_draw
 
@@ -271,3 +271,68 @@ class TestEnds:
 async def test_the_line_of_an_ample_budget_has_an_end_too() -> None:
     rig = Rig(queries_per_second=2_000.0, burst=4_000)
     assert rig.turnstile.statistics(rig.now()).places == MOST_TURNS
+
+
+class TestWhatIsAskedOnceMore:
+    @staticmethod
+    def _again(rig: Rig, name: str, *, seconds: float = LONG, spent: Step | None = None) -> asyncio.Future[Step]:
+        """Let a question that has been asked once stand in line."""
+        gone: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
+        begin = rig.begin(name)
+
+        def again(now: float, reserve: float) -> Step | None:
+            step = begin(now, reserve)
+            return spent if step == SPENT else step
+
+        step = rig.turnstile.enter_again(
+            name.encode(), ord(name[0]), again, gone.set_result, deadline=rig.now() + seconds
+        )
+        if step is not None:
+            gone.set_result(step)
+        return gone
+
+    async def test_it_goes_before_all_that_is_new_and_waits_longer(self) -> None:
+        rig = Rig(in_flight=1, burst=100, wait_seconds=SHORT)
+        assert isinstance(await rig.ask("first"), Send)
+        again = self._again(rig, "again")
+        assert await rig.ask("new", rank=0) == SPENT
+        rig.standing.budget.release()
+        rig.turnstile.wake()
+        assert isinstance(await again, Send)
+        assert rig.went == ["first", "again"]
+
+    async def test_it_has_a_place_in_the_shortest_line(self) -> None:
+        rig = Rig(queries_per_second=20.0, wait_seconds=0.1)
+        await rig.ask("first")
+        repeats = [self._again(rig, f"again{number}") for number in range(4)]
+        assert rig.turnstile.statistics(rig.now()).waiting == 4
+        assert all(isinstance(step, Send) for step in await asyncio.gather(*repeats))
+
+    async def test_networks_take_turns_in_it(self) -> None:
+        rig = Rig(in_flight=1, burst=100)
+        await rig.ask("first")
+        repeats = [self._again(rig, name) for name in ("a1", "a2", "b1")]
+        for _ in repeats:
+            rig.standing.budget.release()
+            rig.turnstile.wake()
+        await asyncio.gather(*repeats)
+        assert rig.went == ["first", "a1", "b1", "a2"]
+
+    async def test_one_that_cannot_go_yet_keeps_nobody_from_another_upstream(self) -> None:
+        rig = Rig(burst=2)
+        await rig.ask("first")
+        blocked: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
+        never = rig.turnstile.enter_again(b"no", 1, lambda *_: None, blocked.set_result, deadline=rig.now() + LONG)
+        assert never is None
+        assert isinstance(await rig.ask("new"), Send)
+        rig.turnstile.leave(b"no")
+
+    async def test_what_comes_to_an_end_is_told_so_at_once(self) -> None:
+        rig = Rig()
+        await rig.ask("first")
+        assert await self._again(rig, "again", spent=SPENT) == SPENT
+
+    async def test_it_waits_to_its_deadline_and_not_longer(self) -> None:
+        rig = Rig()
+        await rig.ask("first")
+        assert await self._again(rig, "again", seconds=SHORT) == SPENT

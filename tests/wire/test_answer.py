@@ -165,6 +165,22 @@ def test_a_truncated_answer_is_recognised_wherever_it_was_cut(cut: int) -> None:
     assert answer.records == b""
 
 
+@pytest.mark.parametrize("cut", [1, 9, 13, 16], ids=["by a byte", "in its head", "in its owner", "between two records"])
+def test_a_datagram_that_ends_too_early_was_cut_though_it_does_not_say_so(cut: int) -> None:
+    wire = m.answer(m.record(), m.record())
+    wire = wire[: len(wire) - cut]
+    query = parse_query(m.query())
+    assert parse_reply(wire, query, is_datagram=True).answer is TRUNCATED
+    with pytest.raises(Malformed):
+        parse_reply(wire, query)
+
+
+def test_a_datagram_with_another_fault_was_not_cut() -> None:
+    with pytest.raises(Malformed) as caught:
+        parse_reply(m.answer(m.record(owner=m.pointer(200))), parse_query(m.query()), is_datagram=True)
+    assert caught.value.fault is Fault.POINTER
+
+
 def test_the_opt_of_a_truncated_answer_is_read_where_it_came_through() -> None:
     opt = m.opt(m.option(m.COOKIE, b"c" * 24))
     query = parse_query(m.query())

@@ -7,6 +7,7 @@ nothing that can be left over. RFC 7766 is the rule book: many queries at once (
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
@@ -22,6 +23,8 @@ from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
 
 LENGTH_BYTES: Final = 2
 """RFC 1035 section 4.2.2. A frame can so not be longer than 65,535 bytes, and the buffer hardly longer than one."""
+UNACKNOWLEDGED: Final = slice(24, 28)
+"""Where Linux tells, in TCP_INFO, how many segments were sent and not acknowledged (tcpi_unacked)."""
 MOST_IGNORED_FRAMES: Final = 256
 """Frames that match nothing before the connection is given up. Late replies to queries no longer waited for are such
 frames, so some must be allowed; endless ones would keep us reading for nothing."""
@@ -68,7 +71,10 @@ class Connection(asyncio.Protocol):
         self._is_retired = False
         self._asked: dict[int, Asked] = {}
         self._buffer = bytearray()
-        self._heard = 0
+        self.asked = 0
+        """How many queries it was given, the answered ones among them."""
+        self.heard = 0
+        """How many frames have come, those that matched nothing among them."""
         self._answered = 0
         self._idle: asyncio.TimerHandle | None = None
 
@@ -82,14 +88,28 @@ class Connection(asyncio.Protocol):
         """Whether a query may be asked on it."""
         return not self._has_ended and not self._is_retired
 
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether the other end has got all that was sent, as far as the kernel knows: if not, the way there is gone,
+        and if so, a resolver that says nothing takes its time."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        if sock is None or not hasattr(socket, "TCP_INFO"):
+            return True
+        try:
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, UNACKNOWLEDGED.stop)
+        except OSError:
+            return False
+        return not any(info[UNACKNOWLEDGED])
+
     def ask(self, query: Query, added: Additions | None = None) -> Asked:
         """Send `query` with what is `added`, all by default, now or as soon as the connection is open; `forget` must
         follow, whatever becomes of it."""
         identifier = secrets.randbelow(0x1_0000)
         while identifier in self._asked:
             identifier = secrets.randbelow(0x1_0000)
-        asked = Asked(query, identifier, self._heard, self._additions if added is None else added)
+        asked = Asked(query, identifier, self.heard, self._additions if added is None else added)
         self._asked[identifier] = asked
+        self.asked += 1
         self._stop_idling()
         if self.is_open:
             self._write([asked])
@@ -109,12 +129,16 @@ class Connection(asyncio.Protocol):
         """
         if not self.is_open:
             return Result.UNREACHABLE
-        if asked.heard == self._heard:
+        if asked.heard == self.heard:
             self._is_retired = True
         return Result.TIMEOUT
 
-    def end(self, result: Result) -> None:
-        """Close at once; everybody who waits gets `result`."""
+    def retire(self) -> None:
+        """Take no further queries, and end with the last that is waited for."""
+        self._is_retired = True
+
+    def end(self, result: Result, *, told: Result | None = None) -> None:
+        """Close at once; everybody who waits gets `told`, or else `result`."""
         if self._has_ended:
             return
         self._has_ended = True
@@ -123,14 +147,14 @@ class Connection(asyncio.Protocol):
         is_news = self._transport is None or any(not asked.reply.done() for asked in self._asked.values())
         for asked in self._asked.values():
             if not asked.reply.done():
-                asked.reply.set_result(result)
+                asked.reply.set_result(told or result)
         if self._transport is None:
             self._set_closed()
         self._on_end(self, result if is_news else None)
         self.abort()
 
     def abort(self) -> None:
-        """Close the socket without a last word, also where the last words of `_close_idle` are still being said."""
+        """Close the socket without a last word, also where the last words of `finish` are still being said."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -158,17 +182,19 @@ class Connection(asyncio.Protocol):
             self._take(frame)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell those who wait (called by the event loop)."""
+        """Tell those who wait to ask again (RFC 7766 section 6.2.4; called by the event loop)."""
         self.is_open = False
         self._set_closed()
-        self.end(Result.LOST if self._answered else Result.UNREACHABLE)
+        # A single question that is not answered is no question too many.
+        is_of_use = self._answered or self.asked > 1
+        self.end(Result.LOST if is_of_use else Result.UNREACHABLE, told=Result.LOST)
 
     def _take(self, frame: bytes) -> None:
         if len(frame) < HEADER_BYTES or not frame[2] & 0x80:
             # Not a reply, so not DNS that is spoken here; the next "length" would be as meaningless.
             self.end(Result.UNREACHABLE)
             return
-        self._heard += 1
+        self.heard += 1
         asked = self._asked.get(int.from_bytes(frame[:2]))
         if asked is None or asked.reply.done() or not asked.is_answered_by(frame):
             self._ignore()
@@ -209,11 +235,12 @@ class Connection(asyncio.Protocol):
             return
         loop = asyncio.get_running_loop()
         self._stop_idling()
-        self._idle = loop.call_later(self._idle_seconds, self._close_idle)
+        self._idle = loop.call_later(self._idle_seconds, self.finish)
 
-    def _close_idle(self) -> None:
-        """Close politely (with TLS: close_notify), as nobody is in a hurry."""
+    def finish(self) -> None:
+        """Close politely (with TLS: close_notify), as nobody waits and nobody is in a hurry."""
         self._has_ended = True
+        self._stop_idling()
         self._on_end(self, None)
         if self._transport is not None:
             self._transport.close()

@@ -5,16 +5,19 @@ connections and opening one more: the cap holds at every moment.
 """
 
 import asyncio
+import contextlib
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, Abilities
 from dohproxy.upstream.connection_budget import ConnectionBudget
-from dohproxy.upstream.results import Bug, Result, result_of
-from dohproxy.upstream.sends import Done, Outcome
+from dohproxy.upstream.results import Result, result_of
+from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.transports.connection import Asked, Connection
+from dohproxy.upstream.transports.place import host_of
 from dohproxy.upstream.transports.tls import name_to_verify
 from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import Answer
@@ -26,6 +29,10 @@ servers that answer in order make a second one worth while."""
 CLOSE_SECONDS: Final = 1.0
 """For the last words of a connection. asyncio's default for TLS is 30, longer than a drain may take."""
 
+LOOK_AGAIN_SECONDS: Final = 0.02
+"""Between two looks at the rate of new connections while queries wait for one; the end of one is seen at once."""
+KEPT_OPEN_SECONDS: Final = 1.0
+"""A connection still open so long after the answer after which the upstream is said to close will not be closed."""
 LEAST_OPENING_SECONDS: Final = 1.0
 """A connection that was given less time and did not come to be says nothing: TCP repeats a lost SYN after a second
 (RFC 6298), and TLS takes two round trips more."""
@@ -58,6 +65,11 @@ class StreamTransport:
         self._ignored_before = 0
         self._is_closed = False
         self._is_refused = False
+        self._line: deque[Waiting] = deque()
+        """Queries for which there is no connection yet. No more than the upstream's in-flight cap, as all queries."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._taken = 0
+        """Connections of the budget that are this address's own."""
 
     @property
     def connections(self) -> int:
@@ -69,27 +81,47 @@ class StreamTransport:
         """Frames that matched no query."""
         return self._ignored_before + sum(connection.ignored_frames for connection in self._connections)
 
-    def send(self, query: Query, done: Done, *, until: float, additions: Additions | None = None) -> "Waiting | Result":
-        """Send `query` on one of the connections with these `additions`, or with what the upstream can stand; `done` is
-        told its answer, or at `until` (the event loop's clock) that there is none. Returns a Result instead where
-        nothing could be sent."""
-        connection = self._choose(until)
-        if connection is None:
+    def send(
+        self, query: Query, done: Done, *, until: float, additions: Additions | None = None, late: Late | None = None
+    ) -> "Waiting | Result":
+        """Send `query` with these `additions`, or with what the upstream can stand, on one of the connections, or on
+        the next that is free; `done` is told its answer, or at `until` (the event loop's clock), or the end of `late`,
+        that there is none. Returns a Result instead where nothing can be sent."""
+        connection = self._choose(until) if not self._line else None
+        if connection is None and not self._may_wait():
             return Result.UNSENT
         added = self.abilities.in_use if additions is None else additions
+        waiting = Waiting(self, query, added, done, until, late)
+        if connection is None:
+            self._line.append(waiting)
+            self._look_again_later()
+        else:
+            waiting.go(connection)
+        return waiting
 
-        def learn(outcome: Outcome) -> None:
-            if not isinstance(outcome, Bug):
-                self.abilities.heard(added, outcome, self._clock())
-            done(outcome)
+    def heard(self, added: Additions, outcome: Answer | Result) -> None:
+        """A query with what was `added` to it has ended so, or is overdue."""
+        self.abilities.heard(added, outcome, self._clock())
 
-        return Waiting(connection, connection.ask(query, added), self._budget, learn, until)
+    def leave(self, waiting: "Waiting") -> None:
+        """This query waits for a connection no more."""
+        with contextlib.suppress(ValueError):
+            self._line.remove(waiting)
+
+    def answered(self, connection: Connection) -> None:
+        """An answer has come over this connection."""
+        self._budget.answered()
+        most = self._budget.most_questions(self._clock())
+        if most is not None and connection.asked >= most and not connection.load:
+            asyncio.get_running_loop().call_later(KEPT_OPEN_SECONDS, self._judge, connection)
 
     async def close(self) -> None:
         """Close all connections and wait until their sockets are gone."""
         self._is_closed = True
         for task in self._connecting:
             task.cancel()
+        while self._line:
+            self._line[0].give_up(Result.ABANDONED)
         for connection in tuple(self._connections):
             connection.end(Result.ABANDONED)
         ending: list[asyncio.Future[None]] = [*self._connecting, *(one.closed for one in self._closing)]
@@ -100,12 +132,13 @@ class StreamTransport:
         """Return the connection for the next query: the least loaded, or a new one if all are busy."""
         if self._is_closed:
             return None
+        now = self._clock()
+        most = self._budget.most_questions(now)
         best = min(
-            (connection for connection in self._connections if connection.takes_queries),
+            (connection for connection in self._connections if _takes(connection, most)),
             key=lambda connection: connection.load,
             default=None,
         )
-        now = self._clock()
         if best is not None and (best.load < BUSY_QUERIES or not self._budget.may_open(now)):
             return best
         if not self._budget.may_replace(now):
@@ -118,15 +151,51 @@ class StreamTransport:
         """Drop a connection when none can be asked: one at its last words, or one whose waiters wait in vain.
 
         Its socket closes before the next one opens: both wait for the event loop, in this order. False, if all belong
-        to other addresses of the same group.
+        to other addresses of the same group, or have been asked all they may be.
         """
+        retired = [connection for connection in self._connections if not connection.takes_queries]
         if self._closing:
             next(iter(self._closing)).abort()
-        elif self._connections:
-            self._connections[0].end(Result.TIMEOUT)
+        elif retired:
+            retired[0].end(Result.TIMEOUT)
         else:
             return False
         return True
+
+    def _may_wait(self) -> bool:
+        """Tell whether there will be a connection, as far as that is in our hands."""
+        if self._is_closed:
+            return False
+        return self._taken > 0 or self._budget.may_open_soon(self._clock())
+
+    def _serve(self) -> None:
+        """Give those in line a connection, as far as there are any."""
+        while self._line:
+            connection = self._choose(self._line[0].until)
+            if connection is not None:
+                self._line.popleft().go(connection)
+            elif self._may_wait():
+                self._look_again_later()
+                return
+            else:
+                self._line[0].give_up(Result.UNSENT)
+
+    def _look_again_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self._serve()
+
+    def _judge(self, connection: Connection) -> None:
+        """See whether the upstream has closed a connection that has had its answers."""
+        if connection not in self._connections or connection.load:
+            return
+        if self._budget.stays_open(self._clock()):
+            self._serve()
+        else:
+            connection.finish()
 
     def _open(self, until: float) -> Connection | None:
         connection = Connection(padded=self._context is not None, idle_seconds=self._idle_seconds, on_end=self._remove)
@@ -138,11 +207,17 @@ class StreamTransport:
             coroutine.close()
             return None
         self._budget.take(self._clock())
-        connection.closed.add_done_callback(lambda _: self._budget.release())
+        self._taken += 1
+        connection.closed.add_done_callback(self._release)
         self._connections.append(connection)
         self._connecting.add(task)
         task.add_done_callback(lambda done: self._connected(done, connection))
         return connection
+
+    def _release(self, _: asyncio.Future[None]) -> None:
+        self._budget.release()
+        self._taken -= 1
+        self._serve()
 
     async def _connect(self, connection: Connection, until: float) -> None:
         """Open the socket and make the TLS handshake; a failure ends the connection and raises nothing."""
@@ -154,26 +229,31 @@ class StreamTransport:
             async with asyncio.timeout_at(until):
                 await loop.create_connection(
                     lambda: connection,
-                    self._address.host,
+                    host_of(self._address),
                     self._address.port,
                     ssl=self._context,
                     server_hostname=name_to_verify(self._address) if encrypted else None,
                     ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
                 )
         except TimeoutError:
-            connection.end(Result.UNREACHABLE if had_time else Result.TIMEOUT)
+            self._fail(connection, Result.UNREACHABLE if had_time else Result.TIMEOUT)
         except ssl.SSLError:
             # Its numbers are OpenSSL's, and mean something else than those of the system.
-            connection.end(Result.UNREACHABLE)
+            self._fail(connection, Result.UNREACHABLE)
         except ConnectionRefusedError as error:
             self._is_refused = True
-            connection.end(result_of(error))
+            self._fail(connection, result_of(error))
         except OSError as error:
-            connection.end(result_of(error))
+            self._fail(connection, result_of(error))
         except Exception as error:
-            connection.end(Result.UNREACHABLE)
+            self._fail(connection, Result.UNREACHABLE)
             context = {"message": "opening a connection to an upstream failed", "exception": error}
             loop.call_exception_handler(context)
+
+    def _fail(self, connection: Connection, result: Result) -> None:
+        """It did not come to be. Where there is another one, who waits for this may ask on that."""
+        has_other = any(other.is_open and other.takes_queries for other in self._connections)
+        connection.end(result, told=Result.LOST if has_other else result)
 
     def _connected(self, task: asyncio.Task[None], connection: Connection) -> None:
         self._connecting.discard(task)
@@ -184,6 +264,9 @@ class StreamTransport:
         """Take a connection out of use; it counts until its socket is gone."""
         if result is Result.LOST:
             self._budget.cut(self._clock())
+            if connection.closed.done():
+                # Who closes with queries unread resets, and what it had answered may be lost on the way.
+                self._budget.closed_after(max(1, connection.heard), self._clock())
         elif result in (Result.UNREACHABLE, Result.NO_ROUTE):
             self._budget.failed(self._clock(), nobody_listens=self._is_refused)
         self._connections.remove(connection)
@@ -193,39 +276,82 @@ class StreamTransport:
             connection.closed.add_done_callback(lambda _: self._closing.discard(connection))
 
 
-class Waiting:
-    """One query on a connection, and the wait for the reply."""
+def _takes(connection: Connection, most: int | None) -> bool:
+    """Tell whether a connection may be given one more question, if `most` is what each may be asked in all."""
+    return connection.takes_queries and (most is None or connection.asked < most)
 
-    __slots__ = ("_alarm", "_asked", "_budget", "_connection", "_done", "_is_over")
+
+class Waiting:
+    """One query, the wait for a connection if there is none, and the wait for the reply."""
+
+    __slots__ = (
+        *("_added", "_alarm", "_asked", "_connection", "_done", "_is_over", "_late", "_pool", "_query"),
+        *("_was_overdue", "until"),
+    )
 
     def __init__(
-        self, connection: Connection, asked: Asked, budget: ConnectionBudget, done: Done, until: float
+        self, pool: StreamTransport, query: Query, added: Additions, done: Done, until: float, late: Late | None
     ) -> None:
-        self._connection = connection
-        self._asked = asked
-        self._budget = budget
+        self._added = added
+        self.until = until
+        self._pool = pool
+        self._query = query
         self._done = done
+        self._late = late
+        self._was_overdue = False
         self._is_over = False
+        self._connection: Connection | None = None
+        self._asked: Asked | None = None
         self._alarm = asyncio.get_running_loop().call_at(until, self._expire)
-        asked.reply.add_done_callback(self._replied)
+
+    def go(self, connection: Connection) -> None:
+        """Ask on this one."""
+        self._connection = connection
+        self._asked = connection.ask(self._query, self._added)
+        self._asked.reply.add_done_callback(self._replied)
 
     def stop(self) -> None:
         """Wait no longer; a reply that comes late is ignored."""
-        if not self._is_over:
-            self._is_over = True
-            self._alarm.cancel()
+        if self._is_over:
+            return
+        self._is_over = True
+        self._alarm.cancel()
+        if self._connection is not None and self._asked is not None:
             self._connection.forget(self._asked)
+        else:
+            self._pool.leave(self)
+
+    def give_up(self, result: Result) -> None:
+        """There will be no connection."""
+        self.stop()
+        self._done(result)
 
     def _replied(self, reply: asyncio.Future[Answer | Result]) -> None:
         if not self._is_over:
             self._end(reply.result())
 
     def _expire(self) -> None:
-        if not self._asked.reply.done():  # Else `_replied` is about to be called.
+        if self._connection is None or self._asked is None:
+            self.give_up(Result.UNSENT)
+            return
+        if self._asked.reply.done():  # `_replied` is about to be called.
+            return
+        late, self._late = self._late, None
+        if late is None or not self._connection.is_open:
             self._end(self._connection.give_up(self._asked))
+        elif not self._connection.is_acknowledged:
+            self._connection.retire()
+            self._end(Result.LOST)
+        else:
+            self._alarm = asyncio.get_running_loop().call_at(late.until, self._expire)
+            self._was_overdue = True
+            self._pool.heard(self._added, Result.TIMEOUT)
+            late.tell()
 
     def _end(self, outcome: Answer | Result) -> None:
-        if isinstance(outcome, Answer):
-            self._budget.answered()
         self.stop()
+        if not (self._was_overdue and outcome is Result.TIMEOUT):
+            self._pool.heard(self._added, outcome)
+        if isinstance(outcome, Answer) and self._connection is not None:
+            self._pool.answered(self._connection)
         self._done(outcome)

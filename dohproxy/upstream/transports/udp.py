@@ -13,7 +13,8 @@ from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.abilities import Abilities
 from dohproxy.upstream.forgery import Defences, Wait
 from dohproxy.upstream.results import Bug, Result, result_of
-from dohproxy.upstream.sends import Done, Outcome
+from dohproxy.upstream.sends import Done, Late, Outcome
+from dohproxy.upstream.transports.place import place_of
 from dohproxy.upstream.trial import Additions
 from dohproxy.wire.numbers import LARGEST_MESSAGE_BYTES
 from dohproxy.wire.query import Query
@@ -24,7 +25,9 @@ class UdpTransport:
 
     def __init__(self, address: UpstreamAddress, abilities: Abilities | None = None) -> None:
         self.defences = Defences(os.urandom, abilities)
-        self._peer = (address.host, address.port)
+        self._address = address
+        self._peer = None if address.interface else place_of(address)
+        """None: it has an interface in it, which may come and go."""
         self._family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
     @property
@@ -33,11 +36,11 @@ class UdpTransport:
         return self.defences.ignored_packets
 
     def send(
-        self, query: Query, done: Done, *, until: float, additions: Additions | None = None
+        self, query: Query, done: Done, *, until: float, additions: Additions | None = None, late: Late | None = None
     ) -> "Listening | Result":
         """Send `query` with these `additions`, or with what the upstream can stand; `done` is told its answer, or at
-        `until` (the event loop's clock) that there is none. TC is left to the caller. Returns a Result instead where
-        nothing could be sent."""
+        `until` (the event loop's clock), or the end of `late`, that there is none. TC is left to the caller. Returns a
+        Result instead where nothing could be sent."""
         loop = asyncio.get_running_loop()
         try:
             sock = socket.socket(self._family, socket.SOCK_DGRAM)
@@ -47,7 +50,7 @@ class UdpTransport:
             sock.setblocking(False)
             # Connected: the kernel draws the source port at random (RFC 6056), drops datagrams from other addresses,
             # and tells us at once when nobody listens there.
-            sock.connect(self._peer)
+            sock.connect(self._peer or place_of(self._address))
             wait = self.defences.begin(query, sock.getsockname()[0], loop.time(), additions)
             sock.send(wait.wire)
         except OSError as error:
@@ -56,21 +59,34 @@ class UdpTransport:
         except BaseException:
             sock.close()
             raise
-        return Listening(loop, sock, wait, done, until)
+        return Listening(loop, sock, wait, done, until, late)
 
 
 class Listening:
-    """One query that is sent, its socket, and the wait for the reply."""
+    """One query that is sent, its socket, and the wait for the reply.
 
-    __slots__ = ("_alarm", "_done", "_loop", "_sock", "_wait")
+    An open port is what a forger has to find, and a question that is tried again has two or three of them, each for
+    longer. So one that is overdue is closed by the first packet that is not the reply: whoever finds it has one guess
+    at the ID there, where he has thousands while the wait is young, and is no better off than without it.
+    """
+
+    __slots__ = ("_alarm", "_done", "_is_late", "_late", "_loop", "_sock", "_wait")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, wait: Wait, done: Done, until: float
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        wait: Wait,
+        done: Done,
+        until: float,
+        late: Late | None,
     ) -> None:
         self._loop = loop
         self._sock = sock
         self._wait = wait
         self._done = done
+        self._late = late
+        self._is_late = False
         loop.add_reader(sock.fileno(), self._read)
         self._alarm = loop.call_at(until, self._expire)
 
@@ -86,7 +102,7 @@ class Listening:
         self._end_with(self._take)
 
     def _expire(self) -> None:
-        self._end_with(lambda: self._wait.result(self._loop.time()))
+        self._end_with(self._judge)
 
     def _end_with(self, find: Callable[[], Outcome | None]) -> None:
         """End, if there is an outcome."""
@@ -100,9 +116,22 @@ class Listening:
             self.stop()
             self._done(outcome)
 
+    def _judge(self) -> Outcome | None:
+        """Say what it means that the time is over; or only that it is, if nothing has come and it may come late."""
+        outcome = self._wait.result(self._loop.time())
+        late, self._late = self._late, None
+        if late is None or outcome is not Result.TIMEOUT:
+            return outcome
+        self._is_late = True
+        self._alarm = self._loop.call_at(late.until, self._expire)
+        late.tell()
+        return None
+
     def _take(self) -> Outcome | None:
         try:
             packet = self._sock.recv(LARGEST_MESSAGE_BYTES)
         except BlockingIOError:
             return None  # The kernel has thrown away what it had announced: its checksum was wrong.
-        return self._wait.take(packet, self._loop.time())
+        now = self._loop.time()
+        answer = self._wait.take(packet, now)
+        return self._wait.result(now) if answer is None and self._is_late else answer

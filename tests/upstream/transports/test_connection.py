@@ -1,6 +1,7 @@
 """One connection without a network: frames in every cut, and what its end means to those who wait."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -18,6 +19,10 @@ class RecordingTransport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closed_by = ""
+        self.socket: object = None
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self.socket if name == "socket" else default
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
@@ -44,11 +49,13 @@ class Rig:
 
     def __init__(self, *, idle_seconds: float = 60) -> None:
         self.ended = 0
+        self.result: Result | None = None
         self.transport = RecordingTransport()
         self.connection = Connection(padded=False, idle_seconds=idle_seconds, on_end=self._on_end)
 
-    def _on_end(self, _: Connection, __: Result | None) -> None:
+    def _on_end(self, _: Connection, result: Result | None) -> None:
         self.ended += 1
+        self.result = result
 
     def open(self) -> None:
         self.connection.connection_made(self.transport)
@@ -158,24 +165,25 @@ async def test_the_frames_after_rubbish_are_not_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answered", "result"),
+    ("answered", "waiting", "result"),
     [
-        pytest.param(0, Result.UNREACHABLE, id="before it was of any use"),
-        pytest.param(1, Result.LOST, id="after it has been"),
+        pytest.param(0, 1, Result.UNREACHABLE, id="before it was of any use"),
+        pytest.param(1, 1, Result.LOST, id="after it has been"),
+        pytest.param(0, 2, Result.LOST, id="before it was of any use, but two may have been too many"),
     ],
 )
-async def test_an_end_tells_everybody_once(answered: int, result: Result) -> None:
+async def test_an_end_tells_everybody_once_to_ask_again(answered: int, waiting: int, result: Result) -> None:
     rig = Rig()
     rig.open()
     for _ in range(answered):
         first = rig.ask()
         rig.connection.data_received(rig.reply(rig.transport.queries()[-1]))
         rig.connection.forget(first)
-    asked = [rig.ask(), rig.ask()]
+    asked = [rig.ask() for _ in range(waiting)]
     rig.connection.connection_lost(None)
     rig.connection.end(Result.ABANDONED)
-    assert [one.reply.result() for one in asked] == [result, result]
-    assert rig.ended == 1
+    assert [one.reply.result() for one in asked] == [Result.LOST] * waiting
+    assert (rig.ended, rig.result) == (1, result)
     assert rig.connection.closed.done()
     assert not rig.connection.takes_queries
 
@@ -205,6 +213,36 @@ async def test_forgetting_after_the_end_begins_no_new_wait() -> None:
     await asyncio.sleep(0.01)
     assert rig.ended == 1
     assert rig.transport.closed_by == "abort"
+
+
+async def test_what_the_other_end_has_acknowledged_is_asked_of_the_kernel() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connection = Connection(padded=False, idle_seconds=60, on_end=lambda *_: None)
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: connection, *listening.getsockname())
+        connection.ask(make_query())
+        async with asyncio.timeout(10):
+            while not connection.is_acknowledged:  # noqa: ASYNC110  # nobody to tell us
+                await asyncio.sleep(0.001)
+        connection.end(Result.ABANDONED)
+        await connection.closed
+
+
+@pytest.mark.parametrize(
+    ("info", "is_acknowledged"),
+    [(b"\0" * 28, True), (b"\0" * 24 + b"\1\0\0\0", False)],
+    ids=["nothing is missing", "a segment is"],
+)
+async def test_what_was_not_acknowledged_never_arrived(info: bytes, *, is_acknowledged: bool) -> None:
+    class Kernel:
+        def getsockopt(self, *_: int) -> bytes:
+            return info
+
+    rig = Rig()
+    rig.transport.socket = Kernel()
+    rig.open()
+    rig.ask()
+    assert rig.connection.is_acknowledged is is_acknowledged
 
 
 async def test_a_retired_one_ends_with_its_last_query() -> None:

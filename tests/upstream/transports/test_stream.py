@@ -8,7 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.sends import Late, Outcome
+from dohproxy.upstream.transports import stream
+from dohproxy.upstream.transports.connection import Connection
 from dohproxy.upstream.transports.stream import BUSY_QUERIES, StreamTransport
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -24,12 +28,16 @@ LONG = 10.0
 
 @asynccontextmanager
 async def _transport(
-    fake: FakeUpstream, *, most_connections: int = 2, idle_seconds: float = 60
+    fake: FakeUpstream,
+    *,
+    most_connections: int = 2,
+    idle_seconds: float = 60,
+    budget: ConnectionBudget | None = None,
 ) -> AsyncIterator[StreamTransport]:
     async with fake.running(), asyncio.TaskGroup() as tasks:
         transport = StreamTransport(
             fake.config("tcp").url,
-            connections(most_connections),
+            budget or connections(most_connections),
             idle_seconds=idle_seconds,
             context=None,
             tasks=tasks,
@@ -113,7 +121,7 @@ async def test_frames_without_end_close_the_connection() -> None:
 @pytest.mark.parametrize(
     ("script", "result"),
     [
-        pytest.param([fakes.CLOSE], Result.UNREACHABLE, id="a new connection is closed on the query"),
+        pytest.param([fakes.CLOSE], Result.LOST, id="a new connection is closed on the query"),
         pytest.param([fakes.ECHO], Result.UNREACHABLE, id="our own query comes back"),
         pytest.param([Act(lambda _: [b""])], Result.UNREACHABLE, id="an empty frame"),
         pytest.param([Act(lambda _: [b"short"])], Result.UNREACHABLE, id="a frame without a header"),
@@ -142,6 +150,107 @@ async def test_a_used_connection_that_closes_on_the_query_is_no_failure_of_the_u
         await _ask(transport)
         assert await _ask(transport) is Result.LOST
         assert isinstance(await _ask(transport), Answer)
+
+
+async def test_who_waits_for_a_connection_that_does_not_come_to_be_may_ask_on_one_that_is_there() -> None:
+    fake = FakeUpstream(stream=[fakes.ANSWER.after(0.2)])
+    async with _transport(fake) as transport:
+        asked = asyncio.gather(*(_ask(transport) for _ in range(BUSY_QUERIES)))
+        await fake.wait_asked(BUSY_QUERIES)
+        # Their server takes no more.
+        fake.stop_listening()
+        assert await _ask(transport) is Result.LOST
+        assert all(isinstance(outcome, Answer) for outcome in await asked)
+
+
+class TestAnUpstreamThatClosesAfterSoManyAnswers:
+    @pytest.mark.parametrize("answers", [1, 3])
+    async def test_gets_no_more_questions_on_a_connection_once_that_is_known(self, answers: int) -> None:
+        fake = FakeUpstream(answers_to_a_connection=answers)
+        async with _transport(fake, most_connections=1) as transport:
+            outcomes = await _ask_many(transport, 6)
+            # It closes with queries unread, which resets the connection and may destroy what is under way.
+            answered = [isinstance(outcome, Answer) for outcome in outcomes].count(True)
+            assert answered <= answers
+            assert outcomes.count(Result.LOST) == 6 - answered
+            again = await _ask_many(transport, 6)
+        assert all(isinstance(outcome, Answer) for outcome in again)
+        assert 1 + 6 // answers <= fake.connections_made <= 1 + 6
+        assert len(fake.asked_over_stream) == answers + 6
+        assert fake.most_open == 1
+
+    async def test_is_asked_on_as_many_connections_as_there_may_be(self) -> None:
+        fake = FakeUpstream(answers_to_a_connection=1)
+        async with _transport(fake, most_connections=4) as transport:
+            await _ask_many(transport, 2)
+            await _until_closed(transport)
+            outcomes = await _ask_many(transport, 4)
+        assert all(isinstance(outcome, Answer) for outcome in outcomes)
+        assert fake.connections_made == 1 + 4
+
+    async def test_was_only_restarted_if_the_next_connection_stays_open(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stream, "KEPT_OPEN_SECONDS", 0.02)
+        fake = FakeUpstream(stream=[fakes.ANSWER, fakes.CLOSE, fakes.ANSWER])
+        async with _transport(fake, most_connections=1) as transport:
+            await _ask_many(transport, 2)
+            await _until_closed(transport)
+            assert all(isinstance(outcome, Answer) for outcome in await _ask_many(transport, 8))
+        assert fake.connections_made == 2
+
+    async def test_is_rid_of_connections_that_it_leaves_open_for_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stream, "KEPT_OPEN_SECONDS", 0.02)
+        fake, budget = FakeUpstream(), connections(1)
+        for ago in (100.0, 0.0):
+            budget.closed_after(1, time.monotonic() - ago)
+        async with _transport(fake, budget=budget) as transport:
+            for _ in range(3):
+                assert isinstance(await _ask(transport), Answer)
+                await _until_closed(transport)
+        assert fake.connections_made == 3
+
+
+class TestTheLine:
+    async def test_who_finds_the_rate_of_new_connections_spent_waits_for_it(self) -> None:
+        fake, budget = FakeUpstream(answers_to_a_connection=1), connections(1, 5.0)
+        async with _transport(fake, budget=budget) as transport:
+            for _ in range(3):
+                assert isinstance(await _ask(transport), Answer)
+                await _until_closed(transport)
+        assert fake.connections_made == 3
+
+    async def test_who_is_stopped_or_waits_in_vain_was_not_sent(self) -> None:
+        fake, budget = FakeUpstream(), connections(1, 1.0)
+        budget.take(time.monotonic())
+        budget.release()
+        async with _transport(fake, budget=budget) as transport:
+            stopped = asyncio.gather(_ask(transport))
+            await asyncio.sleep(0)
+            stopped.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await stopped
+            assert await _ask(transport, seconds=SOON) is Result.UNSENT
+        assert fake.connections_made == 0
+
+    async def test_closing_tells_who_waits_for_a_connection(self) -> None:
+        fake, budget = FakeUpstream(), connections(1, 1.0)
+        budget.take(time.monotonic())
+        budget.release()
+        async with _transport(fake, budget=budget) as transport:
+            asked = asyncio.gather(_ask(transport), _ask(transport))
+            await asyncio.sleep(0)
+            await transport.close()
+            assert list(await asked) == [Result.ABANDONED, Result.ABANDONED]
+
+    async def test_nobody_waits_for_what_will_not_come(self) -> None:
+        fake, budget = FakeUpstream(), connections(1, 1.0)
+        budget.take(time.monotonic())
+        budget.release()
+        async with _transport(fake, budget=budget) as transport:
+            asked = asyncio.gather(_ask(transport))
+            await asyncio.sleep(0)
+            for _ in range(5):
+                budget.failed(time.monotonic(), nobody_listens=True)
+            assert list(await asked) == [Result.UNSENT]
 
 
 async def test_an_unused_connection_is_closed_after_a_while() -> None:
@@ -175,6 +284,44 @@ async def test_a_connection_that_brings_other_answers_is_kept() -> None:
         assert isinstance(quick, Answer)
         assert isinstance(await _ask(transport), Answer)
     assert fake.connections_made == 1
+
+
+class TestLateReplies:
+    @staticmethod
+    async def _ask(transport: StreamTransport, *, until: float, late_until: float) -> tuple[Outcome, int]:
+        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        overdue: list[int] = []
+        now = time.monotonic()
+        late = Late(now + late_until, lambda: overdue.append(1))
+        sending = transport.send(QUERY, ended.set_result, until=now + until, late=late)
+        assert not isinstance(sending, Result)
+        async with asyncio.timeout(LONG):
+            return await ended, len(overdue)
+
+    async def test_one_counts_and_costs_no_connection(self) -> None:
+        fake = FakeUpstream(stream=[fakes.ANSWER.after(2 * SOON)])
+        async with _transport(fake) as transport:
+            outcome, overdue = await self._ask(transport, until=SOON, late_until=LONG)
+            assert isinstance(outcome, Answer)
+            assert overdue == 1
+            assert isinstance(await _ask(transport), Answer)
+        assert fake.connections_made == 1
+
+    async def test_there_is_an_end_to_it(self) -> None:
+        async with _transport(FakeUpstream(stream=[fakes.SILENCE])) as transport:
+            outcome, overdue = await self._ask(transport, until=SOON, late_until=2 * SOON)
+        assert (outcome, overdue) == (Result.TIMEOUT, 1)
+
+    @pytest.mark.interpreted
+    async def test_where_nothing_arrives_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        fake = FakeUpstream(stream=[fakes.SILENCE, fakes.ANSWER])
+        async with _transport(fake, most_connections=1) as transport:
+            with monkeypatch.context() as patch:
+                patch.setattr(Connection, "is_acknowledged", False)
+                outcome, overdue = await self._ask(transport, until=SOON, late_until=LONG)
+            assert (outcome, overdue) == (Result.LOST, 0)
+            assert isinstance(await _ask(transport), Answer)
+        assert fake.connections_made == 2
 
 
 async def test_silent_connections_make_room_for_new_ones() -> None:

@@ -48,6 +48,7 @@ async def _ask(
     verify_name: str | None = None,
     seconds: float = LONG,
     times: int = 1,
+    at_once: int = 1,
 ) -> list[Answer | Unproven | Result]:
     async with fake.running(server), asyncio.TaskGroup() as tasks:
         url = replace(fake.config("tls").url, verify_name=verify_name)
@@ -55,7 +56,11 @@ async def _ask(
             url, connections(2), idle_seconds=60, context=client, tasks=tasks, clock=time.monotonic
         )
         try:
-            return [await exchange(transport, QUERY, until=time.monotonic() + seconds) for _ in range(times)]
+            outcomes: list[Answer | Unproven | Result] = []
+            for _ in range(times):
+                until = time.monotonic() + seconds
+                outcomes += await asyncio.gather(*(exchange(transport, QUERY, until=until) for _ in range(at_once)))
+            return outcomes
         finally:
             await transport.close()
 
@@ -104,6 +109,17 @@ async def test_queries_are_padded_and_share_a_connection(authority: CertificateA
     assert all(isinstance(outcome, Answer) for outcome in outcomes)
     assert [len(wire) % 128 for wire in fake.asked_over_stream] == [0, 0, 0]
     assert fake.connections_made == 1
+
+
+async def test_one_that_closes_after_each_answer_is_asked_once_on_each_connection(
+    authority: CertificateAuthority,
+) -> None:
+    fake = FakeUpstream(answers_to_a_connection=1)
+    server = _server_context(authority.issue([NAME]))
+    outcomes = await _ask(fake, server, make_context(authority.file), verify_name=NAME, times=2, at_once=6)
+    assert outcomes[:6].count(Result.LOST) in (5, 6)
+    assert all(isinstance(outcome, Answer) for outcome in outcomes[6:])
+    assert fake.connections_made == 1 + 6
 
 
 async def test_a_handshake_that_never_comes_ends_with_the_attempt(authority: CertificateAuthority) -> None:

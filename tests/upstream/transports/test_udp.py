@@ -12,6 +12,7 @@ import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.sends import Late, Outcome
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.wire.answer import Answer
 from tests.fakes import upstream as fakes
@@ -54,6 +55,63 @@ async def test_what_matches_nothing_is_counted_and_waited_past(noise: Act) -> No
     outcome, ignored = await _exchange(FakeUpstream(udp=[noise.then(fakes.ANSWER)]), LONG)
     assert isinstance(outcome, Answer)
     assert ignored == 1
+
+
+class _Late:
+    """A query that is listened for after its time, and what came of it."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.overdue = 0
+
+    def tell(self) -> None:
+        self.overdue += 1
+
+    async def ask(self, fake: FakeUpstream, *, until: float, late_until: float) -> Outcome:
+        async with fake.running():
+            now = time.monotonic()
+            late = Late(now + late_until, self.tell)
+            sending = UdpTransport(fake.config().url).send(QUERY, self.ended.set_result, until=now + until, late=late)
+            assert not isinstance(sending, Result)
+            async with asyncio.timeout(LONG):
+                return await self.ended
+
+
+class TestLateReplies:
+    async def test_one_counts_and_its_lateness_is_told_before(self) -> None:
+        late = _Late()
+        assert isinstance(
+            await late.ask(FakeUpstream(udp=[fakes.ANSWER.after(0.3)]), until=0.05, late_until=LONG), Answer
+        )
+        assert late.overdue == 1
+
+    async def test_one_in_time_is_not_late(self) -> None:
+        late = _Late()
+        assert isinstance(await late.ask(FakeUpstream(), until=LONG, late_until=2 * LONG), Answer)
+        assert late.overdue == 0
+
+    async def test_there_is_an_end_to_it(self) -> None:
+        late = _Late()
+        assert await late.ask(FakeUpstream(udp=[fakes.SILENCE]), until=0.05, late_until=0.1) is Result.TIMEOUT
+        assert late.overdue == 1
+
+    @pytest.mark.parametrize(
+        "guess",
+        [
+            pytest.param(fakes.WRONG_ID, id="another id"),
+            pytest.param(fakes.WRONG_QUESTION, id="another question"),
+            pytest.param(fakes.GARBAGE, id="no dns at all"),
+        ],
+    )
+    async def test_whoever_finds_the_port_of_one_that_is_late_has_one_guess(self, guess: Act) -> None:
+        """A forger has no more to gain from what is listened for longer: the next packet finds the port closed."""
+        late = _Late()
+        forged = guess.then(fakes.ANSWER).after(0.3)
+        assert await late.ask(FakeUpstream(udp=[forged]), until=0.05, late_until=LONG) is Result.TIMEOUT
+
+    async def test_while_it_is_in_time_a_guess_is_waited_past(self) -> None:
+        forged = fakes.WRONG_ID.then(fakes.ANSWER).after(0.05)
+        assert isinstance(await _Late().ask(FakeUpstream(udp=[forged]), until=LONG, late_until=2 * LONG), Answer)
 
 
 class _NeverEmpty(socket.socket):
