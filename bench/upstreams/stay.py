@@ -14,6 +14,7 @@ from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.observability.left_out import all_words
 from dohproxy.observability.upstream_alerts import alerts
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
+from dohproxy.upstream.results import Result
 from dohproxy.upstream.telling import told_of
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import Qtype, Rcode
@@ -26,6 +27,7 @@ PER_SECOND: Final = 10.0
 AWAY_SECONDS: Final = (2.0, 4.0)
 """From when until when one that restarts is gone."""
 DEADLINE_SECONDS: Final = 5.0
+NOT_SENT: Final = frozenset({Result.UNSENT, Result.NO_ROUTE})
 
 
 @dataclass(slots=True)
@@ -40,7 +42,8 @@ class Stay:
     got: Counter[str] = field(default_factory=Counter)
     """What clients got."""
     queries: int = 0
-    probes: int = 0
+    sends: dict[Result, int] = field(default_factory=dict)
+    """By how they ended."""
 
     def row(self) -> tuple[str, ...]:
         """Return the row of the table."""
@@ -71,7 +74,9 @@ async def stay(
             await restart
         watch.cancel()
         statistics = resolver.statistics(time.monotonic()).upstreams[0]
-        seen.queries, seen.probes = sum(statistics.sends.values()), statistics.probes
+        # What never left this machine is no query, as where no connection came to be.
+        seen.queries = sum(count for result, count in statistics.sends.items() if result not in NOT_SENT)
+        seen.sends = {result: count for result, count in statistics.sends.items() if count}
         await resolver.close()
     return seen
 
