@@ -28,7 +28,7 @@ from dohproxy.upstream.signals import zone_of
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
-from dohproxy.upstream.transports.tls import make_context
+from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.upstream.trial import Additions
 from dohproxy.upstream.trying import try_additions
@@ -311,7 +311,7 @@ class _Upstream:
             address,
             connections,
             idle_seconds=config.idle_seconds,
-            context=make_context(ca_file) if address.transport == "tls" else None,
+            context=context_for(config, ca_file) if address.transport == "tls" else None,
             tasks=tasks,
             clock=clock,
             abilities=self.over_stream,

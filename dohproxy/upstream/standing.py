@@ -52,6 +52,8 @@ class Finding:
 
     signal: Signal
     since: float
+    words: str = ""
+    """What more is known of it; the same as long as it is the same trouble."""
 
 
 def _never_ours(_: Answer | Unproven | Result, __: bool, ___: float) -> bool:
@@ -157,7 +159,7 @@ class Standing:
             case Result.TIMEOUT if not ending.was_overdue:
                 self.has_no_route = False
                 self._failed(TIMEOUT_WEIGHT, ending)
-            case Result.UNREACHABLE | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
+            case Result.UNREACHABLE | Result.UNTRUSTED | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
                 self.has_no_route = ending.result is Result.NO_ROUTE
                 self._failed(UNREACHABLE_WEIGHT, ending)
             case _:
@@ -273,7 +275,7 @@ class Standing:
             self._silent_probes += 1
         if not self.breaker.is_doubtful and not self._is_standing_by(ending.sent_at):
             return
-        if ending.result in (Result.UNREACHABLE, Result.NO_ROUTE):
+        if ending.result in (Result.UNREACHABLE, Result.UNTRUSTED, Result.NO_ROUTE):
             self.breaker.open(RESTART, ending.now)
         elif self._silent_probes >= SILENT_PROBES:
             self.breaker.open(SILENCE, ending.now)
@@ -357,8 +359,13 @@ class Standing:
         signal = self._signal(now)
         if signal is None:
             self._finding = None
-        elif self._finding is None or self._finding.signal is not signal:
-            self._finding = Finding(signal, now)
+            return None
+        known, refusal = self._finding, self.connections.refusal
+        words = refusal.words if refusal is not None and refusal.signal is signal else ""
+        if known is None or known.signal is not signal:
+            self._finding = Finding(signal, now, words)
+        elif known.words != words:
+            self._finding = Finding(signal, known.since, words)
         return self._finding
 
     def _signal(self, now: float) -> Signal | None:
@@ -375,6 +382,8 @@ class Standing:
             return self._convicted or Signal.REFUSED
         if self.has_no_route:
             return Signal.NO_ROUTE
+        if self.over_stream and self.connections.refusal is not None:
+            return self.connections.refusal.signal
         if self.over_stream and self.connections.is_turned_away:
             return Signal.CONNECT
         return Signal.UNREACHABLE if self.breaker.cause is RESTART else Signal.SILENT

@@ -6,7 +6,7 @@ import pytest
 
 from dohproxy.upstream.pace import RECOVERY_SECONDS
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.signals import Signal
+from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.standing import DOUBT_SECONDS
 from tests.fakes.guest import GOOD, REFUSED, SERVFAIL, SILENCES, Guest, Outcome, described, ending_of
 
@@ -186,6 +186,18 @@ class TestReach:
         assert guest.signal() is Signal.UNREACHABLE
         guest.upstream.connections.failed(guest.now, nobody_listens=False)
         assert guest.signal() is Signal.CONNECT
+
+    def test_over_tls_a_certificate_that_is_refused_is_told_with_its_reason(self) -> None:
+        guest = Guest(over_stream=True)
+        guest.ask_many(Result.UNTRUSTED, times=3)
+        assert guest.openings == [guest.now]
+        connections = guest.upstream.connections
+        for words in ("certificate has expired", "Hostname mismatch"):
+            connections.failed(guest.now, nobody_listens=False, refusal=Refusal(Signal.CERTIFICATE, words))
+            finding = guest.upstream.finding(guest.now)
+            assert finding is not None
+            assert (finding.signal, finding.since, finding.words) == (Signal.CERTIFICATE, 0.0, words)
+            guest.now += 1.0
 
     def test_over_tls_a_missing_way_is_no_closed_door(self) -> None:
         guest = Guest(over_stream=True)
