@@ -27,6 +27,8 @@ from dohproxy.pipeline import Miss
 from dohproxy.upstream.sends import Stoppable
 from dohproxy.verdict import Client, Door, Reason
 
+GOODBYE_SECONDS: Final = 1.0
+"""For a client to say that it has heard our goodbye, which takes one round trip, before no more is taken from it."""
 MOST_QUEUED_BYTES: Final = 65_536
 """Written and not yet taken by the client's TCP, before nothing more is read from it: one largest answer."""
 
@@ -76,7 +78,11 @@ class Http2Door(asyncio.Protocol):
         self._reset: list[int] = []
         """Streams that this read has brought a miss on, and those that it has taken one from."""
         self._is_flush_due = False
+        self._has_ended = False
+        """The client has said that it sends nothing more."""
         self._writing_since: float | None = None
+        self._goodbye: asyncio.TimerHandle | None = None
+        """For the end of it, once it has begun."""
         self._held = 0
         """Bytes in memory, as the register knows it."""
 
@@ -95,6 +101,8 @@ class Http2Door(asyncio.Protocol):
         self._server.register.note_held(self, 0)
         self._place.free()
         self._transport = None
+        if self._goodbye is not None:
+            self._goodbye.cancel()
         for stream_id in tuple(self._misses):
             self._leave(stream_id)
         # Door and engine know each other, so what they hold would stay until the garbage collector comes by.
@@ -117,7 +125,22 @@ class Http2Door(asyncio.Protocol):
         if self._begun or self._reset:
             self._follow_read()
         if self._is_over(now):
-            self._engine.go_away()
+            self._engine.begin_goodbye()
+        if self._goodbye is None and self._engine.is_leaving:
+            self._goodbye = asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._end_goodbye)
+        self._flush()
+
+    def eof_received(self) -> bool:
+        """Keep the connection while there is something to be answered: who says that it has nothing more to say may
+        wait for the answer all the same."""
+        self._has_ended = True
+        self._engine.go_away()
+        self._flush()
+        return bool(self._misses)
+
+    def _end_goodbye(self) -> None:
+        """The client has had its time: what it asks from now on it has to ask elsewhere."""
+        self._engine.go_away()
         self._flush()
 
     def _is_over(self, now: float) -> bool:
@@ -221,7 +244,9 @@ class Http2Door(asyncio.Protocol):
         data = self._engine.data_to_send()
         if data:
             transport.write(data)
-        if self._engine.is_closing and not transport.is_closing():
+        # Whoever sends nothing more opens no window either, and ends no request.
+        is_over = self._engine.is_closing or (self._has_ended and not self._misses)
+        if is_over and not transport.is_closing():
             if self._engine.fault is not None:
                 self._server.register.count(Closing.HTTP2_FAULT)
             transport.close()
@@ -266,11 +291,22 @@ class Http2Door(asyncio.Protocol):
         if closing in WITHOUT_CEREMONY:
             self._transport.abort()
             return
+        if closing is Closing.HEADER_DEADLINE:
+            self._tell_the_slow()
         self._engine.go_away()
         self._flush()
         self._transport.close()
 
+    def _tell_the_slow(self) -> None:
+        """Say what has become of requests that never became whole."""
+        now = self._server.clock()
+        for stream_id in self._engine.unfinished:
+            refusal = self._server.service.turn_away(Reason.SLOW_REQUEST, self.client, Door.HTTP2, now)
+            self._engine.respond(stream_id, render(refusal, now), now)
+
     def finish_soon(self) -> None:
-        """Take no new requests; close when those under way are answered."""
-        self._engine.go_away()
+        """Take no new requests but those that are on their way; close when all of them are answered."""
+        self._engine.begin_goodbye()
+        if self._goodbye is None:
+            self._goodbye = asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._end_goodbye)
         self._flush()
