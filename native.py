@@ -37,6 +37,7 @@ INTERPRETED: Final = frozenset(
         "doh/stamp.py",
         "doh/stamp_codec.py",
         "upstream/probe.py",
+        "upstream/transports/tls.py",
     }
 )
 OPTIMISATION: Final = "1"

@@ -16,6 +16,7 @@ from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h1_message import REASONS, read_message
 from dohproxy.frontends.h1_render import render, render_again
+from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.known import Known, KnownRequests
 from dohproxy.frontends.lingering import Lingering
 from dohproxy.frontends.peers import Peers
@@ -253,7 +254,7 @@ class Http1Door(asyncio.Protocol):
         except Exception:
             _log.exception("a response met a bug", stage="door")
             if self._transport is not None:
-                self._transport.abort()
+                cut(self._transport)
 
     def _leave(self) -> None:
         """The work for an answer has ended, whichever way: its place is free."""
@@ -398,7 +399,7 @@ class Http1Door(asyncio.Protocol):
         if transport is None:
             return
         if closing in WITHOUT_CEREMONY:
-            transport.abort()
+            cut(transport)
         elif closing is Closing.HEADER_DEADLINE:
             self._turn_away(Reason.SLOW_REQUEST)
         else:

@@ -17,6 +17,7 @@ from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h2_readings import Readings
 from dohproxy.frontends.h2_render import render
+from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.lingering import Lingering
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
@@ -223,7 +224,7 @@ class Http2Door(asyncio.Protocol):
             # Only this connection is to suffer from what is wrong with it.
             _log.exception("a response met a bug", stage="door")
             if self._transport is not None:
-                self._transport.abort()
+                cut(self._transport)
 
     def _leave(self, stream_id: int) -> None:
         """The work for a stream has ended, whichever way: its place is free."""
@@ -297,7 +298,7 @@ class Http2Door(asyncio.Protocol):
         if self._transport is None:
             return
         if closing in WITHOUT_CEREMONY:
-            self._transport.abort()
+            cut(self._transport)
             return
         if closing is Closing.HEADER_DEADLINE:
             self._tell_the_slow()

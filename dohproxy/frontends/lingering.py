@@ -8,6 +8,8 @@ one direction, and altogether when the client has read that.
 import asyncio
 from typing import Final
 
+from dohproxy.frontends.kernel_buffers import cut
+
 LINGERING_SECONDS: Final = 1.0
 """How long what still comes is read; nginx gives five. Clients close at once when they read the end."""
 LINGERING_BYTES: Final = 1_048_576
@@ -28,7 +30,7 @@ class Lingering:
         try:
             transport.write_eof()
         except OSError:
-            transport.abort()  # It has gone already.
+            cut(transport)  # It has gone already.
             return
         transport.resume_reading()
         self._timer = asyncio.get_running_loop().call_later(LINGERING_SECONDS, transport.close)
@@ -37,7 +39,7 @@ class Lingering:
         """Throw so many bytes away."""
         self._left -= count
         if self._left < 0:
-            self._transport.abort()
+            cut(self._transport)
 
     def stop(self) -> None:
         """The connection is lost."""
