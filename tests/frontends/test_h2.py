@@ -1,6 +1,7 @@
 """The HTTP/2 door under clients that do what they should, and under those that do not."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
@@ -273,7 +274,8 @@ async def test_a_window_that_opens_byte_by_byte_is_no_escape_from_the_deadline()
         client = await Http2Client.connect(door, NO_WINDOW)
         await client.send(get(1))
         while not client.is_closed:
-            await client.send(window_update(1, 1))
+            with contextlib.suppress(RuntimeError):  # uvloop's word for a connection that has been reset.
+                await client.send(window_update(1, 1))
             await client.read()
             await asyncio.sleep(0.02)
         assert door.closed == {Closing.WRITE_DEADLINE: 1}
@@ -710,8 +712,8 @@ async def test_an_attack_ends_its_connection_and_harms_no_other(setting: Setting
             number += 2
             assert (await friend.ask(number)).message().answer
             await asyncio.sleep(0.001)
-        # Its GOAWAY may be lost where the client had more on the way: then TCP says it with a reset.
-        assert attacker.goaways in ([], [CALM])
+        # However much it had on the way: what it still sends is read until it has read that.
+        assert attacker.goaways == [CALM]
         await door.until(lambda: door.closed == {Closing.HTTP2_FAULT: 1}, "the close")
         assert resident_bytes() - before < 16 * MEBIBYTE
         assert (await friend.ask(number + 2)).message().answer
