@@ -38,8 +38,8 @@ from dohproxy.wire.reply import Content, clamp_ttls, content_of, set_ttls
 BYTES_PER_ENTRY: Final = 300
 """Places in the tables and the key, without what grows with the answer: so that the configured memory is what the cache
 really takes. `python -m bench.memory_per_entry` measures it: a process with a full cache, turned over three times, has
-grown by 80 to 93 % of what is charged, and by up to 116 % where the answers were large before and are small now. That is
-what the rest is for: what many small ones took besides their pages is not given back to large ones."""
+grown by 80 to 93 % of what is charged, and by up to 116 % where the answers were large before and are small now. The
+rest is for that; what many small ones took besides their pages is not given back to large ones."""
 BYTES_PER_CUT: Final = 200
 """A place in the index of cuts, without the name it is under."""
 POPULAR_HITS: Final = 3
