@@ -124,12 +124,12 @@ def check_verb(file: Path) -> None:
 def healthcheck_verb(file: Path) -> None:
     """Ask the running service one question that it answers by itself; exit 0 if it does."""
     try:
-        check_health(load(file))
+        told = check_health(load(file))
     except ConfigError as error:
         _fail(render(error))
     except Unhealthy as error:
         _fail(f"unhealthy: {error}")
-    _say("healthy")
+    _say(f"healthy: {told}" if told else "healthy")
 
 
 @main.group("stamp", invoke_without_command=True)
