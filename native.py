@@ -28,7 +28,7 @@ SINGLE: Final = (
     "authority.py",
     *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1", "h1_message", "h1_render")),
     *(f"frontends/{name}.py" for name in ("h2", "h2_readings", "h2_render", "handshake_pace", "held_bytes", "known")),
-    *(f"frontends/{name}.py" for name in ("listener", "peers", "service", "tls_records", "tls_transport")),
+    *(f"frontends/{name}.py" for name in ("lingering", "listener", "peers", "service", "tls_records", "tls_transport")),
     *(f"observability/{name}.py" for name in ("front_proxy", "metrics", "sources")),
 )
 INTERPRETED: Final = frozenset(
@@ -37,6 +37,7 @@ INTERPRETED: Final = frozenset(
         "doh/stamp.py",
         "doh/stamp_codec.py",
         "upstream/probe.py",
+        "upstream/transports/tls.py",
     }
 )
 OPTIMISATION: Final = "1"

@@ -3,6 +3,7 @@
 cached      CPU time per cached request of this server alone, in 20 s; what runs when nothing is said
 peers       this server beside dnsdist and Unbound, written to bench/results.md
 guard       whether a request has become dearer than it was, in instructions (make bench-guard)
+upstreams   real resolvers as upstreams, in every state
 ban         the proxy as the guest of an upstream that bans
 incident    the flood of September 2019, and others
 memory      what one cached answer takes
@@ -19,6 +20,7 @@ MODULES: Final = {
     "cached": "bench.cached",
     "peers": "bench.peers.__main__",
     "guard": "bench.guard.__main__",
+    "upstreams": "bench.upstreams.__main__",
     "ban": "bench.ban.__main__",
     "incident": "bench.incident.__main__",
     "memory": "bench.memory_per_entry",

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
 from prometheus_client import ProcessCollector
 
 from dohproxy.cache import Cache
@@ -37,11 +36,11 @@ from dohproxy.frontends.descriptors import make_room
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener, remover_of_file
 from dohproxy.frontends.metrics_page import (
-    IDLE_SECONDS,
     address_metrics,
     admin_application,
     cache_file_metrics,
@@ -53,6 +52,7 @@ from dohproxy.frontends.metrics_page import (
 )
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
+from dohproxy.frontends.side_door import MOST_CONNECTIONS, SideDoor
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import bare_context
 from dohproxy.frontends.tls_check import check_groups
@@ -253,7 +253,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
     with contextlib.ExitStack() as sockets:
-        listening = [_listen(address, sockets) for address in config.server.listen]
+        listening = [_listen(address, config, sockets) for address in config.server.listen]
         side_doors = _open_side_doors(config, sockets)
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
@@ -279,7 +279,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             core.metrics.add_source(
                 lambda: [gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", pace.waiting)]
             )
-            runners = await _start_side_doors(side_doors, core)
+            side_servers = await _start_side_doors(side_doors, core)
             cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate, pace) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
@@ -300,8 +300,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             await core.resolver.close()
             if cache_file is not None:
                 await cache_file.save_last()
-            for runner in runners:
-                await runner.cleanup()
+            for door in side_servers:
+                await door.stop()
 
 
 async def _drain(register: Connections) -> None:
@@ -356,10 +356,13 @@ def _watch_certificate(
     return [tasks.create_task(watch_forever(watch, config.tls.reload_seconds))]
 
 
-def _listen(address: ListenAddress, sockets: contextlib.ExitStack, *, key: str = "server.listen") -> socket.socket:
+def _listen(
+    address: ListenAddress, config: Config, sockets: contextlib.ExitStack, *, key: str = "server.listen"
+) -> socket.socket:
     """Listen until `sockets` is left; a Unix socket's file goes then too."""
     opened = sockets.enter_context(open_listener(address, key=key))
     sockets.callback(remover_of_file(opened))
+    bound_sending(opened, config.connections.write_seconds)
     return opened
 
 
@@ -385,26 +388,29 @@ def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str,
     """Bind the metrics and admin listeners that are configured, before anything is served."""
     opened = {}
     if config.metrics is not None:
-        opened["metrics"] = _listen(config.metrics.listen, sockets, key="metrics.listen")
+        opened["metrics"] = _listen(config.metrics.listen, config, sockets, key="metrics.listen")
     if config.admin is not None:
         address = ListenAddress("unix", path=str(config.admin.socket))
-        opened["admin"] = _listen(address, sockets, key="admin.socket")
+        opened["admin"] = _listen(address, config, sockets, key="admin.socket")
     return opened
 
 
-async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) -> list[web.AppRunner]:
-    runners = []
+async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) -> list[SideDoor]:
+    started = []
     for name, opened in side_doors.items():
         application = (
-            metrics_application(core.metrics.registry())
-            if name == "metrics"
-            else admin_application(lambda: _snapshot(core))
+            metrics_application(core.metrics) if name == "metrics" else admin_application(lambda: _snapshot(core))
         )
-        runner = web.AppRunner(application, access_log=None, keepalive_timeout=IDLE_SECONDS)
-        await runner.setup()
-        await web.SockSite(runner, opened).start()
-        runners.append(runner)
-    return runners
+        door = SideDoor(application)
+        await door.start(opened)
+        started.append(door)
+    core.metrics.add_source(
+        lambda: [
+            gauge("dohproxy_side_connections", "Connections of scrapers and admins.", sum(d.count for d in started)),
+            gauge("dohproxy_max_side_connections", "Those that may be open.", MOST_CONNECTIONS * len(started)),
+        ]
+    )
+    return started
 
 
 def _add_sources(

@@ -27,6 +27,7 @@ from dohproxy.config import (
     TlsConfig,
     UpstreamAddress,
     UpstreamConfig,
+    check_authorities,
     check_files,
     check_snapshot,
     check_sockets,
@@ -196,6 +197,9 @@ def upstream_test_verb(file: Path, qname: str | None, wanted: tuple[str, ...]) -
         config = load(file)
     except ConfigError as error:
         _fail(render(error))
+    problems = located(check_authorities(config), config.lines)
+    if problems:
+        _fail(render(ConfigError(problems)))
     upstreams = _wanted(config, wanted)
     if qname is not None:
         names = dict.fromkeys((one.name for one in upstreams), _parse_qname(qname))

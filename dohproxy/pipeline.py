@@ -213,7 +213,9 @@ class Pipeline:
             return self._stale_or(stale, query, arrival) or self._refuse(
                 Reason.SERVICE_LIMIT, arrival.reading, arrival.client, now, retry_after=PLACE_RETRY_SECONDS
             )
-        return Miss(query, arrival, stale, place, self._admission.priority(arrival.client, now))
+        # It is kept for as long as the question takes, while the cache goes on.
+        alone = None if stale is None else stale.on_its_own()
+        return Miss(query, arrival, alone, place, self._admission.priority(arrival.client, now))
 
     def ask(self, miss: Miss, tell: Callable[[Found], None]) -> Stoppable | None:
         """Ask upstream; with something stale at hand, wait for it no longer than RFC 8767 says.

@@ -128,6 +128,14 @@ def test_a_bad_configuration_is_told_as_by_every_verb(tmp_path: Path) -> None:
     assert _run("--config", str(tmp_path / "absent.toml")).exit_code == 1
 
 
+def test_an_authority_that_is_not_there_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "dohproxy.toml"
+    file.write_text('[[upstream]]\nname = "ns0"\nurl = "tls://127.0.0.1:1"\nca_file = "ca.pem"\n')
+    run = _run("--config", str(file))
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert "- upstream #1.ca_file (line 4) names" in run.stderr
+
+
 def test_a_configuration_is_needed() -> None:
     assert _run().exit_code == 2
     assert click.testing.CliRunner().invoke(main, ["upstream"]).exit_code == 2

@@ -15,6 +15,8 @@ from bench.mutants.mutations import PROJECT, Mutation, apply
 
 TIMEOUT_SECONDS: Final = 180
 """For the tests of one row: the slowest take 20 s; a mutant that hangs is as good as one that fails."""
+CORPORA: Final = PROJECT.parent / "shared" / "corpora"
+"""Where tests look for foreign data; the copy has it nowhere near."""
 _LEFT_OUT: Final = shutil.ignore_patterns(
     *(".git", ".venv", ".native", ".native.new", ".fuzz", ".hypothesis", "__pycache__"),
     *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".import_linter_cache", ".coverage*"),
@@ -53,7 +55,12 @@ def try_mutation(mutation: Mutation, tests: Sequence[str], tree: Path) -> Outcom
 
 def run_tests(tests: Sequence[str], tree: Path) -> Outcome:
     """Run tests, with all their parameters, up to the first failure."""
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "DOHPROXY_CORPORA": str(CORPORA),
+        **os.environ,
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     argv = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
     try:
         run = subprocess.run(

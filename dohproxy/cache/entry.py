@@ -2,10 +2,10 @@
 
 A cache holds hundreds of thousands of answers, most of which nobody asks for again. As Python objects (an instance, its
 numbers, tuples and records) one would take a KiB and a dozen places in memory, and the garbage collector would look
-through all of them. So each is a single `bytearray`, of which the collector knows nothing:
+through all of them. So each is a stretch of bytes, of which the collector knows nothing, on a page with others:
 
-    state     uses            8 bits: 0 if the cache has it no longer, else one more than its hits, counted no further
-                              than they matter
+    state     uses            8 bits: 0 if the cache has it no longer, or elsewhere by now, else one more than its hits,
+                              counted no further than they matter
               place           32 bits, in the order of its table
               refresh at      double
     facts     stored at       double
@@ -16,6 +16,7 @@ through all of them. So each is a single `bytearray`, of which the collector kno
               EDE codes       8 bits, how many of them follow
               counts          answer, authority, additional: 16 bits each
               cut             16 bits, its length
+              length          32 bits, of all this
     TTLs      16 bits each, one for each record: where in the records it stands
     EDE codes 16 bits each
     cut, records
@@ -29,6 +30,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import Final
 
+from dohproxy.cache.pages import Page
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import AD, RCODE_MASK, ExtendedError
 from dohproxy.wire.reply import Content, clamp_ttls, content_of, set_ttls
@@ -47,8 +49,8 @@ these queries would have been made anyway. Unbound and CoreDNS are content with 
 RETRY_SECONDS: Final = 1.0
 """Between two tries to ask again for one entry: when the budget has no room, the next hit need not try."""
 
-_HEAD: Final = Struct("<BIddIIHBBHHHH")
-_USES, _PLACE, _REFRESH_AT = 0, 1, 5
+_HEAD: Final = Struct("<BIddIIHBBHHHHI")
+_PLACE, _REFRESH_AT = 1, 5
 _MOST_USES: Final = 1 + POPULAR_HITS
 _UINT: Final = Struct("<I")
 _DOUBLE: Final = Struct("<d")
@@ -74,14 +76,20 @@ class Entry:
         "_flags",
         "_kind",
         "counts",
+        "length",
         "lifetime",
-        "packed",
+        "offset",
+        "page",
         "place",
         "refresh_at",
         "size",
         "stored_at",
     )
-    packed: bytearray
+    page: Page
+    offset: int
+    """Where on its page it starts."""
+    length: int
+    """Bytes that it has there."""
     place: int
     """Where it stands in the order of its table."""
     refresh_at: float
@@ -96,9 +104,10 @@ class Entry:
     _error_count: int
     _cut_bytes: int
 
-    def __init__(self, packed: bytearray) -> None:
+    def __init__(self, page: Page, offset: int) -> None:
         """Read what `make_entry` has packed."""
-        self.packed = packed
+        self.page = page
+        self.offset = offset
         (
             _,
             self.place,
@@ -113,14 +122,15 @@ class Entry:
             authority,
             additional,
             self._cut_bytes,
-        ) = _HEAD.unpack_from(packed)
+            self.length,
+        ) = _HEAD.unpack_from(page.memory, offset)
         self.counts = (answers, authority, additional)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Entry) and self.packed is other.packed
+        return isinstance(other, Entry) and self.page is other.page and self.offset == other.offset
 
     def __hash__(self) -> int:
-        return id(self.packed)
+        return id(self.page) + self.offset
 
     def __repr__(self) -> str:
         return f"<Entry {self.kind} for {self.lifetime} s from {self.stored_at}>"
@@ -143,55 +153,77 @@ class Entry:
     @property
     def ttl_offsets(self) -> tuple[int, ...]:
         """Where in `records` each TTL stands."""
-        return _shorts(sum(self.counts)).unpack_from(self.packed, _HEAD.size)
+        return _shorts(sum(self.counts)).unpack_from(self.page.memory, self.offset + _HEAD.size)
 
     @property
     def errors(self) -> tuple[int, ...]:
         """The upstream's EDE info codes."""
         if not self._error_count:
             return ()
-        return _shorts(self._error_count).unpack_from(self.packed, _HEAD.size + 2 * sum(self.counts))
+        start = self.offset + _HEAD.size + 2 * sum(self.counts)
+        return _shorts(self._error_count).unpack_from(self.page.memory, start)
 
     @property
     def cut(self) -> bytes | None:
         """Its place in the index of cuts, if it denies more than its own question."""
         end = self._records_start()
-        return bytes(self.packed[end - self._cut_bytes : end]) if self._cut_bytes else None
+        return bytes(self.page.memory[end - self._cut_bytes : end]) if self._cut_bytes else None
 
     @property
     def records(self) -> bytes:
         """The records, with the TTLs that they had when they were stored."""
-        return bytes(self.packed[self._records_start() :])
+        return bytes(self.page.memory[self._records_start() : self.offset + self.length])
+
+    @property
+    def packed(self) -> bytes:
+        """All of it, as it stands on its page."""
+        return bytes(self.page.memory[self.offset : self.offset + self.length])
+
+    def on_its_own(self) -> "Entry":
+        """Return the same on a page of its own: for who keeps it while the cache goes on, and reads it then. The cache
+        does not have that one."""
+        page = Page(self.length)
+        page.memory[:] = self.packed
+        alone = Entry(page, 0)
+        alone.drop()
+        return alone
+
+    def move(self, page: Page, offset: int) -> None:
+        """Note that it was copied to another page; where it was, it is dropped."""
+        self.drop()
+        self.page, self.offset = page, offset
 
     @property
     def is_kept(self) -> bool:
         """Whether it is what the cache has for its question."""
-        return self.packed[_USES] > 0
+        return self.page.memory[self.offset] > 0
 
     def keep(self, place: int) -> None:
         """Note that it is kept from now on, and where."""
         self.place = place
-        self.packed[_USES] = 1
-        _UINT.pack_into(self.packed, _PLACE, place)
+        self.page.memory[self.offset] = 1
+        _UINT.pack_into(self.page.memory, self.offset + _PLACE, place)
 
     def drop(self) -> None:
         """Note that it is kept no longer."""
-        self.packed[_USES] = 0
+        if self.is_kept:
+            self.page.memory[self.offset] = 0
 
     def use(self) -> bool:
         """Count it as given once more while fresh; False, and nothing counted, if it is kept no longer: whoever
         remembers an entry asks this before giving it again."""
-        uses = self.packed[_USES]
+        memory = self.page.memory
+        uses = memory[self.offset]
         if uses == _MOST_USES:
             return True
         if uses:
-            self.packed[_USES] = uses + 1
+            memory[self.offset] = uses + 1
         return uses > 0
 
     @property
     def hits(self) -> int:
         """How often it was given while fresh, counted up to POPULAR_HITS."""
-        return max(self.packed[_USES] - 1, 0)
+        return max(self.page.memory[self.offset] - 1, 0)
 
     @property
     def is_popular(self) -> bool:
@@ -205,7 +237,8 @@ class Entry:
         self.refresh_at = now + RETRY_SECONDS
         if asked:
             self.refresh_at = max(self.refresh_at, self.stored_at + self.lifetime)
-        _DOUBLE.pack_into(self.packed, _REFRESH_AT, self.refresh_at)
+        if self.is_kept:
+            _DOUBLE.pack_into(self.page.memory, self.offset + _REFRESH_AT, self.refresh_at)
 
     def content(self, now: float) -> Content:
         """Return what to say now, TTLs aged by whole seconds."""
@@ -227,7 +260,7 @@ class Entry:
         return self.lifetime - int(now - self.stored_at)
 
     def _records_start(self) -> int:
-        return _HEAD.size + 2 * (sum(self.counts) + self._error_count) + self._cut_bytes
+        return self.offset + _HEAD.size + 2 * (sum(self.counts) + self._error_count) + self._cut_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,5 +299,9 @@ def make_entry(key: bytes, answer: Answer, now: float, span: Span, cut: bytes = 
         len(errors),
         *answer.counts,
         len(cut),
+        _HEAD.size + len(lists) + len(cut) + len(records),
     )
-    return Entry(bytearray(b"".join((head, lists, cut, records))))
+    packed = b"".join((head, lists, cut, records))
+    page = Page(len(packed))
+    page.memory[:] = packed
+    return Entry(page, 0)

@@ -2,7 +2,7 @@
 
 from dohproxy.config.addresses import IPNetwork, ListenAddress, UpstreamAddress
 from dohproxy.config.advice import check_warnings
-from dohproxy.config.files import check_files, check_snapshot, check_sockets, load, socket_warnings
+from dohproxy.config.files import check_authorities, check_files, check_snapshot, check_sockets, load, socket_warnings
 from dohproxy.config.presets import PRESETS, Preset
 from dohproxy.config.problems import ConfigError, Problem, located, render
 from dohproxy.config.reader import read
@@ -55,6 +55,7 @@ __all__ = [
     "TlsConfig",
     "UpstreamAddress",
     "UpstreamConfig",
+    "check_authorities",
     "check_files",
     "check_snapshot",
     "check_sockets",

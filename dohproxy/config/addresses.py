@@ -7,6 +7,7 @@ Every parser takes the text and, where a file may be meant, the directory relati
 raises `Unusable` with a sentence that says what is wrong and what to write instead.
 """
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ MAX_SOCKET_PATH_BYTES = 107
 
 DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
 """Ports when the url names none: RFC 1035 section 4.2 for udp and tcp, RFC 7858 section 3.1 for tls."""
+
+PIN_BYTES = 32
+"""Of a SHA-256."""
 
 _HOST_CHARACTERS = re.compile(r"[0-9A-Fa-f.:]+(%[A-Za-z0-9._-]+)?")
 """What `ip_address` should accept; after % it would take anything, line ends included."""
@@ -167,6 +171,20 @@ def parse_upstream(text: str, _directory: Path) -> UpstreamAddress:
     if transport != "tls":
         raise Unusable(f"has a #name, but {transport} shows no certificate to verify; drop it or use tls://.")
     return UpstreamAddress(transport, host, port, parse_host_name(name))
+
+
+def parse_pin(text: str, _directory: Path) -> str:
+    """Read the SHA-256 of a public key in base64, as RFC 7469 and curl (sha256//) write it."""
+    try:
+        digest = base64.b64decode(text.removeprefix("sha256/").removeprefix("/"), validate=True)
+    except ValueError:
+        digest = b""
+    if len(digest) != PIN_BYTES:
+        raise Unusable(
+            "is not the SHA-256 of a public key in base64, which has 44 characters; `dohproxy upstream test` shows a"
+            " server's."
+        )
+    return base64.b64encode(digest).decode()
 
 
 def parse_host_name(text: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+
 from dohproxy.config.problems import ConfigError, Problem
 from dohproxy.config.reader import read
 from dohproxy.config.schema import Config
@@ -45,7 +47,17 @@ def check_files(config: Config) -> tuple[Problem, ...]:
         problems += [_check_pem("certificate", config.tls.certificate), _check_pem("key", config.tls.key)]
     if config.names.public_suffix_file is not None:
         problems.append(_check_list(config.names.public_suffix_file))
-    return tuple(problem for problem in problems if problem is not None)
+    return (*(problem for problem in problems if problem is not None), *check_authorities(config))
+
+
+def check_authorities(config: Config) -> tuple[Problem, ...]:
+    """Return what is wrong with the files of authorities that upstreams have."""
+    return tuple(
+        problem
+        for number, upstream in enumerate(config.upstreams, start=1)
+        if upstream.ca_file is not None
+        and (problem := _check_authority(f"upstream #{number}.ca_file", upstream.ca_file)) is not None
+    )
 
 
 def check_sockets(config: Config) -> tuple[Problem, ...]:
@@ -147,6 +159,18 @@ def _check_pem(key: str, path: Path) -> Problem | None:
                 f" openssl {command} -inform der -in {path} -out {path.with_suffix('.pem').name}",
             )
         return Problem(f"tls.{key}", f"names {path}, which holds no {what} in PEM form; are the two files swapped?")
+    return None
+
+
+def _check_authority(key: str, path: Path) -> Problem | None:
+    try:
+        certificates = x509.load_pem_x509_certificates(_read_bytes(path))
+    except OSError as error:
+        return _unreadable(key, path, error)
+    except ValueError:
+        certificates = []
+    if not certificates:
+        return Problem(key, f"names {path}, which holds no certificate in PEM form that can be read.")
     return None
 
 

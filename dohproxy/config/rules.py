@@ -115,7 +115,19 @@ def check_upstreams(
                     "is that of an earlier upstream, for other names, which would get both budgets. Give both the same"
                     f" group, for example: group = {show(name if isinstance(name, str) else 'ns0')}",
                 )
+        yield from _check_trust(number, values)
         yield from _check_group(number, values, earlier)
+
+
+def _check_trust(number: int, values: Mapping[str, object]) -> Iterator[Problem]:
+    """Find what is said of the certificate of an upstream that shows none."""
+    url = values.get("url")
+    for key in ("ca_file", "pins"):
+        if values.get(key) and isinstance(url, UpstreamAddress) and url.transport != "tls":
+            yield Problem(
+                f"upstream #{number}.{key}",
+                f"is about a certificate, and {url.transport}:// shows none; remove it, or write a url with tls://.",
+            )
 
 
 def _check_group(

@@ -19,6 +19,7 @@ from dohproxy.config.addresses import (
     parse_listen,
     parse_network,
     parse_path,
+    parse_pin,
     parse_public_name,
     parse_route_domain,
     parse_socket,
@@ -41,6 +42,7 @@ MAX_NETWORKS: Final = 256
 MAX_DOMAINS: Final = 256
 MAX_UPSTREAMS: Final = 16
 MAX_ROUTES: Final = 16
+MAX_PINS: Final = 8
 
 DIALECT_ACTIONS: Final = ("serve", "count", "refuse")
 
@@ -963,6 +965,27 @@ class UpstreamConfig:
             " effect only over tls:// or to this machine; elsewhere anybody on the way could set that bit."
         ),
     ] = False
+    ca_file: Annotated[
+        Path | None,
+        Text(
+            parse_path,
+            "file name",
+            "upstream-ca.pem",
+            "Certificates, PEM, of the authorities that may vouch for it, in place of the system's: your own authority,"
+            " or its own certificate where it has signed that itself. Of tls:// alone; read at the start.",
+        ),
+    ] = None
+    pins: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_pin, "SHA-256 in base64", "7HIpactkIAq2Y49orFOOQKurWxmmSFZhBCoQYcRhJ3Y=", ""),
+            0,
+            MAX_PINS,
+            "Public keys that its own certificate may have (SPKI pins, RFC 7858 section 4.2), the next one among them"
+            " before it changes. With #name or ca_file both must be right; without either the key alone decides, and"
+            " the certificate may be anybody's and expired. Of tls:// alone; `dohproxy upstream test` shows the key.",
+        ),
+    ] = ()
     leave_out: Annotated[
         tuple[Addition, ...],
         TextList(

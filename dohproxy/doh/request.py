@@ -4,6 +4,7 @@ The checks stand in the order of their cost: method and path before parameters, 
 before base64. Nothing here looks into the DNS message.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Final
@@ -22,6 +23,11 @@ MOST_PARAMETERS: Final = 16
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 """RFC 9110 section 9 and RFC 5789: known but not allowed here is 405, unknown is 501."""
 
+MOST_ESCAPES: Final = 128
+"""Characters of a target that are written so and looked at; the longest query has some forty of the two."""
+
+_UNRESERVED_ESCAPED: Final = re.compile(r"%(2[DEde]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])")
+"""Letters, digits, "-", ".", "_" and "~" (RFC 3986 section 2.3)."""
 _DNS_MESSAGE_ESCAPED: Final = DNS_MESSAGE.replace("/", "%2f")
 
 
@@ -59,7 +65,7 @@ def read_request(request: HttpRequest, rules: RequestRules) -> Accepted | Refuse
         return Refused(Reason.TARGET_TOO_LONG, Dialect.OTHER)
     if request.method not in KNOWN_METHODS:
         return Refused(Reason.METHOD_UNKNOWN, Dialect.OTHER)
-    path, _, query_string = _origin_form(request.target).partition("?")
+    path, _, query_string = _normal(_origin_form(request.target)).partition("?")
     if request.method not in ("GET", "POST"):
         reason = Reason.METHOD_NOT_ALLOWED if path == rules.path else Reason.WRONG_PATH
         return Refused(reason, Dialect.OTHER)
@@ -93,6 +99,14 @@ def _origin_form(target: str) -> str:
         authority = rest.partition("?")[0].partition("/")[0]
         return "/" + rest[len(authority) :].removeprefix("/")
     return target
+
+
+def _normal(target: str) -> str:
+    """Return a target in which no character is percent-encoded that need not be: that is the same target (RFC 3986
+    section 6.2.2.2), and some clients write a query's "-" and "_" so."""
+    if not 0 < target.count("%") <= MOST_ESCAPES:
+        return target
+    return _UNRESERVED_ESCAPED.sub(lambda escape: chr(int(escape[1], 16)), target)
 
 
 def _parse_parameters(query_string: str) -> dict[str, str] | None:

@@ -16,7 +16,9 @@ from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h1_message import REASONS, read_message
 from dohproxy.frontends.h1_render import render, render_again
+from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.known import Known, KnownRequests
+from dohproxy.frontends.lingering import Lingering
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
 from dohproxy.http1.connection import Http1Connection, Request
@@ -32,11 +34,6 @@ MOST_READ_AHEAD: Final = 32_768
 """Bytes behind a request that is being answered, before nothing more is read; more than one request can have."""
 MOST_AT_ONCE: Final = 32
 """Requests answered in one turn of the event loop, so that other connections get theirs. Real clients pipeline none."""
-LINGERING_SECONDS: Final = 1.0
-"""How long what comes behind the last answer is read and thrown away: a socket closed with bytes unread is reset, and
-the client, or the proxy before it, never sees why it was refused."""
-LINGERING_BYTES: Final = 1_048_576
-"""How much of it; who sends more does not read what it is told."""
 
 _log = structlog.get_logger("dohproxy.h1")
 
@@ -70,7 +67,7 @@ class Http1Door(asyncio.Protocol):
         self._engine = Http1Connection(server.max_query_bytes)
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        """For a body to come, or at last for the client to close."""
+        """For a body to come."""
         self._miss: Miss | None = None
         """Under way; nothing is read behind it."""
         self._asked: Stoppable | None = None
@@ -89,7 +86,7 @@ class Http1Door(asyncio.Protocol):
         """The client has said that it sends nothing more."""
         self._is_ending = False
         """The last response is written."""
-        self._passed_over = 0
+        self._lingering: Lingering | None = None
 
     # --- What the event loop calls ---
 
@@ -106,13 +103,16 @@ class Http1Door(asyncio.Protocol):
         self._place.free()
         self._transport = None
         self._stop_timer()
+        if self._lingering is not None:
+            self._lingering.stop()
         self._engine.finish()
         self._leave()
 
     def data_received(self, data: bytes) -> None:
         """Answer at once what can be: without reading it, if these very bytes have been read before."""
         if self._is_ending:
-            self._pass_over(len(data))
+            if self._lingering is not None:
+                self._lingering.pass_over(len(data))
             return
         engine = self._engine
         is_free = self._miss is None and self._is_taken and not self._is_turn_due
@@ -254,7 +254,7 @@ class Http1Door(asyncio.Protocol):
         except Exception:
             _log.exception("a response met a bug", stage="door")
             if self._transport is not None:
-                self._transport.abort()
+                cut(self._transport)
 
     def _leave(self) -> None:
         """The work for an answer has ended, whichever way: its place is free."""
@@ -300,24 +300,8 @@ class Http1Door(asyncio.Protocol):
         self._stop_timer()
         transport.write(render(response, close=True))
         self._note_held()
-        if transport.is_closing():
-            return
-        if self._has_ended or transport.get_extra_info("ssl_object") is not None:
-            transport.close()  # Nothing more comes, or the transport lingers by itself.
-            return
-        try:
-            transport.write_eof()
-        except OSError:
-            transport.abort()  # It has gone already.
-            return
-        self._timer = asyncio.get_running_loop().call_later(LINGERING_SECONDS, transport.close)
-        self._mind_reading()
-
-    def _pass_over(self, count: int) -> None:
-        """Throw away what comes behind the last response."""
-        self._passed_over += count
-        if self._passed_over > LINGERING_BYTES and self._transport is not None:
-            self._transport.abort()
+        if not transport.is_closing():
+            self._lingering = Lingering(transport, is_at_end=self._has_ended)
 
     # --- What is left to be awaited ---
 
@@ -349,8 +333,10 @@ class Http1Door(asyncio.Protocol):
     def _mind_reading(self) -> None:
         """Read from the client while there is room for it."""
         transport = self._transport
-        wants = self._is_ending or (self._is_taken and self._engine.held_bytes <= MOST_READ_AHEAD)
-        if wants is self._is_reading or self._has_ended or transport is None or transport.is_closing():
+        if self._is_ending or self._has_ended or transport is None or transport.is_closing():
+            return
+        wants = self._is_taken and self._engine.held_bytes <= MOST_READ_AHEAD
+        if wants is self._is_reading:
             return
         self._is_reading = wants
         if wants:
@@ -413,7 +399,7 @@ class Http1Door(asyncio.Protocol):
         if transport is None:
             return
         if closing in WITHOUT_CEREMONY:
-            transport.abort()
+            cut(transport)
         elif closing is Closing.HEADER_DEADLINE:
             self._turn_away(Reason.SLOW_REQUEST)
         else:

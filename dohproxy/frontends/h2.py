@@ -17,6 +17,8 @@ from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
 from dohproxy.frontends.h2_readings import Readings
 from dohproxy.frontends.h2_render import render
+from dohproxy.frontends.kernel_buffers import cut
+from dohproxy.frontends.lingering import Lingering
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
 from dohproxy.http2.connection import Http2Connection
@@ -27,6 +29,8 @@ from dohproxy.pipeline import Miss
 from dohproxy.upstream.sends import Stoppable
 from dohproxy.verdict import Client, Door, Reason
 
+GOODBYE_SECONDS: Final = 1.0
+"""For a client to say that it has heard our goodbye, which takes one round trip, before no more is taken from it."""
 MOST_QUEUED_BYTES: Final = 65_536
 """Written and not yet taken by the client's TCP, before nothing more is read from it: one largest answer."""
 
@@ -76,7 +80,13 @@ class Http2Door(asyncio.Protocol):
         self._reset: list[int] = []
         """Streams that this read has brought a miss on, and those that it has taken one from."""
         self._is_flush_due = False
+        self._has_ended = False
+        """The client has said that it sends nothing more."""
+        self._lingering: Lingering | None = None
+        """The last frame is written."""
         self._writing_since: float | None = None
+        self._goodbye: asyncio.TimerHandle | None = None
+        """For the end of it, once it has begun."""
         self._held = 0
         """Bytes in memory, as the register knows it."""
 
@@ -95,6 +105,10 @@ class Http2Door(asyncio.Protocol):
         self._server.register.note_held(self, 0)
         self._place.free()
         self._transport = None
+        if self._goodbye is not None:
+            self._goodbye.cancel()
+        if self._lingering is not None:
+            self._lingering.stop()
         for stream_id in tuple(self._misses):
             self._leave(stream_id)
         # Door and engine know each other, so what they hold would stay until the garbage collector comes by.
@@ -102,7 +116,7 @@ class Http2Door(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not take what we send: read nothing more from it until it does."""
-        if self._transport is not None:
+        if self._transport is not None and self._lingering is None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
@@ -112,12 +126,30 @@ class Http2Door(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, and answer at once what can be."""
+        if self._lingering is not None:
+            self._lingering.pass_over(len(data))
+            return
         now = self._now = self._idle_since = self._server.clock()
         self._engine.receive(data, now)
         if self._begun or self._reset:
             self._follow_read()
         if self._is_over(now):
-            self._engine.go_away()
+            self._engine.begin_goodbye()
+        if self._goodbye is None and self._engine.is_leaving:
+            self._goodbye = asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._end_goodbye)
+        self._flush()
+
+    def eof_received(self) -> bool:
+        """Keep the connection while there is something to be answered: who says that it has nothing more to say may
+        wait for the answer all the same."""
+        self._has_ended = True
+        self._engine.go_away()
+        self._flush()
+        return bool(self._misses)
+
+    def _end_goodbye(self) -> None:
+        """The client has had its time: what it asks from now on it has to ask elsewhere."""
+        self._engine.go_away()
         self._flush()
 
     def _is_over(self, now: float) -> bool:
@@ -192,7 +224,7 @@ class Http2Door(asyncio.Protocol):
             # Only this connection is to suffer from what is wrong with it.
             _log.exception("a response met a bug", stage="door")
             if self._transport is not None:
-                self._transport.abort()
+                cut(self._transport)
 
     def _leave(self, stream_id: int) -> None:
         """The work for a stream has ended, whichever way: its place is free."""
@@ -216,15 +248,17 @@ class Http2Door(asyncio.Protocol):
     def _flush(self) -> None:
         self._is_flush_due = False
         transport = self._transport
-        if transport is None:
+        if transport is None or self._lingering is not None:
             return
         data = self._engine.data_to_send()
         if data:
             transport.write(data)
-        if self._engine.is_closing and not transport.is_closing():
+        # Whoever sends nothing more opens no window either, and ends no request.
+        is_over = self._engine.is_closing or (self._has_ended and not self._misses)
+        if is_over and not transport.is_closing():
             if self._engine.fault is not None:
                 self._server.register.count(Closing.HTTP2_FAULT)
-            transport.close()
+            self._lingering = Lingering(transport, is_at_end=self._has_ended)
         held = self._engine.held_bytes + transport.get_write_buffer_size()
         if held != self._held:
             self._held = held
@@ -245,7 +279,7 @@ class Http2Door(asyncio.Protocol):
             self._writing_since = None
         elif self._writing_since is None:
             self._writing_since = now
-        if transport is None or transport.is_closing():
+        if transport is None or self._lingering is not None or transport.is_closing():
             return Waiting(self._opened, None, self._writing_since, queued, idle=False)
         engine = self._engine
         if engine.is_idle and not queued:
@@ -264,13 +298,25 @@ class Http2Door(asyncio.Protocol):
         if self._transport is None:
             return
         if closing in WITHOUT_CEREMONY:
-            self._transport.abort()
+            cut(self._transport)
             return
+        if closing is Closing.HEADER_DEADLINE:
+            self._tell_the_slow()
         self._engine.go_away()
         self._flush()
-        self._transport.close()
+        if self._lingering is None:
+            self._transport.close()
+
+    def _tell_the_slow(self) -> None:
+        """Say what has become of requests that never became whole."""
+        now = self._server.clock()
+        for stream_id in self._engine.unfinished:
+            refusal = self._server.service.turn_away(Reason.SLOW_REQUEST, self.client, Door.HTTP2, now)
+            self._engine.respond(stream_id, render(refusal, now), now)
 
     def finish_soon(self) -> None:
-        """Take no new requests; close when those under way are answered."""
-        self._engine.go_away()
+        """Take no new requests but those that are on their way; close when all of them are answered."""
+        self._engine.begin_goodbye()
+        if self._goodbye is None:
+            self._goodbye = asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._end_goodbye)
         self._flush()

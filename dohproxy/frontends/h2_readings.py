@@ -71,9 +71,9 @@ def _note_kind(rest: RestOfHead) -> bytes:
 
 def _wanted(fields: tuple[tuple[str, str], ...]) -> dict[str, str]:
     wanted: dict[str, str] = {}
-    for name, value in fields:
+    for name, value in [field for field in fields if field[0] in _WANTED]:
         if name == "x-pad":
             wanted[name] = ""  # Random, and nothing to us.
-        elif name in _WANTED:
+        else:
             wanted[name] = f"{wanted[name]}, {value}" if name in wanted else value
     return wanted

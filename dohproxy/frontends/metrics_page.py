@@ -1,13 +1,15 @@
 """The metrics listener and the admin socket: small aiohttp applications, apart from the door."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.aiohttp import make_aiohttp_handler
 from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from dohproxy.frontends.cache_file import CacheFileStatistics
 from dohproxy.frontends.certificate_watch import CertificateStatistics
@@ -17,10 +19,16 @@ from dohproxy.frontends.suffix_watch import SuffixStatistics
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS, kept_targets
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
 from dohproxy.policy.forwarded import Status
+from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 from dohproxy.verdict import Door
 
-IDLE_SECONDS: Final = 75.0
-"""A scraper keeps its connection between scrapes, commonly 15 to 60 seconds apart."""
+PAGES_PER_SECOND: Final = 1.0
+"""Made anew; in between the last one is given again. Nobody scrapes more often."""
+PAGES_BURST: Final = 20
+"""Saved up for whoever looks at it by hand: a tenth of a second's work, in small pieces."""
+OPEN_METRICS: Final = "application/openmetrics-text"
+_END: Final = b"# EOF\n"
+"""The last line of OpenMetrics."""
 
 
 def connection_metrics(connections: ConnectionStatistics) -> Iterator[Metric]:
@@ -107,10 +115,65 @@ def known_metrics(doors: Mapping[Door, KnownRequests]) -> Iterator[Metric]:
     yield gauge("dohproxy_max_known_paths", "Paths that may be kept decoded.", MOST_KEPT_TARGETS)
 
 
-def metrics_application(registry: CollectorRegistry) -> web.Application:
+class Page:
+    """The page of all figures, made about once a second at most and bit by bit: as a whole it costs some milliseconds,
+    for which everybody else would wait."""
+
+    def __init__(self, collector: Collector, clock: Callable[[], float]) -> None:
+        self._collector = collector
+        self._clock = clock
+        self._making = asyncio.Lock()
+        self._rate = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=PAGES_PER_SECOND, burst=PAGES_BURST)
+        self._made: dict[str, bytes] = {}
+        """The last one, by content type."""
+
+    async def get(self, accepted: str) -> tuple[str, bytes]:
+        """Return the content type that suits this Accept field, and the page."""
+        kinds = {part.partition(";")[0].strip() for part in accepted.split(",")}
+        # Not its own words, of which a client could have us keep a page for each.
+        encode, content_type = choose_encoder(OPEN_METRICS if OPEN_METRICS in kinds else "")
+        async with self._making:
+            if content_type not in self._made or not self._rate.take(self._clock()):
+                self._made[content_type] = await self._make(encode)
+        return content_type, self._made[content_type]
+
+    async def _make(self, encode: Callable[[Collector], bytes]) -> bytes:
+        parts = []
+        for family in self._collector.collect():
+            parts.append(encode(_One(family)).removesuffix(_END))
+            await asyncio.sleep(0)
+        return b"".join(parts) + (_END if encode(_Nothing()).endswith(_END) else b"")
+
+
+class _Nothing(Collector):
+    """No figures."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return none."""
+        return ()
+
+
+class _One(Collector):
+    """One figure, or several of one name."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterable[Metric]:
+        """Return it."""
+        return (self._family,)
+
+
+def metrics_application(collector: Collector, clock: Callable[[], float] = time.monotonic) -> web.Application:
     """Return the application behind `[metrics] listen`."""
+    page = Page(collector, clock)
+
+    async def metrics(request: web.Request) -> web.Response:
+        content_type, text = await page.get(request.headers.get("Accept", ""))
+        return web.Response(body=text, headers={"Content-Type": content_type})
+
     application = web.Application()
-    application.router.add_get("/metrics", make_aiohttp_handler(registry))
+    application.router.add_get("/metrics", metrics)
     return application
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.kernel_buffers import MOST_LEFT_BYTES, kernel_bytes, reset_on_close
 from dohproxy.frontends.tls_records import MOST_SILENT, Records
 
 RECORD_BYTES: Final = 16_384
@@ -23,7 +24,10 @@ RECORD_BYTES: Final = 16_384
 WRITE_BUFFER_BYTES: Final = 65_536
 """Queued before the protocol is told to pause; doors may set another."""
 SHUTDOWN_SECONDS: Final = 2.0
-"""From closing to cutting: for the last bytes and the peer's goodbye; nobody needs longer and nobody is owed it."""
+"""From closing to cutting: for the last bytes and the peer's goodbye."""
+MOST_EXTENSIONS: Final = 4
+"""Times that a client gets the same again, if it has taken some of its last bytes meanwhile: a large answer on a slow
+line. Ten seconds in all, as long as it had for any answer."""
 
 HandshakeEnded = Callable[["TlsTransport", bool], None]
 """Called once, with whether the handshake has succeeded. If so, `start` is owed; if not, the socket is closed."""
@@ -295,7 +299,8 @@ class TlsTransport(asyncio.Transport):
         self._flush()
         if self._is_lost:
             return
-        self._timer = self._loop.call_later(SHUTDOWN_SECONDS, self.abort)
+        left = len(self._queued) + kernel_bytes(self._sock)
+        self._timer = self._loop.call_later(SHUTDOWN_SECONDS, self._give_up, left, MOST_EXTENSIONS)
         if self._is_paused:
             self._is_paused = False
             self._loop.add_reader(self._fd, self._on_readable)
@@ -315,8 +320,21 @@ class TlsTransport(asyncio.Transport):
             self._lose(error)
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close at once, and leave nothing to the kernel."""
+        if not self._is_lost:
+            reset_on_close(self._sock)
         self._lose(None)
+
+    def _give_up(self, before: int, more: int) -> None:
+        """The time for closing is over: wait on for a client that still takes its last bytes, so many times."""
+        self._timer = None
+        left = len(self._queued) + kernel_bytes(self._sock)
+        if more and 0 < left < before:
+            self._timer = self._loop.call_later(SHUTDOWN_SECONDS, self._give_up, left, more - 1)
+        elif left:
+            self.abort()
+        else:
+            self._lose(None)
 
     def is_closing(self) -> bool:
         """Tell whether it is closed, or on the way there."""
@@ -344,6 +362,8 @@ class TlsTransport(asyncio.Transport):
             if self._protocol is not None:
                 self._protocol.connection_lost(error)
         finally:
+            if kernel_bytes(self._sock) > MOST_LEFT_BYTES:
+                reset_on_close(self._sock)  # It went without reading, and nobody will.
             self._sock.close()
 
     def _stop_timer(self) -> None:

@@ -16,6 +16,7 @@ from dohproxy.http2.flow import SendWindows
 from dohproxy.http2.frames import (
     ACK,
     DEFAULT_WINDOW,
+    END_HEADERS,
     END_STREAM,
     PADDED,
     STREAM_ID_MASK,
@@ -29,6 +30,7 @@ from dohproxy.http2.frames import (
     window_update,
     without_padding,
 )
+from dohproxy.http2.hpack import NO_TABLE, encode_response
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.reader import FrameReader
 from dohproxy.http2.response import Response
@@ -37,6 +39,8 @@ from dohproxy.http2.stream import ClosedStreams, Stream, need_announced_length
 # On an IntEnum each look for a member costs more than a frame's other steps.
 _DATA: Final = int(Type.DATA)
 _HEADERS: Final = int(Type.HEADERS)
+_HEARD: Final = b"goodbye!"
+"""What the PING behind our goodbye carries."""
 
 
 class Http2Connection:
@@ -68,6 +72,8 @@ class Http2Connection:
         """The last stream before we said goodbye; what GOAWAY names, and must never name higher (section 6.8)."""
         self._has_settings = False
         self._has_responded = False
+        self._last_welcome: int | None = None
+        """Once the client was told that we are going, the number of the request with which it has heard of it."""
         self._goes_away = False
         self._receive_window = DEFAULT_WINDOW
 
@@ -108,6 +114,19 @@ class Http2Connection:
         """The client has sent a query that is DNS: from now on it is not a stranger."""
         self._allowances.note_valid_request()
 
+    def begin_goodbye(self) -> None:
+        """Tell the client to open no more streams, and take those that it has opened before it hears of that (section
+        6.8); when its answer to a PING says that it has, or with so many requests as it may have under way, goodbye is
+        said for good. If it does not answer, that is for the door to do."""
+        if self._last_welcome is None and not self._goes_away and not self.is_closing:
+            self._last_welcome = self._allowances.requests + self.limits.max_streams
+            self._out += goaway(STREAM_ID_MASK, ErrorCode.NO_ERROR), frame(Type.PING, 0, 0, _HEARD)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether goodbye has begun, and is not said for good yet."""
+        return self._last_welcome is not None and not self._goes_away and not self.is_closing
+
     def go_away(self) -> None:
         """Take no new streams; those under way are finished, then the connection closes."""
         if not self._goes_away and not self.is_closing:
@@ -119,6 +138,11 @@ class Http2Connection:
     def streams_under_way(self) -> int:
         """Requests that are not answered to the last byte."""
         return len(self._streams)
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The streams whose requests are not whole."""
+        return [stream_id for stream_id, stream in self._streams.items() if not stream.is_complete]
 
     @property
     def held_bytes(self) -> int:
@@ -241,7 +265,14 @@ class Http2Connection:
         except MalformedRequest:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR) from None
         self._begin_stream(stream_id, head)
-        if self._allowances.requests >= self.limits.max_requests:
+        self._count_to_goodbye()
+
+    def _count_to_goodbye(self) -> None:
+        requests = self._allowances.requests
+        if self._last_welcome is None:
+            if requests >= self.limits.max_requests:
+                self.begin_goodbye()
+        elif requests >= self._last_welcome:
             self.go_away()
 
     def _begin_stream(self, stream_id: int, head: RequestHead | None) -> None:
@@ -262,8 +293,22 @@ class Http2Connection:
         stream.is_complete = ends_stream
         if ends_stream or head is None:
             stream.hand_out()
+        elif head.rest.expects_continue:
+            self._invite_body(stream, head)
         if response is not None:
             self._respond(stream, response)
+
+    def _invite_body(self, stream: Stream, head: RequestHead) -> None:
+        """Tell a client that waits for it to send its body (RFC 9110 section 10.1.1), or what becomes of one that is
+        too long to be read."""
+        if (head.rest.content_length or 0) > self.limits.max_body_bytes:
+            stream.body = None
+            self._hand_out(stream)
+            return
+        block = encode_response(100, ())
+        block = block if self._has_responded else NO_TABLE + block
+        self._has_responded = True
+        self._out.append(frame(Type.HEADERS, END_HEADERS, stream.stream_id, block))
 
     def _hand_out(self, stream: Stream) -> None:
         """Hand a request out to be answered, when there is as much of it as there need be."""
@@ -322,6 +367,9 @@ class Http2Connection:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
 
     def _on_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
+        if flags & ACK and payload == _HEARD and self.is_leaving:
+            self.go_away()
+            return
         self._spend_control()
         if not flags & ACK:
             self._out.append(frame(Type.PING, ACK, 0, payload))

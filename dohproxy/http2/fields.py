@@ -21,7 +21,8 @@ _CONNECTION_SPECIFIC: Final = frozenset({
     b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade",
 })  # fmt: skip
 _ONCE: Final = frozenset({b"host", b"content-length"})
-_SPECIAL: Final = _CONNECTION_SPECIFIC | _ONCE | {b"te"}
+_SPECIAL: Final = _CONNECTION_SPECIFIC | _ONCE | {b"te", b"expect"}
+_DEFAULT_PORTS: Final = {b"https": b":443", b"http": b":80"}
 _DIGITS: Final = re.compile(rb"[0-9]{1,10}")
 _VISIBLE: Final = re.compile(rb"[!-~]+")
 
@@ -44,6 +45,8 @@ class RestOfHead:
     fields: tuple[tuple[str, str], ...]
     """Regular fields, names in lower case, in their order."""
     content_length: int | None
+    expects_continue: bool = False
+    """The client waits to be told to send its body."""
     note: Any = field(default=None, compare=False, repr=False)
     """What the door wants to find again when it sees the same rest."""
     _held: int = field(default=0, compare=False, repr=False)
@@ -119,7 +122,9 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
     authority, host = pseudo.get(b":authority"), once.get(b"host")
     # RFC 9113 section 8.3.1: one of the two is what we are asked for; if they differ, it is anybody's guess.
     if authority is not None and host is not None and authority.lower() != host.lower():
-        raise MalformedRequest
+        scheme = pseudo.get(b":scheme", b"").lower()
+        if _without_default_port(authority, scheme) != _without_default_port(host, scheme):
+            raise MalformedRequest
     named = authority if authority is not None else host
     if named is not None and not is_authority(named.decode("latin-1")):
         raise MalformedRequest
@@ -128,7 +133,13 @@ def _read_rest(before: tuple[Field, ...], behind: tuple[Field, ...]) -> tuple[di
         authority=named.decode("latin-1") if named is not None else None,
         fields=texts,
         content_length=_content_length(once.get(b"content-length")),
+        expects_continue=once.get(b"expect", b"").lower() == b"100-continue",
     )
+
+
+def _without_default_port(authority: bytes, scheme: bytes) -> bytes:
+    """Return an authority as it is written if it says no more than it must (RFC 3986 sections 6.2.2.1 and 6.2.3)."""
+    return authority.lower().removesuffix(_DEFAULT_PORTS.get(scheme, b":")).removesuffix(b":")
 
 
 def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
@@ -147,21 +158,19 @@ def _read_pseudo(fields: Sequence[Field]) -> dict[bytes, bytes]:
 
 
 def _check_regular(fields: Sequence[Field]) -> tuple[dict[bytes, bytes], tuple[tuple[str, str], ...]]:
-    """Hold regular fields against section 8.2; return those that may stand there once only, and all as text."""
-    names = b"".join([name + b"\n" for name, _ in fields])
-    values = b"".join([value + b"\n" for _, value in fields])
+    """Hold regular fields against section 8.2; return those that mean something to HTTP, and all as text."""
+    names = b"\n".join([*[name for name, _ in fields], b""])
+    values = b"\n".join([*[value for _, value in fields], b""])
     if not names.count(b"\n") == values.count(b"\n") == len(fields):
         raise MalformedRequest
     if _NAMES.fullmatch(names) is None or _FORBIDDEN_IN_VALUES.search(values) is not None:
         raise MalformedRequest
     once: dict[bytes, bytes] = {}
-    for name, value in fields:
-        if name not in _SPECIAL:
-            continue
-        if name in _CONNECTION_SPECIFIC or name in once or (name == b"te" and value.lower() != b"trailers"):
+    for name, value in [one for one in fields if one[0] in _SPECIAL]:
+        is_again = name in _ONCE and name in once
+        if name in _CONNECTION_SPECIFIC or is_again or (name == b"te" and value.lower() != b"trailers"):
             raise MalformedRequest
-        if name in _ONCE:
-            once[name] = value
+        once[name] = value
     # Behind the last line end stands nothing, of which nothing is made.
     texts = zip(names.decode("ascii").split("\n"), values.decode("latin-1").split("\n"), strict=True)
     return once, tuple(texts)[:-1]

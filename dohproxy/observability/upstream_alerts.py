@@ -27,6 +27,8 @@ WORDS: Final = {
     Signal.SERVFAIL_ZONE: "cannot resolve one zone; nothing is wrong with it",
     Signal.SERVFAIL: "is in trouble: it fails for many names",
     Signal.PROTOCOL: "does not understand us any more: it calls every query an error",
+    Signal.CERTIFICATE: "has a certificate that is refused",
+    Signal.HANDSHAKE: "speaks no TLS that can be used",
     Signal.CONNECT: "lets none of our connections come to be: a firewall, too many of them, or it is down",
     Signal.CUT: "closes connections under our queries: too many of them",
 }
@@ -37,6 +39,9 @@ REMEDIES: Final = {
     Signal.PROHIBITED: "it is left alone, with a probe now and then; write to its operators",
     Signal.PROTOCOL: "it is left alone, with a probe now and then; look at `dohproxy upstream test`",
     Signal.SERVFAIL: "others are preferred, and half the budget is used",
+    Signal.CERTIFICATE: "nothing is sent to it; look at `dohproxy upstream test`, at its #name, ca_file and pins, and"
+    " at this machine's clock",
+    Signal.HANDSHAKE: "nothing is sent to it; look at `dohproxy upstream test`",
     Signal.CONNECT: "we knock less often",
     Signal.CUT: "a single connection is kept",
 }
@@ -72,7 +77,8 @@ def alerts(resolver: ResolverStatistics, now: float, wall: float) -> tuple[Alert
         if upstream.finding is not None:
             signal = upstream.finding.signal
             since = wall - (now - upstream.finding.since)
-            what = f"upstream {upstream.name} {WORDS[signal]}"
+            more = f": {upstream.finding.words}" if upstream.finding.words else ""
+            what = f"upstream {upstream.name} {WORDS[signal]}{more}"
             found.append(Alert(upstream.name, signal, since, what, is_harmless=signal in HARMLESS))
     return tuple(found)
 

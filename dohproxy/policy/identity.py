@@ -30,6 +30,9 @@ IPV6_BYTES = 16
 MAPPED_PREFIX: Final = bytes(10) + b"\xff\xff"
 """::ffff:0:0/96, what a dual-stack socket calls an IPv4 peer (RFC 4291 section 2.5.5.2)."""
 
+SIX_TO_FOUR_PREFIX: Final = b"\x20\x02"
+TEREDO_PREFIX: Final = b"\x20\x01\x00\x00"
+
 PREFIX_BYTES: Final = {0: (0,), IPV4_BYTES: (4, 3), IPV6_BYTES: (8, 7, 6)}
 """Bytes of address per width, narrow to wide: /32, /24; /64, /56, /48; nothing for peers without address.
 
@@ -53,11 +56,25 @@ MAXIMUM_NETWORKS = 1024
 def unmapped(packed: bytes) -> bytes:
     """Return an IPv4-mapped IPv6 address as the IPv4 address it is, any other unchanged.
 
-    NAT64 (64:ff9b::/96) and 6to4 (2002::/16) also carry IPv4 addresses, but of a translator's or a relay's
-    choosing: they stay what they are.
+    Others carry IPv4 addresses too, but are addresses of their own, and belong to another network than those.
     """
     if len(packed) == IPV6_BYTES and packed.startswith(MAPPED_PREFIX):
         return packed[12:]
+    return packed
+
+
+def owner(packed: bytes) -> bytes:
+    """Return the IPv4 address of whoever holds a 6to4 or Teredo address, any other unchanged.
+
+    One IPv4 address makes a /48 of 2002::/16 (RFC 3056 section 2), and one has 65,536 ports under 2001::/32, each an
+    address in another /64 of as many servers as there are (RFC 4380 section 4): as clients of their own they would
+    have the limits of thousands. NAT64 (64:ff9b::/96) is the other way round: its addresses are destinations.
+    """
+    if len(packed) == IPV6_BYTES:
+        if packed.startswith(SIX_TO_FOUR_PREFIX):
+            return packed[2:6]
+        if packed.startswith(TEREDO_PREFIX):
+            return bytes(byte ^ 0xFF for byte in packed[12:])
     return packed
 
 
@@ -124,12 +141,14 @@ class Identities:
             return client
 
     def _make(self, address: bytes) -> Client:
-        widths = PREFIX_BYTES.get(len(address))
+        held_by = owner(address)
+        widths = PREFIX_BYTES.get(len(held_by))
         if widths is None:
             raise ValueError(f"an address has 4 or 16 bytes, not {len(address)}")
+        # Limits are the owner's; to be exempt or a member takes the address itself.
         return Client(
             address=address,
-            hashes=tuple(self._hashes(address, width) for width in widths),
+            hashes=tuple(self._hashes(held_by, width) for width in widths),
             exempt=address in self._exempt,
             member=address in self._members,
         )

@@ -98,11 +98,13 @@ class Abilities:
     def heard(self, added: Additions, outcome: Answer | Unproven | Result, now: float) -> None:
         """Learn from the end of any query what it had `added`."""
         if isinstance(outcome, Answer) and (outcome.truncated or is_whole(outcome) or outcome.rcode == Rcode.BADCOOKIE):
-            is_denial = outcome.kind is Kind.NXDOMAIN
-            self._shown |= added - {Addition.CASE} if is_denial else added
             self._bad_since = None
             self._bare_failures = 0
-            self._is_doubted = self._is_doubted or (is_denial and not added <= self._shown)
+            if not added <= self._shown:
+                # A denial may be what it makes of a name in mixed case.
+                is_denial = outcome.kind is Kind.NXDOMAIN
+                self._shown |= added - {Addition.CASE} if is_denial else added
+                self._is_doubted = self._is_doubted or not added <= self._shown
         elif _is_bad(outcome):
             self._bare_failures += added <= self._shown
             self._heard_bad(added, now)

@@ -297,7 +297,7 @@ class Attempts:
             case Result.LOST:
                 self._was_lost = True
                 self._repeat = _Try(send.upstream, send.over_stream)
-            case Result.FAILED | Result.UNUSABLE | Result.UNREACHABLE | Result.NO_ROUTE:
+            case Result.FAILED | Result.UNUSABLE | Result.UNREACHABLE | Result.UNTRUSTED | Result.NO_ROUTE:
                 # It would say the same again.
                 self._excluded.add(send.upstream)
             case Result.ANSWERED | Result.TIMEOUT | Result.UNSENT | Result.ABANDONED:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from dohproxy.upstream.signals import Signal
+from dohproxy.upstream.signals import Refusal, Signal
 
 SHORTEST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -57,6 +57,8 @@ class ConnectionBudget:
         self._sure_until = -math.inf
         self.is_turned_away = False
         """The last connection failed although somebody listens there: reset, an alert, a handshake that never ended."""
+        self.refusal: Refusal | None = None
+        """Why TLS came to nothing the last time, if that is known."""
 
     def most(self, now: float) -> int:
         """Return how many connections there may be now."""
@@ -103,11 +105,13 @@ class ConnectionBudget:
         self._failures = 0
         self._paused_until = -math.inf
         self.is_turned_away = False
+        self.refusal = None
 
-    def failed(self, now: float, *, nobody_listens: bool) -> None:
+    def failed(self, now: float, *, nobody_listens: bool, refusal: Refusal | None = None) -> None:
         """A connection did not come to be, or ended without an answer: after a second time in a row wait before the
         next one, twice as long each time."""
         self.is_turned_away = not nobody_listens
+        self.refusal = refusal
         longest = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2.0 ** (self._failures - 1))
         # Above this the power means nothing any more and would grow without bound.
         self._failures = min(self._failures + 1, 8)
@@ -147,8 +151,10 @@ class ConnectionBudget:
 
     def signal(self, now: float) -> Signal | None:
         """Return what the upstream's handling of connections shows."""
+        if self.refusal is not None and self.refusal.signal is Signal.CERTIFICATE:
+            return Signal.CERTIFICATE
         if self._failures >= TURNED_AWAY:
-            return Signal.CONNECT
+            return Signal.CONNECT if self.refusal is None else self.refusal.signal
         return Signal.CUT if now < self._single_until else None
 
     def _refill(self, now: float) -> float:

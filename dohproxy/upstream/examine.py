@@ -74,6 +74,8 @@ def render(reports: Sequence[Report]) -> str:
 
 def _facts(seen: Observation, now: float) -> Iterator[tuple[str, str]]:
     yield "protocol", _protocol(seen, now)
+    if seen.tls is not None and seen.tls.pin:
+        yield "key", f"{seen.tls.pin} (as upstream.pins has it)"
     if seen.connect_seconds is not None or seen.answer_seconds is not None:
         yield "latency", _latency(seen)
     if seen.reply is None:
@@ -103,8 +105,16 @@ def _protocol(seen: Observation, now: float) -> str:
         return "TLS"
     if seen.trouble is Trouble.CERTIFICATE:
         return seen.tls.version
-    verified = _expected_name(seen)
-    return f"{seen.tls.version}, certificate verified for {verified}{_validity(seen.tls, now)}"
+    return f"{seen.tls.version}, {_verified(seen)}{_validity(seen.tls, now)}"
+
+
+def _verified(seen: Observation) -> str:
+    """Return by what the upstream is believed."""
+    upstream = seen.upstream
+    by_name = f"certificate verified for {_expected_name(seen)}"
+    if not upstream.pins:
+        return by_name
+    return f"{by_name}, and its key" if upstream.url.verify_name or upstream.ca_file else "key verified by its pin"
 
 
 def _validity(tls: TlsSeen, now: float) -> str:

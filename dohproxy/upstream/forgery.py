@@ -64,8 +64,8 @@ class Defences:
         spelled = self.casing.spell(question, drawn[2:], now) if Addition.CASE in wanted else question
         cookie = self.cookies.option(own_address, now) if Addition.COOKIE in wanted else b""
         # What is really in this query: a name may have no letters, or have been drawn in lower case.
-        absent = {Addition.CASE} if spelled == question else set()
-        added = wanted - absent if cookie else wanted - absent - {Addition.COOKIE}
+        added = wanted if spelled != question else wanted - {Addition.CASE}
+        added = added if cookie else added - {Addition.COOKIE}
         return Wait(self, query, int.from_bytes(drawn[:2]), spelled, cookie, added)
 
     def statistics(self, now: float) -> DefenceStatistics:

@@ -41,6 +41,8 @@ class TlsSeen:
     names: tuple[str, ...]
     not_after: float | None
     """Unix seconds; None where the certificate cannot be read."""
+    pin: str = ""
+    """Of its key, as `upstream.pins` has it; empty where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

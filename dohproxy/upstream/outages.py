@@ -14,7 +14,8 @@ LEAST_RESOLVERS: Final = 2
 def is_path_gone(upstreams: Sequence[tuple[str, Standing]]) -> bool:
     """Tell whether it must be the way out that is gone: (address, standing) of each upstream.
 
-    One that has told us to go away has spoken, and one on this machine is not on the way out.
+    One that has told us to go away has spoken, as has one whose certificate is refused, and one on this machine is not
+    on the way out.
     """
     abroad = [(host, standing) for host, standing in upstreams if not ip_address(host).is_loopback]
     if not abroad or not all(_is_out_of_reach(standing) for _, standing in abroad):
@@ -25,4 +26,5 @@ def is_path_gone(upstreams: Sequence[tuple[str, Standing]]) -> bool:
 
 
 def _is_out_of_reach(standing: Standing) -> bool:
-    return not standing.breaker.is_closed and standing.breaker.cause is not BAN
+    has_spoken = standing.breaker.cause is BAN or standing.connections.refusal is not None
+    return not standing.breaker.is_closed and not has_spoken

@@ -24,7 +24,7 @@ from dohproxy.upstream.results import Result
 from dohproxy.upstream.root_question import PROBE_SECONDS
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
 from dohproxy.upstream.transports.place import host_of, place_of
-from dohproxy.upstream.transports.tls import limit_key_exchange, make_context, name_to_verify, read_certificate
+from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, name_to_verify, pin_of, read_certificate
 from dohproxy.upstream.trial import Additions, is_whole
 from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_reply, repeats_case
 from dohproxy.wire.edns import write_opt
@@ -61,12 +61,16 @@ def probe_query(qname: bytes) -> Query:
 async def probe_all(upstreams: Sequence[UpstreamConfig], query: Query, *, seconds: float) -> list[Observation]:
     """Send `query` once to each, all at the same time, and return what was seen within `seconds`.
 
-    To those that may only not stand something in it, it goes out some times more, with less. Reads the system's
-    authorities first; what happens on the network raises nothing.
+    To those that may only not stand something in it, it goes out some times more, with less. Reads the authorities
+    first, and raises OSError if it cannot; what happens on the network raises nothing.
     """
-    contexts = _Contexts(make_context(), _trusting_context())
+    trusting = _trusting_context()
+    contexts = [_Contexts(context_for(one), trusting) for one in upstreams]
     async with asyncio.TaskGroup() as tasks:
-        probes = [tasks.create_task(_examine(one, query, contexts, seconds)) for one in upstreams]
+        probes = [
+            tasks.create_task(_examine(one, query, both, seconds))
+            for one, both in zip(upstreams, contexts, strict=True)
+        ]
     return [probe.result() for probe in probes]
 
 
@@ -327,5 +331,6 @@ def _failed_tls(error: ssl.SSLError) -> _Failed:
 
 def _tls_seen(writer: asyncio.StreamWriter) -> TlsSeen:
     shown = writer.get_extra_info("ssl_object")
-    names, not_after = read_certificate(shown.getpeercert(binary_form=True) or b"")
-    return TlsSeen(shown.version(), names, not_after)
+    certificate = shown.getpeercert(binary_form=True) or b""
+    names, not_after = read_certificate(certificate)
+    return TlsSeen(shown.version(), names, not_after, pin_of(certificate))

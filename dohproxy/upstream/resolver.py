@@ -28,7 +28,7 @@ from dohproxy.upstream.signals import zone_of
 from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
-from dohproxy.upstream.transports.tls import make_context
+from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.upstream.trial import Additions
 from dohproxy.upstream.trying import try_additions
@@ -95,6 +95,9 @@ class Resolver:
         # Each holds a place in flight, so there are no more of them than of these.
         self._late: dict[bytes, Fetch] = {}
         self._probes: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        for upstream in self._upstreams:
+            upstream.standing.when_in_doubt = partial(self._probe_soon, upstream)
         self._path_gone_since: float | None = None
 
     def ask(
@@ -152,8 +155,7 @@ class Resolver:
         """Look after the upstreams; to be called once a second. Starts the probes that are due."""
         now = self._clock()
         for upstream in self._upstreams:
-            if upstream.standing.may_probe(now):
-                self._begin_probe(upstream, now)
+            self._probe_if_due(upstream)
         is_gone = is_path_gone([(upstream.host, upstream.standing) for upstream in self._upstreams])
         if not is_gone:
             self._path_gone_since = None
@@ -179,6 +181,7 @@ class Resolver:
 
     async def close(self) -> None:
         """End all fetches (their waiters get UPSTREAM_UNREACHABLE) and probes, and close all connections."""
+        self._is_closed = True
         probes = tuple(self._probes)
         for probe in probes:
             probe.cancel()
@@ -215,6 +218,15 @@ class Resolver:
         return self._upstreams[send.upstream].send(query, send, done, Late(send.late_until, tell))
 
     # --- Probes ---
+
+    def _probe_soon(self, upstream: "_Upstream") -> None:
+        """See to a probe now, but not in the middle of what somebody else does."""
+        asyncio.get_running_loop().call_soon(self._probe_if_due, upstream)
+
+    def _probe_if_due(self, upstream: "_Upstream") -> None:
+        now = self._clock()
+        if not self._is_closed and upstream.standing.may_probe(now):
+            self._begin_probe(upstream, now)
 
     def _begin_probe(self, upstream: "_Upstream", now: float) -> None:
         coroutine = self._probe(upstream, now)
@@ -311,7 +323,7 @@ class _Upstream:
             address,
             connections,
             idle_seconds=config.idle_seconds,
-            context=make_context(ca_file) if address.transport == "tls" else None,
+            context=context_for(config, ca_file) if address.transport == "tls" else None,
             tasks=tasks,
             clock=clock,
             abilities=self.over_stream,

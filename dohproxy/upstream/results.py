@@ -37,6 +37,8 @@ class Result(StrEnum):
     """Refused, reset, no route, no TLS with the right name, no connection in time, not DNS that is spoken there."""
     NO_ROUTE = "no_route"
     """This machine has no way there: no route, or a firewall of its own. It is not the upstream's fault."""
+    UNTRUSTED = "untrusted"
+    """Its certificate or key is not one that we believe, so that nothing was sent to it."""
     LOST = "lost"
     """A kept connection ended under the query, as it may at any time (RFC 7766 section 6.2.4)."""
     UNSENT = "unsent"

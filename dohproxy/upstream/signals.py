@@ -14,6 +14,7 @@ apart (the table is from what public resolvers and their firewalls were seen to 
 | SERVFAIL for many zones | the upstream is in trouble | prefer others, use half |
 | errors about our messages, for every name | we do not speak the same any more | as for a ban |
 | connections refused or not finished | a firewall | knock less often; queries over UDP go on |
+| a certificate that is not believed | somebody else, or it expired | send nothing, and say why |
 | connections closed under our queries | a limit of connections | keep to one |
 | nothing at all | it is down, or drops us | the breaker |
 | no way there | this machine's own trouble | the breaker; if all are out of reach, say so once |
@@ -62,12 +63,24 @@ class Signal(StrEnum):
     SERVFAIL_ZONE = "servfail_zone"
     SERVFAIL = "servfail"
     PROTOCOL = "protocol"
+    CERTIFICATE = "certificate"
+    HANDSHAKE = "handshake"
     CONNECT = "connect"
     CUT = "cut"
 
 
 HARMLESS: Final = frozenset({Signal.REFUSED_SOME, Signal.SERVFAIL_ZONE})
 """Seen, told apart, and no reason to do anything."""
+
+
+@value
+class Refusal:
+    """Why TLS with an upstream came to nothing although somebody was there."""
+
+    signal: Signal
+    """CERTIFICATE or HANDSHAKE."""
+    words: str
+    """What OpenSSL says; never anything of the other side's own words."""
 
 
 class Word(StrEnum):

@@ -52,6 +52,8 @@ class Finding:
 
     signal: Signal
     since: float
+    words: str = ""
+    """What more is known of it; the same as long as it is the same trouble."""
 
 
 def _never_ours(_: Answer | Unproven | Result, __: bool, ___: float) -> bool:
@@ -85,6 +87,8 @@ class Standing:
         """Tells whether a query that had all we add may have ended so because of that; over a stream or not."""
         self.wants_trial: Callable[[float], bool] = lambda _: False
         """Tells whether it is to be found out what of that it can stand."""
+        self.when_in_doubt: Callable[[], None] = lambda: None
+        """Called when only a probe can tell whether it is there, which should not wait for the next look at it."""
         self._evidence = Evidence()
         self._convicted: Signal | None = None
         self._finding: Finding | None = None
@@ -100,20 +104,24 @@ class Standing:
 
     @property
     def is_troubled(self) -> bool:
-        """Whether another upstream is to be preferred: it fails, or is silent and has yet to answer a probe.
-
-        Not before that probe is on its way: so who makes it doubtful on purpose turns questions away from it for a
-        round trip, and who is dead costs clients no more time.
-        """
-        return self._is_failing or (self.breaker.is_doubtful and (self._is_probed or self._silent_probes > 0))
-
-    @property
-    def _is_failing(self) -> bool:
+        """Whether another upstream is to be preferred."""
         return self._convicted is Signal.SERVFAIL
 
     def is_usable(self, now: float, reserve: float = 0.0, *, over_stream: bool = False) -> bool:
         """Tell whether a query may be sent now that leaves the part `reserve` of the burst to others."""
-        return self.may_be_asked(now, over_stream=over_stream) and self.budget.has_room(now, reserve)
+        if not self.may_be_asked(now, over_stream=over_stream) or self._is_in_question(now):
+            return False
+        return self.budget.has_room(now, reserve)
+
+    def _is_in_question(self, now: float) -> bool:
+        """Tell whether it was silent for so long that a probe of it is under way, or has met silence too.
+
+        Nobody is sent meanwhile. Who makes it doubtful on purpose keeps everybody waiting for the round trip of a
+        probe, and no more often than there is one.
+        """
+        if not self.breaker.is_doubtful:
+            return False
+        return self._is_probed or (self._silent_probes > 0 and self._seconds_since_probe(now) < DOUBT_SECONDS)
 
     def may_be_asked(self, now: float, *, over_stream: bool = False) -> bool:
         """Tell whether a query may be sent as soon as the budget has room for it."""
@@ -157,7 +165,7 @@ class Standing:
             case Result.TIMEOUT if not ending.was_overdue:
                 self.has_no_route = False
                 self._failed(TIMEOUT_WEIGHT, ending)
-            case Result.UNREACHABLE | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
+            case Result.UNREACHABLE | Result.UNTRUSTED | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
                 self.has_no_route = ending.result is Result.NO_ROUTE
                 self._failed(UNREACHABLE_WEIGHT, ending)
             case _:
@@ -168,8 +176,11 @@ class Standing:
             self.when_opened(ending.now)
 
     def _failed(self, weight: int, ending: Ending) -> None:
+        was_doubtful = self.breaker.is_doubtful
         if self.breaker.failed(weight, sent_at=ending.sent_at, now=ending.now):
             self.round_trip.learn(WORST_SCORE_SECONDS, ending.now)
+        if self.breaker.is_doubtful and not was_doubtful:
+            self.when_in_doubt()
 
     def _heard(self, now: float) -> None:
         self.has_no_route = False
@@ -213,7 +224,7 @@ class Standing:
             return True
         if now < self._probe_at and not is_second:
             return False
-        is_wanted = self._is_failing or self._is_standing_by(now) or self.wants_trial(now)
+        is_wanted = self.is_troubled or self._is_standing_by(now) or self.wants_trial(now)
         return is_wanted or self._suspicion(now) is not None
 
     def _is_standing_by(self, now: float) -> bool:
@@ -273,10 +284,12 @@ class Standing:
             self._silent_probes += 1
         if not self.breaker.is_doubtful and not self._is_standing_by(ending.sent_at):
             return
-        if ending.result in (Result.UNREACHABLE, Result.NO_ROUTE):
+        if ending.result in (Result.UNREACHABLE, Result.UNTRUSTED, Result.NO_ROUTE):
             self.breaker.open(RESTART, ending.now)
         elif self._silent_probes >= SILENT_PROBES:
             self.breaker.open(SILENCE, ending.now)
+        else:
+            self.when_in_doubt()
 
     def begin_stream_probe(self, now: float) -> bool:
         """Take what asking over TCP costs, if that would tell something: once for each silence, and if it may be."""
@@ -335,7 +348,7 @@ class Standing:
             self._come_back(now)
         self.breaker.close()
         self._evidence.clear()
-        if self._convicted in BANS or self._is_failing:
+        if self._convicted in BANS or self.is_troubled:
             self._convicted = None
 
     def _convict(self, signal: Signal, now: float) -> None:
@@ -357,8 +370,13 @@ class Standing:
         signal = self._signal(now)
         if signal is None:
             self._finding = None
-        elif self._finding is None or self._finding.signal is not signal:
-            self._finding = Finding(signal, now)
+            return None
+        known, refusal = self._finding, self.connections.refusal
+        words = refusal.words if refusal is not None and refusal.signal is signal else ""
+        if known is None or known.signal is not signal:
+            self._finding = Finding(signal, now, words)
+        elif known.words != words:
+            self._finding = Finding(signal, known.since, words)
         return self._finding
 
     def _signal(self, now: float) -> Signal | None:
@@ -375,6 +393,8 @@ class Standing:
             return self._convicted or Signal.REFUSED
         if self.has_no_route:
             return Signal.NO_ROUTE
+        if self.over_stream and self.connections.refusal is not None:
+            return self.connections.refusal.signal
         if self.over_stream and self.connections.is_turned_away:
             return Signal.CONNECT
         return Signal.UNREACHABLE if self.breaker.cause is RESTART else Signal.SILENT

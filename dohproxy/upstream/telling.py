@@ -9,10 +9,13 @@ notes that the server knows no EDNS. docs/upstreams.md has the table.
 from typing import Final
 
 from dohproxy.wire.answer import Answer
-from dohproxy.wire.numbers import Qtype, Rcode
+from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 
 KNOWN_TYPES: Final = frozenset({Qtype.A, Qtype.NS, Qtype.CNAME, Qtype.SOA, Qtype.PTR, Qtype.MX, Qtype.TXT, Qtype.AAAA})
 """Types that every server knows and answers: who calls a question for one of them an error means us, or is broken."""
+ABOUT_WHO_ASKS: Final = frozenset({ExtendedError.PROHIBITED, ExtendedError.NOT_AUTHORITATIVE})
+"""EDE codes that say that the upstream does not serve us (RFC 8914 sections 4.19 and 4.21): passed on, they would tell
+our clients that it is they who are not served."""
 Told = tuple[int, tuple[int, ...]]
 """An rcode and EDE info codes."""
 
@@ -23,8 +26,9 @@ def told_of(answer: Answer, qtype: int) -> Told:
     What explains itself (EDE) is the upstream's verdict on the question, and goes through; no code is added to it or to
     any other, as we know no more of the reason than it said. Bare, it depends on the question.
     """
-    if answer.errors and 0 < answer.rcode < Rcode.BADVERS:
-        return answer.rcode, answer.errors
+    errors = tuple(code for code in answer.errors if code not in ABOUT_WHO_ASKS)
+    if errors and 0 < answer.rcode < Rcode.BADVERS:
+        return answer.rcode, errors
     match answer.rcode:
         case Rcode.YXDOMAIN:
             # A DNAME leads to a name that is too long (RFC 6672 section 2.2): it is the answer.

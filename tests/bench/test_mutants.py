@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.mutants import mutations, trial
-from bench.mutants.mutations import FILE, Mutation, Row, apply, faults_of, read_mutations, rows_of
+from bench.mutants.mutations import FILE, PROJECT, Mutation, Row, apply, faults_of, read_mutations, rows_of
 from bench.mutants.results import Trial, render
 from bench.mutants.trial import Outcome, run_tests, try_mutation
 
@@ -35,10 +35,10 @@ def test_a_row_may_name_several_tests() -> None:
     assert halves.tests == ("tests/test_a.py::test_one", "tests/test_b.py::TestIt::test_two")
 
 
-def test_every_mutation_fits_the_code() -> None:
-    found = read_mutations(FILE.read_text(encoding="utf-8"))
-    rows = [Row(one.attack, ()) for one in found]
-    assert faults_of(rows, found) == []
+def test_every_row_has_a_mutation_that_fits_the_code() -> None:
+    rows = rows_of((PROJECT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(rows) == len({row.attack for row in rows})
+    assert faults_of(rows, read_mutations(FILE.read_text(encoding="utf-8"))) == []
 
 
 def test_a_table_with_another_key_is_refused() -> None:

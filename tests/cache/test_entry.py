@@ -18,6 +18,7 @@ from dohproxy.cache.entry import (
     Span,
     make_entry,
 )
+from dohproxy.cache.pages import GONE
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.numbers import ExtendedError
 from dohproxy.wire.query import parse_query
@@ -67,14 +68,14 @@ def test_every_ttl_ages_by_whole_seconds_from_between_floor_and_ceiling(
 
 def test_what_is_made_for_a_request_does_not_stay() -> None:
     kept = entry(m.answer(m.record(), m.record(ttl=9)))
-    before = sys.getsizeof(kept.packed)
+    before = sys.getsizeof(kept.page.memory)
     assert all(gc.get_referents(kept.content(STORED_AT + age), kept.stale_content(30)) for age in range(10))
-    assert sys.getsizeof(kept.packed) == before
+    assert sys.getsizeof(kept.page.memory) == before
     assert not any(isinstance(one, Content) for one in gc.get_referents(kept))
 
 
 def test_the_garbage_collector_need_not_look_at_what_is_kept() -> None:
-    assert not gc.is_tracked(entry(m.answer(m.record())).packed)
+    assert not gc.is_tracked(entry(m.answer(m.record())).page.memory)
 
 
 @given(
@@ -187,10 +188,32 @@ def test_an_entry_is_popular_when_it_was_given_a_few_times() -> None:
 def test_what_is_kept_no_longer_is_not_used() -> None:
     kept = entry(m.answer(m.record()))
     kept.keep(2)
-    seen_elsewhere = Entry(kept.packed)
+    seen_elsewhere = Entry(kept.page, kept.offset)
+    assert seen_elsewhere == kept
     kept.drop()
     assert not seen_elsewhere.use()
     assert (seen_elsewhere.hits, seen_elsewhere.is_kept) == (0, False)
+
+
+def test_what_was_on_a_page_that_has_gone_is_kept_no_longer() -> None:
+    kept = entry(m.answer(m.record()))
+    kept.keep(2)
+    kept.page.memory = GONE
+    assert not kept.use()
+    assert (kept.hits, kept.is_kept) == (0, False)
+    kept.put_off(STORED_AT, asked=True)
+    kept.drop()
+    assert not any(GONE)
+
+
+def test_one_on_its_own_can_be_read_when_its_page_has_gone() -> None:
+    kept = entry(m.answer(m.record(ttl=300)))
+    kept.keep(2)
+    alone = kept.on_its_own()
+    before = kept.content(STORED_AT)
+    kept.page.memory = GONE
+    assert alone.content(STORED_AT) == before
+    assert not alone.use()
 
 
 def test_an_entry_may_be_asked_for_again_near_its_end() -> None:

@@ -119,7 +119,7 @@ def test_whatever_an_upstream_said_is_read_as_it_was_kept(wire: bytes, dnssec_ok
         return
     # As it came: under other TTLs the owner names of some of these are others.
     known = make_entry(query.key, answer, NOW, Span(300, floor=0, ceiling=300, less=0, refresh_age=270))
-    known.packed[len(known.packed) - len(answer.records) :] = answer.records
+    known.page.memory[known.length - len(answer.records) :] = answer.records
     saved = read_back(query, known)
     assert saved.key == query.key
     # What stood behind the OPT went with it, and so did its TTLs.

@@ -15,6 +15,7 @@ from dohproxy.config.addresses import (
     parse_listen,
     parse_network,
     parse_path,
+    parse_pin,
     parse_public_name,
     parse_route_domain,
     parse_socket,
@@ -223,6 +224,20 @@ def test_an_upstream_url_that_cannot_be_asked_is_explained(text: str, hint: str)
     with pytest.raises(Unusable) as caught:
         parse_upstream(text, HERE)
     assert hint in str(caught.value)
+
+
+PIN = "7HIpactkIAq2Y49orFOOQKurWxmmSFZhBCoQYcRhJ3Y="
+
+
+@pytest.mark.parametrize("text", [PIN, f"sha256/{PIN}", f"sha256//{PIN}"])
+def test_a_pin_is_read_in_each_of_its_forms(text: str) -> None:
+    assert parse_pin(text, HERE) == PIN
+
+
+@pytest.mark.parametrize("text", ["", "A" * 64, PIN[:-1], f"{PIN}=", "nonsense!", f"{PIN}\n", "Ä" * 44])
+def test_what_is_no_pin_is_explained(text: str) -> None:
+    with pytest.raises(Unusable, match="base64, which has 44 characters"):
+        parse_pin(text, HERE)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from dohproxy.config import (
     files,
 )
 from dohproxy.config.files import MAX_FILE_BYTES, check_files, check_snapshot, check_sockets, load, socket_warnings
+from dohproxy.frontends.throwaway import write_throwaway_certificate
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"
@@ -240,3 +241,26 @@ def test_a_binary_certificate_or_key_is_told_how_to_convert(tmp_path: Path, key:
     (problem,) = check_files(with_tls(tmp_path))
     assert problem.path == f"tls.{key}"
     assert f"openssl {'x509' if key == 'certificate' else 'pkey'} -inform der" in problem.sentence
+
+
+class TestAuthoritiesOfUpstreams:
+    def _check(self, file: Path) -> list[Problem]:
+        upstreams = (
+            UpstreamConfig("ns0", UpstreamAddress("tls", "192.0.2.53", 853)),
+            UpstreamConfig("ns1", UpstreamAddress("tls", "192.0.2.54", 853), ca_file=file),
+        )
+        return list(check_files(Config(upstreams)))
+
+    def test_certificates_in_place_are_no_problem(self, tmp_path: Path) -> None:
+        certificate, _ = write_throwaway_certificate(tmp_path, "ns1.example.net")
+        assert self._check(certificate) == []
+
+    def test_an_absent_file_is_told(self, tmp_path: Path) -> None:
+        [problem] = self._check(tmp_path / "ca.pem")
+        assert (problem.path, "does not exist" in problem.sentence) == ("upstream #2.ca_file", True)
+
+    @pytest.mark.parametrize("content", [b"", KEY, CERTIFICATE, b"\x30\x82binary"])
+    def test_a_file_without_a_certificate_is_recognised(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "ca.pem").write_bytes(content)
+        [problem] = self._check(tmp_path / "ca.pem")
+        assert "holds no certificate in PEM form" in problem.sentence

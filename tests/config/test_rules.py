@@ -153,6 +153,15 @@ def test_two_upstreams_of_one_name_are_an_error(name: str) -> None:
     assert "as an earlier upstream is called" in problems["upstream #2.name"]
 
 
+@pytest.mark.parametrize("key", ['ca_file = "ca.pem"', 'pins = ["7HIpactkIAq2Y49orFOOQKurWxmmSFZhBCoQYcRhJ3Y="]'])
+def test_whom_to_believe_is_said_of_tls_alone(key: str) -> None:
+    for scheme in ("udp", "tcp"):
+        problems = problems_of(f'[[upstream]]\nname = "other"\nurl = "{scheme}://192.0.2.54"\n{key}')
+        assert list(problems) == [f"upstream #1.{key.split()[0]}"]
+        assert f"{scheme}:// shows none" in problems[f"upstream #1.{key.split()[0]}"]
+    assert read_with(f'[[upstream]]\nname = "other"\nurl = "tls://192.0.2.54"\n{key}').upstreams
+
+
 def test_two_upstreams_at_one_address_are_an_error() -> None:
     problems = problems_of('[[upstream]]\nname = "other"\nurl = "tls://192.0.2.53:853#other.example"')
     assert list(problems) == ["upstream #2.url"]

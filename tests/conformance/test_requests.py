@@ -165,7 +165,7 @@ TWO_TYPES = post(WWW, CONTENT_TYPE, ("Content-Type", "text/plain"))
         pytest.param(LONG_TARGET, 414, id="16: a target of 9000 bytes"),
         pytest.param(LONGEST_TARGET_SENT, 414, id="16: a target of 70,000 bytes"),
         pytest.param(LONG_FIELD, 431, id="16: a field of 5000 bytes"),
-        pytest.param(TWO_TYPES, 400, id="7: two types"),
+        pytest.param(TWO_TYPES, 415, id="7: two types"),
     ],
 )
 def test_a_request_is_refused_over_http_1_1(http1: Http1Client, request_: Request, status: int) -> None:

@@ -86,7 +86,10 @@ def test_a_query_is_found(request_: HttpRequest) -> None:
         pytest.param(_get(f"dns={Q}", path="/dns-query/"), Reason.WRONG_PATH, id="a slash at the end"),
         pytest.param(_get(f"dns={Q}", path="/dns-query/x"), Reason.WRONG_PATH, id="a path below"),
         pytest.param(_get(f"dns={Q}", path="/DNS-query"), Reason.WRONG_PATH, id="another case"),
-        pytest.param(_get(f"dns={Q}", path="/dns%2Dquery"), Reason.WRONG_PATH, id="an escaped path"),
+        pytest.param(_get(f"dns={Q}", path="/dns%2Fquery"), Reason.WRONG_PATH, id="an escaped path"),
+        pytest.param(_get(f"dns={Q}%3D"), Reason.BASE64, id="an escaped character that means something"),
+        pytest.param(_get(f"dns=%2525{Q}"), Reason.BASE64, id="an escaped escape"),
+        pytest.param(_get("dns=" + "%41" * 129), Reason.BASE64, id="more escapes than are read"),
         pytest.param(_get(f"dns={Q}", path="//dns-query"), Reason.WRONG_PATH, id="two slashes"),
         pytest.param(
             HttpRequest("GET", f"http://localhost?x=/dns-query?dns={Q}"),
@@ -196,3 +199,27 @@ def test_a_refused_dialect_is_still_refused_for_the_fault_it_has_first() -> None
     rules = RequestRules("/dns-query", 1024, {Dialect.POST_BODY_HASH: "refuse"})
     found = read_request(_post(b"", query="body_hash=ab"), rules)
     assert found == Refused(Reason.EMPTY_BODY, Dialect.POST_BODY_HASH)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"/dns%2Dquery?dns={Q}",
+        f"/dns%2dquery?dns={Q}",
+        f"/%64ns-query?%64n%73={Q}",
+        f"/dns-query?dns={''.join(f'%{ord(one):02X}' for one in Q)}",
+        f"http://localhost/dns%2Dquery?dns={Q}",
+    ],
+    ids=["the path", "in lower case", "a name", "the whole query", "the absolute form"],
+)
+def test_an_escape_that_need_not_be_changes_nothing(target: str) -> None:
+    found = read_request(HttpRequest("GET", target), RULES)
+    assert isinstance(found, Accepted)
+    assert (found.wire, found.dialect) == (WIRE, Dialect.RFC_GET)
+
+
+def test_a_query_with_both_characters_of_base64url_may_have_them_escaped() -> None:
+    wire = bytes((0xFB, 0xEF, 0xBE, 0xFF, 0xFF, 0xFF))
+    found = read_request(HttpRequest("GET", "/dns-query?dns=%2D-%2d-%5F_%5f_"), RULES)
+    assert isinstance(found, Accepted)
+    assert found.wire == wire

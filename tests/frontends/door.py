@@ -29,6 +29,7 @@ from dohproxy.frontends.chooser import Doors
 from dohproxy.frontends.connections import Closing, Connections
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
+from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
 from dohproxy.frontends.peers import Peers
@@ -189,7 +190,8 @@ async def open_door(setting: Setting | None = None) -> AsyncIterator[Door]:
     sockets = open_sockets()
     async with setting.upstream.running():
         with contextlib.closing(open_listener(setting.listen)) as listening:
-            # Connections inherit it; the kernel's own default takes megabytes before a client that does not read shows.
+            bound_sending(listening, setting.connections.write_seconds)
+            # Less than the service has, so that a client that does not read shows sooner.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
             async with asyncio.TaskGroup() as tasks:
                 config = Config((setting.upstream.config(),), ServerConfig(), limits=setting.limits, log=LogConfig())

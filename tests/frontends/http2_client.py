@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import dns.message
 from hpack import Decoder
-from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStreamFrame
+from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame
 
 from tests.frontends.client import MEDIA_TYPE, PATH, RawClient, Response, query
 from tests.frontends.door import Door
-from tests.http2.client import ACK, HELLO, SETTINGS, Fields, data, frame, headers
+from tests.http2.client import ACK, HELLO, PING, SETTINGS, Fields, data, frame, headers
 
 FRAME_HEADER = 9
 ACKNOWLEDGED = frame(SETTINGS, ACK, 0)
@@ -57,6 +57,9 @@ class Http2Client:
         self.goaways: list[int] = []
         self.frames = 0
         self.is_closed = False
+        self.answers_pings = True
+        self.informed: list[str] = []
+        """Statuses of informational responses."""
         self._decoder = Decoder()
         self._buffer = b""
         self._fields: dict[int, dict[str, str]] = {}
@@ -117,6 +120,8 @@ class Http2Client:
             parsed.parse_body(memoryview(self._buffer[FRAME_HEADER : FRAME_HEADER + length]))
             self._buffer = self._buffer[FRAME_HEADER + length :]
             self._take(parsed)
+            if isinstance(parsed, PingFrame) and "ACK" not in parsed.flags and self.answers_pings:
+                await self.send(frame(PING, ACK, 0, parsed.opaque_data))
 
     def has_ended(self, stream_id: int) -> bool:
         """Tell whether a response is whole."""
@@ -137,7 +142,11 @@ class Http2Client:
         match parsed:
             case HeadersFrame():
                 assert stream_id not in self._fields, "a response twice"
-                self._fields[stream_id] = {str(name): str(value) for name, value in self._decoder.decode(parsed.data)}
+                fields = {str(name): str(value) for name, value in self._decoder.decode(parsed.data)}
+                if fields[":status"].startswith("1"):
+                    self.informed.append(fields[":status"])
+                else:
+                    self._fields[stream_id] = fields
             case DataFrame():
                 self._bodies[stream_id] = self.body(stream_id) + parsed.data
             case RstStreamFrame():

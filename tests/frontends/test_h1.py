@@ -10,7 +10,7 @@ import dns.message
 import pytest
 
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.frontends import h1
+from dohproxy.frontends import lingering
 from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.h1 import MOST_AT_ONCE, MOST_READ_AHEAD, Http1Door
 from dohproxy.frontends.service import Service
@@ -34,7 +34,7 @@ def setting(request: pytest.FixtureRequest, certificate: Certificate) -> Setting
 @pytest.fixture
 def lingers_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a refused client still sends is read for a tenth of the time; for tests whose clients send nothing more."""
-    monkeypatch.setattr(h1, "LINGERING_SECONDS", h1.LINGERING_SECONDS / 10)
+    monkeypatch.setattr(lingering, "LINGERING_SECONDS", lingering.LINGERING_SECONDS / 10)
 
 
 # --- Requests as they should be ---
@@ -253,7 +253,7 @@ async def test_a_refusal_is_not_lost_to_a_reset(setting: Setting, begun: bytes, 
 
 
 async def test_who_does_not_stop_sending_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(h1, "LINGERING_SECONDS", 30.0)
+    monkeypatch.setattr(lingering, "LINGERING_SECONDS", 30.0)
     async with open_door(Setting().with_connections(idle_seconds=30.0)) as door:
         client = await door.connect()
         await client.send(BROKEN)
@@ -266,7 +266,7 @@ async def test_who_does_not_stop_sending_is_cut(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_who_does_not_close_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(h1, "LINGERING_SECONDS", 0.1)
+    monkeypatch.setattr(lingering, "LINGERING_SECONDS", 0.1)
     async with open_door() as door:
         client = await door.connect()
         assert (await client.ask(BROKEN)).status == 400

@@ -1,6 +1,7 @@
 """The HTTP/2 door under clients that do what they should, and under those that do not."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
@@ -273,7 +274,8 @@ async def test_a_window_that_opens_byte_by_byte_is_no_escape_from_the_deadline()
         client = await Http2Client.connect(door, NO_WINDOW)
         await client.send(get(1))
         while not client.is_closed:
-            await client.send(window_update(1, 1))
+            with contextlib.suppress(RuntimeError):  # uvloop's word for a connection that has been reset.
+                await client.send(window_update(1, 1))
             await client.read()
             await asyncio.sleep(0.02)
         assert door.closed == {Closing.WRITE_DEADLINE: 1}
@@ -436,7 +438,7 @@ async def test_an_old_connection_that_is_never_idle_takes_no_more_requests(setti
         door.clock.ahead = door.setting.connections.max_age_seconds + 1
         await client.send(get(3))
         await client.until_closed()
-        assert (client.goaways, client.ended) == ([0], [3, 1])
+        assert (client.goaways, client.ended) == ([0, 0], [3, 1])
 
 
 async def test_a_connection_ends_politely_after_its_number_of_requests(setting: Setting) -> None:
@@ -444,10 +446,51 @@ async def test_a_connection_ends_politely_after_its_number_of_requests(setting: 
         client = await Http2Client.connect(door)
         await client.send(*(get(stream_id, f"n{stream_id}.example.net") for stream_id in streams(7)))
         await client.until_closed()
-        assert client.goaways == [0]
-        assert sorted(client.ended) == list(streams(5))
-        assert client.resets == dict.fromkeys(streams(2, 11), REFUSED)
+        assert client.goaways == [0, 0]
+        assert sorted(client.ended) == list(streams(7))  # The last two have crossed our goodbye.
+        assert client.resets == {}
         assert door.closed == {}
+
+
+# --- Bodies that are announced, and ends that are ---
+
+
+async def test_a_client_that_waits_to_be_told_to_send_its_body_is_told(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await Http2Client.connect(door)
+        await client.send(headers(1, (*POST_FIELDS, ("expect", "100-continue")), end=False))
+        await client.until(lambda: client.informed == ["100"])
+        await client.send(data(1, query(), end=True))
+        assert (await client.message(1)).answer
+        assert door.closed == {}
+
+
+async def test_a_body_that_is_too_long_is_not_waited_for(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await Http2Client.connect(door)
+        fields = (*POST_FIELDS, ("expect", "100-continue"), ("content-length", "5000"))
+        await client.send(headers(1, fields, end=False))
+        assert (await client.response(1)).status == 413
+        assert client.informed == []
+
+
+async def test_a_body_that_never_comes_gets_a_word_at_its_deadline(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await Http2Client.connect(door)
+        await client.send(headers(1, POST_FIELDS, end=False), headers(3, POST_FIELDS, end=False) + data(3, b"\0"))
+        await client.until_closed()
+        assert [(await client.response(stream_id)).status for stream_id in (1, 3)] == [408, 408]
+        assert door.closed == {Closing.HEADER_DEADLINE: 1}
+
+
+async def test_a_client_that_has_nothing_more_to_say_gets_its_answers() -> None:
+    async with open_door(slow()) as door:
+        client = await Http2Client.connect(door)
+        await client.send(get(1), get(3, "www.example.net"))
+        client.raw.half_close()
+        await client.until_closed()
+        assert client.ended == [1, 3]
+        assert client.goaways == [0]
 
 
 # --- Drain ---
@@ -460,13 +503,38 @@ async def test_a_drain_says_goodbye_and_lets_requests_under_way_finish(setting: 
         await client.send(get(1, "www.example.net"), get(3, "mail.example.net"))
         await door.until(lambda: door.misses == 2, "two misses")
         door.register.drain()
+        await client.send(get(5))  # On its way when we said goodbye.
         await idle.until_closed()
-        await client.until(lambda: bool(client.goaways))
-        await client.send(get(5))
+        await client.until(lambda: len(client.goaways) == 2)
+        await client.send(get(7))
         await client.until_closed()
-        assert sorted(client.ended) == [1, 3]
-        assert client.resets == {5: REFUSED}
-        assert (idle.goaways, client.goaways) == ([0], [0])
+        assert sorted(client.ended) == [1, 3, 5]
+        assert client.resets == {7: REFUSED}
+        assert (idle.goaways, client.goaways) == ([0, 0], [0, 0])
+
+
+async def test_requests_that_cross_a_goodbye_are_answered_however_long_their_way_is(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await Http2Client.connect(door)
+        assert (await client.ask(1)).status == 200
+        door.register.drain()
+        # What the client sends for 50 ms more, until it hears of the goodbye.
+        for stream_id in streams(70, 3):
+            await client.send(get(stream_id))
+            await asyncio.sleep(0.0007)
+        await client.until_closed()
+        assert client.ended == [1, *streams(70, 3)]
+        assert client.resets == {}
+
+
+async def test_a_client_that_does_not_answer_our_goodbye_is_left_after_a_second(setting: Setting) -> None:
+    async with open_door(setting) as door:
+        client = await Http2Client.connect(door)
+        client.answers_pings = False
+        assert (await client.ask(1)).status == 200
+        door.register.drain()
+        await client.until_closed()
+        assert client.goaways == [0, 0]
 
 
 async def test_who_comes_during_the_drain_is_answered_once(setting: Setting) -> None:
@@ -475,7 +543,7 @@ async def test_who_comes_during_the_drain_is_answered_once(setting: Setting) -> 
         client = await Http2Client.connect(door)
         assert (await client.ask(1)).message().answer
         await client.until_closed()
-        assert client.goaways == [0]
+        assert client.goaways == [0, 0]
 
 
 async def test_what_outlasts_the_drain_is_cut(setting: Setting) -> None:
@@ -644,8 +712,8 @@ async def test_an_attack_ends_its_connection_and_harms_no_other(setting: Setting
             number += 2
             assert (await friend.ask(number)).message().answer
             await asyncio.sleep(0.001)
-        # Its GOAWAY may be lost where the client had more on the way: then TCP says it with a reset.
-        assert attacker.goaways in ([], [CALM])
+        # However much it had on the way: what it still sends is read until it has read that.
+        assert attacker.goaways == [CALM]
         await door.until(lambda: door.closed == {Closing.HTTP2_FAULT: 1}, "the close")
         assert resident_bytes() - before < 16 * MEBIBYTE
         assert (await friend.ask(number + 2)).message().answer

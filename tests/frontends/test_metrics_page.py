@@ -1,20 +1,25 @@
 """What Prometheus and the volunteer on duty read, and who listens for them."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
 from dohproxy.frontends.known import Known, KnownRequests
 from dohproxy.frontends.metrics_page import (
+    PAGES_BURST,
+    Page,
     address_metrics,
     admin_application,
     connection_metrics,
@@ -24,7 +29,7 @@ from dohproxy.frontends.metrics_page import (
 )
 from dohproxy.frontends.suffix_watch import Result, SuffixStatistics
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS
-from dohproxy.observability.metrics import Metrics
+from dohproxy.observability.metrics import Metrics, counter
 from dohproxy.policy.forwarded import Status
 from dohproxy.reading import Reading
 from dohproxy.verdict import Door as DoorKind
@@ -145,3 +150,55 @@ async def test_the_status_is_json_whatever_is_in_it() -> None:
         session.get(f"{url}/status") as page,
     ):
         assert await page.json() == {"cache": {"entries": 1}, "path": "/a", "name": 'a "b"\n'}
+
+
+class Counting(Collector):
+    """Figures, and how often somebody wanted them."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def collect(self) -> Iterator[Metric]:
+        self.asked += 1
+        for number in range(50):
+            yield counter(f"dohproxy_figure{number}", "A figure.", number)
+
+
+async def test_the_page_is_made_once_a_second_however_often_it_is_wanted() -> None:
+    now = 0.0
+    figures = Counting()
+    page = Page(figures, lambda: now)
+    for _ in range(100):
+        await asyncio.gather(*(page.get("") for _ in range(10)))
+    assert figures.asked == PAGES_BURST + 1
+    for _ in range(5):
+        now += 1.0
+        for _ in range(100):
+            await page.get("")
+    assert figures.asked == PAGES_BURST + 1 + 5
+
+
+async def test_others_have_their_turns_while_the_page_is_made() -> None:
+    making = asyncio.get_running_loop().create_task(Page(Counting(), lambda: 0.0).get(""))
+    turns = 0
+    while not making.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= 50
+
+
+@pytest.mark.parametrize("accepted", ["", "application/openmetrics-text; version=1.0.0", "text/plain; version=1.0.0"])
+async def test_the_page_made_bit_by_bit_is_the_page(accepted: str) -> None:
+    figures = Counting()
+    kind, text = await Page(figures, lambda: 0.0).get(accepted)
+    is_open = kind.startswith("application/openmetrics-text")
+    assert text == (openmetrics.generate_latest if is_open else generate_latest)(figures)
+    assert is_open == ("openmetrics" in accepted)
+
+
+async def test_a_scraper_cannot_have_a_page_kept_for_each_of_its_words() -> None:
+    page = Page(Counting(), lambda: 0.0)
+    for number in range(50):
+        await page.get(f"application/openmetrics-text; version=1.{number}.0")
+        await page.get(f"text/plain; version={number}.0.0; escaping=values")
+    assert len(page._made) <= 2

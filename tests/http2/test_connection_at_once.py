@@ -102,11 +102,12 @@ def test_posts_answered_at_once_are_counted_with_the_rest() -> None:
 
 
 @pytest.mark.parametrize("ask", [c.headers, post])
-def test_the_last_request_of_a_connection_is_answered_and_the_next_one_not_read(ask: object) -> None:
+def test_what_is_asked_after_a_goodbye_was_heard_is_not_read(ask: object) -> None:
     assert callable(ask)
     client = answered(limits=Http2Limits(max_requests=3)).send(*(ask(stream_id) for stream_id in (1, 3, 5, 7)))
-    assert [client.has_ended(stream_id) for stream_id in (1, 3, 5, 7)] == [True, True, True, False]
-    assert (client.goaways, client.engine.is_closing, client.engine.fault) == ([0], True, None)
+    client.send(c.ping(b"goodbye!", c.ACK), ask(9))
+    assert [client.has_ended(stream_id) for stream_id in (1, 3, 5, 7, 9)] == [True, True, True, True, False]
+    assert (client.goaways, client.engine.is_closing, client.engine.fault) == ([0, 0], True, None)
 
 
 def test_a_stranger_without_a_valid_request_is_cut_off() -> None:

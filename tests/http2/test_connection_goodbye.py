@@ -9,6 +9,9 @@ from tests.http2 import client as c
 from tests.http2.client import Client, refused_with
 
 REFUSED = ErrorCodes.REFUSED_STREAM
+LARGEST_ID = 2**31 - 1
+HEARD = c.ping(b"goodbye!", c.ACK)
+"""The client's answer to the PING behind our goodbye."""
 
 
 def last_streams(client: Client) -> list[int]:
@@ -146,11 +149,14 @@ def test_an_error_drops_all_that_was_kept() -> None:
     assert engine.is_idle
 
 
-def test_the_last_request_of_a_connection_is_answered_and_the_next_one_refused() -> None:
+def test_the_last_request_of_a_connection_is_answered_and_so_are_those_that_cross_our_goodbye() -> None:
     client = Client(limits=Http2Limits(max_requests=3)).send(*(c.headers(stream_id) for stream_id in (1, 3, 5, 7)))
-    assert (client.goaways, last_streams(client)) == ([0], [5])
-    assert client.resets == [(7, REFUSED)]
-    for stream_id in (1, 3, 5):
+    assert (client.goaways, last_streams(client), client.resets) == ([0], [LARGEST_ID], [])
+    client.send(HEARD, c.headers(9))
+    assert (client.goaways, last_streams(client)) == ([0, 0], [LARGEST_ID, 7])
+    assert client.resets == [(9, REFUSED)]
+    for stream_id in (1, 3, 5, 7):
+        assert not client.engine.is_closing
         client.answer(stream_id, b"answer")
     assert client.engine.is_closing
     assert client.engine.fault is None
@@ -159,7 +165,34 @@ def test_the_last_request_of_a_connection_is_answered_and_the_next_one_refused()
 def test_a_last_request_that_is_malformed_does_not_keep_the_connection() -> None:
     client = Client(limits=Http2Limits(max_requests=2)).send(c.headers(1)).answer(1)
     client.send(c.headers(3, c.GET[:2]), c.headers(5))
-    assert client.answer(5, b"x").engine.is_closing
+    assert client.answer(5, b"x").send(HEARD).engine.is_closing
+
+
+def test_a_goodbye_that_has_begun_is_said_for_good_when_the_client_has_heard_of_it() -> None:
+    client = Client().send(c.headers(1)).answer(1, b"answer")
+    for _ in range(2):
+        client.engine.begin_goodbye()
+    assert (client.read().goaways, last_streams(client), client.engine.is_leaving) == ([0], [LARGEST_ID], True)
+    client.send(c.headers(3)).answer(3, b"answer")
+    client.send(c.ping(flags=c.ACK))  # Not that one.
+    assert (client.has_ended(3), client.engine.is_closing) == (True, False)
+    client.send(HEARD)
+    assert (last_streams(client), client.engine.is_leaving, client.engine.is_closing) == ([LARGEST_ID, 3], False, True)
+
+
+def test_a_goodbye_that_nobody_answers_is_said_for_good_all_the_same() -> None:
+    client = Client().send(c.headers(1))
+    client.engine.begin_goodbye()
+    client.read().engine.go_away()
+    assert last_streams(client.read()) == [LARGEST_ID, 1]
+    assert client.answer(1, b"answer").engine.is_closing
+
+
+def test_a_client_that_will_not_hear_of_our_goodbye_has_its_requests_counted() -> None:
+    client = Client(limits=Http2Limits(max_requests=2, max_streams=4))
+    for stream_id in range(1, 21, 2):
+        client.send(c.headers(stream_id)).answer(stream_id, b"answer")
+    assert (len(client.requests), last_streams(client)) == (6, [LARGEST_ID, 11])
 
 
 def test_a_connection_that_ends_in_error_says_so_once() -> None:

@@ -345,8 +345,9 @@ def test_a_thousand_requests_are_the_end_of_a_connection() -> None:
         assert not client.goaways
         client.send(c.headers(stream_id))
         client.answer(stream_id, b"answer")
-    assert (client.goaways, client.engine.is_closing) == ([0], True)
+    assert (client.goaways, client.engine.is_leaving, client.engine.is_closing) == ([0], True, False)
     assert len(client.requests) == 1_000
+    assert client.send(c.ping(b"goodbye!", c.ACK)).engine.is_closing
 
 
 # --- Memory ---

@@ -54,6 +54,37 @@ def test_neither_host_nor_authority_is_needed() -> None:
     assert read_head([METHOD, SCHEME, PATH]).authority is None
 
 
+@pytest.mark.parametrize(
+    ("scheme", "authority", "host", "is_one"),
+    [
+        (b"https", b"localhost:443", b"localhost", True),
+        (b"https", b"localhost", b"LOCALHOST:443", True),
+        (b"https", b"localhost:", b"localhost", True),
+        (b"http", b"localhost:80", b"localhost", True),
+        (b"HTTPS", b"[::1]:443", b"[::1]", True),
+        (b"https", b"localhost:80", b"localhost", False),
+        (b"http", b"localhost:443", b"localhost", False),
+        (b"https", b"localhost:8443", b"localhost", False),
+        (b"https", b"localhost:1443", b"localhost:1", False),
+    ],
+)
+def test_a_port_that_the_scheme_has_anyway_makes_no_other_authority(
+    scheme: bytes, authority: bytes, host: bytes, *, is_one: bool
+) -> None:
+    fields = [METHOD, (b":scheme", scheme), (b":authority", authority), PATH, (b"host", host)]
+    if is_one:
+        assert read_head(fields).authority == authority.decode()
+    else:
+        with pytest.raises(MalformedRequest):
+            read_head(fields)
+
+
+@pytest.mark.parametrize(("value", "waits"), [(b"100-continue", True), (b"100-Continue", True), (b"200-ok", False)])
+def test_a_client_says_whether_it_waits_to_be_invited(value: bytes, *, waits: bool) -> None:
+    assert read_head([*GET, (b"expect", value)]).rest.expects_continue is waits
+    assert not read_head(GET).rest.expects_continue
+
+
 @pytest.mark.parametrize("host", [b"doh.example.net", b"DOH.example.NET"])
 def test_host_and_authority_may_agree(host: bytes) -> None:
     assert read_head([*GET, (b"host", host)]).authority == "doh.example.net"

@@ -1,6 +1,7 @@
 """What the volunteer on duty is told: in words, with a time, once when it begins and once when it ends."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,6 +75,11 @@ class TestWords:
     def test_whatever_we_do_about_it_is_said(self, signal: Signal) -> None:
         has_remedy = signal not in (Signal.SILENT, Signal.UNREACHABLE, Signal.NO_ROUTE)
         assert (signal in REMEDIES) is has_remedy
+
+    def test_why_a_certificate_is_refused_is_said(self) -> None:
+        finding = Finding(Signal.CERTIFICATE, NOW, "certificate has expired")
+        [alert] = alerts(_resolver(replace(_upstream("ns0"), finding=finding)), NOW, WALL)
+        assert alert.what == "upstream ns0 has a certificate that is refused: certificate has expired"
 
     def test_an_upstream_that_is_well_is_not_spoken_of(self) -> None:
         assert alerts(WELL, NOW, WALL) == ()

@@ -55,6 +55,42 @@ def test_an_ipv4_mapped_address_is_the_ipv4_client() -> None:
     assert mapped.exempt
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2002:c000:201::1", "2002:c000:201:ffff::5"),
+        ("2002:c000:201::1", "192.0.2.1"),
+        # Of 192.0.2.45 behind port 40000, by two servers (RFC 4380 section 4), and of the same behind another port.
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:0:5ef5:79fd:0:63bf:3fff:fdd2"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:0:4136:e378:8000:1234:3fff:fdd2"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "192.0.2.45"),
+    ],
+    ids=["6to4 and itself", "6to4 and its owner", "Teredo servers", "Teredo ports", "Teredo and its owner"],
+)
+def test_a_tunnel_shares_the_limits_of_the_ipv4_address_that_it_comes_from(one: str, other: str) -> None:
+    assert hashes(one) == hashes(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2002:c000:201::1", "2002:c000:301::1"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:0:4136:e378:8000:63bf:3fff:fed2"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "63.255.253.210"),
+        ("2001:1:c000:201::1", "192.0.2.1"),
+    ],
+)
+def test_tunnels_of_others_share_nothing(one: str, other: str) -> None:
+    assert not set(hashes(one)) & set(hashes(other))
+
+
+@pytest.mark.parametrize("text", ["2002:c000:201::1", "2001:0:4136:e378:8000:63bf:3fff:fdfe"])
+def test_nobody_is_exempt_or_a_member_by_way_of_a_tunnel(text: str) -> None:
+    network = (ip_network("192.0.2.0/24"),)
+    client = Identities(SECRET, exempt=network, members=network).client(packed(text))
+    assert (client.exempt, client.member, client.address) == (False, False, packed(text))
+
+
 @pytest.mark.parametrize("text", ["64:ff9b::192.0.2.1", "2002:c000:201::1", "::192.0.2.1"])
 def test_other_addresses_that_carry_ipv4_are_left_alone(text: str) -> None:
     assert unmapped(packed(text)) == packed(text)

@@ -15,7 +15,7 @@ from dohproxy.upstream.connection_budget import (
     TURNED_AWAY,
     ConnectionBudget,
 )
-from dohproxy.upstream.signals import Signal
+from dohproxy.upstream.signals import Refusal, Signal
 
 NOW = 100.0
 
@@ -215,6 +215,21 @@ class TestBeingTurnedAway:
         _fail(budget, 10_000)
         assert not budget.may_open(NOW + LONGEST_PAUSE_SECONDS - 1)
         assert budget.may_open(NOW + LONGEST_PAUSE_SECONDS)
+
+
+class TestRefusedTls:
+    def test_a_certificate_is_told_at_once_and_a_handshake_like_any_failure(self) -> None:
+        for signal, times in ((Signal.CERTIFICATE, 1), (Signal.HANDSHAKE, TURNED_AWAY)):
+            budget = _budget()
+            for time in range(1, TURNED_AWAY + 1):
+                budget.failed(NOW, nobody_listens=False, refusal=Refusal(signal, "why"))
+                assert budget.signal(NOW) is (signal if time >= times else None)
+
+    def test_another_failure_is_another_reason(self) -> None:
+        budget = _budget()
+        budget.failed(NOW, nobody_listens=False, refusal=Refusal(Signal.CERTIFICATE, "why"))
+        budget.failed(NOW, nobody_listens=False)
+        assert (budget.refusal, budget.signal(NOW)) == (None, None)
 
 
 class TestConnectionsClosedAfterSoManyAnswers:

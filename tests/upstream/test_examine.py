@@ -70,6 +70,21 @@ FACTS = {
         "protocol",
         "TLSv1.3, certificate verified for ns0.example.net",
     ),
+    "one verified by its key too": (
+        replace(OVER_TLS, upstream=replace(TLS, pins=("pin",))),
+        "protocol",
+        "TLSv1.3, certificate verified for ns0.example.net, and its key, valid for 61 more days",
+    ),
+    "one verified by its key alone": (
+        replace(OVER_TLS, upstream=replace(TLS, url=UpstreamAddress("tls", "192.0.2.53", 853), pins=("pin",))),
+        "protocol",
+        "TLSv1.3, key verified by its pin, valid for 61 more days",
+    ),
+    "its key": (
+        replace(OVER_TLS, tls=replace(CERTIFICATE, pin="7HIpactk=")),
+        "key",
+        "7HIpactk= (as upstream.pins has it)",
+    ),
     "a handshake that failed": (Observation(TLS, ROOT, Trouble.TLS_ALERT), "protocol", "TLS"),
     "a certificate that was refused": (
         Observation(TLS, ROOT, Trouble.CERTIFICATE, tls=CERTIFICATE),

@@ -6,6 +6,7 @@ import pytest
 
 from dohproxy.upstream.outages import is_path_gone
 from dohproxy.upstream.results import Result
+from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.standing import Standing
 from tests.fakes.guest import GOOD, REFUSED, Guest
 
@@ -43,6 +44,14 @@ def _banning() -> Standing:
     return guest.upstream
 
 
+def _untrusted() -> Standing:
+    guest = Guest(over_stream=True)
+    guest.ask_many(Result.UNTRUSTED, times=3)
+    refusal = Refusal(Signal.CERTIFICATE, "certificate is not yet valid")
+    guest.upstream.connections.failed(guest.now, nobody_listens=False, refusal=refusal)
+    return guest.upstream
+
+
 @pytest.mark.parametrize(
     ("upstreams", "is_gone"),
     [
@@ -59,6 +68,7 @@ def _banning() -> Standing:
         pytest.param([(NS0, _silent()), (NS0_IPV6, _silent())], True, id="both families"),
         pytest.param([(NS0, _well()), (NS0_IPV6, _without_route())], False, id="no IPv6 here"),
         pytest.param([(NS0, _silent()), (NS1, _banning())], False, id="one that has told us to go away, so it spoke"),
+        pytest.param([(NS0, _untrusted()), (NS1, _untrusted())], False, id="two whose certificates are refused"),
         pytest.param([(NS0, _silent()), (NS1, _silent()), ("127.0.0.1", _well())], True, id="one of our own is well"),
         pytest.param([(NS0, _silent()), (NS1, _silent()), ("::1", _silent())], True, id="ours is gone too"),
         pytest.param([("127.0.0.1", _silent()), ("::1", _silent())], False, id="only ours, which are on no way out"),

@@ -273,6 +273,16 @@ class TestTls:
         assert seen.tls.not_after is not None
         assert seen.connect_seconds is not None
 
+    async def test_a_key_is_seen_and_believed_by_its_pin_alone(self, authority: CertificateAuthority) -> None:
+        fake = FakeUpstream()
+        async with fake.running(_server_context(authority, NAME)):
+            config = replace(fake.config("tls"), pins=("A" * 43 + "=",))
+            seen = await _probe(config)
+            assert (seen.trouble, seen.detail) == (Trouble.CERTIFICATE, "its key is not among upstream.pins")
+            assert seen.tls is not None
+            seen = await _probe(replace(config, pins=(seen.tls.pin,)))
+        assert (seen.trouble, fake.asked) == (None, 1)
+
     async def test_another_name_is_told_with_those_there_are_and_no_query_is_sent(
         self, authority: CertificateAuthority
     ) -> None:

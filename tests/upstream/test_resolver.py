@@ -68,6 +68,13 @@ class Rig:
         assert self.probes() == probes + 1
         await self.idle()
 
+    async def probed(self, times: int) -> None:
+        """Wait until there have been so many probes, and nothing is in flight."""
+        async with asyncio.timeout(2 * LONG):
+            while self.probes() < times:  # noqa: ASYNC110  # nobody to tell us
+                await asyncio.sleep(0.001)
+            await self.idle()
+
     def stop(self) -> None:
         """Stop the clock: on a busy machine budget would come back before all have asked."""
         self.stopped_at = self.now()
@@ -347,6 +354,20 @@ class TestTruncation:
         fake = FakeUpstream(udp=[fakes.TRUNCATED], stream=[fakes.TRUNCATED])
         async with _resolver(fake, transport=transport) as rig:
             assert await rig.ask() == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
+
+
+class TestWhatIsAskedOnceMore:
+    @pytest.mark.parametrize("starts", [True, False], ids=["just after the start", "later"])
+    async def test_no_first_half_is_paid_for_whose_second_does_not_follow(self, *, starts: bool) -> None:
+        """The budget is that of the default preset; every answer over UDP is cut."""
+        fake = FakeUpstream(udp=[fakes.TRUNCATED])
+        async with _resolver(fake, queries_per_second=10, burst=40, in_flight=20) as rig:
+            if starts:
+                rig.resolver.begin_slowly()
+            outcomes = await rig.ask_many(8 if starts else 30, seconds=3 * LONG)
+        answered = sum(isinstance(outcome, Answer) for outcome in outcomes)
+        assert answered == len(fake.asked_over_udp) == len(fake.asked_over_stream)
+        assert answered >= (5 if starts else 20)
 
 
 class TestSlowUpstreams:
@@ -679,9 +700,7 @@ class TestProbes:
         fake = FakeUpstream(udp=[fakes.SILENCE])
         async with _resolver(fake, settings=QUICK, burst=100) as rig:
             await rig.ask_many(9, seconds=0.2)
-            for _ in range(SILENT_PROBES):
-                await rig.probe(after=0.0)
-            await rig.idle()
+            await rig.probed(SILENT_PROBES)
             upstream = rig.resolver.statistics(rig.now()).upstreams[0]
         assert len(fake.asked_over_stream) == 1
         assert upstream.finding is not None
@@ -712,7 +731,8 @@ class TestProbes:
             for number in range(3):
                 queries = [make_query(f"www.silent{number}-{zone}.example.") for zone in range(9)]
                 await asyncio.gather(*(rig.ask(query, seconds=0.1) for query in queries))
-                await rig.probe(after=DOUBT_SECONDS)
+                await rig.probed(number + 1)
+                rig.ahead += DOUBT_SECONDS
             upstream = rig.resolver.statistics(rig.now()).upstreams[0]
             assert isinstance(await rig.ask(), Answer)
         assert (upstream.halvings, upstream.budget_share, upstream.finding) == (0, 1.0, None)
@@ -724,8 +744,7 @@ class TestProbes:
             gone, other = first.config(), second.config(burst=40, queries_per_second=0.1)
             async with _rig([gone, other], QUICK) as rig:
                 await rig.ask_many(9)
-                for _ in range(SILENT_PROBES):
-                    await rig.probe(after=0.0)
+                await rig.probed(SILENT_PROBES)
                 shares = [one.budget_share for one in rig.resolver.statistics(rig.now()).upstreams]
         assert shares[0] == 1.0
         assert shares[1] < 0.5

@@ -6,7 +6,7 @@ import pytest
 
 from dohproxy.upstream.pace import RECOVERY_SECONDS
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.signals import Signal
+from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.standing import DOUBT_SECONDS
 from tests.fakes.guest import GOOD, REFUSED, SERVFAIL, SILENCES, Guest, Outcome, described, ending_of
 
@@ -107,21 +107,38 @@ class TestDoubt:
         guest.ask_many(Result.TIMEOUT, times=SILENCES)
         guest.probe(Result.TIMEOUT, seconds=1.5)
         assert not guest.probe_over_stream(GOOD)
-        assert guest.upstream.is_usable(guest.now)
         guest.probe(GOOD)
+        assert guest.upstream.is_usable(guest.now)
         assert (guest.share(), guest.signal(), guest.openings) == (1.0, None, [])
 
-    def test_others_are_preferred_from_the_probe_to_its_answer(self) -> None:
+    def test_nobody_is_sent_from_the_probe_to_its_answer(self) -> None:
         guest = Guest()
         guest.ask_many(Result.TIMEOUT, times=SILENCES)
-        troubled = [guest.upstream.is_troubled]
+        usable = [guest.upstream.is_usable(guest.now)]
         guest.upstream.begin_probe(guest.now)
-        troubled.append(guest.upstream.is_troubled)
+        usable.append(guest.upstream.is_usable(guest.now))
         guest.upstream.end_probe(ending_of(Result.TIMEOUT, b"", guest.now, guest.now + 1.5))
-        troubled.append(guest.upstream.is_troubled)
-        guest.probe(GOOD)
-        troubled.append(guest.upstream.is_troubled)
-        assert troubled == [False, True, True, False]
+        usable.append(guest.upstream.is_usable(guest.now + 1.5))
+        guest.probe(GOOD, after=1.5)
+        usable.append(guest.upstream.is_usable(guest.now))
+        assert usable == [True, False, False, True]
+
+    def test_nor_for_ever_where_no_second_probe_can_be_sent(self) -> None:
+        guest = Guest()
+        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.probe(Result.TIMEOUT, seconds=1.5)
+        assert guest.upstream.is_usable(guest.now + DOUBT_SECONDS)
+
+    def test_the_probe_is_asked_for_at_once_and_so_is_the_second(self) -> None:
+        guest = Guest()
+        asked_for: list[int] = []
+        guest.upstream.when_in_doubt = lambda: asked_for.append(guest.upstream.probes)
+        guest.ask_many(Result.TIMEOUT, times=2 * SILENCES)
+        assert asked_for == [0]
+        guest.probe(Result.TIMEOUT)
+        assert asked_for == [0, 1]
+        guest.probe(Result.TIMEOUT)
+        assert asked_for == [0, 1]
 
     def test_who_makes_it_doubtful_on_purpose_costs_a_probe_in_six_seconds_at_the_most(self) -> None:
         guest = Guest()
@@ -186,6 +203,18 @@ class TestReach:
         assert guest.signal() is Signal.UNREACHABLE
         guest.upstream.connections.failed(guest.now, nobody_listens=False)
         assert guest.signal() is Signal.CONNECT
+
+    def test_over_tls_a_certificate_that_is_refused_is_told_with_its_reason(self) -> None:
+        guest = Guest(over_stream=True)
+        guest.ask_many(Result.UNTRUSTED, times=3)
+        assert guest.openings == [guest.now]
+        connections = guest.upstream.connections
+        for words in ("certificate has expired", "Hostname mismatch"):
+            connections.failed(guest.now, nobody_listens=False, refusal=Refusal(Signal.CERTIFICATE, words))
+            finding = guest.upstream.finding(guest.now)
+            assert finding is not None
+            assert (finding.signal, finding.since, finding.words) == (Signal.CERTIFICATE, 0.0, words)
+            guest.now += 1.0
 
     def test_over_tls_a_missing_way_is_no_closed_door(self) -> None:
         guest = Guest(over_stream=True)

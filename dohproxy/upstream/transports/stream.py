@@ -16,6 +16,7 @@ from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, Abilities
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, result_of
 from dohproxy.upstream.sends import Done, Late
+from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.place import host_of
 from dohproxy.upstream.transports.tls import name_to_verify
@@ -65,6 +66,7 @@ class StreamTransport:
         self._ignored_before = 0
         self._is_closed = False
         self._is_refused = False
+        self._refusal: Refusal | None = None
         self._line: deque[Waiting] = deque()
         """Queries for which there is no connection yet. No more than the upstream's in-flight cap, as all queries."""
         self._timer: asyncio.TimerHandle | None = None
@@ -237,9 +239,15 @@ class StreamTransport:
                 )
         except TimeoutError:
             self._fail(connection, Result.UNREACHABLE if had_time else Result.TIMEOUT)
-        except ssl.SSLError:
-            # Its numbers are OpenSSL's, and mean something else than those of the system.
+        except ssl.SSLCertVerificationError as error:
+            refusal = Refusal(Signal.CERTIFICATE, error.verify_message.rstrip("."))
+            self._fail(connection, Result.UNTRUSTED, refusal)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             self._fail(connection, Result.UNREACHABLE)
+        except ssl.SSLError as error:
+            # Its numbers are OpenSSL's, and mean something else than those of the system.
+            refusal = Refusal(Signal.HANDSHAKE, (error.reason or "").lower().replace("_", " "))
+            self._fail(connection, Result.UNREACHABLE, refusal)
         except ConnectionRefusedError as error:
             self._is_refused = True
             self._fail(connection, result_of(error))
@@ -250,10 +258,12 @@ class StreamTransport:
             context = {"message": "opening a connection to an upstream failed", "exception": error}
             loop.call_exception_handler(context)
 
-    def _fail(self, connection: Connection, result: Result) -> None:
+    def _fail(self, connection: Connection, result: Result, refusal: Refusal | None = None) -> None:
         """It did not come to be. Where there is another one, who waits for this may ask on that."""
         has_other = any(other.is_open and other.takes_queries for other in self._connections)
+        self._refusal = refusal
         connection.end(result, told=Result.LOST if has_other else result)
+        self._refusal = None
 
     def _connected(self, task: asyncio.Task[None], connection: Connection) -> None:
         self._connecting.discard(task)
@@ -267,8 +277,8 @@ class StreamTransport:
             if connection.closed.done():
                 # Who closes with queries unread resets, and what it had answered may be lost on the way.
                 self._budget.closed_after(max(1, connection.heard), self._clock())
-        elif result in (Result.UNREACHABLE, Result.NO_ROUTE):
-            self._budget.failed(self._clock(), nobody_listens=self._is_refused)
+        elif result in (Result.UNREACHABLE, Result.NO_ROUTE, Result.UNTRUSTED):
+            self._budget.failed(self._clock(), nobody_listens=self._is_refused, refusal=self._refusal)
         self._connections.remove(connection)
         self._ignored_before += connection.ignored_frames
         if not connection.closed.done():

@@ -1,12 +1,17 @@
 """TLS towards upstreams: always verified, by name or by address (RFC 8310 section 8.1)."""
 
+import base64
+import hashlib
 import ssl
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.config.schema import UpstreamConfig
 from dohproxy.tls.groups import UPSTREAM_GROUPS, name_groups
 
 SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -14,13 +19,20 @@ SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 finite field, of up to 10,000 bits in TLS 1.2."""
 
 
-def make_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Return a context that trusts the system's authorities, and those in the PEM file `ca_file` besides.
+def make_context(ca_file: Path | None = None, *, own: Path | None = None) -> "PinningContext":
+    """Return a context that trusts the system's authorities, and those in the PEM file `ca_file` besides; or none but
+    the certificates in the file `own`, be they of authorities or not.
 
-    Reads files: call it at start. Raises OSError if `ca_file` cannot be read or holds no certificate. The caller
-    keeps the context as long as it lives itself (CVE-2026-19445).
+    Reads files: call it at start. Raises OSError if a file cannot be read or holds no certificate. The caller keeps the
+    context as long as it lives itself (CVE-2026-19445).
     """
-    context = ssl.create_default_context()
+    # It verifies certificate and name unless told otherwise.
+    context = PinningContext(ssl.PROTOCOL_TLS_CLIENT)
+    if own is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cafile=own)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     # RFC 9325 section 3.1.1.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
@@ -29,6 +41,57 @@ def make_context(ca_file: Path | None = None) -> ssl.SSLContext:
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)
     return context
+
+
+def context_for(upstream: UpstreamConfig, ca_file: Path | None = None) -> ssl.SSLContext:
+    """Return a context that believes this upstream: by the authorities of its own or else those of `make_context`, by
+    its name or address, and by its pins. Without a name and authorities of its own the pins alone decide.
+
+    Raises OSError as `make_context` does.
+    """
+    context = make_context(ca_file, own=upstream.ca_file)
+    if upstream.pins:
+        context.pins = frozenset(upstream.pins)
+        context.sslobject_class = _PinnedObject
+        if upstream.ca_file is None and upstream.url.verify_name is None:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class PinningContext(ssl.SSLContext):
+    """A context that can have pins."""
+
+    pins: frozenset[str] = frozenset()
+    """SHA-256 of the public keys that are believed, in base64."""
+
+
+class _PinnedObject(ssl.SSLObject):
+    """One handshake, whose last step is to look at the key: before anything of ours is sent."""
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        certificate = self.getpeercert(binary_form=True)
+        pins = self.context.pins if isinstance(self.context, PinningContext) else frozenset()
+        if certificate is None or pin_of(certificate) not in pins:
+            error = ssl.SSLCertVerificationError(ssl.SSL_ERROR_SSL, OTHER_KEY)
+            error.verify_message = OTHER_KEY
+            raise error
+
+
+OTHER_KEY: Final = "its key is not among upstream.pins"
+"""As OpenSSL says why it refuses a certificate."""
+
+
+def pin_of(certificate: bytes) -> str:
+    """Return the SHA-256 of the public key in a certificate (its SubjectPublicKeyInfo), in base64; empty if it cannot
+    be read."""
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(info).digest()).decode()
 
 
 def limit_key_exchange(context: ssl.SSLContext) -> None:

@@ -1,7 +1,10 @@
 """TLS: whom we believe, and what an onlooker sees."""
 
 import asyncio
+import base64
+import hashlib
 import ssl
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +13,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from dohproxy.frontends.throwaway import write_throwaway_certificate
+from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.transports.stream import StreamTransport
-from dohproxy.upstream.transports.tls import make_context, read_certificate
+from dohproxy.upstream.transports.tls import context_for, make_context, pin_of, read_certificate
 from dohproxy.wire.answer import Answer
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.fakes import upstream as fakes
@@ -49,11 +55,12 @@ async def _ask(
     seconds: float = LONG,
     times: int = 1,
     at_once: int = 1,
+    budget: ConnectionBudget | None = None,
 ) -> list[Answer | Unproven | Result]:
     async with fake.running(server), asyncio.TaskGroup() as tasks:
         url = replace(fake.config("tls").url, verify_name=verify_name)
         transport = StreamTransport(
-            url, connections(2), idle_seconds=60, context=client, tasks=tasks, clock=time.monotonic
+            url, budget or connections(2), idle_seconds=60, context=client, tasks=tasks, clock=time.monotonic
         )
         try:
             outcomes: list[Answer | Unproven | Result] = []
@@ -81,14 +88,14 @@ async def test_the_certificate_must_bear(
     fake = FakeUpstream()
     server = _server_context(authority.issue(certified))
     [outcome] = await _ask(fake, server, make_context(authority.file), verify_name=verify_name)
-    assert isinstance(outcome, Answer) if is_believed else outcome is Result.UNREACHABLE
+    assert isinstance(outcome, Answer) if is_believed else outcome is Result.UNTRUSTED
     assert fake.asked == is_believed
 
 
 async def test_an_authority_nobody_knows_is_refused(authority: CertificateAuthority) -> None:
     fake = FakeUpstream()
     server = _server_context(authority.issue([NAME]))
-    assert await _ask(fake, server, make_context(), verify_name=NAME) == [Result.UNREACHABLE]
+    assert await _ask(fake, server, make_context(), verify_name=NAME) == [Result.UNTRUSTED]
     assert fake.asked == 0
 
 
@@ -208,3 +215,96 @@ async def test_an_upstream_with_finite_fields_alone_in_tls_1_2_is_not_taken(auth
     server.set_ciphers("DHE+AESGCM")
     assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [Result.UNREACHABLE]
     assert not [suite for suite in make_context().get_ciphers() if "DHE-" in suite["name"].replace("ECDHE-", "")]
+
+
+class TestTrust:
+    """By whose word, and by which key, one upstream is believed."""
+
+    @pytest.mark.parametrize(
+        ("name", "has_authority", "pins", "is_believed"),
+        [
+            pytest.param(NAME, True, (), True, id="a name and its own authority"),
+            pytest.param("other.example", True, (), False, id="another name"),
+            pytest.param(NAME, False, (), False, id="an authority that the system does not know"),
+            pytest.param(NAME, True, ("right",), True, id="a name, an authority and the key"),
+            pytest.param(NAME, True, ("wrong",), False, id="another key"),
+            pytest.param(NAME, True, ("wrong", "right"), True, id="one of two keys"),
+            pytest.param(None, False, ("right",), True, id="the key alone"),
+            pytest.param(None, False, ("wrong",), False, id="another key alone"),
+            pytest.param(NAME, False, ("right",), False, id="the key, but a name that nobody vouches for"),
+            pytest.param(None, True, ("right",), False, id="the key, but an authority that vouches for no address"),
+        ],
+    )
+    async def test_one_is_believed_with(
+        self,
+        authority: CertificateAuthority,
+        name: str | None,
+        *,
+        has_authority: bool,
+        pins: tuple[str, ...],
+        is_believed: bool,
+    ) -> None:
+        fake = FakeUpstream()
+        files = authority.issue([NAME])
+        certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes()).public_bytes(Encoding.DER)
+        keys = {"right": pin_of(certificate), "wrong": "A" * 43 + "="}
+        config = replace(
+            fake.config("tls", verify_name=name),
+            ca_file=authority.file if has_authority else None,
+            pins=tuple(keys[pin] for pin in pins),
+        )
+        [outcome] = await _ask(fake, _server_context(files), context_for(config), verify_name=name)
+        assert isinstance(outcome, Answer) if is_believed else outcome is Result.UNTRUSTED
+        assert fake.asked == is_believed
+
+    async def test_a_certificate_may_be_its_own_authority(self, tmp_path: Path) -> None:
+        certificate, key = write_throwaway_certificate(tmp_path, NAME)
+        fake = FakeUpstream()
+        config = replace(fake.config("tls", verify_name=NAME), ca_file=certificate)
+        server = _server_context(CertificateFiles(certificate, key))
+        [outcome] = await _ask(fake, server, context_for(config), verify_name=NAME)
+        assert isinstance(outcome, Answer)
+
+    def test_its_own_authorities_stand_in_place_of_the_systems(self, authority: CertificateAuthority) -> None:
+        config = replace(FakeUpstream().config("tls"), ca_file=authority.file)
+        assert context_for(config).cert_store_stats()["x509"] == 1
+
+    def test_without_any_of_it_all_is_verified(self) -> None:
+        context = context_for(FakeUpstream().config("tls"))
+        assert context.check_hostname
+        assert context.verify_mode is ssl.CERT_REQUIRED
+
+    def test_the_pin_is_what_openssl_makes_of_the_key(self, authority: CertificateAuthority) -> None:
+        files = authority.issue([NAME])
+        key = subprocess.run(
+            ["openssl", "x509", "-in", files.certificate, "-noout", "-pubkey"], check=True, capture_output=True
+        ).stdout
+        der = subprocess.run(
+            ["openssl", "pkey", "-pubin", "-outform", "der"], input=key, check=True, capture_output=True
+        ).stdout
+        certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes()).public_bytes(Encoding.DER)
+        assert pin_of(certificate) == base64.b64encode(hashlib.sha256(der).digest()).decode()
+
+    def test_what_cannot_be_read_has_no_pin(self) -> None:
+        assert pin_of(b"no certificate") == ""
+
+
+async def test_why_tls_came_to_nothing_is_known(authority: CertificateAuthority) -> None:
+    for names, context, signal, words in (
+        (["other.example"], make_context(authority.file), Signal.CERTIFICATE, f"certificate is not valid for '{NAME}'"),
+        ([NAME], make_context(), Signal.CERTIFICATE, "unable to get local issuer certificate"),
+    ):
+        budget = connections(2)
+        await _ask(FakeUpstream(), _server_context(authority.issue(names)), context, verify_name=NAME, budget=budget)
+        assert budget.refusal is not None
+        assert budget.refusal.signal is signal
+        assert words in budget.refusal.words
+        assert budget.signal(time.monotonic()) is signal
+
+
+async def test_an_answer_ends_what_was_known_of_failed_handshakes(authority: CertificateAuthority) -> None:
+    budget = connections(2)
+    budget.failed(time.monotonic(), nobody_listens=False, refusal=Refusal(Signal.CERTIFICATE, "expired"))
+    server = _server_context(authority.issue([NAME]))
+    await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME, budget=budget)
+    assert (budget.refusal, budget.signal(time.monotonic())) == (None, None)
