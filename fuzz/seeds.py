@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from dohproxy.config import reference
 from dohproxy.doh.stamp import Properties, Protocol, Stamp
 from dohproxy.doh.stamp_codec import encode
 from fuzz import worst_cases
@@ -197,7 +198,7 @@ def stamps() -> list[bytes]:
 
 def configurations() -> list[bytes]:
     """Return the shipped configuration, a short one, and wrong ones."""
-    shipped = (Path(__file__).parents[1] / "conf" / "dohproxy.toml").read_bytes()
+    shipped = reference().encode()
     short = b'[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
     return [
         shipped,
