@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http
 import mmap
 import os
 import random
@@ -27,6 +28,8 @@ from dohproxy.config import (
     RouteConfig,
     UpstreamConfig,
 )
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.cache_file import CacheFile
 from dohproxy.frontends.certificate_watch import CertificateWatch, watch_forever
@@ -36,6 +39,8 @@ from dohproxy.frontends.descriptors import make_room
 from dohproxy.frontends.h1 import Http1Server
 from dohproxy.frontends.h2 import Http2Server
 from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.health_door import Delay, HealthDoor
+from dohproxy.frontends.healthcheck import LOCALHOST_QUERY
 from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.known import KnownRequests
 from dohproxy.frontends.listener import Listener
@@ -279,10 +284,17 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             core.metrics.add_source(
                 lambda: [gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", pace.waiting)]
             )
+            delay = Delay()
+            core.metrics.add_source(
+                lambda: [gauge("dohproxy_loop_delay_seconds", "How late the event loop was, in 10 s.", delay.seconds)]
+            )
+            health = HealthDoor(partial(_answers, core, config.server.path), delay)
+            await health.start(config.server.listen[0])
             side_servers = await _start_side_doors(side_doors, core)
             cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate, pace) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
+            background.append(tasks.create_task(delay.watch_forever()))
             background += _watch_certificate(config, certificate, core.metrics, tasks)
             background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))
             if cache_file is not None:
@@ -300,6 +312,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             await core.resolver.close()
             if cache_file is not None:
                 await cache_file.save_last()
+            health.stop()
             for door in side_servers:
                 await door.stop()
 
@@ -382,6 +395,14 @@ def _log_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 # --- Metrics and admin ---
+
+
+def _answers(core: Core, path: str) -> bool:
+    """Tell whether a question for localhost is answered; it is nobody's, and no client's limit is asked."""
+    pipeline = core.service.pipeline
+    reading = pipeline.read(HttpRequest("POST", path, LOCALHOST_QUERY, content_type=DNS_MESSAGE), Door.HTTP1)
+    response = pipeline.begin(reading, Client(b"", (), exempt=True), clock())
+    return isinstance(response, HttpResponse) and response.status == http.HTTPStatus.OK
 
 
 def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str, socket.socket]:

@@ -39,6 +39,7 @@ from dohproxy.config import (
     socket_warnings,
 )
 from dohproxy.config.addresses import Unusable, parse_host_name
+from dohproxy.config.resolv_conf import nameservers_in
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
 from dohproxy.doh.stamp_codec import decode_route, encode
 from dohproxy.frontends.certificates import (
@@ -64,8 +65,6 @@ from dohproxy.wire.query import Query
 
 VERSION: Final = dohproxy.__version__ + ("" if pipeline.__file__.endswith(".py") else " (compiled)")
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
-MOST_SYSTEM_RESOLVERS: Final = 3
-"""resolv.conf(5) itself looks at no more."""
 
 _config_option = click.option(
     "--config",
@@ -125,12 +124,12 @@ def check_verb(file: Path) -> None:
 def healthcheck_verb(file: Path) -> None:
     """Ask the running service one question that it answers by itself; exit 0 if it does."""
     try:
-        check_health(load(file))
+        told = check_health(load(file))
     except ConfigError as error:
         _fail(render(error))
     except Unhealthy as error:
         _fail(f"unhealthy: {error}")
-    _say("healthy")
+    _say(f"healthy: {told}" if told else "healthy")
 
 
 @main.group("stamp", invoke_without_command=True)
@@ -356,21 +355,18 @@ def _trial_config() -> Iterator[tuple[Config, Path]]:
 
 def system_upstreams(resolv_conf: Path) -> tuple[UpstreamConfig, ...]:
     """Return the resolvers that this machine uses. Raises ConfigError if none can be found."""
+    hosts: tuple[str, ...] = ()
     try:
-        lines = resolv_conf.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        lines = []
-        reason = f"{resolv_conf} cannot be read ({error.strerror})"
-    else:
+        hosts = nameservers_in(resolv_conf.read_text(encoding="utf-8", errors="replace"))
         reason = f"{resolv_conf} names no resolver"
-    words = [line.split() for line in lines]
-    hosts = [word[1] for word in words if len(word) > 1 and word[0] == "nameserver"][:MOST_SYSTEM_RESOLVERS]
+    except OSError as error:
+        reason = f"{resolv_conf} cannot be read ({error.strerror})"
     if not hosts:
         sentence = f'{reason}; write a file with an [[upstream]], for instance url = "tls://192.0.2.53#ns0.example.net"'
         raise ConfigError((Problem("upstream", f"none is configured: {sentence}, and give it with --config"),))
     return tuple(
         UpstreamConfig(name=f"system{number}", url=UpstreamAddress("udp", host, 53))
-        for number, host in enumerate(dict.fromkeys(hosts))
+        for number, host in enumerate(hosts)
     )
 
 

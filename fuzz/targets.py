@@ -44,5 +44,6 @@ TARGETS: Final = {
     "forwarded": Target("fuzz.client_invariants", "check_forwarded", seeds.forwarded),
     "stamp": Target("fuzz.text_invariants", "check_stamp", seeds.stamps),
     "configuration": Target("fuzz.text_invariants", "check_configuration", seeds.configurations),
+    "resolv_conf": Target("fuzz.text_invariants", "check_resolv_conf", seeds.resolv_confs),
     "suffix_list": Target("fuzz.text_invariants", "check_suffix_list", seeds.suffix_lists),
 }

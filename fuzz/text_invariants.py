@@ -2,13 +2,17 @@
 
 1. A stamp that is read is written as it was, or would be refused by today's clients; it can be explained either way.
 2. A configuration is usable, or every problem is told in one line under a path; nothing else is raised.
-3. A list of public suffixes is taken or refused as one; each name has one registered domain, which it ends with.
+3. Of a resolv.conf a few addresses are taken, and nothing else.
+4. A list of public suffixes is taken or refused as one; each name has one registered domain, which it ends with.
 """
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from dohproxy.config import Config, ConfigError, Problem, check_warnings, read, render
+from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.config.resolv_conf import MOST_NAMESERVERS, nameservers_in
 from dohproxy.doh.stamp import BadStamp, Stamp, explain, refusal
 from dohproxy.doh.stamp_codec import decode, decode_route, encode
 from dohproxy.policy.suffixes import BadList, PublicSuffixes, parse_suffixes
@@ -88,6 +92,19 @@ def check_suffix_list(data: bytes) -> PublicSuffixes | None:
         assert name.endswith(registrant)
         assert registered.endswith(registrant), "the private section can only make domains longer"
     return suffixes
+
+
+def check_resolv_conf(data: bytes) -> tuple[str, ...]:
+    """Hold the promises about a machine's own resolvers on a file of these bytes; return their addresses."""
+    text = data.decode("utf-8", "replace")
+    addresses = nameservers_in(text)
+    assert len(addresses) == len(set(addresses)) <= MOST_NAMESERVERS
+    for address in addresses:
+        assert address in text
+        url = UpstreamAddress("udp", address, 53)
+        assert str(url).startswith("udp://")
+        assert url.is_open_path is not ip_address(address).is_loopback
+    return addresses
 
 
 def _is_a_sentence(text: str) -> None:

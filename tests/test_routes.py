@@ -1,5 +1,7 @@
 """Where a question goes."""
 
+from dataclasses import dataclass, field, fields
+
 import pytest
 
 from dohproxy.cache import Cache
@@ -10,62 +12,77 @@ from dohproxy.wire.query import parse_query
 from tests.fakes.resolver import FakeResolver
 from tests.fakes.walk import address_of, ask_for
 
+pytestmark = pytest.mark.interpreted
+A, PTR, DS = 1, 12, 43
+
 
 def route(*, is_general: bool = False) -> Route:
     return Route(Cache(CacheConfig()), FakeResolver(lambda *_: None, address_of), is_general=is_general)
 
 
-WORLD = route(is_general=True)
-HOME, LAN, INTERN, REVERSE = route(), route(), route(), route()
-ROUTES = Routes(
-    WORLD,
-    {
-        from_text("home.arpa"): HOME,
-        from_text("lan"): LAN,
-        from_text("printer.lan"): HOME,
-        from_text("intern.example.org"): INTERN,
-        from_text("10.in-addr.arpa"): HOME,
-        from_text("in-addr.arpa"): REVERSE,
-        from_text("test"): LAN,
-    },
-)
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Routes, and what they lead to."""
+
+    world: Route = field(default_factory=lambda: route(is_general=True))
+    home: Route = field(default_factory=route)
+    lan: Route = field(default_factory=route)
+    intern: Route = field(default_factory=route)
+    reverse: Route = field(default_factory=route)
+
+    def taken_by(self, name: str, qtype: int = A) -> str:
+        """Whose a name is."""
+        routes = Routes(
+            self.world,
+            {
+                from_text("home.arpa"): self.home,
+                from_text("lan"): self.lan,
+                from_text("printer.lan"): self.home,
+                from_text("intern.example.org"): self.intern,
+                from_text("10.in-addr.arpa"): self.home,
+                from_text("in-addr.arpa"): self.reverse,
+                from_text("test"): self.lan,
+            },
+        )
+        taken = routes.of(parse_query(ask_for(name, qtype)))
+        return next(one.name for one in fields(self) if getattr(self, one.name) is taken)
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("home.arpa", HOME),
-        ("a.b.home.arpa", HOME),
-        ("HOME.ARPA", HOME),
-        ("xhome.arpa", WORLD),
-        ("lan", LAN),
-        ("scanner.lan", LAN),
-        ("printer.lan", HOME),
-        ("tray.printer.lan", HOME),
-        ("intern.example.org", INTERN),
-        ("www.intern.example.org", INTERN),
-        ("example.org", WORLD),
-        ("org", WORLD),
-        (".", WORLD),
-        ("1.0.0.10.in-addr.arpa", HOME),
-        ("4.3.2.1.in-addr.arpa", REVERSE),
-        ("a.test", LAN),
+        ("home.arpa", "home"),
+        ("a.b.home.arpa", "home"),
+        ("HOME.ARPA", "home"),
+        ("xhome.arpa", "world"),
+        ("lan", "lan"),
+        ("scanner.lan", "lan"),
+        ("printer.lan", "home"),
+        ("tray.printer.lan", "home"),
+        ("intern.example.org", "intern"),
+        ("www.intern.example.org", "intern"),
+        ("example.org", "world"),
+        ("org", "world"),
+        (".", "world"),
+        ("1.0.0.10.in-addr.arpa", "home"),
+        ("4.3.2.1.in-addr.arpa", "reverse"),
+        ("a.test", "lan"),
     ],
 )
-def test_the_longest_domain_that_holds_a_name_has_it(name: str, expected: Route) -> None:
-    assert ROUTES.of(parse_query(ask_for(name))) is expected
+def test_the_longest_domain_that_holds_a_name_has_it(name: str, expected: str) -> None:
+    assert Ways().taken_by(name) == expected
 
 
 @pytest.mark.parametrize("name", ["1.1.168.192.in-addr.arpa", "168.192.in-addr.arpa", "1.0.0.127.in-addr.arpa"])
 def test_a_special_zone_within_a_domain_is_none_of_it(name: str) -> None:
-    assert ROUTES.of(parse_query(ask_for(name, 12))) is WORLD
+    assert Ways().taken_by(name, PTR) == "world"
 
 
 def test_the_delegation_of_a_domain_is_its_parents() -> None:
-    ds = 43
-    assert ROUTES.of(parse_query(ask_for("intern.example.org", ds))) is WORLD
-    assert ROUTES.of(parse_query(ask_for("sub.intern.example.org", ds))) is INTERN
+    assert Ways().taken_by("intern.example.org", DS) == "world"
+    assert Ways().taken_by("sub.intern.example.org", DS) == "intern"
 
 
 def test_without_routes_everything_goes_the_ordinary_way() -> None:
-    assert Routes(WORLD).of(parse_query(ask_for("home.arpa"))) is WORLD
+    world = route(is_general=True)
+    assert Routes(world).of(parse_query(ask_for("home.arpa"))) is world

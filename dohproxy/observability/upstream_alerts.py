@@ -21,7 +21,7 @@ WORDS: Final = {
     Signal.NO_ROUTE: "cannot be reached from here: this machine has no route there, or a firewall in the way",
     Signal.UDP_SILENT: "is throttling us: it drops queries over UDP and answers over TCP",
     Signal.TRUNCATED: "is throttling us: it cuts answers that are small",
-    Signal.REFUSED: "has banned us: it refuses every name",
+    Signal.REFUSED: "refuses every name: it has banned us, or never counted this address among its clients",
     Signal.PROHIBITED: "has banned us and says so: REFUSED, prohibited",
     Signal.REFUSED_SOME: "refuses some questions, as a policy; nothing is wrong",
     Signal.SERVFAIL_ZONE: "cannot resolve one zone; nothing is wrong with it",

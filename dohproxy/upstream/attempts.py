@@ -317,6 +317,9 @@ class Attempts:
             case Result.TRUNCATED | Result.BAD_COOKIE:
                 # It has the answer, but there is no second send left to fetch it with, or no turn came for it.
                 return UpstreamFailure(Reason.BUDGET_SPENT)
+            case Result.UNSENT:
+                # For want of a connection that might be opened, or of this machine's own means.
+                return UpstreamFailure(Reason.BUDGET_SPENT)
             case Result.TIMEOUT | Result.UNPROVEN:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
             case _:

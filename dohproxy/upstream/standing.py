@@ -27,9 +27,11 @@ MOST_PROBES: Final = 10
 """In any minute, whatever the upstream does: one that answers probes and nothing else would be found well and lost
 again every other second."""
 MOST_PROBES_SECONDS: Final = 60.0
-DOUBT_SECONDS: Final = MOST_PROBES_SECONDS / MOST_PROBES
-"""Between two probes of an upstream that has answered the first and been silent to clients again. No longer, as it may
-be dead by now, and no shorter, so that who makes it doubtful on purpose leaves a probe for when it is."""
+QUICK_PROBES: Final = 5
+"""In a minute, before an upstream that is silent to clients again and again is probed only so often: half of what there
+may be, so that who makes it doubtful on purpose leaves some for when it is dead."""
+DOUBT_SECONDS: Final = MOST_PROBES_SECONDS / (MOST_PROBES - QUICK_PROBES)
+"""Between two probes from then on. No longer, as it may be dead by now."""
 STANDBY_SECONDS: Final = 3600.0
 """Without a word from it, because others are asked or nobody asks anything, before an upstream is probed to see whether
 it is there; and at the beginning. One query an hour is nothing to anybody, and a standby that has been gone for a week
@@ -220,7 +222,7 @@ class Standing:
         if not self.breaker.is_closed:
             return self.breaker.may_probe(now)
         is_second = 0 < self._silent_probes < SILENT_PROBES
-        if self.breaker.is_doubtful and (is_second or self._seconds_since_probe(now) >= DOUBT_SECONDS):
+        if self.breaker.is_doubtful and (is_second or self._may_clear_up_doubt(now)):
             return True
         if now < self._probe_at and not is_second:
             return False
@@ -229,6 +231,10 @@ class Standing:
 
     def _is_standing_by(self, now: float) -> bool:
         return now - self._heard_at >= STANDBY_SECONDS
+
+    def _may_clear_up_doubt(self, now: float) -> bool:
+        lately = sum(now - probed_at < MOST_PROBES_SECONDS for probed_at in self._probed_at)
+        return lately < QUICK_PROBES or self._seconds_since_probe(now) >= DOUBT_SECONDS
 
     def _seconds_since_probe(self, now: float) -> float:
         return now - self._probed_at[-1] if self._probed_at else math.inf
@@ -288,7 +294,7 @@ class Standing:
             self.breaker.open(RESTART, ending.now)
         elif self._silent_probes >= SILENT_PROBES:
             self.breaker.open(SILENCE, ending.now)
-        else:
+        elif self._silent_probes > 0:
             self.when_in_doubt()
 
     def begin_stream_probe(self, now: float) -> bool:

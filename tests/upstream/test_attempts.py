@@ -315,5 +315,5 @@ def test_who_waited_for_a_connection_in_vain_has_sent_nothing_and_goes_on_waitin
         assert step.over_stream
         now, waits = step.until, waits + 1
         attempts.learn(step, Result.UNSENT, now)
-    assert isinstance(step, UpstreamFailure)
+    assert step == UpstreamFailure(Reason.BUDGET_SPENT)
     assert (now, waits) == (10.0, 7)

@@ -7,7 +7,7 @@ import pytest
 from dohproxy.upstream.pace import RECOVERY_SECONDS
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.signals import Refusal, Signal
-from dohproxy.upstream.standing import DOUBT_SECONDS
+from dohproxy.upstream.standing import DOUBT_SECONDS, QUICK_PROBES
 from tests.fakes.guest import GOOD, REFUSED, SERVFAIL, SILENCES, Guest, Outcome, described, ending_of
 
 
@@ -140,13 +140,23 @@ class TestDoubt:
         guest.probe(Result.TIMEOUT)
         assert asked_for == [0, 1]
 
-    def test_who_makes_it_doubtful_on_purpose_costs_a_probe_in_six_seconds_at_the_most(self) -> None:
+    def test_who_makes_it_doubtful_on_purpose_costs_ever_fewer_probes(self) -> None:
         guest = Guest()
+        pauses = []
+        for _ in range(QUICK_PROBES + 4):
+            guest.now += 0.5
+            guest.ask_many(Result.TIMEOUT, times=SILENCES)
+            pauses.append(guest.seconds_to_probe())
+            guest.probe(GOOD, after=pauses[-1], seconds=0.0)
+        assert pauses == [0.0] * QUICK_PROBES + [DOUBT_SECONDS - 0.5] * 4
+        assert DOUBT_SECONDS == 12.0
+
+    def test_one_that_has_just_answered_and_dies_is_probed_at_once(self) -> None:
+        guest = Guest()
+        guest.probe(GOOD)
+        guest.now += 0.1
         guest.ask_many(Result.TIMEOUT, times=SILENCES)
-        guest.probe(GOOD, seconds=0.0)
-        guest.now += 1.0
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
-        assert guest.seconds_to_probe() == DOUBT_SECONDS - 1.0 == 5.0
+        assert guest.upstream.may_probe(guest.now)
 
     def test_a_word_to_anybody_ends_it(self) -> None:
         guest = Guest()
@@ -176,7 +186,8 @@ class TestDoubt:
     def test_a_probe_that_says_nothing_is_repeated_by_and_by(self, outcome: Result) -> None:
         guest = Guest()
         guest.ask_many(Result.TIMEOUT, times=SILENCES)
-        guest.probe(outcome, seconds=0.0)
+        for _ in range(QUICK_PROBES):
+            guest.probe(outcome, seconds=0.0)
         assert guest.upstream.is_usable(guest.now)
         assert guest.seconds_to_probe() == DOUBT_SECONDS
 
