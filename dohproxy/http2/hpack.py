@@ -35,6 +35,8 @@ has no use for an answer, and each one costs: a byte of a block can be an entry 
 
 LONGEST_KEPT_STRING: Final = 256
 """Encoded bytes of a string that is kept decoded: enough for the target of nearly every query."""
+MOST_KEPT_STRINGS: Final = 4_096
+"""With their decoded forms at most 4 MB, and half of it as names are."""
 
 
 def _decode_huffman(string: bytes) -> bytes:
@@ -44,9 +46,29 @@ def _decode_huffman(string: bytes) -> bytes:
         raise _fault() from None
 
 
-_huffman = lru_cache(maxsize=4_096)(_decode_huffman)
-"""Most strings come again: the same fields with each connection, and the paths of clients that put even these into the
-dynamic table. With their decoded forms at most 4 MB, and half of it as names are."""
+_known: Final[dict[bytes, bytes]] = {}
+_known_before: Final[dict[bytes, bytes]] = {}
+"""Strings of all connections, as they stand in blocks and as they are decoded. Most come again: the same fields with
+each connection, and the paths of clients that put even these into the dynamic table. When one half is full it becomes
+the other, which is forgotten, so that what comes often stays. An `lru_cache` would make a tuple of each to look for it.
+"""
+
+
+def _decode_and_keep(string: bytes) -> bytes:
+    decoded = _known_before.get(string)
+    if decoded is None:
+        decoded = _decode_huffman(string)
+    if len(_known) >= MOST_KEPT_STRINGS // 2:
+        _known_before.clear()
+        _known_before.update(_known)
+        _known.clear()
+    _known[string] = decoded
+    return decoded
+
+
+def kept_strings() -> int:
+    """Return how many strings are kept decoded."""
+    return len(_known) + len(_known_before)
 
 
 def _fault() -> ConnectionFault:
@@ -243,7 +265,10 @@ def _read_string(block: bytes, offset: int) -> tuple[bytes, int]:
     value = block[start:end]
     if not first & 0x80:
         return value, end
-    return (_huffman(value) if end - start <= LONGEST_KEPT_STRING else _decode_huffman(value)), end
+    if end - start > LONGEST_KEPT_STRING:
+        return _decode_huffman(value), end
+    decoded = _known.get(value)
+    return (decoded if decoded is not None else _decode_and_keep(value)), end
 
 
 def _find_string(block: bytes, offset: int) -> tuple[int, int]:

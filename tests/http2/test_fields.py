@@ -3,8 +3,10 @@
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dohproxy.http2.fields import MalformedRequest, RequestHead, RestOfHead, check_trailers, read_head
+from dohproxy.http2.fields import MOST_KEPT_FIELDS, MalformedRequest, RequestHead, RestOfHead, check_trailers, read_head
 from dohproxy.http2.hpack import Field
 
 METHOD, SCHEME, AUTHORITY, PATH = (
@@ -31,6 +33,38 @@ def test_a_request_is_read() -> None:
 
 def test_pseudo_header_fields_may_stand_in_any_order() -> None:
     assert read_head(GET[::-1]) == read_head(GET)
+
+
+@pytest.mark.parametrize(("count", "is_kept"), [(MOST_KEPT_FIELDS, True), (MOST_KEPT_FIELDS + 1, False)])
+def test_only_lists_as_short_as_those_of_clients_are_kept(count: int, *, is_kept: bool) -> None:
+    fields = [*GET, *((b"x-kept-%d" % number, b"1") for number in range(count - len(GET)))]
+    first, again = read_head(fields), read_head(fields)
+    assert first == again
+    assert (first.rest is again.rest) is is_kept
+
+
+def is_allowed(fields: list[Field]) -> bool:
+    """Tell whether names and values are as RFC 9113 section 8.2.1 has them, a byte at a time."""
+    return all(
+        name
+        and all(0x21 <= byte <= 0x7E and byte != 0x3A and not 0x41 <= byte <= 0x5A for byte in name)
+        and not set(value) & set(b"\x00\r\n")
+        and value == value.strip(b" \t")
+        for name, value in fields
+    )
+
+
+TEXTS = st.text("xX:- \t\r\n\x00\x7f\xff", max_size=4).map(lambda text: text.encode("latin-1"))
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=3))
+def test_regular_fields_are_looked_through_together_as_each_would_be_alone(fields: list[Field]) -> None:
+    texts = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
+    if is_allowed(fields):
+        assert read_head([*GET, *fields]).fields == texts
+    else:
+        with pytest.raises(MalformedRequest):
+            read_head([*GET, *fields])
 
 
 def test_fields_keep_their_order_and_may_come_again() -> None:

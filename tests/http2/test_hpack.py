@@ -7,7 +7,16 @@ import hpack
 import pytest
 
 from dohproxy.http2.errors import ConnectionFault, ErrorCode
-from dohproxy.http2.hpack import NO_TABLE, STATIC, Decoder, TooLarge, encode_field, encode_response
+from dohproxy.http2.hpack import (
+    MOST_KEPT_STRINGS,
+    NO_TABLE,
+    STATIC,
+    Decoder,
+    TooLarge,
+    encode_field,
+    encode_response,
+    kept_strings,
+)
 from tests.http2 import client as c
 
 HUFFMAN_WWW = bytes.fromhex("f1e3c2e5f23a6ba0ab90f4ff")
@@ -194,6 +203,17 @@ def test_a_long_huffman_string_is_read(size: int) -> None:
 @pytest.mark.parametrize("place", ["name", "value"])
 def test_a_broken_string_is_a_fault(string: bytes, place: str) -> None:
     assert is_fault(b"\x00" + string if place == "name" else b"\x00\x01a" + string)
+
+
+def test_of_strings_that_never_come_again_only_so_many_are_kept() -> None:
+    encoder = hpack.Encoder()
+    reader = decoder()
+    most = 0
+    for number in range(MOST_KEPT_STRINGS * 2):
+        field = b"never-again", b"%d" % number
+        assert reader.decode(encoder.encode([field], huffman=True)) == [field]
+        most = max(most, kept_strings())
+    assert most == MOST_KEPT_STRINGS
 
 
 def test_every_byte_survives_the_huffman_code() -> None:
