@@ -48,6 +48,14 @@ def test_a_body_is_read_however_it_is_cut(data: bytes, body: bytes, size: int) -
     assert (chunked.is_complete, chunked.is_too_long, chunked.body(), left) == (True, False, body, b"GET")
 
 
+@pytest.mark.parametrize("spelling", ["%x", "%X", "%02x", "%02X", "%03x"])
+def test_every_size_of_one_digit_or_two_is_read_however_it_is_spelled(spelling: str) -> None:
+    for size in range(1, 256):
+        body = b"a" * size
+        chunked, _ = read((spelling % size).encode() + b"\r\n" + body + b"\r\n0\r\n\r\n")
+        assert (chunked.is_complete, chunked.body()) == (True, body)
+
+
 BROKEN = {
     "no size": b"\r\n",
     "no number": b"zz\r\n",
