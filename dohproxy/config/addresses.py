@@ -33,6 +33,8 @@ DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
 
 PIN_BYTES = 32
 """Of a SHA-256."""
+PIN_CHARACTERS = 44
+"""Of one in base64."""
 
 _HOST_CHARACTERS = re.compile(r"[0-9A-Fa-f.:]+(%[A-Za-z0-9._-]+)?")
 """What `ip_address` should accept; after % it would take anything, line ends included."""
@@ -175,11 +177,13 @@ def parse_upstream(text: str, _directory: Path) -> UpstreamAddress:
 
 def parse_pin(text: str, _directory: Path) -> str:
     """Read the SHA-256 of a public key in base64, as RFC 7469 and curl (sha256//) write it."""
+    # From its end, as one in 64 begins with a "/" of its own.
+    before, pin = text[:-PIN_CHARACTERS], text[-PIN_CHARACTERS:]
     try:
-        digest = base64.b64decode(text.removeprefix("sha256/").removeprefix("/"), validate=True)
+        digest = base64.b64decode(pin, validate=True)
     except ValueError:
         digest = b""
-    if len(digest) != PIN_BYTES:
+    if len(digest) != PIN_BYTES or before not in ("", "sha256/", "sha256//"):
         raise Unusable(
             "is not the SHA-256 of a public key in base64, which has 44 characters; `dohproxy upstream test` shows a"
             " server's."
