@@ -28,6 +28,7 @@ from dohproxy.config import (
     RouteConfig,
     UpstreamConfig,
 )
+from dohproxy.config.addresses import bracketed
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.doh.request import RequestRules
@@ -483,4 +484,4 @@ def _bound_address(listening: socket.socket) -> str:
     name = listening.getsockname()
     if listening.family == socket.AF_UNIX:
         return f"unix:{name}"
-    return f"[{name[0]}]:{name[1]}" if listening.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+    return f"{bracketed(name[0])}:{name[1]}"

@@ -60,7 +60,7 @@ class ListenAddress:
     path: str = ""
 
     def __str__(self) -> str:
-        return f"unix:{self.path}" if self.kind == "unix" else f"{_bracketed(self.host)}:{self.port}"
+        return f"unix:{self.path}" if self.kind == "unix" else f"{bracketed(self.host)}:{self.port}"
 
     def covers(self, host: str, port: int) -> bool:
         """Whether a TCP connection to this address arrives here: the same one, or all of its family at that port."""
@@ -99,6 +99,12 @@ class UpstreamAddress:
         return self.host.partition("%")[2]
 
     @property
+    def name_to_verify(self) -> str:
+        """What the certificate must bear: the configured name, else the IP address, whose interface is nobody's
+        business but ours (RFC 4007 section 11.2)."""
+        return self.bare_host if self.verify_name is None else self.verify_name
+
+    @property
     def is_open_path(self) -> bool:
         """Whether somebody on the way could change what passes: neither TLS nor this machine itself."""
         return self.transport != "tls" and not ip_address(self.host).is_loopback
@@ -106,7 +112,7 @@ class UpstreamAddress:
     def __str__(self) -> str:
         port = "" if self.port == DEFAULT_PORTS[self.transport] else f":{self.port}"
         name = "" if self.verify_name is None else f"#{self.verify_name}"
-        return f"{self.transport}://{_bracketed(self.host)}{port}{name}"
+        return f"{self.transport}://{bracketed(self.host)}{port}{name}"
 
 
 def parse_listen(text: str, directory: Path) -> ListenAddress:
@@ -360,5 +366,6 @@ def _is_number(text: str, *, digits: int) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= digits
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """Write a host as it stands before a port: IPv6 in brackets (RFC 3986 section 3.2.2)."""
     return f"[{host}]" if ":" in host else host

@@ -24,7 +24,7 @@ from dohproxy.upstream.results import Result
 from dohproxy.upstream.root_question import PROBE_SECONDS
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
 from dohproxy.upstream.transports.place import host_of, place_of
-from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, name_to_verify, pin_of, read_certificate
+from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, pin_of, read_certificate
 from dohproxy.upstream.trial import Additions, is_whole
 from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_reply, repeats_case
 from dohproxy.wire.edns import write_opt
@@ -208,7 +208,7 @@ class _Probe:
     async def _handshake(self, sock: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
             async with asyncio.timeout_at(self._until):
-                reader, writer = await _open(sock, self._contexts.verifying, name_to_verify(self._address))
+                reader, writer = await _open(sock, self._contexts.verifying, self._address.name_to_verify)
         except TimeoutError:
             raise _Failed(Trouble.NO_HANDSHAKE) from None
         except ssl.SSLCertVerificationError as error:
@@ -231,7 +231,7 @@ class _Probe:
                     host_of(self._address),
                     self._address.port,
                     ssl=self._contexts.trusting,
-                    server_hostname=name_to_verify(self._address),
+                    server_hostname=self._address.name_to_verify,
                 )
         except OSError:
             return None
