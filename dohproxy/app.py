@@ -88,7 +88,8 @@ from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.seniority import Seniority
 from dohproxy.routes import Route
-from dohproxy.upstream.resolver import Budgets, Resolver
+from dohproxy.upstream.budgets import Budgets
+from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import apex_question
 from dohproxy.verdict import Client, Door
