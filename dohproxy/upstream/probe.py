@@ -17,7 +17,7 @@ from typing import Final
 
 from dohproxy.config.additions import Addition
 from dohproxy.config.schema import UpstreamConfig
-from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, OVER_UDP, Abilities
+from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, OVER_UDP, Abilities, write_query
 from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.results import Result
@@ -32,7 +32,7 @@ from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.name import vary_case
 from dohproxy.wire.numbers import CLASS_IN, LARGEST_MESSAGE_BYTES, RD, TC, Qtype
 from dohproxy.wire.query import Query, parse_query
-from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
+from dohproxy.wire.upstream_query import upstream_question
 
 READ_BYTES: Final = 65_536
 TC_OF_THIRD_BYTE: Final = TC >> 8
@@ -269,15 +269,7 @@ class _Probe:
 
     def _wire(self, cookie: bytes = b"") -> bytes:
         """Return the query."""
-        return write_upstream_query(
-            self._query,
-            self._identifier,
-            padded=Addition.PADDING in self._additions,
-            question=self._question,
-            cookie=cookie,
-            has_edns=Addition.EDNS in self._additions,
-            asks_ad=Addition.AD in self._additions,
-        )
+        return write_query(self._query, self._identifier, self._additions, question=self._question, cookie=cookie)
 
     def _take(self, wire: bytes) -> bool:
         """Note the reply if this is it."""
