@@ -2,8 +2,8 @@
 
 `sdns://` and the unpadded base64url form of a protocol byte and the protocol's parts, each behind a byte that counts
 it. In a set the high bit of the count says that another value follows. Decoding is strict: one text, one stamp, but
-that bootstrap addresses may be missing in two ways, as no part and as an empty set. What today's clients refuse is read,
-to be explained, and never written.
+that bootstrap addresses may be missing in two ways, as no part and as an empty set. What today's clients refuse is
+read, to be explained, and never written.
 """
 
 import binascii
