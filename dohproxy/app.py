@@ -26,6 +26,7 @@ from dohproxy.config import (
     ConnectionsConfig,
     LimitsConfig,
     ListenAddress,
+    MetricsConfig,
     RouteConfig,
     UpstreamConfig,
 )
@@ -290,7 +291,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             core.metrics.add_source(lambda: loop_metrics(pace.waiting, delay.seconds))
             health = HealthDoor(partial(_answers, core, config.server.path), delay)
             await health.start(config.server.listen[0])
-            side_servers = await _start_side_doors(side_doors, core)
+            side_servers = await _start_side_doors(side_doors, core, config.metrics)
             cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate, pace) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
@@ -416,12 +417,15 @@ def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str,
     return opened
 
 
-async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) -> list[SideDoor]:
+async def _start_side_doors(
+    side_doors: dict[str, socket.socket], core: Core, config: MetricsConfig | None
+) -> list[SideDoor]:
     started = []
     for name, opened in side_doors.items():
-        application = (
-            metrics_application(core.metrics) if name == "metrics" else admin_application(lambda: _snapshot(core))
-        )
+        if name == "metrics" and config is not None:
+            application = metrics_application(core.metrics, pages_per_second=config.pages_per_second)
+        else:
+            application = admin_application(lambda: _snapshot(core))
         door = SideDoor(application)
         await door.start(opened)
         started.append(door)

@@ -19,7 +19,8 @@ class Request:
 
 
 class Http1Connection:
-    """What one client sends. Keeps what it has not read yet, and limits none of that: stop giving it any."""
+    """What one client sends. Keeps what it has not read yet, in at most twice as many bytes and what belongs to one
+    request, and limits none of that: stop giving it any."""
 
     def __init__(self, max_body_bytes: int) -> None:
         self._most_body_bytes = max_body_bytes
@@ -198,6 +199,10 @@ class Http1Connection:
 
     def _complete(self, head: RequestHead, body: bytes, end: int) -> Request:
         self._start = self._checked = end
+        if 2 * end >= len(self._data):
+            # Not each time: a segment may have thousands of requests, and they would all be moved as often.
+            self._data = self._data[end:]
+            self._start = self._checked = 0
         self._head = None
         self._chunks = None
         self._owes_invitation = False

@@ -25,6 +25,14 @@ SHORTEST_SECONDS: Final = 60
 
 _EMBEDDING: Final = (bytes(12), MAPPED_PREFIX, b"\x00\x64\xff\x9b" + bytes(8))
 """What IPv4 addresses stand behind in 16 bytes: ::/96, which has ::1 and :: too, ::ffff:0:0/96 and 64:ff9b::/96."""
+_RANGES: Final = {
+    0: (0, 255), 10: (0, 255), 100: (64, 127), 127: (0, 255), 169: (254, 254), 172: (16, 31), 192: (168, 168),
+}  # fmt: skip
+"""First byte of a private IPv4 address, and the lowest and highest second one."""
+_PRIVATE_IPV4: Final = frozenset(
+    bytes([first, second]) for first, (low, high) in _RANGES.items() for second in range(low, high + 1)
+)
+"""The first two bytes of all of them: an answer may have thousands of addresses to be looked at."""
 
 
 class RebindingFilter:
@@ -74,12 +82,7 @@ def is_private(address: bytes) -> bool:
 
 
 def _is_private_ipv4(address: bytes) -> bool:
-    first, second = address[0], address[1]
-    if first in (0, 10, 127):
-        return True
-    ranges = {100: (64, 127), 169: (254, 254), 172: (16, 31), 192: (168, 168)}
-    low, high = ranges.get(first, (256, 256))
-    return low <= second <= high
+    return address[:2] in _PRIVATE_IPV4
 
 
 def _shows_private_address(answer: Answer) -> bool:

@@ -155,7 +155,10 @@ class ConnectionBudget:
             return Signal.CERTIFICATE
         if self._failures >= TURNED_AWAY:
             return Signal.CONNECT if self.refusal is None else self.refusal.signal
-        return Signal.CUT if now < self._single_until else None
+        if now < self._single_until:
+            return Signal.CUT
+        # A restart looks like this too, once.
+        return Signal.FEW_ANSWERS if now < self._sure_until else None
 
     def _refill(self, now: float) -> float:
         if now > self._counted_at:

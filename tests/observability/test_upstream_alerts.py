@@ -64,7 +64,11 @@ class TestWords:
     def test_what_is_no_trouble_is_told_apart(self, signal: Signal) -> None:
         (alert,) = alerts(resolver_of(_upstream("ns0", signal)), NOW, WALL)
         assert alert.is_harmless is (signal in HARMLESS)
-        assert alert.is_harmless is ("nothing is wrong" in alert.words)
+        assert ("nothing is wrong" in alert.words) is (signal in (Signal.REFUSED_SOME, Signal.SERVFAIL_ZONE))
+
+    @pytest.mark.parametrize("signal", sorted(HARMLESS), ids=str)
+    def test_what_a_client_could_cause_accuses_nobody_of_a_throttle_or_a_ban(self, signal: Signal) -> None:
+        assert not any(word in WORDS[signal] for word in ("throttl", "banned", "is down"))
 
     def test_where_the_way_out_is_gone_nobody_is_accused(self) -> None:
         (alert,) = alerts(GONE, NOW + 60.0, WALL + 60.0)
