@@ -32,9 +32,9 @@ DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
 """Ports when the url names none: RFC 1035 section 4.2 for udp and tcp, RFC 7858 section 3.1 for tls."""
 
 PIN_BYTES = 32
-"""Of a SHA-256."""
+"""Length of a SHA-256, as a pin has it."""
 PIN_CHARACTERS = 44
-"""Of one in base64."""
+"""The same in base64."""
 
 _HOST_CHARACTERS = re.compile(r"[0-9A-Fa-f.:]+(%[A-Za-z0-9._-]+)?")
 """What `ip_address` should accept; after % it would take anything, line ends included."""

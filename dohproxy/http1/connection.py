@@ -55,7 +55,7 @@ class Http1Connection:
 
     @property
     def is_untouched(self) -> bool:
-        """The same, and not even an empty line has come behind the last."""
+        """Whether it stands there, and not even an empty line has come behind the last request."""
         return self._head is None and self._start == len(self._data) and not self._empty_lines and not self.is_over
 
     @property

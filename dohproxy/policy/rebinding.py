@@ -21,7 +21,7 @@ from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.rdata import IPV4_HINT, IPV6_HINT, parameters
 
 SHORTEST_SECONDS: Final = 60
-"""For which what was withheld is kept: names that are made for this have a TTL of zero or one second."""
+"""For which what was withheld is kept at least: names that are made for this have a TTL of zero or one second."""
 
 _EMBEDDING: Final = (bytes(12), MAPPED_PREFIX, b"\x00\x64\xff\x9b" + bytes(8))
 """What IPv4 addresses stand behind in 16 bytes: ::/96, which has ::1 and :: too, ::ffff:0:0/96 and 64:ff9b::/96."""

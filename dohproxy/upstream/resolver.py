@@ -285,7 +285,7 @@ class _Upstream:
         ca_file: Path | None,
         question: Query,
     ) -> None:
-        """`question`: of its probes."""
+        """`question` is what its probes ask."""
         address = config.url
         budget, connections = budgets.of(config)
         self.host = address.host
