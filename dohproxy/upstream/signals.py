@@ -77,7 +77,7 @@ class Signal(StrEnum):
 HARMLESS: Final = frozenset(
     {Signal.REFUSED_SOME, Signal.SERVFAIL_ZONE, Signal.UNANSWERED, Signal.SERVFAIL_SOME, Signal.FEW_ANSWERS}
 )
-"""Seen, told apart, and no reason to do anything; a client could make each of them appear."""
+"""Seen, told apart, and no reason to ask it less; a client could make each of them appear."""
 
 
 _UNCONFIRMED: Final = {Signal.UDP_SILENT: Signal.UNANSWERED, Signal.SERVFAIL: Signal.SERVFAIL_SOME}
