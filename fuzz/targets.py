@@ -33,7 +33,7 @@ TARGETS: Final = {
         "fuzz.invariants",
         "check_answer",
         seeds.answers,
-        ("wire/answer", "wire/rdata", "wire/chain", "wire/spelled", "wire/name", "wire/relocate"),
+        ("wire/answer", "wire/matching", "wire/rdata", "wire/chain", "wire/spelled", "wire/name", "wire/relocate"),
     ),
     "query": Target(
         "fuzz.invariants", "check_query", seeds.queries, ("wire/query", "wire/name", "wire/edns", "wire/upstream_query")

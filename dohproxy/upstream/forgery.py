@@ -20,15 +20,9 @@ from dohproxy.upstream.habit import HabitState
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.statistics import DefenceStatistics
 from dohproxy.upstream.trial import Additions
-from dohproxy.wire.answer import (
-    Answer,
-    UpstreamReply,
-    is_reply_to,
-    is_reply_without_question,
-    parse_reply,
-    repeats_case,
-)
+from dohproxy.wire.answer import Answer, UpstreamReply, parse_reply
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.matching import is_reply_to, is_reply_without_question, repeats_case
 from dohproxy.wire.name import letters_in
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query

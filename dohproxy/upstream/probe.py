@@ -26,9 +26,10 @@ from dohproxy.upstream.transports.connection import LENGTH_BYTES
 from dohproxy.upstream.transports.place import host_of, place_of
 from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, pin_of, read_certificate
 from dohproxy.upstream.trial import Additions, is_whole
-from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_reply, repeats_case
+from dohproxy.wire.answer import Answer, parse_reply
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.matching import is_reply_to, is_reply_without_question, repeats_case
 from dohproxy.wire.name import vary_case
 from dohproxy.wire.numbers import CLASS_IN, LARGEST_MESSAGE_BYTES, RD, TC, Qtype
 from dohproxy.wire.query import Query, parse_query

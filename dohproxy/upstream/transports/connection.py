@@ -14,8 +14,9 @@ from typing import Final, cast
 from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, write_query
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.trial import Additions
-from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_answer
+from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.matching import is_reply_to, is_reply_without_question
 from dohproxy.wire.numbers import HEADER_BYTES
 from dohproxy.wire.query import Query
 from dohproxy.wire.upstream_query import upstream_question
