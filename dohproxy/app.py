@@ -29,6 +29,7 @@ from dohproxy.config import (
     RouteConfig,
     UpstreamConfig,
 )
+from dohproxy.config.addresses import bracketed
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.doh.request import RequestRules
@@ -88,7 +89,8 @@ from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.seniority import Seniority
 from dohproxy.routes import Route
-from dohproxy.upstream.resolver import Budgets, Resolver
+from dohproxy.upstream.budgets import Budgets
+from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import apex_question
 from dohproxy.verdict import Client, Door
@@ -487,4 +489,4 @@ def _bound_address(listening: socket.socket) -> str:
     name = listening.getsockname()
     if listening.family == socket.AF_UNIX:
         return f"unix:{name}"
-    return f"[{name[0]}]:{name[1]}" if listening.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+    return f"{bracketed(name[0])}:{name[1]}"

@@ -19,7 +19,6 @@ from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.place import host_of
-from dohproxy.upstream.transports.tls import name_to_verify
 from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -236,7 +235,7 @@ class StreamTransport:
                     host_of(self._address),
                     self._address.port,
                     ssl=self._context,
-                    server_hostname=name_to_verify(self._address) if encrypted else None,
+                    server_hostname=self._address.name_to_verify if encrypted else None,
                     ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
                 )
         except TimeoutError:
