@@ -191,9 +191,11 @@ class StreamTransport:
 
     def _judge(self, connection: Connection) -> None:
         """See whether the upstream has closed a connection that has had its answers."""
-        if connection not in self._connections or connection.load:
+        if connection.load:
             return
-        if self._budget.stays_open(self._clock()):
+        if connection not in self._connections:
+            self._budget.closed_as_expected(self._clock())
+        elif self._budget.stays_open(self._clock()):
             self._serve()
         else:
             connection.finish()
