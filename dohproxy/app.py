@@ -25,9 +25,11 @@ from dohproxy.config import (
     ConnectionsConfig,
     LimitsConfig,
     ListenAddress,
+    MetricsConfig,
     RouteConfig,
     UpstreamConfig,
 )
+from dohproxy.config.addresses import bracketed
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.doh.request import RequestRules
@@ -87,7 +89,8 @@ from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.seniority import Seniority
 from dohproxy.routes import Route
-from dohproxy.upstream.resolver import Budgets, Resolver
+from dohproxy.upstream.budgets import Budgets
+from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import apex_question
 from dohproxy.verdict import Client, Door
@@ -290,7 +293,7 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             )
             health = HealthDoor(partial(_answers, core, config.server.path), delay)
             await health.start(config.server.listen[0])
-            side_servers = await _start_side_doors(side_doors, core)
+            side_servers = await _start_side_doors(side_doors, core, config.metrics)
             cache_file = await _load_cache(config.cache, core)
             listeners = [Listener(one, doors.open, register, peers, tls, gate, pace) for one in listening]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
@@ -416,12 +419,15 @@ def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str,
     return opened
 
 
-async def _start_side_doors(side_doors: dict[str, socket.socket], core: Core) -> list[SideDoor]:
+async def _start_side_doors(
+    side_doors: dict[str, socket.socket], core: Core, config: MetricsConfig | None
+) -> list[SideDoor]:
     started = []
     for name, opened in side_doors.items():
-        application = (
-            metrics_application(core.metrics) if name == "metrics" else admin_application(lambda: _snapshot(core))
-        )
+        if name == "metrics" and config is not None:
+            application = metrics_application(core.metrics, pages_per_second=config.pages_per_second)
+        else:
+            application = admin_application(lambda: _snapshot(core))
         door = SideDoor(application)
         await door.start(opened)
         started.append(door)
@@ -483,4 +489,4 @@ def _bound_address(listening: socket.socket) -> str:
     name = listening.getsockname()
     if listening.family == socket.AF_UNIX:
         return f"unix:{name}"
-    return f"[{name[0]}]:{name[1]}" if listening.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+    return f"{bracketed(name[0])}:{name[1]}"

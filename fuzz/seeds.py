@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from dohproxy.config import reference
 from dohproxy.doh.stamp import Properties, Protocol, Stamp
 from dohproxy.doh.stamp_codec import encode
 from fuzz import worst_cases
@@ -190,14 +191,14 @@ def stamps() -> list[bytes]:
     )
     dot = encode(Stamp(Protocol.DOT, whole, "[2001:db8::1]", host="dot.example.net"))
     plain = encode(Stamp(Protocol.PLAIN, whole, "192.0.2.53"))
-    return [
-        text.encode() for text in (doh, dot, plain, doh[:-1], f"{doh}A", f"{plain}/{doh}", "sdns://", "sdns://AA==")
-    ]
+    with_empty_set = "sdns://A_MAAAAAAQAADVsyMDAxOmRiODo6MV0AD2RvdC5leGFtcGxlLm5wMAA"
+    broken = (doh[:-1], f"{doh}A", f"{plain}/{doh}", "sdns://", "sdns://AA==")
+    return [text.encode() for text in (doh, dot, plain, with_empty_set, *broken)]
 
 
 def configurations() -> list[bytes]:
     """Return the shipped configuration, a short one, and wrong ones."""
-    shipped = (Path(__file__).parents[1] / "conf" / "dohproxy.toml").read_bytes()
+    shipped = reference().encode()
     short = b'[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
     return [
         shipped,

@@ -1055,6 +1055,16 @@ class MetricsConfig:
             " dashboards know.",
         ),
     ] = LOOPBACK_9153
+    pages_per_second: Annotated[
+        float,
+        Number(
+            0.1,
+            1000,
+            "pages a second",
+            "How often the figures are put together, which takes some milliseconds; whoever reads more often gets the"
+            " last page again. Prometheus reads every 15 to 60 seconds.",
+        ),
+    ] = 1.0
 
 
 @dataclass(frozen=True, slots=True)

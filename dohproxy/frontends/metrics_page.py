@@ -22,8 +22,6 @@ from dohproxy.policy.forwarded import Status
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 from dohproxy.verdict import Door
 
-PAGES_PER_SECOND: Final = 1.0
-"""Made anew; in between the last one is given again. Nobody scrapes more often."""
 PAGES_BURST: Final = 20
 """Saved up for whoever looks at it by hand: a tenth of a second's work, in small pieces."""
 OPEN_METRICS: Final = "application/openmetrics-text"
@@ -116,14 +114,14 @@ def known_metrics(doors: Mapping[Door, KnownRequests]) -> Iterator[Metric]:
 
 
 class Page:
-    """The page of all figures, made about once a second at most and bit by bit: as a whole it costs some milliseconds,
-    for which everybody else would wait."""
+    """The page of all figures, made no more often than `metrics.pages_per_second` and bit by bit: as a whole it costs
+    some milliseconds, for which everybody else would wait."""
 
-    def __init__(self, collector: Collector, clock: Callable[[], float]) -> None:
+    def __init__(self, collector: Collector, clock: Callable[[], float], pages_per_second: float = 1.0) -> None:
         self._collector = collector
         self._clock = clock
         self._making = asyncio.Lock()
-        self._rate = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=PAGES_PER_SECOND, burst=PAGES_BURST)
+        self._rate = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=pages_per_second, burst=PAGES_BURST)
         self._made: dict[str, bytes] = {}
         """The last one, by content type."""
 
@@ -164,9 +162,11 @@ class _One(Collector):
         return (self._family,)
 
 
-def metrics_application(collector: Collector, clock: Callable[[], float] = time.monotonic) -> web.Application:
+def metrics_application(
+    collector: Collector, *, pages_per_second: float = 1.0, clock: Callable[[], float] = time.monotonic
+) -> web.Application:
     """Return the application behind `[metrics] listen`."""
-    page = Page(collector, clock)
+    page = Page(collector, clock, pages_per_second)
 
     async def metrics(request: web.Request) -> web.Response:
         content_type, text = await page.get(request.headers.get("Accept", ""))

@@ -137,7 +137,7 @@ class Http1Connection:
         # The line that is not checked yet may be the empty one at the end.
         end = data.find(b"\r\n\r\n", max(start, self._checked - 2), start + LONGEST_HEAD)
         if end < 0:
-            self._check_begun(start)
+            self._check_begun()
             return None
         line_end = data.find(b"\r\n", start, end + 2)
         head = read_head(data[start:line_end], data[line_end + 2 : end + 2])
@@ -154,7 +154,7 @@ class Http1Connection:
                 raise BadRequest(Fault.MALFORMED)
         self._checked = self._start
 
-    def _check_begun(self, start: int) -> None:
+    def _check_begun(self) -> None:
         """Raise BadRequest as soon as what there is of a head cannot become a good one."""
         data = self._data
         at = self._checked

@@ -179,7 +179,7 @@ class Fetch:
         return Pause.WAIT if step is None else step
 
     def _leave_line(self) -> None:
-        """Who does not stand there has nothing to leave: another one with the same question may by now."""
+        """Another one with the same question may stand there by now: who does not stand there has nothing to leave."""
         if self._is_in_line:
             self._is_in_line = False
             self._turnstile.leave(self._query.key)

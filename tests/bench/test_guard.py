@@ -55,9 +55,9 @@ def test_nothing_before_a_limit_may_cost_more_than_twenty_cached_answers() -> No
     assert judge_before_limits({dear: 10.1}) == []  # Without the other there is nothing to compare it with.
 
 
-def test_the_baselines_keep_to_that_too() -> None:
-    for baselines in read_baselines(FILE.read_text(encoding="utf-8")).values():
-        assert judge_before_limits(baselines) == []
+def test_the_baselines_of_the_source_keep_to_that_too() -> None:
+    for build, baselines in read_baselines(FILE.read_text(encoding="utf-8")).items():
+        assert "compiled" in build or judge_before_limits(baselines) == []
 
 
 def test_a_workload_without_a_baseline_guards_nothing() -> None:

@@ -190,7 +190,8 @@ def configuration(settings: ProxySettings, port: int, metrics_port: int) -> str:
     """The file: the ports, no limits unless the test wants them, then what else it wants."""
     sections: dict[str, dict[str, Value]] = {
         "server": {"listen": [f"{LOOPBACK}:{port}"]},
-        "metrics": {"listen": f"{LOOPBACK}:{metrics_port}"},
+        # What has just been counted is looked at the next moment.
+        "metrics": {"listen": f"{LOOPBACK}:{metrics_port}", "pages_per_second": 1_000},
     }
     if settings.tls is not None:
         sections["tls"] = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}

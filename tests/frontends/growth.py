@@ -9,6 +9,7 @@ import asyncio
 import base64
 import gc
 import json
+import socket
 import struct
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import Mock
 
 from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 
@@ -48,6 +50,7 @@ from tests.http2.client import (
 from tests.wire import messages as m
 
 PATH: Final = "/dns-query"
+NO_SOCKET: Final = Mock(spec=socket.socket)
 MANY: Final = 1_990
 """Connections, of the 2,000 that there may be."""
 CONNECTIONS: Final = ConnectionsConfig(max_requests=1_000_000)
@@ -91,8 +94,8 @@ class Nowhere(asyncio.Transport):
             self.unread.append(bytes(data))
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """There is neither a socket nor TLS."""
-        return default
+        """There is no TLS, and a socket that does not mind what is set of it."""
+        return NO_SOCKET if name == "socket" else default
 
     def get_write_buffer_size(self) -> int:
         """Return how much is kept."""
@@ -114,6 +117,9 @@ class Nowhere(asyncio.Transport):
     def close(self) -> None:
         """Note it."""
         self.closing = True
+
+    def write_eof(self) -> None:
+        """Nothing more is written."""
 
     def abort(self) -> None:
         """Note it, forget everything, and say so in the next turn of the loop, as transports do."""
@@ -216,12 +222,12 @@ async def unread_http1(stage: Stage) -> int:
 
 async def unfinished(stage: Stage) -> int:
     """Three hundred connections, each with 100 requests that lack the last byte of their body, and whose
-    heads are as large as they may be and hardly cost their client a byte: 1.3 MB each."""
+    heads are as large as they may be and hardly cost their client a byte: 1.1 MB each."""
     fields = (("x", "y"), *((f"x{number}", "") for number in range(55)))
     encoder, parts = Encoder(), [PREFACE + settings()]
     for number in range(100):
         pseudo = ((":method", "POST"), (":scheme", "https"), (":authority", "localhost"))
-        block = encoder.encode([*pseudo, (":path", f"{PATH}?{number}{'x' * 2_000}"), *fields, ("y", str(number))])
+        block = encoder.encode([*pseudo, (":path", f"{PATH}?{number}{'x' * 500}"), *fields, ("y", str(number))])
         parts.append(frame(HEADERS, END_HEADERS, 2 * number + 1, block))
         parts.append(frame(DATA, 0, 2 * number + 1, bytes(500)))
     async for door in strangers(stage, stage.http2.door, count=300):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dohproxy.frontends.handshake_pace import CREDIT_SECONDS, SLICE_SECONDS, Handshake, HandshakePace
+from dohproxy.frontends.handshake_pace import CREDIT_SECONDS, SLICE_SECONDS, HandshakePace
 
 DEAR = 0.008
 CHEAP = 0.0003
@@ -38,7 +38,7 @@ class Loop:
         return self.now - began
 
 
-class One(Handshake):
+class One:
     """A handshake that takes its time."""
 
     def __init__(self, loop: Loop, seconds: float, done: list[str], name: str) -> None:
@@ -187,7 +187,7 @@ def test_who_goes_while_waiting_takes_no_turn() -> None:
 def test_a_bug_in_one_handshake_keeps_no_other_from_its_turn() -> None:
     door = Doorstep()
 
-    class Bug(Handshake):
+    class Bug:
         def go_on(self) -> None:
             raise ZeroDivisionError
 
