@@ -134,7 +134,7 @@ def test_a_burst_of_dear_handshakes_comes_to_an_end_in_time() -> None:
     door = Doorstep()
     ends: list[float] = []
 
-    class Whole(Handshake):
+    class Whole:
         """Its second message is there in the turn after its first was answered."""
 
         is_begun = False
