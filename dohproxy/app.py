@@ -10,13 +10,14 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 import structlog
 from prometheus_client import ProcessCollector
+from prometheus_client.core import Metric
 
 from dohproxy.cache import Cache
 from dohproxy.config import (
@@ -29,6 +30,7 @@ from dohproxy.config import (
     RouteConfig,
     UpstreamConfig,
 )
+from dohproxy.config.addresses import bracketed
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.doh.request import RequestRules
@@ -53,12 +55,14 @@ from dohproxy.frontends.metrics_page import (
     certificate_metrics,
     connection_metrics,
     known_metrics,
+    loop_metrics,
     metrics_application,
+    side_door_metrics,
     suffix_list_metrics,
 )
 from dohproxy.frontends.peers import Peers
 from dohproxy.frontends.service import Service
-from dohproxy.frontends.side_door import MOST_CONNECTIONS, SideDoor
+from dohproxy.frontends.side_door import SideDoor
 from dohproxy.frontends.suffix_watch import SuffixWatch, installed_list, watch_list_forever
 from dohproxy.frontends.tls import bare_context
 from dohproxy.frontends.tls_check import check_groups
@@ -66,7 +70,7 @@ from dohproxy.http2.limits import Http2Limits
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
 from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
 from dohproxy.observability.logs import RateLimit
-from dohproxy.observability.metrics import Metrics, counter, gauge
+from dohproxy.observability.metrics import Metrics, counter
 from dohproxy.observability.sources import (
     admission_metrics,
     cache_metrics,
@@ -88,7 +92,8 @@ from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.seniority import Seniority
 from dohproxy.routes import Route
-from dohproxy.upstream.resolver import Budgets, Resolver
+from dohproxy.upstream.budgets import Budgets
+from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import apex_question
 from dohproxy.verdict import Client, Door
@@ -282,13 +287,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             doors = Doors(http1.door, http2.door, register, clock)
             known = {Door.HTTP1: http1.known, Door.HTTP2: http2.readings.known}
             _add_sources(core, register, gate, peers, known, log_limit)
-            core.metrics.add_source(
-                lambda: [gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", pace.waiting)]
-            )
             delay = Delay()
-            core.metrics.add_source(
-                lambda: [gauge("dohproxy_loop_delay_seconds", "How late the event loop was, in 10 s.", delay.seconds)]
-            )
+            core.metrics.add_source(lambda: loop_metrics(pace.waiting, delay.seconds))
             health = HealthDoor(partial(_answers, core, config.server.path), delay)
             await health.start(config.server.listen[0])
             side_servers = await _start_side_doors(side_doors, core, config.metrics)
@@ -429,12 +429,7 @@ async def _start_side_doors(
         door = SideDoor(application)
         await door.start(opened)
         started.append(door)
-    core.metrics.add_source(
-        lambda: [
-            gauge("dohproxy_side_connections", "Connections of scrapers and admins.", sum(d.count for d in started)),
-            gauge("dohproxy_max_side_connections", "Those that may be open.", MOST_CONNECTIONS * len(started)),
-        ]
-    )
+    core.metrics.add_source(lambda: side_door_metrics([door.count for door in started]))
     return started
 
 
@@ -455,9 +450,7 @@ def _add_sources(
         metrics.add_source(lambda: rebinding_metrics(rebinding.withheld))
     metrics.add_source(lambda: probe_metrics(core.names.probes.statistics()))
     metrics.add_source(lambda: suffix_list_metrics(core.suffixes.statistics(time.time())))
-    metrics.add_source(lambda: resolver_metrics(core.resolver.statistics(clock())))
-    metrics.add_source(lambda: alert_metrics(core.resolver.statistics(clock()), clock(), time.time()))
-    metrics.add_source(lambda: left_out_metrics(core.resolver.statistics(clock())))
+    metrics.add_source(lambda: _upstream_metrics(core.resolver, clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
     metrics.add_source(lambda: known_metrics(known))
     metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
@@ -466,6 +459,14 @@ def _add_sources(
         lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", log_limit.swallowed)]
     )
     metrics.add_source(ProcessCollector(registry=None).collect)
+
+
+def _upstream_metrics(resolver: Resolvers, now: float, wall: float) -> Iterator[Metric]:
+    """Yield all that there is to say of upstreams, as of one moment."""
+    statistics = resolver.statistics(now)
+    yield from resolver_metrics(statistics)
+    yield from alert_metrics(statistics, now, wall)
+    yield from left_out_metrics(statistics)
 
 
 def _snapshot(core: Core) -> dict[str, Any]:
@@ -487,4 +488,4 @@ def _bound_address(listening: socket.socket) -> str:
     name = listening.getsockname()
     if listening.family == socket.AF_UNIX:
         return f"unix:{name}"
-    return f"[{name[0]}]:{name[1]}" if listening.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+    return f"{bracketed(name[0])}:{name[1]}"

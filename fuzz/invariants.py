@@ -18,13 +18,12 @@ from dohproxy.wire.answer import (
     TRUNCATED,
     Answer,
     Kind,
-    is_reply_to,
-    is_reply_without_question,
     parse_answer,
 )
 from dohproxy.wire.chain import MOST_NAME_BYTES
 from dohproxy.wire.edns import MOST_OPTIONS, ClientEdns
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.matching import is_reply_to, is_reply_without_question
 from dohproxy.wire.name import COMPRESSION_BUDGET
 from dohproxy.wire.query import Query, parse_query, question_of
 from dohproxy.wire.relocate import LARGEST_DENIAL_BYTES, Denial, relocate

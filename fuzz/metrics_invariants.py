@@ -16,9 +16,12 @@ from dohproxy.doh.dialects import Dialect
 from dohproxy.observability.metrics import Metrics
 from dohproxy.pipeline import Miss
 from dohproxy.verdict import OUTCOMES, Door, Outcome
+from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.malformed import Fault
+from dohproxy.wire.query import Query
 from fuzz.request_invariants import request_of
 from tests.fakes.walk import CLIENT, Walk
+from tests.wire import messages as m
 
 MOST_REQUESTS: Final = 16
 BETWEEN: Final = b"\n\x00\n"
@@ -33,10 +36,16 @@ CLOSED: Final = {
 }
 
 
+def _answer(query: Query) -> Answer:
+    """Say that there is no such data, whatever type is asked for."""
+    return parse_answer(m.answer(authority=(m.soa(),), asked=query.question), query)
+
+
 class _Counted(Walk):
     """A walk whose books are the metrics."""
 
     def __post_init__(self) -> None:
+        self.script = _answer
         self.metrics = Metrics()
         super().__post_init__()
 

@@ -191,9 +191,9 @@ def stamps() -> list[bytes]:
     )
     dot = encode(Stamp(Protocol.DOT, whole, "[2001:db8::1]", host="dot.example.net"))
     plain = encode(Stamp(Protocol.PLAIN, whole, "192.0.2.53"))
-    return [
-        text.encode() for text in (doh, dot, plain, doh[:-1], f"{doh}A", f"{plain}/{doh}", "sdns://", "sdns://AA==")
-    ]
+    with_empty_set = "sdns://A_MAAAAAAQAADVsyMDAxOmRiODo6MV0AD2RvdC5leGFtcGxlLm5wMAA"
+    broken = (doh[:-1], f"{doh}A", f"{plain}/{doh}", "sdns://", "sdns://AA==")
+    return [text.encode() for text in (doh, dot, plain, with_empty_set, *broken)]
 
 
 def configurations() -> list[bytes]:

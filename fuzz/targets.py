@@ -19,6 +19,8 @@ class Target:
     module: str
     function: str
     seeds: Callable[[], Sequence[bytes]]
+    modules: tuple[str, ...]
+    """Of dohproxy: what it is there to try, and what `fuzz.figures` tells the coverage of."""
 
     def load(self) -> Callable[[bytes], object]:
         """Return the function that raises where the invariant does not hold."""
@@ -27,23 +29,71 @@ class Target:
 
 
 TARGETS: Final = {
-    "answer": Target("fuzz.invariants", "check_answer", seeds.answers),
-    "query": Target("fuzz.invariants", "check_query", seeds.queries),
-    "reply": Target("fuzz.invariants", "check_reply", seeds.answers),
-    "ttls": Target("fuzz.edns_invariants", "check_ttls", seeds.answers),
-    "opt": Target("fuzz.edns_invariants", "check_opt", seeds.opts),
-    "cookies": Target("fuzz.edns_invariants", "check_cookies", seeds.cookies),
-    "snapshot": Target("fuzz.snapshot_invariants", "check_snapshot", seeds.snapshots),
-    "http1": Target("fuzz.http1_invariants", "check_http1", seeds.http1),
-    "http2": Target("fuzz.http2_invariants", "check_frames", seeds.http2),
-    "base64url": Target("fuzz.request_invariants", "check_base64url", seeds.base64url),
-    "media": Target("fuzz.request_invariants", "check_media", seeds.media),
-    "request": Target("fuzz.request_invariants", "check_request", seeds.requests),
-    "metrics": Target("fuzz.metrics_invariants", "check_metrics", seeds.metrics),
-    "proxy_header": Target("fuzz.client_invariants", "check_proxy_header", seeds.proxy_headers),
-    "forwarded": Target("fuzz.client_invariants", "check_forwarded", seeds.forwarded),
-    "stamp": Target("fuzz.text_invariants", "check_stamp", seeds.stamps),
-    "configuration": Target("fuzz.text_invariants", "check_configuration", seeds.configurations),
-    "resolv_conf": Target("fuzz.text_invariants", "check_resolv_conf", seeds.resolv_confs),
-    "suffix_list": Target("fuzz.text_invariants", "check_suffix_list", seeds.suffix_lists),
+    "answer": Target(
+        "fuzz.invariants",
+        "check_answer",
+        seeds.answers,
+        ("wire/answer", "wire/matching", "wire/rdata", "wire/chain", "wire/spelled", "wire/name", "wire/relocate"),
+    ),
+    "query": Target(
+        "fuzz.invariants", "check_query", seeds.queries, ("wire/query", "wire/name", "wire/edns", "wire/upstream_query")
+    ),
+    "reply": Target("fuzz.invariants", "check_reply", seeds.answers, ("wire/reply", "wire/edns")),
+    "ttls": Target("fuzz.edns_invariants", "check_ttls", seeds.answers, ("wire/reply",)),
+    "opt": Target("fuzz.edns_invariants", "check_opt", seeds.opts, ("wire/edns",)),
+    "cookies": Target("fuzz.edns_invariants", "check_cookies", seeds.cookies, ("upstream/cookies", "upstream/habit")),
+    "snapshot": Target(
+        "fuzz.snapshot_invariants", "check_snapshot", seeds.snapshots, ("cache/snapshot", "cache/restarts")
+    ),
+    "http1": Target(
+        "fuzz.http1_invariants",
+        "check_http1",
+        seeds.http1,
+        ("http1/connection", "http1/head", "http1/chunks", "frontends/h1"),
+    ),
+    "http2": Target(
+        "fuzz.http2_invariants",
+        "check_frames",
+        seeds.http2,
+        (
+            "http2/connection",
+            "http2/blocks",
+            "http2/fields",
+            "http2/flow",
+            "http2/frames",
+            "http2/hpack",
+            "http2/stream",
+        ),
+    ),
+    "base64url": Target("fuzz.request_invariants", "check_base64url", seeds.base64url, ("doh/base64url",)),
+    "media": Target("fuzz.request_invariants", "check_media", seeds.media, ("doh/media",)),
+    "request": Target(
+        "fuzz.request_invariants",
+        "check_request",
+        seeds.requests,
+        ("doh/request", "doh/dialects", "doh/media", "doh/base64url"),
+    ),
+    "metrics": Target("fuzz.metrics_invariants", "check_metrics", seeds.metrics, ("observability/metrics",)),
+    "proxy_header": Target(
+        "fuzz.client_invariants", "check_proxy_header", seeds.proxy_headers, ("policy/proxy_protocol",)
+    ),
+    "forwarded": Target("fuzz.client_invariants", "check_forwarded", seeds.forwarded, ("policy/forwarded",)),
+    "stamp": Target("fuzz.text_invariants", "check_stamp", seeds.stamps, ("doh/stamp", "doh/stamp_codec")),
+    "configuration": Target(
+        "fuzz.text_invariants",
+        "check_configuration",
+        seeds.configurations,
+        (
+            "config/reader",
+            "config/keys",
+            "config/lines",
+            "config/rules",
+            "config/addresses",
+            "config/advice",
+            "config/fit",
+            "config/shares",
+        ),
+    ),
+    "resolv_conf": Target("fuzz.text_invariants", "check_resolv_conf", seeds.resolv_confs, ("config/resolv_conf",)),
+    "suffix_list": Target("fuzz.text_invariants", "check_suffix_list", seeds.suffix_lists, ("policy/suffixes",)),
 }

@@ -19,7 +19,6 @@ TESTS = ROOT / "tests"
 UNMIRRORED_MODULES = {
     "__init__": "says what a package is for and re-exports names, nothing to test",
     "__main__": "calls the command line; every end-to-end test runs it",
-    "numbers": "constants of the IANA registry, used in every test of wire",
     "limits": "the limits of http1 and http2, each attacked in the test of what enforces it; policy/limits has a test",
     "errors": "codes and exceptions of http1 and http2, raised in every test of them",
     "events": "values of http2, compared in every test of it",

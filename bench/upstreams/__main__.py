@@ -1,7 +1,8 @@
 """Real resolvers as upstreams: `python -m bench.upstreams`. Takes four minutes; `--write` renews docs/upstreams.md.
 
-Each of Debian's Unbound, dnsdist, BIND and Knot Resolver is asked for 100 new names in ten seconds, over UDP, TCP and
-DoT, in its default state, while it refuses us, while it throttles us, and through a restart; all on loopback.
+Each of Debian's Unbound, dnsdist, BIND, Knot Resolver and PowerDNS Recursor is asked for 100 new names in ten seconds,
+over UDP, TCP and DoT, in its default state, while it refuses us, while it throttles us, and through a restart; all on
+loopback.
 """
 
 import argparse
@@ -25,7 +26,7 @@ DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "upstreams.md"
 def main() -> None:
     """Hold all stays and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.upstreams", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", metavar="NAME", help="one program: unbound, dnsdist, named or kresd")
+    parser.add_argument("--only", metavar="NAME", help=f"one of {', '.join(kind.program for kind in KINDS)}")
     parser.add_argument("--write", action="store_true", help="renew the table of docs/upstreams.md")
     options = parser.parse_args()
     kinds = [kind for kind in KINDS if options.only in (None, kind.program) and kind.path is not None]
@@ -43,7 +44,7 @@ def main() -> None:
 def hold(
     kinds: Sequence[Kind], transports: Sequence[str], states: Sequence[State], *, questions: int = QUESTIONS
 ) -> list[Stay]:
-    """Hold a stay of so many questions with each kind of server in each state that it has, over each transport."""
+    """Hold a stay of so many questions with each kind of server in each state and over each transport that it has."""
     with tempfile.TemporaryDirectory(prefix="upstreams-") as directory:
         base = Path(directory)
         authority = CertificateAuthority(base)
@@ -71,9 +72,10 @@ async def _all_ways(
     questions: int,
 ) -> list[Stay]:
     """One server for each transport, so that none throttles for another's sake; all at the same time."""
+    ways = [transport for transport in transports if transport in kind.transports]
     servers = []
     try:
-        for transport in transports:
+        for transport in ways:
             directory = base / f"{kind.program}-{state}-{transport}"
             directory.mkdir()
             server = Server(kind, state, directory, world, authority)
@@ -81,7 +83,7 @@ async def _all_ways(
             await asyncio.to_thread(server.start)
         stays = [
             stay(kind.name, server, state, transport, authority.file, questions=questions)
-            for server, transport in zip(servers, transports, strict=True)
+            for server, transport in zip(servers, ways, strict=True)
         ]
         return list(await asyncio.gather(*stays))
     finally:

@@ -1,4 +1,5 @@
-"""Unbound, dnsdist, BIND and Knot Resolver of Debian, each in its own directory, on loopback, in one of four states."""
+"""Unbound, dnsdist, BIND, Knot Resolver and PowerDNS Recursor of Debian, each in its own directory, on loopback, in one
+of four states."""
 
 import os
 import shutil
@@ -57,6 +58,8 @@ class Kind:
     arguments: Callable[[Place], list[str]]
     configuration: Callable[[Place], str]
     states: frozenset[State] = frozenset(State)
+    transports: tuple[str, ...] = ("udp", "tcp", "tls")
+    """Over which it serves."""
 
     @property
     def path(self) -> str | None:
@@ -156,6 +159,22 @@ policy.add(policy.all(policy.FORWARD("{LOOPBACK}@{place.world_port}")))
 """
 
 
+def _powerdns(place: Place) -> str:
+    return f"""\
+local-address={LOOPBACK}
+local-port={place.port}
+daemon=no
+disable-syslog=yes
+write-pid=no
+socket-dir={place.directory}
+threads=1
+allow-from={"192.0.2.0/24" if place.state is State.REFUSING else "127.0.0.0/8"}
+dnssec=off
+security-poll-suffix=
+forward-zones-recurse=.={LOOPBACK}:{place.world_port}
+"""
+
+
 KINDS: Final = (
     Kind(
         "Unbound",
@@ -183,6 +202,18 @@ KINDS: Final = (
         _knot,
         # The version of Debian has no rate limit.
         frozenset(State) - {State.THROTTLING},
+    ),
+    Kind(
+        "PowerDNS Recursor",
+        "pdns_recursor",
+        "pdns-recursor",
+        "recursor.conf",
+        lambda p: [f"--config-dir={p.directory}"],
+        _powerdns,
+        # It limits connections of one address, but not its questions.
+        frozenset(State) - {State.THROTTLING},
+        # It serves DoT behind a dnsdist only.
+        ("udp", "tcp"),
     ),
 )
 

@@ -38,7 +38,7 @@ class Stay:
     state: State
     transport: str
     said: list[str] = field(default_factory=list)
-    """What an operator was told, in the order in which it began."""
+    """What an operator was told, in the order in which it began; in brackets what wakes nobody."""
     got: Counter[str] = field(default_factory=Counter)
     """What clients got."""
     queries: int = 0
@@ -101,7 +101,7 @@ async def _watch(resolver: Resolver, seen: Stay) -> None:
         resolver.tend()
         now = time.monotonic()
         statistics = resolver.statistics(now)
-        told = [one.signal for one in alerts(statistics, now, time.time()) if not one.is_harmless]
+        told = [f"({one.signal})" if one.is_harmless else one.signal for one in alerts(statistics, now, time.time())]
         for words in (*told, *all_words(statistics)):
             if words not in seen.said:
                 seen.said.append(str(words))

@@ -1,7 +1,6 @@
 """The rest of the DNS, on loopback: every name there is has an address."""
 
 import asyncio
-import threading
 from typing import Final, cast
 
 import dns.flags
@@ -9,31 +8,18 @@ import dns.message
 import dns.rdatatype
 import dns.rrset
 
+from tests.e2e.background import BackgroundServer
 from tests.e2e.processes import LOOPBACK, free_port
 
 ADDRESS: Final = "127.0.4.1"
 TTL_SECONDS: Final = 300
 
 
-class World:
-    """Answers over UDP and TCP from a thread of its own, between `start` and `stop`."""
+class World(BackgroundServer):
+    """Answers over UDP and TCP."""
 
     def __init__(self) -> None:
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="world", daemon=True)
-
-    def start(self) -> None:
-        """Bind a free port, kept in `port`."""
-        self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self._bind(), self._loop).result(timeout=5)
-
-    def stop(self) -> None:
-        """End the thread."""
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        self._loop.close()
+        super().__init__("world")
 
     async def _bind(self) -> int:
         port = free_port()

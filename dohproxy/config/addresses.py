@@ -32,7 +32,9 @@ DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
 """Ports when the url names none: RFC 1035 section 4.2 for udp and tcp, RFC 7858 section 3.1 for tls."""
 
 PIN_BYTES = 32
-"""Of a SHA-256."""
+"""Length of a SHA-256, as a pin has it."""
+PIN_CHARACTERS = 44
+"""The same in base64."""
 
 _HOST_CHARACTERS = re.compile(r"[0-9A-Fa-f.:]+(%[A-Za-z0-9._-]+)?")
 """What `ip_address` should accept; after % it would take anything, line ends included."""
@@ -58,7 +60,7 @@ class ListenAddress:
     path: str = ""
 
     def __str__(self) -> str:
-        return f"unix:{self.path}" if self.kind == "unix" else f"{_bracketed(self.host)}:{self.port}"
+        return f"unix:{self.path}" if self.kind == "unix" else f"{bracketed(self.host)}:{self.port}"
 
     def covers(self, host: str, port: int) -> bool:
         """Whether a TCP connection to this address arrives here: the same one, or all of its family at that port."""
@@ -97,6 +99,12 @@ class UpstreamAddress:
         return self.host.partition("%")[2]
 
     @property
+    def name_to_verify(self) -> str:
+        """What the certificate must bear: the configured name, else the IP address, whose interface is nobody's
+        business but ours (RFC 4007 section 11.2)."""
+        return self.bare_host if self.verify_name is None else self.verify_name
+
+    @property
     def is_open_path(self) -> bool:
         """Whether somebody on the way could change what passes: neither TLS nor this machine itself."""
         return self.transport != "tls" and not ip_address(self.host).is_loopback
@@ -104,7 +112,7 @@ class UpstreamAddress:
     def __str__(self) -> str:
         port = "" if self.port == DEFAULT_PORTS[self.transport] else f":{self.port}"
         name = "" if self.verify_name is None else f"#{self.verify_name}"
-        return f"{self.transport}://{_bracketed(self.host)}{port}{name}"
+        return f"{self.transport}://{bracketed(self.host)}{port}{name}"
 
 
 def parse_listen(text: str, directory: Path) -> ListenAddress:
@@ -175,11 +183,13 @@ def parse_upstream(text: str, _directory: Path) -> UpstreamAddress:
 
 def parse_pin(text: str, _directory: Path) -> str:
     """Read the SHA-256 of a public key in base64, as RFC 7469 and curl (sha256//) write it."""
+    # From its end, as one in 64 begins with a "/" of its own.
+    before, pin = text[:-PIN_CHARACTERS], text[-PIN_CHARACTERS:]
     try:
-        digest = base64.b64decode(text.removeprefix("sha256/").removeprefix("/"), validate=True)
+        digest = base64.b64decode(pin, validate=True)
     except ValueError:
         digest = b""
-    if len(digest) != PIN_BYTES:
+    if len(digest) != PIN_BYTES or before not in ("", "sha256/", "sha256//"):
         raise Unusable(
             "is not the SHA-256 of a public key in base64, which has 44 characters; `dohproxy upstream test` shows a"
             " server's."
@@ -356,5 +366,6 @@ def _is_number(text: str, *, digits: int) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= digits
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """Write a host as it stands before a port: IPv6 in brackets (RFC 3986 section 3.2.2)."""
     return f"[{host}]" if ":" in host else host

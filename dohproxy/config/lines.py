@@ -12,6 +12,9 @@ from typing import Any, Final
 
 from dohproxy.config.keys import show_key
 
+SEVERAL: Final = frozenset({"upstream", "route"})
+"""Sections that are numbered even where there is one, in brackets that should be two."""
+
 _STRING: Final = r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\''
 _NOTHING: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _HEADER: Final = re.compile(rf"(\[\[?)((?:[^\]\[\"'#\n]|{_STRING})*)\]")
@@ -52,7 +55,7 @@ def _places(text: str) -> Iterator[tuple[str, int]]:
             section = _path("", header[2])
             yield section, position
             times[section] += 1
-            if header[1] == "[[" or section == "upstream":
+            if header[1] == "[[" or section in SEVERAL:
                 section = f"{section} #{times[section]}"
                 yield section, position
             position = _skip(text, header.end() + (len(header[1]) - 1))

@@ -52,9 +52,7 @@ def separate_budgets(upstreams: Sequence[UpstreamConfig]) -> tuple[UpstreamConfi
     return tuple({one.group or f"#{number}": one for number, one in enumerate(upstreams)}.values())
 
 
-def shared_defaults(
-    section: str, written: Mapping[str, object], upstreams: Sequence[UpstreamConfig]
-) -> dict[str, float]:
+def shared_defaults(section: str, written: Mapping[str, Any], upstreams: Sequence[UpstreamConfig]) -> dict[str, float]:
     """Return the defaults of those keys of a section that follow the budgets and are not written, within their bounds.
 
     Nothing if there is no upstream to follow.
@@ -68,13 +66,13 @@ def shared_defaults(
         if share.section == section and share.key not in written
     }
     if "misses_per_second" in found:
-        most: Any = written.get("requests_per_second", LimitsConfig().requests_per_second)
+        most = written.get("requests_per_second", LimitsConfig().requests_per_second)
         found["misses_per_second"] = min(found["misses_per_second"], most)
     for lesser, greater in _IN_ORDER:
         if lesser in found and greater in written:
-            found[lesser] = min(found[lesser], _number(written[greater]))
+            found[lesser] = min(found[lesser], written[greater])
         elif greater in found and lesser in written:
-            found[greater] = max(found[greater], _number(written[lesser]))
+            found[greater] = max(found[greater], written[lesser])
     return found
 
 
@@ -82,7 +80,3 @@ def _within_bounds(share: Share, value: float) -> float:
     key: Any = next(section for section in SECTIONS if section.name == share.section).keys[share.key].key
     bounded = min(max(value, key.minimum), key.maximum)
     return int(bounded) if share.of == "burst" else round(bounded, 6)
-
-
-def _number(value: object) -> Any:
-    return value

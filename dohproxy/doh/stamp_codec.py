@@ -1,8 +1,9 @@
 """The bytes of DNS stamps (draft-denis-dns-stamps-02).
 
 `sdns://` and the unpadded base64url form of a protocol byte and the protocol's parts, each behind a byte that counts
-it. In a set the high bit of the count says that another value follows. Decoding is strict: one text, one stamp. What
-today's clients refuse is read, to be explained, and never written.
+it. In a set the high bit of the count says that another value follows. Decoding is strict: one text, one stamp, but
+that bootstrap addresses may be missing in two ways, as no part and as an empty set. What today's clients refuse is
+read, to be explained, and never written.
 """
 
 import binascii

@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Final
 
 from dohproxy.config import Config, Problem
+from dohproxy.frontends.side_door import MOST_CONNECTIONS
 
 OWN: Final = 64
 """Standard streams, the event loop, the certificate and other files while they are read, probes of upstreams."""
-SIDE_DOOR: Final = 32
-"""Connections of scrapers and of whoever is on duty."""
+SIDE_DOOR: Final = MOST_CONNECTIONS + 2
+"""What listens for scrapers or for whoever is on duty, their connections, and one more while another makes room."""
 FEWEST_CONNECTIONS: Final = 8
 """As few as may be configured."""
 

@@ -91,7 +91,7 @@ class Http1Door(asyncio.Protocol):
     # --- What the event loop calls ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Register."""
+        """Register the connection, which begins here."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=MOST_QUEUED_BYTES)
         self._server.register.add(self)

@@ -33,6 +33,7 @@ class HandshakePace:
     """Does the work at once or in its turn; holds no more than there are handshakes under way."""
 
     __slots__ = (
+        "_begun",
         "_call_later",
         "_call_soon",
         "_clock",
@@ -64,6 +65,8 @@ class HandshakePace:
         # Dictionaries, as who goes leaves from the middle.
         self._members: dict[Handshake, None] = {}
         self._strangers: dict[Handshake, None] = {}
+        self._begun: dict[Handshake, None] = {}
+        """Of strangers, those whose first message has been answered."""
         self._is_called = False
         """Whether there is a turn to come: the next of the event loop."""
         self._is_timed = False
@@ -72,12 +75,14 @@ class HandshakePace:
     @property
     def waiting(self) -> int:
         """How many have to wait for their turn."""
-        return len(self._members) + len(self._strangers)
+        return len(self._members) + len(self._begun) + len(self._strangers)
 
-    def take(self, handshake: Handshake, *, is_stranger: bool) -> None:
-        """Let `handshake` go on, before this returns or in its turn."""
-        others = self._strangers if is_stranger else self._members
-        if self._members or others or self._spent >= SLICE_SECONDS or (is_stranger and self._owed() > 0):
+    def take(self, handshake: Handshake, *, is_stranger: bool, is_begun: bool = False) -> None:
+        """Let `handshake` go on, before this returns or in its turn. `is_begun`: this is the reply to what it brought
+        the last time."""
+        others = (self._begun if is_begun else self._strangers) if is_stranger else self._members
+        is_late = bool(self._members or self._begun or others)
+        if is_late or self._spent >= SLICE_SECONDS or (is_stranger and self._owed() > 0):
             others[handshake] = None
             self._look_ahead()
         else:
@@ -86,6 +91,7 @@ class HandshakePace:
     def leave(self, handshake: Handshake) -> None:
         """Forget a handshake that will not go on."""
         self._members.pop(handshake, None)
+        self._begun.pop(handshake, None)
         self._strangers.pop(handshake, None)
 
     def _turn(self) -> None:
@@ -94,8 +100,8 @@ class HandshakePace:
         while self._spent < SLICE_SECONDS:
             if self._members:
                 self._run(_first_of(self._members), is_stranger=False)
-            elif self._strangers and self._owed() <= 0:
-                self._run(_first_of(self._strangers), is_stranger=True)
+            elif (self._begun or self._strangers) and self._owed() <= 0:
+                self._run(_first_of(self._begun or self._strangers), is_stranger=True)
             else:
                 break
         self._look_ahead()
@@ -115,7 +121,7 @@ class HandshakePace:
 
     def _look_ahead(self) -> None:
         """See to it that whoever waits is thought of."""
-        if self._strangers and not self._is_called and not self._is_timed:
+        if (self._begun or self._strangers) and not self._is_called and not self._is_timed:
             self._is_timed = True
             self._call_later(max(LEAST_WAIT_SECONDS, self._owed()), self._strangers_may)
 

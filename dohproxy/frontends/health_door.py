@@ -19,7 +19,7 @@ from dohproxy.config import ListenAddress
 LOOK_SECONDS: Final = 0.25
 """Between two looks at how late the event loop is."""
 LOOKS: Final = 40
-"""That are remembered: ten seconds."""
+"""Looks that are remembered: those of ten seconds."""
 
 _log = structlog.get_logger("dohproxy.health")
 
@@ -37,7 +37,7 @@ class Delay:
 
     @property
     def seconds(self) -> float:
-        """The most in the last ten seconds."""
+        """The longest that it was late in the last ten seconds, in seconds."""
         return max(self._seen)
 
     async def watch_forever(self) -> None:
@@ -90,7 +90,7 @@ class _Telling(asyncio.Protocol):
         self._tell = tell
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say it."""
+        """Say how the service is, and close."""
         writing = cast(asyncio.WriteTransport, transport)
         writing.write(self._tell())
         writing.close()

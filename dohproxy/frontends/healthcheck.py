@@ -13,6 +13,7 @@ import ssl
 from typing import Final
 
 from dohproxy.config import Config, ListenAddress
+from dohproxy.config.addresses import bracketed
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.frontends.health_door import door_name
 from dohproxy.policy.forwarded import trusted_by
@@ -81,7 +82,7 @@ def _ask(address: ListenAddress, config: Config) -> tuple[int, str | None, bytes
         if config.clients.address_from == "proxy-protocol" and _is_trusted(plain, config):
             plain.sendall(local_header())
         host = config.server.host
-        connection = http.client.HTTPConnection(f"[{host}]" if ":" in host else host)
+        connection = http.client.HTTPConnection(bracketed(host))
         connection.sock = plain if config.tls is None else _secure(plain, host)
         with contextlib.closing(connection):
             connection.request(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -15,6 +15,7 @@ from dohproxy.frontends.cache_file import CacheFileStatistics
 from dohproxy.frontends.certificate_watch import CertificateStatistics
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
 from dohproxy.frontends.known import KnownRequests
+from dohproxy.frontends.side_door import MOST_CONNECTIONS
 from dohproxy.frontends.suffix_watch import SuffixStatistics
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS, kept_targets
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
@@ -38,6 +39,18 @@ def connection_metrics(connections: ConnectionStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_max_held_bytes", "Of these, what may be held.", connections.max_held_bytes)
     closed = [((closing.value,), float(connections.closed.get(closing, 0))) for closing in Closing]
     yield labelled_counter("dohproxy_connections_closed", "Connections closed by us, by reason.", ("reason",), closed)
+
+
+def loop_metrics(handshakes_waiting: int, delay_seconds: float) -> Iterator[Metric]:
+    """Yield how busy the event loop is."""
+    yield gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", handshakes_waiting)
+    yield gauge("dohproxy_loop_delay_seconds", "How late the event loop was, in 10 s.", delay_seconds)
+
+
+def side_door_metrics(connections: Sequence[int]) -> Iterator[Metric]:
+    """Yield the connections of each side door, together."""
+    yield gauge("dohproxy_side_connections", "Connections of scrapers and admins.", sum(connections))
+    yield gauge("dohproxy_max_side_connections", "Those that may be open.", MOST_CONNECTIONS * len(connections))
 
 
 def address_metrics(statuses: dict[Status, int]) -> Iterator[Metric]:

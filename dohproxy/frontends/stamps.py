@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from dohproxy.config import Config, ListenAddress, ServerConfig
+from dohproxy.config.addresses import bracketed
 from dohproxy.doh.stamp import DEFAULT_PORTS, BadStamp, Properties, Protocol, Stamp, is_address
 from dohproxy.doh.stamp_codec import encode
 from dohproxy.frontends.certificates import Certificate, Chain
@@ -85,7 +86,7 @@ def service_stamp(server: ServerConfig, place: Place, properties: Properties, pi
     return Stamp(
         Protocol.DOH,
         properties,
-        address=_bracketed(place.address),
+        address=bracketed(place.address),
         hashes=() if pinned is None else (pinned.tbs_hash,),
         host=_with_port(server.host, place.port),
         path=server.path,
@@ -178,8 +179,4 @@ def _is_address_literal(text: str) -> bool:
 
 
 def _with_port(host: str, port: int) -> str:
-    return _bracketed(host) if port == HTTPS else f"{_bracketed(host)}:{port}"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    return bracketed(host) if port == HTTPS else f"{bracketed(host)}:{port}"

@@ -12,10 +12,8 @@ from typing import Final
 
 from dohproxy.config import ConfigError, Problem, TlsConfig
 from dohproxy.frontends.pair_faults import fault_of_pair
-from dohproxy.tls.groups import DOOR_GROUPS, name_groups
+from dohproxy.tls.groups import DOOR_GROUPS, SUITES_1_2, name_groups
 
-SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Every client of the last ten years has one of these; DHE is left out because it costs the server most (D(HE)at)."""
 MISMATCHES: Final = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
 """What OpenSSL calls a key that is not the certificate's; the last one if it is of another kind."""
 TICKETS: Final = 2

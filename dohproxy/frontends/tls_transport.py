@@ -10,6 +10,7 @@ long as it likes, and everybody else waiting; so each turn of the event loop fee
 
 import asyncio
 import contextlib
+import math
 import socket
 import ssl
 from collections.abc import Callable
@@ -29,6 +30,10 @@ MOST_EXTENSIONS: Final = 4
 """Times that a client gets the same again, if it has taken some of its last bytes meanwhile: a large answer on a slow
 line. Ten seconds in all, as long as it had for any answer."""
 
+BEGIN_SHARE: Final = 0.8
+"""Part of the time for a handshake after which its work is not begun any more: it would hardly end in time. Where more
+come than can be served everybody waits as long, and without this all would be begun and none would end."""
+
 HandshakeEnded = Callable[["TlsTransport", bool], None]
 """Called once, with whether the handshake has succeeded. If so, `start` is owed; if not, the socket is closed."""
 
@@ -37,12 +42,14 @@ class TlsTransport(asyncio.Transport):
     """The server's side of one connection, from the first byte of the handshake."""
 
     __slots__ = (
+        "_begin_by",
         "_ended",
         "_fd",
         "_flooded",
         "_held",
         "_high",
         "_incoming",
+        "_is_begun",
         "_is_closing",
         "_is_corked",
         "_is_lost",
@@ -92,6 +99,10 @@ class TlsTransport(asyncio.Transport):
         self._is_stranger = is_stranger
         self._held = b""
         """What has come of the handshake and waits for its turn."""
+        self._begin_by = loop.time() + BEGIN_SHARE * handshake_seconds
+        """When it is too late to answer the client's first message; infinity once that has been done."""
+        self._is_begun = False
+        """The last piece of the handshake was answered: the next one is the client's reply to that, if it is whole."""
         self._protocol: asyncio.Protocol | None = None
         self._queued = b""
         """Ciphertext that the socket has not taken yet."""
@@ -120,12 +131,17 @@ class TlsTransport(asyncio.Transport):
             self._hear(received)
             return
         self._held = received
-        self._pace.take(self, is_stranger=self._is_stranger)
+        # Once for each reply: who sends it in crumbs goes behind the others with all but the first.
+        is_begun, self._is_begun = self._is_begun, False
+        self._pace.take(self, is_stranger=self._is_stranger, is_begun=is_begun)
         if self._held:
             self.pause_reading()
 
     def go_on(self) -> None:
-        """Do the work for what has come of the handshake."""
+        """Do the work for what has come of the handshake, unless it is too late."""
+        if self._loop.time() > self._begin_by:
+            self.abort()
+            return
         received, self._held = self._held, b""
         self.resume_reading()
         self._hear(received)
@@ -186,6 +202,8 @@ class TlsTransport(asyncio.Transport):
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
+            if self._outgoing.pending:
+                self._is_begun, self._begin_by = True, math.inf
             return False
         self._ended = None
         self._records.begin()

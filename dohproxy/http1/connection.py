@@ -19,7 +19,8 @@ class Request:
 
 
 class Http1Connection:
-    """What one client sends. Keeps what it has not read yet, and limits none of that: stop giving it any."""
+    """What one client sends. Keeps what it has not read yet, in at most twice as many bytes and what belongs to one
+    request, and limits none of that: stop giving it any."""
 
     def __init__(self, max_body_bytes: int) -> None:
         self._most_body_bytes = max_body_bytes
@@ -54,7 +55,7 @@ class Http1Connection:
 
     @property
     def is_untouched(self) -> bool:
-        """The same, and not even an empty line has come behind the last."""
+        """Whether it stands there, and not even an empty line has come behind the last request."""
         return self._head is None and self._start == len(self._data) and not self._empty_lines and not self.is_over
 
     @property
@@ -136,7 +137,7 @@ class Http1Connection:
         # The line that is not checked yet may be the empty one at the end.
         end = data.find(b"\r\n\r\n", max(start, self._checked - 2), start + LONGEST_HEAD)
         if end < 0:
-            self._check_begun(start)
+            self._check_begun()
             return None
         line_end = data.find(b"\r\n", start, end + 2)
         head = read_head(data[start:line_end], data[line_end + 2 : end + 2])
@@ -153,7 +154,7 @@ class Http1Connection:
                 raise BadRequest(Fault.MALFORMED)
         self._checked = self._start
 
-    def _check_begun(self, start: int) -> None:
+    def _check_begun(self) -> None:
         """Raise BadRequest as soon as what there is of a head cannot become a good one."""
         data = self._data
         at = self._checked
@@ -198,6 +199,10 @@ class Http1Connection:
 
     def _complete(self, head: RequestHead, body: bytes, end: int) -> Request:
         self._start = self._checked = end
+        if 2 * end >= len(self._data):
+            # Not each time: a segment may have thousands of requests, and they would all be moved as often.
+            self._data = self._data[end:]
+            self._start = self._checked = 0
         self._head = None
         self._chunks = None
         self._owes_invitation = False

@@ -31,6 +31,10 @@ WORDS: Final = {
     Signal.HANDSHAKE: "speaks no TLS that can be used",
     Signal.CONNECT: "lets none of our connections come to be: a firewall, too many of them, or it is down",
     Signal.CUT: "closes connections under our queries: too many of them",
+    Signal.UNANSWERED: "leaves many questions unanswered: it drops some, or the servers of those names are silent",
+    Signal.SERVFAIL_SOME: "fails for many names: it is in trouble, or the servers of those names are",
+    Signal.FEW_ANSWERS: "closes connections after few answers: how many questions it gets is for"
+    " upstream.new_connections_per_second to say",
 }
 REMEDIES: Final = {
     Signal.UDP_SILENT: "half the budget is used, more by and by; ask its operators what they are happy with",
@@ -87,7 +91,7 @@ def alert_metrics(resolver: ResolverStatistics, now: float, wall: float) -> Iter
     """Yield an alert for each upstream with which something is wrong, in words; those that are harmless are 0."""
     family = GaugeMetricFamily(
         "dohproxy_upstream_alert",
-        "1 while an upstream throttles or bans us or is gone, 0 for what is harmless; in words.",
+        "1 while an upstream throttles or bans us or is gone, 0 for what need not be its fault; in words.",
         labels=("upstream", "signal", "words"),
     )
     for alert in alerts(resolver, now, wall):

@@ -14,19 +14,25 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
+from dohproxy.policy.identity import IPV4_BYTES, IPV6_BYTES, MAPPED_PREFIX, SIX_TO_FOUR_PREFIX
 from dohproxy.wire.answer import Answer, Kind
-from dohproxy.wire.name import LONGEST_LABEL_BYTES, suffixes
+from dohproxy.wire.name import suffixes, written_end
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.rdata import IPV4_HINT, IPV6_HINT, parameters
 
 SHORTEST_SECONDS: Final = 60
-"""For which what was withheld is kept: names that are made for this have a TTL of zero or one second."""
+"""For which what was withheld is kept at least: names that are made for this have a TTL of zero or one second."""
 
-_IPV4_BYTES: Final = 4
-_IPV6_BYTES: Final = 16
-_EMBEDDING: Final = (bytes(12), bytes(10) + b"\xff\xff", b"\x00\x64\xff\x9b" + bytes(8))
+_EMBEDDING: Final = (bytes(12), MAPPED_PREFIX, b"\x00\x64\xff\x9b" + bytes(8))
 """What IPv4 addresses stand behind in 16 bytes: ::/96, which has ::1 and :: too, ::ffff:0:0/96 and 64:ff9b::/96."""
-_6TO4: Final = b"\x20\x02"
+_RANGES: Final = {
+    0: (0, 255), 10: (0, 255), 100: (64, 127), 127: (0, 255), 169: (254, 254), 172: (16, 31), 192: (168, 168),
+}  # fmt: skip
+"""First byte of a private IPv4 address, and the lowest and highest second one."""
+_PRIVATE_IPV4: Final = frozenset(
+    bytes([first, second]) for first, (low, high) in _RANGES.items() for second in range(low, high + 1)
+)
+"""The first two bytes of all of them: an answer may have thousands of addresses to be looked at."""
 
 
 class RebindingFilter:
@@ -66,22 +72,17 @@ def is_private(address: bytes) -> bool:
     shared (RFC 6598), unique local (RFC 4193) and site-local (RFC 3879); and all of these in an IPv6 address that maps,
     embeds or translates an IPv4 one.
     """
-    if len(address) == _IPV4_BYTES:
+    if len(address) == IPV4_BYTES:
         return _is_private_ipv4(address)
     if address[:12] in _EMBEDDING:
         return _is_private_ipv4(address[12:])
-    if address[:2] == _6TO4:
+    if address.startswith(SIX_TO_FOUR_PREFIX):
         return _is_private_ipv4(address[2:6])
     return address[0] & 0xFE == 0xFC or (address[0] == 0xFE and address[1] >= 0x80)
 
 
 def _is_private_ipv4(address: bytes) -> bool:
-    first, second = address[0], address[1]
-    if first in (0, 10, 127):
-        return True
-    ranges = {100: (64, 127), 169: (254, 254), 172: (16, 31), 192: (168, 168)}
-    low, high = ranges.get(first, (256, 256))
-    return low <= second <= high
+    return address[:2] in _PRIVATE_IPV4
 
 
 def _shows_private_address(answer: Answer) -> bool:
@@ -100,12 +101,8 @@ def _shows_private_address(answer: Answer) -> bool:
 
 
 def _hints_private_address(records: bytes, start: int, end: int) -> bool:
-    place = start + 2
-    while 0 < records[place] <= LONGEST_LABEL_BYTES:
-        place += 1 + records[place]
-    place += 2 if records[place] else 1
-    for key, first, behind in parameters(records, place, end):
-        size = {IPV4_HINT: _IPV4_BYTES, IPV6_HINT: _IPV6_BYTES}.get(key)
+    for key, first, behind in parameters(records, written_end(records, start + 2), end):
+        size = {IPV4_HINT: IPV4_BYTES, IPV6_HINT: IPV6_BYTES}.get(key)
         if size is not None and any(is_private(records[at : at + size]) for at in range(first, behind, size)):
             return True
     return False

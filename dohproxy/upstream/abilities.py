@@ -19,6 +19,8 @@ from dohproxy.upstream.trial import Additions, Trial, Verdict, is_whole, without
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import Rcode
+from dohproxy.wire.query import Query
+from dohproxy.wire.upstream_query import write_upstream_query
 
 OVER_UDP: Final[Additions] = frozenset({Addition.EDNS, Addition.COOKIE, Addition.AD, Addition.CASE})
 OVER_TCP: Final[Additions] = frozenset({Addition.EDNS, Addition.AD})
@@ -159,6 +161,22 @@ class Abilities:
             self._bare_failures = 0
         if not added <= self._shown:
             self._is_doubted = True
+
+
+def write_query(
+    query: Query, identifier: int, added: Additions, *, question: bytes = b"", cookie: bytes = b""
+) -> bytes:
+    """Return the message that asks an upstream `query` with what is `added`; the case of the name and the cookie have
+    been drawn already, and are in `question` and `cookie`."""
+    return write_upstream_query(
+        query,
+        identifier,
+        padded=Addition.PADDING in added,
+        question=question,
+        cookie=cookie,
+        has_edns=Addition.EDNS in added,
+        asks_ad=Addition.AD in added,
+    )
 
 
 def _is_bad(outcome: Answer | Unproven | Result) -> bool:

@@ -109,11 +109,8 @@ class Attempts:
         attempt_seconds: float,
         most_sends: int,
         late_until: float = 0.0,
-        reserve: float = 0.0,
     ) -> None:
         """`zone`: the last two labels of the name asked for."""
-        self.reserve = reserve
-        """Part of each burst to be left to others."""
         self._selection = selection
         self._zone = zone
         self._deadline = deadline
@@ -121,6 +118,8 @@ class Attempts:
         self._attempt_seconds = attempt_seconds
         self._sends_left = most_sends
         self._is_first = True
+        self._reserve = 0.0
+        """Part of each burst to be left to others."""
         self._tried: set[int] = set()
         self._excluded: set[int] = set()
         self._under_way: dict[int, Send] = {}
@@ -139,7 +138,7 @@ class Attempts:
 
     def first_step(self, now: float, reserve: float) -> Step:
         """Return the first step for one who has to leave the part `reserve` of each burst to others."""
-        self.reserve = reserve
+        self._reserve = reserve
         return self.next_step(now)
 
     def next_step(self, now: float) -> Step:
@@ -151,7 +150,7 @@ class Attempts:
         if len(self._under_way) > len(self._overdue):
             return Pause.WAIT
         place = self._choose(now) if self._may_send(now) else None
-        if place is None or not self._selection.standings[place].begin(now, self.reserve):
+        if place is None or not self._selection.standings[place].begin(now, self._reserve):
             return self._wait_or_end(now)
         return self._make_send(_Try(place, over_stream=False), now)
 
@@ -260,7 +259,7 @@ class Attempts:
         # What is under way over a stream needs no second one: nothing is lost there but the connection, which is told.
         # Unless it may be what we have added that is in the way.
         asked = {send.upstream for send in self._under_way.values() if send.over_stream and not self._may_be_bare(send)}
-        place = self._selection.next_upstream(now, self.reserve, tried=self._tried, excluded=self._excluded | asked)
+        place = self._selection.next_upstream(now, self._reserve, tried=self._tried, excluded=self._excluded | asked)
         if place in self._tried and self._under_way and self._selection.standings[place].budget.is_full:
             # Whose place it would take has been asked for longer, and is nearer to an answer.
             return None

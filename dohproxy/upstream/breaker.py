@@ -62,6 +62,7 @@ class Breaker:
         self._pauses = SILENCE
         self._pause = 0.0
         self._openings = 0
+        """In a row: by the first evidence, and by each failed probe."""
         self._probing = False
 
     @property
@@ -78,11 +79,6 @@ class Breaker:
     def cause(self) -> Pauses:
         """Why it is open, or was the last time: RESTART, SILENCE or BAN."""
         return self._pauses
-
-    @property
-    def openings(self) -> int:
-        """How often in a row it has been opened, by the first evidence and by each failed probe."""
-        return self._openings
 
     def state(self, now: float) -> BreakerState:
         """Return the state at `now`."""
@@ -146,11 +142,6 @@ class Breaker:
         """A probe has said nothing of use: wait once more, if it is open at all."""
         if self._opened_at is not None and self._probing:
             self._open(self._pauses, now)
-
-    def unresolved(self, *, sent_at: float) -> None:
-        """Note that a query ended without saying anything about the upstream; the next one may be the probe."""
-        if self._opened_at is not None and sent_at > self._opened_at:
-            self._probing = False
 
     def _open(self, pauses: Pauses, now: float) -> None:
         self._pauses = pauses

@@ -55,6 +55,7 @@ class ConnectionBudget:
         self._questions_until = -math.inf
         self._closed_at = -math.inf
         self._sure_until = -math.inf
+        self._told_until = -math.inf
         self.is_turned_away = False
         """The last connection failed although somebody listens there: reset, an alert, a handshake that never ended."""
         self.refusal: Refusal | None = None
@@ -141,6 +142,10 @@ class ConnectionBudget:
             self._sure_until = now + SINGLE_SECONDS
         self._closed_at = now
 
+    def closed_as_expected(self, now: float) -> None:
+        """A connection that was asked no more than the last one could answer is closed too: that was no restart."""
+        self._told_until = now + SINGLE_SECONDS
+
     def stays_open(self, now: float) -> bool:
         """A connection has not been closed after as many answers as the last one: tell whether to believe that, and
         ask on it again."""
@@ -155,7 +160,9 @@ class ConnectionBudget:
             return Signal.CERTIFICATE
         if self._failures >= TURNED_AWAY:
             return Signal.CONNECT if self.refusal is None else self.refusal.signal
-        return Signal.CUT if now < self._single_until else None
+        if now < self._single_until:
+            return Signal.CUT
+        return Signal.FEW_ANSWERS if now < max(self._sure_until, self._told_until) else None
 
     def _refill(self, now: float) -> float:
         if now > self._counted_at:

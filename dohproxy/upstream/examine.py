@@ -14,7 +14,7 @@ from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.wire.answer import Answer, Kind, UpstreamReply
 from dohproxy.wire.name import letters_in
-from dohproxy.wire.numbers import Qtype, Rcode
+from dohproxy.wire.numbers import Qtype, Rcode, rcode_name
 
 DAY_SECONDS: Final = 86_400.0
 NO_EDNS: Final = "none: answers over 512 bytes need TCP, and no DNSSEC"
@@ -111,7 +111,7 @@ def _protocol(seen: Observation, now: float) -> str:
 def _verified(seen: Observation) -> str:
     """Return by what the upstream is believed."""
     upstream = seen.upstream
-    by_name = f"certificate verified for {_expected_name(seen)}"
+    by_name = f"certificate verified for {seen.upstream.url.name_to_verify}"
     if not upstream.pins:
         return by_name
     return f"{by_name}, and its key" if upstream.url.verify_name or upstream.ca_file else "key verified by its pin"
@@ -123,20 +123,14 @@ def _validity(tls: TlsSeen, now: float) -> str:
     return f", valid for {max(0.0, tls.not_after - now) / DAY_SECONDS:.0f} more days"
 
 
-def _expected_name(seen: Observation) -> str:
-    url = seen.upstream.url
-    return url.bare_host if url.verify_name is None else url.verify_name
-
-
 def _latency(seen: Observation) -> str:
     parts = (("connection", seen.connect_seconds), ("answer", seen.answer_seconds))
     return ", ".join(f"{what} {1000 * seconds:.1f} ms" for what, seconds in parts if seconds is not None)
 
 
 def _rcode(answer: Answer) -> str:
-    known = [code.name for code in Rcode if code == answer.rcode]
     errors = "".join(f", EDE {code} {_error_name(code)}".rstrip() for code in answer.errors)
-    return f"{known[0] if known else f'rcode {answer.rcode}'}{errors}, {answer.counts[0]} record(s)"
+    return f"{rcode_name(answer.rcode)}{errors}, {answer.counts[0]} record(s)"
 
 
 def _error_name(code: int) -> str:
@@ -220,7 +214,7 @@ def _warnings(seen: Observation) -> Iterator[str]:
 
 
 def _certificate_warning(seen: Observation) -> str:
-    expected = f"has a certificate that is refused: {seen.detail}; {_expected_name(seen)} was expected"
+    expected = f"has a certificate that is refused: {seen.detail}; {seen.upstream.url.name_to_verify} was expected"
     if seen.tls is None or seen.tls.not_after is None:
         return expected
     names = ", ".join(seen.tls.names[:MOST_NAMES]) or "no name"

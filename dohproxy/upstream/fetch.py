@@ -88,7 +88,7 @@ class Fetch:
     def stop(self) -> None:
         """End without a word, and give back what the sends under way hold."""
         self._has_landed = True
-        self._turnstile.leave(self._query.key)
+        self._leave_line()
         if self._alarm is not None:
             self._alarm.cancel()
         if self._late.get(self._query.key) is self:
@@ -178,6 +178,12 @@ class Fetch:
         self._is_in_line = step is None
         return Pause.WAIT if step is None else step
 
+    def _leave_line(self) -> None:
+        """Another one with the same question may stand there by now: who does not stand there has nothing to leave."""
+        if self._is_in_line:
+            self._is_in_line = False
+            self._turnstile.leave(self._query.key)
+
     def _take(self, send: Send, outcome: Answer | Unproven | Result) -> Step:
         """Learn how a send ended, and return what comes next."""
         now = self._clock()
@@ -190,7 +196,7 @@ class Fetch:
             self.stop()
         else:
             self._has_landed = True
-            self._turnstile.leave(self._query.key)
+            self._leave_line()
             self._late[self._query.key] = self
         self._land(found)
 

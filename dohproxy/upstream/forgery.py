@@ -13,26 +13,20 @@ from collections.abc import Callable
 from typing import Final
 
 from dohproxy.config.additions import Addition
-from dohproxy.upstream.abilities import OVER_UDP, Abilities
+from dohproxy.upstream.abilities import OVER_UDP, Abilities, write_query
 from dohproxy.upstream.casing import Casing
 from dohproxy.upstream.cookies import Cookies
 from dohproxy.upstream.habit import HabitState
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.statistics import DefenceStatistics
 from dohproxy.upstream.trial import Additions
-from dohproxy.wire.answer import (
-    Answer,
-    UpstreamReply,
-    is_reply_to,
-    is_reply_without_question,
-    parse_reply,
-    repeats_case,
-)
+from dohproxy.wire.answer import Answer, UpstreamReply, parse_reply
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.matching import is_reply_to, is_reply_without_question, repeats_case
 from dohproxy.wire.name import letters_in
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query
-from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
+from dohproxy.wire.upstream_query import upstream_question
 
 MOST_READ_IN_VAIN: Final = 65_536
 """Bytes of replies to one query that may turn out to be of no use; whoever goes beyond that has ended its wait. Two of
@@ -90,15 +84,7 @@ class Wait:
         cookie: bytes,
         added: Additions,
     ) -> None:
-        self.wire = write_upstream_query(
-            query,
-            identifier,
-            padded=False,
-            question=question,
-            cookie=cookie,
-            has_edns=Addition.EDNS in added,
-            asks_ad=Addition.AD in added,
-        )
+        self.wire = write_query(query, identifier, added, question=question, cookie=cookie)
         """What to send."""
         self._added = added
         self._defences = defences

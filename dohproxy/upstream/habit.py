@@ -49,11 +49,6 @@ class Habit:
             self._given_up_until = None
         return HabitState.ESTABLISHED if self._proofs >= PROOFS_TO_ESTABLISH else HabitState.UNKNOWN
 
-    @property
-    def was_ever_shown(self) -> bool:
-        """Whether there is any proof that was not refuted since."""
-        return self._proofs > 0
-
     def shown(self, now: float) -> None:
         """Note a reply that shows the habit."""
         if self.state(now) is HabitState.GIVEN_UP:
@@ -82,9 +77,9 @@ class Habit:
             case HabitState.ESTABLISHED | HabitState.GIVEN_UP:
                 pass
 
-    def give_up(self, now: float, *, seconds: float = PAUSE_SECONDS) -> None:
-        """Do without for so long, then begin anew."""
-        self._given_up_until = now + seconds
+    def give_up(self, now: float) -> None:
+        """Do without for a while, then begin anew."""
+        self._given_up_until = now + PAUSE_SECONDS
         self._proofs = 0
         self._suspicion = 0
         self._last_missed = b""

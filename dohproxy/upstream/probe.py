@@ -17,22 +17,23 @@ from typing import Final
 
 from dohproxy.config.additions import Addition
 from dohproxy.config.schema import UpstreamConfig
-from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, OVER_UDP, Abilities
+from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, OVER_UDP, Abilities, write_query
 from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.root_question import PROBE_SECONDS
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
 from dohproxy.upstream.transports.place import host_of, place_of
-from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, name_to_verify, pin_of, read_certificate
+from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, pin_of, read_certificate
 from dohproxy.upstream.trial import Additions, is_whole
-from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_reply, repeats_case
+from dohproxy.wire.answer import Answer, parse_reply
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.matching import is_reply_to, is_reply_without_question, repeats_case
 from dohproxy.wire.name import vary_case
 from dohproxy.wire.numbers import CLASS_IN, LARGEST_MESSAGE_BYTES, RD, TC, Qtype
 from dohproxy.wire.query import Query, parse_query
-from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
+from dohproxy.wire.upstream_query import upstream_question
 
 READ_BYTES: Final = 65_536
 TC_OF_THIRD_BYTE: Final = TC >> 8
@@ -208,7 +209,7 @@ class _Probe:
     async def _handshake(self, sock: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
             async with asyncio.timeout_at(self._until):
-                reader, writer = await _open(sock, self._contexts.verifying, name_to_verify(self._address))
+                reader, writer = await _open(sock, self._contexts.verifying, self._address.name_to_verify)
         except TimeoutError:
             raise _Failed(Trouble.NO_HANDSHAKE) from None
         except ssl.SSLCertVerificationError as error:
@@ -231,7 +232,7 @@ class _Probe:
                     host_of(self._address),
                     self._address.port,
                     ssl=self._contexts.trusting,
-                    server_hostname=name_to_verify(self._address),
+                    server_hostname=self._address.name_to_verify,
                 )
         except OSError:
             return None
@@ -269,15 +270,7 @@ class _Probe:
 
     def _wire(self, cookie: bytes = b"") -> bytes:
         """Return the query."""
-        return write_upstream_query(
-            self._query,
-            self._identifier,
-            padded=Addition.PADDING in self._additions,
-            question=self._question,
-            cookie=cookie,
-            has_edns=Addition.EDNS in self._additions,
-            asks_ad=Addition.AD in self._additions,
-        )
+        return write_query(self._query, self._identifier, self._additions, question=self._question, cookie=cookie)
 
     def _take(self, wire: bytes) -> bool:
         """Note the reply if this is it."""

@@ -15,8 +15,7 @@ from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, OVER_UDP, Abilities
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.breaker import Breaker
-from dohproxy.upstream.budget import Budget
-from dohproxy.upstream.connection_budget import ConnectionBudget
+from dohproxy.upstream.budgets import Budgets
 from dohproxy.upstream.fetch import Fetch, Land
 from dohproxy.upstream.flight import Flights, Seat
 from dohproxy.upstream.outages import is_path_gone
@@ -38,7 +37,7 @@ from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
-__all__ = ["Budgets", "Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
+__all__ = ["Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
 
 Learn = Callable[[Query, Answer | UpstreamFailure], None]
 Found = Answer | UpstreamFailure | None
@@ -73,16 +72,14 @@ class Resolver:
         *,
         ca_file: Path | None = None,
         question: Query = PROBE,
-        budgets: "Budgets | None" = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._settings = settings
         self._learn = learn
         self._tasks = tasks
         self._clock = clock
         budgets = budgets or Budgets(clock(), rng.random)
-        self._upstreams = [_Upstream(one, budgets, tasks, clock, ca_file) for one in upstreams]
-        for upstream in self._upstreams:
-            upstream.question = question
+        self._upstreams = [_Upstream(one, budgets, tasks, clock, ca_file, question) for one in upstreams]
         standings = [upstream.standing for upstream in self._upstreams]
         self._selection = Selection(standings, settings.choice, rng.random)
         self._turnstile = Turnstile(self._selection, clock, settings.budget_wait_seconds)
@@ -276,28 +273,6 @@ def may_vouch(config: UpstreamConfig) -> bool:
     return config.validates and not config.url.is_open_path
 
 
-class Budgets:
-    """One budget for each upstream, or for each group of upstreams that are one resolver."""
-
-    def __init__(self, now: float, draw: Callable[[], float]) -> None:
-        self.draw = draw
-        self.all: list[Budget] = []
-        self._now = now
-        self._of_groups: dict[str, tuple[Budget, ConnectionBudget]] = {}
-
-    def of(self, config: UpstreamConfig) -> tuple[Budget, ConnectionBudget]:
-        """Return what `config` may spend."""
-        known = self._of_groups.get(config.group)
-        if known is not None:
-            return known
-        budget = Budget(config.queries_per_second, config.burst, config.in_flight, now=self._now)
-        connections = ConnectionBudget(config.connections, config.new_connections_per_second, self.draw, now=self._now)
-        self.all.append(budget)
-        if config.group:
-            self._of_groups[config.group] = budget, connections
-        return budget, connections
-
-
 class _Upstream:
     """One upstream: its standing, and the ways to it."""
 
@@ -308,7 +283,9 @@ class _Upstream:
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
         ca_file: Path | None,
+        question: Query,
     ) -> None:
+        """`question` is what its probes ask."""
         address = config.url
         budget, connections = budgets.of(config)
         self.host = address.host
@@ -328,17 +305,16 @@ class _Upstream:
             clock=clock,
             abilities=self.over_stream,
         )
-        self.question = PROBE
-        """Of its probes."""
+        self._question = question
         self._config = config
         self._may_vouch = may_vouch(config)
 
     def send(self, query: Query, send: Send, done: Done, late: Late | None = None) -> Stoppable | Result:
         """Carry out one send. AD is taken off an answer where it proves nothing."""
-        if not send.is_bare:
-            return self._send(query, send, done, None, late)
-        proven = self.abilities(over_stream=send.over_stream).proven(dnssec_ok=query.dnssec_ok)
-        return self._send(query, send, done, proven, late)
+        additions = None
+        if send.is_bare:
+            additions = self.abilities(over_stream=send.over_stream).proven(dnssec_ok=query.dnssec_ok)
+        return self._send(query, send, done, additions, late)
 
     def abilities(self, *, over_stream: bool) -> Abilities:
         """Return what it can stand of what we add, on this way."""
@@ -363,7 +339,7 @@ class _Upstream:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
         send = Send(0, over_stream, now + max(PROBE_SECONDS, self.standing.round_trip.patience))
         try:
-            return await outcome_of(lambda done: self._send(self.question, send, done, additions))
+            return await outcome_of(lambda done: self._send(self._question, send, done, additions))
         except Exception as error:
             context = {"message": "a probe failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)

@@ -18,6 +18,8 @@ apart (the table is from what public resolvers and their firewalls were seen to 
 | connections closed under our queries | a limit of connections | keep to one |
 | nothing at all | it is down, or drops us | the breaker |
 | no way there | this machine's own trouble | the breaker; if all are out of reach, say so once |
+| silence or SERVFAIL for many, and a probe has not confirmed it | a throttle, or what clients ask for | tell it |
+| connections closed after few answers | a throttle, or its way | ask no more on each, and tell it |
 
 A client can make some of these appear by what it asks: names of broken zones, names that the upstream blocks. So what
 could be made to appear is only a suspicion. It costs one question that is nobody's (the address of a root server), and
@@ -67,10 +69,29 @@ class Signal(StrEnum):
     HANDSHAKE = "handshake"
     CONNECT = "connect"
     CUT = "cut"
+    UNANSWERED = "unanswered"
+    SERVFAIL_SOME = "servfail_some"
+    FEW_ANSWERS = "few_answers"
 
 
-HARMLESS: Final = frozenset({Signal.REFUSED_SOME, Signal.SERVFAIL_ZONE})
-"""Seen, told apart, and no reason to do anything."""
+HARMLESS: Final = frozenset(
+    {Signal.REFUSED_SOME, Signal.SERVFAIL_ZONE, Signal.UNANSWERED, Signal.SERVFAIL_SOME, Signal.FEW_ANSWERS}
+)
+"""Seen, told apart, and no reason to ask it less; a client could make each of them appear."""
+
+
+_UNCONFIRMED: Final = {Signal.UDP_SILENT: Signal.UNANSWERED, Signal.SERVFAIL: Signal.SERVFAIL_SOME}
+
+
+def told_unconfirmed(suspicion: Signal | None) -> Signal | None:
+    """Return what may be told of a suspicion without a probe that confirms it; None if nothing.
+
+    A throttle that lets half of all questions through lets half of the probes through too, and is never found out. But
+    whoever asks for an answer and gets none should not read that all is well.
+    """
+    if suspicion is None or suspicion in HARMLESS:
+        return suspicion
+    return _UNCONFIRMED.get(suspicion)
 
 
 @value

@@ -16,7 +16,7 @@ from dohproxy.upstream.budget import Budget
 from dohproxy.upstream.connection_budget import ConnectionBudget
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.round_trip import WORST_SCORE_SECONDS, RoundTrip
-from dohproxy.upstream.signals import HARMLESS, Ending, Evidence, Signal, Word, word_of
+from dohproxy.upstream.signals import HARMLESS, Ending, Evidence, Signal, Word, told_unconfirmed, word_of
 from dohproxy.wire.answer import Answer
 
 PROBE_SECONDS: Final = 30.0
@@ -391,8 +391,8 @@ class Standing:
             self._convicted = None
         if not self.breaker.is_closed:
             return self._reason_to_be_open()
-        harmless = self._evidence.suspicion(now)
-        return self._convicted or self.connections.signal(now) or (harmless if harmless in HARMLESS else None)
+        unconfirmed = told_unconfirmed(self._evidence.suspicion(now))
+        return self._convicted or self.connections.signal(now) or unconfirmed
 
     def _reason_to_be_open(self) -> Signal:
         if self.breaker.cause is BAN or self._convicted is Signal.UDP_SILENT:

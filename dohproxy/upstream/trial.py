@@ -13,7 +13,7 @@ from typing import Final
 from dohproxy.config.additions import Addition
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.wire.answer import Answer, Kind
-from dohproxy.wire.numbers import Rcode
+from dohproxy.wire.numbers import Rcode, rcode_name
 
 Additions = frozenset[Addition]
 
@@ -130,5 +130,4 @@ def is_whole(answer: Answer) -> bool:
 def _word(outcome: Answer | Result) -> str:
     if isinstance(outcome, Result):
         return "a broken reply" if outcome is Result.UNUSABLE else SILENCE
-    known = [code.name for code in Rcode if code == outcome.rcode]
-    return known[0] if known else f"rcode {outcome.rcode}"
+    return rcode_name(outcome.rcode)

@@ -17,6 +17,7 @@ from dohproxy.value import value
 from dohproxy.wire.chain import Head, belonging
 from dohproxy.wire.edns import OPT_FIXED_BYTES, UpstreamEdns, read_options, read_upstream_opt
 from dohproxy.wire.malformed import Fault, Malformed
+from dohproxy.wire.matching import is_same_question
 from dohproxy.wire.name import NameWalker, question_name_end
 from dohproxy.wire.numbers import (
     AD,
@@ -118,45 +119,6 @@ class UpstreamReply:
     """None: no OPT, or none that came through where the reply was cut."""
 
 
-def is_reply_to(wire: bytes, identifier: int, question: bytes) -> bool:
-    """Tell whether this datagram or frame can be the reply to the query we sent (RFC 5452 section 9.1).
-
-    Compares ID, QR and the whole question, the name's case aside. A no is not an error: it is a packet to ignore.
-    """
-    end = HEADER_BYTES + len(question)
-    return (
-        len(wire) >= end
-        and wire[0] << 8 | wire[1] == identifier
-        and bool(wire[2] & 0x80)
-        and wire[4:6] == b"\x00\x01"
-        and _is_same_question(wire[HEADER_BYTES:end], question)
-    )
-
-
-def is_reply_without_question(wire: bytes, identifier: int) -> bool:
-    """Tell whether this can be the reply to the query with this ID although it does not repeat the question.
-
-    Servers that will not read a query answer it with its header alone: Unbound whom its access list refuses, NSD and
-    PowerDNS what they take for malformed. Such a reply has nothing of the query in it but the ID.
-    """
-    return (
-        len(wire) >= HEADER_BYTES
-        and wire[0] << 8 | wire[1] == identifier
-        and bool(wire[2] & 0x80)
-        and (wire[4:6] == b"\x00\x00" or len(wire) == HEADER_BYTES)
-    )
-
-
-def repeats_case(wire: bytes, question: bytes) -> bool:
-    """Tell whether the reply has the question byte for byte as we wrote it (draft-vixie-dnsext-dns0x20)."""
-    return wire[HEADER_BYTES : HEADER_BYTES + len(question)] == question
-
-
-def _is_same_question(one: bytes, other: bytes) -> bool:
-    """Compare names without their case, type and class as they are: lower() would make an HTTPS (65) a 97."""
-    return one[-4:] == other[-4:] and one[:-4].lower() == other[:-4].lower()
-
-
 def parse_answer(wire: bytes, query: Query) -> Answer:
     """Read an upstream's answer to `query`; see `parse_reply`."""
     return parse_reply(wire, query).answer
@@ -180,7 +142,7 @@ def parse_reply(wire: bytes, query: Query, *, is_datagram: bool = False) -> Upst
     if sum(counts) > MOST_RECORDS:
         raise Malformed(Fault.TOO_MANY_RECORDS)
     start = question_name_end(wire) + 4
-    if not _is_same_question(wire[HEADER_BYTES:start], upstream_question(query)):
+    if not is_same_question(wire[HEADER_BYTES:start], upstream_question(query)):
         raise Malformed(Fault.OTHER_QUESTION)
     survey = _Survey(wire, start, query.qtype)
     if _is_cut(survey, flags, counts, is_datagram=is_datagram):

@@ -47,8 +47,9 @@ def belonging(wire: bytes, qname: bytes, qtype: int, heads: Sequence[Head]) -> l
     above = _above(chain) if aliases.trees else set()
     kept = []
     for head, owner, rtype in zip(heads, owners, types, strict=True):
-        judged = _covered(wire, head) if rtype == Qtype.RRSIG and qtype != Qtype.RRSIG else rtype
-        if _is_wanted(judged, qtype, is_in=owner in chain, is_above=owner in above):
+        is_in, is_above = owner in chain, owner in above
+        judged = _covered(wire, head) if rtype == Qtype.RRSIG and not (is_in and qtype == Qtype.RRSIG) else rtype
+        if _is_wanted(judged, qtype, is_in=is_in, is_above=is_above):
             kept.append(head)
     return kept
 

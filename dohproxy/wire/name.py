@@ -161,6 +161,13 @@ def spell_out(wire: bytes, offset: int) -> tuple[bytes, int]:
     raise Malformed(Fault.CUT_SHORT)
 
 
+def written_end(wire: bytes, offset: int) -> int:
+    """Return the offset after the name at `offset` of a message, a pointer in it not followed; it has been checked."""
+    while 0 < wire[offset] <= LONGEST_LABEL_BYTES:
+        offset += 1 + wire[offset]
+    return offset + (2 if wire[offset] else 1)
+
+
 def _target(wire: bytes, offset: int, lowest: int) -> int:
     """Return where the pointer at `offset` leads; that must lie before everything that its name has visited."""
     if offset + 2 > len(wire):

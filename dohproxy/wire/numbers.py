@@ -18,6 +18,11 @@ class Rcode(IntEnum):
     BADCOOKIE = 23
 
 
+def rcode_name(rcode: int) -> str:
+    """Return how an operator knows an rcode, be it one of these or not."""
+    return next((known.name for known in Rcode if known == rcode), f"rcode {rcode}")
+
+
 class Qtype(IntEnum):
     """Types that a rule here names; every other type passes as a number (RFC 3597)."""
 

@@ -126,7 +126,9 @@ def _service(names: NameWalker, wire: bytes, place: int, end: int) -> None:
         elif key == _PORT:
             is_right = length == 2
         elif key in (IPV4_HINT, IPV6_HINT):
-            is_right = length > 0 and length % (4 if key == IPV4_HINT else 16) == 0
+            size = 4 if key == IPV4_HINT else 16
+            is_right = length > 0 and length % size == 0
+            names.charge(length // size)  # They may all be looked at, see `policy.rebinding`.
         else:
             continue
         if not is_right:

@@ -8,7 +8,7 @@ import struct
 from typing import Final
 
 from dohproxy.wire.malformed import Fault, Malformed
-from dohproxy.wire.name import LONGEST_LABEL_BYTES, spell_out
+from dohproxy.wire.name import spell_out, written_end
 from dohproxy.wire.numbers import TTL_SIGN_BIT
 from dohproxy.wire.rdata import spell_out_rdata
 
@@ -29,12 +29,9 @@ class SpelledRecords:
 
     def head(self, place: int) -> tuple[int, int]:
         """Return the type of the record at `place`, and the offset after it."""
-        wire = self._wire
-        while 0 < wire[place] <= LONGEST_LABEL_BYTES:
-            place += 1 + wire[place]
-        place += 2 if wire[place] else 1
-        rtype, _, _, rdlength = RECORD.unpack_from(wire, place)
-        return rtype, place + RECORD.size + rdlength
+        fixed = written_end(self._wire, place)
+        rtype, _, _, rdlength = RECORD.unpack_from(self._wire, fixed)
+        return rtype, fixed + RECORD.size + rdlength
 
     def add(self, place: int) -> tuple[bytes, int, int]:
         """Copy the record at `place`; return its owner as it stands there, its type, and the offset after it.

@@ -34,9 +34,7 @@ def test_the_document_has_the_table_of_every_program() -> None:
     made = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
     rows = [line.split(" | ") for line in made.splitlines() if line.startswith("| ")][1:]
     seen = {(row[0].removeprefix("| "), row[1], row[2]) for row in rows if "---" not in row[0]}
-    expected = {
-        (kind.name, str(state), way) for kind in KINDS for state in kind.states for way in ("udp", "tcp", "tls")
-    }
+    expected = {(kind.name, str(state), way) for kind in KINDS for state in kind.states for way in kind.transports}
     assert seen == expected
 
 

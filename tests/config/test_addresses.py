@@ -229,12 +229,13 @@ def test_an_upstream_url_that_cannot_be_asked_is_explained(text: str, hint: str)
 PIN = "7HIpactkIAq2Y49orFOOQKurWxmmSFZhBCoQYcRhJ3Y="
 
 
-@pytest.mark.parametrize("text", [PIN, f"sha256/{PIN}", f"sha256//{PIN}"])
-def test_a_pin_is_read_in_each_of_its_forms(text: str) -> None:
-    assert parse_pin(text, HERE) == PIN
+@pytest.mark.parametrize("form", ["", "sha256/", "sha256//"], ids=["bare", "RFC 7469", "curl"])
+@pytest.mark.parametrize("pin", [PIN, f"//{PIN[2:]}"], ids=["a letter first", "a slash first"])
+def test_a_pin_is_read_in_each_of_its_forms(form: str, pin: str) -> None:
+    assert parse_pin(form + pin, HERE) == pin
 
 
-@pytest.mark.parametrize("text", ["", "A" * 64, PIN[:-1], f"{PIN}=", "nonsense!", f"{PIN}\n", "Ä" * 44])
+@pytest.mark.parametrize("text", ["", "A" * 64, PIN[:-1], f"{PIN}=", f"/{PIN}", "nonsense!", f"{PIN}\n", "Ä" * 44])
 def test_what_is_no_pin_is_explained(text: str) -> None:
     with pytest.raises(Unusable, match="base64, which has 44 characters"):
         parse_pin(text, HERE)

@@ -78,6 +78,7 @@ def test_everything_that_is_written_out_has_its_line(end: str) -> None:
 
 def test_a_single_section_that_should_be_a_list_counts_as_its_first() -> None:
     assert lines_of("\n[upstream]\nurl = 1\n") == {"upstream": 2, "upstream #1": 2, "upstream #1.url": 3}
+    assert lines_of("\n[route]\nupstreams = 1\n") == {"route": 2, "route #1": 2, "route #1.upstreams": 3}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import threading
 from typing import cast
 
 import dns.flags
@@ -13,31 +12,18 @@ import dns.rdatatype
 import dns.rrset
 
 from tests.e2e import zones
+from tests.e2e.background import BackgroundServer
 from tests.e2e.processes import LOOPBACK
 
 AFTER = re.compile(r"\.after-(?P<milliseconds>[0-9]{1,5})\.")
 ADDRESS = "127.0.4.1"
 
 
-class MisbehavingServer:
-    """Runs its own event loop in a thread between `start` and `stop`."""
+class MisbehavingServer(BackgroundServer):
+    """Answers over UDP."""
 
     def __init__(self) -> None:
-        self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="misbehaving-server", daemon=True)
-
-    def start(self) -> None:
-        """Bind a free port, kept in `port`, and answer from now on."""
-        self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self._bind(), self._loop).result(timeout=5)
-
-    def stop(self) -> None:
-        """Forget the answers still due and end the thread."""
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5)
-        self._loop.close()
+        super().__init__("misbehaving-server")
 
     async def _bind(self) -> int:
         self._transport, _ = await self._loop.create_datagram_endpoint(_Answering, local_addr=(LOOPBACK, 0))

@@ -115,6 +115,47 @@ def test_members_go_before_strangers_however_long_these_have_waited() -> None:
     assert door.done == ["stranger", "member", "member", "stranger", "stranger"]
 
 
+def test_what_has_been_begun_goes_before_what_has_not() -> None:
+    door = Doorstep()
+    for name in ("stranger", "stranger", "stranger"):
+        door.come(name)
+    begun = [One(door.loop, CHEAP, door.done, f"begun {number}") for number in range(2)]
+    for one in begun:
+        door.pace.take(one, is_stranger=True, is_begun=True)
+    door.come("member")
+    door.pace.leave(begun[1])
+    assert door.pace.waiting == 4
+    while door.pace.waiting:
+        door.loop.turn()
+    assert door.done == ["stranger", "member", "begun 0", "stranger", "stranger"]
+
+
+def test_a_burst_of_dear_handshakes_comes_to_an_end_in_time() -> None:
+    door = Doorstep()
+    ends: list[float] = []
+
+    class Whole:
+        """Its second message is there in the turn after its first was answered."""
+
+        is_begun = False
+
+        def go_on(self) -> None:
+            door.loop.now += CHEAP if self.is_begun else DEAR
+            if self.is_begun:
+                ends.append(door.loop.now)
+            else:
+                self.is_begun = True
+                door.loop.call_soon(lambda: door.pace.take(self, is_stranger=True, is_begun=True))
+
+    began = door.loop.now
+    for _ in range(100):
+        door.pace.take(Whole(), is_stranger=True)
+    while len(ends) < 100:
+        door.loop.turn()
+    # One after the other, and not all at the end.
+    assert sum(ends) / 100 - began == pytest.approx((ends[-1] - began) / 2, rel=0.1)
+
+
 def test_members_do_not_wait_for_the_share_of_strangers() -> None:
     door = Doorstep(percent=1)
     for _ in range(3):

@@ -5,9 +5,10 @@ import ssl
 import pytest
 
 from dohproxy.config import ConnectionsConfig
-from dohproxy.frontends.tls import SUITES_1_2, bare_context
+from dohproxy.frontends.tls import bare_context
 from dohproxy.frontends.tls_check import LimitsNotInForce, check_groups, handshake_seconds, price_warnings
 from dohproxy.tls import native_context
+from dohproxy.tls.groups import SUITES_1_2
 from tests.frontends.door import Certificate
 
 

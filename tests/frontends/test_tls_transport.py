@@ -3,6 +3,7 @@
 import _ssl
 import asyncio
 import ctypes
+import math
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -356,9 +357,11 @@ class Held(HandshakePace):
         loop = asyncio.get_running_loop()
         super().__init__(loop.call_soon, loop.call_later, 100)
         self.held: list[Handshake] = []
+        self.were_begun: list[bool] = []
 
-    def take(self, handshake: Handshake, *, is_stranger: bool) -> None:
+    def take(self, handshake: Handshake, *, is_stranger: bool, is_begun: bool = False) -> None:
         self.held.append(handshake)
+        self.were_begun.append(is_begun)
 
     def leave(self, handshake: Handshake) -> None:
         self.held.remove(handshake)
@@ -377,6 +380,45 @@ async def test_a_handshake_whose_turn_has_not_come_reads_no_more_and_goes_on_the
     pace.held.pop().go_on()
     await shaking
     assert client.ends.transport.is_reading()
+    assert pace.were_begun == [False, True]
+    await client.leave()
+
+
+@pytest.mark.interpreted
+async def test_a_hello_in_crumbs_is_not_taken_for_one_that_has_been_answered(certificate: Certificate) -> None:
+    pace = Held()
+    ends = Ends(certificate, pace=pace)
+    for crumb in (ordinary_hello()[:50], ordinary_hello()[50:60], ordinary_hello()[60:70]):
+        while pace.held:
+            pace.held.pop().go_on()
+        ends.client.send(crumb)
+        await until(lambda: len(pace.held) == 1, "a crumb")
+    assert pace.were_begun == [False, False, False]
+    ends.transport.abort()
+    await until(lambda: ends.is_gone, "the end")
+    ends.client.close()
+
+
+@pytest.mark.interpreted
+async def test_what_cannot_end_in_time_is_not_begun_and_what_is_begun_may_take_all_its_time(
+    certificate: Certificate,
+) -> None:
+    pace = Held()
+    ends = Ends(certificate, handshake_seconds=0.05, pace=pace)
+    ends.transport._begin_by = 0.0
+    ends.client.send(ordinary_hello())
+    await until(lambda: len(pace.held) == 1, "the hello")
+    pace.held[0].go_on()
+    assert (ends.handshakes, pace.held) == ([False], [])
+    ends.client.close()
+    pace = Held()
+    client = ByHand(certificate, pace)
+    shaking = asyncio.get_running_loop().create_task(client.shake_hands())
+    for _ in range(2):
+        await until(lambda: len(pace.held) == 1, "the next message")
+        pace.held.pop().go_on()
+        assert client.ends.transport._begin_by == math.inf
+    await shaking
     await client.leave()
 
 

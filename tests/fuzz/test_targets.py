@@ -59,3 +59,16 @@ def test_all_seeds_can_be_written_by_a_command(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "fuzz.seeds", str(tmp_path)], cwd=ROOT, check=True, timeout=60)
     assert {path.name for path in tmp_path.iterdir()} == TARGETS.keys()
     assert all(any(path.iterdir()) for path in tmp_path.iterdir())
+
+
+def test_every_target_names_modules_that_there_are() -> None:
+    for target in TARGETS.values():
+        assert target.modules
+        assert all((ROOT / "dohproxy" / f"{module}.py").exists() for module in target.modules)
+
+
+def test_the_coverage_of_a_target_is_told() -> None:
+    argv = [sys.executable, "-m", "fuzz.figures", "resolv_conf"]
+    run = subprocess.run(argv, cwd=ROOT, check=True, timeout=60, capture_output=True, text=True)
+    assert run.stdout.split()[0] == "resolv_conf"
+    assert run.stdout.endswith("100.0% covered\n")

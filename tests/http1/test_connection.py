@@ -40,6 +40,19 @@ def with_field(request: bytes, field: bytes) -> bytes:
 # --- Requests ---
 
 
+@pytest.mark.parametrize("behind", [b"", GET[:20]], ids=["nothing", "a request that has begun"])
+def test_what_has_been_read_is_kept_no_longer(behind: bytes) -> None:
+    count = 1_000
+    engine = connection(GET * count + behind)
+    for read in range(1, count + 1):
+        assert engine.next_request() is not None
+        assert len(engine._data) <= 2 * engine.held_bytes
+        assert engine.held_bytes == (count - read) * len(GET) + len(behind)
+    assert engine.next_request() is None
+    engine.receive(GET.removeprefix(behind))
+    assert engine.next_request() is not None
+
+
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 5, 64])
 def test_requests_are_read_however_they_are_cut(size: int) -> None:
     requests, fault = follow(GET + POST + CHUNKED + b"\r\n" + GET, size)

@@ -7,45 +7,15 @@ from structlog.testing import capture_logs
 from dohproxy.config.additions import Addition
 from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
 from dohproxy.upstream.abilities import LeftOut
-from dohproxy.upstream.breaker import BreakerState
-from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
-from dohproxy.upstream.turns import TurnStatistics
+from dohproxy.upstream.statistics import ResolverStatistics
+from tests.fakes.statistics import resolver_of, well
 
-WELL = UpstreamStatistics(
-    name="ns0",
-    sends={},
-    in_flight=0,
-    most_in_flight=20,
-    budget_left=40.0,
-    burst=40,
-    budget_share=1.0,
-    halvings=0,
-    connections=0,
-    most_connections=2,
-    breaker=BreakerState.CLOSED,
-    finding=None,
-    probes=0,
-    score_seconds=0.0,
-    ignored_packets=0,
-    defences=DefenceStatistics(0, 0, checks_case=False, checks_cookies=False),
-)
 COOKIE = LeftOut(Addition.COOKIE, over_stream=False, since=5.0, how="silence")
 EDNS = LeftOut(Addition.EDNS, over_stream=True, since=5.0, how="FORMERR")
 
 
 def _resolver(*left_out: LeftOut) -> ResolverStatistics:
-    turns = TurnStatistics(waiting=0, places=15, served=0, evicted=0, refused=0, given_up=0)
-    upstream = replace(WELL, left_out=left_out)
-    return ResolverStatistics(
-        upstreams=(upstream,),
-        turns=turns,
-        path_gone_since=None,
-        fetches=0,
-        most_fetches=40,
-        waiters=0,
-        refused_waiters=0,
-        refused_fetches=0,
-    )
+    return resolver_of(replace(well(), left_out=left_out))
 
 
 def test_it_is_said_in_a_sentence() -> None:

@@ -10,63 +10,30 @@ from prometheus_client.core import Metric
 from structlog.testing import capture_logs
 
 from dohproxy.observability.upstream_alerts import PATH, REMEDIES, WORDS, UpstreamWatch, alert_metrics, alerts
-from dohproxy.upstream.breaker import BreakerState
 from dohproxy.upstream.signals import HARMLESS, Signal
 from dohproxy.upstream.standing import Finding
-from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
-from dohproxy.upstream.turns import TurnStatistics
+from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
+from tests.fakes.statistics import resolver_of, well
 
 NOW = 5_000.0
 WALL = datetime(2026, 3, 1, 3, 0, 0, tzinfo=UTC).timestamp()
-TURNS = TurnStatistics(waiting=0, places=15, served=0, evicted=0, refused=0, given_up=0)
 
 Log = list[tuple[str, str]]
 
 
 def _upstream(name: str, signal: Signal | None = None, since: float = NOW) -> UpstreamStatistics:
-    finding = None if signal is None else Finding(signal, since)
-    return UpstreamStatistics(
-        name=name,
-        sends={},
-        in_flight=0,
-        most_in_flight=20,
-        budget_left=40.0,
-        burst=40,
-        budget_share=1.0,
-        halvings=0,
-        connections=0,
-        most_connections=2,
-        breaker=BreakerState.CLOSED,
-        finding=finding,
-        probes=0,
-        score_seconds=0.0,
-        ignored_packets=0,
-        defences=DefenceStatistics(0, 0, checks_case=False, checks_cookies=False),
-    )
+    return replace(well(name), finding=None if signal is None else Finding(signal, since))
 
 
-def _resolver(*upstreams: UpstreamStatistics, path_gone_since: float | None = None) -> ResolverStatistics:
-    return ResolverStatistics(
-        upstreams=upstreams,
-        turns=TURNS,
-        path_gone_since=path_gone_since,
-        fetches=0,
-        most_fetches=40,
-        waiters=0,
-        refused_waiters=0,
-        refused_fetches=0,
-    )
-
-
-WELL = _resolver(_upstream("ns0"), _upstream("ns1"))
-BANNED = _resolver(_upstream("ns0", Signal.REFUSED), _upstream("ns1"))
-GONE = _resolver(_upstream("ns0", Signal.SILENT), _upstream("ns1", Signal.SILENT), path_gone_since=NOW)
+WELL = resolver_of(_upstream("ns0"), _upstream("ns1"))
+BANNED = resolver_of(_upstream("ns0", Signal.REFUSED), _upstream("ns1"))
+GONE = resolver_of(_upstream("ns0", Signal.SILENT), _upstream("ns1", Signal.SILENT), path_gone_since=NOW)
 
 
 class TestWords:
     @pytest.mark.parametrize("signal", list(Signal), ids=str)
     def test_every_signal_has_words_that_follow_a_name(self, signal: Signal) -> None:
-        (alert,) = alerts(_resolver(_upstream("ns0", signal)), NOW, WALL)
+        (alert,) = alerts(resolver_of(_upstream("ns0", signal)), NOW, WALL)
         assert alert.words == f"upstream ns0 {WORDS[signal]}, since 2026-03-01 03:00:00 UTC"
         assert alert.signal == signal.value
         assert WORDS[signal][0].islower()
@@ -78,26 +45,30 @@ class TestWords:
 
     def test_why_a_certificate_is_refused_is_said(self) -> None:
         finding = Finding(Signal.CERTIFICATE, NOW, "certificate has expired")
-        [alert] = alerts(_resolver(replace(_upstream("ns0"), finding=finding)), NOW, WALL)
+        [alert] = alerts(resolver_of(replace(_upstream("ns0"), finding=finding)), NOW, WALL)
         assert alert.what == "upstream ns0 has a certificate that is refused: certificate has expired"
 
     def test_an_upstream_that_is_well_is_not_spoken_of(self) -> None:
         assert alerts(WELL, NOW, WALL) == ()
 
     def test_each_upstream_has_its_own(self) -> None:
-        both = _resolver(_upstream("ns0", Signal.REFUSED), _upstream("ns1"), _upstream("ns2", Signal.CUT))
+        both = resolver_of(_upstream("ns0", Signal.REFUSED), _upstream("ns1"), _upstream("ns2", Signal.CUT))
         assert [alert.upstream for alert in alerts(both, NOW, WALL)] == ["ns0", "ns2"]
 
     def test_the_time_is_when_it_began_and_not_when_it_is_asked_for(self) -> None:
-        (alert,) = alerts(_resolver(_upstream("ns0", Signal.SILENT, NOW - 3_600.0)), NOW, WALL)
+        (alert,) = alerts(resolver_of(_upstream("ns0", Signal.SILENT, NOW - 3_600.0)), NOW, WALL)
         assert alert.since == WALL - 3_600.0
         assert alert.words.endswith("since 2026-03-01 02:00:00 UTC")
 
     @pytest.mark.parametrize("signal", list(Signal), ids=str)
     def test_what_is_no_trouble_is_told_apart(self, signal: Signal) -> None:
-        (alert,) = alerts(_resolver(_upstream("ns0", signal)), NOW, WALL)
+        (alert,) = alerts(resolver_of(_upstream("ns0", signal)), NOW, WALL)
         assert alert.is_harmless is (signal in HARMLESS)
-        assert alert.is_harmless is ("nothing is wrong" in alert.words)
+        assert ("nothing is wrong" in alert.words) is (signal in (Signal.REFUSED_SOME, Signal.SERVFAIL_ZONE))
+
+    @pytest.mark.parametrize("signal", sorted(HARMLESS), ids=str)
+    def test_what_a_client_could_cause_accuses_nobody_of_a_throttle_or_a_ban(self, signal: Signal) -> None:
+        assert not any(word in WORDS[signal] for word in ("throttl", "banned", "is down"))
 
     def test_where_the_way_out_is_gone_nobody_is_accused(self) -> None:
         (alert,) = alerts(GONE, NOW + 60.0, WALL + 60.0)
@@ -112,7 +83,9 @@ def _samples(metrics: Sequence[Metric], name: str) -> list[tuple[dict[str, str],
 
 class TestMetric:
     def test_trouble_is_one_and_what_is_harmless_is_none(self) -> None:
-        resolver = _resolver(_upstream("ns0", Signal.REFUSED), _upstream("ns1", Signal.REFUSED_SOME), _upstream("ns2"))
+        resolver = resolver_of(
+            _upstream("ns0", Signal.REFUSED), _upstream("ns1", Signal.REFUSED_SOME), _upstream("ns2")
+        )
         samples = _samples(list(alert_metrics(resolver, NOW, WALL)), "dohproxy_upstream_alert")
         assert [(labels["upstream"], labels["signal"], value) for labels, value in samples] == [
             ("ns0", "refused", 1.0),
@@ -121,7 +94,7 @@ class TestMetric:
         assert samples[0][0]["words"] == f"upstream ns0 {WORDS[Signal.REFUSED]}"
 
     def test_one_trouble_is_one_series_whenever_it_is_looked_at(self) -> None:
-        begun = _resolver(_upstream("ns0", Signal.REFUSED, NOW - 0.5))
+        begun = resolver_of(_upstream("ns0", Signal.REFUSED, NOW - 0.5))
         seen = {
             tuple(sorted(labels.items()))
             for later in (0.0, 0.4996, 0.5004, 60.0)
@@ -160,8 +133,8 @@ class TestLog:
         ]
 
     def test_another_trouble_of_the_same_upstream_is_logged_and_no_end_between_them(self) -> None:
-        silent = _resolver(_upstream("ns0", Signal.SILENT), _upstream("ns1"))
-        throttled = _resolver(_upstream("ns0", Signal.UDP_SILENT), _upstream("ns1"))
+        silent = resolver_of(_upstream("ns0", Signal.SILENT), _upstream("ns1"))
+        throttled = resolver_of(_upstream("ns0", Signal.UDP_SILENT), _upstream("ns1"))
         assert _logged(silent, throttled, WELL) == [
             _trouble("ns0", Signal.SILENT),
             _trouble("ns0", Signal.UDP_SILENT),
@@ -169,11 +142,11 @@ class TestLog:
         ]
 
     def test_what_is_harmless_wakes_nobody(self) -> None:
-        harmless = _resolver(_upstream("ns0", Signal.REFUSED_SOME), _upstream("ns1", Signal.SERVFAIL_ZONE))
+        harmless = resolver_of(_upstream("ns0", Signal.REFUSED_SOME), _upstream("ns1", Signal.SERVFAIL_ZONE))
         assert _logged(WELL, harmless, WELL) == []
 
     def test_trouble_that_has_become_harmless_has_ended(self) -> None:
-        harmless = _resolver(_upstream("ns0", Signal.REFUSED_SOME), _upstream("ns1"))
+        harmless = resolver_of(_upstream("ns0", Signal.REFUSED_SOME), _upstream("ns1"))
         assert _logged(BANNED, harmless)[1:] == [("upstream is well again", "ns0")]
 
     def test_what_is_done_about_it_is_logged_with_it(self) -> None:
@@ -188,7 +161,7 @@ class TestLog:
         assert "our way out" in said[0][1]
 
     def test_nobody_is_called_well_because_nobody_can_be_reached(self) -> None:
-        first_gone = _resolver(_upstream("ns0", Signal.SILENT), _upstream("ns1"))
+        first_gone = resolver_of(_upstream("ns0", Signal.SILENT), _upstream("ns1"))
         said = _logged(first_gone, GONE, WELL)
         assert [event for event, _ in said] == [
             "upstream trouble",
@@ -199,7 +172,7 @@ class TestLog:
         assert said[-1] == ("upstream is well again", "ns0")
 
     def test_a_trouble_that_outlasts_the_missing_way_is_not_told_twice(self) -> None:
-        first_gone = _resolver(_upstream("ns0", Signal.SILENT), _upstream("ns1"))
+        first_gone = resolver_of(_upstream("ns0", Signal.SILENT), _upstream("ns1"))
         said = _logged(first_gone, GONE, first_gone, WELL)
         assert [event for event, _ in said] == [
             "upstream trouble",
@@ -210,7 +183,7 @@ class TestLog:
 
 
 def test_the_alert_that_the_manual_shows_is_the_one_that_is_given() -> None:
-    [family, *_] = alert_metrics(_resolver(_upstream("ns0", Signal.UDP_SILENT)), NOW, WALL)
+    [family, *_] = alert_metrics(resolver_of(_upstream("ns0", Signal.UDP_SILENT)), NOW, WALL)
     [sample] = family.samples
     labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
     manual = Path(__file__).parents[2] / "docs" / "upstreams.md"

@@ -266,6 +266,29 @@ class TestConnectionsClosedAfterSoManyAnswers:
         assert budget.most_questions(NOW + 3) == 1
         assert budget.stays_open(NOW + 2 + SINGLE_SECONDS)
 
+    def test_it_is_told_while_it_is_believed(self) -> None:
+        budget = _budget()
+        budget.closed_after(1, NOW)
+        assert budget.signal(NOW + 1) is None
+        budget.closed_after(1, NOW + 2)
+        assert budget.signal(NOW + 2) is Signal.FEW_ANSWERS
+        assert budget.signal(NOW + 2 + SINGLE_SECONDS) is None
+
+    def test_one_that_closes_each_is_told_although_no_question_is_lost_any_more(self) -> None:
+        budget = _budget()
+        budget.closed_after(1, NOW)
+        budget.closed_as_expected(NOW + 1)
+        assert budget.signal(NOW + 1) is Signal.FEW_ANSWERS
+        assert budget.stays_open(NOW + 2)
+        assert budget.signal(NOW + 1 + SINGLE_SECONDS) is None
+
+    def test_one_that_cuts_connections_is_told_for_that(self) -> None:
+        budget = _budget()
+        for number in range(CUTS):
+            budget.closed_after(1, NOW + 2 * number)
+            budget.cut(NOW + 2 * number)
+        assert budget.signal(NOW + 2 * CUTS) is Signal.CUT
+
 
 class TestConnectionsThatAreCut:
     @pytest.mark.parametrize(

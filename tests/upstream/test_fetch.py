@@ -219,6 +219,21 @@ async def test_who_has_to_give_way_goes_on_when_it_is_its_turn_again() -> None:
     other.stop()
 
 
+async def test_who_asks_again_keeps_its_turn_when_what_was_late_has_just_given_way() -> None:
+    rig = Rig(in_flight_cap=1, most_sends=1)
+    late = rig.begin()
+    rig.sent[0].be_overdue()
+    late._expire()
+    rig.begin(make_query("other.example."))  # Takes the place of what is late.
+    rig.late[QUERY.key].stop()
+    rig.begin()
+    await asyncio.sleep(0)
+    assert rig.turnstile.statistics(0.0).waiting == 1
+    rig.sent[1].done(ANSWER)
+    await asyncio.sleep(0)
+    assert len(rig.sent) == 3
+
+
 async def test_what_a_question_still_needs_waits_its_turn_and_goes_before_a_new_one() -> None:
     rig = Rig(in_flight_cap=2)
     rig.begin()

@@ -31,7 +31,9 @@ def test_the_proofs_must_come_in_a_row() -> None:
     habit.lacked(0.0)
     habit.shown(0.0)
     assert habit.state(0.0) is UNKNOWN
-    assert habit.was_ever_shown
+    habit.shown(0.0)
+    habit.shown(0.0)
+    assert habit.state(0.0) is ESTABLISHED
 
 
 def test_once_it_is_established_a_reply_without_it_does_not_undo_that() -> None:
@@ -84,11 +86,13 @@ def test_what_was_given_up_is_looked_for_again_and_from_the_beginning() -> None:
 
 def test_nothing_that_still_comes_in_changes_what_was_given_up() -> None:
     habit = Habit()
-    habit.give_up(0.0, seconds=10.0)
+    habit.give_up(0.0)
     for _ in range(5):
         habit.shown(1.0)
         habit.lacked(1.0)
         habit.missed(b"\x04name\x00", 1.0)
-    assert habit.state(9.9) is GIVEN_UP
-    assert habit.state(10.0) is UNKNOWN
-    assert not habit.was_ever_shown
+    assert habit.state(PAUSE_SECONDS - 0.1) is GIVEN_UP
+    assert habit.state(PAUSE_SECONDS) is UNKNOWN
+    for _ in range(2):
+        habit.shown(PAUSE_SECONDS)
+    assert habit.state(PAUSE_SECONDS) is UNKNOWN

@@ -474,6 +474,17 @@ class TestComingAndGoing:
         assert 20 <= len(fake.asked_over_stream) <= 22
         assert fake.most_open <= 2
 
+    async def test_an_upstream_that_closes_after_each_answer_is_told_for_it(self) -> None:
+        fake = FakeUpstream(answers_to_a_connection=1)
+        async with _resolver(fake, transport="tcp", new_connections_per_second=100.0) as rig:
+            await rig.ask_many(10)
+            async with asyncio.timeout(5):
+                while rig.resolver.statistics(rig.now()).upstreams[0].finding is None:  # noqa: ASYNC110  # nobody to tell us
+                    await asyncio.sleep(0.01)
+            finding = rig.resolver.statistics(rig.now()).upstreams[0].finding
+        assert finding is not None
+        assert finding.signal is Signal.FEW_ANSWERS
+
     @pytest.mark.parametrize("transport", ["tcp", "udp"], ids=["TCP", "TCP after UDP"])
     async def test_its_connections_are_not_opened_faster_than_allowed(self, transport: str) -> None:
         fake = FakeUpstream(udp=[fakes.TRUNCATED], answers_to_a_connection=1)

@@ -6,7 +6,8 @@ import time
 
 from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.resolver import Budgets, Resolver
+from dohproxy.upstream.budgets import Budgets
+from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 
 

@@ -7,7 +7,7 @@ import pytest
 from dohproxy.upstream.breaker import BAN, BreakerState
 from dohproxy.upstream.pace import HALVING_PAUSE_SECONDS, RECOVERY_SECONDS
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.signals import RUN, WINDOW_SECONDS, Signal
+from dohproxy.upstream.signals import HARMLESS, RUN, WINDOW_SECONDS, Signal
 from dohproxy.upstream.standing import LONGEST_PROBE_SECONDS, MOST_PROBES, PROBE_SECONDS, STANDBY_SECONDS
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import (
@@ -46,7 +46,7 @@ class TestSuspicion:
         assert guest.upstream.may_probe(guest.now)
         assert guest.upstream.is_usable(guest.now)
         assert guest.share() == 1.0
-        assert guest.signal() is None
+        assert guest.signal() in (None, *HARMLESS)
 
     @pytest.mark.parametrize("signal", SUSPICIONS, ids=described)
     def test_a_good_answer_to_the_probe_acquits(self, signal: Signal) -> None:
@@ -68,6 +68,31 @@ class TestSuspicion:
         guest.ask_many(outcome, times=50, zones=3)
         assert guest.signal() is signal
         assert not guest.upstream.may_probe(guest.now)
+
+    @pytest.mark.parametrize(
+        ("signal", "told"),
+        [(Signal.UDP_SILENT, Signal.UNANSWERED), (Signal.SERVFAIL, Signal.SERVFAIL_SOME)],
+        ids=["silence to many", "failures for many"],
+    )
+    @pytest.mark.parametrize("over_stream", [False, True], ids=["over UDP", "over a stream"])
+    def test_what_clients_meet_with_is_told_although_probes_are_answered(
+        self, signal: Signal, told: Signal, *, over_stream: bool
+    ) -> None:
+        guest = Guest(over_stream=over_stream)
+        guest.suspect(signal)
+        guest.probe(GOOD)
+        guest.suspect(signal)
+        assert not guest.upstream.may_probe(guest.now)
+        assert guest.signal() is told
+        assert (guest.share(), guest.openings) == (1.0, [])
+        assert guest.upstream.is_usable(guest.now)
+        assert not guest.upstream.is_troubled
+
+    @pytest.mark.parametrize("signal", [Signal.REFUSED, Signal.PROHIBITED, Signal.PROTOCOL, Signal.TRUNCATED], ids=str)
+    def test_nobody_is_accused_of_a_ban_before_a_probe_has_met_with_it(self, signal: Signal) -> None:
+        guest = Guest()
+        guest.suspect(signal)
+        assert guest.signal() is None
 
     def test_one_who_keeps_an_upstream_suspect_costs_it_ever_fewer_probes(self) -> None:
         guest = Guest()

@@ -118,6 +118,12 @@ def test_each_type_can_be_asked_for(qtype: int, record: bytes) -> None:
     assert kept(record, address(OTHER), qtype=qtype) == [record]
 
 
+def test_signatures_that_were_asked_for_include_that_of_a_tree_above() -> None:
+    above = tree(m.name("example.net"), m.name("example.org"))
+    records = [above, signature(m.name("example.net"), DNAME), alias(m.QNAME, m.name("www.example.org"))]
+    assert kept(*records, signature(m.name("example.net"), m.A), qtype=RRSIG) == records
+
+
 def test_a_tree_that_makes_names_longer_and_longer_is_refused() -> None:
     with pytest.raises(Malformed, match=Fault.COMPRESSION_WORK):
         kept(tree(m.name("net"), m.name("a.net")))

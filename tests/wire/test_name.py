@@ -20,6 +20,7 @@ from dohproxy.wire.name import (
     spell_out,
     suffixes,
     vary_case,
+    written_end,
 )
 from tests.wire import messages as m
 from tests.wire.strategies import deterministic, qnames
@@ -179,7 +180,9 @@ def test_a_pointer_to_the_question_costs_nothing() -> None:
     ids=["the root", "a pointer alone", "a label before a pointer", "a pointer into a name", "any bytes in a label"],
 )
 def test_a_name_is_spelled_out_and_its_end_known(rest: bytes, name: bytes, after: int) -> None:
-    assert spell_out(HEADER + m.name("example.net") + rest + b"tail", 25) == (name, after)
+    wire = HEADER + m.name("example.net") + rest + b"tail"
+    assert spell_out(wire, 25) == (name, after)
+    assert written_end(wire, 25) == after
 
 
 def test_the_longest_name_is_spelled_out_and_a_longer_one_is_not() -> None:

@@ -168,8 +168,12 @@ def test_no_pointer_in_rdata_leaves_its_message(rtype: int, rdata: bytes) -> Non
 
 @pytest.mark.parametrize(
     ("rtype", "rdata"),
-    [(16, bytes(5_000)), (65, b"\x00\x01\x00" + parameter(1, b"\x01h" * 5_000))],
-    ids=["strings", "protocols"],
+    [
+        (16, bytes(5_000)),
+        (65, b"\x00\x01\x00" + parameter(1, b"\x01h" * 5_000)),
+        (65, b"\x00\x01\x00" + parameter(4, b"\x08\x08\x08\x08" * 5_000)),
+    ],
+    ids=["strings", "protocols", "addresses"],
 )
 def test_what_has_to_be_walked_costs_steps(rtype: int, rdata: bytes) -> None:
     with pytest.raises(Malformed) as refusal:

@@ -11,15 +11,15 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from dohproxy.config.additions import Addition
-from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS
+from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, write_query
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.trial import Additions
-from dohproxy.wire.answer import Answer, is_reply_to, is_reply_without_question, parse_answer
+from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.matching import is_reply_to, is_reply_without_question
 from dohproxy.wire.numbers import HEADER_BYTES
 from dohproxy.wire.query import Query
-from dohproxy.wire.upstream_query import upstream_question, write_upstream_query
+from dohproxy.wire.upstream_query import upstream_question
 
 LENGTH_BYTES: Final = 2
 """RFC 1035 section 4.2.2. A frame can so not be longer than 65,535 bytes, and the buffer hardly longer than one."""
@@ -215,13 +215,7 @@ class Connection(asyncio.Protocol):
             return
         frames = bytearray()
         for asked in queries:
-            wire = write_upstream_query(
-                asked.query,
-                asked.identifier,
-                padded=Addition.PADDING in asked.added,
-                has_edns=Addition.EDNS in asked.added,
-                asks_ad=Addition.AD in asked.added,
-            )
+            wire = write_query(asked.query, asked.identifier, asked.added)
             frames += len(wire).to_bytes(LENGTH_BYTES) + wire
         # One write, so that length and message share a segment (RFC 7766 section 8).
         self._transport.write(bytes(frames))

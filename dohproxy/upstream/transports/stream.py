@@ -19,7 +19,6 @@ from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.place import host_of
-from dohproxy.upstream.transports.tls import name_to_verify
 from dohproxy.upstream.trial import Additions
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -192,9 +191,11 @@ class StreamTransport:
 
     def _judge(self, connection: Connection) -> None:
         """See whether the upstream has closed a connection that has had its answers."""
-        if connection not in self._connections or connection.load:
+        if connection.load:
             return
-        if self._budget.stays_open(self._clock()):
+        if connection not in self._connections:
+            self._budget.closed_as_expected(self._clock())
+        elif self._budget.stays_open(self._clock()):
             self._serve()
         else:
             connection.finish()
@@ -234,7 +235,7 @@ class StreamTransport:
                     host_of(self._address),
                     self._address.port,
                     ssl=self._context,
-                    server_hostname=name_to_verify(self._address) if encrypted else None,
+                    server_hostname=self._address.name_to_verify if encrypted else None,
                     ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
                 )
         except TimeoutError:

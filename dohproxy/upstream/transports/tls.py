@@ -10,13 +10,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import UpstreamConfig
-from dohproxy.tls.groups import UPSTREAM_GROUPS, name_groups
-
-SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""As at the door: who answers DoT has one of these, and none of them lets the other side choose what we compute in a
-finite field, of up to 10,000 bits in TLS 1.2."""
+from dohproxy.tls.groups import SUITES_1_2, UPSTREAM_GROUPS, name_groups
 
 
 def make_context(ca_file: Path | None = None, *, own: Path | None = None) -> "PinningContext":
@@ -98,12 +93,6 @@ def limit_key_exchange(context: ssl.SSLContext) -> None:
     """Let whoever answers choose only among key exchanges that cost us little."""
     context.set_ciphers(SUITES_1_2)
     name_groups(context, UPSTREAM_GROUPS)
-
-
-def name_to_verify(address: UpstreamAddress) -> str:
-    """Return what the upstream's certificate must bear: the configured name, else the IP address, whose interface is
-    nobody's business but ours (RFC 4007 section 11.2)."""
-    return address.bare_host if address.verify_name is None else address.verify_name
 
 
 def read_certificate(der: bytes) -> tuple[tuple[str, ...], float | None]:
