@@ -24,6 +24,8 @@ OPT: Final = 41
 RRSIG: Final = 46
 ANY: Final = 255
 TTL_SIGN_BIT: Final = 0x8000_0000
+NAMES_UNREAD: Final = frozenset({3, 4, 7, 8, 9, 14, 30})
+"""MD, MF, MB, MG, MR, MINFO and NXT, whose rdata is names: dnspython sees bytes, and leaves pointers as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,10 @@ def kind_of(message: dns.message.Message, records: list[Record]) -> str:
 
 
 def same_records(ours: dns.message.Message, theirs: dns.message.Message, kept: list[Record]) -> bool:
-    """Tell whether `ours` has those records of `theirs` that are `kept`, section by section; case and TTL aside."""
+    """Tell whether `ours` has those records of `theirs` that are `kept`, section by section.
+
+    Case and TTL aside, and the rdata of `NAMES_UNREAD`.
+    """
     for section in range(3):
         expected = [theirs.sections[section + 1][record.index] for record in kept if record.section == section]
         if _spelled_out(ours.sections[section + 1]) != _spelled_out(expected):
@@ -209,7 +214,12 @@ def same_records(ours: dns.message.Message, theirs: dns.message.Message, kept: l
 
 def _spelled_out(section: list[dns.rrset.RRset]) -> list[tuple[dns.name.Name, int, int, bytes]]:
     return [
-        (rrset.name, rrset.rdclass, rrset.rdtype, (rdata.to_wire() or b"").lower())
+        (
+            rrset.name,
+            rrset.rdclass,
+            rrset.rdtype,
+            b"" if rrset.rdtype in NAMES_UNREAD else (rdata.to_wire() or b"").lower(),
+        )
         for rrset in section
         for rdata in rrset
     ]

@@ -28,7 +28,8 @@ def queries() -> list[bytes]:
     subnet = m.subnet()
     usual = [m.query(m.question(m.name(name), qtype)) for name in ("", "example.net") for qtype in (1, 2, 28, 65, 255)]
     with_opt = [m.query(m.question(), m.opt(options)) for options in (b"", subnet, m.option(12, bytes(9)), subnet * 2)]
-    return [*usual, *with_opt, *worst_cases.QUERIES.values()]
+    pointer_cut_short = m.query(m.question(), b"\xff")
+    return [*usual, *with_opt, pointer_cut_short, *worst_cases.QUERIES.values()]
 
 
 def answers() -> list[bytes]:
@@ -45,6 +46,7 @@ def answers() -> list[bytes]:
         m.answer(authority=(m.soa(),)),
         m.answer(authority=(m.soa(),), flags=m.QR | m.RD | m.RA | 3),
         m.answer(authority=(m.record(m.NS, m.QNAME),)),
+        m.answer(m.record(7, b"\x04mail" + m.QNAME), asked=m.question(qtype=7)),
         m.answer(flags=m.QR | m.RD | m.RA | m.TC),
         m.message(m.QR | 5, []),
     ]

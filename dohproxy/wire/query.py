@@ -126,6 +126,8 @@ def _fault_of_stray_record(wire: bytes, offset: int) -> Fault:
     if offset >= len(wire):
         return Fault.CUT_SHORT
     offset += 2 if wire[offset] >= 0xC0 else 1
+    if offset + 2 > len(wire):
+        return Fault.CUT_SHORT
     return Fault.OPT_OWNER if wire[offset : offset + 2] == Qtype.OPT.to_bytes(2) else Fault.RECORDS_IN_QUERY
 
 

@@ -60,6 +60,8 @@ REFUSED_QUERIES = {
     "bytes after the OPT are smuggled": (Fault.TRAILING_BYTES, m.query(m.question(), m.opt()) + b"\x00"),
     "two OPT are one too many": (Fault.TWO_OPT, m.query(m.question(), m.opt(), m.opt())),
     "an OPT under a name is none": (Fault.OPT_OWNER, m.query(m.question(), m.opt(owner=m.name("a.b")))),
+    "half a pointer where an OPT should be": (Fault.CUT_SHORT, m.query(m.question(), b"\xff")),
+    "half a type where an OPT should be": (Fault.CUT_SHORT, m.query(m.question(), m.name("a") + b"\x00")),
     "an OPT under a pointer is none": (Fault.OPT_OWNER, m.query(m.question(), m.opt(owner=m.QNAME))),
     "an option longer than its OPT": (Fault.OPTION, m.query(m.question(), m.opt(b"\x00\x0a\x00\x02a"))),
     "half an option's head": (Fault.OPTION, m.query(m.question(), m.opt(b"\x00\x0a\x00"))),
