@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dohproxy.upstream.connection_budget import (
@@ -124,6 +124,7 @@ ACTS: dict[str, Callable[[ConnectionBudget, float], None]] = {
 
 
 @settings(deadline=None)
+@example(most=2, rate=1.0, steps=[(0.0, "open"), (0.0, "close")] * 4)
 @given(
     most=st.integers(1, 8),
     rate=st.floats(0.1, 20),
