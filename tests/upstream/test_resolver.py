@@ -425,7 +425,8 @@ class TestSlowUpstreams:
 
     async def test_what_is_late_is_in_no_new_question_s_way(self) -> None:
         fake = FakeUpstream(udp=[fakes.SILENCE] * 3 + [fakes.ANSWER])
-        async with _resolver(fake, settings=replace(QUICK, max_sends=1), in_flight=3) as rig:
+        at_once = replace(QUICK, max_sends=1, budget_wait_seconds=0.0)
+        async with _resolver(fake, settings=at_once, in_flight=3) as rig:
             await rig.ask_many(3, seconds=0.3)
             assert rig.resolver.statistics(rig.now()).upstreams[0].in_flight == 3
             assert isinstance(await rig.ask(), Answer)
