@@ -72,3 +72,9 @@ def test_the_coverage_of_a_target_is_told() -> None:
     run = subprocess.run(argv, cwd=ROOT, check=True, timeout=60, capture_output=True, text=True)
     assert run.stdout.split()[0] == "resolv_conf"
     assert run.stdout.endswith("100.0% covered\n")
+
+
+def test_the_page_says_of_every_target_what_it_holds_and_what_campaigns_found() -> None:
+    lines = (ROOT / "docs" / "fuzzing.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    assert rows == 2 * sorted(TARGETS)
