@@ -1,7 +1,5 @@
 """`dohproxy upstream test`: whom it asks, what it prints, how it exits."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 
 from dohproxy.cli import main
 from dohproxy.config.additions import Addition
+from tests.fakes.datagrams import answering
 from tests.fakes.intolerant import has
 
 
@@ -36,27 +35,18 @@ def _resolver(
     """A resolver of the root that is asked over UDP: its port, and what it was asked. It denies whatever has what it is
     `unable` to stand."""
     asked: list[dns.message.Message] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
 
-        def serve() -> None:
-            while (packet := sock.recvfrom(4096))[0]:
-                asked.append(dns.message.from_wire(packet[0]))
-                reply = dns.message.make_response(asked[-1], recursion_available=True)
-                is_denied = unable is not None and has(packet[0], unable)
-                reply.set_rcode(dns.rcode.NXDOMAIN if is_denied else rcode)
-                server = dns.rrset.from_text(asked[-1].question[0].name, 300, "IN", "NS", "a.root-servers.net.")
-                reply.answer += [server] if reply.rcode() == dns.rcode.NOERROR else []
-                sock.sendto(reply.to_wire(), packet[1])
+    def answer(packet: bytes) -> bytes:
+        asked.append(dns.message.from_wire(packet))
+        reply = dns.message.make_response(asked[-1], recursion_available=True)
+        is_denied = unable is not None and has(packet, unable)
+        reply.set_rcode(dns.rcode.NXDOMAIN if is_denied else rcode)
+        server = dns.rrset.from_text(asked[-1].question[0].name, 300, "IN", "NS", "a.root-servers.net.")
+        reply.answer += [server] if reply.rcode() == dns.rcode.NOERROR else []
+        return reply.to_wire()
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield sock.getsockname()[1], asked
-        finally:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-                last.sendto(b"", sock.getsockname())
-            thread.join()
+    with answering(answer) as port:
+        yield port, asked
 
 
 def test_an_upstream_that_answers_is_well(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Private zones, given to a resolver of one's own by a running service."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.processes import LOOPBACK
 from tests.e2e.proxy import Proxy, ProxySettings, running_proxy
 from tests.e2e.unbound import Unbound
+from tests.fakes.datagrams import answering
 
 PTR = dns.rdatatype.PTR
 ADDRESS = "1.0.0.10.in-addr.arpa"
@@ -25,24 +24,15 @@ ADDRESS = "1.0.0.10.in-addr.arpa"
 def own_server() -> Iterator[tuple[int, list[str]]]:
     """An authoritative server of the house, that refuses all but its own names: its port, and what it was asked."""
     asked: list[str] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((LOOPBACK, 0))
 
-        def serve() -> None:
-            while (packet := sock.recvfrom(4096))[0]:
-                query = dns.message.from_wire(packet[0])
-                question = query.question[0]
-                asked.append(f"{question.name.to_text().lower()} {dns.rdatatype.to_text(question.rdtype)}")
-                sock.sendto(answer_at_home(query).to_wire(), packet[1])
+    def answer(packet: bytes) -> bytes:
+        query = dns.message.from_wire(packet)
+        question = query.question[0]
+        asked.append(f"{question.name.to_text().lower()} {dns.rdatatype.to_text(question.rdtype)}")
+        return answer_at_home(query).to_wire()
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield sock.getsockname()[1], asked
-        finally:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-                last.sendto(b"", sock.getsockname())
-            thread.join()
+    with answering(answer) as port:
+        yield port, asked
 
 
 def answer_at_home(query: dns.message.Message) -> dns.message.Message:
