@@ -12,13 +12,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 from bench.peers.clients import ask_once
 from bench.processes import descriptor_limit
 from bench.sources import with_ours
-from tests.e2e.processes import Child, free_port
+from tests.e2e.processes import Child, free_port, start_on_free_ports
 from tests.e2e.proxy import PROJECT
 
 Door = Literal["http1", "http2"]
@@ -27,7 +28,6 @@ LIMITED: Final = "limited"
 """One request a second for each client."""
 CAPPED: Final = "capped"
 """One connection for each client, or the least that can be had."""
-START_ATTEMPTS: Final = 3
 OF_DEVELOPERS: Final = "rich"
 MANY_DESCRIPTORS: Final = 32_768
 TCP_PLACES: Final = {True: 25_000, False: 15_000}
@@ -259,13 +259,7 @@ def running(peer: Peer, variant: str, directory: Path, upstream: int, core: int)
 
 def start(peer: Peer, variant: str, directory: Path, upstream: int, core: int) -> Running:
     """Start a server and wait for its first answer; raise RuntimeError with its log if there is none."""
-    for _ in range(START_ATTEMPTS - 1):
-        try:
-            return _start_once(peer, variant, directory, upstream, core)
-        except RuntimeError as error:
-            if "in use" not in str(error):
-                raise
-    return _start_once(peer, variant, directory, upstream, core)
+    return start_on_free_ports(partial(_start_once, peer, variant, directory, upstream, core), only_if="in use")
 
 
 def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: int) -> Running:

@@ -15,12 +15,11 @@ import dns.query
 
 from bench.upstreams.world import World
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
-from tests.e2e.processes import LOOPBACK, Child, free_port
+from tests.e2e.processes import LOOPBACK, Child, free_port, start_on_free_ports
 
 NAME: Final = "ns.upstreams.example"
 THROTTLE_PER_SECOND: Final = 5
 """What a throttling one allows one address."""
-START_ATTEMPTS: Final = 3
 
 
 class State(StrEnum):
@@ -235,15 +234,11 @@ class Server:
 
     def start(self) -> None:
         """Start on free ports, kept in `port` (UDP and TCP) and `tls_port`; return when it answers or listens."""
-        for attempt in range(1, START_ATTEMPTS + 1):
-            self.port, self.tls_port = free_port(), free_port()
-            try:
-                self.start_again()
-            except RuntimeError:
-                if attempt == START_ATTEMPTS:
-                    raise
-            else:
-                return
+        start_on_free_ports(self._start_once)
+
+    def _start_once(self) -> None:
+        self.port, self.tls_port = free_port(), free_port()
+        self.start_again()
 
     def start_again(self) -> None:
         """Start on the ports it had before."""

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from tests.conftest import FindProgram
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
-from tests.e2e.processes import LOOPBACK, Child, accepts_connections, free_port
+from tests.e2e.processes import LOOPBACK, Child, accepts_connections, free_port, start_on_free_ports
 from tests.e2e.proxy import PROJECT, Proxy, ProxySettings, environment
 
 HOST = "doh.example.net"
 CHAIN = f"/etc/letsencrypt/live/{HOST}/fullchain.pem"
 KEY = f"/etc/letsencrypt/live/{HOST}/privkey.pem"
 STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
-START_ATTEMPTS = 3
 
 # 50 requests over loopback are done within 1 s on an idle machine.
 CURL_SECONDS = 60
@@ -167,14 +166,12 @@ class FrontProxy:
             "haproxy-tcp": start_haproxy_tcp,
             "caddy": start_caddy,
         }
-        for attempt in range(1, START_ATTEMPTS + 1):
+
+        def start_once() -> tuple[Site, Child]:
             tried = replace(site, port=free_port())
-            try:
-                return tried, starters[self.name](tried)
-            except RuntimeError:
-                if attempt == START_ATTEMPTS:
-                    raise
-        raise AssertionError("unreachable")
+            return tried, starters[self.name](tried)
+
+        return start_on_free_ports(start_once)
 
 
 FRONT_PROXIES = (

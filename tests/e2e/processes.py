@@ -12,6 +12,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
 
@@ -25,6 +28,7 @@ PORT_CANDIDATES = range(10240 + WORKER, 32768, WORKERS)
 # Both servers are up within 1 s on an idle machine; a busy one may need more.
 START_SECONDS = 15.0
 POLL_SECONDS = 0.02
+START_ATTEMPTS = 3
 
 _given: deque[int] = deque(maxlen=100)
 """Ports that were given away, the last of them."""
@@ -41,6 +45,20 @@ def free_port() -> int:
             _given.append(port)
             return port
     raise RuntimeError("no free port among 100 candidates")
+
+
+def start_on_free_ports(start_once: Callable[[], T], only_if: str = "") -> T:
+    """Call what finds free ports and starts a server there, again where it raises RuntimeError with these words in it.
+
+    Three times at most. A port that was free a moment ago may be taken when the server binds it.
+    """
+    for _ in range(START_ATTEMPTS - 1):
+        try:
+            return start_once()
+        except RuntimeError as error:
+            if only_if not in str(error):
+                raise
+    return start_once()
 
 
 def wait_until(condition: Callable[[], bool], within_seconds: float, what: str) -> None:

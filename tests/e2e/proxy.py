@@ -16,16 +16,13 @@ from prometheus_client.samples import Sample
 import dohproxy
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.http1 import Http1Client
-from tests.e2e.processes import LOOPBACK, Child, free_port
+from tests.e2e.processes import LOOPBACK, Child, free_port, start_on_free_ports
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = str(Path(dohproxy.__file__).parents[1])
 
 SERVING = "serves on"
 """What it says when nothing is left that could end its start; its ports accept connections before that."""
-
-# A port that was free a moment ago may be taken when the server binds it.
-START_ATTEMPTS = 3
 
 Value = str | int | float | Sequence[str]
 Sections = Mapping[str, Mapping[str, Value]]
@@ -93,15 +90,7 @@ class Proxy:
 
     def start(self) -> None:
         """Start on free ports, kept in `port` and `metrics_port`; return when it serves."""
-        for attempt in range(1, START_ATTEMPTS + 1):
-            self.port, self.metrics_port = free_port(), free_port()
-            try:
-                self._start_once()
-            except RuntimeError as error:
-                if attempt == START_ATTEMPTS or "in use" not in str(error):
-                    raise
-            else:
-                return
+        start_on_free_ports(self._start_anywhere, only_if="in use")
 
     def stop(self) -> None:
         """End the process if it still runs."""
@@ -136,6 +125,10 @@ class Proxy:
             text = page.read().decode("utf-8")
         assert isinstance(text, str)
         return text
+
+    def _start_anywhere(self) -> None:
+        self.port, self.metrics_port = free_port(), free_port()
+        self._start_once()
 
     def _start_once(self) -> None:
         file = self._directory / "dohproxy.toml"

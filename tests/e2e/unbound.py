@@ -13,12 +13,9 @@ import dns.rdatatype
 from tests.e2e import zones
 from tests.e2e.authoritative import MisbehavingServer
 from tests.e2e.certificates import CertificateAuthority
-from tests.e2e.processes import LOOPBACK, Child, free_port
+from tests.e2e.processes import LOOPBACK, Child, free_port, start_on_free_ports
 
 DOT_NAME = f"ns.{zones.ORIGIN}"
-
-# A port that was free a moment ago may be taken when the server binds it.
-START_ATTEMPTS = 3
 
 # Every zone lies in a file or is forwarded to the misbehaving server, and every socket is bound to loopback:
 # no packet leaves this machine. The unknown-server limit is raised because Unbound would ask the slow server
@@ -107,15 +104,11 @@ class Unbound:
     def start(self) -> None:
         """Start on free ports, kept in `port` (UDP and TCP) and `tls_port`; return when it answers."""
         self._misbehaving.start()
-        for attempt in range(1, START_ATTEMPTS + 1):
-            self.port, self.tls_port = free_port(), free_port()
-            try:
-                self.start_again()
-            except RuntimeError:
-                if attempt == START_ATTEMPTS:
-                    raise
-            else:
-                return
+        start_on_free_ports(self._start_once)
+
+    def _start_once(self) -> None:
+        self.port, self.tls_port = free_port(), free_port()
+        self.start_again()
 
     def start_again(self) -> None:
         """Start on the ports it had before, with an empty cache."""
