@@ -22,13 +22,16 @@ WHOLE: Final = ("cache", "doh", "http1", "http2", "policy", "upstream", "wire")
 """Packages that requests run through; not what only configuration, tools and timers run."""
 SINGLE: Final = (
     "pipeline.py",
-    "reading.py",
+    "parsed_request.py",
     "routes.py",
-    "verdict.py",
+    "outcomes.py",
     "authority.py",
-    *(f"frontends/{name}.py" for name in ("chooser", "connections", "h1", "h1_message", "h1_render")),
-    *(f"frontends/{name}.py" for name in ("h2", "h2_readings", "h2_render", "handshake_pace", "held_bytes", "known")),
-    *(f"frontends/{name}.py" for name in ("lingering", "listener", "peers", "service", "tls_records", "tls_transport")),
+    "tls/records.py",
+    *(f"frontends/{name}.py" for name in ("client_resolver", "connections", "handshake_scheduler", "held_bytes")),
+    *(f"frontends/{name}.py" for name in ("lingering", "listener", "protocol_chooser", "request_cache", "service")),
+    "frontends/tls_transport.py",
+    *(f"frontends/http1/{name}.py" for name in ("connection", "parsing", "rendering")),
+    *(f"frontends/http2/{name}.py" for name in ("connection", "rendering", "requests")),
     *(f"observability/{name}.py" for name in ("front_proxy", "metrics", "sources")),
 )
 INTERPRETED: Final = frozenset(
@@ -36,7 +39,6 @@ INTERPRETED: Final = frozenset(
         "cache/snapshot.py",
         "doh/stamp.py",
         "doh/stamp_codec.py",
-        "upstream/probe.py",
         "upstream/transports/tls.py",
     }
 )

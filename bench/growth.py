@@ -35,14 +35,14 @@ from typing import Final
 from bench.memory_per_entry import SHAPES, keep
 from bench.names import ZIPF_EXPONENT
 from bench.questions import PATH, A, query
-from dohproxy.app import build_core, clock
 from dohproxy.cache import Cache
 from dohproxy.config import CacheConfig, read
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.frontends.known import Known, KnownRequests
+from dohproxy.frontends.request_cache import Known, KnownRequests
+from dohproxy.outcomes import Client, Door
 from dohproxy.pipeline import Pipeline
 from dohproxy.policy.identity import Identities
-from dohproxy.verdict import Client, Door
+from dohproxy.runtime import build_core, clock
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 

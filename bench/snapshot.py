@@ -22,7 +22,7 @@ import uvloop
 from bench.memory_per_entry import TYPICAL, keep
 from dohproxy.cache import Cache
 from dohproxy.config import CacheConfig
-from dohproxy.frontends.cache_file import CacheFile
+from dohproxy.jobs.cache_file import CacheFile
 
 ENTRIES: Final = 50_000
 ROUNDS: Final = 5

@@ -1,6 +1,6 @@
 """`python -m dohproxy` is the `dohproxy` command."""
 
-from dohproxy.frontends.aiohttp_import import import_aiohttp
+from dohproxy.frontends.aiohttp_adapter import import_aiohttp
 
 
 def main() -> None:

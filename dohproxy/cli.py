@@ -19,7 +19,6 @@ import click
 
 import dohproxy
 from dohproxy import pipeline
-from dohproxy.app import clock, serve
 from dohproxy.config import (
     Config,
     ConfigError,
@@ -40,9 +39,12 @@ from dohproxy.config import (
 )
 from dohproxy.config.addresses import Unusable, parse_host_name
 from dohproxy.config.resolv_conf import nameservers_in
+from dohproxy.descriptors import descriptor_warnings
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
 from dohproxy.doh.stamp_codec import decode_route, encode
-from dohproxy.frontends.certificates import (
+from dohproxy.observability.logs import configure_logs
+from dohproxy.runtime import clock, serve
+from dohproxy.tls.certificates import (
     BadCertificate,
     Chain,
     certificate_problems,
@@ -50,16 +52,15 @@ from dohproxy.frontends.certificates import (
     key_warnings,
     read_chain_file,
 )
-from dohproxy.frontends.descriptors import descriptor_warnings
-from dohproxy.frontends.healthcheck import Unhealthy, check_health
-from dohproxy.frontends.stamps import stamp_sheet
-from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
-from dohproxy.frontends.tls import context_of
-from dohproxy.frontends.tls_check import LimitsNotInForce, check_groups, handshake_seconds, price_warnings
-from dohproxy.observability.logs import configure_logs
-from dohproxy.upstream import examine
-from dohproxy.upstream.observation import Observation
-from dohproxy.upstream.probe import probe_all, probe_query
+from dohproxy.tls.policy import context_of
+from dohproxy.tls.self_check import LimitsNotInForce, check_groups, handshake_seconds
+from dohproxy.tls.throwaway import tbs_hash, write_throwaway_certificate
+from dohproxy.tools import upstream_report as examine
+from dohproxy.tools.handshake_price import price_warnings
+from dohproxy.tools.healthcheck import Unhealthy, check_health
+from dohproxy.tools.observation import Observation
+from dohproxy.tools.stamps import stamp_sheet
+from dohproxy.tools.upstream_probe import probe_all, probe_query
 from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query
 

@@ -34,20 +34,20 @@ from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import Refused, RequestRules, read_request
 from dohproxy.doh.response import refusal, response_to
-from dohproxy.policy.admission import PLACE_RETRY_SECONDS, Admission, MissPlace
+from dohproxy.outcomes import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
+from dohproxy.parsed_request import REPEAT_SECONDS, Answered, Count, Reading, Refusal
 from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.names import Names
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
+from dohproxy.policy.request_limiter import PLACE_RETRY_SECONDS, Admission, MissPlace
 from dohproxy.policy.special_names import answer_any, answer_locally
-from dohproxy.reading import REPEAT_SECONDS, Answered, Count, Reading, Refusal
 from dohproxy.routes import Route, Routes
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
 from dohproxy.upstream.results import Bug
 from dohproxy.upstream.sends import Stoppable
 from dohproxy.upstream.telling import told_of
 from dohproxy.value import value
-from dohproxy.verdict import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode

@@ -10,7 +10,7 @@ import struct
 from dataclasses import replace
 from typing import Final
 
-from dohproxy.upstream.cookies import CLIENT_COOKIE_BYTES, SERVER_COOKIE_BYTES, Cookies
+from dohproxy.upstream.spoofing.cookies import CLIENT_COOKIE_BYTES, SERVER_COOKIE_BYTES, Cookies
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.edns import (
     LARGEST_PADDED_REPLY,

@@ -23,20 +23,20 @@ from dohproxy.authority import is_authority
 from dohproxy.config import ClientsConfig, ConnectionsConfig
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.frontends.client_resolver import Peers
 from dohproxy.frontends.connections import Connections
-from dohproxy.frontends.h1 import Http1Server
-from dohproxy.frontends.h1_message import REASONS
-from dohproxy.frontends.peers import Peers
+from dohproxy.frontends.http1.connection import Http1Server
+from dohproxy.frontends.http1.parsing import REASONS
 from dohproxy.frontends.service import Service
 from dohproxy.http1.connection import Http1Connection, Request
 from dohproxy.http1.errors import BadRequest, Fault
 from dohproxy.http1.limits import LONGEST_CHUNK_LINE, LONGEST_FIELD, LONGEST_HEAD
+from dohproxy.outcomes import OUTCOMES, Client, Door, Priority, Reason
+from dohproxy.parsed_request import Reading
 from dohproxy.pipeline import Arrival, Miss
-from dohproxy.policy.admission import MissPlace
 from dohproxy.policy.identity import Identities
-from dohproxy.reading import Reading
+from dohproxy.policy.request_limiter import MissPlace
 from dohproxy.upstream.sends import Stoppable
-from dohproxy.verdict import OUTCOMES, Client, Door, Priority, Reason
 from dohproxy.wire.query import Query
 
 MOST_BYTES: Final = 1_024

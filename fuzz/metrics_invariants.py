@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.observability.metrics import Metrics
+from dohproxy.outcomes import OUTCOMES, Door, Outcome
 from dohproxy.pipeline import Miss
-from dohproxy.verdict import OUTCOMES, Door, Outcome
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.query import Query

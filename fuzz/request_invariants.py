@@ -15,7 +15,7 @@ from dohproxy.doh.dialects import CONFIGURABLE, Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE, accepts_dns_message, is_dns_message
 from dohproxy.doh.request import LONGEST_TARGET, Accepted, Refused, RequestRules, read_request
-from dohproxy.verdict import OUTCOMES
+from dohproxy.outcomes import OUTCOMES
 
 PATH: Final = "/dns-query"
 MOST_BYTES: Final = 512

@@ -41,7 +41,12 @@ TARGETS: Final = {
     "reply": Target("fuzz.invariants", "check_reply", seeds.answers, ("wire/reply", "wire/edns")),
     "ttls": Target("fuzz.edns_invariants", "check_ttls", seeds.answers, ("wire/reply",)),
     "opt": Target("fuzz.edns_invariants", "check_opt", seeds.opts, ("wire/edns",)),
-    "cookies": Target("fuzz.edns_invariants", "check_cookies", seeds.cookies, ("upstream/cookies", "upstream/habit")),
+    "cookies": Target(
+        "fuzz.edns_invariants",
+        "check_cookies",
+        seeds.cookies,
+        ("upstream/spoofing/cookies", "upstream/spoofing/echo_support"),
+    ),
     "snapshot": Target(
         "fuzz.snapshot_invariants", "check_snapshot", seeds.snapshots, ("cache/snapshot", "cache/restarts")
     ),
@@ -49,7 +54,7 @@ TARGETS: Final = {
         "fuzz.http1_invariants",
         "check_http1",
         seeds.http1,
-        ("http1/connection", "http1/head", "http1/chunks", "frontends/h1"),
+        ("http1/connection", "http1/head", "http1/chunks", "frontends/http1/connection"),
     ),
     "http2": Target(
         "fuzz.http2_invariants",

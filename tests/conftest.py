@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 from dohproxy import pipeline
+from dohproxy.tls.throwaway import write_throwaway_certificate
+from tests.frontends.door import Certificate
 
 # Other tests run at the same time, so that a time limit on an example would tell of them; `wire/test_cost.py` counts
 # looks and not seconds. For ten times as many examples: make test ARGS=--hypothesis-profile=long
@@ -67,3 +69,9 @@ def find_program() -> FindProgram:
         pytest.skip(message)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for localhost and the loopback addresses, made by the code under test."""
+    return Certificate(*write_throwaway_certificate(tmp_path_factory.mktemp("certificate"), "localhost"))

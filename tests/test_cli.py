@@ -19,10 +19,10 @@ import pytest
 
 from dohproxy.cli import VERSION, freezing, main, system_upstreams, trial_text
 from dohproxy.config import ConfigError, UpstreamConfig, default_config
-from dohproxy.frontends import tls
-from dohproxy.frontends.throwaway import tbs_hash, write_throwaway_certificate
+from dohproxy.tls import policy as tls
+from dohproxy.tls.throwaway import tbs_hash, write_throwaway_certificate
 from tests.e2e.processes import free_port
-from tests.frontends.test_tls import write_pair
+from tests.tls.test_policy import write_pair
 
 PROJECT = Path(__file__).parents[1]
 START_SECONDS = 20.0

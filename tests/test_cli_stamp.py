@@ -10,7 +10,7 @@ from dohproxy import cli
 from dohproxy.cli import main
 from dohproxy.doh.stamp import NO_PROMISES, Properties
 from dohproxy.doh.stamp_codec import decode
-from dohproxy.frontends.certificates import read_chain_file
+from dohproxy.tls.certificates import read_chain_file
 from tests.frontends.issuer import INTERMEDIATE, Files, Issued, issue
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "udp://127.0.0.1:9"\n'

@@ -11,11 +11,11 @@ from dohproxy.cache.entry import POPULAR_HITS
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.frontends.service import Service
+from dohproxy.outcomes import OUTCOMES, Door, Outcome, Purpose, Reason
+from dohproxy.parsed_request import Reading
 from dohproxy.pipeline import Miss
 from dohproxy.policy.probes import Probe
-from dohproxy.reading import Reading
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.verdict import OUTCOMES, Door, Outcome, Purpose, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.query import Query, parse_query

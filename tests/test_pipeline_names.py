@@ -7,10 +7,10 @@ import dns.rcode
 import pytest
 
 from dohproxy.config import CacheConfig, NamesConfig
+from dohproxy.outcomes import Client, Reason
 from dohproxy.pipeline import Miss
 from dohproxy.policy.domains import DomainBound
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.verdict import Client, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query

@@ -8,9 +8,9 @@ import dns.message
 import dns.rcode
 import pytest
 
-from dohproxy.frontends.suffix_watch import installed_list
+from dohproxy.jobs.suffix_watch import installed_list
+from dohproxy.outcomes import Client, Reason
 from dohproxy.policy.probes import Probe
-from dohproxy.verdict import Client, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query

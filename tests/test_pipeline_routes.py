@@ -6,8 +6,8 @@ from dataclasses import replace
 import dns.rcode
 import pytest
 
+from dohproxy.outcomes import Reason
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query

@@ -8,13 +8,13 @@ from unittest.mock import patch
 
 from bench.guard.clients import Http2Bytes, Sink
 from bench.guard.stub import stub_upstream
-from dohproxy import app
+from dohproxy import runtime as app
 from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.frontends.client_resolver import Peers
 from dohproxy.frontends.connections import Connections, Place
-from dohproxy.frontends.h1 import Http1Door, Http1Server
-from dohproxy.frontends.h2 import Http2Door, Http2Server
-from dohproxy.frontends.peers import Peers
+from dohproxy.frontends.http1.connection import Http1Door, Http1Server
+from dohproxy.frontends.http2.connection import Http2Door, Http2Server
 from dohproxy.policy.identity import Identities
 from tests.fakes.limits import AMPLE
 

@@ -20,13 +20,13 @@ from bench.incident.clockwork import ClockworkLoop
 from bench.incident.members import KIND, Browsing, browse, callers
 from bench.incident.strangers import Flood, strangers
 from bench.names import Popularity
-from dohproxy.app import SWEEP_SECONDS, Core, build_core
 from dohproxy.config import Config, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.outcomes import Door
 from dohproxy.pipeline import Miss
 from dohproxy.policy.identity import Identities
-from dohproxy.verdict import Door
+from dohproxy.runtime import SWEEP_SECONDS, Core, build_core
 
 PAGES_A_DAY_THINK_SECONDS: Final = 1_800.0
 """Between two pages of one member, day and night on average: 60,000 requests a day from 60 people."""
@@ -71,7 +71,7 @@ async def _live(flood: Flood, behaviour: Behaviour, popularity: Popularity, seco
     loop = asyncio.get_running_loop()
     upstream = Simulator(behaviour)
     upstream.open()
-    with patch("dohproxy.app.clock", loop.time):
+    with patch("dohproxy.runtime.clock", loop.time):
         async with asyncio.TaskGroup() as tasks:
             core = build_core(_configuration(upstream.port), tasks)
             tending = tasks.create_task(_tend(core))

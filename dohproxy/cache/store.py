@@ -13,7 +13,7 @@ from dohproxy.cache.cuts import MOST_DELEGATIONS, Cut, Cuts, shows_existence
 from dohproxy.cache.entry import Entry, Span, make_entry
 from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
 from dohproxy.cache.freshness import Freshness, floor_under, freshness, span_of, span_of_restored
-from dohproxy.cache.recency import RecencyTable
+from dohproxy.cache.lru import RecencyTable
 from dohproxy.cache.substitutes import keys_instead
 from dohproxy.config import CacheConfig
 from dohproxy.wire.answer import Answer, Kind

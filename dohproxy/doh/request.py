@@ -13,8 +13,8 @@ from dohproxy.doh.base64url import decode, decoded_bytes
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect, dialect_of
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE, accepts_dns_message, is_dns_message
+from dohproxy.outcomes import Reason
 from dohproxy.value import value
-from dohproxy.verdict import Reason
 
 LONGEST_TARGET: Final = 4_096
 """Bytes. A 1,024-byte query is 1,366 characters; m13253's client switches to POST at 2,048."""

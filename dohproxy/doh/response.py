@@ -6,7 +6,7 @@ from typing import Final
 
 from dohproxy.doh.exchange import HttpResponse
 from dohproxy.doh.media import DNS_MESSAGE
-from dohproxy.verdict import OUTCOMES, Reason, Reply
+from dohproxy.outcomes import OUTCOMES, Reason, Reply
 
 _CONTENT_TYPE: Final = ("content-type", DNS_MESSAGE)
 _CLOSING: Final = frozenset({

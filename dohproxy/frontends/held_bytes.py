@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
-from dohproxy.verdict import Client
+from dohproxy.outcomes import Client
 
 FREE_BYTES: Final = 8_192
 """Of each connection, which are not charged: header tables of HTTP/2 and a request that has just begun to come in. They

@@ -17,11 +17,11 @@ from typing import Final
 
 import structlog
 
+from dohproxy.frontends.client_resolver import Peers, packed_address
 from dohproxy.frontends.connections import Closing, Connections, Place
-from dohproxy.frontends.handshake_pace import HandshakePace
-from dohproxy.frontends.peers import Peers, packed_address
+from dohproxy.frontends.handshake_scheduler import HandshakePace
 from dohproxy.frontends.tls_transport import TlsTransport
-from dohproxy.policy.gate import Gate, Refusal
+from dohproxy.policy.connection_limiter import Gate, Refusal
 from dohproxy.policy.proxy_protocol import MAXIMUM_V2_BYTES, BadHeader, read_header
 
 MOST_ACCEPTED_AT_ONCE: Final = 16

@@ -12,10 +12,10 @@ import structlog
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.outcomes import Client, Door, Reason
+from dohproxy.parsed_request import Reading
 from dohproxy.pipeline import Found, Miss, Pipeline
-from dohproxy.reading import Reading
 from dohproxy.upstream.sends import Stoppable
-from dohproxy.verdict import Client, Door, Reason
 
 _log = structlog.get_logger("dohproxy.service")
 

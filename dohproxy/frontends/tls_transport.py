@@ -16,9 +16,9 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from dohproxy.frontends.handshake_pace import HandshakePace
+from dohproxy.frontends.handshake_scheduler import HandshakePace
 from dohproxy.frontends.kernel_buffers import MOST_LEFT_BYTES, kernel_bytes, reset_on_close
-from dohproxy.frontends.tls_records import MOST_SILENT, Records
+from dohproxy.tls.records import MOST_SILENT, Records
 
 RECORD_BYTES: Final = 16_384
 """The most plaintext in a TLS record (RFC 8446 section 5.1), and the most ciphertext taken in one read."""

@@ -17,8 +17,8 @@ from prometheus_client.core import Metric
 
 from dohproxy.config import ClientsConfig
 from dohproxy.observability.metrics import labelled_gauge
+from dohproxy.outcomes import Client
 from dohproxy.policy.forwarded import Status, trusted_by
-from dohproxy.verdict import Client
 
 WINDOW_SECONDS: Final = 300.0
 """A finding tells of the current window and the one before: the last 5 to 10 minutes, two to twenty scrapes."""

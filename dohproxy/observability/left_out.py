@@ -6,9 +6,9 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from dohproxy.config.additions import ADDITION_NAMES
-from dohproxy.upstream.abilities import LeftOut
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
-from dohproxy.upstream.trial import SILENCE
+from dohproxy.upstream.workarounds.trial import SILENCE
+from dohproxy.upstream.workarounds.workarounds import LeftOut
 
 
 def words(upstream: UpstreamStatistics, one: LeftOut) -> str:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dohproxy.verdict import OUTCOMES, Door, Outcome, Reason
+from dohproxy.outcomes import OUTCOMES, Door, Outcome, Reason
 from dohproxy.wire.numbers import Rcode
 
 FIRST_BOUND: Final = 0.0001

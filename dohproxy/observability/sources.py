@@ -6,14 +6,14 @@ from prometheus_client.core import Metric
 
 from dohproxy.cache import CacheStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
-from dohproxy.policy.admission import AdmissionStatistics
+from dohproxy.policy.connection_limiter import GateStatistics
 from dohproxy.policy.domains import DomainStatistics
-from dohproxy.policy.gate import GateStatistics
 from dohproxy.policy.limits import LimitStatistics
 from dohproxy.policy.probes import Probe
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.policy.request_limiter import AdmissionStatistics
+from dohproxy.upstream.health.breaker import BreakerState
+from dohproxy.upstream.queue.fair_queue import TurnStatistics
 from dohproxy.upstream.statistics import ResolverStatistics
-from dohproxy.upstream.turns import TurnStatistics
 
 
 def cache_metrics(cache: CacheStatistics) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from dohproxy.observability.metrics import gauge
-from dohproxy.upstream.signals import HARMLESS, Signal
+from dohproxy.upstream.health.signals import HARMLESS, Signal
 from dohproxy.upstream.statistics import ResolverStatistics
 
 PATH: Final = "path"

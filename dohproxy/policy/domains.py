@@ -31,9 +31,9 @@ from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Final
 
+from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import GcraTable, Hashes, keyed_hashes
 from dohproxy.policy.suffixes import PublicSuffixes
-from dohproxy.verdict import Client
 from dohproxy.wire.name import from_text, label_offsets
 
 REGISTRANT_COST: Final = 1 / 8

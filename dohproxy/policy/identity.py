@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
 
+from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import keyed_hashes
-from dohproxy.verdict import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

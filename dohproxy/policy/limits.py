@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from dohproxy.policy.gcra import SLOT_BYTES, GcraTable
 
 if TYPE_CHECKING:
-    from dohproxy.verdict import Client
+    from dohproxy.outcomes import Client
 
 MINIMUM_SLOTS = 1024
 """8 KiB. Fewer slots would make neighbours of clients that are none."""

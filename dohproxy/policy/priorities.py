@@ -8,9 +8,9 @@ what the upstreams may be asked at all.
 from dataclasses import dataclass
 from typing import Final
 
+from dohproxy.outcomes import Client, Priority
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.seniority import LEVELS, Seniority
-from dohproxy.verdict import Client, Priority
 
 FAIR_SHARE: Final = 0.25
 """Part of all budgets together that one network may use before it stands behind those that use less: four busy ones

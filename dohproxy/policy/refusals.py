@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dohproxy.verdict import Reason
+from dohproxy.outcomes import Reason
 from dohproxy.wire.numbers import CLASS_IN, Qtype
 from dohproxy.wire.query import Query
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
-from dohproxy.verdict import Reason
+from dohproxy.outcomes import Reason
 from dohproxy.wire.name import from_text
 from dohproxy.wire.numbers import CLASS_IN, HEADER_BYTES, Qtype, Rcode
 from dohproxy.wire.query import Query

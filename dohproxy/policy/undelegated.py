@@ -12,9 +12,9 @@ import struct
 from datetime import UTC, datetime
 from typing import Final
 
+from dohproxy.outcomes import Reason
 from dohproxy.policy.special_names import LocalAnswer
 from dohproxy.policy.suffixes import PublicSuffixes
-from dohproxy.verdict import Reason
 from dohproxy.wire.name import from_text
 from dohproxy.wire.numbers import CLASS_IN, Qtype, Rcode
 from dohproxy.wire.query import Query

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
+from dohproxy.outcomes import Reason
+from dohproxy.upstream.health.signals import Ending
 from dohproxy.upstream.results import Result, Unproven, UpstreamFailure
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.signals import Ending
 from dohproxy.value import value
-from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import Rcode
 

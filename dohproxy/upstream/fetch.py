@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from dohproxy.outcomes import Priority
 from dohproxy.upstream.attempts import Attempts, Pause, Send, Step
+from dohproxy.upstream.queue.waiting import Turnstile
 from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
 from dohproxy.upstream.sends import Done, Outcome, Stoppable
-from dohproxy.upstream.turnstile import Turnstile
-from dohproxy.verdict import Priority
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 

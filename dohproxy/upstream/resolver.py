@@ -12,28 +12,28 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
-from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, OVER_UDP, Abilities
+from dohproxy.outcomes import Priority, Purpose, Reason
 from dohproxy.upstream.attempts import Attempts, Send
-from dohproxy.upstream.breaker import Breaker
-from dohproxy.upstream.budgets import Budgets
+from dohproxy.upstream.budget.groups import Budgets
 from dohproxy.upstream.fetch import Fetch, Land
 from dohproxy.upstream.flight import Flights, Seat
-from dohproxy.upstream.outages import is_path_gone
+from dohproxy.upstream.health.breaker import Breaker
+from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.outages import is_path_gone
+from dohproxy.upstream.health.signals import zone_of
+from dohproxy.upstream.queue.fair_queue import MOST_TURNS
+from dohproxy.upstream.queue.waiting import Turnstile
 from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done, Late, Outcome, Stoppable, Transport, outcome_of
-from dohproxy.upstream.signals import zone_of
-from dohproxy.upstream.standing import Standing
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
-from dohproxy.upstream.trial import Additions
-from dohproxy.upstream.trying import try_additions
-from dohproxy.upstream.turns import MOST_TURNS
-from dohproxy.upstream.turnstile import Turnstile
-from dohproxy.verdict import Priority, Purpose, Reason
+from dohproxy.upstream.workarounds.probing import try_additions
+from dohproxy.upstream.workarounds.trial import Additions
+from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, OVER_UDP, Abilities
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 

@@ -4,8 +4,8 @@ import errno
 from enum import StrEnum
 from typing import Final
 
+from dohproxy.outcomes import Reason
 from dohproxy.value import value
-from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer
 
 _NO_ROUTE: Final = frozenset(

@@ -7,8 +7,8 @@ dnsdist asks the same to see whether a server is up.
 from typing import Final
 
 from dohproxy.upstream.attempts import answer_in, judge
+from dohproxy.upstream.health.signals import Ending, zone_of
 from dohproxy.upstream.results import Result, Unproven
-from dohproxy.upstream.signals import Ending, zone_of
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import CLASS_IN, Qtype
 from dohproxy.wire.query import Query, parse_query

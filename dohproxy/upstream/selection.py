@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Literal
 
-from dohproxy.upstream.standing import Standing
+from dohproxy.upstream.health.health import Standing
 
 
 class Selection:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dohproxy.upstream.results import Bug, Result, Unproven
-from dohproxy.upstream.trial import Additions
+from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dohproxy.upstream.abilities import LeftOut
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.health.breaker import BreakerState
+from dohproxy.upstream.health.health import Finding
+from dohproxy.upstream.queue.fair_queue import TurnStatistics
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.standing import Finding
-from dohproxy.upstream.turns import TurnStatistics
+from dohproxy.upstream.workarounds.workarounds import LeftOut
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from bench.upstreams.__main__ import DOCUMENT, hold
 from bench.upstreams.servers import KINDS, State
 from bench.upstreams.stay import Stay, what_a_client_gets
 from bench.upstreams.table import BEGIN, END, HEADING, table, with_table
+from dohproxy.outcomes import Reason
 from dohproxy.upstream.resolver import UpstreamFailure
-from dohproxy.verdict import Reason
 from tests.conftest import FindProgram
 from tests.fakes.guest import GOOD, REFUSED
 

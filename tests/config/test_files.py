@@ -19,7 +19,7 @@ from dohproxy.config import (
     files,
 )
 from dohproxy.config.files import MAX_FILE_BYTES, check_files, check_snapshot, check_sockets, load, socket_warnings
-from dohproxy.frontends.throwaway import write_throwaway_certificate
+from dohproxy.tls.throwaway import write_throwaway_certificate
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n"

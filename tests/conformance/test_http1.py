@@ -9,7 +9,7 @@ import pytest
 
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.connections import Closing
-from dohproxy.frontends.h1 import MOST_READ_AHEAD, Http1Door
+from dohproxy.frontends.http1.connection import MOST_READ_AHEAD, Http1Door
 from tests.conformance.conftest import StartServer
 from tests.conformance.exchange import (
     ACCEPT,

@@ -11,7 +11,7 @@ import dns.edns
 import dns.message
 import pytest
 
-from dohproxy.verdict import OUTCOMES, Reason
+from dohproxy.outcomes import OUTCOMES, Reason
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from tests.conformance.conftest import Connect, StartServer
 from tests.conformance.exchange import ACCEPT, CONTENT_TYPE, Client, Request, Response, assert_refused, get, post

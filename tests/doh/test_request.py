@@ -8,7 +8,7 @@ from dohproxy.doh.dialects import CONFIGURABLE, Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.doh.request import KNOWN_METHODS, LONGEST_TARGET, Accepted, Refused, RequestRules, read_request
-from dohproxy.verdict import Reason
+from dohproxy.outcomes import Reason
 
 Q = "AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB"
 WIRE = base64.urlsafe_b64decode(Q)

@@ -3,7 +3,7 @@
 import pytest
 
 from dohproxy.doh.response import refusal, response_to
-from dohproxy.verdict import OUTCOMES, Reason, Reply
+from dohproxy.outcomes import OUTCOMES, Reason, Reply
 
 REFUSALS = [reason for reason, ending in OUTCOMES.items() if ending.status != 200]
 BY_NAME = [pytest.param(reason, id=reason.name.lower()) for reason in REFUSALS]

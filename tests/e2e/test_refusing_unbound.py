@@ -11,12 +11,12 @@ import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.outcomes import Reason
+from dohproxy.upstream.health.breaker import BreakerState
+from dohproxy.upstream.health.signals import RUN, Signal
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.signals import RUN, Signal
 from dohproxy.upstream.statistics import UpstreamStatistics
-from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import Rcode
 from tests.e2e.certificates import CertificateAuthority

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from dohproxy.outcomes import Priority
 from dohproxy.upstream.resolver import FIRST, Found, Resolver
 from dohproxy.upstream.results import Bug, Result, Unproven
 from dohproxy.upstream.sends import Transport, outcome_of
-from dohproxy.verdict import Priority
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 

@@ -28,7 +28,6 @@ import dns.rdatatype
 import dns.rrset
 import uvloop
 
-from dohproxy.app import SECRET_BYTES, Core, build_core, clock, http2_limits
 from dohproxy.config import (
     CacheConfig,
     Config,
@@ -39,16 +38,17 @@ from dohproxy.config import (
     default_config,
 )
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.frontends.chooser import Doors
+from dohproxy.frontends.client_resolver import Peers
 from dohproxy.frontends.connections import Connections
-from dohproxy.frontends.h1 import Http1Server
-from dohproxy.frontends.h2 import Http2Server
+from dohproxy.frontends.http1.connection import Http1Server
+from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
-from dohproxy.frontends.peers import Peers
-from dohproxy.frontends.throwaway import write_throwaway_certificate
-from dohproxy.frontends.tls import server_context
+from dohproxy.frontends.protocol_chooser import Doors
 from dohproxy.policy.identity import Identities
+from dohproxy.runtime import SECRET_BYTES, Core, build_core, clock, http2_limits
+from dohproxy.tls.policy import server_context
+from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 from tests.fakes.limits import AMPLE

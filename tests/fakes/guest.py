@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from dohproxy.upstream.attempts import answer_in, judge
-from dohproxy.upstream.breaker import OPENING_WEIGHT, TIMEOUT_WEIGHT
+from dohproxy.upstream.health.breaker import OPENING_WEIGHT, TIMEOUT_WEIGHT
+from dohproxy.upstream.health.health import SILENT_PROBES, Standing
+from dohproxy.upstream.health.signals import RUN, TROUBLE_ZONES, Ending, Signal
 from dohproxy.upstream.results import Result, Unproven
-from dohproxy.upstream.signals import RUN, TROUBLE_ZONES, Ending, Signal
-from dohproxy.upstream.standing import SILENT_PROBES, Standing
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from tests.fakes.standing import standing

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dohproxy.outcomes import Priority, Purpose
 from dohproxy.upstream.flight import Seat
 from dohproxy.upstream.resolver import FIRST, Found, Learn, Resolver, UpstreamFailure
 from dohproxy.upstream.results import Bug
-from dohproxy.verdict import Priority, Purpose
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 

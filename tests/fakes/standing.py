@@ -2,12 +2,12 @@
 
 import time
 
-from dohproxy.upstream.breaker import Breaker
-from dohproxy.upstream.budget import Budget
-from dohproxy.upstream.connection_budget import ConnectionBudget
+from dohproxy.upstream.budget.connections import ConnectionBudget
+from dohproxy.upstream.budget.queries import Budget
+from dohproxy.upstream.health.breaker import Breaker
+from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.signals import Ending
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.signals import Ending
-from dohproxy.upstream.standing import Standing
 from dohproxy.wire.answer import Answer
 
 ZONE = b"\x07example\x00"

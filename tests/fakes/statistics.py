@@ -1,8 +1,8 @@
 """What resolvers show of themselves, made up."""
 
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.health.breaker import BreakerState
+from dohproxy.upstream.queue.fair_queue import TurnStatistics
 from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
-from dohproxy.upstream.turns import TurnStatistics
 
 
 def well(name: str = "ns0") -> UpstreamStatistics:

@@ -10,16 +10,16 @@ from dohproxy.cache import Cache
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RequestRules
+from dohproxy.outcomes import Client, Door, Outcome, Reason
 from dohproxy.pipeline import Found, Miss, Pipeline, learn_into
-from dohproxy.policy.admission import Admission
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, ClientLimit, buffer_bytes
 from dohproxy.policy.names import Names, build_names
 from dohproxy.policy.priorities import Priorities
+from dohproxy.policy.request_limiter import Admission
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.suffixes import PublicSuffixes, parse_suffixes
 from dohproxy.routes import Route
-from dohproxy.verdict import Client, Door, Outcome, Reason
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query

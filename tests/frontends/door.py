@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from dohproxy.app import Core, build_core, build_gate
 from dohproxy.config import (
     ClientsConfig,
     Config,
@@ -25,18 +24,19 @@ from dohproxy.config import (
     LogConfig,
     ServerConfig,
 )
-from dohproxy.frontends.chooser import Doors
+from dohproxy.frontends.client_resolver import Peers
 from dohproxy.frontends.connections import Closing, Connections
-from dohproxy.frontends.h1 import Http1Server
-from dohproxy.frontends.h2 import Http2Server
+from dohproxy.frontends.http1.connection import Http1Server
+from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
-from dohproxy.frontends.peers import Peers
-from dohproxy.frontends.tls import server_context
+from dohproxy.frontends.protocol_chooser import Doors
 from dohproxy.http2.limits import Http2Limits
+from dohproxy.outcomes import Client, Outcome
 from dohproxy.policy.identity import Identities
-from dohproxy.verdict import Client, Outcome
+from dohproxy.runtime import Core, build_core, build_gate
+from dohproxy.tls.policy import server_context
 from tests.fakes.limits import AMPLE
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import RawClient

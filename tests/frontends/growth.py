@@ -22,14 +22,14 @@ from unittest.mock import Mock
 
 from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 
-from dohproxy.app import Core, build_core, http2_limits
 from dohproxy.config import Config, ConnectionsConfig
-from dohproxy.frontends.chooser import DoorMaker
+from dohproxy.frontends.client_resolver import Peers
 from dohproxy.frontends.connections import Connections, Place
-from dohproxy.frontends.h1 import Http1Server
-from dohproxy.frontends.h2 import Http2Server
-from dohproxy.frontends.peers import Peers
+from dohproxy.frontends.http1.connection import Http1Server
+from dohproxy.frontends.http2.connection import Http2Server
+from dohproxy.frontends.protocol_chooser import DoorMaker
 from dohproxy.policy.identity import Identities
+from dohproxy.runtime import Core, build_core, http2_limits
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 from tests.fakes.limits import AMPLE

@@ -7,7 +7,7 @@ import pytest
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.connections import Closing, Connections, Waiting, verdict_on
 from dohproxy.frontends.held_bytes import FREE_BYTES
-from dohproxy.verdict import Client
+from dohproxy.outcomes import Client
 
 LIMITS = ConnectionsConfig(
     max_total=3, header_seconds=5, write_seconds=10, max_age_seconds=600, max_queued_bytes=65_536

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from dohproxy.frontends.held_bytes import FREE_BYTES, MOST_CUT_AT_ONCE, RELIEVED_SHARE, HeldBytes, rank
+from dohproxy.outcomes import Client
 from dohproxy.policy.identity import Identities
-from dohproxy.verdict import Client
 from tests.frontends.growth import measure
 
 MEBIBYTE = 2**20

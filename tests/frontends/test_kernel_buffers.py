@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.frontends.chooser import DoorChooser
 from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.kernel_buffers import (
     MOST_LEFT_BYTES,
@@ -20,6 +19,7 @@ from dohproxy.frontends.kernel_buffers import (
     kernel_bytes,
     reset_on_close,
 )
+from dohproxy.frontends.protocol_chooser import DoorChooser
 from dohproxy.http2.frames import PREFACE
 from tests.frontends.client import get
 from tests.frontends.door import Certificate, Setting, open_door

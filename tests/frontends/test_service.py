@@ -10,11 +10,11 @@ import structlog
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.frontends.service import Service
+from dohproxy.outcomes import Client, Reason
+from dohproxy.outcomes import Door as DoorKind
+from dohproxy.parsed_request import Reading
 from dohproxy.pipeline import Found, Miss
-from dohproxy.reading import Reading
 from dohproxy.upstream.resolver import UpstreamFailure
-from dohproxy.verdict import Client, Reason
-from dohproxy.verdict import Door as DoorKind
 from tests.frontends.client import get, query
 from tests.frontends.door import open_door
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from dohproxy.frontends.handshake_pace import Handshake, HandshakePace
-from dohproxy.frontends.tls_records import MOST_AT_ONCE, MOST_SILENT
+from dohproxy.frontends.handshake_scheduler import Handshake, HandshakePace
 from dohproxy.frontends.tls_transport import RECORD_BYTES, TlsTransport
-from dohproxy.tls.trial import ordinary_hello
+from dohproxy.tls.local_handshake import ordinary_hello
+from dohproxy.tls.records import MOST_AT_ONCE, MOST_SILENT
 from tests.frontends.door import Certificate, until
 
 LARGE = bytes(range(256)) * 2_000

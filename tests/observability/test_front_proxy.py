@@ -22,9 +22,9 @@ from dohproxy.observability.front_proxy import (
     judge,
     tell,
 )
+from dohproxy.outcomes import Client
 from dohproxy.policy.forwarded import Status
 from dohproxy.policy.identity import Identities
-from dohproxy.verdict import Client
 
 START = 1_000.0
 IDENTITIES = Identities(bytes(32))

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 
 from dohproxy.config.additions import Addition
 from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
-from dohproxy.upstream.abilities import LeftOut
 from dohproxy.upstream.statistics import ResolverStatistics
+from dohproxy.upstream.workarounds.workarounds import LeftOut
 from tests.fakes.statistics import resolver_of, well
 
 COOKIE = LeftOut(Addition.COOKIE, over_stream=False, since=5.0, how="silence")

@@ -18,7 +18,7 @@ from dohproxy.observability.metrics import (
     labelled_counter,
     labelled_gauge,
 )
-from dohproxy.verdict import OUTCOMES, Door, Outcome, Reason
+from dohproxy.outcomes import OUTCOMES, Door, Outcome, Reason
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
 

@@ -3,7 +3,6 @@
 import pytest
 from prometheus_client.core import Metric
 
-from dohproxy.app import build_admission
 from dohproxy.cache import Cache, CacheStatistics
 from dohproxy.config import CacheConfig, LimitsConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.observability.sources import (
@@ -18,10 +17,11 @@ from dohproxy.observability.sources import (
 from dohproxy.policy.domains import DomainBound, DomainStatistics
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.probes import Probe
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.runtime import build_admission
+from dohproxy.upstream.health.breaker import BreakerState
+from dohproxy.upstream.queue.fair_queue import TurnStatistics
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
-from dohproxy.upstream.turns import TurnStatistics
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
 TURNS = TurnStatistics(waiting=2, places=15, served=30, evicted=4, refused=5, given_up=6)

@@ -10,8 +10,8 @@ from prometheus_client.core import Metric
 from structlog.testing import capture_logs
 
 from dohproxy.observability.upstream_alerts import PATH, REMEDIES, WORDS, UpstreamWatch, alert_metrics, alerts
-from dohproxy.upstream.signals import HARMLESS, Signal
-from dohproxy.upstream.standing import Finding
+from dohproxy.upstream.health.health import Finding
+from dohproxy.upstream.health.signals import HARMLESS, Signal
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from tests.fakes.statistics import resolver_of, well
 

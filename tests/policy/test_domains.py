@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 
 from dohproxy.config import NamesConfig
+from dohproxy.outcomes import Client
 from dohproxy.policy.domains import DomainBound, DomainLimit, domains_of
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, buffer_bytes
-from dohproxy.verdict import Client
 from dohproxy.wire.name import from_text
 from tests.fakes.walk import CLIENT, NEIGHBOUR, SUFFIXES
 from tests.wire import messages as m

@@ -2,6 +2,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import (
@@ -12,7 +13,6 @@ from dohproxy.policy.limits import (
     buffer_bytes,
     build_client_limit,
 )
-from dohproxy.verdict import Client
 
 IDENTITIES = Identities(b"secret of tests!", exempt=(ip_network("198.51.100.0/24"),))
 BURST = 10

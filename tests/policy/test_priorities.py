@@ -4,11 +4,11 @@ from itertools import product
 
 import pytest
 
+from dohproxy.outcomes import Client, Priority
 from dohproxy.policy.gcra import SLOT_BYTES, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.priorities import FAIR_SHARE, GREEDY_RANKS, JUNIOR_RESERVE, Priorities
 from dohproxy.policy.seniority import LEVELS, Seniority
-from dohproxy.verdict import Client, Priority
 
 HOUR = 3_600.0
 START = 64_000.0

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dohproxy.outcomes import Reason
 from dohproxy.policy.refusals import refuse
-from dohproxy.verdict import Reason
 from dohproxy.wire.query import Query, parse_query
 from tests.wire import messages as m
 from tests.wire.strategies import deterministic

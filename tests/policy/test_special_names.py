@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dohproxy.outcomes import Reason
 from dohproxy.policy.special_names import ANY_TTL, LOCAL_TTL, LocalAnswer, answer_locally
-from dohproxy.verdict import Reason
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import write_reply
 from tests.wire import messages as m

@@ -7,10 +7,10 @@ import dns.rdatatype
 import pytest
 from hypothesis import given
 
+from dohproxy.outcomes import Reason
 from dohproxy.policy.special_names import LocalAnswer
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.policy.undelegated import ROOT_MINIMUM, Undelegated, serial_of
-from dohproxy.verdict import Reason
 from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import write_reply

@@ -11,8 +11,8 @@ import dns.message
 import pytest
 
 from dohproxy.config import CacheConfig
+from dohproxy.outcomes import Reason
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, Kind, parse_answer
 from dohproxy.wire.query import Query
 from dohproxy.wire.upstream_query import write_upstream_query

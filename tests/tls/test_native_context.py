@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from dohproxy.tls import native_context
+from dohproxy.tls.local_handshake import FINITE_FIELDS, P256, X25519, Reaction, attempt, hello
 from dohproxy.tls.native_context import NotProved, set_groups
-from dohproxy.tls.trial import FINITE_FIELDS, P256, X25519, Reaction, attempt, hello
 
 
 @pytest.fixture

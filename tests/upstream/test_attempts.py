@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from dohproxy.outcomes import Reason
 from dohproxy.upstream.attempts import Attempts, Pause, Send
 from dohproxy.upstream.results import Result, UpstreamFailure
 from dohproxy.upstream.selection import Selection
-from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer, Kind
 from tests.fakes.standing import ZONE, standing
 

@@ -1,10 +1,10 @@
 """Who is blamed for an answer that was cut: whoever cut it, and nobody who was asked instead."""
 
 from dohproxy.upstream.attempts import Attempts, Pause, Send
+from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.signals import RUN
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.signals import RUN
-from dohproxy.upstream.standing import Standing
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import GOOD
 from tests.fakes.standing import longest_draw, standing

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from dohproxy.outcomes import Reason
 from dohproxy.upstream.attempts import Attempts, Pause, Send
+from dohproxy.upstream.health.health import Standing
 from dohproxy.upstream.results import Result, UpstreamFailure
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.standing import Standing
-from dohproxy.verdict import Reason
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import GOOD, SERVFAIL, SILENCES
 from tests.fakes.standing import ZONE, longest_draw, standing

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dohproxy.outcomes import Priority, Reason
 from dohproxy.upstream.attempts import Attempts, Send
-from dohproxy.upstream.breaker import Breaker
-from dohproxy.upstream.budget import Budget
+from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.fetch import Fetch
+from dohproxy.upstream.health.breaker import Breaker
+from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.queue.waiting import Turnstile
 from dohproxy.upstream.results import Bug, Result, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done
-from dohproxy.upstream.standing import Standing
-from dohproxy.upstream.turnstile import Turnstile
-from dohproxy.verdict import Priority, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes.standing import connections, longest_draw

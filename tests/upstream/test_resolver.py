@@ -13,13 +13,13 @@ import pytest
 from dohproxy.config.additions import Addition
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.outcomes import Priority, Purpose, Reason
+from dohproxy.upstream.health.breaker import BreakerState
+from dohproxy.upstream.health.health import DOUBT_SECONDS, SILENT_PROBES, STANDBY_SECONDS
+from dohproxy.upstream.health.round_trip import LEAST_REPLIES
+from dohproxy.upstream.health.signals import RUN, Signal
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.round_trip import LEAST_REPLIES
-from dohproxy.upstream.signals import RUN, Signal
-from dohproxy.upstream.standing import DOUBT_SECONDS, SILENT_PROBES, STANDBY_SECONDS
-from dohproxy.verdict import Priority, Purpose, Reason
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes import upstream as fakes

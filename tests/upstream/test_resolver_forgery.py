@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from dohproxy.config.schema import ResolverConfig
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.statistics import UpstreamStatistics

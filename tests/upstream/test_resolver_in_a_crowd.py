@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dohproxy.config.schema import ResolverConfig
+from dohproxy.outcomes import Priority, Purpose
+from dohproxy.upstream.health.signals import RUN
 from dohproxy.upstream.resolver import Resolver
-from dohproxy.upstream.signals import RUN
 from dohproxy.upstream.transports.udp import UdpTransport
-from dohproxy.verdict import Priority, Purpose
 from dohproxy.wire.answer import Answer
 from tests.fakes.asking import ask
 from tests.fakes.upstream import REFUSED, FakeUpstream, make_query

@@ -11,10 +11,10 @@ import pytest
 
 from dohproxy.config.additions import Addition
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
-from dohproxy.upstream.abilities import RETRY_SECONDS
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
 from dohproxy.upstream.statistics import UpstreamStatistics
+from dohproxy.upstream.workarounds.workarounds import RETRY_SECONDS
 from dohproxy.wire.answer import Answer, Kind
 from tests.e2e.certificates import CertificateAuthority
 from tests.fakes import upstream as fakes

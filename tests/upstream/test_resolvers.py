@@ -6,7 +6,7 @@ import time
 
 from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.budgets import Budgets
+from dohproxy.upstream.budget.groups import Budgets
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 

@@ -7,10 +7,10 @@ import dns.message
 import dns.rdatatype
 import pytest
 
-from dohproxy.upstream.casing import TELLING_LETTERS
+from dohproxy.upstream.health.signals import SMALL_ANSWER_BYTES, Ending, Word, word_of, zone_of
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.root_question import PROBE, apex_question, probe_ending
-from dohproxy.upstream.signals import SMALL_ANSWER_BYTES, Ending, Word, word_of, zone_of
+from dohproxy.upstream.spoofing.case import TELLING_LETTERS
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind, parse_answer
 from dohproxy.wire.name import from_text, letters_in
 from dohproxy.wire.numbers import UDP_PAYLOAD_BYTES, Rcode

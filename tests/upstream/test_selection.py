@@ -6,11 +6,11 @@ from typing import Literal
 
 import pytest
 
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.upstream.health.breaker import BreakerState
+from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.round_trip import HALF_LIFE_SECONDS, WORST_SCORE_SECONDS
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.round_trip import HALF_LIFE_SECONDS, WORST_SCORE_SECONDS
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.standing import Standing
 from tests.fakes.standing import ending
 from tests.fakes.standing import standing as _standing
 

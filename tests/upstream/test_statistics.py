@@ -5,12 +5,12 @@ import random
 import time
 
 from dohproxy.config.schema import ResolverConfig
-from dohproxy.upstream.breaker import BreakerState
+from dohproxy.outcomes import Purpose
+from dohproxy.upstream.health.breaker import BreakerState
+from dohproxy.upstream.queue.fair_queue import MOST_TURNS, TurnStatistics
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.results import Result
 from dohproxy.upstream.statistics import DefenceStatistics
-from dohproxy.upstream.turns import MOST_TURNS, TurnStatistics
-from dohproxy.verdict import Purpose
 from tests.fakes import upstream as fakes
 from tests.fakes.asking import ask
 from tests.fakes.upstream import FakeUpstream, make_query

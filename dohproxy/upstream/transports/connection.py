@@ -11,9 +11,9 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, write_query
 from dohproxy.upstream.results import Result
-from dohproxy.upstream.trial import Additions
+from dohproxy.upstream.workarounds.trial import Additions
+from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, write_query
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.matching import is_reply_to, is_reply_without_question

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from typing import Final
 
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.abilities import OVER_TCP, OVER_TLS, Abilities
-from dohproxy.upstream.connection_budget import ConnectionBudget
+from dohproxy.upstream.budget.connections import ConnectionBudget
+from dohproxy.upstream.health.signals import Refusal, Signal
 from dohproxy.upstream.results import Result, result_of
 from dohproxy.upstream.sends import Done, Late
-from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.transports.connection import Asked, Connection
-from dohproxy.upstream.transports.place import host_of
-from dohproxy.upstream.trial import Additions
+from dohproxy.upstream.transports.socket_address import host_of
+from dohproxy.upstream.workarounds.trial import Additions
+from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, Abilities
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 

@@ -10,12 +10,12 @@ import socket
 from collections.abc import Callable
 
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.abilities import Abilities
-from dohproxy.upstream.forgery import Defences, Wait
 from dohproxy.upstream.results import Bug, Result, result_of
 from dohproxy.upstream.sends import Done, Late, Outcome
-from dohproxy.upstream.transports.place import place_of
-from dohproxy.upstream.trial import Additions
+from dohproxy.upstream.spoofing.defences import Defences, Wait
+from dohproxy.upstream.transports.socket_address import place_of
+from dohproxy.upstream.workarounds.trial import Additions
+from dohproxy.upstream.workarounds.workarounds import Abilities
 from dohproxy.wire.numbers import LARGEST_MESSAGE_BYTES
 from dohproxy.wire.query import Query
 

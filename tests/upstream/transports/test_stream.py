@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.connection_budget import ConnectionBudget
+from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.results import Result, Unproven
 from dohproxy.upstream.sends import Late, Outcome
 from dohproxy.upstream.transports import stream

@@ -13,10 +13,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dohproxy.frontends.throwaway import write_throwaway_certificate
-from dohproxy.upstream.connection_budget import ConnectionBudget
+from dohproxy.tls.throwaway import write_throwaway_certificate
+from dohproxy.upstream.budget.connections import ConnectionBudget
+from dohproxy.upstream.health.signals import Refusal, Signal
 from dohproxy.upstream.results import Result, Unproven
-from dohproxy.upstream.signals import Refusal, Signal
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for, make_context, pin_of, read_certificate
 from dohproxy.wire.answer import Answer

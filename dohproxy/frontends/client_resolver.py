@@ -1,0 +1,52 @@
+"""From a connection, or a request on it, to the `Client` that the limits see."""
+
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from dohproxy.config import ClientsConfig
+from dohproxy.outcomes import Client
+from dohproxy.policy.forwarded import ClientAddresses, Source, Status, trusted_by
+from dohproxy.policy.identity import Identities
+
+
+class Peers:
+    """Knows where a client's address is to be read, and whom to believe."""
+
+    def __init__(self, identities: Identities, config: ClientsConfig) -> None:
+        self._identities = identities
+        self._source = Source(config.address_from)
+        self._trusted = trusted_by(config)
+        self._addresses = ClientAddresses(self._source, self._trusted)
+        named = self._source in (Source.X_FORWARDED_FOR, Source.FORWARDED)
+        self.field = self._source.value if named else None
+        """The header field that names clients, None if none does."""
+        self.statuses: Counter[Status] = Counter()
+        """How each request's address was found; only counted behind a front proxy."""
+
+    def expects_proxy_header(self, packed: bytes | None) -> bool:
+        """Tell whether a connection from this peer must begin with a PROXY header."""
+        return self._source is Source.PROXY_PROTOCOL and self._trusted.includes(packed)
+
+    def speaks_for_others(self, packed: bytes | None) -> bool:
+        """Tell whether this peer is a front proxy whose requests name their clients: its connections are nobody's."""
+        return self.field is not None and self._trusted.includes(packed)
+
+    def of_connection(self, packed: bytes | None) -> Client:
+        """Return the client at the other end of a connection; None is a Unix socket."""
+        return self._identities.client(packed or b"")
+
+    def of_request(self, packed: bytes | None, lines: Sequence[str]) -> Client:
+        """Return the client that a request is from, by the configured header field's lines."""
+        found = self._addresses.find(packed, tuple(lines))
+        self.statuses[found.status] += 1
+        return self._identities.client(found.address)
+
+
+def packed_address(family: int, address: Any) -> bytes | None:
+    """Return a socket's address, as `accept` gives it, in packed form; None for a Unix socket."""
+    if family == socket.AF_UNIX:
+        return None
+    host: str = address[0]
+    return socket.inet_pton(family, host.partition("%")[0])

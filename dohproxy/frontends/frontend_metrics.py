@@ -1,0 +1,47 @@
+"""The figures of the frontends: connections, the event loop they share, clients' addresses, remembered requests."""
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import Metric
+
+from dohproxy.frontends.connections import Closing, ConnectionStatistics
+from dohproxy.frontends.request_cache import KnownRequests
+from dohproxy.http2.blocks import MOST_KEPT_TARGETS, kept_targets
+from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
+from dohproxy.outcomes import Door
+from dohproxy.policy.forwarded import Status
+
+
+def connection_metrics(connections: ConnectionStatistics) -> Iterator[Metric]:
+    """Yield the figures of the register of connections."""
+    yield gauge("dohproxy_connections", "Connections open, handshakes included.", connections.open)
+    yield gauge("dohproxy_max_connections", "Connections that may be open.", connections.max_total)
+    yield counter("dohproxy_connections_accepted", "Connections given a place.", connections.accepted)
+    yield gauge("dohproxy_held_bytes", "Unread responses and unfinished requests, charged.", connections.held_bytes)
+    yield gauge("dohproxy_max_held_bytes", "Of these, what may be held.", connections.max_held_bytes)
+    closed = [((closing.value,), float(connections.closed.get(closing, 0))) for closing in Closing]
+    yield labelled_counter("dohproxy_connections_closed", "Connections closed by us, by reason.", ("reason",), closed)
+
+
+def loop_metrics(handshakes_waiting: int, delay_seconds: float) -> Iterator[Metric]:
+    """Yield how busy the event loop is."""
+    yield gauge("dohproxy_handshakes_waiting", "TLS handshakes that wait for their turn.", handshakes_waiting)
+    yield gauge("dohproxy_loop_delay_seconds", "How late the event loop was, in 10 s.", delay_seconds)
+
+
+def address_metrics(statuses: dict[Status, int]) -> Iterator[Metric]:
+    """Yield how clients' addresses were found behind a front proxy."""
+    values = [((status.value,), float(statuses.get(status, 0))) for status in Status]
+    yield labelled_counter("dohproxy_client_address", "Requests by where the address came from.", ("status",), values)
+
+
+def known_metrics(doors: Mapping[Door, KnownRequests]) -> Iterator[Metric]:
+    """Yield how much is remembered of requests that came before, by each door."""
+    counts = [(door.value, float(len(known))) for door, known in doors.items()]
+    yield labelled_gauge("dohproxy_known_requests", "Requests of which every byte is known.", "door", counts)
+    held = [(door.value, float(known.held_bytes)) for door, known in doors.items()]
+    yield labelled_gauge("dohproxy_known_request_bytes", "Memory charged for known requests.", "door", held)
+    bounds = [(door.value, 2.0 * known.most_bytes) for door, known in doors.items()]
+    yield labelled_gauge("dohproxy_max_known_request_bytes", "Memory allowed for known requests.", "door", bounds)
+    yield gauge("dohproxy_known_paths", "Paths of HTTP/2 requests that are kept decoded.", kept_targets())
+    yield gauge("dohproxy_max_known_paths", "Paths that may be kept decoded.", MOST_KEPT_TARGETS)

@@ -1,0 +1,1 @@
+"""The HTTP/1.1 frontend: our own reader of requests behind an asyncio protocol."""

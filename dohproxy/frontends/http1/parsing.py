@@ -1,0 +1,43 @@
+"""What the walk needs of an HTTP/1.1 request, and what becomes of bytes that are none."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from dohproxy.doh.exchange import HttpRequest
+from dohproxy.http1.errors import Fault
+from dohproxy.http1.head import RequestHead, RestOfHead
+from dohproxy.outcomes import Reason
+
+REASONS: Final[Mapping[Fault, Reason]] = {
+    Fault.MALFORMED: Reason.BAD_HTTP,
+    Fault.LONG_LINE: Reason.TARGET_TOO_LONG,
+    Fault.LARGE_HEADER: Reason.HEADERS_TOO_LARGE,
+    Fault.UNKNOWN_CODING: Reason.TRANSFER_CODING,
+}
+
+_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad"})
+
+
+def read_message(head: RequestHead, body: bytes) -> HttpRequest:
+    """Return what the walk needs of a request."""
+    noted: dict[str, str] | None = head.rest.note
+    wanted = _note_wanted(head.rest) if noted is None else noted
+    return HttpRequest(
+        method=head.method,
+        target=head.target,
+        body=body,
+        accept=wanted.get("accept"),
+        content_type=wanted.get("content-type"),
+        content_encoding=wanted.get("content-encoding"),
+        pad_header="x-pad" in wanted,
+    )
+
+
+def _note_wanted(rest: RestOfHead) -> dict[str, str]:
+    """Note and return the fields that the walk looks at."""
+    wanted: dict[str, str] = {}
+    for name, value in rest.fields:
+        if name in _WANTED:
+            wanted[name] = f"{wanted[name]}, {value}" if name in wanted else value
+    rest.note = wanted
+    return wanted

@@ -1,0 +1,79 @@
+"""From an HTTP/2 request to its reading: what a request says, whoever sends it, is read once.
+
+Two memories, because requests come again in two ways. A client that repeats itself sends the same header block, and the
+engine gives out the same head for it: there the reading is noted. And popular names are asked for by everybody, each
+with a header block of its own: they are known by all that the walk looks at.
+"""
+
+from typing import Final
+
+from dohproxy.doh.exchange import HttpRequest
+from dohproxy.frontends.request_cache import Known, KnownRequests
+from dohproxy.frontends.service import Service
+from dohproxy.http2.fields import RequestHead, RestOfHead
+from dohproxy.outcomes import Door
+from dohproxy.parsed_request import Reading
+
+_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad"})
+
+
+class Readings:
+    """What is known of the requests of all connections."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.known = KnownRequests()
+
+    def find(self, head: RequestHead, body: bytes) -> Reading | None:
+        """Return what a request says, if its like has been read."""
+        note: tuple[bytes, Reading] | None = head.note
+        if note is not None and note[0] == body:
+            return note[1]
+        rest = head.rest
+        kind: bytes = rest.note or _note_kind(rest)
+        known = self.known.find((kind, head.path, body))
+        if known is None:
+            return None
+        head.note = body, known.reading
+        return known.reading
+
+    def read(self, head: RequestHead, body: bytes) -> Reading:
+        """Return what a request says whose like `find` has not found."""
+        rest = head.rest
+        kind: bytes = rest.note or _note_kind(rest)
+        reading = self._service.read(read_head(head, body), Door.HTTP2)
+        self.known.remember((kind, head.path, body), Known(reading, len(kind) + len(head.path) + len(body)))
+        head.note = body, reading
+        return reading
+
+
+def read_head(head: RequestHead, body: bytes) -> HttpRequest:
+    """Return what the walk needs of an HTTP/2 request."""
+    rest = head.rest
+    wanted = _wanted(rest.fields)
+    return HttpRequest(
+        method=rest.method,
+        target=head.path,
+        body=body,
+        accept=wanted.get("accept"),
+        content_type=wanted.get("content-type"),
+        content_encoding=wanted.get("content-encoding"),
+        pad_header="x-pad" in wanted,
+    )
+
+
+def _note_kind(rest: RestOfHead) -> bytes:
+    """Note and return bytes that are the same for what is the same to the walk, target and body apart."""
+    kind: bytes = repr((rest.method, _wanted(rest.fields))).encode()
+    rest.note = kind
+    return kind
+
+
+def _wanted(fields: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    for name, value in [field for field in fields if field[0] in _WANTED]:
+        if name == "x-pad":
+            wanted[name] = ""  # Random, and nothing to us.
+        else:
+            wanted[name] = f"{wanted[name]}, {value}" if name in wanted else value
+    return wanted

@@ -1,0 +1,210 @@
+"""The certificate while the service runs: looked at now and then, replaced without dropping a connection.
+
+Whoever renews it writes two files, not at the same instant and not always the right ones. So both are read once, tried
+in a context of their own, judged as clients will judge them, and only then loaded into the context that the listeners
+have. Whatever is refused changes nothing, and is tried again when the files change.
+
+The listeners' context is never replaced. CVE-2026-19445: a connection whose context has been freed is memory that a
+remote client can reach after its release. `load_cert_chain` on the live context changes what the next handshake shows;
+connections that are open, and tickets given out, go on.
+"""
+
+import asyncio
+import math
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from dohproxy.config import ConfigError, Problem, TlsConfig
+from dohproxy.tls.certificate_pair import Pair, Refused, Result, read_pair
+from dohproxy.tls.certificates import Chain, Fault, KeyKind, faults_of
+from dohproxy.tls.policy import bare_context
+from dohproxy.tls.self_check import handshake_seconds
+
+_log = structlog.get_logger("dohproxy.certificate")
+
+FileState = tuple[int, int, int, int] | None
+"""Inode, size, times of content and of metadata (ns) behind all symbolic links; None if there is no file.
+
+The last one because a file that could not be read becomes readable without any other sign.
+"""
+
+
+def state_of(path: Path) -> FileState:
+    """Return what tells this file from what it was before."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The last time that the files were read."""
+
+    states: tuple[FileState, FileState]
+    """Of certificate and key, before they were read: what is written meanwhile is a change."""
+    retry_at: float = math.inf
+    """Unix seconds from which the same files may be judged otherwise: a certificate of tomorrow is good tomorrow."""
+
+
+def is_due(states: tuple[FileState, FileState], last: Attempt, now: float) -> bool:
+    """Tell whether the files are to be read again."""
+    return states != last.states or now >= last.retry_at
+
+
+def objection(new: Chain, live: Chain, host: str, now: float) -> Fault | None:
+    """Return why a chain is worse than the one in use, or None.
+
+    What is wrong with both is no reason to stay with the older: a service whose host was never configured, or whose
+    certificate has expired, would otherwise refuse every remedy but the perfect one.
+    """
+    found = faults_of(new, host, now) - faults_of(live, host, now)
+    return min(found, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStatistics:
+    """What the metrics show."""
+
+    not_after: float
+    """Unix seconds at which the certificate in use expires."""
+    reloads: Mapping[Result, int]
+    last_succeeded: bool
+    """Whether what lies on the disk is what is in use; true at the start."""
+    handshake_seconds: float
+    """What one handshake with it costs this machine, of one core."""
+
+
+class CertificateWatch:
+    """Keeps a context's certificate to what lies on the disk."""
+
+    def __init__(self, tls: TlsConfig, host: str, context: ssl.SSLContext) -> None:
+        """Load the pair as it lies there now; raises ConfigError if it cannot be used at all.
+
+        `context` is what the listeners have; this object must live as long as they do.
+        """
+        self._tls = tls
+        self._host = host
+        self._context = context
+        self._last = Attempt(self._states())
+        try:
+            pair = read_pair(tls)
+            pair.load_into(context)
+        except Refused as refusal:
+            raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
+        self._live = pair.chain
+        self._digest = pair.digest
+        # One for each kind of key ever seen, so a handful at most, and each kept for good.
+        self._contexts: dict[KeyKind, ssl.SSLContext] = {self._live.server.key_kind: context}
+        self._results: Counter[Result] = Counter()
+        self._when_priced: Callable[[float], None] = lambda _: None
+        self._handshake_seconds = handshake_seconds(context)
+        self._has_succeeded = True
+
+    def when_priced(self, tell: Callable[[float], None]) -> None:
+        """Have `tell` called with the seconds of one core that a handshake costs: now, and with each new pair."""
+        self._when_priced = tell
+        tell(self._handshake_seconds)
+
+    def statistics(self) -> CertificateStatistics:
+        """Return the figures."""
+        reloads = {result: self._results[result] for result in Result}
+        return CertificateStatistics(self._live.server.not_after, reloads, self._has_succeeded, self._handshake_seconds)
+
+    def look(self, now: float) -> None:
+        """Take the pair on the disk if it is another one and no worse; `now` is Unix seconds.
+
+        Two `stat` calls if nothing has changed; if something has, some milliseconds and the price of five handshakes:
+        short enough for the event loop, where no handshake can fall between certificate and key.
+        """
+        states = self._states()
+        if not is_due(states, self._last, now):
+            return
+        self._last = Attempt(states)
+        try:
+            is_new = self._take(now)
+        except Refused as refusal:
+            self._has_succeeded = False
+            self._results[refusal.result] += 1
+            _log.warning(
+                "a new certificate is refused, the old one stays", reason=refusal.result.value, why=str(refusal)
+            )
+            return
+        self._has_succeeded = True
+        if is_new:
+            self._results[Result.LOADED] += 1
+            _log.info("a new certificate is in use", valid_until=_iso(self._live.server.not_after))
+
+    def _take(self, now: float) -> bool:
+        """Put the pair on the disk to use; return whether it is another one. Raises Refused."""
+        pair = read_pair(self._tls)
+        if pair.digest == self._digest:
+            return False
+        pair.load_into(bare_context())
+        fault = objection(pair.chain, self._live, self._host, now)
+        if fault is not None:
+            if fault is Fault.NOT_YET_VALID:
+                self._last = Attempt(self._last.states, retry_at=pair.chain.server.not_before)
+            raise Refused(Result(fault.value), _REFUSALS[fault])
+        self._install(pair)
+        self._live, self._digest = pair.chain, pair.digest
+        return True
+
+    def _install(self, pair: Pair) -> None:
+        """Let handshakes show this pair.
+
+        OpenSSL keeps one certificate of each kind of key and prefers ECDSA: an RSA certificate loaded beside an ECDSA
+        one would be seen by nobody until the latter has expired. So another kind gets a context of its own, to which
+        each handshake is led.
+        """
+        kind = pair.chain.server.key_kind
+        context = self._contexts.get(kind)
+        if context is None:
+            context = self._contexts[kind] = bare_context()
+        pair.load_into(context)
+        self._context.sni_callback = None if context is self._context else _lead_to(context)
+        self._handshake_seconds = handshake_seconds(context)
+        self._when_priced(self._handshake_seconds)
+
+    def _states(self) -> tuple[FileState, FileState]:
+        return state_of(self._tls.certificate), state_of(self._tls.key)
+
+
+async def watch_forever(watch: CertificateWatch, every_seconds: float, clock: Callable[[], float] = time.time) -> None:
+    """Look at the files every so often until cancelled; `clock` gives Unix seconds."""
+    while True:
+        await asyncio.sleep(every_seconds)
+        try:
+            watch.look(clock())
+        except Exception:
+            # A bug here must not take down a service whose certificate is good for weeks.
+            _log.exception("the certificate watch met a bug")
+
+
+_REFUSALS: Final[Mapping[Fault, str]] = {
+    Fault.EXPIRED: "it has expired",
+    Fault.NOT_YET_VALID: "it is not valid yet; it is taken when it is",
+    Fault.WRONG_HOST: "it is not for server.host, every client would refuse it",
+    Fault.INCOMPLETE: "it comes without the intermediate certificate, which the one in use has",
+}
+
+_SwitchContext = Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], int | None]
+
+
+def _lead_to(context: ssl.SSLContext) -> _SwitchContext:
+    def lead(handshake: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _own: ssl.SSLContext) -> None:
+        handshake.context = context
+
+    return lead
+
+
+def _iso(instant: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(instant))

@@ -1,0 +1,113 @@
+"""What a request says, whoever sends it and whenever; and, for a moment, what was said to it.
+
+Most requests that come are byte for byte ones that came before. A door keeps their readings, so that nothing is read
+twice. What depends on the client or on time is no part of a reading: every limit is asked for every request, and what
+was said is said again only while it is exactly what would be said anew.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from dohproxy.cache import Entry
+from dohproxy.doh.dialects import Dialect
+from dohproxy.doh.exchange import HttpResponse
+from dohproxy.outcomes import Door, Reason
+from dohproxy.wire.malformed import Fault
+from dohproxy.wire.query import Query
+from dohproxy.wire.reply import Envelope
+
+REPEAT_SECONDS: Final = 1.0
+"""How long what does not come from the cache is said again without another thought: a new rule holds within it. TTLs
+change as often."""
+LONGEST_REPEATED: Final = 2_048
+"""Bytes of a DNS message that is kept to be said again. Nearly all are shorter; a longer one is made anew each time,
+which costs little beside sending it, and thousands of those would be more than a cache holds."""
+
+Count = Callable[[float], None]
+"""Takes the duration in seconds of each request that has ended in one way."""
+
+
+@dataclass(slots=True)
+class Answered:
+    """A response that may be given again."""
+
+    response: HttpResponse
+    count: Count
+    until: float
+    """Monotonic instant at which a TTL in it changes, or something may have."""
+    entry: Entry | None = None
+    """What it was made from; it holds only while the cache keeps that."""
+    envelope: Envelope | None = None
+    """What is around the records of that, however old they are."""
+
+    def holds(self, now: float) -> bool:
+        """Tell whether it is what would be said anew; if so, it is given, and counts as a use of its entry."""
+        if now >= self.until:
+            return False
+        return self.entry is None or self.entry.use()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a request was turned away: the same each time for the same reason."""
+
+    reason: Reason
+    retry_seconds: int
+    response: HttpResponse
+    count: Count
+    is_charged: bool
+    """Whether it counts against its client's limit."""
+
+
+class Memory(Protocol):
+    """Where readings are kept."""
+
+    def grow(self, by: int) -> None:
+        """Note that one of them holds so many bytes more."""
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """One request, read as far as the walk has come with any like it."""
+
+    door: Door
+    method: str
+    """"GET", "POST" or "other"."""
+    dialect: Dialect
+    wire: bytes = b""
+    """The query, as long as nobody has looked into it, or if it is none."""
+    refused: Reason | None = None
+    """Why there is none."""
+    shadow: bool = False
+    """Its dialect is set to "count": what "refuse" would have hit."""
+    query: Query | None = None
+    """The same, once a client within its limit has sent it."""
+    fault: Fault | None = None
+    """Why it is none."""
+    answered: Answered | None = None
+    refusal: Refusal | None = None
+    """The last one."""
+    held_bytes: int = 0
+    """The most that `answered` has held so far, as it is charged to the memory."""
+    memory: Memory | None = None
+    """Where this reading is kept, if anywhere."""
+
+    def keep(self, answered: Answered) -> None:
+        """Have an answer said again, unless it is too long to be kept."""
+        size = len(answered.response.body)
+        if size > LONGEST_REPEATED:
+            self.answered = None
+            return
+        self.answered = answered
+        # The entry's records are as long as the answer, and the cache may have thrown them out while we have them.
+        held = size if answered.entry is None else 2 * size
+        if held > self.held_bytes:
+            if self.memory is not None:
+                self.memory.grow(held - self.held_bytes)
+            self.held_bytes = held
+
+    @property
+    def is_cacheable(self) -> bool:
+        """Whether HTTP caches may keep a refusal."""
+        return self.method == "GET"

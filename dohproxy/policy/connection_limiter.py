@@ -1,0 +1,143 @@
+"""Who may open a connection: decided before TLS, for the price of a few comparisons.
+
+A handshake costs more than fifty answers from the cache. So connections have limits of their own: how many one client
+and its network hold, how many they open in a second, how many everybody opens, and how many handshakes are under way.
+Whoever is connected already is not touched by any of them. What handshakes cost depends on the certificate's key and on
+the machine; where the rate for everybody would take more of a core than it may, strangers get a lower one.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dohproxy.outcomes import Client
+from dohproxy.policy.gcra import Gcra
+from dohproxy.policy.limits import ClientLimit, LimitStatistics
+
+SITE_FACTOR = 4
+"""A /48 may hold so many times the connections of a /56."""
+
+
+class Refusal(StrEnum):
+    """Why a connection is closed at once; metric label."""
+
+    TOO_MANY_PER_CLIENT = "too_many_per_client"
+    """Its address or one of its networks holds as many as it may."""
+    CLIENT_RATE = "client_rate"
+    """Its address or one of its networks opens them too fast."""
+    TOTAL_RATE = "total_rate"
+    """Everybody together opens them too fast."""
+    STRANGERS_RATE = "strangers_rate"
+    """All who are no members open them faster than this machine can afford with this certificate."""
+    TOO_MANY_HANDSHAKES = "too_many_handshakes"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many connections strangers may open."""
+
+    per_second: float
+    burst: float
+
+
+def affordable(per_second: float, burst: float, handshake_seconds: float, percent: float) -> Allowance | None:
+    """Return what is left of a rate and a burst where handshakes may take `percent` of a core; None if all of it is.
+
+    `handshake_seconds`: what one costs, of one core.
+    """
+    most = percent / 100 / handshake_seconds if handshake_seconds > 0 else per_second
+    if most >= per_second:
+        return None
+    return Allowance(most, max(1.0, burst * most / per_second))
+
+
+@dataclass(frozen=True, slots=True)
+class GateStatistics:
+    """The gate at one instant."""
+
+    rate: LimitStatistics
+    total_fill: float
+    """How full the bucket of everybody's new connections is, 0.0 to 1.0."""
+    strangers_fill: float
+    """The same for the bucket of strangers; 0.0 if they have none of their own."""
+    strangers_per_second: float
+    """What strangers may open in a second, infinity if that is not less than everybody may."""
+    handshakes: int
+    max_handshakes: int
+    busiest_client: int
+    """Connections of the client that holds the most."""
+    max_per_client: int
+
+
+class Gate:
+    """Counts connections by prefix; bounded by the number of connections there are."""
+
+    def __init__(
+        self, rate: ClientLimit, total: Gcra, *, max_per_client: int, max_per_network: int, max_handshakes: int
+    ) -> None:
+        self._rate = rate
+        self._total = total
+        self._strangers: Gcra | None = None
+        self._strangers_per_second = math.inf
+        self._most = (max_per_client, max_per_network, max_per_network * SITE_FACTOR)
+        self._max_handshakes = max_handshakes
+        self._handshakes = 0
+        # The keys are keyed hashes, which nobody outside can choose.
+        self._held: tuple[dict[tuple[int, int], int], ...] = ({}, {}, {})
+
+    def hold_strangers(self, allowance: Allowance | None, bucket: memoryview) -> None:
+        """Let strangers open no more connections than this, from now on; `bucket` is an empty slot of 8 bytes."""
+        self._strangers = None
+        self._strangers_per_second = math.inf
+        if allowance is not None:
+            self._strangers = Gcra(bucket, per_second=allowance.per_second, burst=allowance.burst)
+            self._strangers_per_second = allowance.per_second
+
+    def enter(self, client: Client, now: float) -> Refusal | None:
+        """Let a new connection of `client` in, or say why not; if it is in, `leave` is owed when it closes."""
+        if not client.exempt:
+            for held, most, key in zip(self._held, self._most, client.hashes, strict=False):
+                if held.get(key, 0) >= most:
+                    return Refusal.TOO_MANY_PER_CLIENT
+            if self._rate.admit(client, now):
+                return Refusal.CLIENT_RATE
+            if self._strangers is not None and not client.member and self._strangers.take(now):
+                return Refusal.STRANGERS_RATE
+        if self._total.take(now):
+            return Refusal.TOTAL_RATE
+        for held, key in zip(self._held, client.hashes, strict=False):
+            held[key] = held.get(key, 0) + 1
+        return None
+
+    def leave(self, client: Client) -> None:
+        """A connection of `client` that had been let in is closed."""
+        for held, key in zip(self._held, client.hashes, strict=False):
+            left = held[key] - 1
+            if left:
+                held[key] = left
+            else:
+                del held[key]
+
+    def begin_handshake(self) -> bool:
+        """Let a handshake begin, if there are not too many; if it does, `end_handshake` is owed."""
+        if self._handshakes >= self._max_handshakes:
+            return False
+        self._handshakes += 1
+        return True
+
+    def end_handshake(self) -> None:
+        """A handshake has ended, one way or the other."""
+        self._handshakes -= 1
+
+    def statistics(self, now: float) -> GateStatistics:
+        """Return a frozen snapshot."""
+        return GateStatistics(
+            rate=self._rate.statistics(now),
+            total_fill=self._total.fill(now),
+            strangers_fill=0.0 if self._strangers is None else self._strangers.fill(now),
+            strangers_per_second=self._strangers_per_second,
+            handshakes=self._handshakes,
+            max_handshakes=self._max_handshakes,
+            busiest_client=max(self._held[0].values(), default=0),
+            max_per_client=self._most[0],
+        )

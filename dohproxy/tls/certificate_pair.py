@@ -1,0 +1,119 @@
+"""A certificate chain and its key as they were at one moment, and the way into a TLS context."""
+
+import hashlib
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from dohproxy.config import TlsConfig
+from dohproxy.tls.certificates import BadCertificate, Chain, read_chain
+from dohproxy.tls.pair_faults import fault_of_pair
+from dohproxy.tls.policy import MISMATCHES
+
+MAX_FILE_BYTES: Final = 1_048_576
+"""Longest file read: sixteen certificates are 32 KiB, so this is another file or an endless device."""
+
+
+class Result(StrEnum):
+    """How an attempt to take a new pair ended; metric label."""
+
+    LOADED = "loaded"
+    UNREADABLE = "unreadable"
+    UNUSABLE = "unusable"
+    MISMATCH = "mismatch"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    WRONG_HOST = "wrong_host"
+    INCOMPLETE = "incomplete"
+
+
+class Refused(Exception):
+    """A pair is not taken; the message is a sentence for the operator."""
+
+    def __init__(self, result: Result, sentence: str) -> None:
+        super().__init__(sentence)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The bytes of both files, and what the certificates say. Not known to belong together until loaded."""
+
+    certificate: bytes = field(repr=False)
+    key: bytes = field(repr=False)
+    chain: Chain
+
+    @property
+    def digest(self) -> bytes:
+        """What tells this pair from another; says nothing about the key."""
+        return hashlib.sha256(hashlib.sha256(self.certificate).digest() + self.key).digest()
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Let a context's handshakes show this pair from now on.
+
+        Raises Refused if OpenSSL does not take it. The context may then have a certificate and no key: try a pair in a
+        context of its own before a live one.
+        """
+        with _as_file(self.certificate) as certificate, _as_file(self.key) as key:
+            try:
+                # A password prompt would hang a service: an empty one turns an encrypted key into an error.
+                context.load_cert_chain(certificate, key, password="")
+            except (ssl.SSLError, OSError) as error:
+                raise self._refusal(error) from None
+
+    def _refusal(self, error: ssl.SSLError | OSError) -> Refused:
+        fault = fault_of_pair(self.certificate, self.key)
+        if fault is None:
+            return _refusal(error)
+        what = "key" if fault.is_of_key else "certificate's file"
+        return Refused(Result.MISMATCH if fault.is_mismatch else Result.UNUSABLE, f"the {what} {fault.sentence}")
+
+
+def read_pair(tls: TlsConfig) -> Pair:
+    """Read both files, once: what is judged is what is loaded, even while somebody writes. Raises Refused."""
+    certificate, key = _read(tls.certificate), _read(tls.key)
+    try:
+        chain = read_chain(certificate)
+    except BadCertificate as error:
+        raise Refused(Result.UNUSABLE, f"{tls.certificate} {error}") from None
+    return Pair(certificate, key, chain)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Refused(Result.UNREADABLE, f"{path} cannot be read ({error.strerror})") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise Refused(Result.UNUSABLE, f"{path} is longer than {MAX_FILE_BYTES} bytes, so hardly a certificate or key")
+    return content
+
+
+def _refusal(error: ssl.SSLError | OSError) -> Refused:
+    if isinstance(error, ssl.SSLError) and error.reason in MISMATCHES:
+        return Refused(Result.MISMATCH, "the key is not the certificate's; was one of the two files forgotten?")
+    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+    detail = f" ({reason})" if reason else ""
+    return Refused(Result.UNUSABLE, f"the pair cannot be used{detail}; both must be PEM, the key without a password")
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """Give bytes a file name, as OpenSSL takes nothing else: in memory where the system can, for this user alone."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("certificate"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile() as temporary:
+            temporary.write(content)
+            temporary.flush()
+            yield temporary.name

@@ -1,0 +1,1 @@
+"""What commands do without a running service: upstream tests, stamps, the health check."""

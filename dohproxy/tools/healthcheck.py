@@ -1,0 +1,119 @@
+"""The `healthcheck` verb: whether the running service answers a question for which it needs no upstream.
+
+It is about `localhost`, so it says whether this process serves, and does not fail because somebody else is down. Where
+the service has a door for this, nobody who crowds the others makes it fail; else a real DoH query is sent.
+"""
+
+import contextlib
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+from typing import Final
+
+from dohproxy.config import Config, ListenAddress
+from dohproxy.config.addresses import bracketed
+from dohproxy.doh.media import DNS_MESSAGE
+from dohproxy.frontends.health_listener import door_name
+from dohproxy.policy.forwarded import trusted_by
+from dohproxy.policy.proxy_protocol import local_header
+from dohproxy.wire.name import from_text
+from dohproxy.wire.numbers import HEADER_BYTES
+
+TIMEOUT_SECONDS: Final = 5.0
+"""As long as a stub waits; what takes longer is not healthy."""
+LATEST_SECONDS: Final = 2.0
+"""How late an event loop may be: many stubs ask again after 2 s."""
+LONGEST_LINE: Final = 4_096
+LOCALHOST_QUERY: Final = (
+    b"\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + from_text("localhost") + b"\x00\x01\x00\x01"
+)
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced, not bound
+
+
+class Unhealthy(Exception):
+    """The service does not answer as it should; the message is for the operator."""
+
+
+def check_health(config: Config) -> str:
+    """Ask at the door that the service has for this, else its first listener; return what else there is to say.
+
+    Raises Unhealthy with the reason.
+    """
+    address = config.server.listen[0]
+    told = _ask_own_door(address)
+    if told is not None:
+        return told
+    try:
+        status, media, body = _ask(address, config)
+    except (OSError, http.client.HTTPException) as error:
+        raise Unhealthy(f"no answer from {address}: {error}") from None
+    if status != http.HTTPStatus.OK:
+        raise Unhealthy(f"{address} answers with HTTP status {status}")
+    if media != DNS_MESSAGE or len(body) <= HEADER_BYTES or body[3] & 0x0F:
+        raise Unhealthy(f"{address} answers with something else than an address for localhost")
+    return ""
+
+
+def _ask_own_door(address: ListenAddress) -> str | None:
+    """Return what is said there; None if there is no such door. Raises Unhealthy."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connected:
+        connected.settimeout(TIMEOUT_SECONDS)
+        try:
+            connected.connect(door_name(address))
+        except OSError:
+            return None
+        try:
+            with connected.makefile("rb") as line:
+                told = json.loads(line.read(LONGEST_LINE))
+            answers, delay = bool(told["answers"]), float(told["loop_delay_seconds"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise Unhealthy(f"no answer at its own door: {error}") from None
+    if not answers:
+        raise Unhealthy("it answers a question for localhost with something else than an address")
+    if delay > LATEST_SECONDS:
+        raise Unhealthy(f"its event loop was {delay} s late; answers take as long")
+    return f"the event loop was at most {delay * 1000:.0f} ms late"
+
+
+def _ask(address: ListenAddress, config: Config) -> tuple[int, str | None, bytes]:
+    with contextlib.closing(_connect(address)) as plain:
+        if config.clients.address_from == "proxy-protocol" and _is_trusted(plain, config):
+            plain.sendall(local_header())
+        host = config.server.host
+        connection = http.client.HTTPConnection(bracketed(host))
+        connection.sock = plain if config.tls is None else _secure(plain, host)
+        with contextlib.closing(connection):
+            connection.request(
+                "POST", config.server.path, LOCALHOST_QUERY, {"content-type": DNS_MESSAGE, "accept": DNS_MESSAGE}
+            )
+            response = connection.getresponse()
+            return response.status, response.headers.get("content-type"), response.read()
+
+
+def _connect(address: ListenAddress) -> socket.socket:
+    if address.kind == "unix":
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connected.settimeout(TIMEOUT_SECONDS)
+        try:
+            connected.connect(str(address.path))
+        except OSError:
+            connected.close()
+            raise
+        return connected
+    return socket.create_connection((_LOOPBACK.get(address.host, address.host), address.port), TIMEOUT_SECONDS)
+
+
+def _secure(plain: socket.socket, host: str) -> ssl.SSLSocket:
+    """Start TLS without judging the certificate: that it expires is for the metrics to say, in good time."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain, server_hostname=host)
+
+
+def _is_trusted(plain: socket.socket, config: Config) -> bool:
+    """Tell whether the service sees in us a front proxy, and so waits for a PROXY header."""
+    packed = None if plain.family == socket.AF_UNIX else ipaddress.ip_address(plain.getsockname()[0]).packed
+    return trusted_by(config.clients).includes(packed)

@@ -1,0 +1,142 @@
+"""What one upstream may be asked at most: a token bucket and a number of queries in flight, both hard.
+
+The promise to an upstream is that in any stretch of `t` seconds it gets no more than `burst` plus `t` times
+`queries_per_second` queries. So every send takes from the same bucket, whatever it is for, and nothing is ever
+given back to the rate: not even a send that failed, since from here nobody can tell whether it arrived. Several
+addresses of one resolver (a `group`) share one Budget.
+"""
+
+import math
+from collections.abc import Callable
+
+from dohproxy.upstream.budget.aimd import Pace
+
+
+class Budget:
+    """One upstream's budget. It begins full: `burst` is what a restart may cost the upstream."""
+
+    def __init__(self, queries_per_second: float, burst: int, most_in_flight: int, *, now: float) -> None:
+        self.burst = burst
+        self.most_in_flight = most_in_flight
+        self.in_flight = 0
+        self.queries_per_second = queries_per_second
+        self.pace = Pace()
+        self.is_claimed = False
+        """The next query that the rate allows is a probe's: where clients take each one as it comes, none would be
+        left for finding out why they get nothing for it."""
+        self._left = float(burst)
+        self._counted_at = now
+        self._overdue: dict[Callable[[], None], None] = {}
+
+    @property
+    def is_ample(self) -> bool:
+        """Whether a query may go out and half the burst is left, as of the last look at the clock: it can only be more.
+
+        Costs no arithmetic, for those who ask at every request.
+        """
+        return self._left * 2 >= self.burst and self._left >= 1 and self.in_flight < self.most_in_flight
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many are in flight as may be: one more would have to take the place of one that is overdue."""
+        return self.in_flight >= self.most_in_flight
+
+    def left(self, now: float) -> float:
+        """Return how many queries the rate allows at this moment; under 1 means none."""
+        # A clock that seems to run backwards must not take anything away, nor give it twice.
+        if now > self._counted_at:
+            share = self.pace.share(now)
+            gained = (now - self._counted_at) * self.queries_per_second * share
+            self._left = min(self._most_left(share), self._left + gained)
+            self._counted_at = now
+        return self._left
+
+    def has_room(self, now: float, reserve: float = 0.0) -> bool:
+        """Tell whether a query may go out now that has to leave the part `reserve` of the burst to others."""
+        if not self._has_place():
+            return False
+        # Nearly always there was more at the last look than can be needed, and since then it can only have grown.
+        if self._left >= 1 + reserve * self.burst + self.is_claimed:
+            return True
+        return self.left(now) >= self._needed(now, reserve)
+
+    def has_room_for_probe(self, now: float) -> bool:
+        """Tell whether a probe may go out now."""
+        return self._has_place() and self.left(now) >= 1
+
+    def seconds_to_room(self, now: float, reserve: float = 0.0) -> float:
+        """Return how long the rate takes to make room; 0.0 if there is, infinity while too many are in flight."""
+        if not self._has_place():
+            return math.inf
+        missing = self._needed(now, reserve) - self.left(now)
+        return max(0.0, missing) / (self.queries_per_second * self.pace.share(now))
+
+    def share_left(self, now: float) -> float:
+        """Return how full the bucket is, 0.0 to 1.0; 0.0 whenever no query may go out."""
+        return self.left(now) / self.burst if self.has_room(now) else 0.0
+
+    def take(self, now: float, reserve: float = 0.0) -> bool:
+        """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
+        # What has been gained is counted before anything is taken: later it would find the place that this one leaves.
+        if not self._has_place() or self.left(now) < self._needed(now, reserve):
+            return False
+        self._take()
+        return True
+
+    def take_for_probe(self, now: float) -> bool:
+        """Count a probe as sent and in flight, if it may be; the same `release` must follow."""
+        if not self.has_room_for_probe(now):
+            return False
+        self.is_claimed = False
+        self._take()
+        return True
+
+    def keep_while_there_is_room(self, give_way: Callable[[], None]) -> None:
+        """A query in flight is overdue: it keeps its place until somebody else needs it. Then `give_way` is called,
+        which must release it; the oldest goes first."""
+        self._overdue[give_way] = None
+
+    def keep_no_longer(self, give_way: Callable[[], None]) -> None:
+        """It has ended, or is about to; harmless if it has given way."""
+        self._overdue.pop(give_way, None)
+
+    def _has_place(self) -> bool:
+        return self.in_flight < self.most_in_flight or bool(self._overdue)
+
+    def _take(self) -> None:
+        if self.in_flight >= self.most_in_flight:
+            oldest = next(iter(self._overdue))
+            del self._overdue[oldest]
+            oldest()
+        self._left -= 1
+        self.in_flight += 1
+
+    def release(self) -> None:
+        """Count a query as no longer in flight; raises RuntimeError if none is."""
+        if self.in_flight == 0:
+            raise RuntimeError("a query was released that had not been taken")
+        self.in_flight -= 1
+
+    def begin_slowly(self, now: float) -> None:
+        """Let rate and burst grow from a part to the whole; what is saved up beyond that part is lost at once."""
+        self.left(now)
+        self.pace.begin_slowly(now)
+        self._cut(now)
+
+    def halve(self, now: float) -> bool:
+        """Use half of what was used, and come back slowly; False if that was done a moment ago."""
+        self.left(now)
+        is_halved = self.pace.halve(now)
+        self._cut(now)
+        return is_halved
+
+    def _cut(self, now: float) -> None:
+        self._left = min(self._left, self._most_left(self.pace.share(now)))
+
+    def _most_left(self, share: float) -> float:
+        # However little is used: with less than 1 nothing could ever be sent, and nothing learnt.
+        return max(1.0, self.burst * share)
+
+    def _needed(self, now: float, reserve: float) -> float:
+        most = self._most_left(self.pace.share(now))
+        return min(most, 1 + reserve * most) + self.is_claimed

@@ -1,0 +1,1 @@
+"""Where questions wait for budget, and who goes next."""

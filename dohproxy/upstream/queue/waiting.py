@@ -1,0 +1,175 @@
+"""Where questions wait for budget: not many, not long, and in the order of `turns`.
+
+Whoever may go goes at once. Whoever finds the budgets spent waits here for a place, as long as there is a chance that
+it comes in time. The budget is taken in the moment a turn comes, before anybody else is heard.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final
+
+from dohproxy.outcomes import Priority, Reason
+from dohproxy.upstream.attempts import Step
+from dohproxy.upstream.queue.fair_queue import MOST_TURNS, Turns, TurnStatistics
+from dohproxy.upstream.results import UpstreamFailure
+from dohproxy.upstream.selection import Selection
+
+Begin = Callable[[float, float], Step | None]
+"""Takes budget for a question, given `now` and the part of each burst to be left to others, and returns its next send,
+or says why it cannot be sent; None: not yet."""
+Go = Callable[[Step], None]
+"""Is called once with the step for which a question had to wait."""
+
+AGAIN_RANK: Final = -1
+"""Of what is asked once more, before everybody who has not been asked for yet: a budget spent on first halves that are
+never finished is wasted. It can be no more than was let through before, each once or twice."""
+SPENT: Final = UpstreamFailure(Reason.BUDGET_SPENT)
+LEAST_PAUSE_SECONDS: Final = 0.001
+"""Between two looks at the budget; timers are no finer."""
+CONNECTION_PAUSE_SECONDS: Final = 0.1
+"""Between two looks where the rate has room and no connection may be opened."""
+
+
+class _Ticket:
+    """One question in line."""
+
+    def __init__(self, key: bytes, begin: Begin, go: Go) -> None:
+        self.key = key
+        self.begin = begin
+        self.go = go
+        self.alarm: asyncio.TimerHandle | None = None
+
+
+class Turnstile:
+    """The line before all upstreams together; nobody waits longer than `wait_seconds`."""
+
+    def __init__(self, selection: Selection, clock: Callable[[], float], wait_seconds: float) -> None:
+        self._selection = selection
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._turns: Turns[_Ticket] = Turns()
+        self._tickets: dict[bytes, _Ticket] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._served = self._evicted = self._refused = self._given_up = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits."""
+        return not self._tickets
+
+    def enter(self, key: bytes, priority: Priority, begin: Begin, go: Go, *, deadline: float) -> Step | None:
+        """Return the first step of the question `key` if it need not wait for budget; None: `go` is called with it
+        later, unless it leaves.
+
+        SPENT, if there is no place in line or its turn does not come in time.
+        """
+        now = self._clock()
+        until = min(deadline, now + self._wait_seconds)
+        return self._enter(_Ticket(key, begin, go), priority, self._places(now), until)
+
+    def enter_again(self, key: bytes, prefix: int, begin: Begin, go: Go, *, deadline: float) -> Step | None:
+        """Return the next step of the question `key`, of the network `prefix`, which needs one more send to be
+        answered; None as `enter`. It stands before all that have not been asked for yet, and waits until the
+        `deadline`."""
+        return self._enter(_Ticket(key, begin, go), Priority(AGAIN_RANK, prefix, 0.0), MOST_TURNS, deadline)
+
+    def _enter(self, ticket: _Ticket, priority: Priority, places: int, until: float) -> Step | None:
+        is_new = priority.rank != AGAIN_RANK
+        if is_new and self._turns.has_rank(AGAIN_RANK):
+            # Those who ask again first; whom that leaves waiting is in nobody's way.
+            self._pump()
+        if not self._turns.is_before(priority, least=AGAIN_RANK + 1 if is_new else None):
+            step = ticket.begin(self._clock(), priority.reserve)
+            if step is not None and not (is_new and step == SPENT):
+                return step
+        if not self._join(ticket, priority, places):
+            return SPENT
+        ticket.alarm = asyncio.get_running_loop().call_at(until, self._give_up, ticket)
+        self._pump()
+        return None
+
+    def leave(self, key: bytes) -> None:
+        """The question is asked no more; harmless if it is not in line."""
+        ticket = self._tickets.get(key)
+        if ticket is not None:
+            self._turns.leave(ticket)
+            self._dismiss(ticket)
+
+    def promote(self, key: bytes, priority: Priority) -> None:
+        """Somebody else wants the same answer: a question goes with the best of those who wait for it."""
+        ticket = self._tickets.get(key)
+        if ticket is not None:
+            self._turns.promote(ticket, priority)
+            self._pump()
+
+    def wake(self) -> None:
+        """A send has ended: there may be room now."""
+        if self._tickets:
+            self._pump()
+
+    def statistics(self, now: float) -> TurnStatistics:
+        """Return a snapshot at `now`."""
+        return TurnStatistics(
+            len(self._turns), self._places(now), self._served, self._evicted, self._refused, self._given_up
+        )
+
+    def _places(self, now: float) -> int:
+        served_meanwhile = int(self._selection.queries_per_second(now) * self._wait_seconds)
+        return min(max(1, served_meanwhile), MOST_TURNS)
+
+    def _join(self, ticket: _Ticket, priority: Priority, places: int) -> bool:
+        stands, evicted = self._turns.join(ticket, priority, places)
+        if evicted is not None:
+            self._evicted += 1
+            self._tell(evicted, SPENT)
+        if not stands:
+            self._refused += 1
+            return False
+        self._tickets[ticket.key] = ticket
+        return True
+
+    def _give_up(self, ticket: _Ticket) -> None:
+        self._given_up += 1
+        self._turns.leave(ticket)
+        self._tell(ticket, SPENT)
+
+    def _tell(self, ticket: _Ticket, step: Step) -> None:
+        """Let a question that is out of line go on, in a turn of its own: what becomes of it may make room for others
+        again, and so on to the end of the line."""
+        self._dismiss(ticket)
+        asyncio.get_running_loop().call_soon(ticket.go, step)
+
+    def _dismiss(self, ticket: _Ticket) -> None:
+        del self._tickets[ticket.key]
+        if ticket.alarm is not None:
+            ticket.alarm.cancel()
+
+    def _pump(self) -> None:
+        """Let go whoever may go now, and look again when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._clock()
+        while self._serve_next(now):
+            pass
+        waiting = next(self._turns.in_order(), None)
+        if waiting is not None:
+            pause = self._selection.seconds_to_room(now, waiting[1].reserve)
+            if pause < math.inf:
+                pause = max(pause, LEAST_PAUSE_SECONDS) if pause else CONNECTION_PAUSE_SECONDS
+                self._timer = asyncio.get_running_loop().call_later(pause, self._pump)
+
+    def _serve_next(self, now: float) -> bool:
+        """Let the first in line go if there is budget for it; those who ask again need it of one upstream each, and
+        keep nobody from another."""
+        for ticket, priority in self._turns.in_order():
+            step = ticket.begin(now, priority.reserve)
+            if step is not None and (step != SPENT or priority.rank == AGAIN_RANK):
+                self._served += 1
+                self._turns.serve(ticket)
+                self._tell(ticket, step)
+                return True
+            if priority.rank != AGAIN_RANK:
+                return False
+        return False

@@ -1,0 +1,39 @@
+"""What requests are to the walk, and what becomes of bytes that are none."""
+
+import pytest
+
+from dohproxy.frontends.http1.parsing import REASONS, read_message
+from dohproxy.http1.errors import Fault
+from dohproxy.http1.head import RequestHead, read_head
+from dohproxy.outcomes import OUTCOMES
+
+LINE = b"GET /dns-query?dns=AAAA HTTP/1.1"
+
+
+def head(*fields: bytes) -> RequestHead:
+    """A GET with these fields besides its Host."""
+    return read_head(LINE, b"".join(field + b"\r\n" for field in (b"Host: localhost", *fields)))
+
+
+def test_repeated_fields_are_joined() -> None:
+    request = read_message(head(b"Accept: a/b", b"X-Other: c", b"ACCEPT: */*"), b"")
+    assert (request.method, request.target, request.accept) == ("GET", "/dns-query?dns=AAAA", "a/b, */*")
+
+
+def test_what_is_not_there_is_told_from_what_is_empty() -> None:
+    request = read_message(head(b"Content-Type:", b"X-Pad: aaaa"), b"body")
+    assert (request.accept, request.content_type, request.content_encoding) == (None, "", None)
+    assert (request.pad_header, request.body) == (True, b"body")
+
+
+def test_the_same_fields_are_looked_through_once() -> None:
+    first, second = head(b"Accept: a/b"), head(b"Accept: a/b")
+    read_message(first, b"")
+    assert second.rest.note == {"accept": "a/b"}
+    assert read_message(second, b"").accept == "a/b"
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_every_fault_has_a_status(fault: Fault) -> None:
+    statuses = {Fault.MALFORMED: 400, Fault.LONG_LINE: 414, Fault.LARGE_HEADER: 431, Fault.UNKNOWN_CODING: 501}
+    assert OUTCOMES[REASONS[fault]].status == statuses[fault]

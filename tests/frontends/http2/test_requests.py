@@ -1,0 +1,124 @@
+"""What of an HTTP/2 request the walk gets to see, and what is read once for how many of them."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from dohproxy.doh.dialects import Dialect
+from dohproxy.doh.exchange import HttpRequest
+from dohproxy.frontends.http2.requests import Readings, read_head
+from dohproxy.frontends.service import Service
+from dohproxy.http2.fields import RequestHead, RestOfHead
+from dohproxy.outcomes import Door
+from dohproxy.parsed_request import Reading
+
+pytestmark = pytest.mark.interpreted  # its service is none of ours
+
+DNS = "application/dns-message"
+FIELDS = (("accept", DNS), ("user-agent", "one"))
+
+
+def head(
+    method: str = "GET", path: str = "/dns-query?dns=AAAA", fields: tuple[tuple[str, str], ...] = ()
+) -> RequestHead:
+    """Return a head as the engine would, a new object each time."""
+    return RequestHead(RestOfHead(method, "doh.example.net", fields, None), path)
+
+
+@dataclass
+class ReadingService:
+    """A service that counts what it has to read."""
+
+    read_so_far: list[HttpRequest] = field(default_factory=list)
+
+    def read(self, request: HttpRequest, door: Door) -> Reading:
+        self.read_so_far.append(request)
+        return Reading(door, request.method, Dialect.RFC_GET, request.body)
+
+
+@pytest.fixture
+def service() -> ReadingService:
+    return ReadingService()
+
+
+@pytest.fixture
+def readings(service: ReadingService) -> Readings:
+    return Readings(cast(Service, service))
+
+
+def of(readings: Readings, head: RequestHead, body: bytes) -> Reading:
+    """Return what a request says, as the door does for a client within its limit."""
+    return readings.find(head, body) or readings.read(head, body)
+
+
+# --- What the walk gets to see ---
+
+
+def test_a_request_is_what_its_head_and_body_say() -> None:
+    fields = (("content-type", DNS), ("content-encoding", "gzip"), ("x-pad", "123"), *FIELDS)
+    assert read_head(head("POST", "/dns-query", fields), b"query") == HttpRequest(
+        "POST", "/dns-query", b"query", accept=DNS, content_type=DNS, content_encoding="gzip", pad_header=True
+    )
+
+
+def test_what_is_not_said_is_none() -> None:
+    assert read_head(head(), b"") == HttpRequest("GET", "/dns-query?dns=AAAA")
+
+
+def test_repeated_fields_are_joined_in_their_order() -> None:
+    assert read_head(head(fields=(("accept", "a/b"), ("x", "1"), ("accept", "c/d"))), b"").accept == "a/b, c/d"
+
+
+# --- What is read once ---
+
+
+def test_a_head_that_comes_again_is_read_once(readings: Readings, service: ReadingService) -> None:
+    one = head(fields=FIELDS)
+    assert of(readings, one, b"") is of(readings, one, b"")
+    assert len(service.read_so_far) == 1
+
+
+def test_a_head_with_another_body_is_another_request(readings: Readings) -> None:
+    one = head("POST", "/dns-query", FIELDS)
+    first, second = of(readings, one, b"first"), of(readings, one, b"second")
+    assert (first.wire, second.wire) == (b"first", b"second")
+    assert of(readings, one, b"first") is first
+
+
+def test_the_same_question_from_another_client_is_read_once(readings: Readings, service: ReadingService) -> None:
+    same = [
+        (("accept", DNS), ("user-agent", "one")),
+        (("accept", DNS), ("user-agent", "two"), ("x-forwarded-for", "192.0.2.1")),
+        (("x-first", "1"), ("accept", DNS)),
+    ]
+    assert len({id(of(readings, head(fields=fields), b"")) for fields in same}) == 1
+    assert len(service.read_so_far) == 1
+
+
+def test_random_padding_makes_no_other_request(readings: Readings) -> None:
+    one, other = (of(readings, head(fields=(("x-pad", padding),)), b"") for padding in ("aaa", "bbbbb"))
+    assert one is other
+    assert of(readings, head(), b"") is not one
+
+
+DIFFERENT = [
+    head(),
+    head("POST"),
+    head(path="/dns-query?dns=AAAB"),
+    head(fields=(("accept", DNS),)),
+    head(fields=(("accept", ""),)),
+    head(fields=(("content-type", DNS),)),
+    head(fields=(("content-encoding", DNS),)),
+    head(fields=(("accept", "a"), ("content-type", "b"))),
+    head(fields=(("accept", "a', 'content-type': 'b"),)),
+    head(fields=(("x-pad", ""),)),
+]
+
+
+def test_what_differs_to_the_walk_is_read_apart(readings: Readings) -> None:
+    assert len({id(of(readings, one, body)) for one in DIFFERENT for body in (b"", b"AAAA", b"\0")}) == 30
+
+
+def test_the_end_of_a_target_is_not_the_beginning_of_a_body(readings: Readings) -> None:
+    assert of(readings, head(path="/a"), b"b") is not of(readings, head(path="/ab"), b"")

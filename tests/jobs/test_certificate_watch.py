@@ -1,0 +1,500 @@
+"""A certificate that changes under a running service: seen by new connections, felt by none."""
+
+import asyncio
+import gc
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from dohproxy.config import ConfigError, TlsConfig
+from dohproxy.jobs.certificate_watch import (
+    Attempt,
+    CertificateWatch,
+    is_due,
+    objection,
+    state_of,
+    watch_forever,
+)
+from dohproxy.jobs.job_metrics import certificate_metrics
+from dohproxy.tls.certificate_pair import Result
+from dohproxy.tls.certificates import Fault, read_chain
+from dohproxy.tls.policy import bare_context
+from tests.frontends.client import RawClient, get
+from tests.frontends.door import Certificate, Door, Setting, open_door, resident_bytes, until
+from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
+
+FIRST: Final = issue(INTERMEDIATE)
+SECOND: Final = issue(INTERMEDIATE, days=(-1, 90))
+RELOADS: Final = 200
+WARM_UP: Final = 21
+GROWTH_BYTES: Final = 4 * 1_048_576
+"""20 KiB a reload, less than one context takes; a heap that is not given back at once is no leak."""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    """A good pair, where the service looks for it."""
+    found = Files(tmp_path / "fullchain.pem", tmp_path / "privkey.pem")
+    found.write(FIRST)
+    return found
+
+
+def tls_of(files: Files) -> TlsConfig:
+    return TlsConfig(files.certificate, files.key)
+
+
+def client_context(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=ROOT.pem.decode())
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A door whose certificate is watched."""
+
+    door: Door
+    watch: CertificateWatch
+    files: Files
+
+    async def shown(self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> x509.Certificate:
+        """Return the certificate that a new connection is shown, after it was used."""
+        client = await self.door.connect(context=client_context(version))
+        assert (await client.ask(get())).status == 200
+        shown = certificate_of(client)
+        client.cut()
+        return shown
+
+    def refused(self) -> dict[Result, int]:
+        """How often pairs were refused, by result."""
+        reloads = self.watch.statistics().reloads
+        return {result: count for result, count in reloads.items() if count and result is not Result.LOADED}
+
+
+def certificate_of(client: RawClient) -> x509.Certificate:
+    return x509.load_der_x509_certificate(tls_object(client).getpeercert(binary_form=True))
+
+
+def tls_object(client: RawClient) -> Any:
+    return client._writer.get_extra_info("ssl_object")
+
+
+@asynccontextmanager
+async def served(files: Files, host: str = "localhost") -> AsyncIterator[Served]:
+    setting = Setting(certificate=Certificate(files.certificate, files.key))
+    # No deadline is to end a connection while hundreds of pairs are read.
+    async with open_door(setting.with_connections(handshake_seconds=5.0, idle_seconds=60.0)) as door:
+        assert door.tls is not None
+        yield Served(door, CertificateWatch(tls_of(files), host, door.tls), files)
+
+
+# --- Decisions ---
+
+STATE: Final = (1, 2, 3, 4)
+OTHER_STATE: Final = (1, 2, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("states", "last", "now", "expected"),
+    [
+        pytest.param((STATE, STATE), Attempt((STATE, STATE)), NOW, False, id="nothing has changed"),
+        pytest.param((OTHER_STATE, STATE), Attempt((STATE, STATE)), NOW, True, id="the certificate has"),
+        pytest.param((STATE, OTHER_STATE), Attempt((STATE, STATE)), NOW, True, id="the key has"),
+        pytest.param((STATE, None), Attempt((STATE, STATE)), NOW, True, id="the key is gone"),
+        pytest.param((None, None), Attempt((None, None)), NOW, False, id="both are still gone"),
+        pytest.param((STATE, STATE), Attempt((STATE, STATE), NOW + 1), NOW, False, id="its time has not come"),
+        pytest.param((STATE, STATE), Attempt((STATE, STATE), NOW), NOW, True, id="its time has come"),
+    ],
+)
+def test_files_are_read_again_if(states: Any, last: Attempt, now: float, *, expected: bool) -> None:
+    assert is_due(states, last, now) is expected
+
+
+@pytest.mark.parametrize("change", ["content", "time", "mode", "another file", "another file behind the link"])
+def test_a_change_shows(tmp_path: Path, change: str) -> None:
+    file, other, link = tmp_path / "a", tmp_path / "b", tmp_path / "link"
+    file.write_bytes(b"1234")
+    other.write_bytes(b"5678")
+    link.symlink_to(file)
+    before = state_of(link)
+    match change:
+        case "content":
+            file.write_bytes(b"12345")
+        case "time":
+            os.utime(file, ns=(1, 1))
+        case "mode":
+            file.chmod(0o600)
+        case "another file":
+            other.rename(file)
+        case _:
+            link.unlink()
+            link.symlink_to(other)
+    assert state_of(link) != before
+    assert state_of(link) == state_of(link)
+
+
+def test_what_is_not_there_has_no_state(tmp_path: Path) -> None:
+    assert state_of(tmp_path / "absent") is None
+
+
+GOOD: Final = FIRST.pem + INTERMEDIATE.pem
+EXPIRED: Final = issue(INTERMEDIATE, days=(-61, -1))
+FUTURE: Final = issue(INTERMEDIATE, days=(1, 61))
+STRANGER: Final = issue(INTERMEDIATE, ("other.example.net",))
+
+
+@pytest.mark.parametrize(
+    ("new", "live", "expected"),
+    [
+        pytest.param(SECOND.pem + INTERMEDIATE.pem, GOOD, None, id="good after good"),
+        pytest.param(EXPIRED.pem + INTERMEDIATE.pem, GOOD, Fault.EXPIRED, id="expired after good"),
+        pytest.param(FUTURE.pem + INTERMEDIATE.pem, GOOD, Fault.NOT_YET_VALID, id="tomorrow's after good"),
+        pytest.param(STRANGER.pem + INTERMEDIATE.pem, GOOD, Fault.WRONG_HOST, id="a stranger's after good"),
+        pytest.param(SECOND.pem, GOOD, Fault.INCOMPLETE, id="alone after a chain"),
+        pytest.param(SECOND.pem, FIRST.pem, None, id="alone after alone"),
+        pytest.param(issue(None).pem, GOOD, None, id="self-signed after a chain"),
+        pytest.param(GOOD, EXPIRED.pem + INTERMEDIATE.pem, None, id="good after expired"),
+        pytest.param(
+            STRANGER.pem + INTERMEDIATE.pem,
+            issue(INTERMEDIATE, ("x",)).pem + INTERMEDIATE.pem,
+            None,
+            id="a stranger's after another's: the host was never configured",
+        ),
+        pytest.param(
+            STRANGER.pem + INTERMEDIATE.pem,
+            EXPIRED.pem + INTERMEDIATE.pem,
+            Fault.WRONG_HOST,
+            id="a stranger's after expired",
+        ),
+    ],
+)
+def test_a_new_certificate_must_be_no_worse(new: bytes, live: bytes, expected: Fault | None) -> None:
+    assert objection(read_chain(new), read_chain(live), "localhost", NOW) is expected
+
+
+# --- Over real connections ---
+
+
+async def test_a_new_certificate_is_shown_and_no_connection_ends(files: Files) -> None:
+    async with served(files) as service:
+        old = await service.door.connect(context=client_context())
+        assert (await old.ask(get())).status == 200
+        service.files.write(SECOND)
+        with structlog.testing.capture_logs() as lines:
+            service.watch.look(NOW)
+        assert (await old.ask(get())).status == 200
+        assert certificate_of(old) == FIRST.certificate
+        assert await service.shown() == SECOND.certificate
+        assert (await old.ask(get())).status == 200
+    assert [(line["log_level"], line["event"]) for line in lines] == [("info", "a new certificate is in use")]
+
+
+async def test_a_handshake_that_has_begun_is_finished(files: Files) -> None:
+    async with served(files) as service:
+        assert service.door.tls is not None
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = client_context().wrap_bio(to_client, to_server, server_hostname="localhost")
+        server = service.door.tls.wrap_bio(to_server, to_client, server_side=True)
+        for side in (client, server):
+            with pytest.raises(ssl.SSLWantReadError):
+                side.do_handshake()
+        service.files.write(SECOND)
+        service.watch.look(NOW)
+        client.do_handshake()
+        server.do_handshake()
+        shown = client.getpeercert(binary_form=True)
+        assert shown is not None
+        assert x509.load_der_x509_certificate(shown) == FIRST.certificate
+        assert await service.shown() == SECOND.certificate
+
+
+async def test_nothing_is_read_while_nothing_changes(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(files) as service:
+
+        def refuse(*_: object) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(Path, "open", refuse)
+        service.watch.look(NOW)
+
+
+@pytest.mark.parametrize("kinds", [("ECDSA", "RSA"), ("RSA", "ECDSA"), ("ECDSA", "Ed25519")], ids=" to ".join)
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+async def test_a_key_of_another_kind_is_shown_too_and_the_first_kind_again(
+    files: Files, kinds: tuple[str, str], version: ssl.TLSVersion
+) -> None:
+    first, second, third = (issue(INTERMEDIATE, kind=kind) for kind in (*kinds, kinds[0]))
+    files.write(first)
+    async with served(files) as service:
+        old = await service.door.connect(context=client_context(version))
+        for issued in (second, third, second):
+            service.files.write(issued)
+            service.watch.look(NOW)
+            # Without a context of its own, OpenSSL would go on showing the old ECDSA certificate instead of an RSA one.
+            assert await service.shown(version) == issued.certificate
+            assert (await old.ask(get())).status == 200
+        assert service.watch.statistics().reloads[Result.LOADED] == 3
+
+
+async def test_another_kind_of_key_keeps_to_the_same_policy(files: Files) -> None:
+    async with served(files) as service:
+        service.files.write(issue(INTERMEDIATE, kind="RSA"))
+        service.watch.look(NOW)
+        context = client_context(ssl.TLSVersion.TLSv1_2)
+        context.set_alpn_protocols(["http/1.1"])
+        client = await service.door.connect(context=context)
+        assert tls_object(client).selected_alpn_protocol() == "http/1.1"
+        context.set_ciphers("ECDHE+AES:!AESGCM:@SECLEVEL=0")
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await service.door.connect(context=context)
+        await service.door.until(lambda: sum(service.door.closed.values()) == 1, "the refusal")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("kind", ["ECDSA", "RSA"], ids=["same kind of key", "another kind"])
+async def test_a_session_is_resumed_across_a_reload(files: Files, version: ssl.TLSVersion, kind: str) -> None:
+    context = client_context(version)
+    async with served(files) as service:
+        first, session = await _visit(service, context, None)
+        assert not first
+        resumed, session = await _visit(service, context, session)
+        assert resumed
+        service.files.write(issue(INTERMEDIATE, kind=kind))
+        service.watch.look(NOW)
+        resumed, _ = await _visit(service, context, session)
+        assert resumed
+
+
+async def _visit(
+    service: Served, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[bool, ssl.SSLSession | None]:
+    """Ask once over a new connection; return whether it resumed a session, and the session to resume next."""
+
+    def visit() -> tuple[bool, ssl.SSLSession | None]:
+        with (
+            socket.create_connection(("127.0.0.1", service.door.port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="localhost", session=session) as client,
+        ):
+            client.sendall(get())
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200")
+            return bool(client.session_reused), client.session
+
+    return await asyncio.to_thread(visit)
+
+
+async def test_hundreds_of_reloads_leave_nothing_behind(files: Files) -> None:
+    pairs = [issue(INTERMEDIATE), issue(INTERMEDIATE, kind="RSA"), SECOND]
+    async with served(files) as service:
+        old = await service.door.connect(context=client_context())
+        assert (await old.ask(get())).status == 200
+        for number in range(WARM_UP):
+            _write_and_look(service, pairs[number % len(pairs)])
+        gc.collect()
+        before = resident_bytes(), len(os.listdir("/proc/self/fd")), _contexts()  # noqa: PTH208 - descriptors
+        for number in range(RELOADS):
+            _write_and_look(service, pairs[number % len(pairs)])
+        gc.collect()
+        after = resident_bytes(), len(os.listdir("/proc/self/fd")), _contexts()  # noqa: PTH208
+        assert after[0] - before[0] < GROWTH_BYTES
+        assert after[1:] == before[1:]
+        assert service.watch.statistics().reloads[Result.LOADED] == WARM_UP + RELOADS
+        assert (await old.ask(get())).status == 200
+        assert await service.shown() == pairs[(RELOADS - 1) % len(pairs)].certificate
+
+
+def _write_and_look(service: Served, issued: Issued) -> None:
+    service.files.write(issued)
+    service.watch.look(NOW)
+
+
+def _contexts() -> int:
+    return sum(isinstance(one, ssl.SSLContext) for one in gc.get_objects())
+
+
+# --- Bad pairs ---
+
+
+def half_written(files: Files) -> None:
+    files.certificate.write_bytes((SECOND.pem + INTERMEDIATE.pem)[:-300])
+
+
+def without_its_key(files: Files) -> None:
+    files.certificate.write_bytes(SECOND.pem + INTERMEDIATE.pem)
+
+
+def without_the_chain(files: Files) -> None:
+    files.certificate.write_bytes(SECOND.pem)
+    files.key.write_bytes(SECOND.key_pem)
+
+
+def gone(files: Files) -> None:
+    files.certificate.unlink()
+
+
+def a_directory(files: Files) -> None:
+    files.key.unlink()
+    files.key.mkdir()
+
+
+def expired(files: Files) -> None:
+    files.write(EXPIRED)
+
+
+def not_yet_valid(files: Files) -> None:
+    files.write(FUTURE)
+
+
+def for_another_host(files: Files) -> None:
+    files.write(STRANGER)
+
+
+BAD = [
+    (half_written, Result.UNUSABLE),
+    (without_its_key, Result.MISMATCH),
+    (without_the_chain, Result.INCOMPLETE),
+    (gone, Result.UNREADABLE),
+    (a_directory, Result.UNREADABLE),
+    (expired, Result.EXPIRED),
+    (not_yet_valid, Result.NOT_YET_VALID),
+    (for_another_host, Result.WRONG_HOST),
+]
+
+
+@pytest.mark.parametrize(("spoil", "result"), BAD, ids=lambda value: getattr(value, "__name__", None))
+async def test_a_bad_pair_changes_nothing_and_the_next_good_one_is_taken(
+    files: Files, spoil: Any, result: Result
+) -> None:
+    async with served(files) as service:
+        old = await service.door.connect(context=client_context())
+        with structlog.testing.capture_logs() as lines:
+            spoil(service.files)
+            for _ in range(3):  # told once, however often it is looked at
+                service.watch.look(NOW)
+        assert [(line["log_level"], line["reason"]) for line in lines] == [("warning", result.value)]
+        assert service.refused() == {result: 1}
+        statistics = service.watch.statistics()
+        assert (statistics.last_succeeded, statistics.not_after) == (False, NOW + 60 * DAY)
+        assert (await old.ask(get())).status == 200
+        assert await service.shown() == FIRST.certificate
+
+        if service.files.key.is_dir():
+            service.files.key.rmdir()
+        service.files.write(SECOND)
+        service.watch.look(NOW)
+        assert await service.shown() == SECOND.certificate
+        statistics = service.watch.statistics()
+        assert (statistics.last_succeeded, statistics.not_after) == (True, NOW + 90 * DAY)
+        assert (await old.ask(get())).status == 200
+
+
+async def test_the_old_pair_put_back_is_no_reload_and_no_failure(files: Files) -> None:
+    async with served(files) as service:
+        service.files.key.write_bytes(SECOND.key_pem)
+        service.watch.look(NOW)
+        assert not service.watch.statistics().last_succeeded
+        service.files.write(FIRST)
+        service.watch.look(NOW)
+        assert service.watch.statistics().last_succeeded
+        assert service.watch.statistics().reloads[Result.LOADED] == 0
+
+
+async def test_a_certificate_of_tomorrow_is_taken_tomorrow(files: Files) -> None:
+    async with served(files) as service:
+        service.files.write(FUTURE)
+        service.watch.look(NOW)
+        service.watch.look(NOW + DAY - 1)
+        assert service.refused() == {Result.NOT_YET_VALID: 1}
+        service.watch.look(NOW + DAY)
+        assert service.watch.statistics().reloads[Result.LOADED] == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+async def test_a_key_that_becomes_readable_is_taken(files: Files) -> None:
+    async with served(files) as service:
+        service.files.write(SECOND)
+        service.files.key.chmod(0)
+        service.watch.look(NOW)
+        assert service.refused() == {Result.UNREADABLE: 1}
+        service.files.key.chmod(0o600)
+        service.watch.look(NOW)
+        assert await service.shown() == SECOND.certificate
+
+
+async def test_a_service_whose_host_was_never_configured_still_gets_its_renewals(files: Files) -> None:
+    async with served(files, host="doh.example.net") as service:
+        service.files.write(SECOND)
+        service.watch.look(NOW)
+        assert await service.shown() == SECOND.certificate
+
+
+def test_a_pair_that_became_unusable_before_the_start_is_told(files: Files) -> None:
+    files.key.write_bytes(SECOND.key_pem)
+    with pytest.raises(ConfigError, match=r"tls\.certificate cannot be used: the key is not the certificate's"):
+        CertificateWatch(tls_of(files), "localhost", bare_context())
+
+
+# --- Forever ---
+
+
+async def test_it_is_looked_at_again_and_again_whatever_happens(files: Files) -> None:
+    async with served(files) as service:
+        looks: list[float] = []
+
+        def clock() -> float:
+            looks.append(NOW)
+            if len(looks) == 1:
+                raise RuntimeError
+            return NOW
+
+        with structlog.testing.capture_logs() as lines:
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(watch_forever(service.watch, 0.005, clock))
+                await until(lambda: len(looks) > 2, "two more looks")
+                service.files.write(SECOND)
+                await until(lambda: service.watch.statistics().reloads[Result.LOADED] == 1, "the reload")
+                watching.cancel()
+        assert lines[0]["event"] == "the certificate watch met a bug"
+        assert await service.shown() == SECOND.certificate
+
+
+def test_the_figures_are_told(files: Files) -> None:
+    watch = CertificateWatch(tls_of(files), "localhost", bare_context())
+    files.write(EXPIRED)
+    watch.look(NOW)
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in certificate_metrics(watch.statistics())
+        for sample in metric.samples
+    }
+    assert samples["dohproxy_certificate_not_after_seconds",] == NOW + 60 * DAY
+    assert samples["dohproxy_certificate_last_reload_success",] == 0
+    assert samples["dohproxy_certificate_reloads_total", "expired"] == 1
+    assert samples["dohproxy_certificate_reloads_total", "loaded"] == 0
+    assert 0 < samples["dohproxy_handshake_cpu_seconds",] < 1
+    assert len(samples) == 3 + len(Result)
+
+
+def test_the_price_of_a_handshake_is_told_at_once_and_with_each_new_pair(files: Files) -> None:
+    watch = CertificateWatch(tls_of(files), "localhost", bare_context())
+    prices: list[float] = []
+    watch.when_priced(prices.append)
+    watch.look(NOW)
+    assert len(prices) == 1
+    files.write(SECOND)
+    watch.look(NOW)
+    files.write(issue(INTERMEDIATE, key=rsa.generate_private_key(65_537, 4_096)))
+    watch.look(NOW)
+    assert len(prices) == 3
+    assert min(prices) > 0
+    assert prices[2] > 2 * max(prices[:2])
+    assert watch.statistics().handshake_seconds == prices[2]

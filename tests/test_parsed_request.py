@@ -1,0 +1,51 @@
+"""When a response may be given again."""
+
+from dataclasses import replace
+
+import pytest
+
+from dohproxy.cache import Entry
+from dohproxy.cache.entry import Span, make_entry
+from dohproxy.doh.dialects import Dialect
+from dohproxy.doh.exchange import HttpResponse
+from dohproxy.outcomes import Door
+from dohproxy.parsed_request import LONGEST_REPEATED, Answered, Reading
+from tests.upstream.test_attempts import GOOD
+
+RESPONSE = HttpResponse(200, ())
+
+
+def entry(*, is_kept: bool = True) -> Entry:
+    made = make_entry(b"key", replace(GOOD, records=b""), 0.0, Span(300, 0, 300, 0, 270.0))
+    if is_kept:
+        made.keep(1)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("now", "is_kept", "holds"),
+    [
+        pytest.param(9.9, True, True, id="before its end"),
+        pytest.param(10.0, True, False, id="at its end"),
+        pytest.param(9.9, False, False, id="once the cache has something else"),
+    ],
+)
+def test_a_response_from_the_cache_holds(now: float, *, is_kept: bool, holds: bool) -> None:
+    source = entry(is_kept=is_kept)
+    assert Answered(RESPONSE, lambda _: None, 10.0, source).holds(now) is holds
+    assert not holds or source.hits == 1
+
+
+def test_one_from_elsewhere_holds_to_its_end() -> None:
+    answered = Answered(RESPONSE, lambda _: None, 10.0, None)
+    assert [answered.holds(now) for now in (9.9, 10.0)] == [True, False]
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(100, True), (LONGEST_REPEATED, True), (LONGEST_REPEATED + 1, False)])
+def test_what_is_long_is_made_anew_each_time(size: int, *, is_kept: bool) -> None:
+    reading = Reading(Door.HTTP1, "GET", Dialect.RFC_GET)
+    reading.keep(Answered(RESPONSE, lambda _: None, 10.0))
+    answered = Answered(HttpResponse(200, (), bytes(size)), lambda _: None, 10.0)
+    reading.keep(answered)
+    assert (reading.answered is answered) is is_kept
+    assert (reading.answered is None) is not is_kept

@@ -1,0 +1,156 @@
+"""How much of a budget is in use: less after a sign of throttling and at a beginning, and by and by the whole."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dohproxy.upstream.budget.aimd import (
+    HALVING_PAUSE_SECONDS,
+    LEAST_SHARE,
+    RECOVERY_SECONDS,
+    START_SECONDS,
+    START_SHARE,
+    Growth,
+    Pace,
+)
+
+NOW = 1_000.0
+HALF_GROWN_OVER = RECOVERY_SECONDS / 2
+"""How long it takes from a half to the whole."""
+
+
+def _halved(now: float = NOW) -> Pace:
+    pace = Pace()
+    assert pace.halve(now)
+    return pace
+
+
+def test_all_is_used_while_nothing_speaks_against_it() -> None:
+    pace = Pace()
+    assert pace.share(NOW) == 1.0
+    assert not pace.is_held_back(NOW)
+    assert pace.halvings == 0
+
+
+def test_a_sign_of_throttling_halves_what_is_used() -> None:
+    pace = _halved()
+    assert pace.share(NOW) == 0.5
+    assert pace.is_held_back(NOW)
+    assert pace.halvings == 1
+
+
+def test_what_was_in_flight_at_a_sign_is_no_second_one() -> None:
+    pace = _halved()
+    assert not pace.halve(NOW + HALVING_PAUSE_SECONDS - 0.01)
+    assert pace.halvings == 1
+    assert pace.share(NOW + HALVING_PAUSE_SECONDS - 0.01) > 0.5
+
+
+def test_a_sign_after_the_pause_halves_what_is_used_by_then() -> None:
+    pace = _halved()
+    later = NOW + HALF_GROWN_OVER / 2
+    assert pace.share(later) == pytest.approx(0.75)
+    assert pace.halve(later)
+    assert pace.share(later) == pytest.approx(0.375)
+    assert pace.halvings == 2
+
+
+def test_a_throttle_that_does_not_end_leaves_a_little() -> None:
+    pace = Pace()
+    shares = []
+    for step in range(50):
+        now = NOW + step * HALVING_PAUSE_SECONDS
+        assert pace.halve(now)
+        shares.append(pace.share(now))
+    assert shares[:2] == [0.5, pytest.approx(0.2583, abs=0.001)]
+    assert min(shares) == shares[-1] == LEAST_SHARE
+    assert pace.halvings == 50
+
+
+@pytest.mark.parametrize(
+    ("seconds", "share"),
+    [
+        pytest.param(0.0, 0.5, id="at once"),
+        pytest.param(HALF_GROWN_OVER * 0.5, 0.75, id="half the time"),
+        pytest.param(HALF_GROWN_OVER * 0.75, 0.875, id="three quarters of the time"),
+        pytest.param(HALF_GROWN_OVER, 1.0, id="the whole time"),
+        pytest.param(HALF_GROWN_OVER * 100, 1.0, id="long after"),
+    ],
+)
+def test_it_comes_back_in_equal_steps(seconds: float, share: float) -> None:
+    pace = _halved()
+    assert pace.share(NOW + seconds) == pytest.approx(share)
+    assert pace.is_held_back(NOW + seconds) == (share < 1.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "share"),
+    [
+        pytest.param(0.0, START_SHARE, id="at once"),
+        pytest.param(START_SECONDS / 2, (1 + START_SHARE) / 2, id="half the time"),
+        pytest.param(START_SECONDS, 1.0, id="the whole time"),
+    ],
+)
+def test_a_beginning_is_a_quarter_and_grows_to_the_whole(seconds: float, share: float) -> None:
+    pace = Pace()
+    pace.begin_slowly(NOW)
+    assert pace.share(NOW + seconds) == pytest.approx(share)
+
+
+def test_a_beginning_is_no_sign_of_throttling() -> None:
+    pace = Pace()
+    pace.begin_slowly(NOW)
+    assert not pace.is_held_back(NOW)
+    assert pace.halvings == 0
+
+
+def test_a_second_beginning_is_as_slow_as_the_first() -> None:
+    pace = Pace()
+    pace.begin_slowly(NOW)
+    pace.begin_slowly(NOW + START_SECONDS * 0.9)
+    assert pace.share(NOW + START_SECONDS * 0.9) == pytest.approx(START_SHARE)
+    assert pace.share(NOW + START_SECONDS * 1.9) == pytest.approx(1.0)
+
+
+def test_who_begins_anew_while_throttled_uses_the_part_of_a_part() -> None:
+    pace = _halved()
+    pace.begin_slowly(NOW)
+    assert pace.share(NOW) == START_SHARE / 2
+    assert pace.share(NOW + START_SECONDS) == pytest.approx(0.5 + START_SECONDS / RECOVERY_SECONDS)
+
+
+def test_a_growth_is_never_set_forward() -> None:
+    growth = Growth(100.0)
+    growth.set_back(0.5, NOW)
+    growth.set_back(0.75, NOW)
+    assert growth.share(NOW) == 0.5
+
+
+def test_a_clock_that_steps_back_costs_nothing_more() -> None:
+    pace = _halved()
+    assert pace.share(NOW - 500.0) == 0.5
+
+
+SIGNS = st.lists(st.tuples(st.floats(0, 400), st.sampled_from(["halve", "begin slowly", "look"])), max_size=40)
+
+
+@settings(deadline=None)
+@given(SIGNS)
+def test_the_share_has_bounds_and_falls_only_for_a_reason(steps: list[tuple[float, str]]) -> None:
+    pace = Pace()
+    now = NOW
+    share = 1.0
+    for seconds, sign in steps:
+        now += seconds
+        grown = pace.share(now)
+        assert share <= grown <= 1.0
+        match sign:
+            case "halve":
+                pace.halve(now)
+            case "begin slowly":
+                pace.begin_slowly(now)
+            case _:
+                assert pace.share(now) == grown
+        share = pace.share(now)
+        assert LEAST_SHARE * START_SHARE <= share <= grown
+    assert pace.share(now + RECOVERY_SECONDS) == 1.0

@@ -1,0 +1,233 @@
+"""The promise to an upstream, in numbers."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dohproxy.upstream.budget.queries import Budget
+
+
+def _budget(queries_per_second: float = 10, burst: int = 3, most_in_flight: int = 100) -> Budget:
+    return Budget(queries_per_second, burst, most_in_flight, now=100.0)
+
+
+def test_the_burst_goes_out_at_once_and_not_one_more() -> None:
+    budget = _budget(burst=3)
+    assert [budget.take(100.0) for _ in range(5)] == [True, True, True, False, False]
+
+
+def test_what_is_spent_comes_back_at_the_rate() -> None:
+    budget = _budget(queries_per_second=10, burst=3)
+    for _ in range(3):
+        budget.take(100.0)
+    assert not budget.take(100.05)
+    assert budget.take(100.125)
+    assert not budget.take(100.125)
+
+
+def test_silence_saves_up_no_more_than_the_burst() -> None:
+    budget = _budget(burst=3)
+    assert budget.left(10_000.0) == 3
+
+
+def test_the_cap_of_queries_in_flight_holds_until_one_is_released() -> None:
+    budget = _budget(burst=100, most_in_flight=2)
+    assert [budget.take(100.0) for _ in range(3)] == [True, True, False]
+    budget.release()
+    assert budget.take(100.0)
+    assert budget.in_flight == 2
+
+
+def test_a_refused_take_costs_nothing() -> None:
+    budget = _budget(burst=2, most_in_flight=1)
+    budget.take(100.0)
+    budget.take(100.0)
+    assert budget.left(100.0) == 1
+
+
+def test_a_release_without_a_take_is_a_bug() -> None:
+    with pytest.raises(RuntimeError):
+        _budget().release()
+
+
+def test_a_clock_that_runs_backwards_gives_nothing_twice() -> None:
+    budget = _budget(queries_per_second=1, burst=1)
+    assert budget.take(110.0)
+    assert not budget.take(105.0)
+    assert not budget.take(110.5)
+    assert budget.take(111.0)
+
+
+@pytest.mark.parametrize(
+    ("taken", "share"),
+    [
+        pytest.param(0, 1.0, id="full"),
+        pytest.param(2, 0.5, id="half"),
+        pytest.param(4, 0.0, id="empty"),
+    ],
+)
+def test_the_share_left_falls_with_every_query(taken: int, share: float) -> None:
+    budget = _budget(burst=4)
+    for _ in range(taken):
+        budget.take(100.0)
+    assert budget.share_left(100.0) == share
+
+
+def test_half_the_burst_is_ample_and_less_is_not() -> None:
+    budget = _budget(burst=4)
+    ample = [budget.is_ample]
+    for _ in range(3):
+        budget.take(100.0)
+        ample.append(budget.is_ample)
+    assert ample == [True, True, True, False]
+
+
+@pytest.mark.parametrize(("burst", "most_in_flight"), [(1, 9), (9, 1)], ids=["none left", "too many in flight"])
+def test_nothing_that_may_not_go_out_is_ample(burst: int, most_in_flight: int) -> None:
+    budget = _budget(burst=burst, most_in_flight=most_in_flight)
+    budget.take(100.0)
+    assert not budget.is_ample
+
+
+def test_nothing_is_left_while_too_many_are_in_flight() -> None:
+    budget = _budget(burst=4, most_in_flight=1)
+    budget.take(100.0)
+    assert budget.share_left(100.0) == 0
+
+
+@given(
+    rate=st.floats(0.1, 1000),
+    burst=st.integers(1, 50),
+    steps=st.lists(st.floats(0, 3), min_size=1, max_size=200),
+)
+def test_no_stretch_of_time_gets_more_than_burst_plus_rate(rate: float, burst: int, steps: list[float]) -> None:
+    budget = Budget(rate, burst, 10_000, now=0.0)
+    now = 0.0
+    sent: list[float] = []
+    for step in steps:
+        now += step
+        sent.extend(now for _ in range(3) if budget.take(now))
+    for first in range(len(sent)):
+        # From each send on: the count must fit whatever the stretch begins with.
+        for last in range(first, len(sent)):
+            assert last - first + 1 <= burst + rate * (sent[last] - sent[first]) + 1e-6
+
+
+class TestReserves:
+    def test_a_reserve_is_left_to_others(self) -> None:
+        budget = Budget(1.0, 40, 100, now=0.0)
+        taken = sum(budget.take(0.0, 0.25) for _ in range(50))
+        assert taken == 30
+        assert sum(budget.take(0.0) for _ in range(50)) == 10
+
+    def test_the_smallest_budget_has_room_beside_any_reserve(self) -> None:
+        assert Budget(1.0, 1, 1, now=0.0).has_room(0.0, 0.75)
+
+    @pytest.mark.parametrize(("reserve", "seconds"), [(0.0, 0.5), (0.25, 5.5)])
+    def test_the_wait_for_room_is_what_the_rate_takes(self, reserve: float, seconds: float) -> None:
+        budget = Budget(2.0, 40, 100, now=0.0)
+        for _ in range(40):
+            budget.take(0.0)
+        assert budget.seconds_to_room(0.0, reserve) == seconds
+        assert budget.has_room(seconds, reserve)
+
+    def test_what_is_in_flight_is_no_matter_of_time(self) -> None:
+        budget = Budget(2.0, 40, 1, now=0.0)
+        budget.take(0.0)
+        assert budget.seconds_to_room(0.0) == math.inf
+
+
+class TestPace:
+    def test_half_of_rate_and_burst_is_used_after_a_sign(self) -> None:
+        budget = Budget(10.0, 40, 100, now=0.0)
+        assert budget.halve(0.0)
+        assert budget.left(0.0) == 20
+        for _ in range(20):
+            budget.take(0.0)
+        assert budget.left(1.0) == pytest.approx(5.0, abs=0.02)
+
+    def test_a_beginning_is_a_quarter_and_the_whole_after_half_a_minute(self) -> None:
+        budget = Budget(10.0, 40, 100, now=0.0)
+        budget.begin_slowly(0.0)
+        assert budget.left(0.0) == 10
+        assert budget.left(30.0) == 40
+
+    def test_even_the_least_share_lets_one_query_out(self) -> None:
+        budget = Budget(1.0, 2, 1, now=0.0)
+        for now in range(0, 100, 20):
+            budget.halve(float(now))
+        assert budget.has_room(100.0)
+
+
+class TestProbes:
+    def test_a_claimed_query_is_left_to_the_probe(self) -> None:
+        budget = Budget(1.0, 2, 10, now=0.0)
+        for _ in range(2):
+            budget.take(0.0)
+        budget.is_claimed = True
+        assert not budget.take(1.0)
+        assert budget.take_for_probe(1.0)
+        assert budget.take(2.0)
+
+    def test_a_probe_is_no_more_than_the_rate_allows(self) -> None:
+        budget = Budget(1.0, 1, 10, now=0.0)
+        assert budget.take_for_probe(0.0)
+        assert not budget.take_for_probe(0.5)
+        assert budget.take_for_probe(1.0)
+
+    def test_even_the_smallest_burst_can_be_claimed(self) -> None:
+        budget = Budget(1.0, 1, 10, now=0.0)
+        budget.is_claimed = True
+        assert not budget.take(0.0)
+        assert budget.take_for_probe(0.0)
+
+
+class TestOverdue:
+    """What is overdue keeps its place as long as nobody else needs it."""
+
+    def test_the_oldest_gives_way_first_and_no_more_than_are_needed(self) -> None:
+        budget = _budget(burst=100, most_in_flight=2)
+        gone: list[str] = []
+
+        def give_way(name: str) -> Callable[[], None]:
+            def give() -> None:
+                gone.append(name)
+                budget.release()
+
+            return give
+
+        for name in ("first", "second"):
+            assert budget.take(100.0)
+            budget.keep_while_there_is_room(give_way(name))
+        assert (budget.is_full, gone) == (True, [])
+        assert budget.has_room(100.0)
+        assert budget.seconds_to_room(100.0) == 0.0
+        assert budget.take(100.0)
+        assert (budget.in_flight, gone) == (2, ["first"])
+        assert budget.take_for_probe(100.0)
+        assert (budget.in_flight, gone) == (2, ["first", "second"])
+        assert not budget.take(100.0)
+
+    def test_one_that_has_ended_gives_no_way(self) -> None:
+        budget = _budget(burst=100, most_in_flight=1)
+        gone: list[int] = []
+
+        def give_way() -> None:
+            gone.append(1)
+
+        assert budget.take(100.0)
+        budget.keep_while_there_is_room(give_way)
+        budget.keep_no_longer(give_way)
+        assert not budget.take(100.0)
+        budget.release()
+        assert budget.take(100.0)
+        assert not gone
+
+    def test_nobody_gives_way_where_the_rate_is_what_is_missing(self) -> None:
+        budget = _budget(burst=1, most_in_flight=1)
+        assert budget.take(100.0)
+        budget.keep_while_there_is_room(lambda: pytest.fail("nobody could be sent instead"))
+        assert not budget.take(100.0)
