@@ -4,7 +4,7 @@ Run as `python -m bench.growth`. One process, the real walk (`Pipeline.read`, `P
 real cache, no sockets. Two things grow, each with the other one fixed:
 
 entries   10^3 to 10^6 answers in the cache, asked for in two ways: names at random, every request read anew and looked
-          up; and the 1,000 most popular names by Zipf's law through `KnownRequests`, as a door does it, where most
+          up; and the 1,000 most popular names by Zipf's law through `RequestCache`, as a frontend does it, where most
           requests are repeats and the look-up is seldom reached.
 clients   10 to 10^6 addresses in the limiter's tables; all ask for one name, the cheapest request there is. Chosen at
           random, and ten of them again and again: the difference is what the memory of many clients costs, not the
@@ -38,8 +38,8 @@ from bench.questions import PATH, A, query
 from dohproxy.cache import Cache
 from dohproxy.config import CacheConfig, read
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.frontends.request_cache import Known, KnownRequests
-from dohproxy.outcomes import Client, Door
+from dohproxy.frontends.request_cache import CachedRequest, RequestCache
+from dohproxy.outcomes import Client, Frontend
 from dohproxy.pipeline import Pipeline
 from dohproxy.policy.identity import Identities
 from dohproxy.runtime import build_core, clock
@@ -123,15 +123,15 @@ def ask_anew(pipeline: Pipeline, requests: Sequence[HttpRequest], client: Client
         response = None
         for request in requests:
             now = clock()
-            response = pipeline.begin(pipeline.read(request, Door.HTTP2), client, now)
+            response = pipeline.begin(pipeline.read(request, Frontend.HTTP2), client, now)
         answered(response)
 
     return run
 
 
 def ask_known(pipeline: Pipeline, requests: Sequence[HttpRequest], client: Client) -> Callable[[], None]:
-    """Every request through what a door knows."""
-    known_requests = KnownRequests()
+    """Every request through what a frontend knows."""
+    known_requests = RequestCache()
 
     def run() -> None:
         response = None
@@ -139,9 +139,9 @@ def ask_known(pipeline: Pipeline, requests: Sequence[HttpRequest], client: Clien
             now = clock()
             known = known_requests.find(request.body)
             if known is None:
-                known = Known(pipeline.read(request, Door.HTTP2), len(request.body))
+                known = CachedRequest(pipeline.read(request, Frontend.HTTP2), len(request.body))
                 known_requests.remember(request.body, known)
-            response = pipeline.begin(known.reading, client, now)
+            response = pipeline.begin(known.parsed, client, now)
         answered(response)
 
     return run
@@ -149,12 +149,12 @@ def ask_known(pipeline: Pipeline, requests: Sequence[HttpRequest], client: Clien
 
 def ask_as(pipeline: Pipeline, request: HttpRequest, clients: Sequence[Client]) -> Callable[[], None]:
     """One request, from one client after the other."""
-    reading = pipeline.read(request, Door.HTTP2)
+    parsed = pipeline.read(request, Frontend.HTTP2)
 
     def run() -> None:
         response = None
         for client in clients:
-            response = pipeline.begin(reading, client, clock())
+            response = pipeline.begin(parsed, client, clock())
         answered(response)
 
     return run
@@ -234,9 +234,9 @@ async def measure(sizes: Sequence[int], crowds: Sequence[int], rounds: int) -> N
 
 def crowd_of(pipeline: Pipeline, identities: Identities, size: int) -> list[Client]:
     """Let so many addresses ask once; return those that will ask again."""
-    reading = pipeline.read(request_for(0), Door.HTTP2)
+    parsed = pipeline.read(request_for(0), Frontend.HTTP2)
     for number in range(size):
-        pipeline.begin(reading, identities.client((0x0B00_0000 + 7 * number).to_bytes(4)), clock())
+        pipeline.begin(parsed, identities.client((0x0B00_0000 + 7 * number).to_bytes(4)), clock())
     return [identities.client((0x0B00_0000 + 7 * number).to_bytes(4)) for number in numbers_at_random(size)]
 
 

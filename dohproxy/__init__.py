@@ -20,7 +20,7 @@ The layers. Imports point down only; import-linter proves it in `make check`:
 
     cli             the verbs: serve, check, healthcheck; exit codes and no logic
     app             composition root: builds each object once, owns the tasks, signals, drain
-    frontends       doors: HTTP bytes to requests, responses to bytes, every limit on a connection
+    frontends       frontends: HTTP bytes to requests, responses to bytes, every limit on a connection
     observability   metrics and logs, without client addresses or names by default
     pipeline        the walk: the only place that knows the order of the stages
     cache | policy | upstream | doh      four that never import each other

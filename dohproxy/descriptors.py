@@ -28,8 +28,8 @@ def reserve(config: Config) -> int:
     """Return how many descriptors are for everything but clients' connections."""
     # Budgets are shared within a group, but each upstream may come to use the whole of it.
     upstreams = sum(one.connections + (one.in_flight if one.url.transport == "udp" else 0) for one in config.upstreams)
-    side_doors = sum(door is not None for door in (config.metrics, config.admin))
-    return OWN + len(config.server.listen) + upstreams + SIDE_DOOR * side_doors
+    management_servers = sum(frontend is not None for frontend in (config.metrics, config.admin))
+    return OWN + len(config.server.listen) + upstreams + SIDE_DOOR * management_servers
 
 
 def raised(limits: Limits, wanted: int) -> Limits:

@@ -75,7 +75,7 @@ class Reason(Enum):
 
 
 @value
-class Ending:
+class OutcomeRow:
     """What one reason means on the wire and in the books."""
 
     label: str
@@ -99,49 +99,53 @@ _DAY: Final = 86_400
 _FIVE_MINUTES: Final = 300
 """For what a later release or another configuration may serve: other paths, laxer encodings."""
 
-OUTCOMES: Final[dict[Reason, Ending]] = {
-    Reason.FORWARDED: Ending("forwarded", 200),
-    Reason.CACHED: Ending("cached", 200),
-    Reason.STALE: Ending("stale", 200),
-    Reason.LOCAL: Ending("local", 200),
-    Reason.UNDELEGATED: Ending("undelegated", 200),
-    Reason.MINIMAL_ANY: Ending("minimal_any", 200, Rcode.NOERROR),
-    Reason.WRONG_PATH: Ending("wrong_path", 404, counts=True, keep_seconds=_FIVE_MINUTES),
-    Reason.METHOD_NOT_ALLOWED: Ending("method_not_allowed", 405, counts=True),
-    Reason.METHOD_UNKNOWN: Ending("method_unknown", 501, counts=True),
-    Reason.TARGET_TOO_LONG: Ending("target_too_long", 414, counts=True),
-    Reason.HEADERS_TOO_LARGE: Ending("headers_too_large", 431, counts=True),
-    Reason.BODY_TOO_LARGE: Ending("body_too_large", 413, counts=True),
-    Reason.MEDIA_TYPE: Ending("media_type", 415, counts=True),
-    Reason.NOT_ACCEPTABLE: Ending("not_acceptable", 406, counts=True),
-    Reason.DNS_PARAMETER: Ending("dns_parameter", 400, counts=True),
-    Reason.BASE64: Ending("base64", 400, counts=True, keep_seconds=_FIVE_MINUTES),
-    Reason.EMPTY_BODY: Ending("empty_body", 400, counts=True),
-    Reason.BAD_HTTP: Ending("bad_http", 400, counts=True),
-    Reason.TRANSFER_CODING: Ending("transfer_coding", 501, counts=True),
-    Reason.SLOW_REQUEST: Ending("slow_request", 408, counts=True),
-    Reason.DIALECT_REFUSED: Ending("dialect_refused", 400, counts=True),
-    Reason.UNREADABLE: Ending("unreadable", 400, keep_seconds=_DAY),
-    Reason.FORMAT_ERROR: Ending("format_error", 200, Rcode.FORMERR),
-    Reason.NOT_IMPLEMENTED: Ending("not_implemented", 200, Rcode.NOTIMP),
-    Reason.BAD_VERSION: Ending("bad_version", 200, Rcode.BADVERS),
-    Reason.CLASS_REFUSED: Ending("class_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,)),
-    Reason.TYPE_REFUSED: Ending("type_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,)),
-    Reason.RECURSION_NOT_DESIRED: Ending(
+OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
+    Reason.FORWARDED: OutcomeRow("forwarded", 200),
+    Reason.CACHED: OutcomeRow("cached", 200),
+    Reason.STALE: OutcomeRow("stale", 200),
+    Reason.LOCAL: OutcomeRow("local", 200),
+    Reason.UNDELEGATED: OutcomeRow("undelegated", 200),
+    Reason.MINIMAL_ANY: OutcomeRow("minimal_any", 200, Rcode.NOERROR),
+    Reason.WRONG_PATH: OutcomeRow("wrong_path", 404, counts=True, keep_seconds=_FIVE_MINUTES),
+    Reason.METHOD_NOT_ALLOWED: OutcomeRow("method_not_allowed", 405, counts=True),
+    Reason.METHOD_UNKNOWN: OutcomeRow("method_unknown", 501, counts=True),
+    Reason.TARGET_TOO_LONG: OutcomeRow("target_too_long", 414, counts=True),
+    Reason.HEADERS_TOO_LARGE: OutcomeRow("headers_too_large", 431, counts=True),
+    Reason.BODY_TOO_LARGE: OutcomeRow("body_too_large", 413, counts=True),
+    Reason.MEDIA_TYPE: OutcomeRow("media_type", 415, counts=True),
+    Reason.NOT_ACCEPTABLE: OutcomeRow("not_acceptable", 406, counts=True),
+    Reason.DNS_PARAMETER: OutcomeRow("dns_parameter", 400, counts=True),
+    Reason.BASE64: OutcomeRow("base64", 400, counts=True, keep_seconds=_FIVE_MINUTES),
+    Reason.EMPTY_BODY: OutcomeRow("empty_body", 400, counts=True),
+    Reason.BAD_HTTP: OutcomeRow("bad_http", 400, counts=True),
+    Reason.TRANSFER_CODING: OutcomeRow("transfer_coding", 501, counts=True),
+    Reason.SLOW_REQUEST: OutcomeRow("slow_request", 408, counts=True),
+    Reason.DIALECT_REFUSED: OutcomeRow("dialect_refused", 400, counts=True),
+    Reason.UNREADABLE: OutcomeRow("unreadable", 400, keep_seconds=_DAY),
+    Reason.FORMAT_ERROR: OutcomeRow("format_error", 200, Rcode.FORMERR),
+    Reason.NOT_IMPLEMENTED: OutcomeRow("not_implemented", 200, Rcode.NOTIMP),
+    Reason.BAD_VERSION: OutcomeRow("bad_version", 200, Rcode.BADVERS),
+    Reason.CLASS_REFUSED: OutcomeRow("class_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,)),
+    Reason.TYPE_REFUSED: OutcomeRow("type_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,)),
+    Reason.RECURSION_NOT_DESIRED: OutcomeRow(
         "recursion_not_desired", 200, Rcode.REFUSED, (ExtendedError.NOT_AUTHORITATIVE,)
     ),
-    Reason.CLIENT_LIMIT: Ending("client_limit", 429),
-    Reason.SERVICE_LIMIT: Ending("service_limit", 503),
-    Reason.MISS_LIMIT: Ending("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
-    Reason.DOMAIN_LIMIT: Ending("domain_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.CLIENT_LIMIT: OutcomeRow("client_limit", 429),
+    Reason.SERVICE_LIMIT: OutcomeRow("service_limit", 503),
+    Reason.MISS_LIMIT: OutcomeRow("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.DOMAIN_LIMIT: OutcomeRow("domain_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     # Nobody was asked: it says nothing about the name, and the next second may do better.
-    Reason.BUDGET_SPENT: Ending("budget_spent", 200, Rcode.SERVFAIL, (ExtendedError.NOT_READY,)),
-    Reason.UPSTREAM_TIMEOUT: Ending("upstream_timeout", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)),
-    Reason.UPSTREAM_UNREACHABLE: Ending("upstream_unreachable", 200, Rcode.SERVFAIL, (ExtendedError.NETWORK_ERROR,)),
+    Reason.BUDGET_SPENT: OutcomeRow("budget_spent", 200, Rcode.SERVFAIL, (ExtendedError.NOT_READY,)),
+    Reason.UPSTREAM_TIMEOUT: OutcomeRow(
+        "upstream_timeout", 200, Rcode.SERVFAIL, (ExtendedError.NO_REACHABLE_AUTHORITY,)
+    ),
+    Reason.UPSTREAM_UNREACHABLE: OutcomeRow(
+        "upstream_unreachable", 200, Rcode.SERVFAIL, (ExtendedError.NETWORK_ERROR,)
+    ),
     # Where the upstream has not said why, nor do we.
-    Reason.UPSTREAM_REFUSED: Ending("upstream_refused", 200, Rcode.SERVFAIL),
-    Reason.FAILURE_REMEMBERED: Ending("failure_remembered", 200),
-    Reason.BUG: Ending("bug", 500),
+    Reason.UPSTREAM_REFUSED: OutcomeRow("upstream_refused", 200, Rcode.SERVFAIL),
+    Reason.FAILURE_REMEMBERED: OutcomeRow("failure_remembered", 200),
+    Reason.BUG: OutcomeRow("bug", 500),
 }
 
 
@@ -181,7 +185,7 @@ class Priority:
     """Part of an upstream's burst that this question must leave to those of a better rank, 0.0 to 1.0."""
 
 
-class Door(StrEnum):
+class Frontend(StrEnum):
     """Which frontend a request came through; metric label."""
 
     HTTP1 = "http1"
@@ -203,7 +207,7 @@ class Outcome:
     """What became of a request; of it and of its duration alone the books are made. Equal ones are counted together."""
 
     reason: Reason
-    door: Door
+    frontend: Frontend
     method: str
     """"GET", "POST" or "other"."""
     dialect: str

@@ -1,8 +1,8 @@
 """What a request says, whoever sends it and whenever; and, for a moment, what was said to it.
 
-Most requests that come are byte for byte ones that came before. A door keeps their readings, so that nothing is read
-twice. What depends on the client or on time is no part of a reading: every limit is asked for every request, and what
-was said is said again only while it is exactly what would be said anew.
+Most requests that come are byte for byte ones that came before. A frontend keeps their parsed requests, so that nothing
+is read twice. What depends on the client or on time is no part of a parsed request: every limit is asked for every
+request, and what was said is said again only while it is exactly what would be said anew.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from dohproxy.cache import Entry
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.outcomes import Door, Reason
+from dohproxy.outcomes import Frontend, Reason
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.query import Query
 from dohproxy.wire.reply import Envelope
@@ -49,7 +49,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RememberedRefusal:
     """How a request was turned away: the same each time for the same reason."""
 
     reason: Reason
@@ -61,17 +61,17 @@ class Refusal:
 
 
 class Memory(Protocol):
-    """Where readings are kept."""
+    """Where parsed requests are kept."""
 
     def grow(self, by: int) -> None:
         """Note that one of them holds so many bytes more."""
 
 
 @dataclass(slots=True, eq=False)
-class Reading:
+class ParsedRequest:
     """One request, read as far as the walk has come with any like it."""
 
-    door: Door
+    frontend: Frontend
     method: str
     """"GET", "POST" or "other"."""
     dialect: Dialect
@@ -86,12 +86,12 @@ class Reading:
     fault: Fault | None = None
     """Why it is none."""
     answered: Answered | None = None
-    refusal: Refusal | None = None
+    refusal: RememberedRefusal | None = None
     """The last one."""
     held_bytes: int = 0
     """The most that `answered` has held so far, as it is charged to the memory."""
     memory: Memory | None = None
-    """Where this reading is kept, if anywhere."""
+    """Where this parsed request is kept, if anywhere."""
 
     def keep(self, answered: Answered) -> None:
         """Have an answer said again, unless it is too long to be kept."""

@@ -1,6 +1,6 @@
 """THE WALK: the only file that knows in which order a request is judged.
 
-    bytes ─ door ─ turn_away_early() ── client's limit: 429 for who is over it already, unread
+    bytes ─ frontend ─ turn_away_early() ── client's limit: 429 for who is over it already, unread
                   read() ───── HTTP shape, dialect
                   begin() ─┬─ refused by these ────── 4xx
                             ├─ client's limit ─────── 429
@@ -19,9 +19,10 @@
                             ├─ places for misses ──── stale, or 503
                             └─ Miss ─ ask() ─ upstream ─ conclude() ─ the answer, stale, or SERVFAIL
 
-Everything up to a cache hit happens in `read` and `begin`, two synchronous calls: a door answers in the callback that
-read the bytes, and keeps the readings of requests that come again. Only a `Miss` waits: a door tells `ask` what to call
-then, and gives what was found to `conclude`. Replies leave through `_finish` alone, refusals through `_refuse` alone.
+Everything up to a cache hit happens in `read` and `begin`, two synchronous calls: a frontend answers in the callback
+that read the bytes, and keeps the parsed requests of requests that come again. Only a `Miss` waits: a frontend tells
+`ask` what to call then, and gives what was found to `conclude`. Replies leave through `_finish` alone, refusals through
+`_refuse` alone.
 """
 
 import math
@@ -32,15 +33,15 @@ from dohproxy.cache import Cache, Entry, Freshness
 from dohproxy.cache.substitutes import content_instead
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.doh.request import Refused, RequestRules, read_request
+from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
 from dohproxy.doh.response import refusal, response_to
-from dohproxy.outcomes import OUTCOMES, Client, Door, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
-from dohproxy.parsed_request import REPEAT_SECONDS, Answered, Count, Reading, Refusal
+from dohproxy.outcomes import OUTCOMES, Client, Frontend, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
+from dohproxy.parsed_request import REPEAT_SECONDS, Answered, Count, ParsedRequest, RememberedRefusal
 from dohproxy.policy.domains import DomainLimit
-from dohproxy.policy.names import Names
+from dohproxy.policy.names import NameRules
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
-from dohproxy.policy.request_limiter import PLACE_RETRY_SECONDS, Admission, MissPlace
+from dohproxy.policy.request_limiter import SLOT_RETRY_SECONDS, MissSlot, RequestLimiter
 from dohproxy.policy.special_names import answer_any, answer_locally
 from dohproxy.routes import Route, Routes
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
@@ -54,7 +55,7 @@ from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import Content, content_of, write_envelope, write_reply_to_refused
 
-Found = Answer | UpstreamFailure | Entry | Bug | None
+MissResult = Answer | UpstreamFailure | Entry | Bug | None
 """What became of a miss: an upstream's word, what somebody else's equal question had brought by then, or None where the
 patience of one who has something stale has ended."""
 
@@ -63,7 +64,7 @@ patience of one who has something stale has ended."""
 class Arrival:
     """One request: what it says, who sent it and when; nothing in it changes."""
 
-    reading: Reading
+    parsed: ParsedRequest
     client: Client
     started: float
     route: Route
@@ -79,7 +80,7 @@ class Miss:
     arrival: Arrival
     stale: Entry | None
     """What to fall back on (RFC 8767)."""
-    place: MissPlace
+    slot: MissSlot
     priority: Priority
 
 
@@ -89,8 +90,8 @@ class Pipeline:
     def __init__(
         self,
         rules: RequestRules,
-        admission: Admission,
-        names: Names,
+        request_limiter: RequestLimiter,
+        names: NameRules,
         cache: Cache,
         resolver: Resolver,
         tally: Callable[[Outcome], Count],
@@ -100,63 +101,63 @@ class Pipeline:
     ) -> None:
         """`routes`: the domains, in wire form and lower case, about which others are asked."""
         self._rules = rules
-        self._admission = admission
+        self._request_limiter = request_limiter
         self._names = names
         self._settings = cache.rules
         self._routes = Routes(Route(cache, resolver), routes)
         self._tally = tally
         self._clock = clock
         self._deadline_seconds = deadline_seconds
-        self._unread = {door: Reading(door, "other", Dialect.OTHER) for door in Door}
+        self._unread = {frontend: ParsedRequest(frontend, "other", Dialect.OTHER) for frontend in Frontend}
 
-    def turn_away_early(self, client: Client, door: Door, now: float) -> HttpResponse | None:
+    def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
         """Refuse a request of a client that is over its limit already, before anything is read of it; None for all
         others, whose limit is asked by `begin`. What has been read before costs nothing, and need not come here."""
-        if not self._admission.wait_for_request(client, now):
+        if not self._request_limiter.wait_for_request(client, now):
             return None
-        wait = self._admission.admit_request(client, now)
-        return self._refuse(Reason.CLIENT_LIMIT, self._unread[door], client, now, retry_after=wait)
+        wait = self._request_limiter.admit_request(client, now)
+        return self._refuse(Reason.CLIENT_LIMIT, self._unread[frontend], client, now, retry_after=wait)
 
-    def read(self, request: HttpRequest, door: Door) -> Reading:
-        """Read what does not depend on who sends it, nor when; equal requests may share one reading."""
+    def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
+        """Read what does not depend on who sends it, nor when; equal requests may share one parsed request."""
         # HTTP shape and dialect stand first: a request that cannot be DNS costs no base64 and no DNS work.
         found = read_request(request, self._rules)
         method = request.method if request.method in ("GET", "POST") else "other"
-        if isinstance(found, Refused):
-            return Reading(door, method, found.dialect, refused=found.reason)
-        return Reading(door, method, found.dialect, found.wire, shadow=found.shadow)
+        if isinstance(found, RefusedRequest):
+            return ParsedRequest(frontend, method, found.dialect, refused=found.reason)
+        return ParsedRequest(frontend, method, found.dialect, found.wire, shadow=found.shadow)
 
-    def begin(self, reading: Reading, client: Client, now: float) -> HttpResponse | Miss:
+    def begin(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
-        if reading.refused is not None:
-            return self._refuse(reading.refused, reading, client, now)
+        if parsed.refused is not None:
+            return self._refuse(parsed.refused, parsed, client, now)
         # The client's limit is kept for the connection's address, which nothing in the request can change.
-        wait = self._admission.admit_request(client, now)
+        wait = self._request_limiter.admit_request(client, now)
         if wait:
-            return self._refuse(Reason.CLIENT_LIMIT, reading, client, now, retry_after=wait)
-        service_wait = self._admission.admit_to_service(now)
-        answered = reading.answered
+            return self._refuse(Reason.CLIENT_LIMIT, parsed, client, now, retry_after=wait)
+        service_wait = self._request_limiter.admit_to_service(now)
+        answered = parsed.answered
         if answered is not None and answered.holds(now):
             answered.count(self._clock() - now)
             return answered.response
-        query = reading.query or self._parse(reading)
+        query = parsed.query or self._parse(parsed)
         if query is None:
-            return self._answer_malformed(reading, now)
+            return self._answer_malformed(parsed, now)
         # From here on the query is trusted; nobody checks counts or lengths again.
-        arrival = Arrival(reading, client, now, self._routes.of(query), service_wait)
+        arrival = Arrival(parsed, client, now, self._routes.of(query), service_wait)
         if answered is not None and answered.entry is not None:
             # What was answered from the cache is nothing that is answered before it, and never will be.
             return self._look_up(query, arrival, now)
         return self._answer_now(query, arrival, now)
 
-    def _parse(self, reading: Reading) -> Query | None:
+    def _parse(self, parsed: ParsedRequest) -> Query | None:
         try:
-            reading.query = parse_query(reading.wire)
+            parsed.query = parse_query(parsed.wire)
         except Malformed as malformed:
-            reading.fault = malformed.fault
+            parsed.fault = malformed.fault
         else:
-            reading.wire = b""  # All that matters of it is in the query, and readings are kept.
-        return reading.query
+            parsed.wire = b""  # All that matters of it is in the query, and parsed requests are kept.
+        return parsed.query
 
     def _answer_now(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
         reason = refuse(query)
@@ -200,42 +201,42 @@ class Pipeline:
         if arrival.service_wait:
             self._refresh(query, stale, Purpose.REVALIDATION, arrival, now)
             return self._stale_or(stale, query, arrival) or self._refuse(
-                Reason.SERVICE_LIMIT, arrival.reading, arrival.client, now, retry_after=arrival.service_wait
+                Reason.SERVICE_LIMIT, arrival.parsed, arrival.client, now, retry_after=arrival.service_wait
             )
         # The domain before the client: what is refused for its domain's sake costs the client no miss.
         if not self._admits_domain(query, arrival, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.DOMAIN_LIMIT)
-        if self._admission.admit_miss(arrival.client, now):
+        if self._request_limiter.admit_miss(arrival.client, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.MISS_LIMIT)
         # Last, because what is taken here has to be given back.
-        place = self._admission.take_place()
-        if place is None:
+        slot = self._request_limiter.take_slot()
+        if slot is None:
             return self._stale_or(stale, query, arrival) or self._refuse(
-                Reason.SERVICE_LIMIT, arrival.reading, arrival.client, now, retry_after=PLACE_RETRY_SECONDS
+                Reason.SERVICE_LIMIT, arrival.parsed, arrival.client, now, retry_after=SLOT_RETRY_SECONDS
             )
         # It is kept for as long as the question takes, while the cache goes on.
         alone = None if stale is None else stale.on_its_own()
-        return Miss(query, arrival, alone, place, self._admission.priority(arrival.client, now))
+        return Miss(query, arrival, alone, slot, self._request_limiter.priority(arrival.client, now))
 
-    def ask(self, miss: Miss, tell: Callable[[Found], None]) -> Stoppable | None:
+    def ask(self, miss: Miss, notify: Callable[[MissResult], None]) -> Stoppable | None:
         """Ask upstream; with something stale at hand, wait for it no longer than RFC 8767 says.
 
-        `tell` is called with what is to be given to `conclude`, once, perhaps before this returns; not if what is
+        `notify` is called with what is to be given to `conclude`, once, perhaps before this returns; not if what is
         returned is stopped first.
         """
         query, arrival = miss.query, miss.arrival
         # Between the two halves others have run, and somebody else's equal question may have been answered.
         entry, freshness = arrival.route.cache.lookup(query.key, self._clock(), 0.0)
         if entry is not None and freshness is Freshness.FRESH:
-            tell(entry)
+            notify(entry)
             return None
         patience = self._settings.stale_wait_seconds if miss.stale else None
         deadline = arrival.started + self._deadline_seconds
-        return arrival.route.resolver.ask(query, tell, deadline=deadline, patience=patience, priority=miss.priority)
+        return arrival.route.resolver.ask(query, notify, deadline=deadline, patience=patience, priority=miss.priority)
 
-    def conclude(self, miss: Miss, found: Found) -> HttpResponse:
+    def conclude(self, miss: Miss, found: MissResult) -> HttpResponse:
         """Answer with what was found. Raises what a bug raised on the way."""
-        miss.place.give_back()
+        miss.slot.give_back()
         query, arrival = miss.query, miss.arrival
         if isinstance(found, Answer):
             return self._answer_from_upstream(found, query, arrival)
@@ -251,7 +252,7 @@ class Pipeline:
         if found.reason is Reason.SERVICE_LIMIT:
             # The answer is on its way, only not to as many as want it: that is no failure to resolve the name.
             return self._refuse(
-                found.reason, arrival.reading, arrival.client, self._clock(), retry_after=PLACE_RETRY_SECONDS
+                found.reason, arrival.parsed, arrival.client, self._clock(), retry_after=SLOT_RETRY_SECONDS
             )
         return self._finish(query, _failure_content(found, query.qtype), found.reason, 0, arrival)
 
@@ -265,19 +266,19 @@ class Pipeline:
         if entry is None or now < entry.refresh_at or route.cache.recall_failure(query.key, now) is not None:
             return
         client = arrival.client
-        if self._admission.may_miss(client, now) and self._admits_domain(query, arrival, now):
+        if self._request_limiter.may_miss(client, now) and self._admits_domain(query, arrival, now):
             asked = route.resolver.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
             if asked:
-                self._admission.admit_miss(client, now)
+                self._request_limiter.admit_miss(client, now)
             entry.put_off(now, asked=asked)
 
     def _admits_domain(self, query: Query, arrival: Arrival, now: float) -> bool:
         """Tell whether the limits on single domains let a question for an upstream through."""
         return not arrival.route.limits_domains or self._names.domains.admit(query.qname, arrival.client, now)
 
-    def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
+    def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
-        return self._refuse(reason, self._unread[door], client, now)
+        return self._refuse(reason, self._unread[frontend], client, now)
 
     # --- Ways out ---
 
@@ -292,7 +293,7 @@ class Pipeline:
 
     def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> HttpResponse:
         max_age, content = entry.max_age(now), entry.content(now)
-        answered = arrival.reading.answered
+        answered = arrival.parsed.answered
         if answered is not None and answered.entry == entry and answered.envelope is not None:
             # The same as last time, but for its age.
             wire = answered.envelope.around(content.records)
@@ -329,16 +330,16 @@ class Pipeline:
         content = Content(ending.rcode if ending.rcode is not None else Rcode.SERVFAIL, errors=ending.errors)
         return self._finish(query, content, reason, 0, arrival, repeat_until=repeat_until)
 
-    def _answer_malformed(self, reading: Reading, now: float) -> HttpResponse:
+    def _answer_malformed(self, parsed: ParsedRequest, now: float) -> HttpResponse:
         """Say what is wrong with a message: the same for ever, as it depends on nothing but its bytes."""
-        reason = Reason.BUG if reading.fault is None else reason_of_fault(reading.fault)
+        reason = Reason.BUG if parsed.fault is None else reason_of_fault(parsed.fault)
         rcode = OUTCOMES[reason].rcode
         if rcode is None:
-            response = refusal(reason, cacheable=reading.is_cacheable)
+            response = refusal(reason, cacheable=parsed.is_cacheable)
         else:
-            response = response_to(Reply(write_reply_to_refused(reading.wire, rcode), reason, 0))
-        count = self._count(reason, reading, rcode=rcode)
-        reading.keep(Answered(response, count, math.inf))
+            response = response_to(Reply(write_reply_to_refused(parsed.wire, rcode), reason, 0))
+        count = self._count(reason, parsed, rcode=rcode)
+        parsed.keep(Answered(response, count, math.inf))
         count(self._clock() - now)
         return response
 
@@ -357,49 +358,51 @@ class Pipeline:
 
         The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`.
         """
-        reading = arrival.reading
+        parsed = arrival.parsed
         content = under_asked_name(query, content)
         envelope = write_envelope(query, content)
         response = response_to(Reply(envelope.around(content.records), reason, max_age))
-        count = self._count(reason, reading, rcode=content.rcode)
+        count = self._count(reason, parsed, rcode=content.rcode)
         if repeat_until > arrival.started:
-            reading.keep(Answered(response, count, repeat_until, repeat_from, envelope))
+            parsed.keep(Answered(response, count, repeat_until, repeat_from, envelope))
         count(self._clock() - arrival.started)
         return response
 
     def _refuse(
-        self, reason: Reason, reading: Reading, client: Client, now: float, *, retry_after: float = 0.0
+        self, reason: Reason, parsed: ParsedRequest, client: Client, now: float, *, retry_after: float = 0.0
     ) -> HttpResponse:
         """The one exit for refusals in HTTP's own terms; they have an empty body."""
         seconds = math.ceil(retry_after)
-        last = reading.refusal
+        last = parsed.refusal
         if last is None or last.reason is not reason or last.retry_seconds != seconds:
-            response = _refusal(reading.door, reason, is_cacheable=reading.is_cacheable, retry_seconds=seconds)
+            response = _refusal(parsed.frontend, reason, is_cacheable=parsed.is_cacheable, retry_seconds=seconds)
             is_charged = OUTCOMES[reason].counts
-            last = reading.refusal = Refusal(reason, seconds, response, self._count(reason, reading), is_charged)
+            last = parsed.refusal = RememberedRefusal(
+                reason, seconds, response, self._count(reason, parsed), is_charged
+            )
         if last.is_charged:
-            self._admission.charge_request(client, now)
+            self._request_limiter.charge_request(client, now)
         last.count(self._clock() - now)
         return last.response
 
-    def _count(self, reason: Reason, reading: Reading, *, rcode: int | None = None) -> Count:
+    def _count(self, reason: Reason, parsed: ParsedRequest, *, rcode: int | None = None) -> Count:
         """Return what counts a request that ends so; it takes its duration in seconds."""
         return self._tally(
             Outcome(
                 reason=reason,
-                door=reading.door,
-                method=reading.method,
-                dialect=reading.dialect,
-                fault=reading.fault,
+                frontend=parsed.frontend,
+                method=parsed.method,
+                dialect=parsed.dialect,
+                fault=parsed.fault,
                 answered_rcode=rcode,
-                shadow=reading.shadow,
+                shadow=parsed.shadow,
             )
         )
 
 
 @lru_cache(maxsize=512)
-def _refusal(_: Door, reason: Reason, *, is_cacheable: bool, retry_seconds: int) -> HttpResponse:
-    """Return the same response each time, so that a door need not render it anew for everybody it turns away."""
+def _refusal(_: Frontend, reason: Reason, *, is_cacheable: bool, retry_seconds: int) -> HttpResponse:
+    """Return the same response each time, so that a frontend need not render it anew for everybody it turns away."""
     return refusal(reason, cacheable=is_cacheable, retry_after=retry_seconds)
 
 

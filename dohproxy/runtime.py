@@ -31,61 +31,61 @@ from dohproxy.config import (
     UpstreamConfig,
 )
 from dohproxy.config.addresses import bracketed
-from dohproxy.control.management_server import SideDoor, side_door_metrics
+from dohproxy.control.management_server import ManagementServer, management_metrics
 from dohproxy.control.metrics_page import metrics_application
 from dohproxy.control.server import admin_application
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.doh.request import RequestRules
-from dohproxy.frontends.client_resolver import Peers
+from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
-from dohproxy.frontends.frontend_metrics import address_metrics, connection_metrics, known_metrics, loop_metrics
-from dohproxy.frontends.handshake_scheduler import HandshakePace
-from dohproxy.frontends.health_listener import Delay, HealthDoor
+from dohproxy.frontends.frontend_metrics import address_metrics, connection_metrics, loop_metrics, request_cache_metrics
+from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
+from dohproxy.frontends.health_listener import HealthListener, LoopDelay
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener, remover_of_file
-from dohproxy.frontends.protocol_chooser import Doors
-from dohproxy.frontends.request_cache import KnownRequests
+from dohproxy.frontends.protocol_chooser import Frontends
+from dohproxy.frontends.request_cache import RequestCache
 from dohproxy.frontends.service import Service
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.jobs.job_metrics import cache_file_metrics, certificate_metrics, suffix_list_metrics
 from dohproxy.jobs.suffix_watch import SuffixWatch, installed_list, watch_list_forever
-from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, tell
-from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
+from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, notify
+from dohproxy.observability.left_out import WorkaroundWatch, all_words, left_out_metrics
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter
 from dohproxy.observability.sources import (
-    admission_metrics,
     cache_metrics,
+    connection_limiter_metrics,
     domain_metrics,
-    gate_metrics,
     probe_metrics,
     rebinding_metrics,
+    request_limiter_metrics,
     resolver_metrics,
     route_metrics,
 )
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
-from dohproxy.outcomes import Client, Door
+from dohproxy.outcomes import Client, Frontend
 from dohproxy.pipeline import Pipeline, learn_into
-from dohproxy.policy.connection_limiter import Gate, affordable
+from dohproxy.policy.connection_limiter import ConnectionLimiter, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
-from dohproxy.policy.names import Names, build_names
+from dohproxy.policy.names import NameRules, build_name_rules
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
-from dohproxy.policy.request_limiter import Admission
+from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
 from dohproxy.routes import Route
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import check_groups
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
-from dohproxy.upstream.budget.groups import Budgets
+from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import apex_question
@@ -128,9 +128,9 @@ def build_priorities(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) 
     return Priorities(Seniority(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))), shares)
 
 
-def build_admission(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> Admission:
+def build_request_limiter(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> RequestLimiter:
     """Return the limits on requests."""
-    return Admission(
+    return RequestLimiter(
         _client_limit(limits, limits.requests_per_second, limits.requests_burst),
         _client_limit(limits, limits.misses_per_second, limits.misses_burst),
         _total_limit(limits.total_requests_per_second, limits.total_requests_burst),
@@ -139,9 +139,9 @@ def build_admission(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -
     )
 
 
-def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
+def build_connection_limiter(connections: ConnectionsConfig, limits: LimitsConfig) -> ConnectionLimiter:
     """Return the limits on connections."""
-    return Gate(
+    return ConnectionLimiter(
         _client_limit(limits, connections.new_per_second_per_client, connections.new_burst_per_client),
         _total_limit(connections.new_per_second, connections.new_burst),
         max_per_client=connections.max_per_client,
@@ -150,18 +150,20 @@ def build_gate(connections: ConnectionsConfig, limits: LimitsConfig) -> Gate:
     )
 
 
-def hold_strangers(gate: Gate, connections: ConnectionsConfig, handshake_seconds: float) -> None:
+def hold_strangers(
+    connection_limiter: ConnectionLimiter, connections: ConnectionsConfig, handshake_seconds: float
+) -> None:
     """Let strangers open as many connections as handshakes at this price allow."""
     allowance = affordable(
         connections.new_per_second, connections.new_burst, handshake_seconds, connections.stranger_handshake_percent
     )
-    gate.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)))
+    connection_limiter.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)))
 
 
-def build_rules_about_names(config: Config) -> Names:
+def build_names(config: Config) -> NameRules:
     """Return the rules about names, by the list installed with the program."""
     tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
-    return build_names(
+    return build_name_rules(
         config.names,
         installed_list(),
         *tables,
@@ -175,31 +177,31 @@ class Core:
     """What one process holds besides its sockets."""
 
     cache: Cache
-    admission: Admission
-    names: Names
+    request_limiter: RequestLimiter
+    names: NameRules
     suffixes: SuffixWatch
     resolver: Resolvers
     metrics: Metrics
     service: Service
 
 
-def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client], None] = lambda _: None) -> Core:
-    """Return everything behind the doors; the upstreams' tasks run in `tasks`."""
-    admission = build_admission(config.limits, config.general_upstreams)
-    names = build_rules_about_names(config)
+def build_core(config: Config, tasks: asyncio.TaskGroup, observe: Callable[[Client], None] = lambda _: None) -> Core:
+    """Return everything behind the frontends; the upstreams' tasks run in `tasks`."""
+    request_limiter = build_request_limiter(config.limits, config.general_upstreams)
+    names = build_names(config)
     cache = Cache(config.cache, random.SystemRandom().random, names.undelegated.is_listed, names.judge)
     suffixes = SuffixWatch(config.names, names, time.time())
     metrics = Metrics()
     learn = learn_into(cache, names.domains, clock)
     rng = random.SystemRandom()
-    budgets = Budgets(clock(), rng.random)
+    budgets = BudgetGroups(clock(), rng.random)
     resolver = Resolver(config.general_upstreams, config.resolver, learn, tasks, clock, rng, budgets=budgets)
     routes = [build_route(config, route, names, tasks, budgets) for route in config.routes]
     metrics.add_source(lambda: route_metrics([route.cache.statistics() for route in routes]))
     rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
     pipeline = Pipeline(
         rules,
-        admission,
+        request_limiter,
         names,
         cache,
         resolver,
@@ -213,10 +215,12 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, see: Callable[[Client],
         },
     )
     resolvers = Resolvers(resolver, [route.resolver for route in routes])
-    return Core(cache, admission, names, suffixes, resolvers, metrics, Service(pipeline, see))
+    return Core(cache, request_limiter, names, suffixes, resolvers, metrics, Service(pipeline, observe))
 
 
-def build_route(config: Config, route: RouteConfig, names: Names, tasks: asyncio.TaskGroup, budgets: Budgets) -> Route:
+def build_route(
+    config: Config, route: RouteConfig, names: NameRules, tasks: asyncio.TaskGroup, budgets: BudgetGroups
+) -> Route:
     """Return one route, with a cache and a line of its own.
 
     The limits on single domains keep one from using up what others share: so they hold there only if the budget is also
@@ -257,35 +261,42 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     certificate = _load_certificate(config, tls)
     with contextlib.ExitStack() as sockets:
         listening = [_listen(address, config, sockets) for address in config.server.listen]
-        side_doors = _open_side_doors(config, sockets)
+        management_servers = _open_management(config, sockets)
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
         async with asyncio.TaskGroup() as tasks:
             identities = Identities(
                 os.urandom(SECRET_BYTES), config.limits.exempt_networks, config.clients.member_networks
             )
-            peers = Peers(identities, config.clients)
-            watch = FrontProxyWatch(config.clients, peers.statuses, clock())
-            core = build_core(config, tasks, watch.see)
+            client_resolver = ClientResolver(identities, config.clients)
+            watch = FrontProxyWatch(config.clients, client_resolver.statuses, clock())
+            core = build_core(config, tasks, watch.observe)
             core.metrics.add_source(lambda: front_proxy_metrics(watch.findings()))
             register = Connections(config.connections)
-            http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
-            http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
-            gate = build_gate(config.connections, config.limits)
+            http1 = Http1Server(
+                core.service, client_resolver, register, clock, max_query_bytes=config.server.max_query_bytes
+            )
+            http2 = Http2Server(core.service, client_resolver, register, clock, http2_limits(config))
+            connection_limiter = build_connection_limiter(config.connections, config.limits)
             if certificate is not None:
-                certificate.when_priced(partial(hold_strangers, gate, config.connections))
+                certificate.when_priced(partial(hold_strangers, connection_limiter, config.connections))
             loop = asyncio.get_running_loop()
-            pace = HandshakePace(loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent)
-            doors = Doors(http1.door, http2.door, register, clock)
-            known = {Door.HTTP1: http1.known, Door.HTTP2: http2.readings.known}
-            _add_sources(core, register, gate, peers, known, log_limit)
-            delay = Delay()
-            core.metrics.add_source(lambda: loop_metrics(pace.waiting, delay.seconds))
-            health = HealthDoor(partial(_answers, core, config.server.path), delay)
+            scheduler = HandshakeScheduler(
+                loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
+            )
+            frontends = Frontends(http1.frontend, http2.frontend, register, clock)
+            known = {Frontend.HTTP1: http1.known, Frontend.HTTP2: http2.requests.known}
+            _add_sources(core, register, connection_limiter, client_resolver, known, log_limit)
+            delay = LoopDelay()
+            core.metrics.add_source(lambda: loop_metrics(scheduler.waiting, delay.seconds))
+            health = HealthListener(partial(_answers, core, config.server.path), delay)
             await health.start(config.server.listen[0])
-            side_servers = await _start_side_doors(side_doors, core, config.metrics)
+            side_servers = await _start_management(management_servers, core, config.metrics)
             cache_file = await _load_cache(config.cache, core)
-            listeners = [Listener(one, doors.open, register, peers, tls, gate, pace) for one in listening]
+            listeners = [
+                Listener(one, frontends.open, register, client_resolver, tls, connection_limiter, scheduler)
+                for one in listening
+            ]
             background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
             background.append(tasks.create_task(delay.watch_forever()))
             background += _watch_certificate(config, certificate, core.metrics, tasks)
@@ -306,8 +317,8 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
             if cache_file is not None:
                 await cache_file.save_last()
             health.stop()
-            for door in side_servers:
-                await door.stop()
+            for frontend in side_servers:
+                await frontend.stop()
 
 
 async def _drain(register: Connections) -> None:
@@ -319,15 +330,15 @@ async def _drain(register: Connections) -> None:
 
 
 async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolvers) -> None:
-    upstreams, additions = UpstreamWatch(), LeftOutWatch()
+    upstreams, additions = UpstreamWatch(), WorkaroundWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         register.sweep(clock())
-        tell(watch.news(clock()))
-        resolver.tend()
+        notify(watch.news(clock()))
+        resolver.tick()
         statistics = resolver.statistics(clock())
-        upstreams.look(statistics, clock(), time.time())
-        additions.look(statistics)
+        upstreams.poll(statistics, clock(), time.time())
+        additions.poll(statistics)
 
 
 async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
@@ -393,12 +404,12 @@ def _log_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 def _answers(core: Core, path: str) -> bool:
     """Tell whether a question for localhost is answered; it is nobody's, and no client's limit is asked."""
     pipeline = core.service.pipeline
-    reading = pipeline.read(HttpRequest("POST", path, LOCALHOST_QUERY, content_type=DNS_MESSAGE), Door.HTTP1)
-    response = pipeline.begin(reading, Client(b"", (), exempt=True), clock())
+    parsed = pipeline.read(HttpRequest("POST", path, LOCALHOST_QUERY, content_type=DNS_MESSAGE), Frontend.HTTP1)
+    response = pipeline.begin(parsed, Client(b"", (), exempt=True), clock())
     return isinstance(response, HttpResponse) and response.status == http.HTTPStatus.OK
 
 
-def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str, socket.socket]:
+def _open_management(config: Config, sockets: contextlib.ExitStack) -> dict[str, socket.socket]:
     """Bind the metrics and admin listeners that are configured, before anything is served."""
     opened = {}
     if config.metrics is not None:
@@ -409,33 +420,33 @@ def _open_side_doors(config: Config, sockets: contextlib.ExitStack) -> dict[str,
     return opened
 
 
-async def _start_side_doors(
-    side_doors: dict[str, socket.socket], core: Core, config: MetricsConfig | None
-) -> list[SideDoor]:
+async def _start_management(
+    management_servers: dict[str, socket.socket], core: Core, config: MetricsConfig | None
+) -> list[ManagementServer]:
     started = []
-    for name, opened in side_doors.items():
+    for name, opened in management_servers.items():
         if name == "metrics" and config is not None:
             application = metrics_application(core.metrics, pages_per_second=config.pages_per_second)
         else:
             application = admin_application(lambda: _snapshot(core))
-        door = SideDoor(application)
-        await door.start(opened)
-        started.append(door)
-    core.metrics.add_source(lambda: side_door_metrics([door.count for door in started]))
+        frontend = ManagementServer(application)
+        await frontend.start(opened)
+        started.append(frontend)
+    core.metrics.add_source(lambda: management_metrics([frontend.count for frontend in started]))
     return started
 
 
 def _add_sources(
     core: Core,
     register: Connections,
-    gate: Gate,
-    peers: Peers,
-    known: Mapping[Door, KnownRequests],
+    connection_limiter: ConnectionLimiter,
+    client_resolver: ClientResolver,
+    known: Mapping[Frontend, RequestCache],
     log_limit: RateLimit,
 ) -> None:
     metrics = core.metrics
     metrics.add_source(lambda: cache_metrics(core.cache.statistics()))
-    metrics.add_source(lambda: admission_metrics(core.admission.statistics(clock())))
+    metrics.add_source(lambda: request_limiter_metrics(core.request_limiter.statistics(clock())))
     metrics.add_source(lambda: domain_metrics(core.names.domains.statistics(clock())))
     rebinding = core.names.rebinding
     if rebinding is not None:
@@ -444,9 +455,9 @@ def _add_sources(
     metrics.add_source(lambda: suffix_list_metrics(core.suffixes.statistics(time.time())))
     metrics.add_source(lambda: _upstream_metrics(core.resolver, clock(), time.time()))
     metrics.add_source(lambda: connection_metrics(register.statistics()))
-    metrics.add_source(lambda: known_metrics(known))
-    metrics.add_source(lambda: gate_metrics(gate.statistics(clock())))
-    metrics.add_source(lambda: address_metrics(peers.statuses))
+    metrics.add_source(lambda: request_cache_metrics(known))
+    metrics.add_source(lambda: connection_limiter_metrics(connection_limiter.statistics(clock())))
+    metrics.add_source(lambda: address_metrics(client_resolver.statuses))
     metrics.add_source(
         lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", log_limit.swallowed)]
     )
@@ -467,7 +478,7 @@ def _snapshot(core: Core) -> dict[str, Any]:
     resolver = core.resolver.statistics(now)
     return {
         "cache": asdict(core.cache.statistics()),
-        "limits": asdict(core.admission.statistics(now)),
+        "limits": asdict(core.request_limiter.statistics(now)),
         "domains": asdict(core.names.domains.statistics(now)),
         "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
         "alerts": [alert.words for alert in alerts(resolver, now, time.time())],

@@ -9,7 +9,7 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
-from dohproxy.policy.forwarded import ClientAddresses, Source, Status, TrustedNetworks, client_address
+from dohproxy.policy.forwarded import AddressSource, AddressStatus, ClientAddresses, TrustedNetworks, client_address
 from dohproxy.policy.identity import IPV4_BYTES, IPV6_BYTES, Identities
 from dohproxy.policy.proxy_protocol import MAXIMUM_V1_BYTES, MAXIMUM_V2_BYTES, BadHeader, Header, read_header
 
@@ -17,7 +17,7 @@ BEHIND: Final = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfcGET / HTTP/1.1\r\n"
 PEER: Final = ip_address("192.0.2.1").packed
 TRUSTED: Final = TrustedNetworks(["192.0.2.0/24", "2001:db8::/32"])
 IDENTITIES: Final = Identities(bytes(range(16)))
-SOURCES: Final = (Source.X_FORWARDED_FOR, Source.FORWARDED)
+SOURCES: Final = (AddressSource.X_FORWARDED_FOR, AddressSource.FORWARDED)
 PREPENDED: Final = ("", "1.2.3.4", 'for="', "unknown", ",,,", "192.0.2.9", '"\\')
 
 
@@ -60,12 +60,12 @@ def check_forwarded(data: bytes) -> None:
         assert ClientAddresses(source, TRUSTED).find(PEER, lines) == found
         assert len(found.address) in (IPV4_BYTES, IPV6_BYTES)
         IDENTITIES.client(found.address)
-        is_the_client = found.status is Status.HEADER and not TRUSTED.includes(found.address)
+        is_the_client = found.status is AddressStatus.HEADER and not TRUSTED.includes(found.address)
         for before in PREPENDED if is_the_client else ():
             assert client_address(PEER, (f"{before}, {lines[0]}", *lines[1:]), source, TRUSTED) == found
             assert client_address(PEER, (before, *lines), source, TRUSTED) == found
         # Who is not trusted may write what he likes.
         stranger = ip_address("203.0.113.1").packed
         assert client_address(stranger, lines, source, TRUSTED).address == stranger
-        if found.address != PEER and source is Source.X_FORWARDED_FOR:
+        if found.address != PEER and source is AddressSource.X_FORWARDED_FOR:
             assert re.search(r"[0-9a-f:]", "".join(lines), re.IGNORECASE)

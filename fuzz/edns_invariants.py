@@ -85,7 +85,7 @@ def check_cookies(data: bytes) -> None:
                 assert server_bytes == 0 or server_bytes in SERVER_COOKIE_BYTES
             cookies.learn(sent, received, now)
         elif kind & 128:
-            cookies.habit.missed(data[:at], now)
+            cookies.echo_support.missed(data[:at], now)
 
 
 def check_ttls(wire: bytes) -> None:

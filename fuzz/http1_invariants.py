@@ -6,7 +6,7 @@
 3. What is held of a request that is not whole is bounded.
 4. A request is the same to `h11`, which is given exactly its bytes.
 5. What `h11` takes where we find a fault, we refuse for a difference that is listed here.
-6. The door answers each request once and in order, whether its bytes are known or new, at once or later.
+6. The frontend answers each request once and in order, whether its bytes are known or new, at once or later.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from dohproxy.authority import is_authority
 from dohproxy.config import ClientsConfig, ConnectionsConfig
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.frontends.client_resolver import Peers
+from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http1.parsing import REASONS
@@ -31,11 +31,11 @@ from dohproxy.frontends.service import Service
 from dohproxy.http1.connection import Http1Connection, Request
 from dohproxy.http1.errors import BadRequest, Fault
 from dohproxy.http1.limits import LONGEST_CHUNK_LINE, LONGEST_FIELD, LONGEST_HEAD
-from dohproxy.outcomes import OUTCOMES, Client, Door, Priority, Reason
-from dohproxy.parsed_request import Reading
+from dohproxy.outcomes import OUTCOMES, Client, Frontend, Priority, Reason
+from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Arrival, Miss
 from dohproxy.policy.identity import Identities
-from dohproxy.policy.request_limiter import MissPlace
+from dohproxy.policy.request_limiter import MissSlot
 from dohproxy.upstream.sends import Stoppable
 from dohproxy.wire.query import Query
 
@@ -74,7 +74,7 @@ class Run:
 
 
 def check_http1(data: bytes) -> Run:
-    """Hold every promise of the engine and the door on what one client sends; return what the engine said."""
+    """Hold every promise of the engine and the frontend on what one client sends; return what the engine said."""
     whole = read(data)
     for size in (1, 7, 64):
         cut = read(data, max(size, len(data) // MOST_PIECES))
@@ -215,11 +215,11 @@ def _lengths_of(head: bytes) -> int:
     return len(re.findall(rb"(?i)(?:^|\n)content-length:", head))
 
 
-# ------------------------------------------------------------------ through the door
+# ------------------------------------------------------------------ through the frontend
 
 
 class Sink(asyncio.Transport):
-    """Takes what a door writes."""
+    """Takes what a frontend writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -265,28 +265,28 @@ class Echo:
 
     later: list[tuple[Callable[[HttpResponse], None], HttpResponse]] = field(default_factory=list)
 
-    def turn_away_early(self, client: Client, door: Door, now: float) -> HttpResponse | None:
+    def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
         """Nobody is over a limit."""
         return None
 
-    def read(self, request: HttpRequest, door: Door) -> Reading:
+    def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
         """Read a request as what it says."""
-        return Reading(door, "other", Dialect.OTHER, wire=_echo(request.method, request.target, request.body))
+        return ParsedRequest(frontend, "other", Dialect.OTHER, wire=_echo(request.method, request.target, request.body))
 
-    def begin(self, reading: Reading, client: Client, now: float) -> HttpResponse | Miss:
+    def begin(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse | Miss:
         """Answer it at once, or not."""
-        response = HttpResponse(200, (), reading.wire)
-        if len(reading.wire) % 3:
+        response = HttpResponse(200, (), parsed.wire)
+        if len(parsed.wire) % 3:
             return response
         priority = Priority(0, 0, 0.0)
-        return Miss(cast(Query, response), cast(Arrival, None), None, cast(MissPlace, _NoPlace()), priority)
+        return Miss(cast(Query, response), cast(Arrival, None), None, cast(MissSlot, _NoPlace()), priority)
 
-    def pursue(self, miss: Miss, tell: Callable[[HttpResponse], None]) -> Stoppable | None:
+    def pursue(self, miss: Miss, notify: Callable[[HttpResponse], None]) -> Stoppable | None:
         """Answer it later."""
-        self.later.append((tell, cast(HttpResponse, miss.query)))
+        self.later.append((notify, cast(HttpResponse, miss.query)))
         return None
 
-    def turn_away(self, reason: Reason, client: Client, door: Door, now: float) -> HttpResponse:
+    def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse it."""
         return HttpResponse(OUTCOMES[reason].status, (), close=True)
 
@@ -306,7 +306,7 @@ def _server() -> tuple[Http1Server, Echo]:
     """One for all that is tried in this process, so that what is known and what is new come by."""
     echo = Echo()
     register = Connections(ConnectionsConfig(max_requests=1_000_000))
-    peers = Peers(Identities(bytes(32)), ClientsConfig())
+    peers = ClientResolver(Identities(bytes(32)), ClientsConfig())
     return Http1Server(cast(Service, echo), peers, register, lambda: 0.0, max_query_bytes=MOST_BYTES), echo
 
 
@@ -316,7 +316,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def check_door(data: bytes, run: Run) -> None:
-    """Give the bytes to a door twice, once whole and once in pieces, and compare what it says to what was asked."""
+    """Give the bytes to a frontend twice, once whole and once in pieces, and compare what it says to what was asked."""
     for size in (len(data) or 1, max(5, len(data) // 32)):
         written, has_ended = _loop().run_until_complete(_speak(data, size))
         wanted = [(200, _echo(each.head.method, each.head.target, each.body)) for each in run.requests]
@@ -330,25 +330,25 @@ def check_door(data: bytes, run: Run) -> None:
 
 async def _speak(data: bytes, size: int) -> tuple[bytes, bool]:
     server, echo = _server()
-    place = server.register.take_place()
+    place = server.register.take_slot()
     assert place is not None
-    door, sink = server.door(None, place), Sink()
-    door.connection_made(sink)
+    frontend, sink = server.frontend(None, place), Sink()
+    frontend.connection_made(sink)
     try:
         for start in range(0, len(data), size):
-            door.data_received(data[start : start + size])
+            frontend.data_received(data[start : start + size])
             await _let_it_answer(echo)
         await _let_it_answer(echo)
         return sink.written, sink.has_ended
     finally:
-        door.connection_lost(None)
+        frontend.connection_lost(None)
 
 
 async def _let_it_answer(echo: Echo) -> None:
     for _ in range(1_000):
         later, echo.later = echo.later, []
-        for tell, response in later:
-            tell(response)
+        for notify, response in later:
+            notify(response)
         await asyncio.sleep(0)
         if not echo.later and not later:
             return

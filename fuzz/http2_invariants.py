@@ -3,7 +3,7 @@
 1. `receive` raises nothing.
 2. How the bytes are cut changes neither events nor output.
 3. What we send is frames that `hyperframe` and `hpack` read, settings first, and nothing behind a GOAWAY for a fault.
-4. What is kept is bounded, whatever the door does with the requests.
+4. What is kept is bounded, whatever the frontend does with the requests.
 5. A request that `h2`'s own server takes is one that we take, but for the differences that are listed here.
 """
 
@@ -87,8 +87,8 @@ def check_frames(data: bytes) -> None:
 
 
 def _run(wire: bytes, size: int, *, serves: bool = False) -> Run:
-    door = Recorder(answer=_answer_at_once) if serves else Recorder()
-    run = Run(Http2Connection(LIMITS, NOW, door), door.events)
+    frontend = Recorder(answer=_answer_at_once) if serves else Recorder()
+    run = Run(Http2Connection(LIMITS, NOW, frontend), frontend.events)
     for start in range(0, len(wire), size):
         before = len(run.events)
         run.engine.receive(wire[start : start + size], NOW)
@@ -106,7 +106,8 @@ _ANSWERS: Final = tuple(Response(200, (("content-length", str(size)),), b"a" * s
 
 
 def _answer_at_once(event: Event) -> Response | None:
-    """Answer every other stream where a door has its hits, by the number of the stream with nothing or at length."""
+    """Answer every other stream where a frontend has its hits, by the number of the stream with nothing or at
+    length."""
     match event:
         case RequestReceived(stream_id) if stream_id >> 1 & 1:
             return _ANSWERS[(stream_id >> 2) % 3]
@@ -117,7 +118,8 @@ def _answer_at_once(event: Event) -> Response | None:
 
 
 def _serve(engine: Http2Connection, event: Event) -> None:
-    """Do what a door might later, by the number of the stream: answer, answer at length, or think about it for ever."""
+    """Do what a frontend might later, by the number of the stream: answer, answer at length, or think about it for
+    ever."""
     match event:
         case StreamReset(stream_id):
             engine.abandon(stream_id)

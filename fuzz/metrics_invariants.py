@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.observability.metrics import Metrics
-from dohproxy.outcomes import OUTCOMES, Door, Outcome
+from dohproxy.outcomes import OUTCOMES, Frontend, Outcome
 from dohproxy.pipeline import Miss
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.malformed import Fault
@@ -27,7 +27,7 @@ MOST_REQUESTS: Final = 16
 BETWEEN: Final = b"\n\x00\n"
 """Stands between two requests in the bytes of a run."""
 CLOSED: Final = {
-    "door": {door.value for door in Door},
+    "frontend": {frontend.value for frontend in Frontend},
     "method": {"GET", "POST", "other"},
     "outcome": {row.label for row in OUTCOMES.values()},
     "status": {str(row.status) for row in OUTCOMES.values()},
@@ -58,8 +58,8 @@ def check_metrics(data: bytes) -> None:
     walk = _Counted()
     requests = [request_of(part) for part in data.split(BETWEEN)[:MOST_REQUESTS]]
     for number, request in enumerate(requests):
-        door = (Door.HTTP1, Door.HTTP2)[number % 2]
-        found = walk.pipeline.begin(walk.pipeline.read(request, door), CLIENT, walk.clock())
+        frontend = (Frontend.HTTP1, Frontend.HTTP2)[number % 2]
+        found = walk.pipeline.begin(walk.pipeline.read(request, frontend), CLIENT, walk.clock())
         if isinstance(found, Miss):
             walk.resolve(found)
     registry = CollectorRegistry()

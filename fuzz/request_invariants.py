@@ -14,7 +14,7 @@ from dohproxy.doh.base64url import decode, decoded_bytes
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE, accepts_dns_message, is_dns_message
-from dohproxy.doh.request import LONGEST_TARGET, Accepted, Refused, RequestRules, read_request
+from dohproxy.doh.request import LONGEST_TARGET, AcceptedRequest, RefusedRequest, RequestRules, read_request
 from dohproxy.outcomes import OUTCOMES
 
 PATH: Final = "/dns-query"
@@ -74,20 +74,20 @@ def request_of(data: bytes) -> HttpRequest:
     )
 
 
-def check_request(data: bytes) -> Accepted | Refused:
+def check_request(data: bytes) -> AcceptedRequest | RefusedRequest:
     """Hold the promises of `read_request` on the request that these bytes stand for."""
     request = request_of(data)
     found = {action: read_request(request, rules) for action, rules in RULES.items()}
     served, counted, refused = found["serve"], found["count"], found["refuse"]
     assert read_request(replace(request), RULES["serve"]) == served
     assert served.dialect == counted.dialect == refused.dialect
-    if isinstance(served, Refused):
+    if isinstance(served, RefusedRequest):
         assert OUTCOMES[served.reason].status >= 400
         assert counted == refused == served
         return served
-    assert isinstance(counted, Accepted)
+    assert isinstance(counted, AcceptedRequest)
     assert counted.wire == served.wire
-    assert counted.shadow == isinstance(refused, Refused) == (Dialect(served.dialect) in CONFIGURABLE)
+    assert counted.shadow == isinstance(refused, RefusedRequest) == (Dialect(served.dialect) in CONFIGURABLE)
     assert 0 < len(served.wire) <= MOST_BYTES
     assert len(request.target) <= LONGEST_TARGET
     assert request.method in ("GET", "POST")

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from dohproxy import pipeline
 from dohproxy.tls.throwaway import write_throwaway_certificate
-from tests.frontends.door import Certificate
+from tests.frontends.served import Certificate
 
 # Other tests run at the same time, so that a time limit on an example would tell of them; `wire/test_cost.py` counts
 # looks and not seconds. For ten times as many examples: make test ARGS=--hypothesis-profile=long
@@ -39,7 +39,8 @@ def _fixtures_of(item: pytest.Item) -> list[str]:
 def pytest_collection_finish() -> None:
     """Leave what was collected out of every later look for garbage.
 
-    Ten thousand tests are so many objects that a full look lasts 0.3 s, as long as the shortest deadlines at the doors.
+    Ten thousand tests are so many objects that a full look lasts 0.3 s, as long as the shortest deadlines at the
+    frontends.
     """
     gc.collect()
     gc.freeze()

@@ -75,10 +75,10 @@ def test_less_than_configured_is_told_with_the_remedy() -> None:
 def test_room_is_made_and_connections_are_held_to_it() -> None:
     told: list[tuple[int, Limits]] = []
 
-    def tell(which: int, limits: Limits) -> None:
+    def notify(which: int, limits: Limits) -> None:
         told.append((which, limits))
 
-    assert make_room(config(), lambda _: (1_024, 1_500), tell).connections.max_total == 1_413
+    assert make_room(config(), lambda _: (1_024, 1_500), notify).connections.max_total == 1_413
     assert told == [(resource.RLIMIT_NOFILE, (1_500, 1_500))]
-    assert make_room(config(), lambda _: (4_096, 4_096), tell) == config()
+    assert make_room(config(), lambda _: (4_096, 4_096), notify) == config()
     assert len(told) == 1

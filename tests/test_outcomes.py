@@ -2,7 +2,7 @@
 
 import pytest
 
-from dohproxy.outcomes import OUTCOMES, Ending, Reason, reason_of_fault
+from dohproxy.outcomes import OUTCOMES, OutcomeRow, Reason, reason_of_fault
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
 
@@ -21,7 +21,7 @@ def test_a_label_is_the_reasons_name(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("ending", OUTCOMES.values(), ids=lambda ending: ending.label)
-def test_a_row_is_a_reply_or_a_refusal(ending: Ending) -> None:
+def test_a_row_is_a_reply_or_a_refusal(ending: OutcomeRow) -> None:
     if ending.status == 200:
         assert not ending.counts
         assert not ending.keep_seconds

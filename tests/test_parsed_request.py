@@ -8,8 +8,8 @@ from dohproxy.cache import Entry
 from dohproxy.cache.entry import Span, make_entry
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.outcomes import Door
-from dohproxy.parsed_request import LONGEST_REPEATED, Answered, Reading
+from dohproxy.outcomes import Frontend
+from dohproxy.parsed_request import LONGEST_REPEATED, Answered, ParsedRequest
 from tests.upstream.test_attempts import GOOD
 
 RESPONSE = HttpResponse(200, ())
@@ -43,9 +43,9 @@ def test_one_from_elsewhere_holds_to_its_end() -> None:
 
 @pytest.mark.parametrize(("size", "is_kept"), [(100, True), (LONGEST_REPEATED, True), (LONGEST_REPEATED + 1, False)])
 def test_what_is_long_is_made_anew_each_time(size: int, *, is_kept: bool) -> None:
-    reading = Reading(Door.HTTP1, "GET", Dialect.RFC_GET)
-    reading.keep(Answered(RESPONSE, lambda _: None, 10.0))
+    parsed = ParsedRequest(Frontend.HTTP1, "GET", Dialect.RFC_GET)
+    parsed.keep(Answered(RESPONSE, lambda _: None, 10.0))
     answered = Answered(HttpResponse(200, (), bytes(size)), lambda _: None, 10.0)
-    reading.keep(answered)
-    assert (reading.answered is answered) is is_kept
-    assert (reading.answered is None) is not is_kept
+    parsed.keep(answered)
+    assert (parsed.answered is answered) is is_kept
+    assert (parsed.answered is None) is not is_kept

@@ -11,10 +11,10 @@ from dohproxy.cache.entry import POPULAR_HITS
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.frontends.service import Service
-from dohproxy.outcomes import OUTCOMES, Door, Outcome, Purpose, Reason
-from dohproxy.parsed_request import Reading
+from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Purpose, Reason
+from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss
-from dohproxy.policy.probes import Probe
+from dohproxy.policy.probes import ProbeKind
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
@@ -78,10 +78,10 @@ async def walk_with_stale_entry(limits: Limits | None = None, about_names: Names
 
 def exhausted(stages: frozenset[str]) -> Walk:
     """A walk in which the stages named would end every request that comes to them."""
-    walk = Walk(Limits(places=0 if "service" in stages else 1), about_names=ONE_MISS, may_deny=True)
-    while "client" in stages and not walk.admission.admit_request(CLIENT, walk.clock()):
+    walk = Walk(Limits(slots=0 if "service" in stages else 1), about_names=ONE_MISS, may_deny=True)
+    while "client" in stages and not walk.request_limiter.admit_request(CLIENT, walk.clock()):
         pass
-    while "miss" in stages and not walk.admission.admit_miss(CLIENT, walk.clock()):
+    while "miss" in stages and not walk.request_limiter.admit_miss(CLIENT, walk.clock()):
         pass
     for name, qtype in ((NAME, m.A), (NAME, m.ANY), (NAME, TRANSFER), ("localhost", m.A), (UNDELEGATED, m.A)):
         query = parse_query(ask_for(name, qtype))
@@ -154,7 +154,7 @@ async def test_stages_come_in_order(request_: HttpRequest, also: set[str], reaso
     walk = exhausted(frozenset(also))
     await walk.send(request_)
     assert walk.reason is reason
-    assert walk.places_taken == 0
+    assert walk.slots_taken == 0
     assert len(walk.resolver.asked) == (reason is Reason.FORWARDED)
 
 
@@ -206,22 +206,22 @@ def test_who_is_over_the_limit_is_turned_away_before_anything_is_read() -> None:
     walk = Walk(Limits(requests=2))
     early = walk.pipeline.turn_away_early
     for _ in range(3):  # Asking costs nothing.
-        assert early(CLIENT, Door.HTTP1, walk.clock()) is None
+        assert early(CLIENT, Frontend.HTTP1, walk.clock()) is None
     for _ in range(2):
         walk.begin(post(ask_for("localhost")))
-    response = early(CLIENT, Door.HTTP2, walk.clock())
+    response = early(CLIENT, Frontend.HTTP2, walk.clock())
     assert response is not None
     assert (response.status, dict(response.fields)["retry-after"]) == (429, "1")
-    assert walk.outcomes[-1] == Outcome(Reason.CLIENT_LIMIT, Door.HTTP2, "other", "other")
-    assert walk.admission.statistics(walk.clock()).requests.widths[0].limited == 1
-    assert early(NEIGHBOUR, Door.HTTP1, walk.clock()) is None
+    assert walk.outcomes[-1] == Outcome(Reason.CLIENT_LIMIT, Frontend.HTTP2, "other", "other")
+    assert walk.request_limiter.statistics(walk.clock()).requests.widths[0].limited == 1
+    assert early(NEIGHBOUR, Frontend.HTTP1, walk.clock()) is None
     walk.clock.pass_by(1.0)
-    assert early(CLIENT, Door.HTTP1, walk.clock()) is None
+    assert early(CLIENT, Frontend.HTTP1, walk.clock()) is None
 
 
 async def test_a_connection_that_never_became_a_request_is_in_the_books_and_counts() -> None:
     walk = Walk()
-    response = walk.pipeline.turn_away(Reason.BAD_HTTP, CLIENT, Door.HTTP1, walk.clock())
+    response = walk.pipeline.turn_away(Reason.BAD_HTTP, CLIENT, Frontend.HTTP1, walk.clock())
     assert (response.status, response.close) == (400, True)
     assert [(outcome.reason, outcome.method) for outcome in walk.outcomes] == [(Reason.BAD_HTTP, "other")]
     assert walk.charged == 1
@@ -388,13 +388,13 @@ async def test_under_pressure_an_answer_past_its_ttl_spares_the_upstream() -> No
 
 
 async def test_a_hit_takes_no_place() -> None:
-    walk = Walk(Limits(places=1))
+    walk = Walk(Limits(slots=1))
     await walk.ask(ask_for(NAME))
     assert isinstance(walk.begin(post(ask_for("other.example.net"))), Miss)
-    assert walk.places_taken == 1
+    assert walk.slots_taken == 1
     assert isinstance(walk.begin(post(ask_for(NAME))), HttpResponse)
     assert walk.reason is Reason.CACHED
-    assert walk.places_taken == 1
+    assert walk.slots_taken == 1
 
 
 @pytest.mark.parametrize(
@@ -404,9 +404,9 @@ async def test_a_miss_takes_one_place_and_gives_it_back(found: UpstreamFailure |
     walk = Walk(script=lambda query: found or address_of(query))
     miss = walk.begin(post(ask_for(NAME)))
     assert isinstance(miss, Miss)
-    assert walk.places_taken == 1
+    assert walk.slots_taken == 1
     walk.resolve(miss)
-    assert walk.places_taken == 0
+    assert walk.slots_taken == 0
 
 
 async def test_a_miss_that_meets_a_bug_gives_its_place_back() -> None:
@@ -415,7 +415,7 @@ async def test_a_miss_that_meets_a_bug_gives_its_place_back() -> None:
     assert isinstance(miss, Miss)
     with pytest.raises(RuntimeError, match="a bug"):
         walk.resolve(miss)
-    assert (walk.places_taken, walk.outcomes) == (0, [])
+    assert (walk.slots_taken, walk.outcomes) == (0, [])
 
 
 async def test_a_miss_whose_client_hangs_up_gives_its_place_back() -> None:
@@ -426,17 +426,17 @@ async def test_a_miss_whose_client_hangs_up_gives_its_place_back() -> None:
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(Service(walk.pipeline).resolve(miss))
         await asyncio.sleep(0)
-        assert (len(walk.resolver.asked), walk.places_taken) == (1, 1)
+        assert (len(walk.resolver.asked), walk.slots_taken) == (1, 1)
         task.cancel()
-    assert (walk.places_taken, walk.outcomes) == (0, [])
+    assert (walk.slots_taken, walk.outcomes) == (0, [])
 
 
 async def test_a_miss_that_is_abandoned_gives_its_place_back_and_asks_nobody() -> None:
     walk = Walk()
     miss = walk.begin(post(ask_for(NAME)))
     assert isinstance(miss, Miss)
-    miss.place.give_back()
-    assert (walk.places_taken, walk.resolver.asked) == (0, [])
+    miss.slot.give_back()
+    assert (walk.slots_taken, walk.resolver.asked) == (0, [])
 
 
 async def test_a_miss_that_somebody_else_has_had_answered_meanwhile_asks_nobody() -> None:
@@ -446,17 +446,17 @@ async def test_a_miss_that_somebody_else_has_had_answered_meanwhile_asks_nobody(
     await walk.ask(ask_for(NAME))
     response = walk.resolve(late)
     assert (response.status, walk.reason, len(walk.resolver.asked)) == (200, Reason.CACHED, 1)
-    assert walk.places_taken == 0
+    assert walk.slots_taken == 0
 
 
 async def test_when_all_places_are_taken_a_miss_is_turned_away_until_one_is_free() -> None:
-    walk = Walk(Limits(places=2))
+    walk = Walk(Limits(slots=2))
     misses = [walk.begin(post(ask_for(f"{number}.example.net"))) for number in range(2)]
     response = await walk.send(post(ask_for(NAME)))
     assert (response.status, walk.reason) == (503, Reason.SERVICE_LIMIT)
     assert dict(response.fields)["retry-after"] == "1"
     assert isinstance(misses[0], Miss)
-    misses[0].place.give_back()
+    misses[0].slot.give_back()
     assert (await walk.send(post(ask_for(NAME)))).status == 200
 
 
@@ -467,7 +467,7 @@ def assert_stale(walk: Walk, reply: dns.message.Message, *, asked: int) -> None:
     assert walk.reason is Reason.STALE
     assert (ttls_of(reply), errors_in(reply)) == ([30], [ExtendedError.STALE_ANSWER])
     assert len(walk.resolver.asked) == asked
-    assert walk.places_taken == 0
+    assert walk.slots_taken == 0
 
 
 async def test_the_upstream_is_asked_first_and_waited_for_within_the_patience_of_the_standard() -> None:
@@ -532,7 +532,7 @@ async def test_a_client_over_its_miss_limit_gets_the_stale_answer() -> None:
     assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
 
 
-@pytest.mark.parametrize("limits", [Limits(places=1), Limits(total=2)], ids=["no place left", "too many requests"])
+@pytest.mark.parametrize("limits", [Limits(slots=1), Limits(total=2)], ids=["no place left", "too many requests"])
 async def test_a_service_over_its_limit_gives_stale_answers_and_fresh_ones(limits: Limits) -> None:
     walk = await walk_with_stale_entry(limits)
     await walk.ask(ask_for("fresh.example.net"))
@@ -552,7 +552,7 @@ async def test_too_many_requests_altogether_are_told_how_long_to_wait() -> None:
     await walk.ask(ask_for("localhost"))
     response = await walk.send(post(ask_for(NAME)))
     assert (response.status, dict(response.fields)["retry-after"]) == (503, "1")
-    assert walk.places_taken == 0
+    assert walk.slots_taken == 0
     walk.clock.pass_by(1)
     assert (await walk.send(post(ask_for(NAME)))).status == 200
 
@@ -586,17 +586,17 @@ CROWDED = UpstreamFailure(Reason.SERVICE_LIMIT)
 
 async def test_one_of_too_many_who_wait_for_an_answer_is_told_to_come_back() -> None:
     walk = Walk(script=lambda _: CROWDED)
-    walk.resolver._tell = lambda *_: None  # No fetch has ended.
+    walk.resolver._notify = lambda *_: None  # No fetch has ended.
     response = await walk.send(post(ask_for(NAME)))
     assert (response.status, dict(response.fields)["retry-after"], walk.reason) == (503, "1", Reason.SERVICE_LIMIT)
-    assert walk.places_taken == 0
+    assert walk.slots_taken == 0
     walk.resolver.script = address_of
     assert (await walk.ask(ask_for(NAME))).rcode() == dns.rcode.NOERROR
 
 
 async def test_one_of_too_many_gets_the_stale_answer() -> None:
     walk = await walk_with_stale_entry()
-    walk.resolver._tell = lambda *_: None  # No fetch has ended.
+    walk.resolver._notify = lambda *_: None  # No fetch has ended.
     walk.resolver.script = lambda _: CROWDED
     assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
 
@@ -852,7 +852,7 @@ async def test_an_outcome_has_what_the_books_need_and_no_more() -> None:
     walk.clock.pass_by(0.25)
     walk.resolve(found)
     outcome = walk.outcomes[0]
-    assert (outcome.door, outcome.method, outcome.dialect) == (Door.HTTP1, "POST", "rfc-post")
+    assert (outcome.frontend, outcome.method, outcome.dialect) == (Frontend.HTTP1, "POST", "rfc-post")
     assert (walk.seconds[-1], outcome.answered_rcode, outcome.fault) == (0.25, 0, None)
 
 
@@ -892,36 +892,36 @@ class TestPriorities:
         walk = Walk(limits=Limits(fair_share=1))
         for _ in range(5):
             await walk.ask(ask_for("name.example"))
-        assert walk.admission.statistics(walk.clock()).priorities.greedy == 0
+        assert walk.request_limiter.statistics(walk.clock()).priorities.greedy == 0
 
 
 class TestRepeats:
     """The very same request again: nothing is read, everything is still judged."""
 
-    def _reading(self, walk: Walk, wire: bytes) -> Reading:
-        return walk.pipeline.read(post(wire), Door.HTTP1)
+    def _parsed(self, walk: Walk, wire: bytes) -> ParsedRequest:
+        return walk.pipeline.read(post(wire), Frontend.HTTP1)
 
-    async def _known(self, walk: Walk, name: str = NAME, ttl: int = 300) -> Reading:
+    async def _known(self, walk: Walk, name: str = NAME, ttl: int = 300) -> ParsedRequest:
         """A reading of a question whose answer is in the cache, given once."""
         walk.resolver.script = lambda query: address_of(query, ttl=ttl)
         await walk.ask(ask_for(name))
-        reading = self._reading(walk, ask_for(name))
-        walk.pipeline.begin(reading, CLIENT, walk.clock())
-        return reading
+        parsed = self._parsed(walk, ask_for(name))
+        walk.pipeline.begin(parsed, CLIENT, walk.clock())
+        return parsed
 
     async def test_the_same_response_is_given_within_the_second(self) -> None:
         walk = Walk()
-        reading = await self._known(walk)
-        first = walk.pipeline.begin(reading, CLIENT, walk.clock())
-        assert walk.pipeline.begin(reading, NEIGHBOUR, walk.clock()) is first
+        parsed = await self._known(walk)
+        first = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+        assert walk.pipeline.begin(parsed, NEIGHBOUR, walk.clock()) is first
         assert [outcome.reason for outcome in walk.outcomes[1:]] == [Reason.CACHED] * 3
 
     async def test_ttls_age_all_the_same(self) -> None:
         walk = Walk()
-        reading = await self._known(walk)
+        parsed = await self._known(walk)
         ttls = []
         for _ in range(4):
-            response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            response = walk.pipeline.begin(parsed, CLIENT, walk.clock())
             assert isinstance(response, HttpResponse)
             ttls.append(dns.message.from_wire(response.body).answer[0].ttl)
             walk.clock.pass_by(0.5)
@@ -936,37 +936,37 @@ class TestRepeats:
         walk = Walk()
         wire = m.query(m.question(m.name(NAME)), *additional)
         await walk.ask(wire)
-        reading = self._reading(walk, wire)
+        parsed = self._parsed(walk, wire)
         for _ in range(3):
-            again = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            again = walk.pipeline.begin(parsed, CLIENT, walk.clock())
             assert again == walk.begin(post(wire))
             walk.clock.pass_by(7.7)
         assert {outcome.reason for outcome in walk.outcomes[1:]} == {Reason.CACHED}
 
     async def test_an_answer_that_is_used_to_its_end_is_asked_for_before_it(self) -> None:
         walk = Walk()
-        reading = await self._known(walk)
+        parsed = await self._known(walk)
         for _ in range(4):
             walk.clock.pass_by(74)
-            walk.pipeline.begin(reading, CLIENT, walk.clock())
+            walk.pipeline.begin(parsed, CLIENT, walk.clock())
         assert [purpose for _, purpose in walk.resolver.refreshed] == [Purpose.PREFETCH]
 
     def test_what_http_refuses_is_charged_and_counted_each_time(self) -> None:
         walk = Walk()
-        reading = walk.pipeline.read(HttpRequest("GET", "/elsewhere"), Door.HTTP1)
-        first = [walk.pipeline.begin(reading, client, walk.clock()) for client in (CLIENT, NEIGHBOUR, CLIENT)]
+        parsed = walk.pipeline.read(HttpRequest("GET", "/elsewhere"), Frontend.HTTP1)
+        first = [walk.pipeline.begin(parsed, client, walk.clock()) for client in (CLIENT, NEIGHBOUR, CLIENT)]
         assert all(response is first[0] for response in first)
         assert [outcome.reason for outcome in walk.outcomes] == [Reason.WRONG_PATH] * 3
         assert walk.charged == 3
 
     def test_each_client_over_its_limit_is_told_its_own_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
         walk = Walk()
-        reading = self._reading(walk, ask_for(NAME))
+        parsed = self._parsed(walk, ask_for(NAME))
         waits = [0.2, 0.9, 3.1, 0.2]
         told = []
         for wait in waits:
-            monkeypatch.setattr(walk.admission, "admit_request", lambda _client, _now, wait=wait: wait)
-            response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            monkeypatch.setattr(walk.request_limiter, "admit_request", lambda _client, _now, wait=wait: wait)
+            response = walk.pipeline.begin(parsed, CLIENT, walk.clock())
             assert isinstance(response, HttpResponse)
             told.append(dict(response.fields)["retry-after"])
         assert told == ["1", "1", "4", "1"]
@@ -974,66 +974,66 @@ class TestRepeats:
 
     async def test_an_answer_that_has_ended_is_not_given_again(self) -> None:
         walk = Walk(rules=CacheConfig(minimum_ttl_seconds=0))
-        reading = await self._known(walk, ttl=1)
+        parsed = await self._known(walk, ttl=1)
         walk.clock.pass_by(1.0)
-        found = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        found = walk.pipeline.begin(parsed, CLIENT, walk.clock())
         assert isinstance(found, Miss)
-        found.place.give_back()
+        found.slot.give_back()
 
     async def test_a_newer_answer_is_given_at_once(self) -> None:
         walk = Walk()
-        reading = await self._known(walk)
+        parsed = await self._known(walk)
         query = parse_query(ask_for(NAME))
         walk.cache.store(query.key, address_of(query, ttl=77), walk.clock())
-        response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        response = walk.pipeline.begin(parsed, CLIENT, walk.clock())
         assert isinstance(response, HttpResponse)
         assert dns.message.from_wire(response.body).answer[0].ttl == 77
 
     async def test_the_client_s_limit_is_kept(self) -> None:
         walk = Walk(limits=Limits(requests=4))
-        reading = await self._known(walk)
+        parsed = await self._known(walk)
         statuses = []
         for _ in range(4):
-            response = walk.pipeline.begin(reading, CLIENT, walk.clock())
+            response = walk.pipeline.begin(parsed, CLIENT, walk.clock())
             assert isinstance(response, HttpResponse)
             statuses.append(response.status)
         assert statuses == [200, 200, 429, 429]
 
     async def test_each_one_is_a_use_of_the_entry(self) -> None:
         walk = Walk()
-        reading = await self._known(walk)
+        parsed = await self._known(walk)
         entry, _ = walk.cache.lookup(parse_query(ask_for(NAME)).key, walk.clock(), 0.0)
         assert entry is not None
         hits = [entry.hits]
         for _ in range(5):
-            walk.pipeline.begin(reading, CLIENT, walk.clock())
+            walk.pipeline.begin(parsed, CLIENT, walk.clock())
             hits.append(entry.hits)
         assert hits == [1, 2, 3, POPULAR_HITS, POPULAR_HITS, POPULAR_HITS]
 
     def test_a_question_that_is_answered_here_is_looked_at_again_after_a_second(self) -> None:
         walk = Walk()
-        reading = self._reading(walk, ask_for("localhost"))
-        first = walk.pipeline.begin(reading, CLIENT, walk.clock())
-        assert walk.pipeline.begin(reading, CLIENT, walk.clock()) is first
+        parsed = self._parsed(walk, ask_for("localhost"))
+        first = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+        assert walk.pipeline.begin(parsed, CLIENT, walk.clock()) is first
         walk.clock.pass_by(1.0)
-        assert walk.pipeline.begin(reading, CLIENT, walk.clock()) is not first
+        assert walk.pipeline.begin(parsed, CLIENT, walk.clock()) is not first
 
     async def test_a_probe_is_counted_each_time(self) -> None:
         walk = Walk()
         wire = m.query(m.question(b"\x00", Qtype.NS), m.opt())
         await walk.ask(wire)
-        reading = self._reading(walk, wire)
+        parsed = self._parsed(walk, wire)
         for _ in range(3):
-            walk.pipeline.begin(reading, CLIENT, walk.clock())
-        assert walk.pipeline._names.probes.statistics()[Probe.DNSCRYPT_ROOT] == 4
+            walk.pipeline.begin(parsed, CLIENT, walk.clock())
+        assert walk.pipeline._names.probes.statistics()[ProbeKind.DNSCRYPT_ROOT] == 4
 
     @pytest.mark.parametrize("wire", [MALFORMED, b"\x00" * 12], ids=["a reply with an rcode", "no reply"])
     def test_what_cannot_be_read_is_refused_each_time(self, wire: bytes) -> None:
         walk = Walk()
-        reading = self._reading(walk, wire)
-        first = walk.pipeline.begin(reading, CLIENT, walk.clock())
+        parsed = self._parsed(walk, wire)
+        first = walk.pipeline.begin(parsed, CLIENT, walk.clock())
         assert isinstance(first, HttpResponse)
         walk.clock.pass_by(1_000)
-        assert walk.pipeline.begin(reading, CLIENT, walk.clock()) is first
+        assert walk.pipeline.begin(parsed, CLIENT, walk.clock()) is first
         assert len(walk.outcomes) == 2
         assert walk.outcomes[0] == walk.outcomes[1]

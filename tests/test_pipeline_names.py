@@ -61,7 +61,7 @@ async def flood(walk: Walk, attempts: int, domain: str = "example.net") -> int:
 
 @pytest.mark.parametrize("name", [RANDOM, "qkwbvzrdsz", "printer.lan"])
 async def test_a_name_that_cannot_exist_costs_nothing(name: str) -> None:
-    walk = Walk(Limits(misses=1, places=0), may_deny=True)
+    walk = Walk(Limits(misses=1, slots=0), may_deny=True)
     for _ in range(3):
         response = await walk.send(post(ask_for(name, m.NS)))
         reply = dns.message.from_wire(response.body)
@@ -197,8 +197,8 @@ async def test_the_first_client_to_hang_up_does_not_make_it_free() -> None:
         miss = walk.begin(post(ask_for(f"r{number}.example.net")), stranger(number + 1))
         if isinstance(miss, Miss):
             # What the resolver does when a fetch ends that nobody waits for any more.
-            miss.place.give_back()
-            walk.resolver._tell(miss.query, no_such_name(miss.query))
+            miss.slot.give_back()
+            walk.resolver._notify(miss.query, no_such_name(miss.query))
     assert walk.names.domains.statistics(walk.clock()).fetches == 2
     assert walk.names.domains.statistics(walk.clock()).refused[DomainBound.FAILURES] == 18
 

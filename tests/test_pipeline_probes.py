@@ -10,7 +10,7 @@ import pytest
 
 from dohproxy.jobs.suffix_watch import installed_list
 from dohproxy.outcomes import Client, Reason
-from dohproxy.policy.probes import Probe
+from dohproxy.policy.probes import ProbeKind
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query
@@ -41,11 +41,11 @@ def truth(query: Query) -> Answer:
 
 def random_letters(number: int, length: int) -> str:
     """Letters and digits that differ from one client to the next."""
-    return "".join(LETTERS[(number * 7 + place * (number + 3)) % len(LETTERS)] for place in range(length))
+    return "".join(LETTERS[(number * 7 + slot * (number + 3)) % len(LETTERS)] for slot in range(length))
 
 
 def random_small_letters(number: int, length: int) -> str:
-    return "".join(LETTERS[(number * 5 + place * (number + 3)) % 26] for place in range(length))
+    return "".join(LETTERS[(number * 5 + slot * (number + 3)) % 26] for slot in range(length))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +187,10 @@ async def test_all_probes_of_all_clients_together_cost_what_each_kind_does() -> 
     assert len(walk.resolver.asked) == sum(kind.asks for kind in KINDS.values())
     seen = walk.names.probes.statistics()
     assert seen == {
-        Probe.ANDROID_HTTPS: CLIENTS,
-        Probe.ANDROID_TLS: 2 * CLIENTS,
-        Probe.DNSCRYPT_ROOT: 2 * CLIENTS,
-        Probe.DNSCRYPT_RANDOM: CLIENTS,
+        ProbeKind.ANDROID_HTTPS: CLIENTS,
+        ProbeKind.ANDROID_TLS: 2 * CLIENTS,
+        ProbeKind.DNSCRYPT_ROOT: 2 * CLIENTS,
+        ProbeKind.DNSCRYPT_RANDOM: CLIENTS,
     }
 
 

@@ -41,14 +41,14 @@ from dohproxy.config import (
 from dohproxy.frontends import listening
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import build_admission, build_core, clock, serve
+from dohproxy.runtime import build_core, build_request_limiter, clock, serve
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
 from tests.e2e.processes import free_port
 from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream, make_query
 from tests.fakes.walk import address_of
 from tests.frontends.client import RawClient, get, post, post_head
-from tests.frontends.door import NO_LIMITS, QUICK, open_sockets, until
+from tests.frontends.served import NO_LIMITS, QUICK, open_sockets, until
 from tests.wire import messages as m
 
 ANYWHERE = ListenAddress("tcp", host="127.0.0.1", port=0)
@@ -243,7 +243,7 @@ def test_a_handshake_that_never_ends_does_not_outlast_the_drain(loop_factory: Lo
 PAIRS = [
     ("dohproxy_connections", "dohproxy_max_connections"),
     ("dohproxy_cache_bytes", "dohproxy_cache_max_bytes"),
-    ("dohproxy_miss_places_taken", "dohproxy_miss_places"),
+    ("dohproxy_miss_slots_taken", "dohproxy_miss_slots"),
     ("dohproxy_upstream_in_flight", "dohproxy_upstream_max_in_flight"),
     ("dohproxy_upstream_budget_left", "dohproxy_upstream_budget_burst"),
     ("dohproxy_upstream_connections", "dohproxy_upstream_max_connections"),
@@ -343,7 +343,7 @@ def test_no_address_and_no_name_is_written_at_any_level(
 
     async def scenario(service: Running) -> None:
         await _molest(service)
-        # the side door meets the network too
+        # the management server meets the network too
         client = await RawClient.connect((metrics.host, metrics.port))
         await client.send(b"\x00" + NAME.encode() + b"\r\n\r\n")
         await client.rest()
@@ -452,8 +452,8 @@ async def test_the_list_installed_with_the_program_keeps_top_level_domains_from_
 
 def test_the_limits_are_those_configured() -> None:
     limits = LimitsConfig(requests_per_second=0.1, requests_burst=3, misses_burst=1, waiting_misses=2, table_slots=1024)
-    admission = build_admission(limits, [UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))])
+    request_limiter = build_request_limiter(limits, [UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))])
     client = Identities(bytes(32)).client(bytes((192, 0, 2, 1)))
-    assert [admission.admit_request(client, 50.0) == 0 for _ in range(5)] == [True] * 3 + [False] * 2
-    assert [admission.admit_miss(client, 50.0) == 0 for _ in range(2)] == [True, False]
-    assert [admission.take_place() is not None for _ in range(3)] == [True, True, False]
+    assert [request_limiter.admit_request(client, 50.0) == 0 for _ in range(5)] == [True] * 3 + [False] * 2
+    assert [request_limiter.admit_miss(client, 50.0) == 0 for _ in range(2)] == [True, False]
+    assert [request_limiter.take_slot() is not None for _ in range(3)] == [True, True, False]

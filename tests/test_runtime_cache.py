@@ -15,7 +15,7 @@ from dohproxy.config import CacheConfig
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.upstream.resolver import Resolver
 from tests.frontends.client import get
-from tests.frontends.door import until
+from tests.frontends.served import until
 from tests.test_runtime import Running, run
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]

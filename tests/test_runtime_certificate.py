@@ -17,8 +17,8 @@ from dohproxy import runtime as app
 from dohproxy.config import ListenAddress, MetricsConfig, TlsConfig
 from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, get
-from tests.frontends.door import QUICK
 from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
+from tests.frontends.served import QUICK
 from tests.test_runtime import Running, run
 
 SOON_SECONDS = 0.02

@@ -165,12 +165,12 @@ class Simulator:
         except OSError:
             return
         self._books.connections += 1
-        door = self._meet_connection()
-        if door.resets:
+        frontend = self._meet_connection()
+        if frontend.resets:
             # Closing without lingering sends RST.
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             accepted.close()
-        elif door.hangs:
+        elif frontend.hangs:
             self._hanging.append(accepted)
         else:
             accepted.setblocking(False)

@@ -18,7 +18,7 @@ STREAMS: Final = 10
 
 
 class Sink(asyncio.Transport):
-    """Takes what a door writes, at once."""
+    """Takes what a frontend writes, at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Sink(asyncio.Transport):
         """Who writes here is never stopped."""
 
     def is_closing(self) -> bool:
-        """Tell whether the door has closed."""
+        """Tell whether the frontend has closed."""
         return self.closing
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The workloads. Each plays fixed bytes through doors and a walk that are built as the service builds them.
+"""The workloads. Each plays fixed bytes through frontends and a walk that are built as the service builds them.
 
 A play is an asynchronous generator of three parts. Up to its first `yield` it gets ready: opens its connection, has its
 names fetched, warms the interpreter up. What it does up to the second is measured, and that gives the number of
@@ -47,14 +47,14 @@ async def http1(wanted: Callable[[int], str], stage: Stage) -> AsyncGenerator[in
     """GETs of the names that `wanted` gives by number."""
     requests = [get(query(wanted(number), A)) for number in range(WARM + REQUESTS)]
     await stage.fetch({wanted(number) for number in range(WARM + REQUESTS)})
-    door, sink = stage.open_http1()
+    frontend, sink = stage.open_http1()
     for request in requests[:WARM]:
-        door.data_received(request)
+        frontend.data_received(request)
     sink.written.clear()
     yield 0
     for request in requests[WARM:]:
         stage.clock.now += SECONDS_PER_FLIGHT
-        door.data_received(request)
+        frontend.data_received(request)
     yield REQUESTS
     good = sum(data.startswith(b"HTTP/1.1 200 ") for data in sink.written)
     if good != REQUESTS:
@@ -64,14 +64,14 @@ async def http1(wanted: Callable[[int], str], stage: Stage) -> AsyncGenerator[in
 async def http1_over_limit(make: Callable[[int], bytes], stage: Stage) -> AsyncGenerator[int, None]:
     """Requests by number, of a client that is over its limit: what they cost before that is found."""
     requests = [make(number) for number in range(WARM + REQUESTS)]
-    door, sink = stage.open_http1(limited=True)
+    frontend, sink = stage.open_http1(limited=True)
     for request in requests[:WARM]:  # The first of them is all that the limit lets through.
-        door.data_received(request)
+        frontend.data_received(request)
     sink.written.clear()
     yield 0
     for request in requests[WARM:]:
         stage.clock.now += SECONDS_PER_FLIGHT
-        door.data_received(request)
+        frontend.data_received(request)
     yield REQUESTS
     refused = sum(data.startswith(b"HTTP/1.1 429 ") for data in sink.written)
     if refused != REQUESTS:
@@ -84,14 +84,14 @@ async def http2(make: Flights, status: int, stage: Stage, *, limited: bool = Fal
     # A client that never sends a good query is soon cut off, and one over its limit has had its one answer.
     first, warm = speaker.get(target(CACHED)), make(speaker, WARM)
     flights = make(speaker, REQUESTS)
-    door, sink = stage.open_http2(limited=limited)
+    frontend, sink = stage.open_http2(limited=limited)
     for flight in (speaker.hello, first, *warm):
-        door.data_received(flight)
+        frontend.data_received(flight)
     warmed = len(sink.written)
     yield 0
     for flight in flights:
         stage.clock.now += SECONDS_PER_FLIGHT
-        door.data_received(flight)
+        frontend.data_received(flight)
     yield REQUESTS
     _check(sink.written, warmed, status)
 
@@ -101,15 +101,15 @@ async def misses(stage: Stage) -> AsyncGenerator[int, None]:
     speaker = Http2Bytes()
     names = [name_of("miss", number) for number in range(WARM + REQUESTS)]
     warm, flights = speaker.gets(names[:WARM]), speaker.gets(names[WARM:])
-    door, sink = stage.open_http2()
+    frontend, sink = stage.open_http2()
     for flight in (speaker.hello, *warm):
-        door.data_received(flight)
+        frontend.data_received(flight)
         await sink.until_ended(flight)
     warmed = len(sink.written)
     yield 0
     for flight in flights:
         stage.clock.now += SECONDS_PER_FLIGHT
-        door.data_received(flight)
+        frontend.data_received(flight)
         await sink.until_ended(flight)
     yield REQUESTS
     _check(sink.written, warmed, OK)
@@ -124,9 +124,9 @@ async def connections(stage: Stage) -> AsyncGenerator[int, None]:
         if number == count:
             yield 0
         stage.clock.now += SECONDS_PER_FLIGHT
-        door, last = stage.open_http2()
-        door.data_received(speaker.hello + flight)
-        door.connection_lost(None)
+        frontend, last = stage.open_http2()
+        frontend.data_received(speaker.hello + flight)
+        frontend.connection_lost(None)
     yield count
     if last is None or statuses(last.written) != [OK]:
         raise Failed("the last connection got no answer")

@@ -1,4 +1,4 @@
-"""Both doors and all behind them, built as the service builds them, in a time that passes when a play says so."""
+"""Both frontends and all behind them, built as the service builds them, in a time that passes when a play says so."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -11,10 +11,10 @@ from bench.guard.stub import stub_upstream
 from dohproxy import runtime as app
 from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.frontends.client_resolver import Peers
-from dohproxy.frontends.connections import Connections, Place
-from dohproxy.frontends.http1.connection import Http1Door, Http1Server
-from dohproxy.frontends.http2.connection import Http2Door, Http2Server
+from dohproxy.frontends.client_resolver import ClientResolver
+from dohproxy.frontends.connections import Connections, ConnectionSlot
+from dohproxy.frontends.http1.connection import Http1Frontend, Http1Server
+from dohproxy.frontends.http2.connection import Http2Frontend, Http2Server
 from dohproxy.policy.identity import Identities
 from tests.fakes.limits import AMPLE
 
@@ -66,15 +66,17 @@ class _Service:
             core = app.build_core(config, tasks)
         self.register = Connections(CONNECTIONS)
         self.resolver = core.resolver
-        peers, service = Peers(Identities(bytes(32)), config.clients), core.service
-        self.http1 = Http1Server(service, peers, self.register, clock, max_query_bytes=config.server.max_query_bytes)
-        self.http2 = Http2Server(service, peers, self.register, clock, app.http2_limits(config))
+        client_resolver, service = ClientResolver(Identities(bytes(32)), config.clients), core.service
+        self.http1 = Http1Server(
+            service, client_resolver, self.register, clock, max_query_bytes=config.server.max_query_bytes
+        )
+        self.http2 = Http2Server(service, client_resolver, self.register, clock, app.http2_limits(config))
 
-    def place(self) -> Place:
-        place = self.register.take_place()
-        if place is None:
+    def slot(self) -> ConnectionSlot:
+        slot = self.register.take_slot()
+        if slot is None:
             raise Failed("no place is free")
-        return place
+        return slot
 
 
 class Stage:
@@ -86,19 +88,19 @@ class Stage:
         self._wide = _Service(clock, upstream, AMPLE, tasks)
         self._narrow = _Service(clock, upstream, NARROW, tasks)
 
-    def open_http1(self, *, limited: bool = False) -> tuple[Http1Door, Sink]:
+    def open_http1(self, *, limited: bool = False) -> tuple[Http1Frontend, Sink]:
         """Return a new HTTP/1.1 connection."""
         service = self._narrow if limited else self._wide
-        door, sink = service.http1.door(self._client(limited=limited), service.place()), Sink()
-        door.connection_made(sink)
-        return door, sink
+        frontend, sink = service.http1.frontend(self._client(limited=limited), service.slot()), Sink()
+        frontend.connection_made(sink)
+        return frontend, sink
 
-    def open_http2(self, *, limited: bool = False) -> tuple[Http2Door, Sink]:
+    def open_http2(self, *, limited: bool = False) -> tuple[Http2Frontend, Sink]:
         """Return a new HTTP/2 connection."""
         service = self._narrow if limited else self._wide
-        door, sink = service.http2.door(self._client(limited=limited), service.place()), Sink()
-        door.connection_made(sink)
-        return door, sink
+        frontend, sink = service.http2.frontend(self._client(limited=limited), service.slot()), Sink()
+        frontend.connection_made(sink)
+        return frontend, sink
 
     def _client(self, *, limited: bool) -> bytes:
         """Return the one client, or another each time where the limits are for one answer."""
@@ -106,13 +108,13 @@ class Stage:
         return bytes((10, 0, self._limited_clients, 1)) if limited else CLIENT
 
     async def fetch(self, names: Collection[str]) -> None:
-        """Have these names in the cache. By POST, so that a GET for one of them is news to the doors."""
+        """Have these names in the cache. By POST, so that a GET for one of them is news to the frontends."""
         speaker = Http2Bytes()
-        door, sink = self.open_http2()
+        frontend, sink = self.open_http2()
         for flight in (speaker.hello, *speaker.posts(sorted(names))):
-            door.data_received(flight)
+            frontend.data_received(flight)
             await sink.until_ended(flight)
-        door.connection_lost(None)
+        frontend.connection_lost(None)
 
     async def close(self) -> None:
         """Give up what is still asked upstream."""

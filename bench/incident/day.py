@@ -1,8 +1,8 @@
 """The flood at its own pace: every second of the day, in virtual time, through the whole walk.
 
-Requests go into the pipeline as a door hands them over, with the real limits, cache, budgets and UDP sockets towards
-the simulated upstream, all in one event loop whose clock moves when nobody has anything left to do. So TTLs end as
-often as they did, budgets fill as they did, and who came before the flood is hours older than it. HTTP is left out.
+Requests go into the pipeline as a frontend hands them over, with the real limits, cache, budgets and UDP sockets
+towards the simulated upstream, all in one event loop whose clock moves when nobody has anything left to do. So TTLs end
+as often as they did, budgets fill as they did, and who came before the flood is hours older than it. HTTP is left out.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from bench.names import Popularity
 from dohproxy.config import Config, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.outcomes import Door
+from dohproxy.outcomes import Frontend
 from dohproxy.pipeline import Miss
 from dohproxy.policy.identity import Identities
 from dohproxy.runtime import SWEEP_SECONDS, Core, build_core
@@ -93,7 +93,7 @@ async def _live(flood: Flood, behaviour: Behaviour, popularity: Popularity, seco
 async def _tend(core: Core) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        core.resolver.tend()
+        core.resolver.tick()
 
 
 def _configuration(port: int) -> Config:
@@ -129,8 +129,8 @@ class _Walkers:
     def _begin(self, asked: Asked, due: float) -> asyncio.Task[None] | None:
         address = bytes(int(part) for part in asked.caller.address.split("."))
         client = self._identities.client(address)
-        reading = self._core.service.read(read_http(asked.request), Door.HTTP1)
-        found = self._core.service.begin(reading, client, self._loop.time())
+        parsed = self._core.service.read(read_http(asked.request), Frontend.HTTP1)
+        found = self._core.service.begin(parsed, client, self._loop.time())
         if isinstance(found, Miss):
             self.misses[asked.kind] += 1
             return self._tasks.create_task(self._resolve(found, asked.kind, due))
@@ -149,7 +149,7 @@ class _Walkers:
 
 
 def read_http(request: bytes) -> HttpRequest:
-    """Return what a door makes of a request's bytes."""
+    """Return what a frontend makes of a request's bytes."""
     head, _, body = request.partition(b"\r\n\r\n")
     first, *lines = head.decode("ascii").split("\r\n")
     method, target, _ = first.split(" ")

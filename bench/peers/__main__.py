@@ -125,7 +125,7 @@ def measure_workloads(
         servers = Servers(place, stack)
         for workload in workloads:
             samples: defaultdict[str, list[Sample]] = defaultdict(list)
-            able = [peer for peer in peers if workload.door in peer.doors and workload.variant in peer.variants]
+            able = [peer for peer in peers if workload.frontend in peer.frontends and workload.variant in peer.variants]
             for number in range(options.rounds):
                 for peer in able:
                     try:

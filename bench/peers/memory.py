@@ -73,8 +73,8 @@ def per_answer(place: Place, peer: Peer) -> float:
     """Bytes by which a server grows for each further answer in its cache.
 
     Measured between ANSWERS_BEFORE and ANSWERS more, all asked for over HTTP/2 as clients do: by then whatever a server
-    keeps beside its cache and bounds, such as readings of requests, connections' tables or free memory, is as large as
-    it gets. The answers' own bytes are in it; the row's name says how many those are.
+    keeps beside its cache and bounds, such as parsed requests of requests, connections' tables or free memory, is as
+    large as it gets. The answers' own bytes are in it; the row's name says how many those are.
     """
     with running(peer, PLAIN, place.directory, place.upstream, place.core) as server:
         round_ = Round(server, 0.0, place.client_core, place.directory, None, 0)

@@ -49,7 +49,7 @@ class Peer:
     variants: Mapping[str, str]
     """What is added for each variant it has; a peer without one is left out where it is measured."""
     argv: tuple[str, ...]
-    doors: frozenset[Door]
+    frontends: frozenset[Door]
     reload_argv: tuple[str, ...] = ()
     """The command that makes it take a new certificate; empty: it looks by itself."""
     notes: tuple[str, ...] = ()
@@ -173,7 +173,7 @@ PEERS: Final = (
             CAPPED: "max_per_client = 1\nnew_per_second_per_client = 10000\nnew_burst_per_client = 100000\n",
         },
         argv=("-P", "-m", "dohproxy", "serve", "--config", "{configuration}"),
-        doors=frozenset({"http1", "http2"}),
+        frontends=frozenset({"http1", "http2"}),
     ),
     Peer(
         name="dnsdist",
@@ -186,7 +186,7 @@ PEERS: Final = (
             LIMITED: "addAction(MaxQPSIPRule(1), RCodeAction(DNSRCode.REFUSED))\n",
         },
         argv=("--supervised", "--disable-syslog", "--config", "{configuration}"),
-        doors=frozenset({"http1", "http2"}),
+        frontends=frozenset({"http1", "http2"}),
         reload_argv=("--config", "{configuration}", "--execute", "reloadAllCertificates()"),
         notes=("its cap on connections of one client holds for TCP and DoT, and for DoH not (PowerDNS/pdns#12019).",),
     ),
@@ -198,7 +198,7 @@ PEERS: Final = (
         configuration=_UNBOUND,
         variants={PLAIN: "", CAPPED: "server:\n  tcp-connection-limit: 127.0.0.0/8 2\n"},
         argv=("-d", "-p", "-c", "{configuration}"),
-        doors=frozenset({"http2"}),
+        frontends=frozenset({"http2"}),
         reload_argv=("-c", "{configuration}", "reload"),
         notes=(
             "speaks HTTP/2 only.",

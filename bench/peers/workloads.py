@@ -69,7 +69,7 @@ class Workload:
     """One row of the table."""
 
     name: str
-    door: Door
+    frontend: Door
     act: Act
     variant: str = PLAIN
     idle: int = 0

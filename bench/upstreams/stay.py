@@ -14,7 +14,7 @@ from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.observability.left_out import all_words
 from dohproxy.observability.upstream_alerts import alerts
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.telling import told_of
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import Qtype, Rcode
@@ -27,7 +27,7 @@ PER_SECOND: Final = 10.0
 AWAY_SECONDS: Final = (2.0, 4.0)
 """From when until when one that restarts is gone."""
 DEADLINE_SECONDS: Final = 5.0
-NOT_SENT: Final = frozenset({Result.UNSENT, Result.NO_ROUTE})
+NOT_SENT: Final = frozenset({SendStatus.UNSENT, SendStatus.NO_ROUTE})
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Stay:
     got: Counter[str] = field(default_factory=Counter)
     """What clients got."""
     queries: int = 0
-    sends: dict[Result, int] = field(default_factory=dict)
+    sends: dict[SendStatus, int] = field(default_factory=dict)
     """By how they ended."""
 
     def row(self) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def what_a_client_gets(found: Answer | UpstreamFailure | None) -> str:
 async def _watch(resolver: Resolver, seen: Stay) -> None:
     """Tend the upstream once a second, and note what is told."""
     while True:
-        resolver.tend()
+        resolver.tick()
         now = time.monotonic()
         statistics = resolver.statistics(now)
         told = [f"({one.signal})" if one.is_harmless else one.signal for one in alerts(statistics, now, time.time())]

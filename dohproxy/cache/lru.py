@@ -24,7 +24,7 @@ _PART_BITS: Final = 40
 """Of a key's hash, those that choose the part are above these: a dict finds its own places by the lowest."""
 
 
-class RecencyTable:
+class LruTable:
     """Entries by key, the least recently used out first; each knows whether it is kept."""
 
     def __init__(self, max_bytes: int) -> None:

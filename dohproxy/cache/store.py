@@ -13,7 +13,7 @@ from dohproxy.cache.cuts import MOST_DELEGATIONS, Cut, Cuts, shows_existence
 from dohproxy.cache.entry import Entry, Span, make_entry
 from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
 from dohproxy.cache.freshness import Freshness, floor_under, freshness, span_of, span_of_restored
-from dohproxy.cache.lru import RecencyTable
+from dohproxy.cache.lru import LruTable
 from dohproxy.cache.substitutes import keys_instead
 from dohproxy.config import CacheConfig
 from dohproxy.wire.answer import Answer, Kind
@@ -52,7 +52,7 @@ class CacheStatistics:
     delegations_max: int
 
 
-class _NegativeTable(RecencyTable):
+class _NegativeTable(LruTable):
     """Takes the cut of an entry along when it goes, whatever the reason."""
 
     def __init__(self, max_bytes: int, cuts: Cuts) -> None:
@@ -86,7 +86,7 @@ class Cache:
         negative_bytes = rules.max_bytes * rules.negative_share_percent // 100
         self._draw = draw
         self._cuts = Cuts(is_listed)
-        self._positive = RecencyTable(rules.max_bytes - negative_bytes)
+        self._positive = LruTable(rules.max_bytes - negative_bytes)
         self._negative = _NegativeTable(negative_bytes, self._cuts)
         self._failures = Failures(rules, draw)
         self._too_large = 0

@@ -36,9 +36,9 @@ def read(text: str, *, directory: Path) -> Config:
     text = text.removeprefix("\ufeff")
     document = _parse_toml(text)
     lines = lines_of(text)
-    reading = _Reading(directory)
-    config = reading.read_document(document, lines)
-    problems = (*reading.problems, *check_rules(config, tuple(reading.problems)))
+    parsed = _Reading(directory)
+    config = parsed.read_document(document, lines)
+    problems = (*parsed.problems, *check_rules(config, tuple(parsed.problems)))
     if problems:
         raise ConfigError(located(problems, lines))
     return config

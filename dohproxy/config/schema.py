@@ -62,7 +62,7 @@ DIALECTS: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """The door: where it is, what it is called, how much it reads."""
+    """The frontend: where it is, what it is called, how much it reads."""
 
     listen: Annotated[
         tuple[ListenAddress, ...],
@@ -107,7 +107,7 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
-    """The certificate. Without this section the door speaks plain HTTP, for a front proxy on this machine."""
+    """The certificate. Without this section the frontend speaks plain HTTP, for a front proxy on this machine."""
 
     certificate: Annotated[
         Path,

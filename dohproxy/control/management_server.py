@@ -1,4 +1,4 @@
-"""The doors for scrapers and for whoever is on duty: few connections, and short deadlines.
+"""The frontends for scrapers and for whoever is on duty: few connections, and short deadlines.
 
 aiohttp serves them, and keeps a connection that says nothing for as long as one that has just been served. So a
 connection is let in through here: only so many, a new one in the place of one that does nothing, and who has not asked
@@ -23,7 +23,7 @@ IDLE_SECONDS: Final = 75.0
 """A scraper keeps its connection between scrapes, commonly 15 to 60 seconds apart."""
 
 
-class SideDoor:
+class ManagementServer:
     """Serves one application on one listening socket."""
 
     def __init__(self, application: web.Application) -> None:
@@ -72,9 +72,9 @@ class SideDoor:
 class _Limited(asyncio.Protocol):
     """Stands before aiohttp's handler of one connection and passes everything on."""
 
-    def __init__(self, handler: asyncio.Protocol, door: SideDoor) -> None:
+    def __init__(self, handler: asyncio.Protocol, frontend: ManagementServer) -> None:
         self._handler = handler
-        self._door = door
+        self._frontend = frontend
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -87,19 +87,19 @@ class _Limited(asyncio.Protocol):
         """Close at once."""
         if self._transport is not None:
             self._transport.abort()
-        self._door.leave(self)
+        self._frontend.leave(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a place."""
         self._transport = cast(asyncio.Transport, transport)
         self._timer = asyncio.get_running_loop().call_later(FIRST_REQUEST_SECONDS, self.cut)
         self._handler.connection_made(transport)
-        self._door.enter(self)
+        self._frontend.enter(self)
 
     def data_received(self, data: bytes) -> None:
         """Pass on what is asked."""
         self._stop_timer()
-        self._door.note_request(self)
+        self._frontend.note_request(self)
         self._handler.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -117,7 +117,7 @@ class _Limited(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
         self._stop_timer()
-        self._door.leave(self)
+        self._frontend.leave(self)
         self._handler.connection_lost(exc)
 
     def _stop_timer(self) -> None:
@@ -126,7 +126,7 @@ class _Limited(asyncio.Protocol):
             self._timer = None
 
 
-def side_door_metrics(connections: Sequence[int]) -> Iterator[Metric]:
-    """Yield the connections of each side door, together."""
-    yield gauge("dohproxy_side_connections", "Connections of scrapers and admins.", sum(connections))
-    yield gauge("dohproxy_max_side_connections", "Those that may be open.", MOST_CONNECTIONS * len(connections))
+def management_metrics(connections: Sequence[int]) -> Iterator[Metric]:
+    """Yield the connections of each management server, together."""
+    yield gauge("dohproxy_management_connections", "Connections of scrapers and admins.", sum(connections))
+    yield gauge("dohproxy_max_management_connections", "Those that may be open.", MOST_CONNECTIONS * len(connections))

@@ -1,4 +1,4 @@
-"""One HTTP exchange as every door sees it: bytes in, bytes out, no DoH rule on either side."""
+"""One HTTP exchange as every frontend sees it: bytes in, bytes out, no DoH rule on either side."""
 
 from dataclasses import field
 from typing import Any
@@ -32,7 +32,7 @@ class HttpResponse:
     close: bool = False
     """The connection cannot go on: what follows on it is not to be trusted or not worth reading."""
     rendered: Any = field(default=None, compare=False, repr=False)
-    """What a door has made of it, for when it is given again. Every response belongs to one door."""
+    """What a frontend has made of it, for when it is given again. Every response belongs to one frontend."""
 
     def keep_rendered(self, rendered: Any) -> None:
         """Note what it has been made into. It says the same as before, so it is the same response."""

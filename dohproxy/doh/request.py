@@ -42,7 +42,7 @@ class RequestRules:
 
 
 @value
-class Accepted:
+class AcceptedRequest:
     """A request that carries a query, not yet looked into."""
 
     wire: bytes
@@ -52,41 +52,41 @@ class Accepted:
 
 
 @value
-class Refused:
+class RefusedRequest:
     """A request that cannot carry a query."""
 
     reason: Reason
     dialect: Dialect
 
 
-def read_request(request: HttpRequest, rules: RequestRules) -> Accepted | Refused:
+def read_request(request: HttpRequest, rules: RequestRules) -> AcceptedRequest | RefusedRequest:
     """Return the query's bytes, or why there are none (the outcome table's HTTP rows)."""
     if len(request.target) > LONGEST_TARGET:
-        return Refused(Reason.TARGET_TOO_LONG, Dialect.OTHER)
+        return RefusedRequest(Reason.TARGET_TOO_LONG, Dialect.OTHER)
     if request.method not in KNOWN_METHODS:
-        return Refused(Reason.METHOD_UNKNOWN, Dialect.OTHER)
+        return RefusedRequest(Reason.METHOD_UNKNOWN, Dialect.OTHER)
     path, _, query_string = _normal(_origin_form(request.target)).partition("?")
     if request.method not in ("GET", "POST"):
         reason = Reason.METHOD_NOT_ALLOWED if path == rules.path else Reason.WRONG_PATH
-        return Refused(reason, Dialect.OTHER)
+        return RefusedRequest(reason, Dialect.OTHER)
     parameters = _parse_parameters(query_string)
     dialect = dialect_of(request, path, parameters or {})
     if path != rules.path:
-        return Refused(Reason.WRONG_PATH, dialect)
+        return RefusedRequest(Reason.WRONG_PATH, dialect)
     if parameters is None:
-        return Refused(Reason.DNS_PARAMETER, Dialect.OTHER)
+        return RefusedRequest(Reason.DNS_PARAMETER, Dialect.OTHER)
     read = _read_post if request.method == "POST" else _read_get
     found = read(request, parameters, rules)
     if isinstance(found, Reason):
-        return Refused(found, dialect)
+        return RefusedRequest(found, dialect)
     return _judge_dialect(found, dialect, rules)
 
 
-def _judge_dialect(wire: bytes, dialect: Dialect, rules: RequestRules) -> Accepted | Refused:
+def _judge_dialect(wire: bytes, dialect: Dialect, rules: RequestRules) -> AcceptedRequest | RefusedRequest:
     action = rules.dialects.get(dialect, "serve") if dialect in CONFIGURABLE else "serve"
     if action == "refuse":
-        return Refused(Reason.DIALECT_REFUSED, dialect)
-    return Accepted(wire, dialect, shadow=action == "count")
+        return RefusedRequest(Reason.DIALECT_REFUSED, dialect)
+    return AcceptedRequest(wire, dialect, shadow=action == "count")
 
 
 def _origin_form(target: str) -> str:

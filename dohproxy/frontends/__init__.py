@@ -1,4 +1,4 @@
-"""The doors: HTTP bytes to requests, responses to bytes, and every limit on a connection.
+"""The frontends: HTTP bytes to requests, responses to bytes, and every limit on a connection.
 
 No DoH rule lives here.
 """

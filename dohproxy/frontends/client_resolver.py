@@ -7,27 +7,27 @@ from typing import Any
 
 from dohproxy.config import ClientsConfig
 from dohproxy.outcomes import Client
-from dohproxy.policy.forwarded import ClientAddresses, Source, Status, trusted_by
+from dohproxy.policy.forwarded import AddressSource, AddressStatus, ClientAddresses, trusted_by
 from dohproxy.policy.identity import Identities
 
 
-class Peers:
+class ClientResolver:
     """Knows where a client's address is to be read, and whom to believe."""
 
     def __init__(self, identities: Identities, config: ClientsConfig) -> None:
         self._identities = identities
-        self._source = Source(config.address_from)
+        self._source = AddressSource(config.address_from)
         self._trusted = trusted_by(config)
         self._addresses = ClientAddresses(self._source, self._trusted)
-        named = self._source in (Source.X_FORWARDED_FOR, Source.FORWARDED)
+        named = self._source in (AddressSource.X_FORWARDED_FOR, AddressSource.FORWARDED)
         self.field = self._source.value if named else None
         """The header field that names clients, None if none does."""
-        self.statuses: Counter[Status] = Counter()
+        self.statuses: Counter[AddressStatus] = Counter()
         """How each request's address was found; only counted behind a front proxy."""
 
     def expects_proxy_header(self, packed: bytes | None) -> bool:
         """Tell whether a connection from this peer must begin with a PROXY header."""
-        return self._source is Source.PROXY_PROTOCOL and self._trusted.includes(packed)
+        return self._source is AddressSource.PROXY_PROTOCOL and self._trusted.includes(packed)
 
     def speaks_for_others(self, packed: bytes | None) -> bool:
         """Tell whether this peer is a front proxy whose requests name their clients: its connections are nobody's."""

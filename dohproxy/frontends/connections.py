@@ -2,7 +2,7 @@
 
 A header that drips in, a response that nobody reads, a connection that is silent or has lived too long: nobody but a
 clock notices, so one sweep a second looks at all of them. The rules are pure: a connection says what it is waiting for
-and since when, and `verdict_on` decides.
+and since when, and `overdue_reason` decides.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Waiting:
 
 
 class Connection(Protocol):
-    """A door's side of one connection."""
+    """A frontend's side of one connection."""
 
     def waiting(self, now: float) -> Waiting:
         """Return what this connection is waiting for."""
@@ -80,7 +80,7 @@ class Connection(Protocol):
 
 
 class Holding(Connection, Holder, Protocol):
-    """A door's side of one that may hold more than every connection does."""
+    """A frontend's side of one that may hold more than every connection does."""
 
 
 CROWDED_SHARE: Final = 0.9
@@ -89,7 +89,7 @@ CROWDED_IDLE_SHARE: Final = 0.25
 """Part of the idle time that is left then: still longer than the pauses within one page load."""
 
 
-def verdict_on(waiting: Waiting, now: float, limits: ConnectionsConfig, *, crowded: bool = False) -> Closing | None:
+def overdue_reason(waiting: Waiting, now: float, limits: ConnectionsConfig, *, crowded: bool = False) -> Closing | None:
     """Return why a connection must go, or None. When it is `crowded`, those that do nothing go sooner."""
     if waiting.header_since is not None and now - waiting.header_since > limits.header_seconds:
         return Closing.HEADER_DEADLINE
@@ -125,26 +125,26 @@ class Connections:
         self.draining = False
         self.held: HeldBytes[Holding] = HeldBytes(limits.max_held_bytes)
         self._open: set[Connection] = set()
-        self.places_taken = 0
+        self.slots_taken = 0
         self._empty = asyncio.Event()
         self._empty.set()
         self._accepted = 0
         self._closed: Counter[Closing] = Counter()
 
-    def take_place(self) -> "Place | None":
+    def take_slot(self) -> "ConnectionSlot | None":
         """Return a place for a socket just accepted, before a byte of it is read; None if all are taken."""
-        if self.places_taken >= self.limits.max_total:
+        if self.slots_taken >= self.limits.max_total:
             self.count(Closing.TOO_MANY)
             return None
-        self.places_taken += 1
+        self.slots_taken += 1
         self._accepted += 1
         self._empty.clear()
-        return Place(self)
+        return ConnectionSlot(self)
 
     def free_place(self) -> None:
         """A socket is closed; `Place.free` calls this once."""
-        self.places_taken -= 1
-        if not self.places_taken:
+        self.slots_taken -= 1
+        if not self.slots_taken:
             self._empty.set()
 
     async def wait_empty(self) -> None:
@@ -152,11 +152,11 @@ class Connections:
         await self._empty.wait()
 
     def add(self, connection: Connection) -> None:
-        """A door has begun to serve its connection."""
+        """A frontend has begun to serve its connection."""
         self._open.add(connection)
 
     def remove(self, connection: Connection) -> None:
-        """A door's connection is lost."""
+        """A frontend's connection is lost."""
         self._open.discard(connection)
 
     def note_held(self, connection: Holding, size: int) -> None:
@@ -177,7 +177,7 @@ class Connections:
             self.held.look_again()
         except Exception:
             _log.exception("a connection met a bug", stage="sweep")
-        crowded = self.places_taken >= CROWDED_SHARE * self.limits.max_total
+        crowded = self.slots_taken >= CROWDED_SHARE * self.limits.max_total
         for connection in list(self._open):
             try:
                 self._judge(connection, now, crowded=crowded)
@@ -187,7 +187,7 @@ class Connections:
                 self._open.discard(connection)
 
     def _judge(self, connection: Connection, now: float, *, crowded: bool) -> None:
-        closing = verdict_on(connection.waiting(now), now, self.limits, crowded=crowded)
+        closing = overdue_reason(connection.waiting(now), now, self.limits, crowded=crowded)
         if closing is not None:
             self.count(closing)
             connection.close_for(closing)
@@ -208,11 +208,11 @@ class Connections:
         """Return a frozen snapshot."""
         held = self.held
         return ConnectionStatistics(
-            self.places_taken, self.limits.max_total, self._accepted, dict(self._closed), held.total, held.most_bytes
+            self.slots_taken, self.limits.max_total, self._accepted, dict(self._closed), held.total, held.most_bytes
         )
 
 
-class Place:
+class ConnectionSlot:
     """One socket's right to be open. Freed once, however many of its holders think it is theirs to do."""
 
     __slots__ = ("_connections", "_then")

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import Metric
 
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
-from dohproxy.frontends.request_cache import KnownRequests
+from dohproxy.frontends.request_cache import RequestCache
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS, kept_targets
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
-from dohproxy.outcomes import Door
-from dohproxy.policy.forwarded import Status
+from dohproxy.outcomes import Frontend
+from dohproxy.policy.forwarded import AddressStatus
 
 
 def connection_metrics(connections: ConnectionStatistics) -> Iterator[Metric]:
@@ -29,19 +29,19 @@ def loop_metrics(handshakes_waiting: int, delay_seconds: float) -> Iterator[Metr
     yield gauge("dohproxy_loop_delay_seconds", "How late the event loop was, in 10 s.", delay_seconds)
 
 
-def address_metrics(statuses: dict[Status, int]) -> Iterator[Metric]:
+def address_metrics(statuses: dict[AddressStatus, int]) -> Iterator[Metric]:
     """Yield how clients' addresses were found behind a front proxy."""
-    values = [((status.value,), float(statuses.get(status, 0))) for status in Status]
+    values = [((status.value,), float(statuses.get(status, 0))) for status in AddressStatus]
     yield labelled_counter("dohproxy_client_address", "Requests by where the address came from.", ("status",), values)
 
 
-def known_metrics(doors: Mapping[Door, KnownRequests]) -> Iterator[Metric]:
-    """Yield how much is remembered of requests that came before, by each door."""
-    counts = [(door.value, float(len(known))) for door, known in doors.items()]
-    yield labelled_gauge("dohproxy_known_requests", "Requests of which every byte is known.", "door", counts)
-    held = [(door.value, float(known.held_bytes)) for door, known in doors.items()]
-    yield labelled_gauge("dohproxy_known_request_bytes", "Memory charged for known requests.", "door", held)
-    bounds = [(door.value, 2.0 * known.most_bytes) for door, known in doors.items()]
-    yield labelled_gauge("dohproxy_max_known_request_bytes", "Memory allowed for known requests.", "door", bounds)
+def request_cache_metrics(frontends: Mapping[Frontend, RequestCache]) -> Iterator[Metric]:
+    """Yield how much is remembered of requests that came before, by each frontend."""
+    counts = [(frontend.value, float(len(known))) for frontend, known in frontends.items()]
+    yield labelled_gauge("dohproxy_request_cache_entries", "Requests of which every byte is known.", "frontend", counts)
+    held = [(frontend.value, float(known.held_bytes)) for frontend, known in frontends.items()]
+    yield labelled_gauge("dohproxy_request_cache_bytes", "Memory charged for known requests.", "frontend", held)
+    bounds = [(frontend.value, 2.0 * known.most_bytes) for frontend, known in frontends.items()]
+    yield labelled_gauge("dohproxy_max_request_cache_bytes", "Memory allowed for known requests.", "frontend", bounds)
     yield gauge("dohproxy_known_paths", "Paths of HTTP/2 requests that are kept decoded.", kept_targets())
     yield gauge("dohproxy_max_known_paths", "Paths that may be kept decoded.", MOST_KEPT_TARGETS)

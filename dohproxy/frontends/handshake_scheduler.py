@@ -29,7 +29,7 @@ class Handshake(Protocol):
         """Do the work for the message."""
 
 
-class HandshakePace:
+class HandshakeScheduler:
     """Does the work at once or in its turn; holds no more than there are handshakes under way."""
 
     __slots__ = (

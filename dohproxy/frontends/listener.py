@@ -1,4 +1,4 @@
-"""The way of a connection from `accept` to its door.
+"""The way of a connection from `accept` to its frontend.
 
 Our own accept loop rather than `loop.create_server`, because three things must happen before TLS: a place is taken
 (or the socket closed for the price of a system call), the PROXY header is read, and the gate is asked. Nothing of that
@@ -17,11 +17,11 @@ from typing import Final
 
 import structlog
 
-from dohproxy.frontends.client_resolver import Peers, packed_address
-from dohproxy.frontends.connections import Closing, Connections, Place
-from dohproxy.frontends.handshake_scheduler import HandshakePace
+from dohproxy.frontends.client_resolver import ClientResolver, packed_address
+from dohproxy.frontends.connections import Closing, Connections, ConnectionSlot
+from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.tls_transport import TlsTransport
-from dohproxy.policy.connection_limiter import Gate, Refusal
+from dohproxy.policy.connection_limiter import ConnectionLimiter, ConnectionRefusal
 from dohproxy.policy.proxy_protocol import MAXIMUM_V2_BYTES, BadHeader, read_header
 
 MOST_ACCEPTED_AT_ONCE: Final = 16
@@ -32,43 +32,43 @@ _OVERLOAD: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EN
 
 _log = structlog.get_logger("dohproxy.listener")
 
-DoorFactory = Callable[[bytes | None, Place], asyncio.Protocol]
+DoorFactory = Callable[[bytes | None, ConnectionSlot], asyncio.Protocol]
 """Makes the handler of one connection from its client's packed address (None for a Unix socket) and its place."""
 
 
 @dataclass(slots=True)
 class _Arriving:
-    """A connection between `accept` and its door."""
+    """A connection between `accept` and its frontend."""
 
     sock: socket.socket
     packed: bytes | None
     """Its client's address, None for a Unix socket."""
-    place: Place
+    slot: ConnectionSlot
     until: float
     """The event loop's time by which its PROXY header and its handshake have to be there."""
 
 
 class Listener:
-    """Accepts on one socket and leads each connection to its door."""
+    """Accepts on one socket and leads each connection to its frontend."""
 
     def __init__(
         self,
         listening: socket.socket,
-        door: DoorFactory,
+        frontend: DoorFactory,
         connections: Connections,
-        peers: Peers,
+        client_resolver: ClientResolver,
         tls: ssl.SSLContext | None,
-        gate: Gate | None = None,
-        pace: HandshakePace | None = None,
+        connection_limiter: ConnectionLimiter | None = None,
+        scheduler: HandshakeScheduler | None = None,
     ) -> None:
-        """`pace`: of the handshakes of all listeners together; without one this listener has its own."""
+        """`scheduler`: of the handshakes of all listeners together; without one this listener has its own."""
         self.listening = listening
-        self._door = door
+        self._frontend = frontend
         self._connections = connections
-        self._peers = peers
+        self._client_resolver = client_resolver
         self._tls = tls
-        self._gate = gate
-        self._pace = pace
+        self._connection_limiter = connection_limiter
+        self._scheduler = scheduler
         self._loop: asyncio.AbstractEventLoop
         self._tasks: asyncio.TaskGroup
         self._is_accepting = False
@@ -79,9 +79,9 @@ class Listener:
     async def accept_forever(self) -> None:
         """Accept until `stop`, and lead on what was accepted, until cancelled."""
         self._loop = asyncio.get_running_loop()
-        if self._pace is None:
+        if self._scheduler is None:
             percent = self._connections.limits.stranger_handshake_percent
-            self._pace = HandshakePace(self._loop.call_soon, self._loop.call_later, percent)
+            self._scheduler = HandshakeScheduler(self._loop.call_soon, self._loop.call_later, percent)
         async with asyncio.TaskGroup() as self._tasks:
             self._is_accepting = True
             self._look()
@@ -111,11 +111,11 @@ class Listener:
             except OSError as error:
                 self._pause(error)
                 return
-            place = self._connections.take_place()
-            if place is None:
+            slot = self._connections.take_slot()
+            if slot is None:
                 accepted.close()
             else:
-                self._welcome(accepted, packed_address(accepted.family, address), place)
+                self._welcome(accepted, packed_address(accepted.family, address), slot)
 
     def _pause(self, error: OSError) -> None:
         """Survive the lack of descriptors and memory."""
@@ -127,12 +127,12 @@ class Listener:
 
     # --- Before the handshake ---
 
-    def _welcome(self, accepted: socket.socket, packed: bytes | None, place: Place) -> None:
-        """Lead a connection on as far as can be gone without waiting; its place is the door's in the end."""
+    def _welcome(self, accepted: socket.socket, packed: bytes | None, slot: ConnectionSlot) -> None:
+        """Lead a connection on as far as can be gone without waiting; its place is the frontend's in the end."""
         accepted.setblocking(False)
         until = self._loop.time() + self._connections.limits.handshake_seconds
-        arriving = _Arriving(accepted, packed, place, until)
-        if self._peers.expects_proxy_header(packed):
+        arriving = _Arriving(accepted, packed, slot, until)
+        if self._client_resolver.expects_proxy_header(packed):
             self._tasks.create_task(self._read_header(arriving))
         else:
             self._admit(arriving)
@@ -172,38 +172,40 @@ class Listener:
             _log.exception("a connection met a bug")
             self._turn_away(arriving, Closing.HANDSHAKE)
 
-    def _ask_gate(self, arriving: _Arriving) -> Refusal | None:
+    def _ask_gate(self, arriving: _Arriving) -> ConnectionRefusal | None:
         """Return why this client may not come in. A front proxy stands for many and is not asked about."""
-        gate = self._gate
-        if gate is None:
+        connection_limiter = self._connection_limiter
+        if connection_limiter is None:
             return None
-        if not self._peers.speaks_for_others(arriving.packed):
-            client = self._peers.of_connection(arriving.packed)
-            refusal = gate.enter(client, self._loop.time())
+        if not self._client_resolver.speaks_for_others(arriving.packed):
+            client = self._client_resolver.of_connection(arriving.packed)
+            refusal = connection_limiter.enter(client, self._loop.time())
             if refusal is not None:
                 return refusal
-            arriving.place.when_freed(lambda: gate.leave(client))
-        return None if self._tls is None or gate.begin_handshake() else Refusal.TOO_MANY_HANDSHAKES
+            arriving.slot.when_freed(lambda: connection_limiter.leave(client))
+        return (
+            None if self._tls is None or connection_limiter.begin_handshake() else ConnectionRefusal.TOO_MANY_HANDSHAKES
+        )
 
     def _is_stranger(self, arriving: _Arriving) -> bool:
         """Tell whether its handshake goes after members'. A front proxy brings members too."""
-        if self._peers.speaks_for_others(arriving.packed):
+        if self._client_resolver.speaks_for_others(arriving.packed):
             return False
-        client = self._peers.of_connection(arriving.packed)
+        client = self._client_resolver.of_connection(arriving.packed)
         return not (client.member or client.exempt)
 
     def _turn_away(self, arriving: _Arriving, closing: Closing) -> None:
         arriving.sock.close()
-        arriving.place.free()
+        arriving.slot.free()
         self._connections.count(closing)
 
-    # --- To the door ---
+    # --- To the frontend ---
 
     async def _serve_plain(self, arriving: _Arriving) -> None:
         is_served = False
         try:
-            door = self._door(arriving.packed, arriving.place)
-            await self._loop.connect_accepted_socket(lambda: door, arriving.sock)
+            frontend = self._frontend(arriving.packed, arriving.slot)
+            await self._loop.connect_accepted_socket(lambda: frontend, arriving.sock)
             is_served = True
         except OSError:
             pass
@@ -215,15 +217,15 @@ class Listener:
 
     def _begin_handshake(self, arriving: _Arriving, tls: ssl.SSLContext) -> None:
         """Begin one of the handshakes that the gate allows to be under way at once."""
-        pace = self._pace
-        assert pace is not None  # noqa: S101 - `accept_forever` has seen to it.
+        scheduler = self._scheduler
+        assert scheduler is not None  # noqa: S101 - `accept_forever` has seen to it.
 
         def end(transport: TlsTransport, is_open: bool) -> None:
             self._handshakes.discard(transport)
-            if self._gate is not None:
-                self._gate.end_handshake()
+            if self._connection_limiter is not None:
+                self._connection_limiter.end_handshake()
             if is_open:
-                self._open_door(arriving, transport)
+                self._open_frontend(arriving, transport)
             else:
                 self._turn_away(arriving, Closing.HANDSHAKE)
 
@@ -232,21 +234,21 @@ class Listener:
             is_stranger = self._is_stranger(arriving)
             self._handshakes.add(
                 TlsTransport(
-                    self._loop, arriving.sock, tls, seconds, end, self._count_flood, pace, is_stranger=is_stranger
+                    self._loop, arriving.sock, tls, seconds, end, self._count_flood, scheduler, is_stranger=is_stranger
                 )
             )
         except BaseException:
-            if self._gate is not None:
-                self._gate.end_handshake()
+            if self._connection_limiter is not None:
+                self._connection_limiter.end_handshake()
             raise
 
-    def _open_door(self, arriving: _Arriving, transport: TlsTransport) -> None:
+    def _open_frontend(self, arriving: _Arriving, transport: TlsTransport) -> None:
         try:
-            transport.start(self._door(arriving.packed, arriving.place))
+            transport.start(self._frontend(arriving.packed, arriving.slot))
         except Exception:
             _log.exception("a connection met a bug")
             transport.abort()
-            arriving.place.free()
+            arriving.slot.free()
 
 
 async def read_proxy_header(accepted: socket.socket) -> bytes | None:

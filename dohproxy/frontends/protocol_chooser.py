@@ -1,4 +1,4 @@
-"""Which door a connection belongs to: ALPN says so under TLS, the HTTP/2 preface says so without.
+"""Which frontend a connection belongs to: ALPN says so under TLS, the HTTP/2 preface says so without.
 
 There is no upgrade dance: RFC 9113 section 3.1 has dropped `Upgrade: h2c`, and a client that does not know is served
 over HTTP/1.1.
@@ -10,35 +10,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from dohproxy.frontends.connections import Closing, Connections, Place, Waiting
+from dohproxy.frontends.connections import Closing, Connections, ConnectionSlot, Waiting
 from dohproxy.http2.frames import PREFACE
 
-DoorMaker = Callable[[bytes | None, Place], asyncio.Protocol]
+FrontendMaker = Callable[[bytes | None, ConnectionSlot], asyncio.Protocol]
 """Makes the handler of one connection from its client's packed address (None for a Unix socket) and its place."""
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """The doors there are."""
+class Frontends:
+    """The frontends there are."""
 
-    http1: DoorMaker
-    http2: DoorMaker
+    http1: FrontendMaker
+    http2: FrontendMaker
     register: Connections
     clock: Callable[[], float]
 
-    def open(self, packed: bytes | None, place: Place) -> "DoorChooser":
+    def open(self, packed: bytes | None, slot: ConnectionSlot) -> "ProtocolChooser":
         """Return what stands at the beginning of one new connection."""
-        return DoorChooser(self, packed, place)
+        return ProtocolChooser(self, packed, slot)
 
 
-class DoorChooser(asyncio.Protocol):
-    """Stands at a connection's beginning, and hands it over to the right door with all it has read."""
+class ProtocolChooser(asyncio.Protocol):
+    """Stands at a connection's beginning, and hands it over to the right frontend with all it has read."""
 
-    def __init__(self, doors: Doors, packed: bytes | None, place: Place) -> None:
-        self._doors = doors
+    def __init__(self, frontends: Frontends, packed: bytes | None, slot: ConnectionSlot) -> None:
+        self._frontends = frontends
         self._packed = packed
-        self._place = place
-        self._opened = doors.clock()
+        self._slot = slot
+        self._opened = frontends.clock()
         self._read = b""
         self._transport: asyncio.Transport | None = None
 
@@ -47,11 +47,11 @@ class DoorChooser(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         tls = transport.get_extra_info("ssl_object")
         if tls is None:
-            self._doors.register.add(self)
+            self._frontends.register.add(self)
             return
         # Clients without ALPN are old, and speak HTTP/1.1.
         spoken = cast(ssl.SSLObject, tls).selected_alpn_protocol()
-        self._hand_over(self._doors.http2 if spoken == "h2" else self._doors.http1)
+        self._hand_over(self._frontends.http2 if spoken == "h2" else self._frontends.http1)
 
     def data_received(self, data: bytes) -> None:
         """Look for the preface."""
@@ -59,25 +59,25 @@ class DoorChooser(asyncio.Protocol):
         if PREFACE.startswith(self._read[: len(PREFACE)]):
             if len(self._read) < len(PREFACE):
                 return
-            maker = self._doors.http2
+            maker = self._frontends.http2
         else:
-            maker = self._doors.http1
-        self._doors.register.remove(self)
-        door = self._hand_over(maker)
-        door.data_received(self._read)
+            maker = self._frontends.http1
+        self._frontends.register.remove(self)
+        frontend = self._hand_over(maker)
+        frontend.data_received(self._read)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone before it said anything."""
-        self._doors.register.remove(self)
-        self._place.free()
+        self._frontends.register.remove(self)
+        self._slot.free()
         self._transport = None
 
-    def _hand_over(self, maker: DoorMaker) -> asyncio.Protocol:
+    def _hand_over(self, maker: FrontendMaker) -> asyncio.Protocol:
         transport = cast(asyncio.Transport, self._transport)
-        door = maker(self._packed, self._place)
-        transport.set_protocol(door)
-        door.connection_made(transport)
-        return door
+        frontend = maker(self._packed, self._slot)
+        transport.set_protocol(frontend)
+        frontend.connection_made(transport)
+        return frontend
 
     # --- What the register asks ---
 

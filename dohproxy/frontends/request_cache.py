@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dohproxy.parsed_request import Reading
+from dohproxy.parsed_request import ParsedRequest
 
 MOST_BYTES: Final = 8_388_608
 """Of each of the two generations, some 4,000 requests: as many distinct ones as a busy service sees in a minute."""
@@ -22,10 +22,10 @@ LONGEST_REQUEST: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CachedRequest:
     """What is known of one request."""
 
-    reading: Reading
+    parsed: ParsedRequest
     size: int
     """Bytes of the request, as far as they are kept."""
     lines: Sequence[str] = ()
@@ -34,16 +34,16 @@ class Known:
     @property
     def held_bytes(self) -> int:
         """What it is charged with."""
-        return BYTES_PER_REQUEST + self.size + self.reading.held_bytes
+        return BYTES_PER_REQUEST + self.size + self.parsed.held_bytes
 
 
-class KnownRequests:
-    """The memory of one door, for all its connections."""
+class RequestCache:
+    """The memory of one frontend, for all its connections."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes = most_bytes
-        self._young: dict[Hashable, Known] = {}
-        self._old: dict[Hashable, Known] = {}
+        self._young: dict[Hashable, CachedRequest] = {}
+        self._old: dict[Hashable, CachedRequest] = {}
         self._young_bytes = 0
         self._old_bytes = 0
 
@@ -55,7 +55,7 @@ class KnownRequests:
         """What both generations are charged with: never more than twice `most_bytes`, but for a single answer."""
         return self._young_bytes + self._old_bytes
 
-    def find(self, key: Hashable) -> Known | None:
+    def find(self, key: Hashable) -> CachedRequest | None:
         """Return what is known of the request that has this key: all of its bytes that matter."""
         known = self._young.get(key)
         if known is None and self._old:
@@ -64,20 +64,20 @@ class KnownRequests:
                 self._keep(key, known)
         return known
 
-    def remember(self, key: Hashable, known: Known) -> None:
+    def remember(self, key: Hashable, known: CachedRequest) -> None:
         """Keep what a request says."""
         if known.size <= LONGEST_REQUEST:
-            known.reading.memory = self
+            known.parsed.memory = self
             self._keep(key, known)
 
     def grow(self, by: int) -> None:
-        """Charge what an answer holds that is kept with a reading. In whichever generation that is, the younger one
-        pays: it lasts longer."""
+        """Charge what an answer holds that is kept with a parsed request. In whichever generation that is, the younger
+        one pays: it lasts longer."""
         self._young_bytes += by
         if self._young_bytes > self.most_bytes:
             self._begin_generation()
 
-    def _keep(self, key: Hashable, known: Known) -> None:
+    def _keep(self, key: Hashable, known: CachedRequest) -> None:
         size = known.held_bytes
         if self._young_bytes + size > self.most_bytes:
             self._begin_generation()

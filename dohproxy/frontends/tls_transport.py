@@ -1,4 +1,4 @@
-"""TLS between a socket and a door: an asyncio transport over OpenSSL's memory BIOs.
+"""TLS between a socket and a frontend: an asyncio transport over OpenSSL's memory BIOs.
 
 Event loops have one of their own, made for any protocol and any size: uvloop's holds 33 KiB for a connection that does
 nothing, asyncio's 287. This one takes no more than a TLS record at a time, keeps nothing between two reads, and sends
@@ -16,14 +16,14 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from dohproxy.frontends.handshake_scheduler import HandshakePace
+from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.kernel_buffers import MOST_LEFT_BYTES, kernel_bytes, reset_on_close
 from dohproxy.tls.records import MOST_SILENT, Records
 
 RECORD_BYTES: Final = 16_384
 """The most plaintext in a TLS record (RFC 8446 section 5.1), and the most ciphertext taken in one read."""
 WRITE_BUFFER_BYTES: Final = 65_536
-"""Queued before the protocol is told to pause; doors may set another."""
+"""Queued before the protocol is told to pause; frontends may set another."""
 SHUTDOWN_SECONDS: Final = 2.0
 """From closing to cutting: for the last bytes and the peer's goodbye."""
 MOST_EXTENSIONS: Final = 4
@@ -57,11 +57,11 @@ class TlsTransport(asyncio.Transport):
         "_is_stranger",
         "_loop",
         "_outgoing",
-        "_pace",
         "_protocol",
         "_protocol_waits",
         "_queued",
         "_records",
+        "_scheduler",
         "_sock",
         "_timer",
         "_tls",
@@ -75,14 +75,14 @@ class TlsTransport(asyncio.Transport):
         handshake_seconds: float,
         ended: HandshakeEnded,
         flooded: Callable[[], None],
-        pace: HandshakePace,
+        scheduler: HandshakeScheduler,
         *,
         is_stranger: bool,
     ) -> None:
         """Take over a connected, non-blocking socket and begin. Raises OSError if it is gone already.
 
-        `flooded` is called before the connection is cut for too many records that say nothing; `pace` decides when the
-        handshake goes on.
+        `flooded` is called before the connection is cut for too many records that say nothing; `scheduler` decides when
+        the handshake goes on.
         """
         super().__init__()
         if connected.family != socket.AF_UNIX:
@@ -95,7 +95,7 @@ class TlsTransport(asyncio.Transport):
         self._ended: HandshakeEnded | None = ended
         self._flooded = flooded
         self._records = Records()
-        self._pace = pace
+        self._scheduler = scheduler
         self._is_stranger = is_stranger
         self._held = b""
         """What has come of the handshake and waits for its turn."""
@@ -133,7 +133,7 @@ class TlsTransport(asyncio.Transport):
         self._held = received
         # Once for each reply: who sends it in crumbs goes behind the others with all but the first.
         is_begun, self._is_begun = self._is_begun, False
-        self._pace.take(self, is_stranger=self._is_stranger, is_begun=is_begun)
+        self._scheduler.take(self, is_stranger=self._is_stranger, is_begun=is_begun)
         if self._held:
             self.pause_reading()
 
@@ -368,7 +368,7 @@ class TlsTransport(asyncio.Transport):
         self._queued = b""
         ended, self._ended = self._ended, None
         if ended is not None:
-            self._pace.leave(self)
+            self._scheduler.leave(self)
             self._sock.close()
             ended(self, False)
             return

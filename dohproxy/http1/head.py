@@ -41,7 +41,7 @@ class RestOfHead:
     expects_continue: bool
     """The client waits to be told to send its body (RFC 9110 section 10.1.1)."""
     note: Any = field(default=None, compare=False, repr=False)
-    """What the door wants to find again when it sees the same rest."""
+    """What the frontend wants to find again when it sees the same rest."""
 
 
 @dataclass(slots=True)

@@ -20,8 +20,8 @@ KEPT_BYTES: Final = 250
 LONGEST_KEPT_BLOCK: Final = 256
 """Encoded bytes of them, as for a string that is kept."""
 MOST_KEPT_TARGETS: Final = 12_288
-"""Paths of all connections that are kept decoded: as many as a door has readings, so that what is known there is not
-decoded for it. At most 10 MB, and half of it as names are."""
+"""Paths of all connections that are kept decoded: as many as a frontend has parsed requests, so that what is known
+there is not decoded for it. At most 10 MB, and half of it as names are."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """The state machine of one connection (RFC 9113 sections 3 to 6).
 
-`receive` takes bytes and tells the door what the client did. It never raises: a broken rule or a passed limit becomes a
-RST_STREAM or a GOAWAY in the output, and `is_closing` says that the transport is to be closed once that is written.
+`receive` takes bytes and tells the frontend what the client did. It never raises: a broken rule or a passed limit
+becomes a RST_STREAM or a GOAWAY in the output, and `is_closing` says that the transport is to be closed once that is
+written.
 """
 
 from collections.abc import Callable
@@ -77,10 +78,10 @@ class Http2Connection:
         self._goes_away = False
         self._receive_window = DEFAULT_WINDOW
 
-    # --- What the door asks and says ---
+    # --- What the frontend asks and says ---
 
     def receive(self, data: bytes, now: float) -> None:
-        """Take in bytes, and tell the door what the client did with them, in order."""
+        """Take in bytes, and tell the frontend what the client did with them, in order."""
         self._now = now
         self._just_answered = 0
         if not self.is_closing:
@@ -117,7 +118,7 @@ class Http2Connection:
     def begin_goodbye(self) -> None:
         """Tell the client to open no more streams, and take those that it has opened before it hears of that (section
         6.8); when its answer to a PING says that it has, or with so many requests as it may have under way, goodbye is
-        said for good. If it does not answer, that is for the door to do."""
+        said for good. If it does not answer, that is for the frontend to do."""
         if self._last_welcome is None and not self._goes_away and not self.is_closing:
             self._last_welcome = self._allowances.requests + self.limits.max_streams
             self._out += goaway(STREAM_ID_MASK, ErrorCode.NO_ERROR), frame(Type.PING, 0, 0, _HEARD)

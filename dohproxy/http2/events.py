@@ -1,4 +1,4 @@
-"""What a client does that concerns the door."""
+"""What a client does that concerns the frontend."""
 
 from typing import Protocol
 
@@ -7,7 +7,7 @@ from dohproxy.http2.response import Response
 
 
 class Answerer(Protocol):
-    """The door's side: hears in the middle of `receive` what the client does, and may answer then and there.
+    """The frontend's side: hears in the middle of `receive` what the client does, and may answer then and there.
 
     A request for which it returns None is under way until `respond` is called for it.
     """

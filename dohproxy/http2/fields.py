@@ -46,7 +46,7 @@ class RestOfHead:
     expects_continue: bool = False
     """The client waits to be told to send its body."""
     note: Any = field(default=None, compare=False, repr=False)
-    """What the door wants to find again when it sees the same rest."""
+    """What the frontend wants to find again when it sees the same rest."""
     _held: int = field(default=0, compare=False, repr=False)
 
     @property
@@ -66,7 +66,7 @@ class RequestHead:
     path: str
     """The target: ":path", for CONNECT the authority."""
     note: Any = field(default=None, compare=False, repr=False)
-    """What the door wants to find again when it sees the same head."""
+    """What the frontend wants to find again when it sees the same head."""
 
     @property
     def method(self) -> str:

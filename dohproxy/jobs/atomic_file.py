@@ -37,7 +37,7 @@ def _require_own(found: os.stat_result) -> None:
         raise ForeignFile("can be written by other users, so it may say anything")
 
 
-class Replacement:
+class AtomicFile:
     """A new content for a file: written beside it, and put in its place once it is whole and on the disk.
 
     So the file is never half written, whenever the power goes or the disk is full. Every method may raise OSError, but

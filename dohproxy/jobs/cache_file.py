@@ -25,7 +25,7 @@ import structlog
 from dohproxy.cache import Cache
 from dohproxy.cache.restarts import Restoring, Saving
 from dohproxy.cache.snapshot import MOST_BYTES, MOST_ENTRIES, DamagedSnapshot, Snapshot, read_snapshot
-from dohproxy.jobs.atomic_file import ForeignFile, Replacement, read_own_file
+from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file
 
 SLICE_SECONDS: Final = 0.002
 """Of work on the cache before others have a turn: no client notices."""
@@ -150,7 +150,7 @@ class CacheFile:
     async def save(self) -> None:
         """Write the cache as it is now. What fails is logged and counted, and the snapshot before stays."""
         async with self._saving:
-            replacement = Replacement(self._path)
+            replacement = AtomicFile(self._path)
             try:
                 await self._write(replacement)
             except OSError as error:
@@ -162,7 +162,7 @@ class CacheFile:
                 # Not awaited, because this may be a cancellation; the thread does it before anything that comes later.
                 self._thread.submit(replacement.discard)
 
-    async def _write(self, replacement: Replacement) -> None:
+    async def _write(self, replacement: AtomicFile) -> None:
         wall_now = self._wall_clock()
         saving = Saving(self._cache, wall_now=wall_now, now=self._clock())
         await self._in_thread(replacement.open)

@@ -22,7 +22,7 @@ from typing import Final
 import structlog
 
 from dohproxy.config import ConfigError, Problem, TlsConfig
-from dohproxy.tls.certificate_pair import Pair, Refused, Result, read_pair
+from dohproxy.tls.certificate_pair import Pair, PairRefused, PairResult, read_pair
 from dohproxy.tls.certificates import Chain, Fault, KeyKind, faults_of
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import handshake_seconds
@@ -76,7 +76,7 @@ class CertificateStatistics:
 
     not_after: float
     """Unix seconds at which the certificate in use expires."""
-    reloads: Mapping[Result, int]
+    reloads: Mapping[PairResult, int]
     last_succeeded: bool
     """Whether what lies on the disk is what is in use; true at the start."""
     handshake_seconds: float
@@ -98,28 +98,28 @@ class CertificateWatch:
         try:
             pair = read_pair(tls)
             pair.load_into(context)
-        except Refused as refusal:
+        except PairRefused as refusal:
             raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
         self._live = pair.chain
         self._digest = pair.digest
         # One for each kind of key ever seen, so a handful at most, and each kept for good.
         self._contexts: dict[KeyKind, ssl.SSLContext] = {self._live.server.key_kind: context}
-        self._results: Counter[Result] = Counter()
+        self._results: Counter[PairResult] = Counter()
         self._when_priced: Callable[[float], None] = lambda _: None
         self._handshake_seconds = handshake_seconds(context)
         self._has_succeeded = True
 
-    def when_priced(self, tell: Callable[[float], None]) -> None:
-        """Have `tell` called with the seconds of one core that a handshake costs: now, and with each new pair."""
-        self._when_priced = tell
-        tell(self._handshake_seconds)
+    def when_priced(self, notify: Callable[[float], None]) -> None:
+        """Have `notify` called with the seconds of one core that a handshake costs: now, and with each new pair."""
+        self._when_priced = notify
+        notify(self._handshake_seconds)
 
     def statistics(self) -> CertificateStatistics:
         """Return the figures."""
-        reloads = {result: self._results[result] for result in Result}
+        reloads = {result: self._results[result] for result in PairResult}
         return CertificateStatistics(self._live.server.not_after, reloads, self._has_succeeded, self._handshake_seconds)
 
-    def look(self, now: float) -> None:
+    def poll(self, now: float) -> None:
         """Take the pair on the disk if it is another one and no worse; `now` is Unix seconds.
 
         Two `stat` calls if nothing has changed; if something has, some milliseconds and the price of five handshakes:
@@ -131,7 +131,7 @@ class CertificateWatch:
         self._last = Attempt(states)
         try:
             is_new = self._take(now)
-        except Refused as refusal:
+        except PairRefused as refusal:
             self._has_succeeded = False
             self._results[refusal.result] += 1
             _log.warning(
@@ -140,7 +140,7 @@ class CertificateWatch:
             return
         self._has_succeeded = True
         if is_new:
-            self._results[Result.LOADED] += 1
+            self._results[PairResult.LOADED] += 1
             _log.info("a new certificate is in use", valid_until=_iso(self._live.server.not_after))
 
     def _take(self, now: float) -> bool:
@@ -153,7 +153,7 @@ class CertificateWatch:
         if fault is not None:
             if fault is Fault.NOT_YET_VALID:
                 self._last = Attempt(self._last.states, retry_at=pair.chain.server.not_before)
-            raise Refused(Result(fault.value), _REFUSALS[fault])
+            raise PairRefused(PairResult(fault.value), _REFUSALS[fault])
         self._install(pair)
         self._live, self._digest = pair.chain, pair.digest
         return True
@@ -183,7 +183,7 @@ async def watch_forever(watch: CertificateWatch, every_seconds: float, clock: Ca
     while True:
         await asyncio.sleep(every_seconds)
         try:
-            watch.look(clock())
+            watch.poll(clock())
         except Exception:
             # A bug here must not take down a service whose certificate is good for weeks.
             _log.exception("the certificate watch met a bug")

@@ -19,7 +19,7 @@ import structlog
 
 from dohproxy.config import NamesConfig
 from dohproxy.jobs.certificate_watch import FileState, state_of
-from dohproxy.policy.names import Names
+from dohproxy.policy.names import NameRules
 from dohproxy.policy.suffixes import BadList, PublicSuffixes, check_plausible, parse_suffixes
 
 MAX_FILE_BYTES: Final = 4_194_304
@@ -29,7 +29,7 @@ DAY_SECONDS: Final = 86_400
 _log = structlog.get_logger("dohproxy.names")
 
 
-class Result(StrEnum):
+class ListResult(StrEnum):
     """How an attempt to take another list ended; metric label."""
 
     LOADED = "loaded"
@@ -38,10 +38,10 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ListRefusal:
     """Why a file is not taken: a sentence for the operator."""
 
-    result: Result
+    result: ListResult
     sentence: str
 
 
@@ -55,7 +55,7 @@ class SuffixStatistics:
     top_level_domains: int
     denies: bool
     """Whether names under top-level domains that are not in the list are denied."""
-    reloads: Mapping[Result, int]
+    reloads: Mapping[ListResult, int]
     last_succeeded: bool
     """Whether what lies on the disk is what is in use."""
 
@@ -68,35 +68,35 @@ def installed_list() -> PublicSuffixes:
     return parse_suffixes(data.read_text(encoding="utf-8"), last_changed=0.0)
 
 
-def read_list(path: Path) -> PublicSuffixes | Refusal:
+def read_list(path: Path) -> PublicSuffixes | ListRefusal:
     """Read a file, or say why it is not to be used."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
             last_changed = path.stat().st_mtime
     except OSError as error:
-        return Refusal(Result.UNREADABLE, f"{path} cannot be read ({error.strerror})")
+        return ListRefusal(ListResult.UNREADABLE, f"{path} cannot be read ({error.strerror})")
     if len(content) > MAX_FILE_BYTES:
-        return Refusal(Result.UNUSABLE, f"{path} is longer than {MAX_FILE_BYTES} bytes, so hardly such a list")
+        return ListRefusal(ListResult.UNUSABLE, f"{path} is longer than {MAX_FILE_BYTES} bytes, so hardly such a list")
     try:
         suffixes = parse_suffixes(content.decode(), last_changed=last_changed)
         check_plausible(suffixes)
     except UnicodeDecodeError:
-        return Refusal(Result.UNUSABLE, f"{path} is not UTF-8 text")
+        return ListRefusal(ListResult.UNUSABLE, f"{path} is not UTF-8 text")
     except BadList as error:
-        return Refusal(Result.UNUSABLE, f"{path} {error}")
+        return ListRefusal(ListResult.UNUSABLE, f"{path} {error}")
     return suffixes
 
 
 class SuffixWatch:
     """Keeps the rules about names to the newest list, and from denying anything by an old one."""
 
-    def __init__(self, config: NamesConfig, names: Names, now: float) -> None:
+    def __init__(self, config: NamesConfig, names: NameRules, now: float) -> None:
         """Take the file as it lies there, or the installed list if there is none to use; `now` is Unix seconds."""
         self._config = config
         self._names = names
         self._current = installed_list()
-        self._results: Counter[Result] = Counter()
+        self._results: Counter[ListResult] = Counter()
         self._has_succeeded = True
         self._was_recent = True
         self._state: FileState = None
@@ -105,7 +105,7 @@ class SuffixWatch:
             self._take(read_list(config.public_suffix_file))
         self._settle(now)
 
-    async def look(self, now: float) -> None:
+    async def poll(self, now: float) -> None:
         """Take the file if it has changed and can be used; `now` is Unix seconds."""
         path = self._config.public_suffix_file
         if path is not None and (state := state_of(path)) != self._state:
@@ -122,13 +122,13 @@ class SuffixWatch:
             rules=self._current.rules,
             top_level_domains=self._current.top_level_domains,
             denies=self._names.undelegated.may_deny,
-            reloads={result: self._results[result] for result in Result},
+            reloads={result: self._results[result] for result in ListResult},
             last_succeeded=self._has_succeeded,
         )
 
-    def _take(self, found: PublicSuffixes | Refusal) -> None:
-        self._has_succeeded = not isinstance(found, Refusal)
-        if isinstance(found, Refusal):
+    def _take(self, found: PublicSuffixes | ListRefusal) -> None:
+        self._has_succeeded = not isinstance(found, ListRefusal)
+        if isinstance(found, ListRefusal):
             self._results[found.result] += 1
             _log.warning(
                 "a list of public suffixes is refused, the old one stays",
@@ -136,7 +136,7 @@ class SuffixWatch:
                 why=found.sentence,
             )
             return
-        self._results[Result.LOADED] += 1
+        self._results[ListResult.LOADED] += 1
         self._current = found
         _log.info("a list of public suffixes is in use", of=_day(found.published), rules=found.rules)
 
@@ -162,7 +162,7 @@ async def watch_list_forever(watch: SuffixWatch, every_seconds: float, clock: Ca
     while True:
         await asyncio.sleep(every_seconds)
         try:
-            await watch.look(clock())
+            await watch.poll(clock())
         except Exception:
             # A bug here must not take down a service that has a list.
             _log.exception("the watch of public suffixes met a bug")

@@ -18,7 +18,7 @@ from prometheus_client.core import Metric
 from dohproxy.config import ClientsConfig
 from dohproxy.observability.metrics import labelled_gauge
 from dohproxy.outcomes import Client
-from dohproxy.policy.forwarded import Status, trusted_by
+from dohproxy.policy.forwarded import AddressStatus, trusted_by
 
 WINDOW_SECONDS: Final = 300.0
 """A finding tells of the current window and the one before: the last 5 to 10 minutes, two to twenty scrapes."""
@@ -33,7 +33,7 @@ LOG_SECONDS: Final = 3_600.0
 _log = structlog.get_logger("dohproxy.front_proxy")
 
 
-class Finding(StrEnum):
+class FrontProxyIssue(StrEnum):
     """What is wrong; closed, so fit for a metric's label."""
 
     SHARED_ADDRESS = "shared-address"
@@ -45,18 +45,18 @@ class Finding(StrEnum):
 
 
 EVENTS: Final = {
-    Finding.SHARED_ADDRESS: "all clients share one address",
-    Finding.UNTRUSTED_HEADER: "header from an untrusted peer",
-    Finding.MISSING_HEADER: "header missing from a trusted peer",
+    FrontProxyIssue.SHARED_ADDRESS: "all clients share one address",
+    FrontProxyIssue.UNTRUSTED_HEADER: "header from an untrusted peer",
+    FrontProxyIssue.MISSING_HEADER: "header missing from a trusted peer",
 }
 """What the log calls each; constants, so that their rate is limited one by one."""
 
 REMEDIES: Final = {
-    Finding.SHARED_ADDRESS: "they share one limit: if a front proxy stands here, let it name its clients, and set"
-    " clients.address_from and clients.trusted_proxies; with a single client nothing is wrong",
-    Finding.UNTRUSTED_HEADER: "it is ignored: if it is your front proxy's, add the proxy's address to"
+    FrontProxyIssue.SHARED_ADDRESS: "they share one limit: if a front proxy stands here, let it name its clients, and"
+    " set clients.address_from and clients.trusted_proxies; with a single client nothing is wrong",
+    FrontProxyIssue.UNTRUSTED_HEADER: "it is ignored: if it is your front proxy's, add the proxy's address to"
     " clients.trusted_proxies; if clients write it themselves, nothing needs to be done",
-    Finding.MISSING_HEADER: "clients behind that proxy share one limit: let it send the header that"
+    FrontProxyIssue.MISSING_HEADER: "clients behind that proxy share one limit: let it send the header that"
     " clients.address_from names, also with its own health checks",
 }
 """What it does to clients, and what the operator can do."""
@@ -78,7 +78,7 @@ class Window:
     """From trusted peers, with and without the header."""
 
 
-def judge(window: Window) -> frozenset[Finding]:
+def judge(window: Window) -> frozenset[FrontProxyIssue]:
     """Tell what is wrong.
 
     Proxies do it always or never, so a few strays among good requests (a script that asks directly, a client that
@@ -86,18 +86,18 @@ def judge(window: Window) -> frozenset[Finding]:
     """
     found = set()
     if window.shared and window.requests >= MANY_REQUESTS:
-        found.add(Finding.SHARED_ADDRESS)
+        found.add(FrontProxyIssue.SHARED_ADDRESS)
     if window.untrusted >= MANY_HEADERS and 2 * window.untrusted >= window.requests:
-        found.add(Finding.UNTRUSTED_HEADER)
+        found.add(FrontProxyIssue.UNTRUSTED_HEADER)
     if window.missing >= MANY_HEADERS and 2 * window.missing >= window.trusted:
-        found.add(Finding.MISSING_HEADER)
+        found.add(FrontProxyIssue.MISSING_HEADER)
     return frozenset(found)
 
 
 class FrontProxyWatch:
     """Watches all requests of a process; costs one comparison for each."""
 
-    def __init__(self, clients: ClientsConfig, statuses: Mapping[Status, int], now: float) -> None:
+    def __init__(self, clients: ClientsConfig, statuses: Mapping[AddressStatus, int], now: float) -> None:
         """`statuses`: how addresses were found, counted by somebody else and only ever growing."""
         self._is_from_connection = clients.address_from == "connection"
         self._trusted = trusted_by(clients)
@@ -107,22 +107,22 @@ class FrontProxyWatch:
         self._first: tuple[tuple[int, int], ...] | None = None
         self._shared = False
         self._ends = now + WINDOW_SECONDS
-        self._before: frozenset[Finding] = frozenset()
-        self._told: set[Finding] = set()
-        self._told_at: dict[Finding, float] = {}
+        self._before: frozenset[FrontProxyIssue] = frozenset()
+        self._told: set[FrontProxyIssue] = set()
+        self._told_at: dict[FrontProxyIssue, float] = {}
 
-    def see(self, client: Client) -> None:
+    def observe(self, client: Client) -> None:
         """Take notice of one request."""
         self._requests += 1
         if client.hashes != self._first:
             self._shared = self._first is None and self._is_a_proxy(client.address)
             self._first = client.hashes if self._first is None else self._first
 
-    def findings(self) -> frozenset[Finding]:
+    def findings(self) -> frozenset[FrontProxyIssue]:
         """Return what was wrong within the last 5 to 10 minutes."""
         return judge(self._window()) | self._before
 
-    def news(self, now: float) -> tuple[Finding, ...]:
+    def news(self, now: float) -> tuple[FrontProxyIssue, ...]:
         """Return what the operator should be told now; call it every few seconds.
 
         A finding is news when it appears, and then not again before it was gone, nor within the hour.
@@ -133,7 +133,7 @@ class FrontProxyWatch:
         self._told &= findings
         news = [
             finding
-            for finding in Finding
+            for finding in FrontProxyIssue
             if finding in findings - self._told and now - self._told_at.get(finding, -math.inf) >= LOG_SECONDS
         ]
         self._told.update(news)
@@ -152,16 +152,16 @@ class FrontProxyWatch:
         self._ends = now + WINDOW_SECONDS
 
     def _window(self) -> Window:
-        of_trusted = (Status.HEADER, Status.HIDDEN, Status.MISSING, Status.MALFORMED)
+        of_trusted = (AddressStatus.HEADER, AddressStatus.HIDDEN, AddressStatus.MISSING, AddressStatus.MALFORMED)
         return Window(
             self._requests,
             self._shared,
-            self._counted(Status.IGNORED_UNTRUSTED),
-            self._counted(Status.MISSING),
+            self._counted(AddressStatus.IGNORED_UNTRUSTED),
+            self._counted(AddressStatus.MISSING),
             sum(map(self._counted, of_trusted)),
         )
 
-    def _counted(self, status: Status) -> int:
+    def _counted(self, status: AddressStatus) -> int:
         return self._statuses.get(status, 0) - self._statuses_before.get(status, 0)
 
     def _is_a_proxy(self, address: bytes) -> bool:
@@ -173,17 +173,17 @@ class FrontProxyWatch:
         return self._is_from_connection and not ip_address(address).is_global
 
 
-def tell(news: Collection[Finding]) -> None:
+def notify(news: Collection[FrontProxyIssue]) -> None:
     """Write one line for each finding, without any address."""
     for finding in news:
         _log.warning(EVENTS[finding], remedy=REMEDIES[finding])
 
 
-def front_proxy_metrics(findings: Collection[Finding]) -> Iterator[Metric]:
+def front_proxy_metrics(findings: Collection[FrontProxyIssue]) -> Iterator[Metric]:
     """Yield which findings hold."""
     yield labelled_gauge(
         "dohproxy_front_proxy_finding",
         "1 if this was wrong with a front proxy within the last 5 to 10 minutes.",
         "finding",
-        [(finding.value, float(finding in findings)) for finding in Finding],
+        [(finding.value, float(finding in findings)) for finding in FrontProxyIssue],
     )

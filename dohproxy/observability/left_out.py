@@ -36,14 +36,14 @@ def left_out_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
     yield family
 
 
-class LeftOutWatch:
+class WorkaroundWatch:
     """Logs what begins to be left out and what is added again, once each."""
 
     def __init__(self) -> None:
         self._known: set[tuple[str, str, bool]] = set()
         self._log = structlog.get_logger("dohproxy.upstreams")
 
-    def look(self, resolver: ResolverStatistics) -> None:
+    def poll(self, resolver: ResolverStatistics) -> None:
         """Compare with the last look."""
         current: set[tuple[str, str, bool]] = set()
         for upstream in resolver.upstreams:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from dohproxy.outcomes import OUTCOMES, Door, Outcome, Reason
+from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Reason
 from dohproxy.wire.numbers import Rcode
 
 FIRST_BOUND: Final = 0.0001
@@ -105,14 +105,14 @@ class Metrics(Collector):
 
     def _request_family(self) -> Metric:
         family = CounterMetricFamily(
-            "dohproxy_requests", "Finished requests.", labels=("door", "method", "outcome", "status")
+            "dohproxy_requests", "Finished requests.", labels=("frontend", "method", "outcome", "status")
         )
-        counts: Counter[tuple[Door, str, Reason]] = Counter()
+        counts: Counter[tuple[Frontend, str, Reason]] = Counter()
         for tally in self._tallies.values():
-            counts[tally.outcome.door, tally.outcome.method, tally.outcome.reason] += tally.count
-        for (door, method, reason), count in counts.items():
+            counts[tally.outcome.frontend, tally.outcome.method, tally.outcome.reason] += tally.count
+        for (frontend, method, reason), count in counts.items():
             ending = OUTCOMES[reason]
-            family.add_metric((door, method, ending.label, str(ending.status)), count)
+            family.add_metric((frontend, method, ending.label, str(ending.status)), count)
         return family
 
     def _latency_family(self) -> Metric:

@@ -6,13 +6,13 @@ from prometheus_client.core import Metric
 
 from dohproxy.cache import CacheStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
-from dohproxy.policy.connection_limiter import GateStatistics
+from dohproxy.policy.connection_limiter import ConnectionLimiterStatistics
 from dohproxy.policy.domains import DomainStatistics
 from dohproxy.policy.limits import LimitStatistics
-from dohproxy.policy.probes import Probe
-from dohproxy.policy.request_limiter import AdmissionStatistics
+from dohproxy.policy.probes import ProbeKind
+from dohproxy.policy.request_limiter import RequestLimiterStatistics
 from dohproxy.upstream.health.breaker import BreakerState
-from dohproxy.upstream.queue.fair_queue import TurnStatistics
+from dohproxy.upstream.queue.fair_queue import QueueStatistics
 from dohproxy.upstream.statistics import ResolverStatistics
 
 
@@ -56,9 +56,9 @@ def route_metrics(caches: Sequence[CacheStatistics]) -> Iterator[Metric]:
     )
 
 
-def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
+def request_limiter_metrics(request_limiter: RequestLimiterStatistics) -> Iterator[Metric]:
     """Yield the limiter's figures."""
-    limits = (("requests", admission.requests), ("misses", admission.misses))
+    limits = (("requests", request_limiter.requests), ("misses", request_limiter.misses))
     yield labelled_counter(
         "dohproxy_limit_admitted", "Admitted by a client limit.", ("limit",), [((n,), s.admitted) for n, s in limits]
     )
@@ -72,8 +72,10 @@ def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
         [((name, width.width), width.limited) for name, statistics in limits for width in statistics.widths],
     )
     yield from _limit_fill(limits)
-    yield gauge("dohproxy_service_limit_fill", "How full the service-wide limit is, 0 to 1.", admission.total_fill)
-    priorities = admission.priorities
+    yield gauge(
+        "dohproxy_service_limit_fill", "How full the service-wide limit is, 0 to 1.", request_limiter.total_fill
+    )
+    priorities = request_limiter.priorities
     counts = (
         (("member",), priorities.members), (("settled",), priorities.settled),
         (("newcomer",), priorities.newcomers), (("over_fair_share",), priorities.greedy),
@@ -83,8 +85,8 @@ def admission_metrics(admission: AdmissionStatistics) -> Iterator[Metric]:
         ("kind",), counts,
     )  # fmt: skip
     yield gauge("dohproxy_seniority_table_fill", "Share of the seniority table's slots in use.", priorities.fill)
-    yield gauge("dohproxy_miss_places_taken", "Misses being resolved.", admission.places_taken)
-    yield gauge("dohproxy_miss_places", "Misses that may be resolved at once.", admission.places)
+    yield gauge("dohproxy_miss_slots_taken", "Misses being resolved.", request_limiter.slots_taken)
+    yield gauge("dohproxy_miss_slots", "Misses that may be resolved at once.", request_limiter.slots)
 
 
 def domain_metrics(domains: DomainStatistics) -> Iterator[Metric]:
@@ -99,7 +101,7 @@ def domain_metrics(domains: DomainStatistics) -> Iterator[Metric]:
     yield labelled_gauge("dohproxy_domain_table_fill", "Share of a table's slots in use.", "table", fills)
 
 
-def probe_metrics(probes: Mapping[Probe, int]) -> Iterator[Metric]:
+def probe_metrics(probes: Mapping[ProbeKind, int]) -> Iterator[Metric]:
     """Yield how many health probes of clients came."""
     counts = [((probe.value,), float(count)) for probe, count in probes.items()]
     yield labelled_counter("dohproxy_probes", "Health probes of clients, by the name asked for.", ("probe",), counts)
@@ -110,30 +112,38 @@ def rebinding_metrics(withheld: int) -> Iterator[Metric]:
     yield counter("dohproxy_private_answers_withheld", "Answers with private addresses for public names.", withheld)
 
 
-def gate_metrics(gate: GateStatistics) -> Iterator[Metric]:
+def connection_limiter_metrics(connection_limiter: ConnectionLimiterStatistics) -> Iterator[Metric]:
     """Yield the figures of the limits on connections."""
-    limited = [((width.width,), width.limited) for width in gate.rate.widths]
+    limited = [((width.width,), width.limited) for width in connection_limiter.rate.widths]
     text = "Connections refused for their rate, by the narrowest prefix that was over its limit."
     yield labelled_counter("dohproxy_connections_limited", text, ("prefix",), limited)
-    fills = [(width.width, width.fill) for width in gate.rate.widths]
+    fills = [(width.width, width.fill) for width in connection_limiter.rate.widths]
     yield labelled_gauge("dohproxy_connection_table_fill", "Share of a table's slots in use.", "prefix", fills)
     yield gauge(
-        "dohproxy_new_connections_fill", "How full the limit of all new connections is, 0 to 1.", gate.total_fill
+        "dohproxy_new_connections_fill",
+        "How full the limit of all new connections is, 0 to 1.",
+        connection_limiter.total_fill,
     )
     yield gauge(
         "dohproxy_new_stranger_connections_fill",
         "How full the limit of strangers' new connections is, 0 to 1.",
-        gate.strangers_fill,
+        connection_limiter.strangers_fill,
     )
     yield gauge(
         "dohproxy_max_new_stranger_connections_per_second",
         "What strangers may open, as handshakes are dear; +Inf if no less than everybody.",
-        gate.strangers_per_second,
+        connection_limiter.strangers_per_second,
     )
-    yield gauge("dohproxy_handshakes", "TLS handshakes under way.", gate.handshakes)
-    yield gauge("dohproxy_max_handshakes", "TLS handshakes that may be under way.", gate.max_handshakes)
-    yield gauge("dohproxy_busiest_client_connections", "Connections of the client with the most.", gate.busiest_client)
-    yield gauge("dohproxy_max_client_connections", "Connections that one client may have.", gate.max_per_client)
+    yield gauge("dohproxy_handshakes", "TLS handshakes under way.", connection_limiter.handshakes)
+    yield gauge("dohproxy_max_handshakes", "TLS handshakes that may be under way.", connection_limiter.max_handshakes)
+    yield gauge(
+        "dohproxy_busiest_client_connections",
+        "Connections of the client with the most.",
+        connection_limiter.busiest_client,
+    )
+    yield gauge(
+        "dohproxy_max_client_connections", "Connections that one client may have.", connection_limiter.max_per_client
+    )
 
 
 def _limit_fill(limits: tuple[tuple[str, LimitStatistics], ...]) -> Iterator[Metric]:
@@ -218,9 +228,9 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
     yield counter("dohproxy_fetches_refused", "Questions not asked, too many under way.", resolver.refused_fetches)
 
 
-def _turn_metrics(turns: TurnStatistics) -> Iterator[Metric]:
+def _turn_metrics(turns: QueueStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_turns_waiting", "Questions waiting for budget.", turns.waiting)
-    yield gauge("dohproxy_max_turns", "Questions that may wait for budget now.", turns.places)
+    yield gauge("dohproxy_max_turns", "Questions that may wait for budget now.", turns.slots)
     ends = (
         (("served",), turns.served), (("evicted",), turns.evicted),
         (("refused",), turns.refused), (("given_up",), turns.given_up),

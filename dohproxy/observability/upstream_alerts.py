@@ -110,7 +110,7 @@ class UpstreamWatch:
         self._known: dict[str, str] = {}
         self._log = structlog.get_logger("dohproxy.upstreams")
 
-    def look(self, resolver: ResolverStatistics, now: float, wall: float) -> None:
+    def poll(self, resolver: ResolverStatistics, now: float, wall: float) -> None:
         """Compare with the last look."""
         current = {alert.upstream: alert for alert in alerts(resolver, now, wall) if not alert.is_harmless}
         # While nobody can be reached nothing is known of any of them, so none is well again.

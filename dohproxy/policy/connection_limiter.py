@@ -18,7 +18,7 @@ SITE_FACTOR = 4
 """A /48 may hold so many times the connections of a /56."""
 
 
-class Refusal(StrEnum):
+class ConnectionRefusal(StrEnum):
     """Why a connection is closed at once; metric label."""
 
     TOO_MANY_PER_CLIENT = "too_many_per_client"
@@ -52,7 +52,7 @@ def affordable(per_second: float, burst: float, handshake_seconds: float, percen
 
 
 @dataclass(frozen=True, slots=True)
-class GateStatistics:
+class ConnectionLimiterStatistics:
     """The gate at one instant."""
 
     rate: LimitStatistics
@@ -69,7 +69,7 @@ class GateStatistics:
     max_per_client: int
 
 
-class Gate:
+class ConnectionLimiter:
     """Counts connections by prefix; bounded by the number of connections there are."""
 
     def __init__(
@@ -93,18 +93,18 @@ class Gate:
             self._strangers = Gcra(bucket, per_second=allowance.per_second, burst=allowance.burst)
             self._strangers_per_second = allowance.per_second
 
-    def enter(self, client: Client, now: float) -> Refusal | None:
+    def enter(self, client: Client, now: float) -> ConnectionRefusal | None:
         """Let a new connection of `client` in, or say why not; if it is in, `leave` is owed when it closes."""
         if not client.exempt:
             for held, most, key in zip(self._held, self._most, client.hashes, strict=False):
                 if held.get(key, 0) >= most:
-                    return Refusal.TOO_MANY_PER_CLIENT
+                    return ConnectionRefusal.TOO_MANY_PER_CLIENT
             if self._rate.admit(client, now):
-                return Refusal.CLIENT_RATE
+                return ConnectionRefusal.CLIENT_RATE
             if self._strangers is not None and not client.member and self._strangers.take(now):
-                return Refusal.STRANGERS_RATE
+                return ConnectionRefusal.STRANGERS_RATE
         if self._total.take(now):
-            return Refusal.TOTAL_RATE
+            return ConnectionRefusal.TOTAL_RATE
         for held, key in zip(self._held, client.hashes, strict=False):
             held[key] = held.get(key, 0) + 1
         return None
@@ -129,9 +129,9 @@ class Gate:
         """A handshake has ended, one way or the other."""
         self._handshakes -= 1
 
-    def statistics(self, now: float) -> GateStatistics:
+    def statistics(self, now: float) -> ConnectionLimiterStatistics:
         """Return a frozen snapshot."""
-        return GateStatistics(
+        return ConnectionLimiterStatistics(
             rate=self._rate.statistics(now),
             total_fill=self._total.fill(now),
             strangers_fill=0.0 if self._strangers is None else self._strangers.fill(now),

@@ -39,7 +39,7 @@ UNIX = "unix"
 """In a list of trusted proxies: every peer that connects through a Unix socket."""
 
 
-class Source(StrEnum):
+class AddressSource(StrEnum):
     """Where the client's address comes from; for the two headers, the value is the header's name."""
 
     CONNECTION = "connection"
@@ -48,7 +48,7 @@ class Source(StrEnum):
     FORWARDED = "forwarded"
 
 
-class Status(StrEnum):
+class AddressStatus(StrEnum):
     """How the address was found; closed, so fit for a metric's label."""
 
     CONNECTION = "connection"
@@ -69,11 +69,11 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ForwardedAddress:
     """The client's address, packed, IPv4-mapped made IPv4; b"" if all that is known is a Unix socket."""
 
     address: bytes
-    status: Status
+    status: AddressStatus
 
 
 class TrustedNetworks:
@@ -98,17 +98,19 @@ def trusted_by(config: ClientsConfig) -> TrustedNetworks:
     return TrustedNetworks([str(entry) for entry in config.trusted_proxies])
 
 
-def client_address(peer: bytes | None, lines: Sequence[str], source: Source, trusted: TrustedNetworks) -> Found:
+def client_address(
+    peer: bytes | None, lines: Sequence[str], source: AddressSource, trusted: TrustedNetworks
+) -> ForwardedAddress:
     """Find the client's address behind a connection's peer (packed, None for a Unix socket).
 
     `lines`: the values of all lines of the configured header, in the order received, already bounded by the
     limit on the header block (8 KiB). Never raises for what they hold.
     """
     address = b"" if peer is None else unmapped(peer)
-    if source is not Source.X_FORWARDED_FOR and source is not Source.FORWARDED:
-        return Found(address, Status.CONNECTION)
+    if source is not AddressSource.X_FORWARDED_FOR and source is not AddressSource.FORWARDED:
+        return ForwardedAddress(address, AddressStatus.CONNECTION)
     if not trusted.includes(peer):
-        return Found(address, Status.IGNORED_UNTRUSTED if lines else Status.CONNECTION)
+        return ForwardedAddress(address, AddressStatus.IGNORED_UNTRUSTED if lines else AddressStatus.CONNECTION)
     return _walk(address, lines, source, trusted)
 
 
@@ -121,12 +123,12 @@ class ClientAddresses:
 
     __slots__ = ("_memo", "_source", "_trusted")
 
-    def __init__(self, source: Source, trusted: TrustedNetworks) -> None:
+    def __init__(self, source: AddressSource, trusted: TrustedNetworks) -> None:
         self._source = source
         self._trusted = trusted
-        self._memo: LRUCache[tuple[bytes | None, tuple[str, ...]], Found] = LRUCache(MEMO_RESULTS)
+        self._memo: LRUCache[tuple[bytes | None, tuple[str, ...]], ForwardedAddress] = LRUCache(MEMO_RESULTS)
 
-    def find(self, peer: bytes | None, lines: tuple[str, ...]) -> Found:
+    def find(self, peer: bytes | None, lines: tuple[str, ...]) -> ForwardedAddress:
         """Return what `client_address` does for this peer and these lines."""
         key = (peer, lines)
         try:
@@ -138,27 +140,27 @@ class ClientAddresses:
         return found
 
 
-def _walk(address: bytes, lines: Sequence[str], source: Source, trusted: TrustedNetworks) -> Found:
-    status = Status.MISSING
+def _walk(address: bytes, lines: Sequence[str], source: AddressSource, trusted: TrustedNetworks) -> ForwardedAddress:
+    status = AddressStatus.MISSING
     try:
         for looked_at, element in enumerate(_elements_from_the_right(lines, source)):
             if looked_at == MAXIMUM_HOPS:
                 raise ValueError("too many hops")
             if not element:
                 continue  # RFC 9110 section 5.6.1.2: empty list elements are ignored
-            hop = _parse_node(element if source is Source.X_FORWARDED_FOR else _for_parameter(element))
+            hop = _parse_node(element if source is AddressSource.X_FORWARDED_FOR else _for_parameter(element))
             if hop is None:
-                return Found(address, Status.HIDDEN)
-            address, status = hop, Status.HEADER
+                return ForwardedAddress(address, AddressStatus.HIDDEN)
+            address, status = hop, AddressStatus.HEADER
             if not trusted.includes(hop):
                 break
     except ValueError:
-        return Found(address, Status.MALFORMED)
-    return Found(address, status)
+        return ForwardedAddress(address, AddressStatus.MALFORMED)
+    return ForwardedAddress(address, status)
 
 
-def _elements_from_the_right(lines: Sequence[str], source: Source) -> Iterator[str]:
-    element_start = _plain_element_start if source is Source.X_FORWARDED_FOR else _quoted_element_start
+def _elements_from_the_right(lines: Sequence[str], source: AddressSource) -> Iterator[str]:
+    element_start = _plain_element_start if source is AddressSource.X_FORWARDED_FOR else _quoted_element_start
     for line in reversed(lines):
         end = len(line)
         while end >= 0:

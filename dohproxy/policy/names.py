@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dohproxy.config import NamesConfig
 from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.gcra import GcraTable
-from dohproxy.policy.probes import Probes
+from dohproxy.policy.probes import ClientProbes
 from dohproxy.policy.rebinding import RebindingFilter
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.policy.undelegated import Undelegated
@@ -14,10 +14,10 @@ from dohproxy.wire.name import from_text
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NameRules:
     """The rules about names, in the order in which the walk asks them."""
 
-    probes: Probes
+    probes: ClientProbes
     undelegated: Undelegated
     domains: DomainLimit
     rebinding: RebindingFilter | None = None
@@ -33,7 +33,7 @@ class Names:
         self.domains.use(suffixes)
 
 
-def build_names(
+def build_name_rules(
     config: NamesConfig,
     suffixes: PublicSuffixes,
     misses: memoryview,
@@ -41,7 +41,7 @@ def build_names(
     *,
     secret: bytes,
     negative_ttl_max: int,
-) -> Names:
+) -> NameRules:
     """Build the rules over two zero-filled buffers (`policy.limits.buffer_bytes`); nothing is denied before `use`.
 
     `negative_ttl_max`: seconds, as of the cache. `secret`: 16 to 64 random bytes, new at each start.
@@ -59,4 +59,4 @@ def build_names(
     if config.withhold_private_addresses:
         excepted = [from_text(domain) for domain in config.private_address_domains]
         rebinding = RebindingFilter(undelegated.is_delegated, excepted)
-    return Names(Probes(), undelegated, domains, rebinding)
+    return NameRules(ClientProbes(), undelegated, domains, rebinding)

@@ -22,7 +22,7 @@ RANDOM_LETTERS: Final = range(6, 9)
 DNSCRYPT_LETTERS: Final = 16
 
 
-class Probe(StrEnum):
+class ProbeKind(StrEnum):
     """Whose probe it is, as far as its name tells; metric label."""
 
     ANDROID_HTTPS = "android_https"
@@ -37,14 +37,14 @@ _ANDROID_ZONE: Final = from_text("metric.gstatic.com")
 _DNSCRYPT_ZONE: Final = from_text("test.dnscrypt")
 _ZONES: Final = (_ANDROID_ZONE, _DNSCRYPT_ZONE)
 """Nearly every name is no probe; one `endswith` over these tells so."""
-_ANDROID_ENDINGS: Final = ((b"-dnsohttps-ds", Probe.ANDROID_HTTPS), (b"-dnsotls-ds", Probe.ANDROID_TLS))
+_ANDROID_ENDINGS: Final = ((b"-dnsohttps-ds", ProbeKind.ANDROID_HTTPS), (b"-dnsotls-ds", ProbeKind.ANDROID_TLS))
 
 
-class Probes:
+class ClientProbes:
     """Recognises probes, makes them equal, and counts them."""
 
     def __init__(self) -> None:
-        self._seen: Counter[Probe] = Counter()
+        self._seen: Counter[ProbeKind] = Counter()
 
     def absorb(self, query: Query) -> Query:
         """Return the query to look up and ask in place of this one: the same, or with another `qname` and `key`.
@@ -54,7 +54,7 @@ class Probes:
         qname = query.qname
         if not qname.endswith(_ZONES):
             if len(qname) == 1 and query.qtype == Qtype.NS:
-                self._seen[Probe.DNSCRYPT_ROOT] += 1
+                self._seen[ProbeKind.DNSCRYPT_ROOT] += 1
             return query
         return self._absorb(query, _only_label_before(qname))
 
@@ -62,13 +62,13 @@ class Probes:
         """Tell whether this may be a probe: each of these is to come through `absorb`."""
         return len(query.qname) == 1 or query.qname.endswith(_ZONES)
 
-    def statistics(self) -> Mapping[Probe, int]:
+    def statistics(self) -> Mapping[ProbeKind, int]:
         """Return how many of each kind came since the start."""
-        return {probe: self._seen[probe] for probe in Probe}
+        return {probe: self._seen[probe] for probe in ProbeKind}
 
     def _absorb(self, query: Query, label: bytes) -> Query:
         if query.qname.endswith(_DNSCRYPT_ZONE):
-            self._seen[Probe.DNSCRYPT_RANDOM] += len(label) == DNSCRYPT_LETTERS and label.isalpha()
+            self._seen[ProbeKind.DNSCRYPT_RANDOM] += len(label) == DNSCRYPT_LETTERS and label.isalpha()
             return query
         for ending, probe in _ANDROID_ENDINGS:
             random = label.removesuffix(ending)

@@ -7,36 +7,36 @@ from dohproxy.policy.gcra import Gcra
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
 from dohproxy.policy.priorities import Priorities, PriorityStatistics
 
-PLACE_RETRY_SECONDS = 1.0
+SLOT_RETRY_SECONDS = 1.0
 """Retry-After when all places are taken: a miss is over after a few hundred milliseconds, and no client reads
 fractions."""
 
 
 @dataclass(frozen=True, slots=True)
-class AdmissionStatistics:
+class RequestLimiterStatistics:
     """The limiter at one instant."""
 
     requests: LimitStatistics
     misses: LimitStatistics
     total_fill: float
     """How full the service-wide bucket is, 0.0 to 1.0."""
-    places_taken: int
-    places: int
+    slots_taken: int
+    slots: int
     priorities: PriorityStatistics
 
 
-class Admission:
+class RequestLimiter:
     """The limits of the walk, in the order in which it meets them."""
 
     def __init__(
-        self, requests: ClientLimit, misses: ClientLimit, total: Gcra, places: int, priorities: Priorities
+        self, requests: ClientLimit, misses: ClientLimit, total: Gcra, slots: int, priorities: Priorities
     ) -> None:
         self._requests = requests
         self._misses = misses
         self._total = total
-        self._places = places
+        self._slots = slots
         self._priorities = priorities
-        self.places_taken = 0
+        self.slots_taken = 0
         # The limits' own methods, as every request comes here.
         self.admit_request = requests.admit
         """Takes a client and the time; returns 0.0, or the seconds until this client may ask again."""
@@ -54,40 +54,40 @@ class Admission:
         """Tell whether `admit_miss` would let this client ask; charges nothing."""
         return not self._misses.wait(client, now)
 
-    def take_place(self) -> "MissPlace | None":
+    def take_slot(self) -> "MissSlot | None":
         """Return one of the places for misses, to be given back when the miss has ended; None if all are taken."""
-        if self.places_taken >= self._places:
+        if self.slots_taken >= self._slots:
             return None
-        self.places_taken += 1
-        return MissPlace(self)
+        self.slots_taken += 1
+        return MissSlot(self)
 
     def priority(self, client: Client, now: float) -> Priority:
         """Return where this client's question stands where the upstreams' budget is short, and count it."""
         return self._priorities.judge(client, now)
 
-    def statistics(self, now: float) -> AdmissionStatistics:
+    def statistics(self, now: float) -> RequestLimiterStatistics:
         """Return a frozen snapshot."""
-        return AdmissionStatistics(
+        return RequestLimiterStatistics(
             requests=self._requests.statistics(now),
             misses=self._misses.statistics(now),
             total_fill=self._total.fill(now),
-            places_taken=self.places_taken,
-            places=self._places,
+            slots_taken=self.slots_taken,
+            slots=self._slots,
             priorities=self._priorities.statistics(now),
         )
 
 
-class MissPlace:
+class MissSlot:
     """One miss's right to be resolved. Given back once, however many of its holders think it is theirs to do: a task
     that is cancelled before its first step never gets to say so."""
 
-    __slots__ = ("_admission",)
+    __slots__ = ("_request_limiter",)
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission: Admission | None = admission
+    def __init__(self, request_limiter: RequestLimiter) -> None:
+        self._request_limiter: RequestLimiter | None = request_limiter
 
     def give_back(self) -> None:
         """The miss has ended."""
-        if self._admission is not None:
-            self._admission.places_taken -= 1
-            self._admission = None
+        if self._request_limiter is not None:
+            self._request_limiter.slots_taken -= 1
+            self._request_limiter = None

@@ -108,11 +108,11 @@ def parse_suffixes(text: str, *, last_changed: float) -> PublicSuffixes:
     Raises BadList for what is not in the list's format or was cut short; how much it holds is `check_plausible`'s
     matter. Takes some 50 ms.
     """
-    reading = _Reading(last_changed)
+    parsed = _Reading(last_changed)
     # Not splitlines: it also splits where Unicode sees a line end.
     for number, line in enumerate(text.split("\n"), start=1):
-        reading.read_line(number, line.strip())
-    return reading.finished()
+        parsed.read_line(number, line.strip())
+    return parsed.finished()
 
 
 def check_plausible(suffixes: PublicSuffixes) -> None:

@@ -1,1 +1,1 @@
-"""What both sides' TLS has in common, the door's and that towards upstreams."""
+"""What both sides' TLS has in common, the frontend's and that towards upstreams."""

@@ -20,7 +20,7 @@ MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: sixteen certificates are 32 KiB, so this is another file or an endless device."""
 
 
-class Result(StrEnum):
+class PairResult(StrEnum):
     """How an attempt to take a new pair ended; metric label."""
 
     LOADED = "loaded"
@@ -33,10 +33,10 @@ class Result(StrEnum):
     INCOMPLETE = "incomplete"
 
 
-class Refused(Exception):
+class PairRefused(Exception):
     """A pair is not taken; the message is a sentence for the operator."""
 
-    def __init__(self, result: Result, sentence: str) -> None:
+    def __init__(self, result: PairResult, sentence: str) -> None:
         super().__init__(sentence)
         self.result = result
 
@@ -67,12 +67,14 @@ class Pair:
             except (ssl.SSLError, OSError) as error:
                 raise self._refusal(error) from None
 
-    def _refusal(self, error: ssl.SSLError | OSError) -> Refused:
+    def _refusal(self, error: ssl.SSLError | OSError) -> PairRefused:
         fault = fault_of_pair(self.certificate, self.key)
         if fault is None:
             return _refusal(error)
         what = "key" if fault.is_of_key else "certificate's file"
-        return Refused(Result.MISMATCH if fault.is_mismatch else Result.UNUSABLE, f"the {what} {fault.sentence}")
+        return PairRefused(
+            PairResult.MISMATCH if fault.is_mismatch else PairResult.UNUSABLE, f"the {what} {fault.sentence}"
+        )
 
 
 def read_pair(tls: TlsConfig) -> Pair:
@@ -81,7 +83,7 @@ def read_pair(tls: TlsConfig) -> Pair:
     try:
         chain = read_chain(certificate)
     except BadCertificate as error:
-        raise Refused(Result.UNUSABLE, f"{tls.certificate} {error}") from None
+        raise PairRefused(PairResult.UNUSABLE, f"{tls.certificate} {error}") from None
     return Pair(certificate, key, chain)
 
 
@@ -90,18 +92,22 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise Refused(Result.UNREADABLE, f"{path} cannot be read ({error.strerror})") from None
+        raise PairRefused(PairResult.UNREADABLE, f"{path} cannot be read ({error.strerror})") from None
     if len(content) > MAX_FILE_BYTES:
-        raise Refused(Result.UNUSABLE, f"{path} is longer than {MAX_FILE_BYTES} bytes, so hardly a certificate or key")
+        raise PairRefused(
+            PairResult.UNUSABLE, f"{path} is longer than {MAX_FILE_BYTES} bytes, so hardly a certificate or key"
+        )
     return content
 
 
-def _refusal(error: ssl.SSLError | OSError) -> Refused:
+def _refusal(error: ssl.SSLError | OSError) -> PairRefused:
     if isinstance(error, ssl.SSLError) and error.reason in MISMATCHES:
-        return Refused(Result.MISMATCH, "the key is not the certificate's; was one of the two files forgotten?")
+        return PairRefused(PairResult.MISMATCH, "the key is not the certificate's; was one of the two files forgotten?")
     reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
     detail = f" ({reason})" if reason else ""
-    return Refused(Result.UNUSABLE, f"the pair cannot be used{detail}; both must be PEM, the key without a password")
+    return PairRefused(
+        PairResult.UNUSABLE, f"the pair cannot be used{detail}; both must be PEM, the key without a password"
+    )
 
 
 @contextmanager

@@ -54,7 +54,7 @@ class Reaction(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class LocalHandshake:
     """One trial's result."""
 
     reaction: Reaction
@@ -96,7 +96,7 @@ def dheat_hello() -> bytes:
     return hello([(group, b"\x00" + os.urandom(1023))], [group])
 
 
-def attempt(context: ssl.SSLContext, message: bytes) -> Trial:
+def attempt(context: ssl.SSLContext, message: bytes) -> LocalHandshake:
     """Show `message` to a server with this context."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     began = time.thread_time()
@@ -110,7 +110,7 @@ def attempt(context: ssl.SSLContext, message: bytes) -> Trial:
         reaction = Reaction.REFUSES
     else:
         reaction = Reaction.ANSWERS
-    return Trial(reaction, time.thread_time() - began)
+    return LocalHandshake(reaction, time.thread_time() - began)
 
 
 def _reaction(said: bytes) -> Reaction:

@@ -1,4 +1,4 @@
-"""TLS for the door: one context, built once and kept for the life of the process.
+"""TLS for the frontend: one context, built once and kept for the life of the process.
 
 TLS 1.2 and 1.3, forward secrecy and authenticated encryption only (RFC 9325 section 4.2). No renegotiation, no
 compression. Keys are agreed on in named groups alone, see `dohproxy.tls.groups`. Sessions are resumed by tickets, which

@@ -1,4 +1,4 @@
-"""Proof at start, by real handshakes, of what strangers can make the door's TLS compute.
+"""Proof at start, by real handshakes, of what strangers can make the frontend's TLS compute.
 
 Which groups a context has is said by a setting that Python hardly knows, and a system's own configuration of OpenSSL
 may say otherwise. So a context is shown what an attacker sends, and asked what it does with it.

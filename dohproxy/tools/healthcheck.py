@@ -1,7 +1,7 @@
 """The `healthcheck` verb: whether the running service answers a question for which it needs no upstream.
 
 It is about `localhost`, so it says whether this process serves, and does not fail because somebody else is down. Where
-the service has a door for this, nobody who crowds the others makes it fail; else a real DoH query is sent.
+the service has a frontend for this, nobody who crowds the others makes it fail; else a real DoH query is sent.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Final
 from dohproxy.config import Config, ListenAddress
 from dohproxy.config.addresses import bracketed
 from dohproxy.doh.media import DNS_MESSAGE
-from dohproxy.frontends.health_listener import door_name
+from dohproxy.frontends.health_listener import listener_name
 from dohproxy.policy.forwarded import trusted_by
 from dohproxy.policy.proxy_protocol import local_header
 from dohproxy.wire.name import from_text
@@ -37,12 +37,12 @@ class Unhealthy(Exception):
 
 
 def check_health(config: Config) -> str:
-    """Ask at the door that the service has for this, else its first listener; return what else there is to say.
+    """Ask at the frontend that the service has for this, else its first listener; return what else there is to say.
 
     Raises Unhealthy with the reason.
     """
     address = config.server.listen[0]
-    told = _ask_own_door(address)
+    told = _ask_health_listener(address)
     if told is not None:
         return told
     try:
@@ -56,12 +56,12 @@ def check_health(config: Config) -> str:
     return ""
 
 
-def _ask_own_door(address: ListenAddress) -> str | None:
-    """Return what is said there; None if there is no such door. Raises Unhealthy."""
+def _ask_health_listener(address: ListenAddress) -> str | None:
+    """Return what is said there; None if there is no such frontend. Raises Unhealthy."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connected:
         connected.settimeout(TIMEOUT_SECONDS)
         try:
-            connected.connect(door_name(address))
+            connected.connect(listener_name(address))
         except OSError:
             return None
         try:
@@ -69,7 +69,7 @@ def _ask_own_door(address: ListenAddress) -> str | None:
                 told = json.loads(line.read(LONGEST_LINE))
             answers, delay = bool(told["answers"]), float(told["loop_delay_seconds"])
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise Unhealthy(f"no answer at its own door: {error}") from None
+            raise Unhealthy(f"no answer at its own listener: {error}") from None
     if not answers:
         raise Unhealthy("it answers a question for localhost with something else than an address")
     if delay > LATEST_SECONDS:

@@ -15,7 +15,7 @@ HTTPS: Final = DEFAULT_PORTS[Protocol.DOH]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StampAddress:
     """Where clients connect: an IP literal without brackets, empty if they are to look up the host, and a port."""
 
     address: str
@@ -26,25 +26,27 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class StampAddresses:
     """All places of a service, and sentences about those that a stamp cannot hold."""
 
-    found: tuple[Place, ...]
+    found: tuple[StampAddress, ...]
     remarks: tuple[str, ...]
 
 
-def places_of(config: Config, given: Sequence[str]) -> Places:
+def places_of(config: Config, given: Sequence[str]) -> StampAddresses:
     """Return where clients connect: at the addresses `given`, else at those that are listened on.
 
     `given` holds `IP` or `IP:port`. Raises BadStamp if one is neither.
     """
     port = _public_port(config)
     if given:
-        return Places(tuple(_parse_place(text, port) for text in given), ())
+        return StampAddresses(tuple(_parse_place(text, port) for text in given), ())
     if _is_address_literal(config.server.host):
-        return Places((Place(config.server.host, port),), ())
+        return StampAddresses((StampAddress(config.server.host, port),), ())
     if config.clients.address_from != "connection":
-        return Places((Place("", port),), (f"Behind a front proxy its address is not known here. {_REMEDY}",))
+        return StampAddresses(
+            (StampAddress("", port),), (f"Behind a front proxy its address is not known here. {_REMEDY}",)
+        )
     return _listened_places(config.server.listen, port)
 
 
@@ -78,7 +80,9 @@ def stamp_sheet(
     return StampSheet("\n".join(lines), tuple(remarks))
 
 
-def service_stamp(server: ServerConfig, place: Place, properties: Properties, pinned: Certificate | None) -> Stamp:
+def service_stamp(
+    server: ServerConfig, place: StampAddress, properties: Properties, pinned: Certificate | None
+) -> Stamp:
     """Return the stamp of a service at one place, with the hash of `pinned` if there is one.
 
     A port stands with the host alone, because today's clients refuse one in the address; see `stamp.refusal`.
@@ -123,21 +127,21 @@ def _host_remarks(host: str) -> Iterator[str]:
         yield 'server.host is "localhost", which leads every client to itself: write the public name there.'
 
 
-def _listened_places(listeners: Sequence[ListenAddress], port: int) -> Places:
+def _listened_places(listeners: Sequence[ListenAddress], port: int) -> StampAddresses:
     bound = [one for one in listeners if one.kind == "tcp" and one.port]
     public = [one for one in bound if one.is_public]
     wildcards = [one for one in public if ip_address(one.host).is_unspecified]
     exact = [one for one in public if one not in wildcards and "%" not in one.host]
     remarks = list(_listening_remarks(listeners, wildcards))
-    places = [Place(one.host, one.port) for one in exact]
-    places += [Place("", number) for number in dict.fromkeys(one.port for one in wildcards)]
+    places = [StampAddress(one.host, one.port) for one in exact]
+    places += [StampAddress("", number) for number in dict.fromkeys(one.port for one in wildcards)]
     if not places:
-        places = [Place(one.host, one.port) for one in bound if not one.is_public]
+        places = [StampAddress(one.host, one.port) for one in bound if not one.is_public]
         remarks += ["Only this machine can connect to a loopback address."] if places else []
     if not places:
-        places = [Place("", port)]
+        places = [StampAddress("", port)]
         remarks.append(f"No address that clients connect to is configured. {_REMEDY}")
-    return Places(tuple(places), tuple(remarks))
+    return StampAddresses(tuple(places), tuple(remarks))
 
 
 def _listening_remarks(listeners: Sequence[ListenAddress], wildcards: Sequence[ListenAddress]) -> Iterator[str]:
@@ -159,15 +163,15 @@ def _public_port(config: Config) -> int:
     return ports[0] if ports and is_direct else HTTPS
 
 
-def _parse_place(text: str, port: int) -> Place:
+def _parse_place(text: str, port: int) -> StampAddress:
     if _is_address_literal(text):
-        return Place(str(ip_address(text)), port)
+        return StampAddress(str(ip_address(text)), port)
     if not is_address(text):
         raise BadStamp(f'This is no IP address with or without a port (IPv6 in brackets): "{text}".')
     host, colon, number = text.rpartition(":")
     if text.endswith("]") or not colon:
         host, number = text, str(port)
-    return Place(str(ip_address(host.strip("[]"))), int(number))
+    return StampAddress(str(ip_address(host.strip("[]"))), int(number))
 
 
 def _is_address_literal(text: str) -> bool:

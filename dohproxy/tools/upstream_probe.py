@@ -18,14 +18,14 @@ from typing import Final
 from dohproxy.config.additions import Addition
 from dohproxy.config.schema import UpstreamConfig
 from dohproxy.tools.observation import Observation, TlsSeen, Trouble
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.root_question import PROBE_SECONDS
 from dohproxy.upstream.spoofing.cookies import CLIENT_COOKIE_BYTES
 from dohproxy.upstream.transports.connection import LENGTH_BYTES
-from dohproxy.upstream.transports.socket_address import host_of, place_of
+from dohproxy.upstream.transports.socket_address import host_of, socket_address_of
 from dohproxy.upstream.transports.tls import context_for, limit_key_exchange, pin_of, read_certificate
 from dohproxy.upstream.workarounds.trial import Additions, is_whole
-from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, OVER_UDP, Abilities, write_query
+from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, OVER_UDP, Workarounds, write_query
 from dohproxy.wire.answer import Answer, parse_reply
 from dohproxy.wire.edns import write_opt
 from dohproxy.wire.malformed import Malformed
@@ -45,10 +45,10 @@ _EVERY_SECOND: Final = bytes((0x00, 0x20)) * 128
 
 _ADDITIONS: Final = {"udp": OVER_UDP, "tcp": OVER_TCP, "tls": OVER_TLS}
 _RESULTS: Final = {
-    Trouble.SILENT: Result.TIMEOUT,
-    Trouble.NOT_DNS: Result.TIMEOUT,
-    Trouble.UNREADABLE: Result.UNUSABLE,
-    Trouble.CLOSED_ON_QUERY: Result.LOST,
+    Trouble.SILENT: SendStatus.TIMEOUT,
+    Trouble.NOT_DNS: SendStatus.TIMEOUT,
+    Trouble.UNREADABLE: SendStatus.UNUSABLE,
+    Trouble.CLOSED_ON_QUERY: SendStatus.LOST,
 }
 """Of these, what is in the query may be the cause; the others came before there was one."""
 
@@ -78,34 +78,34 @@ async def probe_all(upstreams: Sequence[UpstreamConfig], query: Query, *, second
 async def _examine(upstream: UpstreamConfig, query: Query, contexts: "_Contexts", seconds: float) -> Observation:
     """Ask as the service does; where that goes wrong, find out whether it goes better without something."""
     clock = asyncio.get_running_loop().time
-    abilities = Abilities(_ADDITIONS[upstream.url.transport], upstream.leave_out)
+    workarounds = Workarounds(_ADDITIONS[upstream.url.transport], upstream.leave_out)
 
-    async def ask(additions: Additions, seconds: float) -> tuple[Observation, Answer | Result]:
+    async def ask(additions: Additions, seconds: float) -> tuple[Observation, Answer | SendStatus]:
         seen = await _Probe(upstream, query, contexts, clock() + seconds, additions).run()
         outcome = _outcome_of(seen)
-        abilities.heard(additions, outcome, clock())
+        workarounds.heard(additions, outcome, clock())
         return seen, outcome
 
-    seen, _ = await ask(abilities.in_use, seconds)
-    if not abilities.wants_trial(clock()):
+    seen, _ = await ask(workarounds.in_use, seconds)
+    if not workarounds.wants_trial(clock()):
         return seen
-    trial = abilities.begin_trial()
+    trial = workarounds.begin_trial()
     better: Observation | None = None
     while (additions := trial.next_additions()) is not None:
         one, outcome = await ask(additions, min(seconds, PROBE_SECONDS))
         trial.learn(outcome)
         if isinstance(outcome, Answer) and is_whole(outcome):
             better = one
-    abilities.conclude(trial, clock())
-    not_stood = tuple((one.addition, one.how) for one in abilities.left_out)
+    workarounds.conclude(trial, clock())
+    not_stood = tuple((one.addition, one.how) for one in workarounds.left_out)
     return replace(better, not_stood=not_stood) if better is not None and not_stood else seen
 
 
-def _outcome_of(seen: Observation) -> Answer | Result:
+def _outcome_of(seen: Observation) -> Answer | SendStatus:
     """Return what was seen in the words of a trial."""
     if seen.reply is not None:
         return seen.reply.answer
-    return Result.UNSENT if seen.trouble is None else _RESULTS.get(seen.trouble, Result.UNSENT)
+    return SendStatus.UNSENT if seen.trouble is None else _RESULTS.get(seen.trouble, SendStatus.UNSENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class _Probe:
         wire = self._wire(cookie)
         with socket.socket(self._family, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
-            sock.connect(place_of(self._address))
+            sock.connect(socket_address_of(self._address))
             heard = False
             try:
                 async with asyncio.timeout_at(self._until):
@@ -202,7 +202,7 @@ class _Probe:
         sock.setblocking(False)
         try:
             async with asyncio.timeout_at(self._until):
-                await self._loop.sock_connect(sock, place_of(self._address))
+                await self._loop.sock_connect(sock, socket_address_of(self._address))
         except TimeoutError:
             raise _Failed(Trouble.NO_CONNECTION) from None
 

@@ -11,8 +11,8 @@ from enum import Enum, auto
 from typing import Final
 
 from dohproxy.outcomes import Reason
-from dohproxy.upstream.health.signals import Ending
-from dohproxy.upstream.results import Result, Unproven, UpstreamFailure
+from dohproxy.upstream.health.signals import SendResult
+from dohproxy.upstream.results import SendStatus, Unproven, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer, Kind
@@ -25,22 +25,22 @@ LARGEST_HEADER_RCODE: Final = 15
 """Above it stand only complaints about the OPT or TSIG that we sent (BADVERS, BADCOOKIE): nothing for a client."""
 
 
-def judge(outcome: Answer | Unproven | Result, *, over_stream: bool) -> Result:
+def judge(outcome: Answer | Unproven | SendStatus, *, over_stream: bool) -> SendStatus:
     """Return how a send ended that brought this."""
-    if isinstance(outcome, Result):
+    if isinstance(outcome, SendStatus):
         return outcome
     if isinstance(outcome, Unproven):
-        return Result.UNPROVEN
+        return SendStatus.UNPROVEN
     if outcome.truncated:
-        return Result.UNUSABLE if over_stream else Result.TRUNCATED
+        return SendStatus.UNUSABLE if over_stream else SendStatus.TRUNCATED
     if outcome.rcode == Rcode.BADCOOKIE and not over_stream:
-        return Result.BAD_COOKIE
+        return SendStatus.BAD_COOKIE
     if outcome.rcode > LARGEST_HEADER_RCODE:
-        return Result.UNUSABLE
-    return Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
+        return SendStatus.UNUSABLE
+    return SendStatus.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else SendStatus.ANSWERED
 
 
-def answer_in(outcome: Answer | Unproven | Result) -> Answer | None:
+def answer_in(outcome: Answer | Unproven | SendStatus) -> Answer | None:
     """Return what the upstream, or who passes for it, has said."""
     if isinstance(outcome, Unproven):
         return outcome.answer
@@ -134,7 +134,7 @@ class Attempts:
         self._failed_answer: Answer | None = None
         self._doubted_answer: Answer | None = None
         """A denial that is the answer unless the same question without our additions brings another one."""
-        self._last_result: Result | None = None
+        self._last_result: SendStatus | None = None
 
     def first_step(self, now: float, reserve: float) -> Step:
         """Return the first step for one who has to leave the part `reserve` of each burst to others."""
@@ -149,10 +149,10 @@ class Attempts:
             return Pause.TURN if self._may_send(now) else self._wait_or_end(now)
         if len(self._under_way) > len(self._overdue):
             return Pause.WAIT
-        place = self._choose(now) if self._may_send(now) else None
-        if place is None or not self._selection.standings[place].begin(now, self._reserve):
+        index = self._choose(now) if self._may_send(now) else None
+        if index is None or not self._selection.healths[index].begin(now, self._reserve):
             return self._wait_or_end(now)
-        return self._make_send(_Try(place, over_stream=False), now)
+        return self._make_send(_Try(index, over_stream=False), now)
 
     def again(self, now: float, reserve: float) -> Step | None:
         """Return what follows a TURN for one who has to leave the part `reserve` of each burst to others; None: there
@@ -160,14 +160,14 @@ class Attempts:
         repeat = self._repeat
         if repeat is None or not self._may_send(now):
             return self.next_step(now)
-        standing = self._selection.standings[repeat.upstream]
-        if not standing.may_be_asked(now, over_stream=repeat.over_stream):
+        health = self._selection.healths[repeat.upstream]
+        if not health.may_be_asked(now, over_stream=repeat.over_stream):
             self._excluded.add(repeat.upstream)
             self._repeat = None
             return self.next_step(now)
-        if standing.budget.is_full and not repeat.may_displace:
+        if health.budget.is_full and not repeat.may_displace:
             return None
-        if not standing.begin(now, reserve, over_stream=repeat.over_stream):
+        if not health.begin(now, reserve, over_stream=repeat.over_stream):
             return None
         self._repeat = None
         return self._make_send(repeat, now)
@@ -176,13 +176,13 @@ class Attempts:
         """The time of this attempt is over. Its place in flight is others' if they need it: then `give_way` is called,
         which must stop it and `learn` that."""
         self._overdue[send.number] = give_way
-        self._last_result = Result.TIMEOUT
-        ending = Ending(Result.TIMEOUT, self._zone, send.over_stream, send.sent_at, now)
-        self._selection.standings[send.upstream].overdue(ending, give_way)
+        self._last_result = SendStatus.TIMEOUT
+        ending = SendResult(SendStatus.TIMEOUT, self._zone, send.over_stream, send.sent_at, now)
+        self._selection.healths[send.upstream].overdue(ending, give_way)
         if not send.is_bare:
-            self._may_be_ours(Result.TIMEOUT, send, now)
+            self._may_be_ours(SendStatus.TIMEOUT, send, now)
 
-    def learn(self, send: Send, outcome: Answer | Unproven | Result, now: float) -> None:
+    def learn(self, send: Send, outcome: Answer | Unproven | SendStatus, now: float) -> None:
         """Take in how a send that `next_step` has returned ended."""
         if self._under_way.pop(send.number, None) is None:
             raise RuntimeError("an outcome was reported where nothing had been sent")
@@ -191,32 +191,32 @@ class Attempts:
         self._report(send, result, outcome, now)
         is_ours = not send.is_bare and self._may_be_ours(outcome, send, now)
         if isinstance(outcome, Answer):
-            if result is Result.FAILED:
+            if result is SendStatus.FAILED:
                 self._failed_answer = outcome
-            elif result is Result.ANSWERED and is_ours:
+            elif result is SendStatus.ANSWERED and is_ours:
                 self._doubted_answer = outcome
-            elif result is Result.ANSWERED:
+            elif result is SendStatus.ANSWERED:
                 self.answer = outcome
         if not is_ours:
             self._plan(send, result, now)
-        elif send.over_stream and not self._selection.standings[send.upstream].over_stream:
+        elif send.over_stream and not self._selection.healths[send.upstream].over_stream:
             self._repeat = _Try(send.upstream, over_stream=True, after_cut=send.after_cut)
 
-    def _report(self, send: Send, result: Result, outcome: Answer | Unproven | Result, now: float) -> None:
+    def _report(self, send: Send, result: SendStatus, outcome: Answer | Unproven | SendStatus, now: float) -> None:
         """Tell the upstream's standing, which has been told already of one that was overdue."""
-        standing = self._selection.standings[send.upstream]
+        health = self._selection.healths[send.upstream]
         give_way = self._overdue.pop(send.number, None)
         was_overdue = give_way is not None
         if give_way is not None:
-            standing.budget.keep_no_longer(give_way)
+            health.budget.keep_no_longer(give_way)
         answer = answer_in(outcome)
-        standing.end(
-            Ending(result, self._zone, send.over_stream, send.sent_at, now, answer, send.after_cut, was_overdue)
+        health.end(
+            SendResult(result, self._zone, send.over_stream, send.sent_at, now, answer, send.after_cut, was_overdue)
         )
 
     def displaced(self, send: Send, now: float) -> None:
         """Take in that an overdue send has given way: if it was all there was, its question may have another turn."""
-        self.learn(send, Result.TIMEOUT, now)
+        self.learn(send, SendStatus.TIMEOUT, now)
         if not self._under_way and self._repeat is None:
             # Not at the cost of another that may be as near to its answer.
             self._repeat = _Try(send.upstream, send.over_stream, send.after_cut, may_displace=False)
@@ -228,15 +228,15 @@ class Attempts:
     def abandon(self, now: float) -> None:
         """Give back what the sends under way hold, if there are any; they say nothing about their upstreams."""
         for send in tuple(self._under_way.values()):
-            self.learn(send, Result.ABANDONED, now)
+            self.learn(send, SendStatus.ABANDONED, now)
 
     def _make_send(self, what: _Try, now: float) -> Send:
-        standing = self._selection.standings[what.upstream]
-        over_stream = what.over_stream or standing.over_stream
+        health = self._selection.healths[what.upstream]
+        over_stream = what.over_stream or health.over_stream
         self._sends_left -= 1
         self._is_first = False
         self._tried.add(what.upstream)
-        attempt_seconds = max(self._attempt_seconds, standing.round_trip.patience)
+        attempt_seconds = max(self._attempt_seconds, health.round_trip.patience)
         # Nothing can come after the last send, so it may use all the time there is.
         until = min(now + attempt_seconds, self._deadline) if self._sends_left else self._deadline
         number = self._sends_left
@@ -259,47 +259,53 @@ class Attempts:
         # What is under way over a stream needs no second one: nothing is lost there but the connection, which is told.
         # Unless it may be what we have added that is in the way.
         asked = {send.upstream for send in self._under_way.values() if send.over_stream and not self._may_be_bare(send)}
-        place = self._selection.next_upstream(now, self._reserve, tried=self._tried, excluded=self._excluded | asked)
-        if place in self._tried and self._under_way and self._selection.standings[place].budget.is_full:
+        index = self._selection.next_upstream(now, self._reserve, tried=self._tried, excluded=self._excluded | asked)
+        if index in self._tried and self._under_way and self._selection.healths[index].budget.is_full:
             # Whose place it would take has been asked for longer, and is nearer to an answer.
             return None
-        return place
+        return index
 
     def _may_be_bare(self, send: Send) -> bool:
         return not send.is_bare and (send.upstream, True) in self._suspects
 
-    def _judge(self, outcome: Answer | Unproven | Result, send: Send) -> Result:
-        if outcome is Result.LOST and self._was_lost:
+    def _judge(self, outcome: Answer | Unproven | SendStatus, send: Send) -> SendStatus:
+        if outcome is SendStatus.LOST and self._was_lost:
             # Once is the weather. Twice under one question, and somebody closes on us.
-            return Result.UNREACHABLE
+            return SendStatus.UNREACHABLE
         return judge(outcome, over_stream=send.over_stream)
 
-    def _may_be_ours(self, outcome: Answer | Unproven | Result, send: Send, now: float) -> bool:
+    def _may_be_ours(self, outcome: Answer | Unproven | SendStatus, send: Send, now: float) -> bool:
         """Tell whether the same question is worth another try without what the upstream may not stand; where there is
         another upstream, that one comes first."""
-        is_ours = self._selection.standings[send.upstream].may_be_ours(outcome, send.over_stream, now)
+        is_ours = self._selection.healths[send.upstream].may_be_ours(outcome, send.over_stream, now)
         if is_ours:
             self._suspects.add((send.upstream, send.over_stream))
         return is_ours
 
-    def _plan(self, send: Send, result: Result, now: float) -> None:
+    def _plan(self, send: Send, result: SendStatus, now: float) -> None:
         match result:
-            case Result.UNSENT if send.over_stream and now >= send.until:
+            case SendStatus.UNSENT if send.over_stream and now >= send.until:
                 # There was no connection for it in all the time: nothing has gone out, and there may be one now.
                 self._repeat = _Try(send.upstream, over_stream=True, after_cut=send.after_cut)
                 self._sends_left += 1
-            case Result.TRUNCATED | Result.UNPROVEN:
-                self._repeat = _Try(send.upstream, True, result is Result.TRUNCATED)
-            case Result.BAD_COOKIE:
+            case SendStatus.TRUNCATED | SendStatus.UNPROVEN:
+                self._repeat = _Try(send.upstream, True, result is SendStatus.TRUNCATED)
+            case SendStatus.BAD_COOKIE:
                 self._repeat = _Try(send.upstream, self._had_bad_cookie)
                 self._had_bad_cookie = True
-            case Result.LOST:
+            case SendStatus.LOST:
                 self._was_lost = True
                 self._repeat = _Try(send.upstream, send.over_stream)
-            case Result.FAILED | Result.UNUSABLE | Result.UNREACHABLE | Result.UNTRUSTED | Result.NO_ROUTE:
+            case (
+                SendStatus.FAILED
+                | SendStatus.UNUSABLE
+                | SendStatus.UNREACHABLE
+                | SendStatus.UNTRUSTED
+                | SendStatus.NO_ROUTE
+            ):
                 # It would say the same again.
                 self._excluded.add(send.upstream)
-            case Result.ANSWERED | Result.TIMEOUT | Result.UNSENT | Result.ABANDONED:
+            case SendStatus.ANSWERED | SendStatus.TIMEOUT | SendStatus.UNSENT | SendStatus.ABANDONED:
                 pass
 
     def _end(self, now: float) -> Answer | UpstreamFailure:
@@ -313,13 +319,13 @@ class Attempts:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
             case None if self._selection.is_any_reachable():
                 return UpstreamFailure(Reason.BUDGET_SPENT)
-            case Result.TRUNCATED | Result.BAD_COOKIE:
+            case SendStatus.TRUNCATED | SendStatus.BAD_COOKIE:
                 # It has the answer, but there is no second send left to fetch it with, or no turn came for it.
                 return UpstreamFailure(Reason.BUDGET_SPENT)
-            case Result.UNSENT:
+            case SendStatus.UNSENT:
                 # For want of a connection that might be opened, or of this machine's own means.
                 return UpstreamFailure(Reason.BUDGET_SPENT)
-            case Result.TIMEOUT | Result.UNPROVEN:
+            case SendStatus.TIMEOUT | SendStatus.UNPROVEN:
                 return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
             case _:
                 return UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)

@@ -13,13 +13,13 @@ from functools import partial
 
 from dohproxy.outcomes import Priority
 from dohproxy.upstream.attempts import Attempts, Pause, Send, Step
-from dohproxy.upstream.queue.waiting import Turnstile
-from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
-from dohproxy.upstream.sends import Done, Outcome, Stoppable
+from dohproxy.upstream.queue.waiting import BudgetQueue
+from dohproxy.upstream.results import Bug, SendStatus, Unproven, UpstreamFailure
+from dohproxy.upstream.sends import Done, SendOutcome, Stoppable
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
-Carry = Callable[[Query, Send, Done, Callable[[], None]], Stoppable | Result]
+Carry = Callable[[Query, Send, Done, Callable[[], None]], Stoppable | SendStatus]
 """Carries out one send; the last is called if it is overdue."""
 Land = Callable[[Answer | UpstreamFailure | Bug], None]
 
@@ -41,15 +41,15 @@ class Fetch:
         "_learn",
         "_prefix",
         "_query",
+        "_queue",
         "_sendings",
-        "_turnstile",
     )
 
     def __init__(
         self,
         query: Query,
         attempts: Attempts,
-        turnstile: Turnstile,
+        queue: BudgetQueue,
         carry: Carry,
         learn: Callable[[Query, Answer | UpstreamFailure], None],
         clock: Callable[[], float],
@@ -58,7 +58,7 @@ class Fetch:
     ) -> None:
         self._query = query
         self._attempts = attempts
-        self._turnstile = turnstile
+        self._queue = queue
         self._carry = carry
         self._learn = learn
         self._clock = clock
@@ -76,7 +76,7 @@ class Fetch:
         self._deadline = deadline
         self._prefix = priority.prefix
         try:
-            step = self._turnstile.enter(
+            step = self._queue.enter(
                 self._query.key, priority, self._attempts.first_step, self._go_on, deadline=deadline
             )
             self._is_in_line = step is None
@@ -110,7 +110,7 @@ class Fetch:
         except Exception as error:
             self._fail(error)
 
-    def _ended(self, send: Send, outcome: Outcome) -> None:
+    def _ended(self, send: Send, outcome: SendOutcome) -> None:
         """A send has ended."""
         self._sendings.pop(send.number, None)
         try:
@@ -121,7 +121,7 @@ class Fetch:
             else:
                 self._go(self._take(send, outcome))
                 # Only now: what this question still needs goes first.
-                self._turnstile.wake()
+                self._queue.wake()
         except Exception as error:
             self._fail(error)
 
@@ -131,7 +131,7 @@ class Fetch:
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_at(self._deadline, self._expire)
         self._look()
-        self._turnstile.wake()
+        self._queue.wake()
 
     def _give_way(self, send: Send) -> None:
         """Somebody else needs the place of a send that is overdue."""
@@ -154,25 +154,25 @@ class Fetch:
         while True:
             if isinstance(step, Send):
                 sending = self._carry(self._query, step, partial(self._ended, step), partial(self._overdue, step))
-                if not isinstance(sending, Result):
+                if not isinstance(sending, SendStatus):
                     self._sendings[step.number] = sending
                     return
                 step = self._take(step, sending)
                 if step is not Pause.TURN and not isinstance(step, Send):
-                    self._turnstile.wake()
+                    self._queue.wake()
             elif step is Pause.TURN:
                 step = self._take_turn()
             elif step is Pause.WAIT:
                 return
             else:
-                self._tell(step)
+                self._notify(step)
                 return
 
     def _take_turn(self) -> Step:
         """Ask once more, or wait for the turn to do so."""
         if self._is_in_line:
             return Pause.WAIT
-        step = self._turnstile.enter_again(
+        step = self._queue.enter_again(
             self._query.key, self._prefix, self._attempts.again, self._go_on, deadline=self._deadline
         )
         self._is_in_line = step is None
@@ -182,15 +182,15 @@ class Fetch:
         """Another one with the same question may stand there by now: who does not stand there has nothing to leave."""
         if self._is_in_line:
             self._is_in_line = False
-            self._turnstile.leave(self._query.key)
+            self._queue.leave(self._query.key)
 
-    def _take(self, send: Send, outcome: Answer | Unproven | Result) -> Step:
+    def _take(self, send: Send, outcome: Answer | Unproven | SendStatus) -> Step:
         """Learn how a send ended, and return what comes next."""
         now = self._clock()
         self._attempts.learn(send, outcome, now)
         return self._attempts.next_step(now)
 
-    def _tell(self, found: Answer | UpstreamFailure) -> None:
+    def _notify(self, found: Answer | UpstreamFailure) -> None:
         self._learn(self._query, found)
         if isinstance(found, Answer) or not self._sendings:
             self.stop()
@@ -200,7 +200,7 @@ class Fetch:
             self._late[self._query.key] = self
         self._land(found)
 
-    def _take_late(self, send: Send, outcome: Answer | Unproven | Result) -> None:
+    def _take_late(self, send: Send, outcome: Answer | Unproven | SendStatus) -> None:
         """Learn how a send ended for which nobody waits any more."""
         self._attempts.learn(send, outcome, self._clock())
         found = self._attempts.answer
@@ -208,12 +208,12 @@ class Fetch:
             self._learn(self._query, found)
         if found is not None or not self._sendings:
             self.stop()
-        self._turnstile.wake()
+        self._queue.wake()
 
     def _fail(self, error: Exception) -> None:
         had_landed = self._has_landed
         self.stop()
-        self._turnstile.wake()
+        self._queue.wake()
         if not had_landed:
             self._land(Bug(error))
         else:

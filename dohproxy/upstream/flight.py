@@ -20,15 +20,15 @@ UNAWAITED_SHARE: Final = 0.5
 """Part of all fetches that may be under way when one is begun that nobody waits for: clients go first."""
 
 
-class Seat(Generic[Outcome]):
-    """One who waits for a fetch: `tell` is called once with its outcome, or at `until` (the event loop's clock) with
+class Waiter(Generic[Outcome]):
+    """One who waits for a fetch: `notify` is called once with its outcome, or at `until` (the event loop's clock) with
     what is said to who waited in vain; never after `stop`."""
 
-    __slots__ = ("_alarm", "_flight", "_late", "_tell", "until")
+    __slots__ = ("_alarm", "_flight", "_late", "_notify", "until")
 
-    def __init__(self, tell: Callable[[Outcome | Bug], None], *, until: float, late: Outcome) -> None:
+    def __init__(self, notify: Callable[[Outcome | Bug], None], *, until: float, late: Outcome) -> None:
         self.until = until
-        self._tell = tell
+        self._notify = notify
         self._late = late
         self._flight: _Flight[Outcome] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -38,7 +38,7 @@ class Seat(Generic[Outcome]):
         self._flight = flight
         flight.seats.add(self)
         if self.until < flight.until:
-            self._alarm = asyncio.get_running_loop().call_at(self.until, self.tell, self._late)
+            self._alarm = asyncio.get_running_loop().call_at(self.until, self.notify, self._late)
 
     def stop(self) -> None:
         """Wait no longer."""
@@ -48,11 +48,11 @@ class Seat(Generic[Outcome]):
             if self._alarm is not None:
                 self._alarm.cancel()
 
-    def tell(self, outcome: Outcome | Bug) -> None:
+    def notify(self, outcome: Outcome | Bug) -> None:
         """The wait is over."""
         if self._flight is not None:
             self.stop()
-            self._tell(outcome)
+            self._notify(outcome)
 
 
 class _Flight(Generic[Outcome]):
@@ -62,7 +62,7 @@ class _Flight(Generic[Outcome]):
 
     def __init__(self, until: float) -> None:
         self.until = until
-        self.seats: set[Seat[Outcome]] = set()
+        self.seats: set[Waiter[Outcome]] = set()
         self.fetch: Stoppable | None = None
 
 
@@ -97,25 +97,25 @@ class Flights(Generic[Outcome]):
         self,
         key: bytes,
         begin: Callable[[Callable[[Outcome | Bug], None]], Stoppable],
-        seat: Seat[Outcome] | None,
+        waiter: Waiter[Outcome] | None,
         *,
         until: float,
     ) -> bool:
-        """Begin a fetch for who sits on `seat`, if for anybody; False if one for this key is under way, too many are,
+        """Begin a fetch for who sits on `waiter`, if for anybody; False if one for this key is under way, too many are,
         or the resolver is closing.
 
         `begin` is given what is to be told how the fetch ended, once, at `until` at the latest; perhaps at once.
         """
         if key in self._flights or self._is_closed:
             return False
-        most = self.most_fetches if seat is not None else max(1, int(self.most_fetches * UNAWAITED_SHARE))
+        most = self.most_fetches if waiter is not None else max(1, int(self.most_fetches * UNAWAITED_SHARE))
         if len(self._flights) >= most:
-            self.refused_fetches += seat is not None
+            self.refused_fetches += waiter is not None
             return False
         flight: _Flight[Outcome] = _Flight(until)
         self._flights[key] = flight
-        if seat is not None:
-            seat.sit(flight)
+        if waiter is not None:
+            waiter.sit(flight)
         flight.fetch = begin(lambda outcome: self._land(key, flight, outcome))
         return True
 
@@ -123,13 +123,13 @@ class Flights(Generic[Outcome]):
         """Tell whether as many wait for the fetch under way as may sit."""
         return len(self._flights[key].seats) >= self._most_waiters
 
-    def board(self, key: bytes, seat: Seat[Outcome], *, stands: bool = False) -> bool:
+    def join(self, key: bytes, waiter: Waiter[Outcome], *, stands: bool = False) -> bool:
         """Wait for the fetch under way; False: it is full, for who `stands` too."""
         flight = self._flights[key]
         if len(flight.seats) >= (2 * self._most_waiters if stands else self._most_waiters):
             self.refused_waiters += 1
             return False
-        seat.sit(flight)
+        waiter.sit(flight)
         return True
 
     def close(self) -> None:
@@ -144,18 +144,18 @@ class Flights(Generic[Outcome]):
         del self._flights[key]
         if isinstance(outcome, Bug) and not flight.seats:
             _report("a fetch that nobody waits for failed", outcome.error)
-        _tell(list(flight.seats), outcome)
+        _notify(list(flight.seats), outcome)
 
 
-def _tell(seats: list[Seat[Outcome]], outcome: Outcome | Bug) -> None:
+def _notify(seats: list[Waiter[Outcome]], outcome: Outcome | Bug) -> None:
     """Tell so many as one turn of the loop has room for, and the others in the next ones."""
-    for seat in seats[:TOLD_AT_ONCE]:
+    for waiter in seats[:TOLD_AT_ONCE]:
         try:
-            seat.tell(outcome)
+            waiter.notify(outcome)
         except Exception as error:
             _report("one who waited for a fetch failed", error)
     if len(seats) > TOLD_AT_ONCE:
-        asyncio.get_running_loop().call_soon(_tell, seats[TOLD_AT_ONCE:], outcome)
+        asyncio.get_running_loop().call_soon(_notify, seats[TOLD_AT_ONCE:], outcome)
 
 
 def _report(message: str, error: Exception) -> None:

@@ -14,33 +14,33 @@ from typing import Final
 from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.outcomes import Priority, Purpose, Reason
 from dohproxy.upstream.attempts import Attempts, Send
-from dohproxy.upstream.budget.groups import Budgets
+from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.fetch import Fetch, Land
-from dohproxy.upstream.flight import Flights, Seat
+from dohproxy.upstream.flight import Flights, Waiter
 from dohproxy.upstream.health.breaker import Breaker
-from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.health import UpstreamHealth
 from dohproxy.upstream.health.outages import is_path_gone
 from dohproxy.upstream.health.signals import zone_of
 from dohproxy.upstream.queue.fair_queue import MOST_TURNS
-from dohproxy.upstream.queue.waiting import Turnstile
-from dohproxy.upstream.results import Bug, Result, Unproven, UpstreamFailure
+from dohproxy.upstream.queue.waiting import BudgetQueue
+from dohproxy.upstream.results import Bug, SendStatus, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
-from dohproxy.upstream.sends import Done, Late, Outcome, Stoppable, Transport, outcome_of
+from dohproxy.upstream.sends import Done, Late, SendOutcome, Stoppable, Transport, outcome_of
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.upstream.workarounds.probing import try_additions
 from dohproxy.upstream.workarounds.trial import Additions
-from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, OVER_UDP, Abilities
+from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, OVER_UDP, Workarounds
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
 __all__ = ["Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
 
 Learn = Callable[[Query, Answer | UpstreamFailure], None]
-Found = Answer | UpstreamFailure | None
+ResolverResult = Answer | UpstreamFailure | None
 """What who asked is told; None only to those who have something else to give."""
 
 FIRST: Final = Priority(0, 0, 0.0)
@@ -72,20 +72,20 @@ class Resolver:
         *,
         ca_file: Path | None = None,
         question: Query = PROBE,
-        budgets: Budgets | None = None,
+        budgets: BudgetGroups | None = None,
     ) -> None:
         self._settings = settings
         self._learn = learn
         self._tasks = tasks
         self._clock = clock
-        budgets = budgets or Budgets(clock(), rng.random)
+        budgets = budgets or BudgetGroups(clock(), rng.random)
         self._upstreams = [_Upstream(one, budgets, tasks, clock, ca_file, question) for one in upstreams]
-        standings = [upstream.standing for upstream in self._upstreams]
-        self._selection = Selection(standings, settings.choice, rng.random)
-        self._turnstile = Turnstile(self._selection, clock, settings.budget_wait_seconds)
-        self._flights: Flights[Found] = Flights(
+        healths = [upstream.health for upstream in self._upstreams]
+        self._selection = Selection(healths, settings.choice, rng.random)
+        self._queue = BudgetQueue(self._selection, clock, settings.budget_wait_seconds)
+        self._flights: Flights[ResolverResult] = Flights(
             # A fetch holds a send in flight, waits for its turn, or is about to end.
-            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in standings}) + MOST_TURNS,
+            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in healths}) + MOST_TURNS,
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
@@ -94,20 +94,20 @@ class Resolver:
         self._probes: set[asyncio.Task[None]] = set()
         self._is_closed = False
         for upstream in self._upstreams:
-            upstream.standing.when_in_doubt = partial(self._probe_soon, upstream)
+            upstream.health.when_in_doubt = partial(self._probe_soon, upstream)
         self._path_gone_since: float | None = None
 
     def ask(
         self,
         query: Query,
-        tell: Callable[[Found | Bug], None],
+        notify: Callable[[ResolverResult | Bug], None],
         *,
         deadline: float,
         patience: float | None = None,
         priority: Priority = FIRST,
-    ) -> Seat[Found]:
-        """Join the equal query in flight or start one. `tell` is called with what was found, once, perhaps before this
-        returns; not if the seat that is returned is given up first.
+    ) -> Waiter[ResolverResult]:
+        """Join the equal query in flight or start one. `notify` is called with what was found, once, perhaps before
+        this returns; not if the waiter that is returned is given up first.
 
         It is told None if nothing came within `patience` seconds: the fetch goes on, and the caller has something stale
         to give. Where too much is under way, it is BUDGET_SPENT without delay; where the budgets are spent, the
@@ -115,30 +115,30 @@ class Resolver:
         nothing stale waits for a moment too; then, and where too many do that, it is SERVICE_LIMIT.
         """
         until = deadline if patience is None else min(deadline, self._clock() + patience)
-        late: Found = None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+        late: ResolverResult = None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
         if query.key not in self._flights:
-            seat = Seat(tell, until=until, late=late)
-            if not self._start(query, deadline, priority, seat):
-                tell(UpstreamFailure(Reason.BUDGET_SPENT))
-            return seat
-        self._turnstile.promote(query.key, priority)
+            waiter = Waiter(notify, until=until, late=late)
+            if not self._start(query, deadline, priority, waiter):
+                notify(UpstreamFailure(Reason.BUDGET_SPENT))
+            return waiter
+        self._queue.promote(query.key, priority)
         stands = patience is None and self._flights.is_full(query.key)
         if stands:
             until = min(deadline, self._clock() + self._settings.budget_wait_seconds)
             late = UpstreamFailure(Reason.SERVICE_LIMIT)
-        seat = Seat(tell, until=until, late=late)
-        if not self._flights.board(query.key, seat, stands=stands):
-            tell(UpstreamFailure(Reason.SERVICE_LIMIT))
-        return seat
+        waiter = Waiter(notify, until=until, late=late)
+        if not self._flights.join(query.key, waiter, stands=stands):
+            notify(UpstreamFailure(Reason.SERVICE_LIMIT))
+        return waiter
 
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
         none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
         priority = UNAWAITED[purpose]
-        if not self._turnstile.is_empty:
+        if not self._queue.is_empty:
             return False
         place = self._selection.next_upstream(self._clock(), priority.reserve)
-        if place is None or self._selection.standings[place].budget.is_full:
+        if place is None or self._selection.healths[place].budget.is_full:
             # What is overdue gives its place to those who wait, not to this.
             return False
         return self._start(query, deadline, priority, None)
@@ -146,14 +146,14 @@ class Resolver:
     def begin_slowly(self) -> None:
         """Let the budgets grow from a small part to the whole: the cache is empty, and all clients' names are new."""
         for upstream in self._upstreams:
-            upstream.standing.budget.begin_slowly(self._clock())
+            upstream.health.budget.begin_slowly(self._clock())
 
-    def tend(self) -> None:
+    def tick(self) -> None:
         """Look after the upstreams; to be called once a second. Starts the probes that are due."""
         now = self._clock()
         for upstream in self._upstreams:
             self._probe_if_due(upstream)
-        is_gone = is_path_gone([(upstream.host, upstream.standing) for upstream in self._upstreams])
+        is_gone = is_path_gone([(upstream.host, upstream.health) for upstream in self._upstreams])
         if not is_gone:
             self._path_gone_since = None
         elif self._path_gone_since is None:
@@ -167,7 +167,7 @@ class Resolver:
         """Return a snapshot at `now`."""
         return ResolverStatistics(
             upstreams=tuple(upstream.statistics(now) for upstream in self._upstreams),
-            turns=self._turnstile.statistics(now),
+            turns=self._queue.statistics(now),
             path_gone_since=self._path_gone_since,
             fetches=len(self._flights),
             most_fetches=self._flights.most_fetches,
@@ -190,7 +190,7 @@ class Resolver:
         for upstream in self._upstreams:
             await upstream.stream.close()
 
-    def _start(self, query: Query, deadline: float, priority: Priority, seat: Seat[Found] | None) -> bool:
+    def _start(self, query: Query, deadline: float, priority: Priority, waiter: Waiter[ResolverResult] | None) -> bool:
         def begin(land: Land) -> Fetch:
             late = self._late.get(query.key)
             if late is not None:
@@ -205,14 +205,14 @@ class Resolver:
                 # What comes too late for who asked is kept for who asks again, which is soon.
                 late_until=deadline + (deadline - self._clock()),
             )
-            fetch = Fetch(query, attempts, self._turnstile, self._carry, self._learn, self._clock, land, self._late)
+            fetch = Fetch(query, attempts, self._queue, self._carry, self._learn, self._clock, land, self._late)
             fetch.begin(priority, deadline)
             return fetch
 
-        return self._flights.start(query.key, begin, seat, until=deadline)
+        return self._flights.start(query.key, begin, waiter, until=deadline)
 
-    def _carry(self, query: Query, send: Send, done: Done, tell: Callable[[], None]) -> Stoppable | Result:
-        return self._upstreams[send.upstream].send(query, send, done, Late(send.late_until, tell))
+    def _carry(self, query: Query, send: Send, done: Done, notify: Callable[[], None]) -> Stoppable | SendStatus:
+        return self._upstreams[send.upstream].send(query, send, done, Late(send.late_until, notify))
 
     # --- Probes ---
 
@@ -222,7 +222,7 @@ class Resolver:
 
     def _probe_if_due(self, upstream: "_Upstream") -> None:
         now = self._clock()
-        if not self._is_closed and upstream.standing.may_probe(now):
+        if not self._is_closed and upstream.health.may_probe(now):
             self._begin_probe(upstream, now)
 
     def _begin_probe(self, upstream: "_Upstream", now: float) -> None:
@@ -233,36 +233,36 @@ class Resolver:
             # The group is shutting down and takes no tasks any more.
             coroutine.close()
             return
-        upstream.standing.begin_probe(now)
+        upstream.health.begin_probe(now)
         self._probes.add(task)
         task.add_done_callback(self._probes.discard)
 
     async def _probe(self, upstream: "_Upstream", now: float) -> None:
         """Ask what every resolver knows; one that is silent to it over UDP, or seems to refuse, is asked over TCP too,
         to tell why, or whether it was the one who spoke."""
-        standing = upstream.standing
-        outcome: Answer | Unproven | Result = Result.ABANDONED
+        health = upstream.health
+        outcome: Answer | Unproven | SendStatus = SendStatus.ABANDONED
         try:
-            outcome = await upstream.probe(now, over_stream=standing.over_stream)
-            if outcome is Result.LOST and standing.repeat_probe(self._clock()):
+            outcome = await upstream.probe(now, over_stream=health.over_stream)
+            if outcome is SendStatus.LOST and health.repeat_probe(self._clock()):
                 again_at = self._clock()
-                again = await upstream.probe(again_at, over_stream=standing.over_stream)
-                if again is not Result.UNSENT:
+                again = await upstream.probe(again_at, over_stream=health.over_stream)
+                if again is not SendStatus.UNSENT:
                     now, outcome = again_at, again
             now, outcome = await try_additions(upstream, now, outcome, self._clock)
         finally:
-            ending = probe_ending(outcome, over_stream=standing.over_stream, sent_at=now, now=self._clock())
-            standing.end_probe(ending)
-            self._turnstile.wake()
-        leaves_a_doubt = outcome is Result.TIMEOUT or isinstance(outcome, Unproven)
-        if leaves_a_doubt and standing.begin_stream_probe(self._clock()):
-            now, outcome = self._clock(), Result.ABANDONED
+            ending = probe_ending(outcome, over_stream=health.over_stream, sent_at=now, now=self._clock())
+            health.end_probe(ending)
+            self._queue.wake()
+        leaves_a_doubt = outcome is SendStatus.TIMEOUT or isinstance(outcome, Unproven)
+        if leaves_a_doubt and health.begin_stream_probe(self._clock()):
+            now, outcome = self._clock(), SendStatus.ABANDONED
             try:
                 outcome = await upstream.probe(now, over_stream=True)
             finally:
                 last = probe_ending(outcome, over_stream=True, sent_at=now, now=self._clock())
-                standing.end_stream_probe(last, doubt=ending)
-                self._turnstile.wake()
+                health.end_stream_probe(last, doubt=ending)
+                self._queue.wake()
 
 
 def may_vouch(config: UpstreamConfig) -> bool:
@@ -274,12 +274,12 @@ def may_vouch(config: UpstreamConfig) -> bool:
 
 
 class _Upstream:
-    """One upstream: its standing, and the ways to it."""
+    """One upstream: its health, and the ways to it."""
 
     def __init__(
         self,
         config: UpstreamConfig,
-        budgets: Budgets,
+        budgets: BudgetGroups,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
         ca_file: Path | None,
@@ -289,12 +289,12 @@ class _Upstream:
         address = config.url
         budget, connections = budgets.of(config)
         self.host = address.host
-        self.standing = Standing(budget, Breaker(budgets.draw), connections, over_stream=address.transport != "udp")
+        self.health = UpstreamHealth(budget, Breaker(budgets.draw), connections, over_stream=address.transport != "udp")
         over_stream = OVER_TLS if address.transport == "tls" else OVER_TCP
-        self.over_udp = Abilities(OVER_UDP, config.leave_out)
-        self.over_stream = Abilities(over_stream, config.leave_out, over_stream=True)
-        self.standing.may_be_ours = self._may_be_ours
-        self.standing.wants_trial = self._wants_trial
+        self.over_udp = Workarounds(OVER_UDP, config.leave_out)
+        self.over_stream = Workarounds(over_stream, config.leave_out, over_stream=True)
+        self.health.may_be_ours = self._may_be_ours
+        self.health.wants_trial = self._wants_trial
         self.udp = UdpTransport(address, self.over_udp)
         self.stream = StreamTransport(
             address,
@@ -303,74 +303,74 @@ class _Upstream:
             context=context_for(config, ca_file) if address.transport == "tls" else None,
             tasks=tasks,
             clock=clock,
-            abilities=self.over_stream,
+            workarounds=self.over_stream,
         )
         self._question = question
         self._config = config
         self._may_vouch = may_vouch(config)
 
-    def send(self, query: Query, send: Send, done: Done, late: Late | None = None) -> Stoppable | Result:
+    def send(self, query: Query, send: Send, done: Done, late: Late | None = None) -> Stoppable | SendStatus:
         """Carry out one send. AD is taken off an answer where it proves nothing."""
         additions = None
         if send.is_bare:
-            additions = self.abilities(over_stream=send.over_stream).proven(dnssec_ok=query.dnssec_ok)
+            additions = self.workarounds(over_stream=send.over_stream).proven(dnssec_ok=query.dnssec_ok)
         return self._send(query, send, done, additions, late)
 
-    def abilities(self, *, over_stream: bool) -> Abilities:
+    def workarounds(self, *, over_stream: bool) -> Workarounds:
         """Return what it can stand of what we add, on this way."""
         return self.over_stream if over_stream else self.over_udp
 
     def _send(
         self, query: Query, send: Send, done: Done, additions: Additions | None, late: Late | None = None
-    ) -> Stoppable | Result:
+    ) -> Stoppable | SendStatus:
         transport: Transport = self.stream if send.over_stream else self.udp
         done = done if self._may_vouch else partial(_tell_without_ad, done)
         return transport.send(query, done, until=send.until, additions=additions, late=late)
 
-    def _may_be_ours(self, outcome: Answer | Unproven | Result, over_stream: bool, now: float) -> bool:
-        return self.abilities(over_stream=over_stream).may_be_ours(outcome, now)
+    def _may_be_ours(self, outcome: Answer | Unproven | SendStatus, over_stream: bool, now: float) -> bool:
+        return self.workarounds(over_stream=over_stream).may_be_ours(outcome, now)
 
     def _wants_trial(self, now: float) -> bool:
         return self.over_udp.wants_trial(now) or self.over_stream.wants_trial(now)
 
     async def probe(
         self, now: float, *, over_stream: bool, additions: Additions | None = None
-    ) -> Answer | Unproven | Result:
+    ) -> Answer | Unproven | SendStatus:
         """Ask the question that is nobody's. A bug costs the probe: raised, it would end every task of the group."""
-        send = Send(0, over_stream, now + max(PROBE_SECONDS, self.standing.round_trip.patience))
+        send = Send(0, over_stream, now + max(PROBE_SECONDS, self.health.round_trip.patience))
         try:
             return await outcome_of(lambda done: self._send(self._question, send, done, additions))
         except Exception as error:
             context = {"message": "a probe failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
-            return Result.UNSENT
+            return SendStatus.UNSENT
 
     def statistics(self, now: float) -> UpstreamStatistics:
         """Return a snapshot at `now`."""
-        standing = self.standing
-        budget = standing.budget
+        health = self.health
+        budget = health.budget
         return UpstreamStatistics(
             name=self._config.name,
-            sends=dict(standing.sends),
+            sends=dict(health.sends),
             in_flight=budget.in_flight,
             most_in_flight=budget.most_in_flight,
             budget_left=budget.left(now),
             burst=budget.burst,
-            budget_share=budget.pace.share(now),
-            halvings=budget.pace.halvings,
+            budget_share=budget.aimd.share(now),
+            halvings=budget.aimd.halvings,
             connections=self.stream.connections,
-            most_connections=standing.connections.most(now),
-            breaker=standing.breaker.state(now),
-            finding=standing.finding(now),
-            probes=standing.probes,
-            score_seconds=standing.round_trip.seconds(now),
+            most_connections=health.connections.most(now),
+            breaker=health.breaker.state(now),
+            finding=health.finding(now),
+            probes=health.probes,
+            score_seconds=health.round_trip.seconds(now),
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
             defences=self.udp.defences.statistics(now),
             left_out=self.over_udp.left_out + self.over_stream.left_out,
         )
 
 
-def _tell_without_ad(done: Done, outcome: Outcome) -> None:
+def _tell_without_ad(done: Done, outcome: SendOutcome) -> None:
     if isinstance(outcome, Answer) and outcome.authentic:
         outcome = replace(outcome, authentic=False)
     done(outcome)

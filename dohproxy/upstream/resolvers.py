@@ -18,10 +18,10 @@ class Resolvers:
         for resolver in (self._general, *self._others):
             resolver.begin_slowly()
 
-    def tend(self) -> None:
+    def tick(self) -> None:
         """Look after all upstreams; to be called once a second."""
         for resolver in (self._general, *self._others):
-            resolver.tend()
+            resolver.tick()
 
     def statistics(self, now: float) -> ResolverStatistics:
         """Return a snapshot of all together at `now`."""

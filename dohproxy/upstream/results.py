@@ -16,7 +16,7 @@ _OWN_TROUBLE: Final = frozenset(
 )
 
 
-class Result(StrEnum):
+class SendStatus(StrEnum):
     """How one send ended. The value is a metric label, so this set stays small and closed."""
 
     ANSWERED = "answered"
@@ -77,9 +77,9 @@ class Bug:
         self.error = error
 
 
-def result_of(error: OSError) -> Result:
+def result_of(error: OSError) -> SendStatus:
     """Tell a fault of the upstream from a missing way to it, and from a shortage of this machine, which says nothing
     about anybody."""
     if error.errno in _OWN_TROUBLE:
-        return Result.UNSENT
-    return Result.NO_ROUTE if error.errno in _NO_ROUTE else Result.UNREACHABLE
+        return SendStatus.UNSENT
+    return SendStatus.NO_ROUTE if error.errno in _NO_ROUTE else SendStatus.UNREACHABLE

@@ -7,8 +7,8 @@ dnsdist asks the same to see whether a server is up.
 from typing import Final
 
 from dohproxy.upstream.attempts import answer_in, judge
-from dohproxy.upstream.health.signals import Ending, zone_of
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.health.signals import SendResult, zone_of
+from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import CLASS_IN, Qtype
 from dohproxy.wire.query import Query, parse_query
@@ -21,10 +21,12 @@ PROBE_SECONDS: Final = 1.5
 """For its answer: the same as the default for one attempt; a resolver that takes longer for this is not well."""
 
 
-def probe_ending(outcome: Answer | Unproven | Result, *, over_stream: bool, sent_at: float, now: float) -> Ending:
-    """Return what a probe has brought, in the words of `Standing`."""
+def probe_ending(
+    outcome: Answer | Unproven | SendStatus, *, over_stream: bool, sent_at: float, now: float
+) -> SendResult:
+    """Return what a probe has brought, in the words of `UpstreamHealth`."""
     result = judge(outcome, over_stream=over_stream)
-    return Ending(result, zone_of(PROBE.qname), over_stream, sent_at, now, answer_in(outcome))
+    return SendResult(result, zone_of(PROBE.qname), over_stream, sent_at, now, answer_in(outcome))
 
 
 def apex_question(domain: bytes) -> Query:

@@ -9,20 +9,20 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Literal
 
-from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.health import UpstreamHealth
 
 
 class Selection:
     """All upstreams in the order of the configuration; `draw` returns numbers from 0.0 up to 1.0."""
 
     def __init__(
-        self, standings: Sequence[Standing], choice: Literal["ordered", "fastest"], draw: Callable[[], float]
+        self, healths: Sequence[UpstreamHealth], choice: Literal["ordered", "fastest"], draw: Callable[[], float]
     ) -> None:
-        self.standings = tuple(standings)
+        self.healths = tuple(healths)
         self._choice = choice
         self._draw = draw
-        for standing in standings:
-            standing.when_opened = partial(self._spread, standing)
+        for health in healths:
+            health.when_opened = partial(self._spread, health)
 
     def next_upstream(
         self, now: float, reserve: float = 0.0, *, tried: Collection[int] = (), excluded: Collection[int] = ()
@@ -32,28 +32,28 @@ class Selection:
         One that is in `tried` is asked again only if there is no other, one in `excluded` never.
         """
         usable = [
-            place
-            for place, standing in enumerate(self.standings)
-            if place not in excluded and standing.is_usable(now, reserve)
+            index
+            for index, health in enumerate(self.healths)
+            if index not in excluded and health.is_usable(now, reserve)
         ]
-        usable = [place for place in usable if place not in tried] or usable
-        usable = [place for place in usable if not self.standings[place].is_troubled] or usable
+        usable = [index for index in usable if index not in tried] or usable
+        usable = [index for index in usable if not self.healths[index].is_troubled] or usable
         if not usable:
             return None
         return usable[0] if self._choice == "ordered" else self._faster_of_two(usable, now)
 
     def is_any_reachable(self) -> bool:
         """Tell whether there is an upstream that its breaker does not keep us from."""
-        return any(standing.breaker.is_closed for standing in self.standings)
+        return any(health.breaker.is_closed for health in self.healths)
 
     def pressure(self, now: float) -> float:
         """Return how scarce sends are: 0.0 while the best upstream has half its burst, 1.0 when none can be asked."""
-        for standing in self.standings:
+        for health in self.healths:
             # Asked at every request, and nearly always this is the answer.
-            if standing.breaker.is_closed and standing.budget.is_ample:
+            if health.breaker.is_closed and health.budget.is_ample:
                 return 0.0
         best = max(
-            (standing.budget.share_left(now) for standing in self.standings if standing.breaker.is_closed),
+            (health.budget.share_left(now) for health in self.healths if health.breaker.is_closed),
             default=0.0,
         )
         return max(0.0, 1.0 - 2.0 * best)
@@ -61,24 +61,24 @@ class Selection:
     def seconds_to_room(self, now: float, reserve: float = 0.0) -> float:
         """Return how long to wait until somebody may be asked; infinity if that is not a matter of the rate."""
         return min(
-            (one.budget.seconds_to_room(now, reserve) for one in self.standings if one.breaker.is_closed),
+            (one.budget.seconds_to_room(now, reserve) for one in self.healths if one.breaker.is_closed),
             default=math.inf,
         )
 
     def queries_per_second(self, now: float) -> float:
         """Return how many queries those that are well may be sent, all together."""
-        budgets = {id(one.budget): one.budget for one in self.standings if one.breaker.is_closed}
-        return sum(budget.queries_per_second * budget.pace.share(now) for budget in budgets.values())
+        budgets = {id(one.budget): one.budget for one in self.healths if one.breaker.is_closed}
+        return sum(budget.queries_per_second * budget.aimd.share(now) for budget in budgets.values())
 
-    def _spread(self, opened: Standing, now: float) -> None:
+    def _spread(self, opened: UpstreamHealth, now: float) -> None:
         """One has dropped out: the others take over its questions by and by, and not all of a sudden."""
-        for standing in self.standings:
-            if standing.budget is not opened.budget:
-                standing.budget.begin_slowly(now)
+        for health in self.healths:
+            if health.budget is not opened.budget:
+                health.budget.begin_slowly(now)
 
     def _faster_of_two(self, places: list[int], now: float) -> int:
         first = places.pop(int(self._draw() * len(places)))
         if not places:
             return first
         second = places[int(self._draw() * len(places))]
-        return min(first, second, key=lambda place: self.standings[place].round_trip.seconds(now))
+        return min(first, second, key=lambda index: self.healths[index].round_trip.seconds(now))

@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from dohproxy.upstream.results import Bug, Result, Unproven
+from dohproxy.upstream.results import Bug, SendStatus, Unproven
 from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
-Outcome = Answer | Unproven | Result | Bug
+SendOutcome = Answer | Unproven | SendStatus | Bug
 """How a send ended."""
-Done = Callable[[Outcome], None]
+Done = Callable[[SendOutcome], None]
 """Is called once when a send has ended, never before the call that began it has returned."""
 
 
@@ -26,7 +26,7 @@ class Late:
 
     until: float
     """When that ends (the event loop's clock)."""
-    tell: Callable[[], None]
+    notify: Callable[[], None]
     """Is called once when its time is over and it is listened for on."""
 
 
@@ -42,22 +42,22 @@ class Transport(Protocol):
 
     def send(
         self, query: Query, done: Done, *, until: float, additions: Additions | None = None, late: Late | None = None
-    ) -> Stoppable | Result:
+    ) -> Stoppable | SendStatus:
         """Send `query` with these `additions`, or with what the upstream can stand; `done` is told how that ended, at
         `until` (the event loop's clock) at the latest, or where it is `late` when that is over. Returns a Result
         instead where nothing could be sent."""
 
 
-async def outcome_of(begin: Callable[[Done], Stoppable | Result]) -> Answer | Unproven | Result:
+async def outcome_of(begin: Callable[[Done], Stoppable | SendStatus]) -> Answer | Unproven | SendStatus:
     """Begin a send and wait for its end; whoever is cancelled meanwhile stops it. Raises what a bug raised."""
-    ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    ended: asyncio.Future[SendOutcome] = asyncio.get_running_loop().create_future()
 
-    def end(outcome: Outcome) -> None:
+    def end(outcome: SendOutcome) -> None:
         if not ended.done():  # Whoever waited may have been cancelled in this very turn of the loop.
             ended.set_result(outcome)
 
     sending = begin(end)
-    if isinstance(sending, Result):
+    if isinstance(sending, SendStatus):
         return sending
     try:
         outcome = await ended

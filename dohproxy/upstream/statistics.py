@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dohproxy.upstream.health.breaker import BreakerState
-from dohproxy.upstream.health.health import Finding
-from dohproxy.upstream.queue.fair_queue import TurnStatistics
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.health.health import HealthIssue
+from dohproxy.upstream.queue.fair_queue import QueueStatistics
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.workarounds.workarounds import LeftOut
 
 
@@ -30,7 +30,7 @@ class UpstreamStatistics:
 
     name: str
     """As in the configuration."""
-    sends: Mapping[Result, int]
+    sends: Mapping[SendStatus, int]
     """Sends that have ended, by how; every Result is there."""
     in_flight: int
     most_in_flight: int
@@ -45,7 +45,7 @@ class UpstreamStatistics:
     """TCP or TLS, open or being opened."""
     most_connections: int
     breaker: BreakerState
-    finding: Finding | None
+    finding: HealthIssue | None
     """What is wrong with it, and since when."""
     probes: int
     score_seconds: float
@@ -62,7 +62,7 @@ class ResolverStatistics:
     """All upstreams and the questions under way."""
 
     upstreams: tuple[UpstreamStatistics, ...]
-    turns: TurnStatistics
+    turns: QueueStatistics
     path_gone_since: float | None
     """Monotonic instant since which it is the way out that is gone, and not any upstream."""
     fetches: int
@@ -82,9 +82,9 @@ def together(first: ResolverStatistics, others: Sequence[ResolverStatistics]) ->
     turns = [one.turns for one in every]
     return ResolverStatistics(
         upstreams=tuple(upstream for one in every for upstream in one.upstreams),
-        turns=TurnStatistics(
+        turns=QueueStatistics(
             waiting=sum(one.waiting for one in turns),
-            places=sum(one.places for one in turns),
+            slots=sum(one.slots for one in turns),
             served=sum(one.served for one in turns),
             evicted=sum(one.evicted for one in turns),
             refused=sum(one.refused for one in turns),

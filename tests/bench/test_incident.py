@@ -13,7 +13,7 @@ from bench.incident.torture import Torture, random_names
 from bench.names import Popularity
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest
-from dohproxy.doh.request import Accepted, RequestRules, read_request
+from dohproxy.doh.request import AcceptedRequest, RequestRules, read_request
 
 POPULARITY = Popularity([f"site{number}.example" for number in range(1000)])
 FLOOD = Flood(addresses=400, requests=11_300, day_seconds=864.0)
@@ -98,7 +98,7 @@ def _dialect(request: bytes) -> Dialect:
         method, target, body, fields.get(b"accept"), fields.get(b"content-type"), None, b"x-pad" in fields
     )
     found = read_request(http, RequestRules("/dns-query", 1024))
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedRequest)
     return found.dialect
 
 

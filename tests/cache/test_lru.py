@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dohproxy.cache.entry import Entry, Span, make_entry
-from dohproxy.cache.lru import RecencyTable
+from dohproxy.cache.lru import LruTable
 from tests.cache.answers import ask, positive
 from tests.wire.messages import TXT
 from tests.wire.strategies import deterministic
@@ -24,9 +24,9 @@ def entry(size: int = 10) -> Entry:
     return make_entry(KEY, positive(query, size=size * UNIT - smallest), 0.0, SPAN)
 
 
-def table(*keys: bytes) -> RecencyTable:
+def table(*keys: bytes) -> LruTable:
     """A table of entries that were stored in this order, each a tenth of its room."""
-    made = RecencyTable(ROOM)
+    made = LruTable(ROOM)
     for key in keys:
         made.put(key, entry())
     return made

@@ -11,7 +11,7 @@ from dohproxy.config.addresses import parse_upstream
 from dohproxy.config.sections import SECTIONS
 from dohproxy.config.shares import SHARES, separate_budgets, share_of, shared_defaults
 from dohproxy.policy.limits import MINIMUM_SLOTS, buffer_bytes
-from dohproxy.policy.names import build_names
+from dohproxy.policy.names import build_name_rules
 from dohproxy.wire.name import from_text
 from tests.fakes.walk import SUFFIXES
 from tests.policy.test_domains import stranger
@@ -105,7 +105,7 @@ def test_every_budget_gives_values_within_the_bounds_of_their_keys(rate: float, 
 def test_thirty_clients_a_second_learn_new_names_of_one_domain_from_a_resolver_of_ones_own() -> None:
     config = config_of('preset = "own"')
     tables = [memoryview(bytearray(buffer_bytes(MINIMUM_SLOTS))) for _ in range(2)]
-    names = build_names(config.names, SUFFIXES, *tables, secret=bytes(16), negative_ttl_max=900)
+    names = build_name_rules(config.names, SUFFIXES, *tables, secret=bytes(16), negative_ttl_max=900)
     refused = 0
     for number in range(120):
         now, qname = 1_000 + number / 30, from_text(f"n{number}.example.net")

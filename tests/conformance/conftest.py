@@ -1,4 +1,4 @@
-"""The service under test, and the doors it is tried through."""
+"""The service under test, and the frontends it is tried through."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -16,25 +16,25 @@ StartServer = Callable[[Setup], AbstractContextManager[RunningServer]]
 
 
 @pytest.fixture(scope="session", params=["http1", "http2"])
-def door(request: pytest.FixtureRequest) -> str:
+def frontend(request: pytest.FixtureRequest) -> str:
     """Through which frontend the requests go; all of them obey the same rules."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunningServer]]:
-    """A service with ample limits for each door: what one has learnt would change what the other does."""
+    """A service with ample limits for each frontend: what one has learnt would change what the other does."""
     with contextlib.ExitStack() as stack:
         yield {
-            door: stack.enter_context(serving(tmp_path_factory.mktemp("server"), Setup()))
-            for door in ("http1", "http2")
+            frontend: stack.enter_context(serving(tmp_path_factory.mktemp("server"), Setup()))
+            for frontend in ("http1", "http2")
         }
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest, servers: dict[str, RunningServer]) -> RunningServer:
-    """The service that all tests of a door share which do not need another."""
-    return servers[str(request.getfixturevalue("door")) if "door" in request.fixturenames else "http1"]
+    """The service that all tests of a frontend share which do not need another."""
+    return servers[str(request.getfixturevalue("frontend")) if "frontend" in request.fixturenames else "http1"]
 
 
 @pytest.fixture(scope="session")
@@ -50,12 +50,12 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> StartServer:
 
 
 @pytest.fixture
-def connect(door: str) -> Iterator[Connect]:
-    """Connect to a service through the door, over TLS if asked; closed when the test ends."""
+def connect(frontend: str) -> Iterator[Connect]:
+    """Connect to a service through the frontend, over TLS if asked; closed when the test ends."""
     opened: list[Client] = []
 
     def connect_one(server: RunningServer, *, over_tls: bool = False) -> Client:
-        client = connect_through(door, server, over_tls=over_tls)
+        client = connect_through(frontend, server, over_tls=over_tls)
         opened.append(client)
         return client
 
@@ -64,11 +64,11 @@ def connect(door: str) -> Iterator[Connect]:
         client.close()
 
 
-def connect_through(door: str, server: RunningServer, *, over_tls: bool = False) -> Client:
-    """A connection to a service through one of its doors."""
+def connect_through(frontend: str, server: RunningServer, *, over_tls: bool = False) -> Client:
+    """A connection to a service through one of its frontends."""
     port = server.tls_port if over_tls else server.port
-    trust = server.trust[door] if over_tls else None
-    return Http2Client(port, trust) if door == "http2" else Http1Client(port, trust)
+    trust = server.trust[frontend] if over_tls else None
+    return Http2Client(port, trust) if frontend == "http2" else Http1Client(port, trust)
 
 
 @pytest.fixture

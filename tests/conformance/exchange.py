@@ -63,7 +63,7 @@ class Response:
 
 
 class Client(Protocol):
-    """A connection to a server, through one of its doors."""
+    """A connection to a server, through one of its frontends."""
 
     @property
     def own_fields(self) -> int:

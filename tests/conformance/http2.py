@@ -1,4 +1,4 @@
-"""HTTP/2 by a client library that is not ours, for the tests that any door has to pass."""
+"""HTTP/2 by a client library that is not ours, for the tests that any frontend has to pass."""
 
 import socket
 import ssl

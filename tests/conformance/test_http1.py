@@ -9,7 +9,7 @@ import pytest
 
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.connections import Closing
-from dohproxy.frontends.http1.connection import MOST_READ_AHEAD, Http1Door
+from dohproxy.frontends.http1.connection import MOST_READ_AHEAD, Http1Frontend
 from tests.conformance.conftest import StartServer
 from tests.conformance.exchange import (
     ACCEPT,
@@ -114,11 +114,11 @@ def _send_until_closed(http1: Http1Client, data: bytes) -> None:
 
 
 def _longest_rest(server: RunningServer) -> int:
-    return max((door._engine.held_bytes for door in _doors(server)), default=0)
+    return max((frontend._engine.held_bytes for frontend in _frontends(server)), default=0)
 
 
-def _doors(server: RunningServer) -> list[Http1Door]:
-    return [connection for connection in server.register._open if isinstance(connection, Http1Door)]
+def _frontends(server: RunningServer) -> list[Http1Frontend]:
+    return [connection for connection in server.register._open if isinstance(connection, Http1Frontend)]
 
 
 def test_a_client_that_reads_nothing_is_cut_and_its_answers_are_not_heaped_up(start: StartServer) -> None:
@@ -245,7 +245,7 @@ def test_http_1_0_is_never_invited_to_send_its_body(server: RunningServer, http1
 
 
 def _awaits_body(server: RunningServer) -> bool:
-    return any(door._engine.is_in_body for door in _doors(server))
+    return any(frontend._engine.is_in_body for frontend in _frontends(server))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -56,7 +56,7 @@ class Row:
     errors: tuple[int, ...] | None = None
     """The same of extended errors."""
     fields: dict[str, str] = field(default_factory=dict)
-    doors: tuple[str, ...] = ("http1", "http2")
+    frontends: tuple[str, ...] = ("http1", "http2")
 
 
 def _sends(*requests: Request) -> Scene:
@@ -114,7 +114,7 @@ def _while_one_waits(server: RunningServer, client: Client) -> Response:
     """The only place for misses is taken by a question that the upstream does not answer."""
     with Http1Client(server.port) as waiting:
         waiting.send(b"GET " + _of("silent.place.example").target.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert server.wait_until(lambda: server.core.admission.statistics(0.0).places_taken)
+        assert server.wait_until(lambda: server.core.request_limiter.statistics(0.0).slots_taken)
         return client.exchange(_of("other.place.example"))
 
 
@@ -153,51 +153,57 @@ ROWS = [
         _sends(get(MEMBER, query="dns={dns}&x=" + 9000 * "x")),
         what="unread",
         fields=CLOSE,
-        doors=HTTP1,
+        frontends=HTTP1,
     ),
-    Row(Reason.HEADERS_TOO_LARGE, _sends(get(MEMBER, ("X", 5000 * "x"))), what="one field", fields=CLOSE, doors=HTTP1),
+    Row(
+        Reason.HEADERS_TOO_LARGE,
+        _sends(get(MEMBER, ("X", 5000 * "x"))),
+        what="one field",
+        fields=CLOSE,
+        frontends=HTTP1,
+    ),
     Row(
         Reason.HEADERS_TOO_LARGE,
         _sends(get(MEMBER, *((f"X{n}", 900 * "x") for n in range(10)))),
         what="all fields together",
         fields=CLOSE,
     ),
-    Row(Reason.HEADERS_TOO_LARGE, _sends_bytes(SHORT_HEAD + b"X: " + 30_000 * b"x"), what="no end", doors=HTTP1),
+    Row(Reason.HEADERS_TOO_LARGE, _sends_bytes(SHORT_HEAD + b"X: " + 30_000 * b"x"), what="no end", frontends=HTTP1),
     Row(Reason.BODY_TOO_LARGE, _sends(_of_bytes(bytes(1025))), fields=CLOSE),
     Row(
         Reason.BODY_TOO_LARGE,
         _sends_bytes(HEAD + b"Content-Length: 99999\r\n\r\n"),
         what="announced",
         fields=CLOSE,
-        doors=HTTP1,
+        frontends=HTTP1,
     ),
     Row(
         Reason.BODY_TOO_LARGE,
         _sends_bytes(HEAD + b"Transfer-Encoding: chunked\r\n\r\n800\r\n" + bytes(0x800) + b"\r\n"),
         what="in chunks",
         fields=CLOSE,
-        doors=HTTP1,
+        frontends=HTTP1,
     ),
     Row(Reason.MEDIA_TYPE, _sends(post(MEMBER)), fields=TYPE),
     Row(Reason.NOT_ACCEPTABLE, _sends(get(MEMBER, ("Accept", "text/html")))),
     Row(Reason.DNS_PARAMETER, _sends(Request("GET", "/dns-query"))),
     Row(Reason.BASE64, _sends(Request("GET", "/dns-query?dns=AAAA="))),
     Row(Reason.EMPTY_BODY, _sends(_of_bytes(b""))),
-    Row(Reason.BAD_HTTP, _sends_bytes(SHORT_HEAD + b"Host: other\r\n\r\n"), fields=CLOSE, doors=HTTP1),
+    Row(Reason.BAD_HTTP, _sends_bytes(SHORT_HEAD + b"Host: other\r\n\r\n"), fields=CLOSE, frontends=HTTP1),
     Row(
         Reason.TRANSFER_CODING,
         _sends_bytes(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         fields=CLOSE,
-        doors=HTTP1,
+        frontends=HTTP1,
     ),
-    Row(Reason.SLOW_REQUEST, _sends_bytes(SHORT_HEAD), IMPATIENT, "its head", fields=CLOSE, doors=HTTP1),
+    Row(Reason.SLOW_REQUEST, _sends_bytes(SHORT_HEAD), IMPATIENT, "its head", fields=CLOSE, frontends=HTTP1),
     Row(
         Reason.SLOW_REQUEST,
         _sends_bytes(HEAD + b"Content-Length: 33\r\n\r\n" + bytes(20)),
         IMPATIENT,
         "its body",
         fields=CLOSE,
-        doors=HTTP1,
+        frontends=HTTP1,
     ),
     Row(Reason.DIALECT_REFUSED, _sends(post(MEMBER, CONTENT_TYPE, query="body_hash=ab")), STRICT),
     Row(Reason.UNREADABLE, _sends(_of_bytes(bytes(16)))),
@@ -249,9 +255,12 @@ def test_every_reason_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("door", "row"), [(door, row) for row in ROWS for door in row.doors], ids=_name, indirect=["door"]
+    ("frontend", "row"),
+    [(frontend, row) for row in ROWS for frontend in row.frontends],
+    ids=_name,
+    indirect=["frontend"],
 )
-def test_an_outcome(start: StartServer, connect: Connect, door: str, row: Row) -> None:
+def test_an_outcome(start: StartServer, connect: Connect, frontend: str, row: Row) -> None:
     ending = OUTCOMES[row.reason]
     with start(row.setup) as server:
         response = row.scene(server, connect(server))
@@ -259,7 +268,7 @@ def test_an_outcome(start: StartServer, connect: Connect, door: str, row: Row) -
     assert counted == 1
     if ending.status != 200:
         assert_refused(response, ending.status)
-        fields = row.fields if door == "http1" or row.fields is not CLOSE else {}
+        fields = row.fields if frontend == "http1" or row.fields is not CLOSE else {}
         assert fields.items() <= dict(response.fields).items()
         return
     message = response.message()

@@ -151,7 +151,7 @@ def test_16_fields_are_counted(client: Client, count: int, status: int) -> None:
     assert client.exchange(request).status == status
 
 
-# --- Where the doors differ: HTTP/1.1 has a limit for each line, HTTP/2 one for the whole list of fields ---
+# --- Where the frontends differ: HTTP/1.1 has a limit for each line, HTTP/2 one for the whole list of fields ---
 
 LONG_TARGET = _raw("/dns-query?dns=" + 9000 * "A")
 LONGEST_TARGET_SENT = _raw("/dns-query?dns=" + 70_000 * "A")

@@ -1,4 +1,4 @@
-"""The doors for scrapers: few connections, short deadlines, and nobody kept out by somebody who says nothing."""
+"""The frontends for scrapers: few connections, short deadlines, and nobody kept out by somebody who says nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,23 +8,23 @@ import pytest
 from aiohttp import web
 
 from dohproxy.config import ListenAddress
-from dohproxy.control.management_server import MOST_CONNECTIONS, SideDoor
+from dohproxy.control.management_server import MOST_CONNECTIONS, ManagementServer
 from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, Response
-from tests.frontends.door import until
+from tests.frontends.served import until
 
 ASK = b"GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Served:
-    """A door, and its clients."""
+    """A frontend, and its clients."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         application = web.Application()
         application.router.add_get("/page", self._page)
-        self.door = SideDoor(application)
+        self.frontend = ManagementServer(application)
         self.clients: list[RawClient] = []
         self.address: tuple[str, int]
 
@@ -45,27 +45,27 @@ class Served:
 
 @asynccontextmanager
 async def served() -> AsyncIterator[Served]:
-    """Give an open door, and see that nothing is left of it."""
+    """Give an open frontend, and see that nothing is left of it."""
     one = Served()
     with open_listener(ListenAddress("tcp", host="127.0.0.1", port=0)) as listening:
         one.address = listening.getsockname()
-        await one.door.start(listening)
+        await one.frontend.start(listening)
         try:
             yield one
         finally:
             one.may_answer.set()
             for client in one.clients:
                 client.cut()
-            await one.door.stop()
-    await until(lambda: one.door.count == 0, "the end of all connections")
+            await one.frontend.stop()
+    await until(lambda: one.frontend.count == 0, "the end of all connections")
 
 
 async def test_who_says_nothing_keeps_nobody_out_and_goes_first() -> None:
     async with served() as one:
         silent = [await one.connect() for _ in range(3 * MOST_CONNECTIONS)]
-        await until(lambda: one.door.count == MOST_CONNECTIONS, "no more than there may be")
+        await until(lambda: one.frontend.count == MOST_CONNECTIONS, "no more than there may be")
         assert (await one.scrape()).status == 200
-        assert one.door.count <= MOST_CONNECTIONS
+        assert one.frontend.count <= MOST_CONNECTIONS
         assert await silent[0].rest() == b""
 
 
@@ -76,7 +76,7 @@ async def test_a_connection_that_has_asked_outlasts_those_that_have_not() -> Non
         silent = [await one.connect() for _ in range(MOST_CONNECTIONS - 1)]
         assert (await scraper.ask(ASK)).status == 200
         silent += [await one.connect() for _ in range(3)]
-        await until(lambda: one.door.count == MOST_CONNECTIONS, "no more than there may be")
+        await until(lambda: one.frontend.count == MOST_CONNECTIONS, "no more than there may be")
         assert (await scraper.ask(ASK)).status == 200
         assert [await client.rest() for client in silent[:3]] == [b""] * 3
 
@@ -87,7 +87,7 @@ async def test_who_is_being_served_is_not_cut_for_a_newcomer() -> None:
         busy = [await one.connect() for _ in range(MOST_CONNECTIONS)]
         for client in busy:
             await client.send(ASK)
-        await until(lambda: all(connection.is_served for connection in one.door._open), "all of them served")
+        await until(lambda: all(connection.is_served for connection in one.frontend._open), "all of them served")
         assert await (await one.connect()).rest() == b""
         one.may_answer.set()
         assert [(await client.response()).status for client in busy] == [200] * MOST_CONNECTIONS

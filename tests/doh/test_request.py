@@ -7,7 +7,14 @@ import pytest
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
-from dohproxy.doh.request import KNOWN_METHODS, LONGEST_TARGET, Accepted, Refused, RequestRules, read_request
+from dohproxy.doh.request import (
+    KNOWN_METHODS,
+    LONGEST_TARGET,
+    AcceptedRequest,
+    RefusedRequest,
+    RequestRules,
+    read_request,
+)
 from dohproxy.outcomes import Reason
 
 Q = "AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB"
@@ -69,7 +76,7 @@ def _size(count: int) -> str:
 )
 def test_a_query_is_found(request_: HttpRequest) -> None:
     found = read_request(request_, RULES)
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedRequest)
     assert found.wire == WIRE
     assert not found.shadow
 
@@ -126,19 +133,19 @@ def test_a_query_is_found(request_: HttpRequest) -> None:
 )
 def test_a_request_without_a_query_is_refused(request_: HttpRequest, reason: Reason) -> None:
     found = read_request(request_, RULES)
-    assert isinstance(found, Refused)
+    assert isinstance(found, RefusedRequest)
     assert found.reason is reason
 
 
 @pytest.mark.parametrize("method", sorted(KNOWN_METHODS - {"GET", "POST"}))
 def test_a_known_method_is_not_allowed_here(method: str) -> None:
     found = read_request(HttpRequest(method, f"/dns-query?dns={Q}"), RULES)
-    assert found == Refused(Reason.METHOD_NOT_ALLOWED, Dialect.OTHER)
+    assert found == RefusedRequest(Reason.METHOD_NOT_ALLOWED, Dialect.OTHER)
 
 
 def test_methods_are_told_apart_by_case() -> None:
     found = read_request(HttpRequest("get", f"/dns-query?dns={Q}"), RULES)
-    assert found == Refused(Reason.METHOD_UNKNOWN, Dialect.OTHER)
+    assert found == RefusedRequest(Reason.METHOD_UNKNOWN, Dialect.OTHER)
 
 
 @pytest.mark.parametrize(
@@ -148,14 +155,14 @@ def test_methods_are_told_apart_by_case() -> None:
 )
 def test_a_query_of_exactly_the_cap_is_read(request_: HttpRequest) -> None:
     found = read_request(request_, RULES)
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedRequest)
     assert len(found.wire) == 1024
 
 
 def test_a_target_of_exactly_the_cap_is_read() -> None:
     target = f"/dns-query?dns={Q}&x="
     found = read_request(HttpRequest("GET", target + "x" * (LONGEST_TARGET - len(target))), RULES)
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedRequest)
 
 
 REQUESTS = {
@@ -176,9 +183,9 @@ def test_every_configurable_dialect_has_a_request_here() -> None:
 @pytest.mark.parametrize(
     ("action", "expected"),
     [
-        ("serve", lambda dialect: Accepted(WIRE, dialect)),
-        ("count", lambda dialect: Accepted(WIRE, dialect, shadow=True)),
-        ("refuse", lambda dialect: Refused(Reason.DIALECT_REFUSED, dialect)),
+        ("serve", lambda dialect: AcceptedRequest(WIRE, dialect)),
+        ("count", lambda dialect: AcceptedRequest(WIRE, dialect, shadow=True)),
+        ("refuse", lambda dialect: RefusedRequest(Reason.DIALECT_REFUSED, dialect)),
     ],
     ids=["is served", "is served and counted", "is refused"],
 )
@@ -192,13 +199,13 @@ def test_a_dialect_as_configured(dialect: Dialect, action: str, expected: object
 def test_the_rfc_itself_cannot_be_refused(dialect: Dialect) -> None:
     rules = RequestRules("/dns-query", 1024, {dialect: "refuse"})
     request = _get(f"dns={Q}") if dialect is Dialect.RFC_GET else _post()
-    assert read_request(request, rules) == Accepted(WIRE, dialect)
+    assert read_request(request, rules) == AcceptedRequest(WIRE, dialect)
 
 
 def test_a_refused_dialect_is_still_refused_for_the_fault_it_has_first() -> None:
     rules = RequestRules("/dns-query", 1024, {Dialect.POST_BODY_HASH: "refuse"})
     found = read_request(_post(b"", query="body_hash=ab"), rules)
-    assert found == Refused(Reason.EMPTY_BODY, Dialect.POST_BODY_HASH)
+    assert found == RefusedRequest(Reason.EMPTY_BODY, Dialect.POST_BODY_HASH)
 
 
 @pytest.mark.parametrize(
@@ -214,12 +221,12 @@ def test_a_refused_dialect_is_still_refused_for_the_fault_it_has_first() -> None
 )
 def test_an_escape_that_need_not_be_changes_nothing(target: str) -> None:
     found = read_request(HttpRequest("GET", target), RULES)
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedRequest)
     assert (found.wire, found.dialect) == (WIRE, Dialect.RFC_GET)
 
 
 def test_a_query_with_both_characters_of_base64url_may_have_them_escaped() -> None:
     wire = bytes((0xFB, 0xEF, 0xBE, 0xFF, 0xFF, 0xFF))
     found = read_request(HttpRequest("GET", "/dns-query?dns=%2D-%2d-%5F_%5f_"), RULES)
-    assert isinstance(found, Accepted)
+    assert isinstance(found, AcceptedRequest)
     assert found.wire == wire

@@ -1,5 +1,5 @@
-"""Every DoH client that Debian has, and libraries of several languages, each by every door and method it knows, as ways
-to ask one question."""
+"""Every DoH client that Debian has, and libraries of several languages, each by every frontend and method it knows, as
+ways to ask one question."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -59,7 +59,7 @@ def _curl_by_hand(ground: Ground, proxy: Proxy, way: Way) -> str:
     else:
         argv += [proxy.url + target(query.to_wire())]
     run = ground.run(*argv)
-    assert run.stdout == f"{'2' if way.door == 'http2' else '1.1'} {MEDIA_TYPE}", run
+    assert run.stdout == f"{'2' if way.frontend == 'http2' else '1.1'} {MEDIA_TYPE}", run
     check_reply(ground, query, reply_file.read_bytes())
     return "answered"
 
@@ -122,19 +122,19 @@ def _dnsdist(ground: Ground, proxy: Proxy, way: Way) -> str:
 # --- All of them ---
 
 
-def _by_hand(option: str, door: str, *, tls: bool) -> Iterator[Way]:
+def _by_hand(option: str, frontend: str, *, tls: bool) -> Iterator[Way]:
     for method in ("GET", "POST"):
-        yield Way(CURL, option, door, method, _curl_by_hand, tls, (option,))
+        yield Way(CURL, option, frontend, method, _curl_by_hand, tls, (option,))
 
 
-def _both_methods(program: Program, act: Act, door: str, options: str = "", *, requests: int = 1) -> Iterator[Way]:
+def _both_methods(program: Program, act: Act, frontend: str, options: str = "", *, requests: int = 1) -> Iterator[Way]:
     for method in ("GET", "POST"):
-        yield Way(program, options, door, method, act, requests=requests)
+        yield Way(program, options, frontend, method, act, requests=requests)
 
 
-def _load(door: str, *arguments: str, tls: bool = True) -> Iterator[Way]:
+def _load(frontend: str, *arguments: str, tls: bool = True) -> Iterator[Way]:
     for method in ("GET", "POST"):
-        yield Way(H2LOAD, " ".join(arguments), door, method, _h2load, tls, arguments, LOAD_REQUESTS)
+        yield Way(H2LOAD, " ".join(arguments), frontend, method, _h2load, tls, arguments, LOAD_REQUESTS)
 
 
 def _dig_ways(program: Program, options: Sequence[tuple[str, str, bool]]) -> Iterator[Way]:

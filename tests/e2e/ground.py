@@ -78,11 +78,11 @@ Act = Callable[[Ground, Proxy, "Way"], str]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One client by one door and method."""
+    """One client by one frontend and method."""
 
     program: Program
     options: str
-    door: str
+    frontend: str
     method: str
     act: Act
     """Asks, sees that the answer is right, and says what came of it."""
@@ -93,9 +93,9 @@ class Way:
 
     @property
     def row(self) -> tuple[str, str, str]:
-        """Client, door and method as the table has them."""
+        """Client, frontend and method as the table has them."""
         where = "over TLS" if self.tls else "in the clear"
-        return f"{self.program.command} {self.options}".strip(), f"{DOORS[self.door]} {where}", self.method
+        return f"{self.program.command} {self.options}".strip(), f"{DOORS[self.frontend]} {where}", self.method
 
     @property
     def dialect(self) -> str:

@@ -69,7 +69,7 @@ func main() {
 def ask_by_dnspython(ground: Ground, proxy: Proxy, way: Way) -> str:
     """Ask by dnspython's own DoH."""
     query = dns.message.make_query(QNAME, A, id=0)
-    is_2 = way.door == "http2"
+    is_2 = way.frontend == "http2"
     with httpx2.Client(http1=not is_2, http2=is_2, verify=_trust(ground), trust_env=False) as session:
         answer = dns.query.https(query, proxy.url, timeout=20, session=session, post=way.method == "POST")
     assert addresses_said([says(answer)]) == ground.expected()
@@ -79,7 +79,7 @@ def ask_by_dnspython(ground: Ground, proxy: Proxy, way: Way) -> str:
 def ask_by_httpx(ground: Ground, proxy: Proxy, way: Way) -> str:
     """Ask by a plain request."""
     query = dns.message.make_query(QNAME, A, id=0x4242)
-    is_2 = way.door == "http2"
+    is_2 = way.frontend == "http2"
     with httpx2.Client(http1=not is_2, http2=is_2, verify=_trust(ground), trust_env=False) as session:
         if way.method == "POST":
             response = session.post(proxy.url, content=query.to_wire(), headers=SENT)
@@ -148,11 +148,11 @@ def ask_by_go(ground: Ground, proxy: Proxy, way: Way) -> str:
     program.write_text(GO_PROGRAM, encoding="ascii")
     url = proxy.url if way.method == "POST" else proxy.url + target(query.to_wire())
     argv = [ground.find_program("go", "golang-go"), "run", str(program), way.method, url]
-    argv += [str(query_file(ground, query.to_wire())), way.door]
+    argv += [str(query_file(ground, query.to_wire())), way.frontend]
     run = ground.run(*argv, SSL_CERT_FILE=str(ground.authority.file), GOCACHE=str(ground.directory / "go"), GOFLAGS="")
     assert run.returncode == 0, run
     protocol, said = run.stdout.split()
-    assert protocol == {"http1": "HTTP/1.1", "http2": "HTTP/2.0"}[way.door]
+    assert protocol == {"http1": "HTTP/1.1", "http2": "HTTP/2.0"}[way.frontend]
     check_reply(ground, query, bytes.fromhex(said))
     return "answered"
 

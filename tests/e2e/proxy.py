@@ -108,7 +108,7 @@ class Proxy:
         return sum(sample.value for sample in self._samples(name) if wanted <= sample.labels.items())
 
     def metrics(self, name: str, label: str, values: Iterable[str]) -> dict[str, float]:
-        """The same for each of several values of one label, all from one reading of /metrics."""
+        """The same for each of several values of one label, all from one parsed request of /metrics."""
         samples = self._samples(name)
         return {value: sum(sample.value for sample in samples if sample.labels.get(label) == value) for value in values}
 

@@ -1,4 +1,4 @@
-"""Every DoH client that can be had resolves through the doors that it knows; `docs/clients.md` has what came of it.
+"""Every DoH client that can be had resolves through the frontends that it knows; `docs/clients.md` has what came of it.
 
 DOHPROXY_WRITE_CLIENTS=1 pytest tests/e2e/test_clients.py      writes the table anew
 """
@@ -33,7 +33,7 @@ which Debian does not have (its package of that name is another program). dnsper
 because it loses answers when several come in one read (its issue 240).
 
 """
-COLUMNS = ("client", "version", "door", "method", "result")
+COLUMNS = ("client", "version", "frontend", "method", "result")
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,8 @@ def seen() -> dict[tuple[str, str, str], tuple[str, str]]:
 
 
 def _name(way: Way) -> str:
-    client, door, method = way.row
-    return f"{client}, {method} by {door}"
+    client, frontend, method = way.row
+    return f"{client}, {method} by {frontend}"
 
 
 @pytest.mark.parametrize("way", WAYS, ids=_name)
@@ -80,10 +80,10 @@ def test_a_client_resolves_and_is_counted(
 ) -> None:
     version = way.program.version_on(ground)
     proxy = way.proxy(ground)
-    dialect, doors = _dialect(proxy, way), _doors(proxy)
+    dialect, frontends = _dialect(proxy, way), _frontends(proxy)
     result = way.act(ground, proxy, way)
-    came = {door: count - doors[door] for door, count in _doors(proxy).items()}
-    assert came.pop(way.door) == _dialect(proxy, way) - dialect >= way.requests
+    came = {frontend: count - frontends[frontend] for frontend, count in _frontends(proxy).items()}
+    assert came.pop(way.frontend) == _dialect(proxy, way) - dialect >= way.requests
     assert set(came.values()) == {0.0}
     seen[way.row] = version, result
 
@@ -92,8 +92,8 @@ def _dialect(proxy: Proxy, way: Way) -> float:
     return proxy.metric("dohproxy_dialect_requests_total", {"dialect": way.dialect})
 
 
-def _doors(proxy: Proxy) -> dict[str, float]:
-    return proxy.metrics("dohproxy_requests_total", "door", DOORS)
+def _frontends(proxy: Proxy) -> dict[str, float]:
+    return proxy.metrics("dohproxy_requests_total", "frontend", DOORS)
 
 
 def test_the_table_in_the_documentation_has_every_way(seen: dict[tuple[str, str, str], tuple[str, str]]) -> None:
@@ -107,7 +107,7 @@ def test_the_table_in_the_documentation_has_every_way(seen: dict[tuple[str, str,
     assert text.startswith(HEADING)
     lines = text.removeprefix(HEADING).splitlines()[2:]
     documented = [tuple(cell.strip(" `") for cell in line.strip("|").split("|")) for line in lines]
-    assert [(client, door, method) for client, _, door, method, _ in documented] == rows
+    assert [(client, frontend, method) for client, _, frontend, method, _ in documented] == rows
     assert {row: documented[number][4] for number, row in enumerate(rows) if row in seen} == {
         row: result for row, (_, result) in seen.items()
     }
@@ -115,7 +115,7 @@ def test_the_table_in_the_documentation_has_every_way(seen: dict[tuple[str, str,
 
 def _table(seen: dict[tuple[str, str, str], tuple[str, str]]) -> str:
     lines = [COLUMNS, tuple("---" for _ in COLUMNS)]
-    for client, door, method in (way.row for way in WAYS):
-        version, result = seen[client, door, method]
-        lines.append((f"`{client}`", version, door, method, result))
+    for client, frontend, method in (way.row for way in WAYS):
+        version, result = seen[client, frontend, method]
+        lines.append((f"`{client}`", version, frontend, method, result))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

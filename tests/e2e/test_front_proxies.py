@@ -150,10 +150,10 @@ def stand(request: pytest.FixtureRequest, workbench: Workbench) -> Iterator[Stan
     """Each example, with dohproxy behind a TCP port and behind a Unix socket."""
     front, transport = request.param
     with ExitStack() as stack:
-        standing = workbench.stand(front, transport, stack)
+        health = workbench.stand(front, transport, stack)
         # Here, so that a stand that does not work is told once and not by each of its tests.
-        assert statuses_of(standing.ask(new_client())) == [200]
-        yield standing
+        assert statuses_of(health.ask(new_client())) == [200]
+        yield health
 
 
 HTTP_FRONTS = [front for front in FRONT_PROXIES if front.has_tls]
@@ -269,7 +269,7 @@ def test_http_2_reaches_dohproxy_where_the_example_says_how(
         client = new_client()
         assert statuses_of(stand.ask(client, BURST)) == [200] * BURST
         assert statuses_of(stand.ask(new_client())) == [200]
-        assert stand.proxy.metric("dohproxy_requests_total", {"door": "http2"}) == BURST + 1
+        assert stand.proxy.metric("dohproxy_requests_total", {"frontend": "http2"}) == BURST + 1
         assert stand.statuses()["header"] == BURST + 1
         assert stand.proxy.metric("dohproxy_connections_accepted_total") <= 3
 

@@ -15,7 +15,7 @@ from dohproxy.outcomes import Reason
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.health.signals import RUN, Signal
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.statistics import UpstreamStatistics
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import Rcode
@@ -65,7 +65,7 @@ class Guest:
     async def probe(self) -> None:
         """Wait for the probe that is due."""
         before = self.seen().probes
-        self.resolver.tend()
+        self.resolver.tick()
         assert self.seen().probes == before + 1
         while self.seen().in_flight:  # noqa: ASYNC110  # nobody to tell us
             await asyncio.sleep(0.01)
@@ -136,7 +136,7 @@ async def _is_refused(guest: Guest) -> None:
     await guest.probe()
     seen = guest.seen()
     assert (guest.signal(), seen.breaker) == (Signal.REFUSED, BreakerState.OPEN)
-    assert (seen.sends[Result.TIMEOUT], seen.sends[Result.UNREACHABLE]) == (0, 0)
+    assert (seen.sends[SendStatus.TIMEOUT], seen.sends[SendStatus.UNREACHABLE]) == (0, 0)
 
 
 @pytest.mark.parametrize("serves_at_first", [False, True], ids=["from the start", "after an hour"])

@@ -38,13 +38,13 @@ from dohproxy.config import (
     default_config,
 )
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.frontends.client_resolver import Peers
+from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
-from dohproxy.frontends.protocol_chooser import Doors
+from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.policy.identity import Identities
 from dohproxy.runtime import SECRET_BYTES, Core, build_core, clock, http2_limits
 from dohproxy.tls.policy import server_context
@@ -205,7 +205,7 @@ class RunningServer:
     port: int
     tls_port: int
     trust: dict[str, ssl.SSLContext]
-    """For clients of the TLS port, by the door they want."""
+    """For clients of the TLS port, by the frontend they want."""
     stop: asyncio.Event
 
     def call(self, function: Callable[[], Value]) -> Value:
@@ -309,15 +309,19 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         config = replace(setup.config, upstreams=(fake.config("udp", **setup.upstream_keys),))
         core = build_core(config, tasks)
         register = Connections(config.connections)
-        peers = Peers(Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks), config.clients)
-        http1 = Http1Server(core.service, peers, register, clock, max_query_bytes=config.server.max_query_bytes)
-        http2 = Http2Server(core.service, peers, register, clock, http2_limits(config))
-        doors = Doors(http1.door, http2.door, register, clock)
+        client_resolver = ClientResolver(
+            Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks), config.clients
+        )
+        http1 = Http1Server(
+            core.service, client_resolver, register, clock, max_query_bytes=config.server.max_query_bytes
+        )
+        http2 = Http2Server(core.service, client_resolver, register, clock, http2_limits(config))
+        frontends = Frontends(http1.frontend, http2.frontend, register, clock)
         certificate, key = write_throwaway_certificate(directory, "localhost")
         plain, encrypted = (open_listener(ListenAddress("tcp", host=LOOPBACK, port=0)) for _ in range(2))
         listeners = [
-            Listener(plain, doors.open, register, peers, None),
-            Listener(encrypted, doors.open, register, peers, server_context(certificate, key)),
+            Listener(plain, frontends.open, register, client_resolver, None),
+            Listener(encrypted, frontends.open, register, client_resolver, server_context(certificate, key)),
         ]
         background = [tasks.create_task(listener.accept_forever()) for listener in listeners]
         background.append(tasks.create_task(_sweep_forever(register)))
@@ -345,7 +349,7 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
 
 
 def _trust(certificate: Path) -> dict[str, ssl.SSLContext]:
-    contexts = {door: ssl.create_default_context(cafile=certificate) for door in ("http1", "http2")}
+    contexts = {frontend: ssl.create_default_context(cafile=certificate) for frontend in ("http1", "http2")}
     contexts["http2"].set_alpn_protocols(["h2"])
     return contexts
 

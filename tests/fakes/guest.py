@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from dohproxy.upstream.attempts import answer_in, judge
 from dohproxy.upstream.health.breaker import OPENING_WEIGHT, TIMEOUT_WEIGHT
-from dohproxy.upstream.health.health import SILENT_PROBES, Standing
-from dohproxy.upstream.health.signals import RUN, TROUBLE_ZONES, Ending, Signal
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.health.health import SILENT_PROBES, UpstreamHealth
+from dohproxy.upstream.health.signals import RUN, TROUBLE_ZONES, SendResult, Signal
+from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind
 from dohproxy.wire.numbers import ExtendedError, Rcode
-from tests.fakes.standing import standing
+from tests.fakes.standing import health
 
 GOOD = replace(TRUNCATED, kind=Kind.POSITIVE, rcode=Rcode.NOERROR, truncated=False, counts=(1, 0, 0))
 SERVFAIL = replace(GOOD, kind=Kind.FAILURE, rcode=Rcode.SERVFAIL)
@@ -22,7 +22,7 @@ REPLIES = {Signal.REFUSED: REFUSED, Signal.PROHIBITED: PROHIBITED, Signal.PROTOC
 
 UNPROVEN = Unproven(REFUSED)
 
-Outcome = Answer | Unproven | Result
+Outcome = Answer | Unproven | SendStatus
 
 SILENCES = OPENING_WEIGHT // TIMEOUT_WEIGHT
 """In a row, before an upstream is in doubt."""
@@ -30,10 +30,10 @@ SILENCES = OPENING_WEIGHT // TIMEOUT_WEIGHT
 
 def ending_of(
     outcome: Outcome, zone: bytes, sent_at: float, now: float, *, over_stream: bool = False, after_cut: bool = False
-) -> Ending:
+) -> SendResult:
     """How a send ended that brought this."""
     result = judge(outcome, over_stream=over_stream)
-    return Ending(result, zone, over_stream, sent_at, now, answer_in(outcome), after_cut)
+    return SendResult(result, zone, over_stream, sent_at, now, answer_in(outcome), after_cut)
 
 
 def described(outcome: object) -> str:
@@ -47,10 +47,10 @@ class Guest:
     """Asks one upstream with an ample budget, and nobody else does."""
 
     def __init__(self, *, over_stream: bool = False) -> None:
-        self.upstream: Standing = standing(queries_per_second=100.0, burst=1_000, over_stream=over_stream)
+        self.upstream: UpstreamHealth = health(queries_per_second=100.0, burst=1_000, over_stream=over_stream)
         self.now = 0.0
         self.openings: list[float] = []
-        self.last_probe = ending_of(Result.TIMEOUT, b"", 0.0, 0.0)
+        self.last_probe = ending_of(SendStatus.TIMEOUT, b"", 0.0, 0.0)
         self.upstream.when_opened = self.openings.append
 
     def ask(self, outcome: Outcome, zone: bytes = b"zone", **how: bool) -> None:
@@ -78,9 +78,9 @@ class Guest:
 
     def fall_silent(self) -> None:
         """Say nothing to clients, and nothing to the probes either."""
-        self.ask_many(Result.TIMEOUT, times=SILENCES)
+        self.ask_many(SendStatus.TIMEOUT, times=SILENCES)
         for _ in range(SILENT_PROBES):
-            self.probe(Result.TIMEOUT)
+            self.probe(SendStatus.TIMEOUT)
 
     def probe_over_stream(self, outcome: Outcome) -> bool:
         """Ask over TCP too, if that is of use."""
@@ -102,7 +102,7 @@ class Guest:
 
     def share(self) -> float:
         """The part of the budget in use."""
-        return self.upstream.budget.pace.share(self.now)
+        return self.upstream.budget.aimd.share(self.now)
 
     def suspect(self, signal: Signal) -> None:
         """Show what makes this suspect."""
@@ -110,7 +110,7 @@ class Guest:
             case Signal.SERVFAIL:
                 self.ask_many(SERVFAIL, times=TROUBLE_ZONES)
             case Signal.UDP_SILENT:
-                self.ask_many(Result.TIMEOUT, GOOD, times=TROUBLE_ZONES)
+                self.ask_many(SendStatus.TIMEOUT, GOOD, times=TROUBLE_ZONES)
             case Signal.TRUNCATED:
                 self.ask_many(GOOD, times=RUN, over_stream=True, after_cut=True)
             case _:

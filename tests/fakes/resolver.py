@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dohproxy.outcomes import Priority, Purpose
-from dohproxy.upstream.flight import Seat
-from dohproxy.upstream.resolver import FIRST, Found, Learn, Resolver, UpstreamFailure
+from dohproxy.upstream.flight import Waiter
+from dohproxy.upstream.resolver import FIRST, Learn, Resolver, ResolverResult, UpstreamFailure
 from dohproxy.upstream.results import Bug
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
@@ -37,24 +37,24 @@ class FakeResolver(Resolver):
         self.scarcity = 0.0
         self.script = script
         self.is_silent = False
-        self._tell = learn
+        self._notify = learn
 
     def ask(
         self,
         query: Query,
-        tell: Callable[[Found | Bug], None],
+        notify: Callable[[ResolverResult | Bug], None],
         *,
         deadline: float,
         patience: float | None = None,
         priority: Priority = FIRST,
-    ) -> Seat[Found]:
+    ) -> Waiter[ResolverResult]:
         self.asked.append(Asked(query, deadline, patience, priority))
         if not self.is_silent:
             found = self.script(query)
             if found is not None and not isinstance(found, Exception):
-                self._tell(query, found)
-            tell(Bug(found) if isinstance(found, Exception) else found)
-        return Seat(tell, until=deadline, late=None)
+                self._notify(query, found)
+            notify(Bug(found) if isinstance(found, Exception) else found)
+        return Waiter(notify, until=deadline, late=None)
 
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         if self.has_room:

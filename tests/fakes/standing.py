@@ -5,9 +5,9 @@ import time
 from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.health.breaker import Breaker
-from dohproxy.upstream.health.health import Standing
-from dohproxy.upstream.health.signals import Ending
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.health.health import UpstreamHealth
+from dohproxy.upstream.health.signals import SendResult
+from dohproxy.upstream.results import SendStatus
 from dohproxy.wire.answer import Answer
 
 ZONE = b"\x07example\x00"
@@ -23,22 +23,22 @@ def connections(most: int = 8, per_second: float = 1000.0, *, now: float | None 
     return ConnectionBudget(most, per_second, longest_draw, now=time.monotonic() if now is None else now)
 
 
-def standing(
+def health(
     *, queries_per_second: float = 1.0, burst: int = 100, in_flight: int = 100, over_stream: bool = False
-) -> Standing:
+) -> UpstreamHealth:
     """An upstream that is well, at the instant 0.0."""
     budget = Budget(queries_per_second, burst, in_flight, now=0.0)
-    return Standing(budget, Breaker(longest_draw), connections(now=0.0), over_stream=over_stream)
+    return UpstreamHealth(budget, Breaker(longest_draw), connections(now=0.0), over_stream=over_stream)
 
 
 def ending(
-    result: Result,
+    result: SendStatus,
     *,
     sent_at: float,
     now: float,
     answer: Answer | None = None,
     zone: bytes = ZONE,
     over_stream: bool = False,
-) -> Ending:
+) -> SendResult:
     """How a send ended."""
-    return Ending(result, zone, over_stream, sent_at, now, answer)
+    return SendResult(result, zone, over_stream, sent_at, now, answer)

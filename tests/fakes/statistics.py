@@ -1,7 +1,7 @@
 """What resolvers show of themselves, made up."""
 
 from dohproxy.upstream.health.breaker import BreakerState
-from dohproxy.upstream.queue.fair_queue import TurnStatistics
+from dohproxy.upstream.queue.fair_queue import QueueStatistics
 from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
 
 
@@ -31,7 +31,7 @@ def resolver_of(*upstreams: UpstreamStatistics, path_gone_since: float | None = 
     """Return those of a resolver that nobody asks and that has these upstreams."""
     return ResolverStatistics(
         upstreams=upstreams,
-        turns=TurnStatistics(waiting=0, places=15, served=0, evicted=0, refused=0, given_up=0),
+        turns=QueueStatistics(waiting=0, slots=15, served=0, evicted=0, refused=0, given_up=0),
         path_gone_since=path_gone_since,
         fetches=0,
         most_fetches=40,

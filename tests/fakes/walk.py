@@ -10,13 +10,13 @@ from dohproxy.cache import Cache
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RequestRules
-from dohproxy.outcomes import Client, Door, Outcome, Reason
-from dohproxy.pipeline import Found, Miss, Pipeline, learn_into
+from dohproxy.outcomes import Client, Frontend, Outcome, Reason
+from dohproxy.pipeline import Miss, MissResult, Pipeline, learn_into
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, ClientLimit, buffer_bytes
-from dohproxy.policy.names import Names, build_names
+from dohproxy.policy.names import NameRules, build_name_rules
 from dohproxy.policy.priorities import Priorities
-from dohproxy.policy.request_limiter import Admission
+from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.suffixes import PublicSuffixes, parse_suffixes
 from dohproxy.routes import Route
@@ -69,7 +69,7 @@ class Limits:
     requests: int = 10_000
     misses: int = 10_000
     total: int = 10_000
-    places: int = 100
+    slots: int = 100
     fair_share: int = 10_000
 
 
@@ -78,11 +78,11 @@ def client_limit(burst: int) -> ClientLimit:
     return ClientLimit((GcraTable(memoryview(bytearray(SLOTS * SLOT_BYTES)), per_second=1.0, burst=burst),))
 
 
-def admission(limits: Limits) -> Admission:
+def request_limiter(limits: Limits) -> RequestLimiter:
     """All limits, each refilled by one a second."""
     total = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=1.0, burst=limits.total)
-    return Admission(
-        client_limit(limits.requests), client_limit(limits.misses), total, limits.places, priorities(limits.fair_share)
+    return RequestLimiter(
+        client_limit(limits.requests), client_limit(limits.misses), total, limits.slots, priorities(limits.fair_share)
     )
 
 
@@ -92,10 +92,10 @@ def priorities(fair_share: int) -> Priorities:
     return Priorities(Seniority(memoryview(bytearray(SLOTS * SLOT_BYTES))), shares)
 
 
-def names(config: NamesConfig, suffixes: PublicSuffixes = SUFFIXES, *, may_deny: bool = False) -> Names:
+def names(config: NamesConfig, suffixes: PublicSuffixes = SUFFIXES, *, may_deny: bool = False) -> NameRules:
     """The rules about names."""
     tables = [memoryview(bytearray(buffer_bytes(MINIMUM_SLOTS))) for _ in range(2)]
-    found = build_names(config, suffixes, *tables, secret=b"secret of tests!", negative_ttl_max=900)
+    found = build_name_rules(config, suffixes, *tables, secret=b"secret of tests!", negative_ttl_max=900)
     found.use(suffixes, may_deny=may_deny)
     return found
 
@@ -123,7 +123,7 @@ def errors_in(reply: dns.message.Message) -> list[int]:
 
 @dataclass(slots=True)
 class Walk:
-    """One service, from the door's bytes to the upstream's words."""
+    """One service, from the frontend's bytes to the upstream's words."""
 
     limits: Limits = field(default_factory=Limits)
     rules: CacheConfig = field(default_factory=CacheConfig)
@@ -140,13 +140,13 @@ class Walk:
     cache: Cache = field(init=False)
     home: FakeResolver = field(init=False)
     home_cache: Cache = field(init=False)
-    admission: Admission = field(init=False)
-    names: Names = field(init=False)
+    request_limiter: RequestLimiter = field(init=False)
+    names: NameRules = field(init=False)
     resolver: FakeResolver = field(init=False)
     pipeline: Pipeline = field(init=False)
 
     def __post_init__(self) -> None:
-        self.admission = admission(self.limits)
+        self.request_limiter = request_limiter(self.limits)
         self.names = names(self.about_names, may_deny=self.may_deny)
         self.cache = Cache(self.rules, is_listed=self.names.undelegated.is_listed, judge=self.names.judge)
         self.resolver = FakeResolver(learn_into(self.cache, self.names.domains, self.clock), self.script)
@@ -156,7 +156,7 @@ class Walk:
         route = Route(self.home_cache, self.home, is_general=False, limits_domains=self.routes_limit_domains)
         self.pipeline = Pipeline(
             RequestRules("/dns-query", 1_024),
-            self.admission,
+            self.request_limiter,
             self.names,
             self.cache,
             self.resolver,
@@ -167,14 +167,14 @@ class Walk:
         )
 
     @property
-    def places_taken(self) -> int:
+    def slots_taken(self) -> int:
         """Misses under way."""
-        return self.admission.statistics(self.clock()).places_taken
+        return self.request_limiter.statistics(self.clock()).slots_taken
 
     @property
     def charged(self) -> int:
         """Refusals counted against clients."""
-        return self.admission.statistics(self.clock()).requests.charged
+        return self.request_limiter.statistics(self.clock()).requests.charged
 
     @property
     def reason(self) -> Reason:
@@ -192,7 +192,7 @@ class Walk:
 
     def begin(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
-        return self.pipeline.begin(self.pipeline.read(request, Door.HTTP1), client, self.clock())
+        return self.pipeline.begin(self.pipeline.read(request, Frontend.HTTP1), client, self.clock())
 
     async def send(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse:
         """Walk to the end, and hold the promise that each request is in the books once."""
@@ -206,7 +206,7 @@ class Walk:
 
     def resolve(self, miss: Miss) -> HttpResponse:
         """Walk the rest of the way; whoever is asked here answers at once."""
-        told: list[Found] = []
+        told: list[MissResult] = []
         self.pipeline.ask(miss, told.append)
         return self.pipeline.conclude(miss, told[0])
 

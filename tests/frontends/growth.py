@@ -1,8 +1,8 @@
 """How much memory a process takes while clients do their worst, in its resident bytes and in nobody's books.
 
 Run by itself, `python -m tests.frontends.growth WHAT`, because what other tests have left in memory would be filled
-first. The doors are the service's own and all behind them; no byte crosses a socket. Writes a line of JSON: `grown`,
-resident bytes, and `charged`, what the books say. Tests call `measure`.
+first. The frontends are the service's own and all behind them; no byte crosses a socket. Writes a line of JSON:
+`grown`, resident bytes, and `charged`, what the books say. Tests call `measure`.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ from unittest.mock import Mock
 from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 
 from dohproxy.config import Config, ConnectionsConfig
-from dohproxy.frontends.client_resolver import Peers
-from dohproxy.frontends.connections import Connections, Place
+from dohproxy.frontends.client_resolver import ClientResolver
+from dohproxy.frontends.connections import Connections, ConnectionSlot
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
-from dohproxy.frontends.protocol_chooser import DoorMaker
+from dohproxy.frontends.protocol_chooser import FrontendMaker
 from dohproxy.policy.identity import Identities
 from dohproxy.runtime import Core, build_core, http2_limits
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 from tests.fakes.limits import AMPLE
 from tests.fakes.upstream import FakeUpstream
-from tests.frontends.door import resident_bytes
+from tests.frontends.served import resident_bytes
 from tests.http2.client import (
     DATA,
     END_HEADERS,
@@ -77,7 +77,7 @@ def measure(what: str) -> Growth:
 
 
 class Nowhere(asyncio.Transport):
-    """Takes what a door writes, at once, and forgets it; or, for a client that does not read, keeps it."""
+    """Takes what a frontend writes, at once, and forgets it; or, for a client that does not read, keeps it."""
 
     def __init__(self, *, reads: bool = True) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class Nowhere(asyncio.Transport):
         """Nothing is read here."""
 
     def is_closing(self) -> bool:
-        """Tell whether the door has closed."""
+        """Tell whether the frontend has closed."""
         return self.closing
 
     def close(self) -> None:
@@ -132,18 +132,18 @@ class Nowhere(asyncio.Transport):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Both doors, and the core behind them."""
+    """Both frontends, and the core behind them."""
 
     core: Core
     register: Connections
     http1: Http1Server
     http2: Http2Server
 
-    def place(self) -> Place:
+    def slot(self) -> ConnectionSlot:
         """Take a place."""
-        place = self.register.take_place()
-        assert place is not None
-        return place
+        slot = self.register.take_slot()
+        assert slot is not None
+        return slot
 
     def keep(self, name: str, answer_bytes: int) -> None:
         """Put an answer into the cache whose records are about so long."""
@@ -164,59 +164,59 @@ def paths(name: str, count: int) -> Iterator[str]:
 
 async def known_http1(stage: Stage) -> int:
     """One answer, asked for in 20,000 spellings over HTTP/1.1."""
-    door = stage.http1.door(b"\xc0\x00\x02\x01", stage.place())
-    door.connection_made(Nowhere())
+    frontend = stage.http1.frontend(b"\xc0\x00\x02\x01", stage.slot())
+    frontend.connection_made(Nowhere())
     await asyncio.sleep(0)
     for path in paths("www.example.net", 20_000):
-        door.data_received(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        frontend.data_received(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return stage.http1.known.held_bytes
 
 
 async def known_http2(stage: Stage) -> int:
     """The same over HTTP/2."""
-    door = stage.http2.door(b"\xc0\x00\x02\x01", stage.place())
-    door.connection_made(Nowhere())
-    door.data_received(PREFACE + settings((INITIAL_WINDOW, 2**31 - 1)))
+    frontend = stage.http2.frontend(b"\xc0\x00\x02\x01", stage.slot())
+    frontend.connection_made(Nowhere())
+    frontend.data_received(PREFACE + settings((INITIAL_WINDOW, 2**31 - 1)))
     for number, path in enumerate(paths("www.example.net", 20_000)):
-        door.data_received(get(2 * number + 1, path) + widened(20_000))
-    return stage.http2.readings.known.held_bytes
+        frontend.data_received(get(2 * number + 1, path) + widened(20_000))
+    return stage.http2.requests.known.held_bytes
 
 
 async def strangers(
-    stage: Stage, make: DoorMaker, *, reads: bool = True, count: int = MANY
+    stage: Stage, make: FrontendMaker, *, reads: bool = True, count: int = MANY
 ) -> AsyncIterator[asyncio.Protocol]:
     """Yield new connections, each of another address, one network after the other."""
     for number in range(count):
         transport = Nowhere(reads=reads)
-        door = make(b"\x0a\x00" + (31 * number).to_bytes(2), stage.place())
-        transport.protocol = door
-        door.connection_made(transport)
+        frontend = make(b"\x0a\x00" + (31 * number).to_bytes(2), stage.slot())
+        transport.protocol = frontend
+        frontend.connection_made(transport)
         await asyncio.sleep(0)
-        yield door
+        yield frontend
 
 
 async def shut_windows(stage: Stage) -> int:
     """As many connections as there may be, each of which asks for 15 large answers and has no window for any."""
     asked = [get(2 * number + 1, path) for number, path in enumerate(paths("www.example.net", 15))]
-    async for door in strangers(stage, stage.http2.door):
-        door.data_received(NO_WINDOW + b"".join(asked))
+    async for frontend in strangers(stage, stage.http2.frontend):
+        frontend.data_received(NO_WINDOW + b"".join(asked))
     return stage.register.held.total
 
 
 async def unread_http2(stage: Stage) -> int:
     """The same with windows as wide as they go, and TCP alone to say that nobody reads."""
     asked = [get(2 * number + 1, path) for number, path in enumerate(paths("www.example.net", 15))]
-    async for door in strangers(stage, stage.http2.door, reads=False):
-        door.data_received(WIDE + b"".join(asked))
+    async for frontend in strangers(stage, stage.http2.frontend, reads=False):
+        frontend.data_received(WIDE + b"".join(asked))
     return stage.register.held.total
 
 
 async def unread_http1(stage: Stage) -> int:
     """The same over HTTP/1.1."""
     targets = list(paths("www.example.net", 15))
-    async for door in strangers(stage, stage.http1.door, reads=False):
+    async for frontend in strangers(stage, stage.http1.frontend, reads=False):
         for path in targets:
-            door.data_received(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            frontend.data_received(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return stage.register.held.total
 
 
@@ -230,9 +230,9 @@ async def unfinished(stage: Stage) -> int:
         block = encoder.encode([*pseudo, (":path", f"{PATH}?{number}{'x' * 500}"), *fields, ("y", str(number))])
         parts.append(frame(HEADERS, END_HEADERS, 2 * number + 1, block))
         parts.append(frame(DATA, 0, 2 * number + 1, bytes(500)))
-    async for door in strangers(stage, stage.http2.door, count=300):
+    async for frontend in strangers(stage, stage.http2.frontend, count=300):
         for start in range(0, len(parts), 10):
-            door.data_received(b"".join(parts[start : start + 10]))
+            frontend.data_received(b"".join(parts[start : start + 10]))
     return stage.register.held.total
 
 
@@ -244,8 +244,8 @@ async def header_tables(stage: Stage) -> int:
         request = [(":method", "GET"), (":scheme", "https"), (":path", "/"), *fields, ("c", f"{number}")]
         sensitive = [NeverIndexedHeaderTuple(*field) if number > 30 else HeaderTuple(*field) for field in request]
         parts.append(frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, encoder.encode(sensitive)))
-    async for door in strangers(stage, stage.http2.door, count=300):
-        door.data_received(b"".join(parts))
+    async for frontend in strangers(stage, stage.http2.frontend, count=300):
+        frontend.data_received(b"".join(parts))
     return stage.register.held.total
 
 
@@ -282,9 +282,12 @@ async def main(what: str) -> None:
     async with upstream.running(), asyncio.TaskGroup() as tasks:
         config = Config((upstream.config(),), connections=CONNECTIONS, limits=AMPLE)
         core = build_core(config, tasks)
-        register, peers = Connections(config.connections), Peers(Identities(bytes(32)), config.clients)
-        http1 = Http1Server(core.service, peers, register, time.monotonic, max_query_bytes=1024)
-        http2 = Http2Server(core.service, peers, register, time.monotonic, http2_limits(config))
+        register, client_resolver = (
+            Connections(config.connections),
+            ClientResolver(Identities(bytes(32)), config.clients),
+        )
+        http1 = Http1Server(core.service, client_resolver, register, time.monotonic, max_query_bytes=1024)
+        http2 = Http2Server(core.service, client_resolver, register, time.monotonic, http2_limits(config))
         stage = Stage(core, register, http1, http2)
         stage.keep("www.example.net", answer_bytes)
         gc.collect()

@@ -10,7 +10,7 @@ from hpack import Decoder
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame
 
 from tests.frontends.client import MEDIA_TYPE, PATH, RawClient, Response, query
-from tests.frontends.door import Door
+from tests.frontends.served import RunningFrontend
 from tests.http2.client import ACK, HELLO, PING, SETTINGS, Fields, data, frame, headers
 
 FRAME_HEADER = 9
@@ -67,13 +67,15 @@ class Http2Client:
         self._ended: list[int] = []
 
     @classmethod
-    async def connect(cls, door: Door, hello: bytes = HELLO + ACKNOWLEDGED, before: bytes = b"") -> "Http2Client":
-        """Connect in the clear with prior knowledge, or by ALPN if the door has TLS."""
-        certificate = door.setting.certificate
+    async def connect(
+        cls, frontend: RunningFrontend, hello: bytes = HELLO + ACKNOWLEDGED, before: bytes = b""
+    ) -> "Http2Client":
+        """Connect in the clear with prior knowledge, or by ALPN if the frontend has TLS."""
+        certificate = frontend.setting.certificate
         context: ssl.SSLContext | None = None
         if certificate is not None:
             context = certificate.client_context("h2", "http/1.1")
-        client = cls(await door.connect(before=before, context=context))
+        client = cls(await frontend.connect(before=before, context=context))
         await client.send(hello)
         return client
 

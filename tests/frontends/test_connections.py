@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dohproxy.config import ConnectionsConfig
-from dohproxy.frontends.connections import Closing, Connections, Waiting, verdict_on
+from dohproxy.frontends.connections import Closing, Connections, Waiting, overdue_reason
 from dohproxy.frontends.held_bytes import FREE_BYTES
 from dohproxy.outcomes import Client
 
@@ -46,7 +46,7 @@ IDLE = Waiting(opened=NOW, header_since=None, writing_since=None, queued_bytes=0
     ],
 )
 def test_a_connection_must_go(waiting: Waiting, expected: Closing | None) -> None:
-    assert verdict_on(waiting, NOW, LIMITS) is expected
+    assert overdue_reason(waiting, NOW, LIMITS) is expected
 
 
 class _Fake:
@@ -106,23 +106,23 @@ async def test_a_connection_may_remove_itself_during_a_sweep() -> None:
 
 async def test_no_more_places_than_allowed() -> None:
     register = Connections(LIMITS)
-    places = [register.take_place() for _ in range(3)]
-    assert None not in places
-    assert register.take_place() is None
+    slots = [register.take_slot() for _ in range(3)]
+    assert None not in slots
+    assert register.take_slot() is None
     assert register.statistics().closed == {Closing.TOO_MANY: 1}
     assert (register.statistics().open, register.statistics().max_total, register.statistics().accepted) == (3, 3, 3)
 
 
 async def test_a_place_is_freed_once_however_often_it_is_said() -> None:
     register = Connections(LIMITS)
-    first, second = register.take_place(), register.take_place()
+    first, second = register.take_slot(), register.take_slot()
     assert first is not None
     assert second is not None
     first.free()
     first.free()
-    assert register.places_taken == 1
+    assert register.slots_taken == 1
     second.free()
-    assert register.places_taken == 0
+    assert register.slots_taken == 0
     await register.wait_empty()
 
 
@@ -141,8 +141,8 @@ async def test_draining_tells_everyone_and_cutting_closes_them() -> None:
 def test_idle_connections_have_less_time_when_it_is_crowded(crowded: bool, closing: Closing | None) -> None:
     limits = ConnectionsConfig(idle_seconds=20)
     waiting = Waiting(opened=0, header_since=None, writing_since=None, queued_bytes=0, idle=True, idle_since=100)
-    assert verdict_on(waiting, 106, limits, crowded=crowded) is closing
-    assert verdict_on(waiting, 121, limits, crowded=crowded) is Closing.IDLE
+    assert overdue_reason(waiting, 106, limits, crowded=crowded) is closing
+    assert overdue_reason(waiting, 121, limits, crowded=crowded) is Closing.IDLE
 
 
 async def test_who_holds_most_is_cut_and_counted_when_all_hold_too_much() -> None:

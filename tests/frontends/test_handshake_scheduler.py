@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dohproxy.frontends.handshake_scheduler import CREDIT_SECONDS, SLICE_SECONDS, HandshakePace
+from dohproxy.frontends.handshake_scheduler import CREDIT_SECONDS, SLICE_SECONDS, HandshakeScheduler
 
 DEAR = 0.008
 CHEAP = 0.0003
@@ -54,84 +54,84 @@ class Doorstep:
 
     def __init__(self, percent: float = 50) -> None:
         self.loop = Loop()
-        self.pace = HandshakePace(self.loop.call_soon, self.loop.call_later, percent, lambda: self.loop.now)
+        self.scheduler = HandshakeScheduler(self.loop.call_soon, self.loop.call_later, percent, lambda: self.loop.now)
         self.done: list[str] = []
 
     def come(self, name: str, seconds: float = DEAR) -> One:
         """Somebody whose message is there: a member if the name says so."""
         one = One(self.loop, seconds, self.done, name)
-        self.pace.take(one, is_stranger=name != "member")
+        self.scheduler.take(one, is_stranger=name != "member")
         return one
 
 
 def test_a_handshake_that_comes_alone_goes_on_at_once() -> None:
-    door = Doorstep()
+    frontend = Doorstep()
     for _ in range(3):
-        door.come("stranger", CHEAP)
-        door.loop.turn()
-    assert (door.done, door.pace.waiting) == (["stranger"] * 3, 0)
-    door.loop.turn()
-    assert (door.loop.next, door.loop.later) == ([], [])
+        frontend.come("stranger", CHEAP)
+        frontend.loop.turn()
+    assert (frontend.done, frontend.scheduler.waiting) == (["stranger"] * 3, 0)
+    frontend.loop.turn()
+    assert (frontend.loop.next, frontend.loop.later) == ([], [])
 
 
 @pytest.mark.parametrize("seconds", [CHEAP, DEAR])
 def test_no_turn_has_more_than_a_slice_and_one_handshake(seconds: float) -> None:
-    door = Doorstep(percent=100)
+    frontend = Doorstep(percent=100)
     for _ in range(200):
-        door.come("stranger", seconds)
-    assert len(door.done) * seconds <= SLICE_SECONDS + seconds
-    while door.pace.waiting:
-        assert door.loop.turn() <= SLICE_SECONDS + seconds
-    assert len(door.done) == 200
+        frontend.come("stranger", seconds)
+    assert len(frontend.done) * seconds <= SLICE_SECONDS + seconds
+    while frontend.scheduler.waiting:
+        assert frontend.loop.turn() <= SLICE_SECONDS + seconds
+    assert len(frontend.done) == 200
 
 
 def test_strangers_take_no_more_of_a_core_than_their_share() -> None:
-    door = Doorstep(percent=25)
-    began = door.loop.now
+    frontend = Doorstep(percent=25)
+    began = frontend.loop.now
     for _ in range(100):
-        door.come("stranger")
-    while door.pace.waiting:
-        door.loop.turn()
-    assert 100 * DEAR / (door.loop.now - began) == pytest.approx(0.25, rel=0.05)
+        frontend.come("stranger")
+    while frontend.scheduler.waiting:
+        frontend.loop.turn()
+    assert 100 * DEAR / (frontend.loop.now - began) == pytest.approx(0.25, rel=0.05)
 
 
 def test_what_is_saved_up_is_bounded() -> None:
-    door = Doorstep(percent=10)
-    door.loop.now += 1_000
+    frontend = Doorstep(percent=10)
+    frontend.loop.now += 1_000
     for _ in range(100):
-        door.come("stranger", CHEAP)
+        frontend.come("stranger", CHEAP)
     spent = 0.0
-    while not door.loop.later:
-        spent += door.loop.turn()
-    assert len(door.done) * CHEAP == pytest.approx(CREDIT_SECONDS * 0.1 / 0.9, abs=2 * CHEAP)
+    while not frontend.loop.later:
+        spent += frontend.loop.turn()
+    assert len(frontend.done) * CHEAP == pytest.approx(CREDIT_SECONDS * 0.1 / 0.9, abs=2 * CHEAP)
 
 
 def test_members_go_before_strangers_however_long_these_have_waited() -> None:
-    door = Doorstep()
+    frontend = Doorstep()
     for name in ("stranger", "stranger", "stranger", "member", "member"):
-        door.come(name)
-    while door.pace.waiting:
-        door.loop.turn()
-    assert door.done == ["stranger", "member", "member", "stranger", "stranger"]
+        frontend.come(name)
+    while frontend.scheduler.waiting:
+        frontend.loop.turn()
+    assert frontend.done == ["stranger", "member", "member", "stranger", "stranger"]
 
 
 def test_what_has_been_begun_goes_before_what_has_not() -> None:
-    door = Doorstep()
+    frontend = Doorstep()
     for name in ("stranger", "stranger", "stranger"):
-        door.come(name)
-    begun = [One(door.loop, CHEAP, door.done, f"begun {number}") for number in range(2)]
+        frontend.come(name)
+    begun = [One(frontend.loop, CHEAP, frontend.done, f"begun {number}") for number in range(2)]
     for one in begun:
-        door.pace.take(one, is_stranger=True, is_begun=True)
-    door.come("member")
-    door.pace.leave(begun[1])
-    assert door.pace.waiting == 4
-    while door.pace.waiting:
-        door.loop.turn()
-    assert door.done == ["stranger", "member", "begun 0", "stranger", "stranger"]
+        frontend.scheduler.take(one, is_stranger=True, is_begun=True)
+    frontend.come("member")
+    frontend.scheduler.leave(begun[1])
+    assert frontend.scheduler.waiting == 4
+    while frontend.scheduler.waiting:
+        frontend.loop.turn()
+    assert frontend.done == ["stranger", "member", "begun 0", "stranger", "stranger"]
 
 
 def test_a_burst_of_dear_handshakes_comes_to_an_end_in_time() -> None:
-    door = Doorstep()
+    frontend = Doorstep()
     ends: list[float] = []
 
     class Whole:
@@ -140,62 +140,62 @@ def test_a_burst_of_dear_handshakes_comes_to_an_end_in_time() -> None:
         is_begun = False
 
         def go_on(self) -> None:
-            door.loop.now += CHEAP if self.is_begun else DEAR
+            frontend.loop.now += CHEAP if self.is_begun else DEAR
             if self.is_begun:
-                ends.append(door.loop.now)
+                ends.append(frontend.loop.now)
             else:
                 self.is_begun = True
-                door.loop.call_soon(lambda: door.pace.take(self, is_stranger=True, is_begun=True))
+                frontend.loop.call_soon(lambda: frontend.scheduler.take(self, is_stranger=True, is_begun=True))
 
-    began = door.loop.now
+    began = frontend.loop.now
     for _ in range(100):
-        door.pace.take(Whole(), is_stranger=True)
+        frontend.scheduler.take(Whole(), is_stranger=True)
     while len(ends) < 100:
-        door.loop.turn()
+        frontend.loop.turn()
     # One after the other, and not all at the end.
     assert sum(ends) / 100 - began == pytest.approx((ends[-1] - began) / 2, rel=0.1)
 
 
 def test_members_do_not_wait_for_the_share_of_strangers() -> None:
-    door = Doorstep(percent=1)
+    frontend = Doorstep(percent=1)
     for _ in range(3):
-        door.come("stranger")
-    while not door.loop.later:
-        door.loop.turn()
-    waiting = door.pace.waiting
+        frontend.come("stranger")
+    while not frontend.loop.later:
+        frontend.loop.turn()
+    waiting = frontend.scheduler.waiting
     assert waiting > 0
-    door.come("member")
-    assert door.done[-1] == "member"
-    door.come("member")
-    door.loop.turn()
-    assert door.done[-2:] == ["member", "member"]
-    assert door.pace.waiting == waiting
+    frontend.come("member")
+    assert frontend.done[-1] == "member"
+    frontend.come("member")
+    frontend.loop.turn()
+    assert frontend.done[-2:] == ["member", "member"]
+    assert frontend.scheduler.waiting == waiting
 
 
 def test_who_goes_while_waiting_takes_no_turn() -> None:
-    door = Doorstep()
-    door.come("first")
-    gone = door.come("gone")
-    door.come("last")
-    door.pace.leave(gone)
-    door.pace.leave(gone)
-    while door.pace.waiting:
-        door.loop.turn()
-    assert door.done == ["first", "last"]
+    frontend = Doorstep()
+    frontend.come("first")
+    gone = frontend.come("gone")
+    frontend.come("last")
+    frontend.scheduler.leave(gone)
+    frontend.scheduler.leave(gone)
+    while frontend.scheduler.waiting:
+        frontend.loop.turn()
+    assert frontend.done == ["first", "last"]
 
 
 def test_a_bug_in_one_handshake_keeps_no_other_from_its_turn() -> None:
-    door = Doorstep()
+    frontend = Doorstep()
 
     class Bug:
         def go_on(self) -> None:
             raise ZeroDivisionError
 
-    door.come("first")
-    door.pace.take(Bug(), is_stranger=False)
-    door.come("last")
+    frontend.come("first")
+    frontend.scheduler.take(Bug(), is_stranger=False)
+    frontend.come("last")
     with pytest.raises(ZeroDivisionError):
-        door.loop.turn()
-    while door.pace.waiting:
-        door.loop.turn()
-    assert door.done == ["first", "last"]
+        frontend.loop.turn()
+    while frontend.scheduler.waiting:
+        frontend.loop.turn()
+    assert frontend.done == ["first", "last"]

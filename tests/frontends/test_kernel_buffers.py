@@ -19,10 +19,10 @@ from dohproxy.frontends.kernel_buffers import (
     kernel_bytes,
     reset_on_close,
 )
-from dohproxy.frontends.protocol_chooser import DoorChooser
+from dohproxy.frontends.protocol_chooser import ProtocolChooser
 from dohproxy.http2.frames import PREFACE
 from tests.frontends.client import get
-from tests.frontends.door import Certificate, Setting, open_door
+from tests.frontends.served import Certificate, Setting, open_frontend
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_unix_socket_is_left_as_it_is(tmp_path: Path) -> None:
         assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == before
 
 
-# --- Whole doors ---
+# --- Whole frontends ---
 
 
 def held_for(client: tuple[str, int], server: tuple[str, int]) -> tuple[int, int]:
@@ -108,35 +108,37 @@ def held_for(client: tuple[str, int], server: tuple[str, int]) -> tuple[int, int
 async def test_nothing_is_left_of_a_client_that_is_cut(certificate: Certificate, tls: bool, protocol: str) -> None:
     # All that it sent has been read: with bytes unread, its connection would be reset anyway.
     setting = Setting(certificate=certificate if tls else None)
-    async with open_door(setting.with_connections(write_seconds=30.0, max_queued_bytes=16_777_216)) as door:
-        client = await door.connect(context=certificate.client_context(protocol) if tls else None)
+    async with open_frontend(setting.with_connections(write_seconds=30.0, max_queued_bytes=16_777_216)) as frontend:
+        client = await frontend.connect(context=certificate.client_context(protocol) if tls else None)
         client.write(PREFACE + bytes(3) + b"\x04" + bytes(5) if protocol == "h2" else get())
-        await door.until(lambda: any(not isinstance(one, DoorChooser) for one in door.register._open), "its door")
+        await frontend.until(
+            lambda: any(not isinstance(one, ProtocolChooser) for one in frontend.register._open), "its door"
+        )
         client.stop_reading()
         ends = client._writer.get_extra_info("sockname"), client._writer.get_extra_info("peername")
-        (connection,) = door.register._open
+        (connection,) = frontend.register._open
         connection._transport.write(bytes(1_048_576))  # type: ignore[attr-defined]
         await asyncio.sleep(0.05)
         assert held_for(*ends)[1] > 0
         connection.close_for(Closing.WRITE_DEADLINE)
-        await door.until(lambda: held_for(*ends) == (0, 0), "the end of our end")
+        await frontend.until(lambda: held_for(*ends) == (0, 0), "the end of our end")
 
 
 async def test_nothing_is_left_of_a_client_whose_time_for_the_last_bytes_is_over(
     certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dohproxy.frontends.tls_transport.SHUTDOWN_SECONDS", 0.05)
-    async with open_door(
+    async with open_frontend(
         Setting(certificate=certificate).with_connections(write_seconds=30.0, max_queued_bytes=16_777_216)
-    ) as door:
-        client = await door.connect()
+    ) as frontend:
+        client = await frontend.connect()
         assert (await client.ask(get())).status == 200
         client.stop_reading()
         ends = client._writer.get_extra_info("sockname"), client._writer.get_extra_info("peername")
-        (connection,) = door.register._open
+        (connection,) = frontend.register._open
         connection._transport.write(bytes(1_048_576))  # type: ignore[attr-defined]
         connection.close_for(Closing.AGE)
-        await door.until(lambda: held_for(*ends) == (0, 0), "the end of our end")
+        await frontend.until(lambda: held_for(*ends) == (0, 0), "the end of our end")
 
 
 def connect(port: int, certificate: Certificate) -> ssl.SSLSocket:
@@ -165,27 +167,27 @@ async def test_a_client_that_takes_its_last_bytes_slowly_gets_them_all(
 ) -> None:
     monkeypatch.setattr("dohproxy.frontends.tls_transport.SHUTDOWN_SECONDS", 0.4)
     limits = {"write_seconds": 30.0, "max_queued_bytes": 16_777_216}
-    async with open_door(Setting(certificate=certificate).with_connections(**limits)) as door:
-        reading = asyncio.get_running_loop().run_in_executor(None, read_slowly, door.port, certificate)
-        await door.until(lambda: len(door.outcomes) == 1, "the request")
-        (connection,) = door.register._open
+    async with open_frontend(Setting(certificate=certificate).with_connections(**limits)) as frontend:
+        parsed = asyncio.get_running_loop().run_in_executor(None, read_slowly, frontend.port, certificate)
+        await frontend.until(lambda: len(frontend.outcomes) == 1, "the request")
+        (connection,) = frontend.register._open
         last_words = bytes(range(256)) * 1_024
         connection._transport.write(last_words)  # type: ignore[attr-defined]
         connection.close_for(Closing.AGE)
-        assert (await reading).endswith(last_words)
+        assert (await parsed).endswith(last_words)
 
 
 async def test_nothing_is_left_of_a_client_that_goes_without_having_read(certificate: Certificate) -> None:
     # It says that it sends nothing more, and leaves what it is owed where it is: a close in order, were it believed.
-    async with open_door(Setting(certificate=certificate).with_connections(write_seconds=30.0)) as door:
+    async with open_frontend(Setting(certificate=certificate).with_connections(write_seconds=30.0)) as frontend:
         loop = asyncio.get_running_loop()
-        with await loop.run_in_executor(None, connect, door.port, certificate) as client:
-            await door.until(lambda: len(door.outcomes) == 1, "the request")
-            (connection,) = door.register._open
+        with await loop.run_in_executor(None, connect, frontend.port, certificate) as client:
+            await frontend.until(lambda: len(frontend.outcomes) == 1, "the request")
+            (connection,) = frontend.register._open
             connection._transport.write(bytes(80_000))  # type: ignore[attr-defined]
             ends = client.getsockname(), client.getpeername()
             await asyncio.sleep(0.05)
             assert held_for(*ends)[1] > MOST_LEFT_BYTES
             with socket.socket(fileno=socket.dup(client.fileno())) as end:
                 end.shutdown(socket.SHUT_WR)
-            await door.until(lambda: held_for(*ends) == (0, 0), "the end of our end")
+            await frontend.until(lambda: held_for(*ends) == (0, 0), "the end of our end")

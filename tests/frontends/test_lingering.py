@@ -9,7 +9,7 @@ import pytest
 
 from dohproxy.frontends import lingering
 from dohproxy.frontends.lingering import LINGERING_BYTES, Lingering
-from tests.frontends.door import until
+from tests.frontends.served import until
 
 LAST = b"the last word"
 

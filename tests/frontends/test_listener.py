@@ -1,4 +1,4 @@
-"""From `accept` to the door: places, handshakes, and what happens when the machine runs out of something."""
+"""From `accept` to the frontend: places, handshakes, and what happens when the machine runs out of something."""
 
 import asyncio
 import errno
@@ -14,7 +14,7 @@ import pytest
 from dohproxy.config import ListenAddress
 from dohproxy.frontends.connections import Closing
 from tests.frontends.client import RawClient, get
-from tests.frontends.door import QUICK, Certificate, Door, Setting, open_door, until
+from tests.frontends.served import QUICK, Certificate, RunningFrontend, Setting, open_frontend, until
 
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 """The beginning of a TLS handshake."""
@@ -33,8 +33,8 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> ListenAddress:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 async def test_every_kind_of_address_is_served(address: ListenAddress, certificate: Certificate, tls: bool) -> None:
-    async with open_door(Setting(listen=address, certificate=certificate if tls else None)) as door:
-        client = await door.connect()
+    async with open_frontend(Setting(listen=address, certificate=certificate if tls else None)) as frontend:
+        client = await frontend.connect()
         assert (await client.ask(get())).message().answer
         assert (await client.ask(get("www.example.net"))).message().answer
 
@@ -42,53 +42,53 @@ async def test_every_kind_of_address_is_served(address: ListenAddress, certifica
 # --- Places ---
 
 
-async def _leave_by_closing(door: Door) -> None:
-    client = await door.connect()
+async def _leave_by_closing(frontend: RunningFrontend) -> None:
+    client = await frontend.connect()
     assert (await client.ask(get())).status == 200
     client.cut()
 
 
-async def _leave_by_reset(door: Door) -> None:
-    client = await door.connect()
+async def _leave_by_reset(frontend: RunningFrontend) -> None:
+    client = await frontend.connect()
     assert (await client.ask(get())).status == 200
     client.reset()
 
 
-async def _leave_at_once(door: Door) -> None:
-    (await door.connect(tls=False)).reset()
+async def _leave_at_once(frontend: RunningFrontend) -> None:
+    (await frontend.connect(tls=False)).reset()
 
 
-async def _leave_during_the_handshake(door: Door) -> None:
-    client = await door.connect(tls=False, before=HELLO)
+async def _leave_during_the_handshake(frontend: RunningFrontend) -> None:
+    client = await frontend.connect(tls=False, before=HELLO)
     await asyncio.sleep(0.05)
     client.cut()
 
 
-async def _stall_the_handshake(door: Door) -> None:
-    client = await door.connect(tls=False, before=HELLO)
+async def _stall_the_handshake(frontend: RunningFrontend) -> None:
+    client = await frontend.connect(tls=False, before=HELLO)
     assert await client.rest() == b""
 
 
-async def _fall_silent(door: Door) -> None:
-    client = await door.connect(tls=False)
+async def _fall_silent(frontend: RunningFrontend) -> None:
+    client = await frontend.connect(tls=False)
     assert await client.rest() == b""
 
 
-async def _speak_something_else(door: Door) -> None:
-    client = await door.connect(tls=False)
+async def _speak_something_else(frontend: RunningFrontend) -> None:
+    client = await frontend.connect(tls=False)
     await client.send(get())
     await client.rest()
 
 
-async def _be_refused(door: Door) -> None:
-    client = await door.connect()
+async def _be_refused(frontend: RunningFrontend) -> None:
+    client = await frontend.connect()
     await client.send(b"\x00\r\n\r\n")
     await client.rest()
 
 
-async def _show_no_interest_in_the_certificate(door: Door) -> None:
+async def _show_no_interest_in_the_certificate(frontend: RunningFrontend) -> None:
     with pytest.raises(ssl.SSLError):
-        await door.connect(context=ssl.create_default_context())
+        await frontend.connect(context=ssl.create_default_context())
 
 
 WAYS_TO_LEAVE = [
@@ -106,14 +106,14 @@ WAYS_TO_LEAVE = [
 
 @pytest.mark.parametrize("leave", WAYS_TO_LEAVE, ids=lambda way: way.__name__.strip("_"))
 async def test_a_place_is_given_back(certificate: Certificate, leave: Any) -> None:
-    async with open_door(Setting(certificate=certificate).with_connections(max_total=2)) as door:
-        bystander = await door.connect()
+    async with open_frontend(Setting(certificate=certificate).with_connections(max_total=2)) as frontend:
+        bystander = await frontend.connect()
         for _ in range(3):  # with one place left, each needs that of the one before
-            await leave(door)
-            await door.until(lambda: door.register.places_taken == 1, "the place")
+            await leave(frontend)
+            await frontend.until(lambda: frontend.register.slots_taken == 1, "the place")
         assert (await bystander.ask(get())).status == 200
-        assert door.closed.get(Closing.TOO_MANY, 0) == 0
-        assert door.register.statistics().accepted == 4
+        assert frontend.closed.get(Closing.TOO_MANY, 0) == 0
+        assert frontend.register.statistics().accepted == 4
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
@@ -121,24 +121,26 @@ async def test_over_the_cap_a_connection_is_closed_before_a_byte_and_harms_nobod
     certificate: Certificate, tls: bool
 ) -> None:
     setting = Setting(certificate=certificate if tls else None).with_connections(max_total=3)
-    async with open_door(setting) as door:
-        inside = [await door.connect() for _ in range(3)]
+    async with open_frontend(setting) as frontend:
+        inside = [await frontend.connect() for _ in range(3)]
         for _ in range(20):
-            refused = await door.connect(tls=False)
+            refused = await frontend.connect(tls=False)
             assert await refused.rest() == b""
-        assert door.closed == {Closing.TOO_MANY: 20}
+        assert frontend.closed == {Closing.TOO_MANY: 20}
         assert [(await client.ask(get("www.example.net"))).status for client in inside] == [200, 200, 200]
         inside[0].cut()
-        await door.until(lambda: door.register.places_taken == 2, "the place")
-        assert (await (await door.connect()).ask(get())).status == 200
+        await frontend.until(lambda: frontend.register.slots_taken == 2, "the place")
+        assert (await (await frontend.connect()).ask(get())).status == 200
 
 
 async def test_a_crowd_comes_and_goes(certificate: Certificate) -> None:
-    async with open_door(Setting(certificate=certificate).with_connections(max_total=50, handshake_seconds=30)) as door:
+    async with open_frontend(
+        Setting(certificate=certificate).with_connections(max_total=50, handshake_seconds=30)
+    ) as frontend:
 
         async def visit() -> bool:
             try:
-                client = await door.connect()
+                client = await frontend.connect()
                 return (await client.ask(get())).status == 200
             except (OSError, EOFError):
                 return False
@@ -147,10 +149,10 @@ async def test_a_crowd_comes_and_goes(certificate: Certificate) -> None:
 
         served = await asyncio.gather(*(visit() for _ in range(100)))
         assert 1 <= sum(served) <= 100
-        for client in door.clients:
+        for client in frontend.clients:
             client.cut()
-        await door.until(lambda: door.register.places_taken == 0, "every place")
-        assert (await (await door.connect()).ask(get())).status == 200
+        await frontend.until(lambda: frontend.register.slots_taken == 0, "every place")
+        assert (await (await frontend.connect()).ask(get())).status == 200
 
 
 # --- Handshakes ---
@@ -161,29 +163,29 @@ async def test_a_crowd_comes_and_goes(certificate: Certificate) -> None:
 )
 async def test_a_handshake_that_stalls_is_cut_at_its_deadline(certificate: Certificate, sent: bytes) -> None:
     # Long enough for the handshake of the bystander, on a machine that has other things to do.
-    async with open_door(Setting(certificate=certificate).with_connections(handshake_seconds=1.0)) as door:
-        client = await door.connect(tls=False, before=sent)
-        bystander = await door.connect()
+    async with open_frontend(Setting(certificate=certificate).with_connections(handshake_seconds=1.0)) as frontend:
+        client = await frontend.connect(tls=False, before=sent)
+        bystander = await frontend.connect()
         received = await client.rest()
         assert received == b"" or received[0] == 0x15  # a TLS alert
-        await door.until(lambda: door.closed == {Closing.HANDSHAKE: 1}, "the count")
+        await frontend.until(lambda: frontend.closed == {Closing.HANDSHAKE: 1}, "the count")
         assert (await bystander.ask(get())).status == 200
 
 
 async def test_plain_http_to_a_tls_port_is_closed_and_counted(certificate: Certificate) -> None:
-    async with open_door(Setting(certificate=certificate)) as door:
-        client = await door.connect(tls=False)
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
+        client = await frontend.connect(tls=False)
         await client.send(get())
         assert not (await client.rest()).startswith(b"HTTP")
-        await door.until(lambda: door.closed == {Closing.HANDSHAKE: 1}, "the count")
-        assert door.outcomes == []
+        await frontend.until(lambda: frontend.closed == {Closing.HANDSHAKE: 1}, "the count")
+        assert frontend.outcomes == []
 
 
 async def test_tls_to_a_plain_port_is_refused_and_counted(certificate: Certificate) -> None:
-    async with open_door() as door:
+    async with open_frontend() as frontend:
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            await door.connect(context=certificate.client_context())
-        assert door.reasons == ["BAD_HTTP"]
+            await frontend.connect(context=certificate.client_context())
+        assert frontend.reasons == ["BAD_HTTP"]
 
 
 # --- Shortages ---
@@ -212,26 +214,26 @@ async def test_accepting_survives(error: int, warnings: int, monkeypatch: pytest
     warned: list[object] = []
     monkeypatch.setattr("dohproxy.frontends.listener._log.warning", lambda *_, **__: warned.append(0))
     monkeypatch.setattr("dohproxy.frontends.listener.OVERLOAD_PAUSE_SECONDS", 0.01)
-    async with open_door() as door:
-        listening = door.listener.listening
-        door.listener.listening = _Faulty(listening, error, 3)  # type: ignore[assignment]
+    async with open_frontend() as frontend:
+        listening = frontend.listener.listening
+        frontend.listener.listening = _Faulty(listening, error, 3)  # type: ignore[assignment]
         client = await RawClient.connect(listening.getsockname())
-        door.clients.append(client)
+        frontend.clients.append(client)
         assert (await client.ask(get())).status == 200
         assert len(warned) == warnings
-        door.listener.listening = listening
+        frontend.listener.listening = listening
 
 
 OUT_OF_DESCRIPTORS = """
 import asyncio, resource, socket, sys
 import uvloop
 from tests.frontends.client import get
-from tests.frontends.door import Setting, open_door
+from tests.frontends.served import Setting, open_frontend
 
 async def main():
-    async with open_door(Setting().with_connections(idle_seconds=60.0, max_total=1000)) as door:
+    async with open_frontend(Setting().with_connections(idle_seconds=60.0, max_total=1000)) as frontend:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-        address = ("127.0.0.1", door.port)
+        address = ("127.0.0.1", frontend.port)
         crowd = []
         # both ends are in this process: when a client gets no descriptor, neither does the server
         try:
@@ -244,8 +246,8 @@ async def main():
         for client in crowd:
             client.close()
         crowd.clear()
-        await door.until(lambda: door.register.places_taken == 0, "the end of the crowd")
-        client = await door.connect()
+        await frontend.until(lambda: frontend.register.slots_taken == 0, "the end of the crowd")
+        client = await frontend.connect()
         print((await client.ask(get())).status)
 
 with asyncio.Runner(loop_factory=LOOP) as runner:
@@ -271,13 +273,13 @@ def test_running_out_of_descriptors_is_survived(loop: str) -> None:
 
 
 async def test_after_stopping_nobody_is_accepted_and_handshakes_still_end(certificate: Certificate) -> None:
-    async with open_door(Setting(certificate=certificate).with_connections(handshake_seconds=5.0)) as door:
-        client = await door.connect(tls=False, before=b"")
-        await door.until(lambda: door.register.places_taken == 1, "the connection")
-        door.listener.stop()
-        late = await RawClient.connect(door.listener.listening.getsockname())
-        door.clients.append(late)
-        door.listener.listening.close()
+    async with open_frontend(Setting(certificate=certificate).with_connections(handshake_seconds=5.0)) as frontend:
+        client = await frontend.connect(tls=False, before=b"")
+        await frontend.until(lambda: frontend.register.slots_taken == 1, "the connection")
+        frontend.listener.stop()
+        late = await RawClient.connect(frontend.listener.listening.getsockname())
+        frontend.clients.append(late)
+        frontend.listener.listening.close()
         transport = client._writer.transport
         loop = asyncio.get_running_loop()
         protocol = transport.get_protocol()
@@ -287,18 +289,18 @@ async def test_after_stopping_nobody_is_accepted_and_handshakes_still_end(certif
             )
         assert secured is not None
         secured.abort()
-        assert door.register.statistics().accepted == 1
+        assert frontend.register.statistics().accepted == 1
 
 
 async def test_at_the_end_handshakes_under_way_are_cut(certificate: Certificate) -> None:
     setting = Setting(certificate=certificate, connections=QUICK).with_connections(handshake_seconds=60.0)
-    async with open_door(setting) as door:
-        clients = [await door.connect(tls=False, before=HELLO) for _ in range(3)]
-        await door.until(lambda: door.register.places_taken == 3, "the handshakes")
+    async with open_frontend(setting) as frontend:
+        clients = [await frontend.connect(tls=False, before=HELLO) for _ in range(3)]
+        await frontend.until(lambda: frontend.register.slots_taken == 3, "the handshakes")
         for task in asyncio.all_tasks():
             if "accept_forever" in repr(task.get_coro()):
                 task.cancel()
         for client in clients:
             assert await client.rest() == b""
-        await until(lambda: door.register.places_taken == 0, "the places")
-        assert door.closed == {Closing.HANDSHAKE: 3}
+        await until(lambda: frontend.register.slots_taken == 0, "the places")
+        assert frontend.closed == {Closing.HANDSHAKE: 3}

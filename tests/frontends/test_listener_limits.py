@@ -7,7 +7,7 @@ import pytest
 from dohproxy.config import ClientsConfig
 from dohproxy.frontends.connections import Closing
 from tests.frontends.client import RawClient, get
-from tests.frontends.door import Certificate, Door, Setting, open_door
+from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend
 
 BEHIND_A_PROXY = ClientsConfig(address_from="proxy-protocol", trusted_proxies=(ip_network("127.0.0.0/8"),))
 GATED = Setting(gated=True, clients=BEHIND_A_PROXY)
@@ -18,9 +18,9 @@ def header(address: str) -> bytes:
     return f"PROXY TCP4 {address} 127.0.0.1 1 2\r\n".encode()
 
 
-async def visit(door: Door, address: str) -> tuple[RawClient, bool]:
+async def visit(frontend: RunningFrontend, address: str) -> tuple[RawClient, bool]:
     """Open a connection for a client; return it, and whether it was let in."""
-    client = await door.connect(before=header(address))
+    client = await frontend.connect(before=header(address))
     try:
         return client, (await client.ask(get())).status == 200
     except (OSError, EOFError):
@@ -28,58 +28,60 @@ async def visit(door: Door, address: str) -> tuple[RawClient, bool]:
 
 
 async def test_a_client_with_too_many_connections_gets_no_more_and_others_do() -> None:
-    async with open_door(GATED.with_connections(max_per_client=2, max_per_network=3)) as door:
-        let_in = [(await visit(door, "192.0.2.1"))[1] for _ in range(4)]
+    async with open_frontend(GATED.with_connections(max_per_client=2, max_per_network=3)) as frontend:
+        let_in = [(await visit(frontend, "192.0.2.1"))[1] for _ in range(4)]
         assert let_in == [True, True, False, False]
-        assert (await visit(door, "192.0.2.9"))[1]
-        assert not (await visit(door, "192.0.2.8"))[1]
-        assert (await visit(door, "198.51.100.1"))[1]
-        assert door.closed == {Closing.TOO_MANY_PER_CLIENT: 3}
+        assert (await visit(frontend, "192.0.2.9"))[1]
+        assert not (await visit(frontend, "192.0.2.8"))[1]
+        assert (await visit(frontend, "198.51.100.1"))[1]
+        assert frontend.closed == {Closing.TOO_MANY_PER_CLIENT: 3}
 
 
 async def test_a_connection_that_closes_makes_room_for_the_next() -> None:
-    async with open_door(GATED.with_connections(max_per_client=1)) as door:
+    async with open_frontend(GATED.with_connections(max_per_client=1)) as frontend:
         for _ in range(5):
-            client, is_in = await visit(door, "192.0.2.1")
+            client, is_in = await visit(frontend, "192.0.2.1")
             assert is_in
             client.cut()
-            await door.until(lambda: door.register.places_taken == 0, "its place free")
+            await frontend.until(lambda: frontend.register.slots_taken == 0, "its place free")
 
 
 async def test_a_client_that_opens_too_fast_is_stopped_before_the_handshake(certificate: Certificate) -> None:
     setting = Setting(gated=True, certificate=certificate)
-    async with open_door(setting.with_connections(new_burst_per_client=3, new_per_second_per_client=0.01)) as door:
-        inside = [await door.connect() for _ in range(3)]
+    async with open_frontend(
+        setting.with_connections(new_burst_per_client=3, new_per_second_per_client=0.01)
+    ) as frontend:
+        inside = [await frontend.connect() for _ in range(3)]
         with pytest.raises((OSError, EOFError)):
-            await (await door.connect()).ask(get())
-        await door.until(lambda: door.closed == {Closing.CLIENT_RATE: 1}, "the refusal")
+            await (await frontend.connect()).ask(get())
+        await frontend.until(lambda: frontend.closed == {Closing.CLIENT_RATE: 1}, "the refusal")
         assert [(await client.ask(get())).status for client in inside] == [200] * 3
 
 
 async def test_everybody_together_opens_no_more_than_the_total() -> None:
-    async with open_door(GATED.with_connections(new_burst=3, new_per_second=1)) as door:
-        let_in = [(await visit(door, f"192.0.{number}.1"))[1] for number in range(6)]
+    async with open_frontend(GATED.with_connections(new_burst=3, new_per_second=1)) as frontend:
+        let_in = [(await visit(frontend, f"192.0.{number}.1"))[1] for number in range(6)]
         assert let_in[:3] == [True] * 3
         assert not all(let_in)
-        assert set(door.closed) == {Closing.TOTAL_RATE}
+        assert set(frontend.closed) == {Closing.TOTAL_RATE}
 
 
 async def test_a_flood_of_handshakes_leaves_room_for_those_who_are_in(certificate: Certificate) -> None:
     setting = Setting(gated=True, certificate=certificate)
-    async with open_door(setting.with_connections(max_handshakes=2, handshake_seconds=1)) as door:
-        inside = await door.connect()
+    async with open_frontend(setting.with_connections(max_handshakes=2, handshake_seconds=1)) as frontend:
+        inside = await frontend.connect()
         assert (await inside.ask(get())).status == 200
-        stalled = [await door.connect(tls=False) for _ in range(20)]
-        await door.until(lambda: door.closed.get(Closing.TOO_MANY_HANDSHAKES) == 18, "the others closed")
+        stalled = [await frontend.connect(tls=False) for _ in range(20)]
+        await frontend.until(lambda: frontend.closed.get(Closing.TOO_MANY_HANDSHAKES) == 18, "the others closed")
         assert (await inside.ask(get())).status == 200
         for client in stalled:
             client.cut()
-        await door.until(lambda: door.register.places_taken == 1, "their places free")
-        assert (await (await door.connect()).ask(get())).status == 200
+        await frontend.until(lambda: frontend.register.slots_taken == 1, "their places free")
+        assert (await (await frontend.connect()).ask(get())).status == 200
 
 
 async def test_a_front_proxy_that_names_its_clients_is_not_counted_as_one_of_them() -> None:
     clients = ClientsConfig(address_from="x-forwarded-for", trusted_proxies=(ip_network("127.0.0.0/8"),))
-    async with open_door(Setting(gated=True, clients=clients).with_connections(max_per_client=1)) as door:
-        proxies = [await door.connect() for _ in range(4)]
+    async with open_frontend(Setting(gated=True, clients=clients).with_connections(max_per_client=1)) as frontend:
+        proxies = [await frontend.connect() for _ in range(4)]
         assert [(await proxy.ask(get())).status for proxy in proxies] == [200] * 4

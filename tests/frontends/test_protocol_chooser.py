@@ -1,4 +1,4 @@
-"""Which door a connection comes to, over real sockets."""
+"""Which frontend a connection comes to, over real sockets."""
 
 import asyncio
 
@@ -7,15 +7,15 @@ import pytest
 from dohproxy.frontends.connections import Closing
 from dohproxy.http2.frames import PREFACE
 from tests.frontends.client import RawClient, get, post
-from tests.frontends.door import Certificate, Door, Setting, open_door
 from tests.frontends.http2_client import Http2Client
 from tests.frontends.http2_client import get as get_frame
+from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend
 from tests.http2.client import HELLO
 
 
-def doors_used(door: Door) -> list[str]:
-    """Through which doors requests have come."""
-    return [outcome.door.name for outcome in door.outcomes]
+def doors_used(frontend: RunningFrontend) -> list[str]:
+    """Through which frontends requests have come."""
+    return [outcome.frontend.name for outcome in frontend.outcomes]
 
 
 # --- TLS: ALPN says so ---
@@ -32,38 +32,38 @@ def doors_used(door: Door) -> list[str]:
     ],
 )
 async def test_alpn_decides(certificate: Certificate, offered: tuple[str, ...], chosen: str) -> None:
-    async with open_door(Setting(certificate=certificate)) as door:
-        client = await door.connect(context=certificate.client_context(*offered))
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
+        client = await frontend.connect(context=certificate.client_context(*offered))
         await _ask(client, chosen)
-        assert doors_used(door) == [chosen]
+        assert doors_used(frontend) == [chosen]
 
 
 async def test_a_client_without_alpn_speaks_http_1_1(certificate: Certificate) -> None:
-    async with open_door(Setting(certificate=certificate)) as door:
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
         context = certificate.client_context()
         context.set_alpn_protocols([])
-        await _ask(await door.connect(context=context), "HTTP1")
-        assert doors_used(door) == ["HTTP1"]
+        await _ask(await frontend.connect(context=context), "HTTP1")
+        assert doors_used(frontend) == ["HTTP1"]
 
 
 async def test_the_preface_without_alpn_is_broken_http_1_1(certificate: Certificate) -> None:
-    async with open_door(Setting(certificate=certificate)) as door:
-        client = await door.connect()
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
+        client = await frontend.connect()
         assert (await client.ask(PREFACE)).status == 400
         assert await client.rest() == b""
 
 
 async def test_http_1_1_after_alpn_h2_is_a_fault(certificate: Certificate) -> None:
-    async with open_door(Setting(certificate=certificate)) as door:
-        client = await door.connect(context=certificate.client_context("h2"))
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
+        client = await frontend.connect(context=certificate.client_context("h2"))
         await client.send(get())
         assert b"HTTP/1.1" not in await client.rest()
-        assert door.outcomes == []
-        await door.until(lambda: door.closed == {Closing.HTTP2_FAULT: 1}, "the close")
+        assert frontend.outcomes == []
+        await frontend.until(lambda: frontend.closed == {Closing.HTTP2_FAULT: 1}, "the close")
 
 
-async def _ask(raw: RawClient, door: str) -> None:
-    if door == "HTTP1":
+async def _ask(raw: RawClient, frontend: str) -> None:
+    if frontend == "HTTP1":
         assert (await raw.ask(get())).message().answer
         return
     client = Http2Client(raw)
@@ -75,24 +75,24 @@ async def _ask(raw: RawClient, door: str) -> None:
 
 
 async def test_the_preface_opens_http_2() -> None:
-    async with open_door() as door:
-        client = await Http2Client.connect(door)
+    async with open_frontend() as frontend:
+        client = await Http2Client.connect(frontend)
         assert (await client.ask(1)).message().answer
-        assert doors_used(door) == ["HTTP2"]
+        assert doors_used(frontend) == ["HTTP2"]
 
 
 @pytest.mark.parametrize("request_bytes", [get(), post()], ids=["GET", "POST, which begins as the preface does"])
 async def test_anything_else_is_http_1_1(request_bytes: bytes) -> None:
-    async with open_door() as door:
-        client = await door.connect()
+    async with open_frontend() as frontend:
+        client = await frontend.connect()
         for _ in range(2):
             assert (await client.ask(request_bytes)).message().answer
-        assert doors_used(door) == ["HTTP1", "HTTP1"]
+        assert doors_used(frontend) == ["HTTP1", "HTTP1"]
 
 
 async def test_the_preface_may_come_byte_by_byte() -> None:
-    async with open_door(Setting().with_connections(header_seconds=10.0)) as door:
-        client = await Http2Client.connect(door, b"")
+    async with open_frontend(Setting().with_connections(header_seconds=10.0)) as frontend:
+        client = await Http2Client.connect(frontend, b"")
         for byte in PREFACE:
             await client.send(bytes([byte]))
             await asyncio.sleep(0.001)
@@ -101,16 +101,16 @@ async def test_the_preface_may_come_byte_by_byte() -> None:
 
 
 async def test_what_follows_the_preface_in_the_same_read_is_not_lost() -> None:
-    async with open_door() as door:
-        client = await Http2Client.connect(door, HELLO + get_frame(1) + get_frame(3, "www.example.net"))
+    async with open_frontend() as frontend:
+        client = await Http2Client.connect(frontend, HELLO + get_frame(1) + get_frame(3, "www.example.net"))
         for stream_id in (1, 3):
             assert (await client.message(stream_id)).answer
 
 
 @pytest.mark.parametrize("cut", [1, 3, 14, len(PREFACE) - 1])
 async def test_garbage_after_a_half_preface_is_broken_http_1_1(cut: int) -> None:
-    async with open_door() as door:
-        client = await door.connect()
+    async with open_frontend() as frontend:
+        client = await frontend.connect()
         await client.send(PREFACE[:cut])
         await asyncio.sleep(0.01)
         assert (await client.ask(b"\x00\r\n\r\n\r\n\r\n")).status in (400, 501)
@@ -118,8 +118,8 @@ async def test_garbage_after_a_half_preface_is_broken_http_1_1(cut: int) -> None
 
 
 async def test_a_post_whose_first_bytes_drip_is_put_together() -> None:
-    async with open_door() as door:
-        client = await door.connect()
+    async with open_frontend() as frontend:
+        client = await frontend.connect()
         for byte in post()[:6]:
             await client.send(bytes([byte]))
             await asyncio.sleep(0.005)
@@ -136,47 +136,47 @@ async def test_a_post_whose_first_bytes_drip_is_put_together() -> None:
     ids=["whole", "without Connection", "among others"],
 )
 async def test_an_upgrade_is_ignored(upgrade: str) -> None:
-    async with open_door() as door:
-        client = await door.connect()
+    async with open_frontend() as frontend:
+        client = await frontend.connect()
         for request in (get(fields=upgrade), post(fields=upgrade), get()):
             assert (await client.ask(request)).message().answer
-        assert doors_used(door) == ["HTTP1"] * 3
+        assert doors_used(frontend) == ["HTTP1"] * 3
 
 
 # --- Before anything is chosen ---
 
 
 async def test_half_a_preface_is_waited_for_only_so_long() -> None:
-    async with open_door() as door:
-        client = await door.connect()
+    async with open_frontend() as frontend:
+        client = await frontend.connect()
         await client.send(PREFACE[:10])
         assert await client.rest() == b""
-        assert door.closed == {Closing.HEADER_DEADLINE: 1}
+        assert frontend.closed == {Closing.HEADER_DEADLINE: 1}
 
 
 async def test_who_says_nothing_is_idle() -> None:
-    async with open_door(Setting().with_connections(idle_seconds=0.3)) as door:
-        client = await door.connect()
+    async with open_frontend(Setting().with_connections(idle_seconds=0.3)) as frontend:
+        client = await frontend.connect()
         assert await client.rest() == b""
-        assert door.closed == {Closing.IDLE: 1}
+        assert frontend.closed == {Closing.IDLE: 1}
 
 
 @pytest.mark.parametrize("sent", [b"", PREFACE[:5]], ids=["nothing", "half a preface"])
 async def test_who_leaves_before_the_choice_leaves_nothing_behind(sent: bytes) -> None:
-    async with open_door() as door:
-        client = await door.connect()
+    async with open_frontend() as frontend:
+        client = await frontend.connect()
         await client.send(sent)
-        await door.until(lambda: len(door.register._open) == 1, "the connection")
+        await frontend.until(lambda: len(frontend.register._open) == 1, "the connection")
         client.reset()
-        await door.until(lambda: door.register.places_taken == 0, "its place")
+        await frontend.until(lambda: frontend.register.slots_taken == 0, "its place")
 
 
 @pytest.mark.parametrize("sent", [b"", PREFACE[:5]], ids=["nothing", "half a preface"])
 async def test_a_drain_closes_who_has_not_chosen(sent: bytes) -> None:
-    async with open_door() as door:
-        client = await door.connect()
+    async with open_frontend() as frontend:
+        client = await frontend.connect()
         await client.send(sent)
-        await door.until(lambda: len(door.register._open) == 1, "the connection")
-        door.register.drain()
+        await frontend.until(lambda: len(frontend.register._open) == 1, "the connection")
+        frontend.register.drain()
         assert await client.rest() == b""
-        await door.until(lambda: door.register.places_taken == 0, "its place")
+        await frontend.until(lambda: frontend.register.slots_taken == 0, "its place")

@@ -4,9 +4,9 @@ import pytest
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.request_cache import BYTES_PER_REQUEST, LONGEST_REQUEST, MOST_BYTES, Known, KnownRequests
-from dohproxy.outcomes import Door
-from dohproxy.parsed_request import Answered, Reading
+from dohproxy.frontends.request_cache import BYTES_PER_REQUEST, LONGEST_REQUEST, MOST_BYTES, CachedRequest, RequestCache
+from dohproxy.outcomes import Frontend
+from dohproxy.parsed_request import Answered, ParsedRequest
 from tests.frontends.growth import measure
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
@@ -14,8 +14,8 @@ ROOM = 10 * (BYTES_PER_REQUEST + 10)
 """For ten requests of ten bytes in each generation."""
 
 
-def known(size: int = 10) -> Known:
-    return Known(Reading(Door.HTTP1, "GET", Dialect.RFC_GET), size)
+def known(size: int = 10) -> CachedRequest:
+    return CachedRequest(ParsedRequest(Frontend.HTTP1, "GET", Dialect.RFC_GET), size)
 
 
 def request(number: int) -> bytes:
@@ -23,14 +23,14 @@ def request(number: int) -> bytes:
 
 
 def test_the_same_bytes_are_found_and_no_others() -> None:
-    requests, one = KnownRequests(), known()
+    requests, one = RequestCache(), known()
     requests.remember(REQUEST, one)
     assert requests.find(REQUEST) is one
     assert requests.find(REQUEST + b" ") is None
 
 
 def test_what_is_not_asked_for_again_goes() -> None:
-    requests = KnownRequests(ROOM)
+    requests = RequestCache(ROOM)
     requests.remember(REQUEST[:10], known())
     for number in range(20):
         requests.remember(request(number), known())
@@ -38,7 +38,7 @@ def test_what_is_not_asked_for_again_goes() -> None:
 
 
 def test_what_is_asked_for_again_and_again_stays() -> None:
-    requests, one = KnownRequests(ROOM), known()
+    requests, one = RequestCache(ROOM), known()
     requests.remember(REQUEST[:10], one)
     for number in range(1_000):
         requests.remember(request(number), known())
@@ -46,7 +46,7 @@ def test_what_is_asked_for_again_and_again_stays() -> None:
 
 
 def test_there_are_never_more_than_two_generations() -> None:
-    requests = KnownRequests(ROOM)
+    requests = RequestCache(ROOM)
     for number in range(1_000):
         requests.remember(request(number), known())
         assert len(requests) <= 20
@@ -54,31 +54,31 @@ def test_there_are_never_more_than_two_generations() -> None:
 
 
 def test_one_that_is_long_pushes_nobody_out() -> None:
-    requests = KnownRequests(ROOM)
+    requests = RequestCache(ROOM)
     requests.remember(b"x", known(LONGEST_REQUEST + 1))
     assert len(requests) == 0
 
 
 def test_what_was_answered_is_charged_and_makes_room_for_fewer() -> None:
-    requests = KnownRequests(ROOM)
+    requests = RequestCache(ROOM)
     for number in range(1_000):
         one = known()
         requests.remember(request(number), one)
-        one.reading.keep(Answered(HttpResponse(200, (), bytes(BYTES_PER_REQUEST + 10)), lambda _: None, 10.0))
+        one.parsed.keep(Answered(HttpResponse(200, (), bytes(BYTES_PER_REQUEST + 10)), lambda _: None, 10.0))
         assert len(requests) <= 11
         assert requests.held_bytes <= 2 * ROOM + BYTES_PER_REQUEST + 10
 
 
 def test_an_answer_that_is_no_longer_than_the_one_before_is_charged_once() -> None:
-    requests, one = KnownRequests(ROOM), known()
+    requests, one = RequestCache(ROOM), known()
     requests.remember(request(0), one)
     for size in (500, 400, 500):
-        one.reading.keep(Answered(HttpResponse(200, (), bytes(size)), lambda _: None, 10.0))
+        one.parsed.keep(Answered(HttpResponse(200, (), bytes(size)), lambda _: None, 10.0))
     assert requests.held_bytes == BYTES_PER_REQUEST + 10 + 500
 
 
-@pytest.mark.parametrize("door", ["http1", "http2"])
+@pytest.mark.parametrize("frontend", ["http1", "http2"])
 @pytest.mark.parametrize("answer", ["small", "middling", "large"])
-def test_no_flood_of_requests_takes_more_memory_than_two_generations(door: str, answer: str) -> None:
+def test_no_flood_of_requests_takes_more_memory_than_two_generations(frontend: str, answer: str) -> None:
     # A quarter beyond what is charged: dicts that have just been moved, and the decoded paths of HTTP/2.
-    assert measure(f"known-{door}-{answer}").grown < 2.5 * MOST_BYTES
+    assert measure(f"known-{frontend}-{answer}").grown < 2.5 * MOST_BYTES

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from dohproxy.frontends.handshake_scheduler import Handshake, HandshakePace
+from dohproxy.frontends.handshake_scheduler import Handshake, HandshakeScheduler
 from dohproxy.frontends.tls_transport import RECORD_BYTES, TlsTransport
 from dohproxy.tls.local_handshake import ordinary_hello
 from dohproxy.tls.records import MOST_AT_ONCE, MOST_SILENT
-from tests.frontends.door import Certificate, until
+from tests.frontends.served import Certificate, until
 
 LARGE = bytes(range(256)) * 2_000
 """Half a megabyte: many records, and more than the socket takes at once."""
@@ -84,7 +84,7 @@ class Ends:
     """Both ends of one connection, and how its handshake has ended."""
 
     def __init__(
-        self, certificate: Certificate, *, handshake_seconds: float = 5.0, pace: HandshakePace | None = None
+        self, certificate: Certificate, *, handshake_seconds: float = 5.0, scheduler: HandshakeScheduler | None = None
     ) -> None:
         self.heard = Heard()
         self.handshakes: list[bool] = []
@@ -103,7 +103,7 @@ class Ends:
             handshake_seconds,
             self._end,
             self._flooded,
-            pace if pace is not None else HandshakePace(loop.call_soon, loop.call_later, 100),
+            scheduler if scheduler is not None else HandshakeScheduler(loop.call_soon, loop.call_later, 100),
             is_stranger=True,
         )
         self._context = certificate.client_context()
@@ -200,8 +200,8 @@ async def test_what_a_read_leads_to_goes_out_in_one_piece(certificate: Certifica
 class ByHand:
     """A client that reads and sends only what a test has it do."""
 
-    def __init__(self, certificate: Certificate, pace: HandshakePace | None = None) -> None:
-        self.ends = Ends(certificate, pace=pace)
+    def __init__(self, certificate: Certificate, scheduler: HandshakeScheduler | None = None) -> None:
+        self.ends = Ends(certificate, scheduler=scheduler)
         self.out = ssl.MemoryBIO()
         self._in = ssl.MemoryBIO()
         self.tls = certificate.client_context().wrap_bio(self._in, self.out, server_hostname="localhost")
@@ -350,7 +350,7 @@ async def test_a_handshake_that_does_not_end_is_cut_and_told_once(certificate: C
     ends.client.close()
 
 
-class Held(HandshakePace):
+class Held(HandshakeScheduler):
     """Lets nothing go on by itself."""
 
     def __init__(self) -> None:
@@ -369,31 +369,31 @@ class Held(HandshakePace):
 
 @pytest.mark.interpreted
 async def test_a_handshake_whose_turn_has_not_come_reads_no_more_and_goes_on_then(certificate: Certificate) -> None:
-    pace = Held()
-    client = ByHand(certificate, pace)
+    scheduler = Held()
+    client = ByHand(certificate, scheduler)
     shaking = asyncio.get_running_loop().create_task(client.shake_hands())
-    await until(lambda: len(pace.held) == 1, "the hello")
+    await until(lambda: len(scheduler.held) == 1, "the hello")
     assert not client.ends.transport.is_reading()
-    pace.held.pop().go_on()
-    await until(lambda: len(pace.held) == 1, "the end of it")
+    scheduler.held.pop().go_on()
+    await until(lambda: len(scheduler.held) == 1, "the end of it")
     assert client.ends.handshakes == []
-    pace.held.pop().go_on()
+    scheduler.held.pop().go_on()
     await shaking
     assert client.ends.transport.is_reading()
-    assert pace.were_begun == [False, True]
+    assert scheduler.were_begun == [False, True]
     await client.leave()
 
 
 @pytest.mark.interpreted
 async def test_a_hello_in_crumbs_is_not_taken_for_one_that_has_been_answered(certificate: Certificate) -> None:
-    pace = Held()
-    ends = Ends(certificate, pace=pace)
+    scheduler = Held()
+    ends = Ends(certificate, scheduler=scheduler)
     for crumb in (ordinary_hello()[:50], ordinary_hello()[50:60], ordinary_hello()[60:70]):
-        while pace.held:
-            pace.held.pop().go_on()
+        while scheduler.held:
+            scheduler.held.pop().go_on()
         ends.client.send(crumb)
-        await until(lambda: len(pace.held) == 1, "a crumb")
-    assert pace.were_begun == [False, False, False]
+        await until(lambda: len(scheduler.held) == 1, "a crumb")
+    assert scheduler.were_begun == [False, False, False]
     ends.transport.abort()
     await until(lambda: ends.is_gone, "the end")
     ends.client.close()
@@ -403,20 +403,20 @@ async def test_a_hello_in_crumbs_is_not_taken_for_one_that_has_been_answered(cer
 async def test_what_cannot_end_in_time_is_not_begun_and_what_is_begun_may_take_all_its_time(
     certificate: Certificate,
 ) -> None:
-    pace = Held()
-    ends = Ends(certificate, handshake_seconds=0.05, pace=pace)
+    scheduler = Held()
+    ends = Ends(certificate, handshake_seconds=0.05, scheduler=scheduler)
     ends.transport._begin_by = 0.0
     ends.client.send(ordinary_hello())
-    await until(lambda: len(pace.held) == 1, "the hello")
-    pace.held[0].go_on()
-    assert (ends.handshakes, pace.held) == ([False], [])
+    await until(lambda: len(scheduler.held) == 1, "the hello")
+    scheduler.held[0].go_on()
+    assert (ends.handshakes, scheduler.held) == ([False], [])
     ends.client.close()
-    pace = Held()
-    client = ByHand(certificate, pace)
+    scheduler = Held()
+    client = ByHand(certificate, scheduler)
     shaking = asyncio.get_running_loop().create_task(client.shake_hands())
     for _ in range(2):
-        await until(lambda: len(pace.held) == 1, "the next message")
-        pace.held.pop().go_on()
+        await until(lambda: len(scheduler.held) == 1, "the next message")
+        scheduler.held.pop().go_on()
         assert client.ends.transport._begin_by == math.inf
     await shaking
     await client.leave()
@@ -424,12 +424,12 @@ async def test_what_cannot_end_in_time_is_not_begun_and_what_is_begun_may_take_a
 
 @pytest.mark.interpreted
 async def test_who_goes_while_waiting_for_its_turn_is_forgotten(certificate: Certificate) -> None:
-    pace = Held()
-    ends = Ends(certificate, handshake_seconds=0.05, pace=pace)
+    scheduler = Held()
+    ends = Ends(certificate, handshake_seconds=0.05, scheduler=scheduler)
     ends.client.send(ordinary_hello())
-    await until(lambda: len(pace.held) == 1, "the hello")
+    await until(lambda: len(scheduler.held) == 1, "the hello")
     await until(lambda: ends.handshakes == [False], "the end of the handshake")
-    assert (pace.held, ends.is_gone) == ([], True)
+    assert (scheduler.held, ends.is_gone) == ([], True)
     ends.client.close()
 
 

@@ -8,7 +8,7 @@ from dohproxy.http1.errors import Fault
 from fuzz.http1_invariants import Difference, check_http1, difference, read_by_h11
 from fuzz.seeds import http1
 
-pytestmark = pytest.mark.interpreted  # A stand-in for the service, which only an interpreted door takes.
+pytestmark = pytest.mark.interpreted  # A stand-in for the service, which only an interpreted frontend takes.
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -146,7 +146,7 @@ class Client:
     """It has sent a valid DNS query before."""
     now: float = 1_000.0
     answers: Callable[[Event], Response | None] = lambda _: None
-    """What its door says at once."""
+    """What its frontend says at once."""
 
     def __post_init__(self) -> None:
         self.events: list[Event] = []

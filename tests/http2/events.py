@@ -1,4 +1,4 @@
-"""What an engine has told its door, as values to compare."""
+"""What an engine has told its frontend, as values to compare."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ Event = RequestReceived | HeaderTooLarge | StreamReset
 
 @dataclass
 class Recorder:
-    """A door that writes down what it is told, and leaves the answers for later if `answer` has none at once."""
+    """A frontend that writes down what it is told, and leaves the answers for later if `answer` has none at once."""
 
     events: list[Event] = field(default_factory=list)
     answer: Callable[[Event], Response | None] = lambda _: None

@@ -71,7 +71,7 @@ class Peer:
                     raise AssertionError(event)
 
     def answer(self, stream_id: int, body: bytes) -> None:
-        """Answer a request as a door does."""
+        """Answer a request as a frontend does."""
         fields = (("content-type", "application/dns-message"), ("content-length", str(len(body))))
         self.engine.respond(stream_id, Response(200, fields, body), self.now)
 

@@ -1,4 +1,4 @@
-"""Requests that the door answers in the middle of `receive`: the same to a client, and counted like all others."""
+"""Requests that the frontend answers in the middle of `receive`: the same to a client, and counted like all others."""
 
 import pytest
 from h2.errors import ErrorCodes

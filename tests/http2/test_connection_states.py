@@ -115,7 +115,7 @@ def test_a_priority_of_an_open_stream_on_itself_ends_the_stream() -> None:
     assert reset_with(Client().send(c.headers(1, c.POST, end=False), c.priority(1, 1)), 1, PROTOCOL)
 
 
-# --- What the door hears of a reset ---
+# --- What the frontend hears of a reset ---
 
 
 def test_a_reset_is_told_to_whoever_works_on_the_answer() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.jobs.atomic_file import ForeignFile, Replacement, read_own_file
+from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file
 
 MOST = 1_000_000
 
 
-def opened(path: Path) -> Replacement:
-    replacement = Replacement(path)
+def opened(path: Path) -> AtomicFile:
+    replacement = AtomicFile(path)
     replacement.open()
     return replacement
 
@@ -70,7 +70,7 @@ def test_what_is_discarded_leaves_the_old_content_and_nothing_else(tmp_path: Pat
 
 
 def test_what_was_never_opened_can_be_discarded_and_nothing_more(tmp_path: Path) -> None:
-    replacement = Replacement(tmp_path / "file")
+    replacement = AtomicFile(tmp_path / "file")
     replacement.discard()
     with pytest.raises(ValueError, match="open"):
         replacement.write(b"new")

@@ -18,13 +18,13 @@ from dohproxy.cache import Cache, Freshness
 from dohproxy.cache.snapshot import MOST_ENTRIES, read_snapshot
 from dohproxy.config import CacheConfig
 from dohproxy.jobs import cache_file
-from dohproxy.jobs.atomic_file import Replacement
+from dohproxy.jobs.atomic_file import AtomicFile
 from dohproxy.jobs.cache_file import CacheFile, CacheFileStatistics
 from dohproxy.jobs.job_metrics import cache_file_metrics
 from fuzz.snapshot_invariants import seal
 from tests.cache.answers import ask, positive
 from tests.fakes.clock import FakeClock
-from tests.frontends.door import until
+from tests.frontends.served import until
 
 RULES = CacheConfig(max_megabytes=4)
 WALL = 1_800_000_000.0
@@ -280,16 +280,16 @@ class Failing:
     """Lets one call of a method of Replacement fail, as a disk would."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> None:
-        self._original = getattr(Replacement, method)
+        self._original = getattr(AtomicFile, method)
         self._error: Exception | None = error
 
-        def fail(replacement: Replacement, *args: Any) -> object:
+        def fail(replacement: AtomicFile, *args: Any) -> object:
             error, self._error = self._error, None
             if error is not None:
                 raise error
             return self._original(replacement, *args)
 
-        monkeypatch.setattr(Replacement, method, fail)
+        monkeypatch.setattr(AtomicFile, method, fail)
 
 
 @pytest.mark.parametrize("method", ["open", "write", "commit"])
@@ -349,14 +349,14 @@ async def test_a_save_cut_off_by_the_end_does_not_meet_the_last_one(
     life.learn()
     file = life.file()
     reached, go = threading.Event(), threading.Event()
-    original = getattr(Replacement, method)
+    original = getattr(AtomicFile, method)
 
-    def wait_and_do(replacement: Replacement, *args: Any) -> object:
+    def wait_and_do(replacement: AtomicFile, *args: Any) -> object:
         reached.set()
         go.wait(10)
         return original(replacement, *args)
 
-    monkeypatch.setattr(Replacement, method, wait_and_do)
+    monkeypatch.setattr(AtomicFile, method, wait_and_do)
     async with asyncio.TaskGroup() as tasks:
         saving = tasks.create_task(file.save())
         await asyncio.to_thread(reached.wait, 10)

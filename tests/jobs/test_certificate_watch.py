@@ -26,12 +26,12 @@ from dohproxy.jobs.certificate_watch import (
     watch_forever,
 )
 from dohproxy.jobs.job_metrics import certificate_metrics
-from dohproxy.tls.certificate_pair import Result
+from dohproxy.tls.certificate_pair import PairResult
 from dohproxy.tls.certificates import Fault, read_chain
 from dohproxy.tls.policy import bare_context
 from tests.frontends.client import RawClient, get
-from tests.frontends.door import Certificate, Door, Setting, open_door, resident_bytes, until
 from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
+from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend, resident_bytes, until
 
 FIRST: Final = issue(INTERMEDIATE)
 SECOND: Final = issue(INTERMEDIATE, days=(-1, 90))
@@ -61,24 +61,24 @@ def client_context(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLC
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A door whose certificate is watched."""
+    """A frontend whose certificate is watched."""
 
-    door: Door
+    frontend: RunningFrontend
     watch: CertificateWatch
     files: Files
 
     async def shown(self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> x509.Certificate:
         """Return the certificate that a new connection is shown, after it was used."""
-        client = await self.door.connect(context=client_context(version))
+        client = await self.frontend.connect(context=client_context(version))
         assert (await client.ask(get())).status == 200
         shown = certificate_of(client)
         client.cut()
         return shown
 
-    def refused(self) -> dict[Result, int]:
+    def refused(self) -> dict[PairResult, int]:
         """How often pairs were refused, by result."""
         reloads = self.watch.statistics().reloads
-        return {result: count for result, count in reloads.items() if count and result is not Result.LOADED}
+        return {result: count for result, count in reloads.items() if count and result is not PairResult.LOADED}
 
 
 def certificate_of(client: RawClient) -> x509.Certificate:
@@ -93,9 +93,9 @@ def tls_object(client: RawClient) -> Any:
 async def served(files: Files, host: str = "localhost") -> AsyncIterator[Served]:
     setting = Setting(certificate=Certificate(files.certificate, files.key))
     # No deadline is to end a connection while hundreds of pairs are read.
-    async with open_door(setting.with_connections(handshake_seconds=5.0, idle_seconds=60.0)) as door:
-        assert door.tls is not None
-        yield Served(door, CertificateWatch(tls_of(files), host, door.tls), files)
+    async with open_frontend(setting.with_connections(handshake_seconds=5.0, idle_seconds=60.0)) as frontend:
+        assert frontend.tls is not None
+        yield Served(frontend, CertificateWatch(tls_of(files), host, frontend.tls), files)
 
 
 # --- Decisions ---
@@ -187,11 +187,11 @@ def test_a_new_certificate_must_be_no_worse(new: bytes, live: bytes, expected: F
 
 async def test_a_new_certificate_is_shown_and_no_connection_ends(files: Files) -> None:
     async with served(files) as service:
-        old = await service.door.connect(context=client_context())
+        old = await service.frontend.connect(context=client_context())
         assert (await old.ask(get())).status == 200
         service.files.write(SECOND)
         with structlog.testing.capture_logs() as lines:
-            service.watch.look(NOW)
+            service.watch.poll(NOW)
         assert (await old.ask(get())).status == 200
         assert certificate_of(old) == FIRST.certificate
         assert await service.shown() == SECOND.certificate
@@ -201,15 +201,15 @@ async def test_a_new_certificate_is_shown_and_no_connection_ends(files: Files) -
 
 async def test_a_handshake_that_has_begun_is_finished(files: Files) -> None:
     async with served(files) as service:
-        assert service.door.tls is not None
+        assert service.frontend.tls is not None
         to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
         client = client_context().wrap_bio(to_client, to_server, server_hostname="localhost")
-        server = service.door.tls.wrap_bio(to_server, to_client, server_side=True)
+        server = service.frontend.tls.wrap_bio(to_server, to_client, server_side=True)
         for side in (client, server):
             with pytest.raises(ssl.SSLWantReadError):
                 side.do_handshake()
         service.files.write(SECOND)
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
         client.do_handshake()
         server.do_handshake()
         shown = client.getpeercert(binary_form=True)
@@ -225,7 +225,7 @@ async def test_nothing_is_read_while_nothing_changes(files: Files, monkeypatch: 
             raise AssertionError
 
         monkeypatch.setattr(Path, "open", refuse)
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
 
 
 @pytest.mark.parametrize("kinds", [("ECDSA", "RSA"), ("RSA", "ECDSA"), ("ECDSA", "Ed25519")], ids=" to ".join)
@@ -236,28 +236,28 @@ async def test_a_key_of_another_kind_is_shown_too_and_the_first_kind_again(
     first, second, third = (issue(INTERMEDIATE, kind=kind) for kind in (*kinds, kinds[0]))
     files.write(first)
     async with served(files) as service:
-        old = await service.door.connect(context=client_context(version))
+        old = await service.frontend.connect(context=client_context(version))
         for issued in (second, third, second):
             service.files.write(issued)
-            service.watch.look(NOW)
+            service.watch.poll(NOW)
             # Without a context of its own, OpenSSL would go on showing the old ECDSA certificate instead of an RSA one.
             assert await service.shown(version) == issued.certificate
             assert (await old.ask(get())).status == 200
-        assert service.watch.statistics().reloads[Result.LOADED] == 3
+        assert service.watch.statistics().reloads[PairResult.LOADED] == 3
 
 
 async def test_another_kind_of_key_keeps_to_the_same_policy(files: Files) -> None:
     async with served(files) as service:
         service.files.write(issue(INTERMEDIATE, kind="RSA"))
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
         context = client_context(ssl.TLSVersion.TLSv1_2)
         context.set_alpn_protocols(["http/1.1"])
-        client = await service.door.connect(context=context)
+        client = await service.frontend.connect(context=context)
         assert tls_object(client).selected_alpn_protocol() == "http/1.1"
         context.set_ciphers("ECDHE+AES:!AESGCM:@SECLEVEL=0")
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            await service.door.connect(context=context)
-        await service.door.until(lambda: sum(service.door.closed.values()) == 1, "the refusal")
+            await service.frontend.connect(context=context)
+        await service.frontend.until(lambda: sum(service.frontend.closed.values()) == 1, "the refusal")
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
@@ -270,7 +270,7 @@ async def test_a_session_is_resumed_across_a_reload(files: Files, version: ssl.T
         resumed, session = await _visit(service, context, session)
         assert resumed
         service.files.write(issue(INTERMEDIATE, kind=kind))
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
         resumed, _ = await _visit(service, context, session)
         assert resumed
 
@@ -282,7 +282,7 @@ async def _visit(
 
     def visit() -> tuple[bool, ssl.SSLSession | None]:
         with (
-            socket.create_connection(("127.0.0.1", service.door.port), timeout=5) as plain,
+            socket.create_connection(("127.0.0.1", service.frontend.port), timeout=5) as plain,
             context.wrap_socket(plain, server_hostname="localhost", session=session) as client,
         ):
             client.sendall(get())
@@ -295,7 +295,7 @@ async def _visit(
 async def test_hundreds_of_reloads_leave_nothing_behind(files: Files) -> None:
     pairs = [issue(INTERMEDIATE), issue(INTERMEDIATE, kind="RSA"), SECOND]
     async with served(files) as service:
-        old = await service.door.connect(context=client_context())
+        old = await service.frontend.connect(context=client_context())
         assert (await old.ask(get())).status == 200
         for number in range(WARM_UP):
             _write_and_look(service, pairs[number % len(pairs)])
@@ -307,14 +307,14 @@ async def test_hundreds_of_reloads_leave_nothing_behind(files: Files) -> None:
         after = resident_bytes(), len(os.listdir("/proc/self/fd")), _contexts()  # noqa: PTH208
         assert after[0] - before[0] < GROWTH_BYTES
         assert after[1:] == before[1:]
-        assert service.watch.statistics().reloads[Result.LOADED] == WARM_UP + RELOADS
+        assert service.watch.statistics().reloads[PairResult.LOADED] == WARM_UP + RELOADS
         assert (await old.ask(get())).status == 200
         assert await service.shown() == pairs[(RELOADS - 1) % len(pairs)].certificate
 
 
 def _write_and_look(service: Served, issued: Issued) -> None:
     service.files.write(issued)
-    service.watch.look(NOW)
+    service.watch.poll(NOW)
 
 
 def _contexts() -> int:
@@ -359,27 +359,27 @@ def for_another_host(files: Files) -> None:
 
 
 BAD = [
-    (half_written, Result.UNUSABLE),
-    (without_its_key, Result.MISMATCH),
-    (without_the_chain, Result.INCOMPLETE),
-    (gone, Result.UNREADABLE),
-    (a_directory, Result.UNREADABLE),
-    (expired, Result.EXPIRED),
-    (not_yet_valid, Result.NOT_YET_VALID),
-    (for_another_host, Result.WRONG_HOST),
+    (half_written, PairResult.UNUSABLE),
+    (without_its_key, PairResult.MISMATCH),
+    (without_the_chain, PairResult.INCOMPLETE),
+    (gone, PairResult.UNREADABLE),
+    (a_directory, PairResult.UNREADABLE),
+    (expired, PairResult.EXPIRED),
+    (not_yet_valid, PairResult.NOT_YET_VALID),
+    (for_another_host, PairResult.WRONG_HOST),
 ]
 
 
 @pytest.mark.parametrize(("spoil", "result"), BAD, ids=lambda value: getattr(value, "__name__", None))
 async def test_a_bad_pair_changes_nothing_and_the_next_good_one_is_taken(
-    files: Files, spoil: Any, result: Result
+    files: Files, spoil: Any, result: PairResult
 ) -> None:
     async with served(files) as service:
-        old = await service.door.connect(context=client_context())
+        old = await service.frontend.connect(context=client_context())
         with structlog.testing.capture_logs() as lines:
             spoil(service.files)
             for _ in range(3):  # told once, however often it is looked at
-                service.watch.look(NOW)
+                service.watch.poll(NOW)
         assert [(line["log_level"], line["reason"]) for line in lines] == [("warning", result.value)]
         assert service.refused() == {result: 1}
         statistics = service.watch.statistics()
@@ -390,7 +390,7 @@ async def test_a_bad_pair_changes_nothing_and_the_next_good_one_is_taken(
         if service.files.key.is_dir():
             service.files.key.rmdir()
         service.files.write(SECOND)
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
         assert await service.shown() == SECOND.certificate
         statistics = service.watch.statistics()
         assert (statistics.last_succeeded, statistics.not_after) == (True, NOW + 90 * DAY)
@@ -400,22 +400,22 @@ async def test_a_bad_pair_changes_nothing_and_the_next_good_one_is_taken(
 async def test_the_old_pair_put_back_is_no_reload_and_no_failure(files: Files) -> None:
     async with served(files) as service:
         service.files.key.write_bytes(SECOND.key_pem)
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
         assert not service.watch.statistics().last_succeeded
         service.files.write(FIRST)
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
         assert service.watch.statistics().last_succeeded
-        assert service.watch.statistics().reloads[Result.LOADED] == 0
+        assert service.watch.statistics().reloads[PairResult.LOADED] == 0
 
 
 async def test_a_certificate_of_tomorrow_is_taken_tomorrow(files: Files) -> None:
     async with served(files) as service:
         service.files.write(FUTURE)
-        service.watch.look(NOW)
-        service.watch.look(NOW + DAY - 1)
-        assert service.refused() == {Result.NOT_YET_VALID: 1}
-        service.watch.look(NOW + DAY)
-        assert service.watch.statistics().reloads[Result.LOADED] == 1
+        service.watch.poll(NOW)
+        service.watch.poll(NOW + DAY - 1)
+        assert service.refused() == {PairResult.NOT_YET_VALID: 1}
+        service.watch.poll(NOW + DAY)
+        assert service.watch.statistics().reloads[PairResult.LOADED] == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -423,17 +423,17 @@ async def test_a_key_that_becomes_readable_is_taken(files: Files) -> None:
     async with served(files) as service:
         service.files.write(SECOND)
         service.files.key.chmod(0)
-        service.watch.look(NOW)
-        assert service.refused() == {Result.UNREADABLE: 1}
+        service.watch.poll(NOW)
+        assert service.refused() == {PairResult.UNREADABLE: 1}
         service.files.key.chmod(0o600)
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
         assert await service.shown() == SECOND.certificate
 
 
 async def test_a_service_whose_host_was_never_configured_still_gets_its_renewals(files: Files) -> None:
     async with served(files, host="doh.example.net") as service:
         service.files.write(SECOND)
-        service.watch.look(NOW)
+        service.watch.poll(NOW)
         assert await service.shown() == SECOND.certificate
 
 
@@ -461,7 +461,7 @@ async def test_it_is_looked_at_again_and_again_whatever_happens(files: Files) ->
                 watching = tasks.create_task(watch_forever(service.watch, 0.005, clock))
                 await until(lambda: len(looks) > 2, "two more looks")
                 service.files.write(SECOND)
-                await until(lambda: service.watch.statistics().reloads[Result.LOADED] == 1, "the reload")
+                await until(lambda: service.watch.statistics().reloads[PairResult.LOADED] == 1, "the reload")
                 watching.cancel()
         assert lines[0]["event"] == "the certificate watch met a bug"
         assert await service.shown() == SECOND.certificate
@@ -470,7 +470,7 @@ async def test_it_is_looked_at_again_and_again_whatever_happens(files: Files) ->
 def test_the_figures_are_told(files: Files) -> None:
     watch = CertificateWatch(tls_of(files), "localhost", bare_context())
     files.write(EXPIRED)
-    watch.look(NOW)
+    watch.poll(NOW)
     samples = {
         (sample.name, *sample.labels.values()): sample.value
         for metric in certificate_metrics(watch.statistics())
@@ -481,19 +481,19 @@ def test_the_figures_are_told(files: Files) -> None:
     assert samples["dohproxy_certificate_reloads_total", "expired"] == 1
     assert samples["dohproxy_certificate_reloads_total", "loaded"] == 0
     assert 0 < samples["dohproxy_handshake_cpu_seconds",] < 1
-    assert len(samples) == 3 + len(Result)
+    assert len(samples) == 3 + len(PairResult)
 
 
 def test_the_price_of_a_handshake_is_told_at_once_and_with_each_new_pair(files: Files) -> None:
     watch = CertificateWatch(tls_of(files), "localhost", bare_context())
     prices: list[float] = []
     watch.when_priced(prices.append)
-    watch.look(NOW)
+    watch.poll(NOW)
     assert len(prices) == 1
     files.write(SECOND)
-    watch.look(NOW)
+    watch.poll(NOW)
     files.write(issue(INTERMEDIATE, key=rsa.generate_private_key(65_537, 4_096)))
-    watch.look(NOW)
+    watch.poll(NOW)
     assert len(prices) == 3
     assert min(prices) > 0
     assert prices[2] > 2 * max(prices[:2])

@@ -14,18 +14,18 @@ from dohproxy.config import NamesConfig
 from dohproxy.jobs.suffix_watch import (
     DAY_SECONDS,
     MAX_FILE_BYTES,
-    Refusal,
-    Result,
+    ListRefusal,
+    ListResult,
     SuffixWatch,
     installed_list,
     read_list,
     watch_list_forever,
 )
-from dohproxy.policy.names import Names
+from dohproxy.policy.names import NameRules
 from dohproxy.policy.suffixes import PublicSuffixes, check_plausible
 from dohproxy.wire.query import parse_query
 from tests.fakes.walk import ask_for, names
-from tests.frontends.door import until
+from tests.frontends.served import until
 
 PUBLISHED = installed_list().published
 NOW = PUBLISHED + DAY_SECONDS
@@ -56,12 +56,12 @@ def lay(path: Path, content: str | bytes) -> None:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def watch(config: NamesConfig, now: float = NOW) -> tuple[SuffixWatch, Names]:
+def watch(config: NamesConfig, now: float = NOW) -> tuple[SuffixWatch, NameRules]:
     rules = names(config)
     return SuffixWatch(config, rules, now), rules
 
 
-def denies(rules: Names, name: str = "abcdefghijklmnop.test.dnscrypt") -> bool:
+def denies(rules: NameRules, name: str = "abcdefghijklmnop.test.dnscrypt") -> bool:
     return rules.undelegated.answer(parse_query(ask_for(name, 2))) is not None
 
 
@@ -118,18 +118,18 @@ def _link_to(target: str) -> Callable[[Path], object]:
 
 
 BAD = [
-    pytest.param(_gone, Result.UNREADABLE, "cannot be read", id="no file"),
-    pytest.param(_directory, Result.UNREADABLE, "cannot be read", id="a directory"),
-    pytest.param(_link_to("public_suffix_list.dat"), Result.UNREADABLE, "cannot be read", id="a loop of links"),
-    pytest.param(_link_to("/dev/zero"), Result.UNUSABLE, "longer than", id="an endless device"),
-    pytest.param(_write(b"#" * (MAX_FILE_BYTES + 1)), Result.UNUSABLE, "longer than", id="a long file"),
-    pytest.param(_write(b""), Result.UNUSABLE, "both sections", id="an empty file"),
-    pytest.param(_write(b"\xff\xfe"), Result.UNUSABLE, "not UTF-8", id="another encoding"),
-    pytest.param(_write("<html>404</html>"), Result.UNUSABLE, "line 1", id="a page"),
-    pytest.param(_write(INSTALLED[:200_000]), Result.UNUSABLE, "both sections", id="a download cut short"),
+    pytest.param(_gone, ListResult.UNREADABLE, "cannot be read", id="no file"),
+    pytest.param(_directory, ListResult.UNREADABLE, "cannot be read", id="a directory"),
+    pytest.param(_link_to("public_suffix_list.dat"), ListResult.UNREADABLE, "cannot be read", id="a loop of links"),
+    pytest.param(_link_to("/dev/zero"), ListResult.UNUSABLE, "longer than", id="an endless device"),
+    pytest.param(_write(b"#" * (MAX_FILE_BYTES + 1)), ListResult.UNUSABLE, "longer than", id="a long file"),
+    pytest.param(_write(b""), ListResult.UNUSABLE, "both sections", id="an empty file"),
+    pytest.param(_write(b"\xff\xfe"), ListResult.UNUSABLE, "not UTF-8", id="another encoding"),
+    pytest.param(_write("<html>404</html>"), ListResult.UNUSABLE, "line 1", id="a page"),
+    pytest.param(_write(INSTALLED[:200_000]), ListResult.UNUSABLE, "both sections", id="a download cut short"),
     pytest.param(
         _write(INSTALLED[: INSTALLED.index("\ncom.ac")] + INSTALLED[INSTALLED.index("// ===END ICANN") - 1 :]),
-        Result.UNUSABLE,
+        ListResult.UNUSABLE,
         "rules, of which",
         id="an excerpt",
     ),
@@ -138,10 +138,10 @@ BAD = [
 
 
 @pytest.mark.parametrize(("spoil", "result", "why"), BAD)
-def test_what_is_no_list_is_refused(path: Path, spoil: Callable[[Path], object], result: Result, why: str) -> None:
+def test_what_is_no_list_is_refused(path: Path, spoil: Callable[[Path], object], result: ListResult, why: str) -> None:
     spoil(path)
     found = read_list(path)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, ListRefusal)
     assert (found.result, why in found.sentence) == (result, True), found.sentence
 
 
@@ -157,21 +157,21 @@ def test_without_a_file_the_installed_list_is_in_use() -> None:
     installed = installed_list()
     assert (statistics.rules, statistics.top_level_domains) == (installed.rules, installed.top_level_domains)
     assert (statistics.denies, statistics.last_succeeded) == (True, True)
-    assert statistics.reloads == dict.fromkeys(Result, 0)
+    assert statistics.reloads == dict.fromkeys(ListResult, 0)
 
 
 def test_with_a_file_it_takes_its_place_from_the_start(path: Path) -> None:
     lay(path, WITH_DNSCRYPT)
     watched, rules = watch(NamesConfig(public_suffix_file=path))
     assert not denies(rules)
-    assert watched.statistics(NOW).reloads[Result.LOADED] == 1
+    assert watched.statistics(NOW).reloads[ListResult.LOADED] == 1
 
 
 async def test_a_file_that_changes_is_taken(path: Path, log: Log) -> None:
     lay(path, INSTALLED)
     watched, rules = watch(NamesConfig(public_suffix_file=path))
     lay(path, WITH_DNSCRYPT)
-    await watched.look(NOW)
+    await watched.poll(NOW)
     assert not denies(rules)
     assert denies(rules, "dnscrypt-test")
     told = ("a list of public suffixes is in use", DAY)
@@ -182,26 +182,26 @@ async def test_a_file_that_does_not_is_read_once(path: Path) -> None:
     lay(path, INSTALLED)
     watched, _ = watch(NamesConfig(public_suffix_file=path))
     for _ in range(3):
-        await watched.look(NOW)
-    assert watched.statistics(NOW).reloads[Result.LOADED] == 1
+        await watched.poll(NOW)
+    assert watched.statistics(NOW).reloads[ListResult.LOADED] == 1
 
 
 @pytest.mark.parametrize(("spoil", "result", "why"), BAD)
 async def test_a_bad_file_changes_nothing_is_told_once_and_the_next_good_one_is_taken(
-    path: Path, log: Log, spoil: Callable[[Path], object], result: Result, why: str
+    path: Path, log: Log, spoil: Callable[[Path], object], result: ListResult, why: str
 ) -> None:
     lay(path, INSTALLED)
     watched, rules = watch(NamesConfig(public_suffix_file=path))
     log.clear()
     spoil(path)
     for _ in range(3):
-        await watched.look(NOW)
+        await watched.poll(NOW)
     assert denies(rules)
     statistics = watched.statistics(NOW)
     assert (statistics.reloads[result], statistics.last_succeeded) == (1, False)
     assert [(line["log_level"], line["reason"], why in line["why"]) for line in log] == [("warning", result, True)]
     lay(path, WITH_DNSCRYPT)
-    await watched.look(NOW)
+    await watched.poll(NOW)
     assert watched.statistics(NOW).last_succeeded
     assert not denies(rules)
 
@@ -219,10 +219,10 @@ def test_a_bad_file_at_the_start_leaves_the_installed_list_in_use(path: Path, lo
 
 async def test_a_list_that_grows_too_old_denies_nothing_any_more_and_that_is_told_once(log: Log) -> None:
     watched, rules = watch(NamesConfig(max_list_age_days=10))
-    await watched.look(PUBLISHED + 10 * DAY_SECONDS)
+    await watched.poll(PUBLISHED + 10 * DAY_SECONDS)
     assert (denies(rules), log) == (True, [])
     for day in (11, 12, 13):
-        await watched.look(PUBLISHED + day * DAY_SECONDS)
+        await watched.poll(PUBLISHED + day * DAY_SECONDS)
     assert (denies(rules), watched.statistics(NOW).denies) == (False, False)
     assert [(line["log_level"], line["most_days"]) for line in log] == [("warning", 10)]
 
@@ -233,7 +233,7 @@ async def test_a_newer_list_denies_again(path: Path) -> None:
     watched, rules = watch(NamesConfig(public_suffix_file=path, max_list_age_days=10), now)
     assert not denies(rules)
     lay(path, INSTALLED.replace(f"// VERSION: {DAY}", f"// VERSION: {datetime.fromtimestamp(now, UTC).date()}"))
-    await watched.look(now)
+    await watched.poll(now)
     assert denies(rules)
 
 

@@ -15,15 +15,15 @@ from dohproxy.observability.front_proxy import (
     MANY_REQUESTS,
     REMEDIES,
     WINDOW_SECONDS,
-    Finding,
+    FrontProxyIssue,
     FrontProxyWatch,
     Window,
     front_proxy_metrics,
     judge,
-    tell,
+    notify,
 )
 from dohproxy.outcomes import Client
-from dohproxy.policy.forwarded import Status
+from dohproxy.policy.forwarded import AddressStatus
 from dohproxy.policy.identity import Identities
 
 START = 1_000.0
@@ -38,11 +38,11 @@ def client(address: str) -> Client:
 
 
 def watch_of(
-    config: ClientsConfig, addresses: Iterable[str], statuses: Counter[Status] | None = None
+    config: ClientsConfig, addresses: Iterable[str], statuses: Counter[AddressStatus] | None = None
 ) -> FrontProxyWatch:
     watch = FrontProxyWatch(config, statuses if statuses is not None else Counter(), START)
     for address in addresses:
-        watch.see(client(address))
+        watch.observe(client(address))
     return watch
 
 
@@ -83,7 +83,7 @@ def test_one_address_for_all_is_a_finding_where_a_proxy_would_have_it(
     config: ClientsConfig, address: str, is_found: bool
 ) -> None:
     watch = watch_of(config, [address] * MANY_REQUESTS)
-    assert watch.findings() == ({Finding.SHARED_ADDRESS} if is_found else set())
+    assert watch.findings() == ({FrontProxyIssue.SHARED_ADDRESS} if is_found else set())
 
 
 def test_too_few_requests_for_a_finding_are_none() -> None:
@@ -111,14 +111,14 @@ def test_no_address_is_kept() -> None:
     [
         (Window(), set()),
         (Window(1000, untrusted=MANY_HEADERS), set()),
-        (Window(2 * MANY_HEADERS, untrusted=MANY_HEADERS), {Finding.UNTRUSTED_HEADER}),
+        (Window(2 * MANY_HEADERS, untrusted=MANY_HEADERS), {FrontProxyIssue.UNTRUSTED_HEADER}),
         (Window(MANY_HEADERS - 1, untrusted=MANY_HEADERS - 1), set()),
         (Window(1000, missing=MANY_HEADERS, trusted=1000), set()),
-        (Window(1000, missing=MANY_HEADERS, trusted=2 * MANY_HEADERS), {Finding.MISSING_HEADER}),
+        (Window(1000, missing=MANY_HEADERS, trusted=2 * MANY_HEADERS), {FrontProxyIssue.MISSING_HEADER}),
         (Window(MANY_HEADERS - 1, missing=MANY_HEADERS - 1, trusted=MANY_HEADERS - 1), set()),
         (
             Window(1000, shared=True, untrusted=500, missing=500, trusted=500),
-            {Finding.SHARED_ADDRESS, Finding.UNTRUSTED_HEADER, Finding.MISSING_HEADER},
+            {FrontProxyIssue.SHARED_ADDRESS, FrontProxyIssue.UNTRUSTED_HEADER, FrontProxyIssue.MISSING_HEADER},
         ),
     ],
     ids=[
@@ -132,31 +132,31 @@ def test_no_address_is_kept() -> None:
         "everything at once",
     ],
 )
-def test_proxies_are_told_from_strays(window: Window, findings: set[Finding]) -> None:
+def test_proxies_are_told_from_strays(window: Window, findings: set[FrontProxyIssue]) -> None:
     assert judge(window) == findings
 
 
 @pytest.mark.parametrize(
     ("status", "finding"),
     [
-        (Status.IGNORED_UNTRUSTED, Finding.UNTRUSTED_HEADER),
-        (Status.MISSING, Finding.MISSING_HEADER),
+        (AddressStatus.IGNORED_UNTRUSTED, FrontProxyIssue.UNTRUSTED_HEADER),
+        (AddressStatus.MISSING, FrontProxyIssue.MISSING_HEADER),
     ],
 )
-def test_what_became_of_the_header_is_read_from_the_counters(status: Status, finding: Finding) -> None:
+def test_what_became_of_the_header_is_read_from_the_counters(status: AddressStatus, finding: FrontProxyIssue) -> None:
     statuses = Counter({status: 10_000})  # from before the watch began
     watch = watch_of(HEADER, [], statuses)
     for number in range(MANY_HEADERS):
         assert watch.findings() == set()
         statuses[status] += 1
-        watch.see(client(f"198.51.100.{number}"))
+        watch.observe(client(f"198.51.100.{number}"))
     assert watch.findings() == {finding}
 
 
 def test_requests_with_the_header_speak_for_the_proxy() -> None:
-    statuses: Counter[Status] = Counter()
+    statuses: Counter[AddressStatus] = Counter()
     watch = watch_of(HEADER, [], statuses)
-    statuses.update({Status.MISSING: MANY_HEADERS, Status.HEADER: MANY_HEADERS + 1})
+    statuses.update({AddressStatus.MISSING: MANY_HEADERS, AddressStatus.HEADER: MANY_HEADERS + 1})
     assert watch.findings() == set()
 
 
@@ -166,7 +166,7 @@ def test_a_finding_lasts_for_one_window_after_its_own() -> None:
     for windows in range(3):
         watch.news(START + windows * WINDOW_SECONDS)
         held.append(watch.findings())
-    assert held == [{Finding.SHARED_ADDRESS}, {Finding.SHARED_ADDRESS}, set()]
+    assert held == [{FrontProxyIssue.SHARED_ADDRESS}, {FrontProxyIssue.SHARED_ADDRESS}, set()]
 
 
 def test_a_window_before_a_long_silence_is_forgotten() -> None:
@@ -178,16 +178,16 @@ def test_a_window_before_a_long_silence_is_forgotten() -> None:
 def test_requests_of_different_windows_are_not_added_up() -> None:
     watch = watch_of(CONNECTION, ["127.0.0.1"] * (MANY_REQUESTS - 1))
     watch.news(START + WINDOW_SECONDS)
-    watch.see(client("127.0.0.1"))
+    watch.observe(client("127.0.0.1"))
     assert watch.findings() == set()
 
 
-def busy_until(watch: FrontProxyWatch, seconds: Sequence[float]) -> list[tuple[Finding, ...]]:
+def busy_until(watch: FrontProxyWatch, seconds: Sequence[float]) -> list[tuple[FrontProxyIssue, ...]]:
     """What is news at each of these moments, with one busy address before each."""
     news = []
     for second in seconds:
         for _ in range(MANY_REQUESTS):
-            watch.see(client("127.0.0.1"))
+            watch.observe(client("127.0.0.1"))
         news.append(watch.news(START + second))
     return news
 
@@ -202,7 +202,7 @@ def let_it_be_silent(watch: FrontProxyWatch) -> None:
 def test_a_finding_is_news_once_for_as_long_as_it_holds() -> None:
     watch = watch_of(CONNECTION, [])
     moments = [step * WINDOW_SECONDS / 2 for step in range(40)]
-    assert busy_until(watch, moments) == [(Finding.SHARED_ADDRESS,), *[()] * 39]
+    assert busy_until(watch, moments) == [(FrontProxyIssue.SHARED_ADDRESS,), *[()] * 39]
 
 
 @pytest.mark.parametrize(
@@ -212,29 +212,29 @@ def test_a_finding_is_news_once_for_as_long_as_it_holds() -> None:
 )
 def test_a_finding_that_returns_is_news_again(second: float, is_news: bool) -> None:
     watch = watch_of(CONNECTION, [])
-    assert busy_until(watch, [0.0]) == [(Finding.SHARED_ADDRESS,)]
+    assert busy_until(watch, [0.0]) == [(FrontProxyIssue.SHARED_ADDRESS,)]
     let_it_be_silent(watch)
-    assert busy_until(watch, [second]) == [(Finding.SHARED_ADDRESS,) if is_news else ()]
+    assert busy_until(watch, [second]) == [(FrontProxyIssue.SHARED_ADDRESS,) if is_news else ()]
 
 
 def test_a_finding_kept_back_within_the_hour_is_told_when_the_hour_is_over() -> None:
     watch = watch_of(CONNECTION, [])
     busy_until(watch, [0.0])
     let_it_be_silent(watch)
-    assert busy_until(watch, [LOG_SECONDS - 1, LOG_SECONDS]) == [(), (Finding.SHARED_ADDRESS,)]
+    assert busy_until(watch, [LOG_SECONDS - 1, LOG_SECONDS]) == [(), (FrontProxyIssue.SHARED_ADDRESS,)]
 
 
-@pytest.mark.parametrize("finding", Finding)
-def test_a_line_says_what_is_wrong_and_what_to_do(finding: Finding) -> None:
+@pytest.mark.parametrize("finding", FrontProxyIssue)
+def test_a_line_says_what_is_wrong_and_what_to_do(finding: FrontProxyIssue) -> None:
     with capture_logs() as lines:
-        tell([finding])
+        notify([finding])
     [line] = lines
     assert line == {"event": EVENTS[finding], "remedy": REMEDIES[finding], "log_level": "warning"}
     assert "clients." in line["remedy"]
 
 
 def test_every_finding_is_a_sample_of_one_gauge() -> None:
-    [family] = front_proxy_metrics({Finding.MISSING_HEADER})
+    [family] = front_proxy_metrics({FrontProxyIssue.MISSING_HEADER})
     assert family.type == "gauge"
     assert {(sample.name, sample.labels["finding"]): sample.value for sample in family.samples} == {
         ("dohproxy_front_proxy_finding", "shared-address"): 0.0,

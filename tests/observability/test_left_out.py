@@ -5,7 +5,7 @@ from dataclasses import replace
 from structlog.testing import capture_logs
 
 from dohproxy.config.additions import Addition
-from dohproxy.observability.left_out import LeftOutWatch, all_words, left_out_metrics
+from dohproxy.observability.left_out import WorkaroundWatch, all_words, left_out_metrics
 from dohproxy.upstream.statistics import ResolverStatistics
 from dohproxy.upstream.workarounds.workarounds import LeftOut
 from tests.fakes.statistics import resolver_of, well
@@ -27,12 +27,12 @@ def test_it_is_said_in_a_sentence() -> None:
 
 
 def test_it_is_logged_when_it_begins_and_when_it_ends_and_not_between() -> None:
-    watch = LeftOutWatch()
+    watch = WorkaroundWatch()
     with capture_logs() as log:
-        watch.look(_resolver())
-        watch.look(_resolver(COOKIE))
-        watch.look(_resolver(COOKIE))
-        watch.look(_resolver())
+        watch.poll(_resolver())
+        watch.poll(_resolver(COOKIE))
+        watch.poll(_resolver(COOKIE))
+        watch.poll(_resolver())
     assert [(line["log_level"], line["event"]) for line in log] == [
         ("warning", "upstream cannot stand it"),
         ("info", "upstream stands it again"),

@@ -18,12 +18,12 @@ from dohproxy.observability.metrics import (
     labelled_counter,
     labelled_gauge,
 )
-from dohproxy.outcomes import OUTCOMES, Door, Outcome, Reason
+from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Reason
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
 
 ALLOWED = {
-    "door": {door.value for door in Door},
+    "frontend": {frontend.value for frontend in Frontend},
     "method": {"GET", "POST", "other"},
     "outcome": {ending.label for ending in OUTCOMES.values()},
     "status": {str(ending.status) for ending in OUTCOMES.values()},
@@ -36,7 +36,7 @@ ALLOWED = {
 
 
 def _outcome(reason: Reason = Reason.CACHED, **more: object) -> Outcome:
-    return Outcome(reason, Door.HTTP1, "GET", Dialect.RFC_GET, **more)  # type: ignore[arg-type]
+    return Outcome(reason, Frontend.HTTP1, "GET", Dialect.RFC_GET, **more)  # type: ignore[arg-type]
 
 
 def _count(metrics: Metrics, outcome: Outcome, seconds: float = 0.001) -> None:
@@ -63,7 +63,7 @@ def test_every_combination_has_labels_from_closed_sets_alone() -> None:
             metrics,
             Outcome(
                 reason,
-                Door.HTTP1,
+                Frontend.HTTP1,
                 method,
                 dialect,
                 fault=faults[number % len(faults)],
@@ -84,7 +84,7 @@ def test_each_outcome_is_counted_with_its_status(reason: Reason) -> None:
     metrics = Metrics()
     _count(metrics, _outcome(reason))
     ending = OUTCOMES[reason]
-    labels = {"outcome": ending.label, "status": str(ending.status), "method": "GET", "door": "http1"}
+    labels = {"outcome": ending.label, "status": str(ending.status), "method": "GET", "frontend": "http1"}
     assert _value(metrics, "dohproxy_requests_total", **labels) == 1
     assert _value(metrics, "dohproxy_requests_total") == 1
 

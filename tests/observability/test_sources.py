@@ -6,25 +6,25 @@ from prometheus_client.core import Metric
 from dohproxy.cache import Cache, CacheStatistics
 from dohproxy.config import CacheConfig, LimitsConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.observability.sources import (
-    admission_metrics,
     cache_metrics,
     domain_metrics,
     probe_metrics,
     rebinding_metrics,
+    request_limiter_metrics,
     resolver_metrics,
     route_metrics,
 )
 from dohproxy.policy.domains import DomainBound, DomainStatistics
 from dohproxy.policy.identity import Identities
-from dohproxy.policy.probes import Probe
-from dohproxy.runtime import build_admission
+from dohproxy.policy.probes import ProbeKind
+from dohproxy.runtime import build_request_limiter
 from dohproxy.upstream.health.breaker import BreakerState
-from dohproxy.upstream.queue.fair_queue import TurnStatistics
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.queue.fair_queue import QueueStatistics
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.statistics import DefenceStatistics, ResolverStatistics, UpstreamStatistics
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
-TURNS = TurnStatistics(waiting=2, places=15, served=30, evicted=4, refused=5, given_up=6)
+TURNS = QueueStatistics(waiting=2, slots=15, served=30, evicted=4, refused=5, given_up=6)
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -36,7 +36,7 @@ def _samples(metrics: list[Metric]) -> Samples:
 
 
 def _upstream(name: str, breaker: BreakerState = BreakerState.CLOSED) -> UpstreamStatistics:
-    sends = {result: number for number, result in enumerate(Result)}
+    sends = {result: number for number, result in enumerate(SendStatus)}
     defences = DefenceStatistics(5, 4, checks_case=True, checks_cookies=False)
     return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 0.5, 6, 1, 2, breaker, None, 8, 0.012, 7, defences)
 
@@ -82,7 +82,7 @@ def test_signs_of_throttling_and_probes_are_counted(resolver: Samples, name: str
 
 def test_sends_are_told_by_how_they_ended(resolver: Samples) -> None:
     told = {labels: value for (name, labels), value in resolver.items() if name == "dohproxy_upstream_sends_total"}
-    assert told == {(name, result.value): number for name in ("ns0", "ns1") for number, result in enumerate(Result)}
+    assert told == {(name, result.value): number for name in ("ns0", "ns1") for number, result in enumerate(SendStatus)}
 
 
 def test_what_replies_over_udp_must_show_stands_beside_what_did_not(resolver: Samples) -> None:
@@ -126,18 +126,18 @@ def test_the_caches_of_routes_stand_beside_their_bounds() -> None:
 
 def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:
     limits = LimitsConfig(requests_burst=2, requests_per_second=0.1, waiting_misses=5, table_slots=1024)
-    admission = build_admission(limits, [UPSTREAM])
+    request_limiter = build_request_limiter(limits, [UPSTREAM])
     identities = Identities(bytes(32))
     client = identities.client(bytes((192, 0, 2, 1)))
-    waits = [admission.admit_request(client, 100.0) for _ in range(4)]
+    waits = [request_limiter.admit_request(client, 100.0) for _ in range(4)]
     assert [wait > 0 for wait in waits] == [False, False, True, True]
     for number in range(1, 201):
-        admission.admit_request(identities.client(bytes((198, 51, number, 7))), 100.0)
-    admission.take_place()
+        request_limiter.admit_request(identities.client(bytes((198, 51, number, 7))), 100.0)
+    request_limiter.take_slot()
     for _ in range(12):
-        admission.priority(client, 100.0)
-    samples = _samples(list(admission_metrics(admission.statistics(100.0))))
-    assert (samples["dohproxy_miss_places_taken", ()], samples["dohproxy_miss_places", ()]) == (1, 5)
+        request_limiter.priority(client, 100.0)
+    samples = _samples(list(request_limiter_metrics(request_limiter.statistics(100.0))))
+    assert (samples["dohproxy_miss_slots_taken", ()], samples["dohproxy_miss_slots", ()]) == (1, 5)
     assert samples["dohproxy_limit_admitted_total", ("requests",)] == 202
     limited = {labels: value for (name, labels), value in samples.items() if name == "dohproxy_limited_total" and value}
     assert list(limited.values()) == [2.0]
@@ -168,5 +168,5 @@ def test_answers_that_were_withheld_are_counted() -> None:
 
 
 def test_probes_are_told_by_kind() -> None:
-    samples = _samples(list(probe_metrics(dict.fromkeys(Probe, 3))))
-    assert samples == {("dohproxy_probes_total", (probe.value,)): 3 for probe in Probe}
+    samples = _samples(list(probe_metrics(dict.fromkeys(ProbeKind, 3))))
+    assert samples == {("dohproxy_probes_total", (probe.value,)): 3 for probe in ProbeKind}

@@ -10,7 +10,7 @@ from prometheus_client.core import Metric
 from structlog.testing import capture_logs
 
 from dohproxy.observability.upstream_alerts import PATH, REMEDIES, WORDS, UpstreamWatch, alert_metrics, alerts
-from dohproxy.upstream.health.health import Finding
+from dohproxy.upstream.health.health import HealthIssue
 from dohproxy.upstream.health.signals import HARMLESS, Signal
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from tests.fakes.statistics import resolver_of, well
@@ -22,7 +22,7 @@ Log = list[tuple[str, str]]
 
 
 def _upstream(name: str, signal: Signal | None = None, since: float = NOW) -> UpstreamStatistics:
-    return replace(well(name), finding=None if signal is None else Finding(signal, since))
+    return replace(well(name), finding=None if signal is None else HealthIssue(signal, since))
 
 
 WELL = resolver_of(_upstream("ns0"), _upstream("ns1"))
@@ -44,7 +44,7 @@ class TestWords:
         assert (signal in REMEDIES) is has_remedy
 
     def test_why_a_certificate_is_refused_is_said(self) -> None:
-        finding = Finding(Signal.CERTIFICATE, NOW, "certificate has expired")
+        finding = HealthIssue(Signal.CERTIFICATE, NOW, "certificate has expired")
         [alert] = alerts(resolver_of(replace(_upstream("ns0"), finding=finding)), NOW, WALL)
         assert alert.what == "upstream ns0 has a certificate that is refused: certificate has expired"
 
@@ -114,7 +114,7 @@ def _logged(*looks: ResolverStatistics) -> Log:
     watch = UpstreamWatch()
     with capture_logs() as logs:
         for seconds, resolver in enumerate(looks):
-            watch.look(resolver, NOW + seconds, WALL + seconds)
+            watch.poll(resolver, NOW + seconds, WALL + seconds)
     return [(entry["event"], entry.get("says", entry.get("upstream"))) for entry in logs]
 
 
@@ -151,7 +151,7 @@ class TestLog:
 
     def test_what_is_done_about_it_is_logged_with_it(self) -> None:
         with capture_logs() as logs:
-            UpstreamWatch().look(BANNED, NOW, WALL)
+            UpstreamWatch().poll(BANNED, NOW, WALL)
         assert logs[0]["remedy"] == REMEDIES[Signal.REFUSED]
         assert logs[0]["log_level"] == "warning"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dohproxy.policy.probes import Probe, Probes, under_asked_name
+from dohproxy.policy.probes import ClientProbes, ProbeKind, under_asked_name
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import Content, content_of, write_reply
@@ -25,22 +25,26 @@ def ask(name: str | bytes, qtype: int = AAAA, *, dnssec_ok: bool = False, flags:
     return parse_query(m.query(m.question(qname, qtype), m.opt(dnssec_ok=dnssec_ok), flags=flags))
 
 
-def seen(probes: Probes) -> dict[Probe, int]:
+def seen(probes: ClientProbes) -> dict[ProbeKind, int]:
     return {probe: count for probe, count in probes.statistics().items() if count}
 
 
 @pytest.mark.parametrize(
     ("name", "canonical", "probe"),
     [
-        (HTTPS_PROBE, "000000-dnsohttps-ds.metric.gstatic.com", Probe.ANDROID_HTTPS),
-        ("1234567-dnsohttps-ds.metric.gstatic.com", "0000000-dnsohttps-ds.metric.gstatic.com", Probe.ANDROID_HTTPS),
-        ("zZzZzZzZ-DNSoHTTPS-ds.Metric.GSTATIC.com", "00000000-dnsohttps-ds.metric.gstatic.com", Probe.ANDROID_HTTPS),
-        ("abcdef-dnsotls-ds.metric.gstatic.com", "000000-dnsotls-ds.metric.gstatic.com", Probe.ANDROID_TLS),
-        ("12345678-dnsotls-ds.metric.gstatic.com", "00000000-dnsotls-ds.metric.gstatic.com", Probe.ANDROID_TLS),
+        (HTTPS_PROBE, "000000-dnsohttps-ds.metric.gstatic.com", ProbeKind.ANDROID_HTTPS),
+        ("1234567-dnsohttps-ds.metric.gstatic.com", "0000000-dnsohttps-ds.metric.gstatic.com", ProbeKind.ANDROID_HTTPS),
+        (
+            "zZzZzZzZ-DNSoHTTPS-ds.Metric.GSTATIC.com",
+            "00000000-dnsohttps-ds.metric.gstatic.com",
+            ProbeKind.ANDROID_HTTPS,
+        ),
+        ("abcdef-dnsotls-ds.metric.gstatic.com", "000000-dnsotls-ds.metric.gstatic.com", ProbeKind.ANDROID_TLS),
+        ("12345678-dnsotls-ds.metric.gstatic.com", "00000000-dnsotls-ds.metric.gstatic.com", ProbeKind.ANDROID_TLS),
     ],
 )
-def test_android_s_probes_become_one_name_of_their_length(name: str, canonical: str, probe: Probe) -> None:
-    probes, query = Probes(), ask(name)
+def test_android_s_probes_become_one_name_of_their_length(name: str, canonical: str, probe: ProbeKind) -> None:
+    probes, query = ClientProbes(), ask(name)
     absorbed = probes.absorb(query)
     assert (absorbed.qname, len(absorbed.qname)) == (m.name(canonical), len(query.qname))
     assert absorbed.key == ask(canonical).key
@@ -52,7 +56,7 @@ def test_android_s_probes_become_one_name_of_their_length(name: str, canonical: 
 @pytest.mark.parametrize("qtype", [m.A, AAAA, m.HTTPS], ids=["A", "AAAA", "HTTPS"])
 @pytest.mark.parametrize("flags", [m.RD, m.RD | m.AD, m.RD | m.CD], ids=["RD", "AD", "CD"])
 def test_each_type_and_each_set_of_bits_has_a_key_of_its_own(qtype: int, flags: int) -> None:
-    probes = Probes()
+    probes = ClientProbes()
     keys = {probes.absorb(ask(f"{name}-dnsotls-ds.metric.gstatic.com", qtype, flags=flags)).key for name in LETTERS}
     assert keys == {ask("000000-dnsotls-ds.metric.gstatic.com", qtype, flags=flags).key}
 
@@ -79,7 +83,7 @@ def test_each_type_and_each_set_of_bits_has_a_key_of_its_own(qtype: int, flags: 
     ],
 )
 def test_a_name_that_only_looks_like_a_probe_is_left_alone(name: str) -> None:
-    probes, query = Probes(), ask(name, m.NS)
+    probes, query = ClientProbes(), ask(name, m.NS)
     assert probes.absorb(query) is query
     assert seen(probes) == {}
 
@@ -88,37 +92,37 @@ def test_a_name_that_only_looks_like_a_probe_is_left_alone(name: str) -> None:
 def test_other_bytes_than_letters_and_digits_are_no_probe(random: bytes) -> None:
     label = random + b"-dnsohttps-ds"
     query = ask(bytes([len(label)]) + label + m.name("metric.gstatic.com"))
-    assert Probes().absorb(query) is query
+    assert ClientProbes().absorb(query) is query
 
 
 def test_the_bytes_of_the_zone_inside_a_label_mean_nothing() -> None:
     label = b"abcdef-dnsohttps-ds" + m.name("metric.gstatic.com")[:-1]
     query = ask(bytes([len(label)]) + label + m.ROOT)
-    assert Probes().absorb(query) is query
+    assert ClientProbes().absorb(query) is query
 
 
 def test_a_signed_answer_is_asked_for_under_its_own_name() -> None:
-    probes, query = Probes(), ask(HTTPS_PROBE, dnssec_ok=True)
+    probes, query = ClientProbes(), ask(HTTPS_PROBE, dnssec_ok=True)
     assert probes.absorb(query) is query
-    assert seen(probes) == {Probe.ANDROID_HTTPS: 1}
+    assert seen(probes) == {ProbeKind.ANDROID_HTTPS: 1}
 
 
 @pytest.mark.parametrize(
     ("name", "qtype", "probe"),
     [
-        (".", m.NS, Probe.DNSCRYPT_ROOT),
-        ("abcdefghijklmnop.test.dnscrypt", m.NS, Probe.DNSCRYPT_RANDOM),
+        (".", m.NS, ProbeKind.DNSCRYPT_ROOT),
+        ("abcdefghijklmnop.test.dnscrypt", m.NS, ProbeKind.DNSCRYPT_RANDOM),
         (".", m.SOA, None),
     ],
 )
-def test_probes_whose_name_is_as_good_as_any_are_counted_only(name: str, qtype: int, probe: Probe | None) -> None:
-    probes, query = Probes(), ask(name, qtype)
+def test_probes_whose_name_is_as_good_as_any_are_counted_only(name: str, qtype: int, probe: ProbeKind | None) -> None:
+    probes, query = ClientProbes(), ask(name, qtype)
     assert probes.absorb(query) is query
     assert seen(probes) == ({} if probe is None else {probe: 1})
 
 
 def test_every_kind_is_in_the_figures_from_the_start() -> None:
-    assert dict(Probes().statistics()) == dict.fromkeys(Probe, 0)
+    assert dict(ClientProbes().statistics()) == dict.fromkeys(ProbeKind, 0)
 
 
 # ---------------------------------------------------------------- answers
@@ -126,7 +130,7 @@ def test_every_kind_is_in_the_figures_from_the_start() -> None:
 
 def told(*records: bytes, name: str = HTTPS_PROBE) -> dns.message.Message:
     """What the client reads when the upstream has said this about the name it was asked for."""
-    query = Probes().absorb(ask(name))
+    query = ClientProbes().absorb(ask(name))
     answer = parse_answer(m.answer(*records, asked=upstream_question(query)), query)
     return dns.message.from_wire(write_reply(query, under_asked_name(query, content_of(answer))))
 
@@ -172,7 +176,7 @@ def test_the_answer_to_any_other_question_is_not_touched() -> None:
 def test_whatever_is_asked_the_name_in_its_place_has_the_same_length(front: bytes, ending: bytes) -> None:
     qname = front[:-1] + ending
     query = ask(qname if len(qname) <= 255 else m.ROOT)
-    absorbed = Probes().absorb(query)
+    absorbed = ClientProbes().absorb(query)
     assert (len(absorbed.qname), len(absorbed.key), absorbed.question) == (
         len(query.qname),
         len(query.key),

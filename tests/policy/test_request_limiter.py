@@ -3,21 +3,21 @@
 import pytest
 
 from dohproxy.outcomes import Client
-from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, admission
+from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, request_limiter
 
 NOW = 1_000.0
 EXEMPT = Client(CLIENT.address, CLIENT.hashes, exempt=True)
 
 
 def test_a_client_has_its_burst_and_is_told_when_to_return() -> None:
-    limits = admission(Limits(requests=2))
+    limits = request_limiter(Limits(requests=2))
     assert [limits.admit_request(CLIENT, NOW) for _ in range(3)] == [0.0, 0.0, 1.0]
     assert limits.admit_request(NEIGHBOUR, NOW) == 0.0
     assert limits.admit_request(CLIENT, NOW + 1.0) == 0.0
 
 
 def test_requests_and_misses_are_counted_apart() -> None:
-    limits = admission(Limits(requests=1, misses=1))
+    limits = request_limiter(Limits(requests=1, misses=1))
     assert limits.admit_request(CLIENT, NOW) == 0.0
     assert [limits.admit_miss(CLIENT, NOW) for _ in range(2)] == [0.0, 1.0]
     statistics = limits.statistics(NOW)
@@ -26,7 +26,7 @@ def test_requests_and_misses_are_counted_apart() -> None:
 
 
 def test_asking_whether_a_client_may_miss_costs_it_nothing() -> None:
-    limits = admission(Limits(misses=1))
+    limits = request_limiter(Limits(misses=1))
     assert [limits.may_miss(CLIENT, NOW) for _ in range(3)] == [True] * 3
     limits.admit_miss(CLIENT, NOW)
     assert [limits.may_miss(CLIENT, NOW) for _ in range(3)] == [False] * 3
@@ -35,28 +35,28 @@ def test_asking_whether_a_client_may_miss_costs_it_nothing() -> None:
 
 
 def test_a_refused_request_uses_up_its_clients_limit() -> None:
-    limits = admission(Limits(requests=1))
+    limits = request_limiter(Limits(requests=1))
     limits.charge_request(CLIENT, NOW)
     assert limits.admit_request(CLIENT, NOW) == 1.0
     assert limits.statistics(NOW).requests.charged == 1
 
 
 def test_an_exempt_client_is_limited_only_with_all_others() -> None:
-    limits = admission(Limits(requests=1, misses=1, total=3, places=1))
+    limits = request_limiter(Limits(requests=1, misses=1, total=3, slots=1))
     assert [limits.admit_request(EXEMPT, NOW) for _ in range(5)] == [0.0] * 5
     assert [limits.admit_miss(EXEMPT, NOW) for _ in range(5)] == [0.0] * 5
     assert [limits.admit_to_service(NOW) for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
 
 
 def test_a_request_beyond_the_services_limit_does_not_lengthen_the_wait() -> None:
-    limits = admission(Limits(total=2))
+    limits = request_limiter(Limits(total=2))
     waits = [limits.admit_to_service(NOW) for _ in range(50)]
     assert waits == [0.0, 0.0, *[pytest.approx(1.0)] * 48]
     assert limits.admit_to_service(NOW + 1.0) == 0.0
 
 
 def test_the_services_fill_is_reported() -> None:
-    limits = admission(Limits(total=4))
+    limits = request_limiter(Limits(total=4))
     assert limits.statistics(NOW).total_fill == 0.0
     for _ in range(3):
         limits.admit_to_service(NOW)
@@ -64,13 +64,13 @@ def test_the_services_fill_is_reported() -> None:
 
 
 def test_places_are_taken_up_to_their_number_and_come_back_once() -> None:
-    limits = admission(Limits(places=2))
-    first, second, third = (limits.take_place() for _ in range(3))
+    limits = request_limiter(Limits(slots=2))
+    first, second, third = (limits.take_slot() for _ in range(3))
     assert third is None
-    assert limits.statistics(NOW).places_taken == limits.statistics(NOW).places == 2
+    assert limits.statistics(NOW).slots_taken == limits.statistics(NOW).slots == 2
     assert first is not None
     first.give_back()
     first.give_back()
-    assert limits.statistics(NOW).places_taken == 1
-    assert limits.take_place() is not None
+    assert limits.statistics(NOW).slots_taken == 1
+    assert limits.take_slot() is not None
     assert second is not None

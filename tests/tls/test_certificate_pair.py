@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from dohproxy.config import TlsConfig
-from dohproxy.tls.certificate_pair import MAX_FILE_BYTES, Refused, Result, read_pair
+from dohproxy.tls.certificate_pair import MAX_FILE_BYTES, PairRefused, PairResult, read_pair
 from dohproxy.tls.certificates import Fault
 from dohproxy.tls.policy import bare_context
 from tests.frontends.issuer import INTERMEDIATE, Files, issue
@@ -78,49 +78,53 @@ WEAK = issue(INTERMEDIATE, kind="RSA-1024")
 @pytest.mark.parametrize(
     ("certificate", "key", "result", "sentence"),
     [
-        pytest.param(None, GOOD.key_pem, Result.UNREADABLE, "fullchain.pem cannot be read", id="no certificate"),
-        pytest.param(GOOD.pem, None, Result.UNREADABLE, "privkey.pem cannot be read", id="no key"),
-        pytest.param(b"", GOOD.key_pem, Result.UNUSABLE, "damaged one", id="an empty certificate file"),
-        pytest.param(GOOD.pem[:-100], GOOD.key_pem, Result.UNUSABLE, "damaged one", id="half a certificate"),
-        pytest.param(GOOD.pem, b"", Result.UNUSABLE, "no private key in PEM form", id="an empty key file"),
-        pytest.param(GOOD.pem, GOOD.key_pem[:-60], Result.UNUSABLE, "or a damaged one", id="half a key"),
-        pytest.param(GOOD.pem, LOCKED, Result.UNUSABLE, "without a password", id="a key with a password"),
-        pytest.param(GOOD.pem, OTHER.key_pem, Result.MISMATCH, "not the certificate's", id="another pair's key"),
+        pytest.param(None, GOOD.key_pem, PairResult.UNREADABLE, "fullchain.pem cannot be read", id="no certificate"),
+        pytest.param(GOOD.pem, None, PairResult.UNREADABLE, "privkey.pem cannot be read", id="no key"),
+        pytest.param(b"", GOOD.key_pem, PairResult.UNUSABLE, "damaged one", id="an empty certificate file"),
+        pytest.param(GOOD.pem[:-100], GOOD.key_pem, PairResult.UNUSABLE, "damaged one", id="half a certificate"),
+        pytest.param(GOOD.pem, b"", PairResult.UNUSABLE, "no private key in PEM form", id="an empty key file"),
+        pytest.param(GOOD.pem, GOOD.key_pem[:-60], PairResult.UNUSABLE, "or a damaged one", id="half a key"),
+        pytest.param(GOOD.pem, LOCKED, PairResult.UNUSABLE, "without a password", id="a key with a password"),
+        pytest.param(GOOD.pem, OTHER.key_pem, PairResult.MISMATCH, "not the certificate's", id="another pair's key"),
         pytest.param(
-            GOOD.pem, issue(None, kind="RSA").key_pem, Result.MISMATCH, "not the certificate's", id="another kind's key"
+            GOOD.pem,
+            issue(None, kind="RSA").key_pem,
+            PairResult.MISMATCH,
+            "not the certificate's",
+            id="another kind's key",
         ),
         pytest.param(
             INTERMEDIATE.pem + GOOD.pem,
             GOOD.key_pem,
-            Result.MISMATCH,
+            PairResult.MISMATCH,
             "has the server's certificate in place 2",
             id="the authority first",
         ),
-        pytest.param(WEAK.pem, WEAK.key_pem, Result.UNUSABLE, "EE_KEY_TOO_SMALL", id="a key that can be broken"),
-        pytest.param(GOOD.pem, b" " * (MAX_FILE_BYTES + 1), Result.UNUSABLE, "longer than", id="a key without end"),
+        pytest.param(WEAK.pem, WEAK.key_pem, PairResult.UNUSABLE, "EE_KEY_TOO_SMALL", id="a key that can be broken"),
+        pytest.param(GOOD.pem, b" " * (MAX_FILE_BYTES + 1), PairResult.UNUSABLE, "longer than", id="a key without end"),
     ],
 )
 def test_a_pair_that_cannot_be_used_is_told_why(
-    files: Files, certificate: bytes | None, key: bytes | None, result: Result, sentence: str
+    files: Files, certificate: bytes | None, key: bytes | None, result: PairResult, sentence: str
 ) -> None:
     for file, content in ((files.certificate, certificate), (files.key, key)):
         if content is None:
             file.unlink()
         else:
             file.write_bytes(content)
-    with pytest.raises(Refused, match=sentence) as caught:
+    with pytest.raises(PairRefused, match=sentence) as caught:
         read_pair(tls_of(files)).load_into(bare_context())
     assert caught.value.result is result
 
 
 def test_an_endless_device_is_not_read_to_its_end() -> None:
-    with pytest.raises(Refused, match="longer than"):
+    with pytest.raises(PairRefused, match="longer than"):
         read_pair(TlsConfig(Path("/dev/zero"), Path("/dev/zero")))
 
 
 def test_every_result_has_a_label_of_its_own() -> None:
-    assert len({result.value for result in Result}) == len(Result)
-    assert {fault.value for fault in Fault} <= {result.value for result in Result}
+    assert len({result.value for result in PairResult}) == len(PairResult)
+    assert {fault.value for fault in Fault} <= {result.value for result in PairResult}
 
 
 def test_what_is_not_said_by_openssl_is_said_by_the_system(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,5 +132,5 @@ def test_what_is_not_said_by_openssl_is_said_by_the_system(files: Files, monkeyp
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", refuse)
-    with pytest.raises(Refused, match="Input/output error"):
+    with pytest.raises(PairRefused, match="Input/output error"):
         read_pair(tls_of(files)).load_into(bare_context())

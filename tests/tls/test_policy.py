@@ -1,4 +1,4 @@
-"""TLS as the door offers it: what is refused, and what an operator is told about files that do not fit."""
+"""TLS as the frontend offers it: what is refused, and what an operator is told about files that do not fit."""
 
 import asyncio
 import contextlib
@@ -21,15 +21,15 @@ from dohproxy.tls.policy import context_of, server_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from tests.conftest import FindProgram
 from tests.frontends.client import get
-from tests.frontends.door import Certificate, Setting, open_door
+from tests.frontends.served import Certificate, Setting, open_frontend
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 async def test_current_versions_are_spoken(certificate: Certificate, version: ssl.TLSVersion) -> None:
     context = certificate.client_context()
     context.minimum_version = context.maximum_version = version
-    async with open_door(Setting(certificate=certificate)) as door:
-        client = await door.connect(context=context)
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
+        client = await frontend.connect(context=context)
         assert (await client.ask(get())).status == 200
         spoken = client._writer.get_extra_info("ssl_object")
         assert spoken.version() == {ssl.TLSVersion.TLSv1_2: "TLSv1.2", ssl.TLSVersion.TLSv1_3: "TLSv1.3"}[version]
@@ -62,18 +62,18 @@ def _only(version: ssl.TLSVersion | None, suites: str) -> Callable[[ssl.SSLConte
 async def test_refused(certificate: Certificate, narrow: Callable[[ssl.SSLContext], None]) -> None:
     context = certificate.client_context()
     narrow(context)
-    async with open_door(Setting(certificate=certificate)) as door:
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            await door.connect(context=context)
-        await door.until(lambda: door.closed == {Closing.HANDSHAKE: 1}, "the count")
+            await frontend.connect(context=context)
+        await frontend.until(lambda: frontend.closed == {Closing.HANDSHAKE: 1}, "the count")
 
 
 async def test_renegotiation_does_not_happen(certificate: Certificate, find_program: FindProgram) -> None:
     # CVE-2011-1473, CVE-2021-3449; TLS 1.3 has none
     openssl = find_program("openssl", "openssl")
-    async with open_door(Setting(certificate=certificate).with_connections(idle_seconds=1.0)) as door:
+    async with open_frontend(Setting(certificate=certificate).with_connections(idle_seconds=1.0)) as frontend:
         client = await asyncio.create_subprocess_exec(
-            *(openssl, "s_client", "-connect", f"127.0.0.1:{door.port}", "-tls1_2", "-legacy_renegotiation"),
+            *(openssl, "s_client", "-connect", f"127.0.0.1:{frontend.port}", "-tls1_2", "-legacy_renegotiation"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -88,7 +88,7 @@ async def test_renegotiation_does_not_happen(certificate: Certificate, find_prog
                 client.kill()
         assert b"RENEGOTIATING" in said
         assert b"no renegotiation" in said
-        await door.until(lambda: door.register.places_taken == 0, "the end")
+        await frontend.until(lambda: frontend.register.slots_taken == 0, "the end")
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ async def test_the_application_protocol_is_chosen(
     context = ssl.create_default_context(cafile=str(certificate.file))
     if offer:
         context.set_alpn_protocols(offer)
-    async with open_door(Setting(certificate=certificate)) as door:
-        client = await door.connect(context=context)
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
+        client = await frontend.connect(context=context)
         assert client._writer.get_extra_info("ssl_object").selected_alpn_protocol() == chosen
         if chosen != "h2":
             assert (await client.ask(get())).status == 200
@@ -206,10 +206,10 @@ async def test_no_key_is_agreed_on_where_it_costs_more_than_it_costs_the_client(
 ) -> None:
     context = certificate.client_context()
     context.set_ecdh_curve(group)
-    async with open_door(Setting(certificate=certificate)) as door:
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            await door.connect(context=context)
-        await door.until(lambda: door.closed == {Closing.HANDSHAKE: 1}, "the count")
+            await frontend.connect(context=context)
+        await frontend.until(lambda: frontend.closed == {Closing.HANDSHAKE: 1}, "the count")
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ async def test_keys_are_agreed_on_in_the_groups_that_clients_have(
     context = certificate.client_context()
     context.minimum_version = context.maximum_version = version
     context.set_ecdh_curve(group)
-    async with open_door(Setting(certificate=certificate)) as door:
-        client = await door.connect(context=context)
+    async with open_frontend(Setting(certificate=certificate)) as frontend:
+        client = await frontend.connect(context=context)
         assert (await client.ask(get())).status == 200
 
 

@@ -8,7 +8,7 @@ from dohproxy.tls import native_context
 from dohproxy.tls.groups import SUITES_1_2
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import LimitsNotInForce, check_groups, handshake_seconds
-from tests.frontends.door import Certificate
+from tests.frontends.served import Certificate
 
 
 def _context(certificate: Certificate, groups: str) -> ssl.SSLContext:

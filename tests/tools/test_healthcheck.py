@@ -22,7 +22,7 @@ from dohproxy.config import (
 )
 from dohproxy.tools import healthcheck
 from dohproxy.tools.healthcheck import Unhealthy, check_health
-from tests.frontends.door import LOOPBACK, NO_LIMITS, QUICK, Certificate, Door, Setting, open_door
+from tests.frontends.served import LOOPBACK, NO_LIMITS, QUICK, Certificate, RunningFrontend, Setting, open_frontend
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
 BEHIND_PROXY = ClientsConfig("proxy-protocol", (ip_network("127.0.0.0/8"), ip_network("::1/128"), "unix"))
@@ -37,8 +37,8 @@ def _config(setting: Setting, address: object, host: str = "localhost") -> Confi
     return Config((UPSTREAM,), ServerConfig((listen,), host=host), tls, clients=setting.clients)
 
 
-async def _check(door: Door, host: str = "localhost") -> None:
-    config = _config(door.setting, door.listener.listening.getsockname(), host)
+async def _check(frontend: RunningFrontend, host: str = "localhost") -> None:
+    config = _config(frontend.setting, frontend.listener.listening.getsockname(), host)
     await asyncio.to_thread(check_health, config)
 
 
@@ -53,31 +53,31 @@ async def test_a_service_that_is_well(
     unix = ListenAddress("unix", path=str(tmp_path / "h1.sock"))
     listen = unix if kind == "unix" else ListenAddress("tcp", host=kind, port=0)
     setting = Setting(PATIENT, clients, listen=listen, certificate=certificate if tls else None)
-    async with open_door(setting) as door:
-        await _check(door)
-        assert door.reasons == ["LOCAL"]
+    async with open_frontend(setting) as frontend:
+        await _check(frontend)
+        assert frontend.reasons == ["LOCAL"]
         await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("host", ["doh.example.net", "192.0.2.1", "2001:db8::abcd"])
 async def test_every_kind_of_public_name(certificate: Certificate, host: str) -> None:
-    async with open_door(Setting(PATIENT, certificate=certificate)) as door:
-        await _check(door, host)
+    async with open_frontend(Setting(PATIENT, certificate=certificate)) as frontend:
+        await _check(frontend, host)
 
 
 async def test_all_addresses_are_asked_over_loopback() -> None:
-    async with open_door() as door:
-        config = _config(door.setting, door.listener.listening.getsockname())
-        everywhere = ListenAddress("tcp", host="0.0.0.0", port=door.port)  # noqa: S104 - only asked
+    async with open_frontend() as frontend:
+        config = _config(frontend.setting, frontend.listener.listening.getsockname())
+        everywhere = ListenAddress("tcp", host="0.0.0.0", port=frontend.port)  # noqa: S104 - only asked
         await asyncio.to_thread(check_health, replace(config, server=ServerConfig((everywhere,))))
 
 
 async def test_a_service_that_answers_429_is_not_well() -> None:
     limits = replace(NO_LIMITS, requests_per_second=0.1, requests_burst=1)
-    async with open_door(Setting(limits=limits)) as door:
-        await _check(door)
+    async with open_frontend(Setting(limits=limits)) as frontend:
+        await _check(frontend)
         with pytest.raises(Unhealthy, match="answers with HTTP status 429"):
-            await _check(door)
+            await _check(frontend)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/dns-message\r\ncontent-length: "

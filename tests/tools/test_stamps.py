@@ -15,7 +15,7 @@ from dohproxy.config.addresses import parse_listen
 from dohproxy.doh.stamp import BadStamp, Properties, Protocol, Stamp
 from dohproxy.doh.stamp_codec import decode
 from dohproxy.tls.certificates import read_chain
-from dohproxy.tools.stamps import Place, pin_remark, places_of, service_stamp, stamp_sheet
+from dohproxy.tools.stamps import StampAddress, pin_remark, places_of, service_stamp, stamp_sheet
 from tests.frontends.issuer import INTERMEDIATE, ROOT, issue
 
 HOST = "doh.example.net"
@@ -36,28 +36,28 @@ def config_of(*listen: str, host: str = HOST, address_from: str = "connection", 
         pytest.param(
             config_of("192.0.2.1:443", "[2001:db8::1]:443"),
             [],
-            [Place("192.0.2.1", 443), Place("2001:db8::1", 443)],
+            [StampAddress("192.0.2.1", 443), StampAddress("2001:db8::1", 443)],
             "",
             id="the addresses that are listened on",
         ),
         pytest.param(
             config_of("192.0.2.1:8443", "127.0.0.1:8443", "unix:h1.sock"),
             [],
-            [Place("192.0.2.1", 8443)],
+            [StampAddress("192.0.2.1", 8443)],
             "",
             id="but for those that only this machine can reach",
         ),
         pytest.param(
             config_of("[::]:443", "0.0.0.0:443"),
             [],
-            [Place("", 443)],
+            [StampAddress("", 443)],
             "[::]:443 and 0.0.0.0:443: every address of this machine, which a stamp cannot say",
             id="wildcards",
         ),
         pytest.param(
             config_of("[::]:443", "0.0.0.0:8443", "192.0.2.1:443"),
             [],
-            [Place("192.0.2.1", 443), Place("", 443), Place("", 8443)],
+            [StampAddress("192.0.2.1", 443), StampAddress("", 443), StampAddress("", 8443)],
             "give --address",
             id="wildcards on two ports beside an address",
         ),
@@ -65,11 +65,11 @@ def config_of(*listen: str, host: str = HOST, address_from: str = "connection", 
             config_of("[::]:8443"),
             ["192.0.2.1", "2001:db8::1", "[2001:db8::2]", "[2001:db8::3]:443", "192.0.2.4:9443"],
             [
-                Place("192.0.2.1", 8443),
-                Place("2001:db8::1", 8443),
-                Place("2001:db8::2", 8443),
-                Place("2001:db8::3", 443),
-                Place("192.0.2.4", 9443),
+                StampAddress("192.0.2.1", 8443),
+                StampAddress("2001:db8::1", 8443),
+                StampAddress("2001:db8::2", 8443),
+                StampAddress("2001:db8::3", 443),
+                StampAddress("192.0.2.4", 9443),
             ],
             "",
             id="the addresses given, on the port that is listened on",
@@ -77,46 +77,58 @@ def config_of(*listen: str, host: str = HOST, address_from: str = "connection", 
         pytest.param(
             config_of("127.0.0.1:8443", address_from="proxy-protocol"),
             [],
-            [Place("", 443)],
+            [StampAddress("", 443)],
             "Behind a front proxy its address is not known here",
             id="behind a front proxy",
         ),
         pytest.param(
             config_of("192.0.2.1:8080", address_from="forwarded"),
             ["192.0.2.9"],
-            [Place("192.0.2.9", 443)],
+            [StampAddress("192.0.2.9", 443)],
             "",
             id="the front proxy's address, on its port",
         ),
         pytest.param(
             config_of("127.0.0.1:8443"),
             [],
-            [Place("127.0.0.1", 8443)],
+            [StampAddress("127.0.0.1", 8443)],
             "Only this machine can connect",
             id="loopback alone",
         ),
         pytest.param(
-            config_of("127.0.0.1:8443"), ["192.0.2.1"], [Place("192.0.2.1", 443)], "", id="loopback behind something"
+            config_of("127.0.0.1:8443"),
+            ["192.0.2.1"],
+            [StampAddress("192.0.2.1", 443)],
+            "",
+            id="loopback behind something",
         ),
         pytest.param(
-            config_of("unix:h1.sock"), [], [Place("", 443)], "No address that clients connect to", id="a Unix socket"
+            config_of("unix:h1.sock"),
+            [],
+            [StampAddress("", 443)],
+            "No address that clients connect to",
+            id="a Unix socket",
         ),
         pytest.param(
-            config_of("192.0.2.1:0"), [], [Place("", 443)], "192.0.2.1:0 takes any free port", id="any free port"
+            config_of("192.0.2.1:0"), [], [StampAddress("", 443)], "192.0.2.1:0 takes any free port", id="any free port"
         ),
         pytest.param(
             config_of("[fe80::1%eth0]:443", "192.0.2.1:443"),
             [],
-            [Place("192.0.2.1", 443)],
+            [StampAddress("192.0.2.1", 443)],
             "has a meaning on its own network alone",
             id="an address of one interface",
         ),
         pytest.param(
-            config_of("[::]:443", host="2001:db8::1"), [], [Place("2001:db8::1", 443)], "", id="an address as host"
+            config_of("[::]:443", host="2001:db8::1"),
+            [],
+            [StampAddress("2001:db8::1", 443)],
+            "",
+            id="an address as host",
         ),
     ],
 )
-def test_clients_connect_to(config: Config, given: list[str], places: list[Place], remark: str) -> None:
+def test_clients_connect_to(config: Config, given: list[str], places: list[StampAddress], remark: str) -> None:
     found = places_of(config, given)
     assert list(found.found) == places
     assert remark in " ".join(found.remarks)
@@ -132,16 +144,16 @@ def test_what_is_no_address_is_told(text: str) -> None:
 @pytest.mark.parametrize(
     ("place", "host", "address", "stamp_host"),
     [
-        (Place("192.0.2.1", 443), HOST, "192.0.2.1", HOST),
-        (Place("192.0.2.1", 8443), HOST, "192.0.2.1", f"{HOST}:8443"),
-        (Place("2001:db8::1", 443), HOST, "[2001:db8::1]", HOST),
-        (Place("2001:db8::1", 8443), "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:8443"),
-        (Place("", 443), HOST, "", HOST),
-        (Place("", 8443), HOST, "", f"{HOST}:8443"),
+        (StampAddress("192.0.2.1", 443), HOST, "192.0.2.1", HOST),
+        (StampAddress("192.0.2.1", 8443), HOST, "192.0.2.1", f"{HOST}:8443"),
+        (StampAddress("2001:db8::1", 443), HOST, "[2001:db8::1]", HOST),
+        (StampAddress("2001:db8::1", 8443), "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:8443"),
+        (StampAddress("", 443), HOST, "", HOST),
+        (StampAddress("", 8443), HOST, "", f"{HOST}:8443"),
     ],
 )
 def test_the_port_is_written_with_the_host_alone_unless_it_is_that_of_https(
-    place: Place, host: str, address: str, stamp_host: str
+    place: StampAddress, host: str, address: str, stamp_host: str
 ) -> None:
     stamp = service_stamp(config_of("[::]:443", host=host, path="/q").server, place, Properties.DNSSEC, None)
     assert stamp == Stamp(Protocol.DOH, Properties.DNSSEC, address, host=stamp_host, path="/q")

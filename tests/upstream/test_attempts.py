@@ -7,10 +7,10 @@ import pytest
 
 from dohproxy.outcomes import Reason
 from dohproxy.upstream.attempts import Attempts, Pause, Send
-from dohproxy.upstream.results import Result, UpstreamFailure
+from dohproxy.upstream.results import SendStatus, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.wire.answer import Answer, Kind
-from tests.fakes.standing import ZONE, standing
+from tests.fakes.standing import ZONE, health
 
 GOOD = Answer(
     kind=Kind.POSITIVE,
@@ -36,8 +36,8 @@ DATAGRAM, STREAM = "datagram", "stream"
 
 
 def _selection(count: int, *, burst: int = 100, over_stream: bool = False) -> Selection:
-    standings = [standing(queries_per_second=0.1, burst=burst, over_stream=over_stream) for _ in range(count)]
-    return Selection(standings, "ordered", lambda: 0.0)
+    healths = [health(queries_per_second=0.1, burst=burst, over_stream=over_stream) for _ in range(count)]
+    return Selection(healths, "ordered", lambda: 0.0)
 
 
 def _attempts(selection: Selection, *, deadline: float = 5.0, most_sends: int = 3) -> Attempts:
@@ -52,7 +52,7 @@ def _next(attempts: Attempts, now: float) -> Send | Pause | Answer | UpstreamFai
 
 
 def _play(
-    attempts: Attempts, outcomes: Sequence[Answer | Result], *, seconds: float = 0.1
+    attempts: Attempts, outcomes: Sequence[Answer | SendStatus], *, seconds: float = 0.1
 ) -> tuple[list[Step], Answer | UpstreamFailure]:
     """Let each send end as scripted after so many seconds; return who was asked how, and the end of it."""
     now = 0.0
@@ -63,7 +63,7 @@ def _play(
             assert not isinstance(step, Pause), "nothing is under way"
             return steps, step
         steps.append((step.upstream, STREAM if step.over_stream else DATAGRAM))
-        now = step.until if outcome is Result.TIMEOUT else now + seconds
+        now = step.until if outcome is SendStatus.TIMEOUT else now + seconds
         attempts.learn(step, outcome, now)
     end = _next(attempts, now)
     assert not isinstance(end, Send | Pause), "the script is too short"
@@ -93,42 +93,42 @@ def _play(
         ),
         pytest.param(
             2,
-            [SERVFAIL, Result.TIMEOUT, Result.TIMEOUT],
+            [SERVFAIL, SendStatus.TIMEOUT, SendStatus.TIMEOUT],
             [(0, DATAGRAM), (1, DATAGRAM), (1, DATAGRAM)],
             UpstreamFailure(Reason.UPSTREAM_REFUSED, SERVFAIL),
             id="a failure is better than silence",
         ),
         pytest.param(
             2,
-            [Result.TIMEOUT, GOOD],
+            [SendStatus.TIMEOUT, GOOD],
             [(0, DATAGRAM), (1, DATAGRAM)],
             GOOD,
             id="after silence another one is asked first",
         ),
         pytest.param(
             1,
-            [Result.TIMEOUT, Result.TIMEOUT, Result.TIMEOUT],
+            [SendStatus.TIMEOUT, SendStatus.TIMEOUT, SendStatus.TIMEOUT],
             [(0, DATAGRAM)] * 3,
             UpstreamFailure(Reason.UPSTREAM_TIMEOUT),
             id="where there is no other the same one is asked three times",
         ),
         pytest.param(
             1,
-            [Result.UNREACHABLE],
+            [SendStatus.UNREACHABLE],
             [(0, DATAGRAM)],
             UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
             id="who is not there is not asked again",
         ),
         pytest.param(
             3,
-            [Result.UNREACHABLE, Result.UNREACHABLE, GOOD],
+            [SendStatus.UNREACHABLE, SendStatus.UNREACHABLE, GOOD],
             [(0, DATAGRAM), (1, DATAGRAM), (2, DATAGRAM)],
             GOOD,
             id="the third may know",
         ),
         pytest.param(
             4,
-            [Result.UNREACHABLE] * 3,
+            [SendStatus.UNREACHABLE] * 3,
             [(0, DATAGRAM), (1, DATAGRAM), (2, DATAGRAM)],
             UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
             id="the fourth is not asked",
@@ -143,21 +143,21 @@ def _play(
         ),
         pytest.param(
             2,
-            [Result.TIMEOUT, CUT, GOOD],
+            [SendStatus.TIMEOUT, CUT, GOOD],
             [(0, DATAGRAM), (1, DATAGRAM), (1, STREAM)],
             GOOD,
             id="the stream takes the third send",
         ),
         pytest.param(
             3,
-            [Result.TIMEOUT, SERVFAIL, CUT],
+            [SendStatus.TIMEOUT, SERVFAIL, CUT],
             [(0, DATAGRAM), (1, DATAGRAM), (2, DATAGRAM)],
             UpstreamFailure(Reason.UPSTREAM_REFUSED, SERVFAIL),
             id="the stream takes no fourth send",
         ),
         pytest.param(
             2,
-            [BAD_VERSION, Result.UNUSABLE],
+            [BAD_VERSION, SendStatus.UNUSABLE],
             [(0, DATAGRAM), (1, DATAGRAM)],
             UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
             id="an rcode about our own OPT is nobody's answer",
@@ -185,14 +185,14 @@ def _play(
         ),
         pytest.param(
             2,
-            [Result.UNPROVEN, GOOD],
+            [SendStatus.UNPROVEN, GOOD],
             [(0, DATAGRAM), (0, STREAM)],
             GOOD,
             id="what could be forged is asked again over a stream",
         ),
         pytest.param(
             1,
-            [Result.TIMEOUT, Result.TIMEOUT, Result.UNPROVEN],
+            [SendStatus.TIMEOUT, SendStatus.TIMEOUT, SendStatus.UNPROVEN],
             [(0, DATAGRAM)] * 3,
             UpstreamFailure(Reason.UPSTREAM_TIMEOUT),
             id="what could be forged is no answer",
@@ -200,36 +200,36 @@ def _play(
     ],
 )
 def test_dialogues(
-    upstreams: int, outcomes: Sequence[Answer | Result], steps: list[Step], end: Answer | UpstreamFailure
+    upstreams: int, outcomes: Sequence[Answer | SendStatus], steps: list[Step], end: Answer | UpstreamFailure
 ) -> None:
     selection = _selection(upstreams)
     assert _play(_attempts(selection), outcomes) == (steps, end)
-    assert [one.budget.in_flight for one in selection.standings] == [0] * upstreams
-    assert sum(sum(one.sends.values()) for one in selection.standings) == len(steps)
+    assert [one.budget.in_flight for one in selection.healths] == [0] * upstreams
+    assert sum(sum(one.sends.values()) for one in selection.healths) == len(steps)
 
 
 class TestConnectionsThatEnd:
     def test_one_that_ended_under_the_query_is_replaced_at_the_same_upstream(self) -> None:
         selection = _selection(2, over_stream=True)
-        assert _play(_attempts(selection), [Result.LOST, GOOD]) == ([(0, STREAM), (0, STREAM)], GOOD)
-        assert selection.standings[0].sends[Result.LOST] == 1
+        assert _play(_attempts(selection), [SendStatus.LOST, GOOD]) == ([(0, STREAM), (0, STREAM)], GOOD)
+        assert selection.healths[0].sends[SendStatus.LOST] == 1
 
     def test_a_second_one_counts_against_the_upstream(self) -> None:
         selection = _selection(2, over_stream=True)
-        steps, end = _play(_attempts(selection), [Result.LOST, Result.LOST, GOOD])
+        steps, end = _play(_attempts(selection), [SendStatus.LOST, SendStatus.LOST, GOOD])
         assert steps == [(0, STREAM), (0, STREAM), (1, STREAM)]
         assert end == GOOD
-        assert selection.standings[0].sends[Result.UNREACHABLE] == 1
+        assert selection.healths[0].sends[SendStatus.UNREACHABLE] == 1
 
     def test_the_stream_is_kept_to_after_a_cut_answer(self) -> None:
-        steps, _ = _play(_attempts(_selection(2)), [CUT, Result.LOST, GOOD])
+        steps, _ = _play(_attempts(_selection(2)), [CUT, SendStatus.LOST, GOOD])
         assert steps == [(0, DATAGRAM), (0, STREAM), (0, STREAM)]
 
 
 class TestBudget:
     def test_without_budget_nothing_is_sent(self) -> None:
         selection = _selection(1, burst=1)
-        selection.standings[0].begin(0.0)
+        selection.healths[0].begin(0.0)
         assert _attempts(selection).next_step(0.0) == UpstreamFailure(Reason.BUDGET_SPENT)
 
     def test_the_stream_after_a_cut_answer_costs_as_much_as_any_send(self) -> None:
@@ -243,13 +243,13 @@ class TestBudget:
         assert end == UpstreamFailure(Reason.BUDGET_SPENT)
 
     def test_retries_stop_with_the_budget(self) -> None:
-        steps, end = _play(_attempts(_selection(1, burst=2)), [Result.TIMEOUT, Result.TIMEOUT])
+        steps, end = _play(_attempts(_selection(1, burst=2)), [SendStatus.TIMEOUT, SendStatus.TIMEOUT])
         assert len(steps) == 2
         assert end == UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
 
     def test_a_spent_budget_leads_to_the_next_upstream(self) -> None:
         selection = _selection(2, burst=1)
-        selection.standings[0].begin(0.0)
+        selection.healths[0].begin(0.0)
         step = _attempts(selection).next_step(0.0)
         assert isinstance(step, Send)
         assert step.upstream == 1
@@ -257,7 +257,7 @@ class TestBudget:
     def test_open_breakers_are_not_called_a_spent_budget(self) -> None:
         selection = _selection(1)
         for _ in range(3):
-            _play(_attempts(selection), [Result.UNREACHABLE])
+            _play(_attempts(selection), [SendStatus.UNREACHABLE])
         assert _attempts(selection).next_step(0.2) == UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
 
     def test_an_abandoned_send_gives_its_place_back(self) -> None:
@@ -266,8 +266,8 @@ class TestBudget:
         attempts.next_step(0.0)
         attempts.abandon(0.1)
         attempts.abandon(0.2)
-        assert selection.standings[0].budget.in_flight == 0
-        assert selection.standings[0].sends[Result.ABANDONED] == 1
+        assert selection.healths[0].budget.in_flight == 0
+        assert selection.healths[0].sends[SendStatus.ABANDONED] == 1
 
 
 class TestTime:
@@ -280,7 +280,7 @@ class TestTime:
             assert isinstance(step, Send)
             ends.append(step.until)
             now = step.until
-            attempts.learn(step, Result.TIMEOUT, now)
+            attempts.learn(step, SendStatus.TIMEOUT, now)
         assert ends == [1.5, 3.0, 5.0]
 
     def test_no_attempt_outlasts_the_deadline(self) -> None:
@@ -291,10 +291,10 @@ class TestTime:
     def test_nothing_is_sent_after_the_deadline(self) -> None:
         selection = _selection(1)
         assert _attempts(selection, deadline=5.0).next_step(5.0) == UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
-        assert selection.standings[0].budget.in_flight == 0
+        assert selection.healths[0].budget.in_flight == 0
 
     def test_no_retry_is_sent_that_cannot_be_waited_for(self) -> None:
-        steps, _ = _play(_attempts(_selection(2), deadline=1.52), [Result.TIMEOUT, GOOD])
+        steps, _ = _play(_attempts(_selection(2), deadline=1.52), [SendStatus.TIMEOUT, GOOD])
         assert steps == [(0, DATAGRAM)]
 
 
@@ -314,6 +314,6 @@ def test_who_waited_for_a_connection_in_vain_has_sent_nothing_and_goes_on_waitin
     while isinstance(step := _next(attempts, now), Send):
         assert step.over_stream
         now, waits = step.until, waits + 1
-        attempts.learn(step, Result.UNSENT, now)
+        attempts.learn(step, SendStatus.UNSENT, now)
     assert step == UpstreamFailure(Reason.BUDGET_SPENT)
     assert (now, waits) == (10.0, 7)

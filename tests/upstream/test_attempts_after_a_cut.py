@@ -1,18 +1,18 @@
 """Who is blamed for an answer that was cut: whoever cut it, and nobody who was asked instead."""
 
 from dohproxy.upstream.attempts import Attempts, Pause, Send
-from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.health import UpstreamHealth
 from dohproxy.upstream.health.signals import RUN
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.selection import Selection
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import GOOD
-from tests.fakes.standing import longest_draw, standing
+from tests.fakes.standing import health, longest_draw
 
 NOW = 10.0
 
 
-def _ask_many(first: Standing, second: Standing, *, whole: Answer) -> list[tuple[int, bool]]:
+def _ask_many(first: UpstreamHealth, second: UpstreamHealth, *, whole: Answer) -> list[tuple[int, bool]]:
     """Ask for many zones; over UDP all is cut, over TCP or TLS comes the whole. Return who was asked and how."""
     selection = Selection([first, second], "ordered", longest_draw)
     sends = []
@@ -21,7 +21,7 @@ def _ask_many(first: Standing, second: Standing, *, whole: Answer) -> list[tuple
         step = attempts.next_step(NOW)
         while isinstance(step, Send):
             sends.append((step.upstream, step.over_stream))
-            attempts.learn(step, whole if step.over_stream else Result.TRUNCATED, NOW)
+            attempts.learn(step, whole if step.over_stream else SendStatus.TRUNCATED, NOW)
             step = attempts.next_step(NOW)
             if step is Pause.TURN:
                 step = attempts.again(NOW, 0.0) or step
@@ -29,19 +29,19 @@ def _ask_many(first: Standing, second: Standing, *, whole: Answer) -> list[tuple
     return sends
 
 
-def _turn_away(upstream: Standing) -> None:
+def _turn_away(upstream: UpstreamHealth) -> None:
     for _ in range(3):
         upstream.connections.failed(NOW, nobody_listens=False)
 
 
 def test_who_cuts_small_answers_is_suspect() -> None:
-    cutting, other = standing(), standing(over_stream=True)
+    cutting, other = health(), health(over_stream=True)
     assert _ask_many(cutting, other, whole=GOOD) == [(0, False), (0, True)] * RUN
     assert cutting.may_probe(NOW)
 
 
 def test_who_is_asked_instead_is_not() -> None:
-    cutting, other = standing(), standing(over_stream=True)
+    cutting, other = health(), health(over_stream=True)
     _turn_away(cutting)
     assert _ask_many(cutting, other, whole=GOOD) == [(0, False), (1, True)] * RUN
     assert not other.may_probe(NOW)

@@ -6,19 +6,19 @@ import pytest
 
 from dohproxy.outcomes import Reason
 from dohproxy.upstream.attempts import Attempts, Pause, Send
-from dohproxy.upstream.health.health import Standing
-from dohproxy.upstream.results import Result, UpstreamFailure
+from dohproxy.upstream.health.health import UpstreamHealth
+from dohproxy.upstream.results import SendStatus, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import GOOD, SERVFAIL, SILENCES
-from tests.fakes.standing import ZONE, longest_draw, standing
+from tests.fakes.standing import ZONE, health, longest_draw
 
 DEADLINE, LATE_UNTIL = 5.0, 10.0
 SLOW_SECONDS = 1.7
 
 
-def _attempts(*standings: Standing, most_sends: int = 3) -> Attempts:
-    selection = Selection(standings, "ordered", longest_draw)
+def _attempts(*healths: UpstreamHealth, most_sends: int = 3) -> Attempts:
+    selection = Selection(healths, "ordered", longest_draw)
     return Attempts(
         selection,
         zone=ZONE,
@@ -46,7 +46,7 @@ def _be_overdue(attempts: Attempts, send: Send, give_way: Callable[[], None] = _
 class TestAnswers:
     @pytest.mark.parametrize("who", [0, 1], ids=["the first", "the second"])
     def test_whichever_of_two_attempts_is_answered_first_answers_the_question(self, who: int) -> None:
-        upstream = standing()
+        upstream = health()
         attempts = _attempts(upstream)
         first = _send(attempts, 0.0)
         _be_overdue(attempts, first)
@@ -56,32 +56,32 @@ class TestAnswers:
         assert attempts.next_step(1.7) == GOOD
         attempts.abandon(1.7)
         assert upstream.budget.in_flight == 0
-        assert (upstream.sends[Result.ANSWERED], upstream.sends[Result.ABANDONED]) == (1, 1)
+        assert (upstream.sends[SendStatus.ANSWERED], upstream.sends[SendStatus.ABANDONED]) == (1, 1)
 
     def test_one_that_comes_after_the_last_attempt_was_sent_counts_until_the_deadline(self) -> None:
-        attempts = _attempts(standing(), most_sends=1)
+        attempts = _attempts(health(), most_sends=1)
         only = _send(attempts, 0.0)
         assert (only.until, only.late_until) == (DEADLINE, LATE_UNTIL)
         attempts.learn(only, GOOD, 4.9)
         assert attempts.next_step(4.9) == GOOD
 
     def test_at_the_deadline_it_is_silence(self) -> None:
-        attempts = _attempts(standing(), most_sends=1)
+        attempts = _attempts(health(), most_sends=1)
         only = _send(attempts, 0.0)
         _be_overdue(attempts, only)
         assert attempts.next_step(DEADLINE) == UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
 
     def test_afterwards_it_is_still_found(self) -> None:
-        attempts = _attempts(standing(), most_sends=1)
+        attempts = _attempts(health(), most_sends=1)
         only = _send(attempts, 0.0)
         _be_overdue(attempts, only)
         assert isinstance(attempts.next_step(DEADLINE), UpstreamFailure)
         attempts.learn(only, GOOD, 7.0)
         assert attempts.answer == GOOD
 
-    @pytest.mark.parametrize("late", [SERVFAIL, Result.UNREACHABLE], ids=["a failure", "a refusal"])
-    def test_a_bad_end_of_the_one_does_not_end_the_other(self, late: Answer | Result) -> None:
-        attempts = _attempts(standing(), standing())
+    @pytest.mark.parametrize("late", [SERVFAIL, SendStatus.UNREACHABLE], ids=["a failure", "a refusal"])
+    def test_a_bad_end_of_the_one_does_not_end_the_other(self, late: Answer | SendStatus) -> None:
+        attempts = _attempts(health(), health())
         first = _send(attempts, 0.0)
         _be_overdue(attempts, first)
         second = _send(attempts, 1.5)
@@ -91,11 +91,11 @@ class TestAnswers:
         assert attempts.next_step(1.8) == GOOD
 
     def test_a_cut_answer_that_is_late_is_fetched_at_once(self) -> None:
-        attempts = _attempts(standing(), standing())
+        attempts = _attempts(health(), health())
         first = _send(attempts, 0.0)
         _be_overdue(attempts, first)
         _send(attempts, 1.5)
-        attempts.learn(first, Result.TRUNCATED, 1.7)
+        attempts.learn(first, SendStatus.TRUNCATED, 1.7)
         assert attempts.next_step(1.7) is Pause.TURN
         again = attempts.again(1.7, 0.0)
         assert isinstance(again, Send)
@@ -104,12 +104,12 @@ class TestAnswers:
 
 class TestFurtherAttempts:
     def test_who_has_said_nothing_over_udp_is_asked_again(self) -> None:
-        attempts = _attempts(standing())
+        attempts = _attempts(health())
         _be_overdue(attempts, _send(attempts, 0.0))
         assert _send(attempts, 1.5).upstream == 0
 
     def test_who_has_been_asked_over_a_stream_is_not_and_others_are(self) -> None:
-        attempts = _attempts(standing(over_stream=True), standing())
+        attempts = _attempts(health(over_stream=True), health())
         _be_overdue(attempts, _send(attempts, 0.0))
         second = _send(attempts, 1.5)
         assert second.upstream == 1
@@ -118,12 +118,12 @@ class TestFurtherAttempts:
         assert third.upstream == 1
 
     def test_where_there_is_no_other_it_is_waited_for(self) -> None:
-        attempts = _attempts(standing(over_stream=True))
+        attempts = _attempts(health(over_stream=True))
         _be_overdue(attempts, _send(attempts, 0.0))
         assert attempts.next_step(1.5) is Pause.WAIT
 
     def test_where_the_budget_is_spent_it_is_waited_for(self) -> None:
-        attempts = _attempts(standing(queries_per_second=0.01, burst=1))
+        attempts = _attempts(health(queries_per_second=0.01, burst=1))
         first = _send(attempts, 0.0)
         _be_overdue(attempts, first)
         assert attempts.next_step(1.5) is Pause.WAIT
@@ -131,7 +131,7 @@ class TestFurtherAttempts:
         assert attempts.next_step(1.7) == GOOD
 
     def test_a_slow_upstream_is_learnt_as_slow_and_asked_once_for_each_name(self) -> None:
-        upstream = standing()
+        upstream = health()
         sends: list[int] = []
         for number in range(8):
             now = 10.0 * number
@@ -155,23 +155,23 @@ class TestFurtherAttempts:
 
 class TestPlaces:
     def test_it_holds_its_place_in_flight(self) -> None:
-        upstream = standing(in_flight=1)
+        upstream = health(in_flight=1)
         attempts = _attempts(upstream)
         _be_overdue(attempts, _send(attempts, 0.0))
         assert upstream.budget.in_flight == 1
 
     def test_a_new_question_may_have_it(self) -> None:
-        upstream = standing(in_flight=1)
+        upstream = health(in_flight=1)
         attempts, other = _attempts(upstream), _attempts(upstream)
         first = _send(attempts, 0.0)
         assert isinstance(other.next_step(1.4), UpstreamFailure)
         _be_overdue(attempts, first, lambda: attempts.displaced(first, 1.5))
         _send(other, 1.5)
         assert upstream.budget.in_flight == 1
-        assert upstream.sends[Result.TIMEOUT] == 1
+        assert upstream.sends[SendStatus.TIMEOUT] == 1
 
     def test_who_has_lost_it_may_have_another_turn_and_takes_nobody_s(self) -> None:
-        upstream = standing(in_flight=1)
+        upstream = health(in_flight=1)
         attempts, other = _attempts(upstream), _attempts(upstream)
         first = _send(attempts, 0.0)
         _be_overdue(attempts, first, lambda: attempts.displaced(first, 1.5))
@@ -184,7 +184,7 @@ class TestPlaces:
         assert isinstance(again, Send)
 
     def test_nor_does_a_second_attempt(self) -> None:
-        upstream = standing(in_flight=2)
+        upstream = health(in_flight=2)
         attempts, other = _attempts(upstream), _attempts(upstream)
         _be_overdue(attempts, _send(attempts, 0.0))
         _be_overdue(other, _send(other, 0.0))
@@ -194,19 +194,19 @@ class TestPlaces:
 
 class TestWhatItMeans:
     def test_silence_is_noticed_when_an_attempt_is_over_and_counted_once(self) -> None:
-        upstream = standing()
+        upstream = health()
         for number in range(SILENCES):
             attempts = _attempts(upstream, most_sends=1)
             send = _send(attempts, 0.1 * number)
             assert not upstream.breaker.is_doubtful
             _be_overdue(attempts, send)
             if number:
-                attempts.learn(send, Result.TIMEOUT, LATE_UNTIL)
+                attempts.learn(send, SendStatus.TIMEOUT, LATE_UNTIL)
         assert upstream.breaker.is_doubtful
-        assert upstream.sends[Result.TIMEOUT] == SILENCES - 1
+        assert upstream.sends[SendStatus.TIMEOUT] == SILENCES - 1
 
     def test_a_late_answer_takes_it_back(self) -> None:
-        upstream = standing()
+        upstream = health()
         asked = [_attempts(upstream, most_sends=1) for _ in range(SILENCES)]
         sends = [_send(attempts, 0.0) for attempts in asked]
         for attempts, send in zip(asked, sends, strict=True):

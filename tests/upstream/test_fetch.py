@@ -9,9 +9,9 @@ from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.fetch import Fetch
 from dohproxy.upstream.health.breaker import Breaker
-from dohproxy.upstream.health.health import Standing
-from dohproxy.upstream.queue.waiting import Turnstile
-from dohproxy.upstream.results import Bug, Result, UpstreamFailure
+from dohproxy.upstream.health.health import UpstreamHealth
+from dohproxy.upstream.queue.waiting import BudgetQueue
+from dohproxy.upstream.results import Bug, SendStatus, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done
 from dohproxy.wire.answer import Answer
@@ -43,7 +43,7 @@ class Sent:
 class Rig:
     """One upstream, what was sent to it, learnt and told."""
 
-    at_once: list[Result | Exception] = field(default_factory=list)
+    at_once: list[SendStatus | Exception] = field(default_factory=list)
     """What becomes of the next sends before they are under way."""
     burst: int = 10
     in_flight_cap: int = 10
@@ -53,31 +53,31 @@ class Rig:
     told: list[Answer | UpstreamFailure | Bug] = field(default_factory=list)
     late: dict[bytes, Fetch] = field(default_factory=dict)
     learn_fails: bool = False
-    standing: Standing = field(init=False)
+    health: UpstreamHealth = field(init=False)
     selection: Selection = field(init=False)
-    turnstile: Turnstile = field(init=False)
+    queue: BudgetQueue = field(init=False)
 
     def begin(self, query: Query = QUERY) -> Fetch:
         now: Callable[[], float] = asyncio.get_running_loop().time
         if not self.sent:
             budget = Budget(1e-6, self.burst, self.in_flight_cap, now=now())
-            self.standing = Standing(budget, Breaker(longest_draw), connections(now=now()), over_stream=False)
-            self.selection = Selection([self.standing], "ordered", longest_draw)
-            self.turnstile = Turnstile(self.selection, now, wait_seconds=10.0)
+            self.health = UpstreamHealth(budget, Breaker(longest_draw), connections(now=now()), over_stream=False)
+            self.selection = Selection([self.health], "ordered", longest_draw)
+            self.queue = BudgetQueue(self.selection, now, wait_seconds=10.0)
         attempts = Attempts(
             self.selection, zone=b"\x00", deadline=DEADLINE, attempt_seconds=1.0, most_sends=self.most_sends
         )
-        fetch = Fetch(query, attempts, self.turnstile, self.carry, self.learn, now, self.told.append, self.late)
+        fetch = Fetch(query, attempts, self.queue, self.carry, self.learn, now, self.told.append, self.late)
         fetch.begin(Priority(1, 1, 0.0), DEADLINE)
         return fetch
 
-    def carry(self, _: Query, send: Send, done: Done, tell: Callable[[], None]) -> Sent | Result:
+    def carry(self, _: Query, send: Send, done: Done, notify: Callable[[], None]) -> Sent | SendStatus:
         outcome = self.at_once.pop(0) if self.at_once else None
         if isinstance(outcome, Exception):
             raise outcome
         if outcome is not None:
             return outcome
-        self.sent.append(Sent(done, tell, send.over_stream))
+        self.sent.append(Sent(done, notify, send.over_stream))
         return self.sent[-1]
 
     def learn(self, _: Query, outcome: Answer | UpstreamFailure) -> None:
@@ -87,7 +87,7 @@ class Rig:
 
     @property
     def in_flight(self) -> int:
-        return self.standing.budget.in_flight
+        return self.health.budget.in_flight
 
 
 async def test_an_answer_is_learnt_and_then_told() -> None:
@@ -99,14 +99,14 @@ async def test_an_answer_is_learnt_and_then_told() -> None:
 
 
 async def test_a_send_that_comes_to_nothing_at_once_is_followed_by_the_next() -> None:
-    rig = Rig(at_once=[Result.UNSENT])
+    rig = Rig(at_once=[SendStatus.UNSENT])
     rig.begin()
     rig.sent[0].done(ANSWER)
-    assert (rig.told, rig.in_flight, rig.standing.sends[Result.UNSENT]) == ([ANSWER], 0, 1)
+    assert (rig.told, rig.in_flight, rig.health.sends[SendStatus.UNSENT]) == ([ANSWER], 0, 1)
 
 
 async def test_a_question_that_cannot_be_sent_at_all_ends_where_it_began() -> None:
-    rig = Rig(at_once=[Result.UNREACHABLE] * 3)
+    rig = Rig(at_once=[SendStatus.UNREACHABLE] * 3)
     rig.begin()
     assert rig.told == rig.learnt == [UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)]
 
@@ -125,7 +125,7 @@ async def test_one_that_is_stopped_gives_back_what_it_holds_and_says_nothing() -
     fetch = rig.begin()
     fetch.stop()
     assert (rig.sent[0].stopped, rig.in_flight, rig.told) == (1, 0, [])
-    assert rig.standing.sends[Result.ABANDONED] == 1
+    assert rig.health.sends[SendStatus.ABANDONED] == 1
 
 
 async def test_one_that_is_stopped_in_line_or_when_its_turn_has_come_is_never_sent() -> None:
@@ -134,13 +134,13 @@ async def test_one_that_is_stopped_in_line_or_when_its_turn_has_come_is_never_se
     waiting = Fetch(
         make_query("other.example."),
         Attempts(
-            Selection([rig.standing], "ordered", longest_draw),
+            Selection([rig.health], "ordered", longest_draw),
             zone=b"\x00",
             deadline=DEADLINE,
             attempt_seconds=1.0,
             most_sends=3,
         ),
-        rig.turnstile,
+        rig.queue,
         rig.carry,
         rig.learn,
         asyncio.get_running_loop().time,
@@ -148,9 +148,9 @@ async def test_one_that_is_stopped_in_line_or_when_its_turn_has_come_is_never_se
         rig.late,
     )
     waiting.begin(Priority(1, 2, 0.0), DEADLINE)
-    assert rig.turnstile.statistics(0.0).waiting == 1
+    assert rig.queue.statistics(0.0).waiting == 1
     waiting.stop()
-    assert rig.turnstile.statistics(0.0).waiting == 0
+    assert rig.queue.statistics(0.0).waiting == 0
     waiting._go_on(Send(0, over_stream=False, until=DEADLINE))
     assert (len(rig.sent), rig.told) == (1, [])
 
@@ -181,7 +181,7 @@ async def test_what_never_comes_is_listened_for_to_an_end() -> None:
     fetch = rig.begin()
     rig.sent[0].be_overdue()
     fetch._expire()
-    rig.sent[0].done(Result.TIMEOUT)
+    rig.sent[0].done(SendStatus.TIMEOUT)
     assert (len(rig.learnt), len(rig.told), rig.in_flight, rig.late) == (1, 1, 0, {})
 
 
@@ -212,7 +212,7 @@ async def test_who_has_to_give_way_goes_on_when_it_is_its_turn_again() -> None:
     other = rig.begin(make_query("other.example."))
     assert (len(rig.sent), rig.sent[0].stopped, rig.in_flight) == (2, 1, 1)
     await asyncio.sleep(0)
-    assert rig.turnstile.statistics(0.0).waiting == 1
+    assert rig.queue.statistics(0.0).waiting == 1
     rig.sent[1].done(ANSWER)
     await asyncio.sleep(0)
     assert (len(rig.sent), rig.in_flight, rig.told) == (3, 1, [ANSWER])
@@ -228,7 +228,7 @@ async def test_who_asks_again_keeps_its_turn_when_what_was_late_has_just_given_w
     rig.late[QUERY.key].stop()
     rig.begin()
     await asyncio.sleep(0)
-    assert rig.turnstile.statistics(0.0).waiting == 1
+    assert rig.queue.statistics(0.0).waiting == 1
     rig.sent[1].done(ANSWER)
     await asyncio.sleep(0)
     assert len(rig.sent) == 3
@@ -239,11 +239,11 @@ async def test_what_a_question_still_needs_waits_its_turn_and_goes_before_a_new_
     rig.begin()
     rig.begin(make_query("other.example."))
     rig.begin(make_query("new.example."))
-    rig.sent[0].done(Result.TRUNCATED)
+    rig.sent[0].done(SendStatus.TRUNCATED)
     assert [sent.over_stream for sent in rig.sent] == [False, False, True]
-    rig.sent[1].done(Result.TRUNCATED)
+    rig.sent[1].done(SendStatus.TRUNCATED)
     assert [sent.over_stream for sent in rig.sent] == [False, False, True, True]
-    assert rig.turnstile.statistics(0.0).waiting == 1
+    assert rig.queue.statistics(0.0).waiting == 1
     rig.sent[2].done(ANSWER)
     await asyncio.sleep(0)
     assert [sent.over_stream for sent in rig.sent][4:] == [False]

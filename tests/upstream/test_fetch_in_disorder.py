@@ -16,11 +16,11 @@ from dohproxy.outcomes import Priority, Reason
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.fetch import Fetch, Land
-from dohproxy.upstream.flight import Flights, Seat
+from dohproxy.upstream.flight import Flights, Waiter
 from dohproxy.upstream.health.breaker import Breaker
-from dohproxy.upstream.health.health import Standing
-from dohproxy.upstream.queue.waiting import Turnstile
-from dohproxy.upstream.results import Bug, Result, UpstreamFailure
+from dohproxy.upstream.health.health import UpstreamHealth
+from dohproxy.upstream.queue.waiting import BudgetQueue
+from dohproxy.upstream.results import Bug, SendStatus, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done
 from dohproxy.wire.answer import Answer
@@ -34,7 +34,14 @@ DEADLINE_SECONDS = 0.3
 ATTEMPT_SECONDS = 0.05
 TURNS = 300
 LATE = UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
-ENDS = (Result.TRUNCATED, Result.LOST, Result.UNPROVEN, Result.UNUSABLE, Result.BAD_COOKIE, Result.UNSENT)
+ENDS = (
+    SendStatus.TRUNCATED,
+    SendStatus.LOST,
+    SendStatus.UNPROVEN,
+    SendStatus.UNUSABLE,
+    SendStatus.BAD_COOKIE,
+    SendStatus.UNSENT,
+)
 
 Told = Answer | UpstreamFailure | Bug
 
@@ -64,17 +71,17 @@ class MadeUpTime(asyncio.SelectorEventLoop):
 class Sending:
     """One send, of which anything may become; or nothing, to the end of the time in which it is listened for."""
 
-    def __init__(self, world: "World", query: Query, send: Send, done: Done, tell: Callable[[], None]) -> None:
+    def __init__(self, world: "World", query: Query, send: Send, done: Done, notify: Callable[[], None]) -> None:
         self.world, self.done = world, done
         loop, draw = asyncio.get_running_loop(), world.draw
-        self.timers = [loop.call_at(send.until, tell), loop.call_at(send.late_until, self.end, Result.TIMEOUT)]
+        self.timers = [loop.call_at(send.until, notify), loop.call_at(send.late_until, self.end, SendStatus.TIMEOUT)]
         fate = draw.random()
         if fate < 0.5:
             self.timers.append(loop.call_later(draw.random() * 0.25, self.end, address_of(query)))
         elif fate < 0.7:
             self.timers.append(loop.call_later(draw.random() * ATTEMPT_SECONDS, self.end, draw.choice(ENDS)))
 
-    def end(self, outcome: Answer | Result) -> None:
+    def end(self, outcome: Answer | SendStatus) -> None:
         self.stop()
         self.done(outcome)
 
@@ -92,11 +99,14 @@ class World:
         now = self.clock()
         self.budgets = [Budget(60, 8, draw.choice([1, 2, 3]), now=now) for _ in range(2)]
         self.selection = Selection(
-            [Standing(one, Breaker(longest_draw), connections(now=now), over_stream=False) for one in self.budgets],
+            [
+                UpstreamHealth(one, Breaker(longest_draw), connections(now=now), over_stream=False)
+                for one in self.budgets
+            ],
             "ordered",
             longest_draw,
         )
-        self.turnstile = Turnstile(self.selection, self.clock, wait_seconds=0.15)
+        self.queue = BudgetQueue(self.selection, self.clock, wait_seconds=0.15)
         self.flights: Flights[Told] = Flights(most_fetches=100, most_waiters=50, when_stopped=LATE)
         self.late: dict[bytes, Fetch] = {}
         self.told = Counter[int]()
@@ -106,15 +116,15 @@ class World:
         number, deadline = self.asked, self.clock() + DEADLINE_SECONDS
         self.asked += 1
 
-        def tell(_: Told) -> None:
+        def notify(_: Told) -> None:
             self.told[number] += 1
 
-        seat: Seat[Told] = Seat(tell, until=deadline, late=LATE)
+        waiter: Waiter[Told] = Waiter(notify, until=deadline, late=LATE)
         if query.key in self.flights:
-            self.turnstile.promote(query.key, priority)
-            assert self.flights.board(query.key, seat)
+            self.queue.promote(query.key, priority)
+            assert self.flights.join(query.key, waiter)
         else:
-            assert self.flights.start(query.key, partial(self.begin, query, priority, deadline), seat, until=deadline)
+            assert self.flights.start(query.key, partial(self.begin, query, priority, deadline), waiter, until=deadline)
 
     def begin(self, query: Query, priority: Priority, deadline: float, land: Land) -> Fetch:
         late = self.late.get(query.key)
@@ -128,15 +138,15 @@ class World:
             most_sends=3,
             late_until=deadline + DEADLINE_SECONDS,
         )
-        fetch = Fetch(query, attempts, self.turnstile, self.carry, lambda *_: None, self.clock, land, self.late)
+        fetch = Fetch(query, attempts, self.queue, self.carry, lambda *_: None, self.clock, land, self.late)
         fetch.begin(priority, deadline)
         return fetch
 
-    def carry(self, query: Query, send: Send, done: Done, tell: Callable[[], None]) -> Sending | Result:
+    def carry(self, query: Query, send: Send, done: Done, notify: Callable[[], None]) -> Sending | SendStatus:
         assert all(one.in_flight <= one.most_in_flight for one in self.budgets)
         if self.draw.random() < 0.05:
-            return self.draw.choice([Result.UNSENT, Result.UNREACHABLE])
-        return Sending(self, query, send, done, tell)
+            return self.draw.choice([SendStatus.UNSENT, SendStatus.UNREACHABLE])
+        return Sending(self, query, send, done, notify)
 
 
 async def live(seed: int) -> None:
@@ -153,7 +163,7 @@ async def live(seed: int) -> None:
     assert bugs == []
     assert world.told == Counter(range(world.asked))
     held = [one.in_flight for one in world.budgets]
-    assert (held, len(world.late), len(world.flights), world.turnstile.is_empty) == ([0, 0], 0, 0, True)
+    assert (held, len(world.late), len(world.flights), world.queue.is_empty) == ([0, 0], 0, 0, True)
 
 
 @pytest.mark.parametrize("seed", range(8))

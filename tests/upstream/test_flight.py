@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dohproxy.upstream.flight import TOLD_AT_ONCE, Flights, Seat
+from dohproxy.upstream.flight import TOLD_AT_ONCE, Flights, Waiter
 from dohproxy.upstream.results import Bug
 
 STOPPED = "stopped"
@@ -46,11 +46,11 @@ class Client:
 
     def __init__(self, *, until: float = DEADLINE) -> None:
         self.told: list[str | Bug] = []
-        self.seat: Seat[str] = Seat(self.told.append, until=until, late=LATE)
+        self.waiter: Waiter[str] = Waiter(self.told.append, until=until, late=LATE)
 
 
 def _start(flights: Flights[str], fetch: Fetch, client: Client | None = None, key: bytes = KEY) -> bool:
-    return flights.start(key, fetch.begin, None if client is None else client.seat, until=DEADLINE)
+    return flights.start(key, fetch.begin, None if client is None else client.waiter, until=DEADLINE)
 
 
 def test_all_who_wait_get_the_outcome_of_one_fetch() -> None:
@@ -58,7 +58,7 @@ def test_all_who_wait_get_the_outcome_of_one_fetch() -> None:
     clients = [Client() for _ in range(50)]
     assert _start(flights, fetch, clients[0])
     assert not _start(flights, fetch, Client())
-    assert all(flights.board(KEY, client.seat) for client in clients[1:])
+    assert all(flights.join(KEY, client.waiter) for client in clients[1:])
     assert flights.waiters == 50
     fetch.end()
     assert [client.told for client in clients] == [["answer"]] * 50
@@ -72,15 +72,15 @@ def test_a_fetch_that_ends_at_once_finds_who_waits_for_it() -> None:
         land("known already")
         return Fetch()
 
-    assert flights.start(KEY, begin, client.seat, until=DEADLINE)
+    assert flights.start(KEY, begin, client.waiter, until=DEADLINE)
     assert (client.told, len(flights)) == (["known already"], 0)
 
 
 def test_a_waiter_that_leaves_takes_nothing_from_the_others() -> None:
     flights, fetch, first, second = _flights(), Fetch(), Client(), Client()
     _start(flights, fetch, first)
-    flights.board(KEY, second.seat)
-    first.seat.stop()
+    flights.join(KEY, second.waiter)
+    first.waiter.stop()
     assert flights.waiters == 1
     fetch.end()
     assert (first.told, second.told) == ([], ["answer"])
@@ -89,7 +89,7 @@ def test_a_waiter_that_leaves_takes_nothing_from_the_others() -> None:
 def test_the_fetch_goes_on_when_everybody_has_left() -> None:
     flights, fetch, only = _flights(), Fetch(), Client()
     _start(flights, fetch, only)
-    only.seat.stop()
+    only.waiter.stop()
     assert (len(flights), flights.waiters, fetch.stopped) == (1, 0, 0)
     fetch.end()
     assert len(flights) == 0
@@ -99,7 +99,7 @@ async def test_who_waits_less_long_than_the_fetch_is_told_in_time_and_the_fetch_
     flights, fetch = _flights(), Fetch()
     soon, other = Client(until=asyncio.get_running_loop().time()), Client()
     _start(flights, fetch, other)
-    flights.board(KEY, soon.seat)
+    flights.join(KEY, soon.waiter)
     async with asyncio.timeout(10):
         while not soon.told:  # noqa: ASYNC110  # nobody to tell us
             await asyncio.sleep(0.001)
@@ -111,7 +111,7 @@ async def test_who_waits_less_long_than_the_fetch_is_told_in_time_and_the_fetch_
 def test_one_waiter_too_many_is_turned_away() -> None:
     flights = _flights(most_waiters=2)
     _start(flights, Fetch(), Client())
-    assert [flights.board(KEY, Client().seat) for _ in range(2)] == [True, False]
+    assert [flights.join(KEY, Client().waiter) for _ in range(2)] == [True, False]
     assert flights.refused_waiters == 1
 
 
@@ -120,9 +120,9 @@ def test_as_many_as_may_sit_may_stand_behind_them() -> None:
     clients = [Client() for _ in range(4)]
     _start(flights, fetch, clients[0])
     assert not flights.is_full(KEY)
-    flights.board(KEY, clients[1].seat)
+    flights.join(KEY, clients[1].waiter)
     assert flights.is_full(KEY)
-    assert [flights.board(KEY, client.seat, stands=True) for client in (*clients[2:], Client())] == [True, True, False]
+    assert [flights.join(KEY, client.waiter, stands=True) for client in (*clients[2:], Client())] == [True, True, False]
     assert (flights.waiters, flights.refused_waiters) == (4, 1)
     fetch.end()
     assert [client.told for client in clients] == [["answer"]] * 4
@@ -133,11 +133,11 @@ async def test_many_are_told_in_several_turns_of_the_loop_and_may_leave_meanwhil
     clients = [Client() for _ in range(2 * TOLD_AT_ONCE + 1)]
     _start(flights, fetch, clients[0])
     for client in clients[1:]:
-        flights.board(KEY, client.seat)
+        flights.join(KEY, client.waiter)
     fetch.end()
     assert sum(bool(client.told) for client in clients) == TOLD_AT_ONCE
     leaves = next(client for client in clients if not client.told)
-    leaves.seat.stop()
+    leaves.waiter.stop()
     for _ in range(2):
         await asyncio.sleep(0)
     assert [client.told for client in clients if client is not leaves] == [["answer"]] * 2 * TOLD_AT_ONCE
@@ -187,8 +187,8 @@ async def test_one_who_cannot_bear_the_outcome_keeps_it_from_nobody() -> None:
     def fail(_: str | Bug) -> None:
         raise BUG
 
-    flights.start(KEY, fetch.begin, Seat(fail, until=DEADLINE, late=LATE), until=DEADLINE)
-    flights.board(KEY, other.seat)
+    flights.start(KEY, fetch.begin, Waiter(fail, until=DEADLINE, late=LATE), until=DEADLINE)
+    flights.join(KEY, other.waiter)
     fetch.end()
     assert (reported, other.told) == ([BUG], ["answer"])
 

@@ -19,7 +19,7 @@ from dohproxy.upstream.health.health import DOUBT_SECONDS, SILENT_PROBES, STANDB
 from dohproxy.upstream.health.round_trip import LEAST_REPLIES
 from dohproxy.upstream.health.signals import RUN, Signal
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure, may_vouch
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes import upstream as fakes
@@ -64,7 +64,7 @@ class Rig:
         """Let so many seconds pass, then wait for the probe that is due."""
         self.ahead += after
         probes = self.probes()
-        self.resolver.tend()
+        self.resolver.tick()
         assert self.probes() == probes + 1
         await self.idle()
 
@@ -471,7 +471,7 @@ class TestComingAndGoing:
                 assert all(isinstance(outcome, Answer) for outcome in outcomes)
             sends = rig.resolver.statistics(rig.now()).upstreams[0].sends
         # What was lost before it was known, and nothing after it.
-        assert 0 < sends[Result.LOST] <= 10
+        assert 0 < sends[SendStatus.LOST] <= 10
         assert 20 <= len(fake.asked_over_stream) <= 22
         assert fake.most_open <= 2
 
@@ -727,7 +727,7 @@ class TestProbes:
             for after in (0.0, STANDBY_SECONDS):
                 rig.ahead += after
                 await rig.ask(make_query(f"after{after}.example."))
-                rig.resolver.tend()
+                rig.resolver.tick()
                 await standby.wait_asked(1 + (after > 0))
                 while any(  # noqa: ASYNC110  # nobody to tell us
                     one.in_flight for one in rig.resolver.statistics(rig.now()).upstreams
@@ -765,7 +765,7 @@ class TestProbes:
         fake = FakeUpstream(udp=[*[fakes.REFUSED] * RUN, fakes.SILENCE])
         async with _resolver(fake, leave_out=EVERYTHING) as rig:
             await self._ban(rig)
-            rig.resolver.tend()
+            rig.resolver.tick()
             await fake.wait_asked(RUN + 1)
             await rig.resolver.close()
             assert rig.resolver.statistics(rig.now()).upstreams[0].in_flight == 0

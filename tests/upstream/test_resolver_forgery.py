@@ -11,7 +11,7 @@ import pytest
 from dohproxy.config.schema import ResolverConfig
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.statistics import UpstreamStatistics
 from dohproxy.wire.answer import Answer
 from tests.fakes import upstream as fakes
@@ -86,7 +86,7 @@ async def test_an_upstream_that_changes_its_ways_costs_time_and_no_answer(before
         await rig.ask("the-first", "the-second", "the-third")
         await rig.ask(*(f"changed{number}" for number in range(6)))
         upstream = rig.first()
-    assert upstream.sends[Result.UNPROVEN] == 4
+    assert upstream.sends[SendStatus.UNPROVEN] == 4
     assert upstream.breaker is BreakerState.CLOSED
     assert len(fake.asked_over_stream) == 4
 
@@ -96,7 +96,7 @@ async def test_a_bad_cookie_costs_one_send_more() -> None:
     async with _rig(fake) as rig:
         await rig.ask("www")
         sends = rig.first().sends
-    assert (sends[Result.BAD_COOKIE], sends[Result.ANSWERED]) == (1, 1)
+    assert (sends[SendStatus.BAD_COOKIE], sends[SendStatus.ANSWERED]) == (1, 1)
     first, second = (fakes.cookie_of(wire) for wire in fake.asked_over_udp)
     assert second == first + fakes.SERVER_COOKIE
 
@@ -125,6 +125,6 @@ async def test_a_forged_error_to_which_the_upstream_is_silent_is_found_out_over_
         await rig.ask("the-first", "the-second", "the-third")
         await rig.ask("attacked.one", "attacked.two", "attacked.three", "attacked.four")
         upstream = rig.first()
-    assert upstream.sends[Result.UNPROVEN] == 4
+    assert upstream.sends[SendStatus.UNPROVEN] == 4
     assert upstream.defences.checks_cookies
     assert len(fake.asked_over_stream) == 4

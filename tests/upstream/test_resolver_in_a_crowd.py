@@ -72,7 +72,7 @@ async def test_a_bug_in_a_probe_ends_the_probe_and_nothing_else(monkeypatch: pyt
             await ask(resolver, make_query(f"www.zone{number}.example{number}."), deadline=time.monotonic() + LONG)
         with monkeypatch.context() as patch:
             patch.setattr(UdpTransport, "send", _raise)
-            resolver.tend()
+            resolver.tick()
             while resolver.statistics(time.monotonic()).upstreams[0].in_flight:  # noqa: ASYNC110  # nobody to tell us
                 await asyncio.sleep(0)
         asked = fake.asked

@@ -45,11 +45,11 @@ class Rig:
         assert self.resolver is not None
         return self.resolver.statistics(self.now()).upstreams[0]
 
-    async def tend(self, *, after: float = 0.0) -> None:
+    async def tick(self, *, after: float = 0.0) -> None:
         """What a second later is begun, to its end."""
         assert self.resolver is not None
         self.ahead += after
-        self.resolver.tend()
+        self.resolver.tick()
         for _ in range(3):
             while self.upstream().in_flight:  # noqa: ASYNC110  # nobody to tell us
                 await asyncio.sleep(0.01)
@@ -88,7 +88,7 @@ async def test_over_udp_every_question_is_answered_and_what_is_at_fault_is_left_
         first = await rig.ask("the-very-first")
         assert isinstance(first, Answer)
         assert first.kind is Kind.POSITIVE
-        await rig.tend()
+        await rig.tick()
         assert rig.left_out() == {addition: says}
         before = fake.asked
         for number in range(20):
@@ -103,7 +103,7 @@ async def test_an_upstream_that_is_silent_to_it_is_no_longer_taken_to_throttle(a
     fake = FakeUpstream(udp=[intolerant(addition, says=SILENCE)])
     async with fake.running(), _rig(fake.config()) as rig:
         assert isinstance(await rig.ask("the-very-first"), Answer)
-        await rig.tend()
+        await rig.tick()
         assert rig.left_out() == {addition: "silence"}
         assert isinstance(await rig.ask("another"), Answer)
         upstream = rig.upstream()
@@ -115,7 +115,7 @@ async def test_over_tcp_too(addition: Addition, says: str) -> None:
     fake = FakeUpstream(stream=[intolerant(addition, says=says)])
     async with fake.running(), _rig(fake.config("tcp")) as rig:
         assert isinstance(await rig.ask("the-very-first"), Answer)
-        await rig.tend()
+        await rig.tick()
         assert rig.left_out() == {addition: says}
         assert isinstance(await rig.ask("another"), Answer)
 
@@ -140,7 +140,7 @@ async def test_padding_over_tls(says: str, tmp_path_factory: pytest.TempPathFact
                 await rig.ask("the-very-first")
             # Connections that were closed on us make a pause, in which nobody is asked.
             for _ in range(10):
-                await rig.tend(after=1.0)
+                await rig.tick(after=1.0)
             assert list(rig.left_out()) == [PADDING]
             assert isinstance(await rig.ask("another"), Answer)
             await rig.resolver.close()
@@ -155,16 +155,16 @@ async def test_it_is_tried_again_after_a_day_without_costing_a_client_anything()
     fake = FakeUpstream(udp=[intolerant(COOKIE, says="REFUSED")])
     async with fake.running(), _rig(fake.config()) as rig:
         await rig.ask("the-very-first")
-        await rig.tend()
+        await rig.tick()
         before = len(fake.asked_over_udp)
-        await rig.tend(after=RETRY_SECONDS - 60)
+        await rig.tick(after=RETRY_SECONDS - 60)
         # A probe, as nothing was heard of it for an hour, and no trial.
         assert len(fake.asked_over_udp) == before + 1
-        await rig.tend(after=120)
+        await rig.tick(after=120)
         assert rig.left_out() == {COOKIE: "REFUSED"}
         assert len(fake.asked_over_udp) - before <= 5
         fake.udp = [fakes.COOKIE]
-        await rig.tend(after=RETRY_SECONDS + 60)
+        await rig.tick(after=RETRY_SECONDS + 60)
         assert rig.left_out() == {}
         await rig.ask("another")
         assert has(fake.asked_over_udp[-1], COOKIE)
@@ -175,7 +175,7 @@ async def test_a_resolver_that_is_well_is_asked_nothing_more_than_before() -> No
     async with fake.running(), _rig(fake.config()) as rig:
         for number in range(20):
             await rig.ask(f"name{number}")
-            await rig.tend(after=1.0)
+            await rig.tick(after=1.0)
     assert (fake.asked, rig.upstream().probes) == (20, 0)
 
 
@@ -185,7 +185,7 @@ async def test_names_that_fail_cannot_talk_us_out_of_what_was_shown() -> None:
         await rig.ask("the-first-is-good")
         for number in range(50):
             await rig.ask(f"broken{number}")
-            await rig.tend(after=10.0)
+            await rig.tick(after=10.0)
         assert rig.left_out() == {}
         clients = [wire for wire in fake.asked_over_udp if b"broken" in wire.lower()]
         assert len(clients) == 50
@@ -198,7 +198,7 @@ async def test_a_ban_from_the_start_is_a_ban_and_costs_hardly_more() -> None:
         for number in range(8):
             assert isinstance(await rig.ask(f"name.zone{number}"), UpstreamFailure)
         assert fake.asked == 8 + 2
-        await rig.tend()
+        await rig.tick()
         assert fake.asked == 8 + 2 + 1 + 1
         assert rig.left_out() == {}
         assert rig.upstream().breaker is BreakerState.OPEN
@@ -209,7 +209,7 @@ async def test_where_there_is_another_upstream_it_is_asked_first() -> None:
     async with first.running(), second.running(), _rig(first.config(), second.config(name="other")) as rig:
         assert isinstance(await rig.ask("the-very-first"), Answer)
         assert (first.asked, second.asked) == (1, 1)
-        await rig.tend()
+        await rig.tick()
         assert rig.left_out() == {EDNS: "FORMERR"}
         assert isinstance(await rig.ask("another"), Answer)
         assert second.asked == 1
@@ -219,5 +219,5 @@ async def test_what_the_operator_leaves_out_is_never_sent() -> None:
     fake = FakeUpstream(udp=[intolerant(COOKIE, CASE, says="REFUSED")])
     async with fake.running(), _rig(fake.config(leave_out=(COOKIE, CASE))) as rig:
         assert isinstance(await rig.ask("the-very-first"), Answer)
-        await rig.tend()
+        await rig.tick()
     assert fake.asked == 1

@@ -6,7 +6,7 @@ import time
 
 from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.budget.groups import Budgets
+from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 
@@ -18,7 +18,7 @@ def upstream(name: str, port: int, group: str = "") -> UpstreamConfig:
 async def test_what_is_done_to_all_is_done_to_each() -> None:
     async with asyncio.TaskGroup() as tasks:
         rng = random.Random(1)  # noqa: S311  # jitter only
-        budgets = Budgets(time.monotonic(), rng.random)
+        budgets = BudgetGroups(time.monotonic(), rng.random)
 
         def resolver(*upstreams: UpstreamConfig) -> Resolver:
             return Resolver(upstreams, ResolverConfig(), lambda *_: None, tasks, time.monotonic, rng, budgets=budgets)
@@ -34,5 +34,5 @@ async def test_what_is_done_to_all_is_done_to_each() -> None:
         # One budget for those of a group, in whichever resolver.
         assert shares[1] == shares[2]
         assert home.pressure(time.monotonic()) > 0.0
-        both.tend()
+        both.tick()
         await both.close()

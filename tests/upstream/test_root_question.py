@@ -7,8 +7,8 @@ import dns.message
 import dns.rdatatype
 import pytest
 
-from dohproxy.upstream.health.signals import SMALL_ANSWER_BYTES, Ending, Word, word_of, zone_of
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.health.signals import SMALL_ANSWER_BYTES, ReplyClass, SendResult, classify, zone_of
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.root_question import PROBE, apex_question, probe_ending
 from dohproxy.upstream.spoofing.case import TELLING_LETTERS
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind, parse_answer
@@ -62,24 +62,26 @@ def test_its_answer_fits_into_a_datagram_so_a_cut_one_is_a_sign() -> None:
 @pytest.mark.parametrize(
     ("outcome", "over_stream", "result", "word"),
     [
-        pytest.param(GOOD, False, Result.ANSWERED, Word.GOOD, id="an answer"),
-        pytest.param(GOOD, True, Result.ANSWERED, Word.GOOD, id="an answer over TCP"),
-        pytest.param(SERVFAIL, False, Result.FAILED, Word.SERVFAIL, id="a failure"),
-        pytest.param(REFUSED, False, Result.FAILED, Word.REFUSED, id="a refusal"),
-        pytest.param(PROHIBITED, True, Result.FAILED, Word.PROHIBITED, id="a refusal with its reason"),
-        pytest.param(replace(SERVFAIL, rcode=Rcode.BADVERS), False, Result.UNUSABLE, Word.PROTOCOL, id="BADVERS"),
-        pytest.param(replace(SERVFAIL, rcode=Rcode.BADCOOKIE), False, Result.BAD_COOKIE, None, id="BADCOOKIE"),
-        pytest.param(TRUNCATED, False, Result.TRUNCATED, Word.CUT, id="a cut"),
-        pytest.param(TRUNCATED, True, Result.UNUSABLE, Word.PROTOCOL, id="a cut over TCP"),
-        pytest.param(Result.TIMEOUT, False, Result.TIMEOUT, Word.SILENCE, id="silence"),
-        pytest.param(Result.UNREACHABLE, True, Result.UNREACHABLE, None, id="a closed door"),
-        pytest.param(Result.ABANDONED, False, Result.ABANDONED, None, id="our own end"),
+        pytest.param(GOOD, False, SendStatus.ANSWERED, ReplyClass.GOOD, id="an answer"),
+        pytest.param(GOOD, True, SendStatus.ANSWERED, ReplyClass.GOOD, id="an answer over TCP"),
+        pytest.param(SERVFAIL, False, SendStatus.FAILED, ReplyClass.SERVFAIL, id="a failure"),
+        pytest.param(REFUSED, False, SendStatus.FAILED, ReplyClass.REFUSED, id="a refusal"),
+        pytest.param(PROHIBITED, True, SendStatus.FAILED, ReplyClass.PROHIBITED, id="a refusal with its reason"),
+        pytest.param(
+            replace(SERVFAIL, rcode=Rcode.BADVERS), False, SendStatus.UNUSABLE, ReplyClass.PROTOCOL, id="BADVERS"
+        ),
+        pytest.param(replace(SERVFAIL, rcode=Rcode.BADCOOKIE), False, SendStatus.BAD_COOKIE, None, id="BADCOOKIE"),
+        pytest.param(TRUNCATED, False, SendStatus.TRUNCATED, ReplyClass.CUT, id="a cut"),
+        pytest.param(TRUNCATED, True, SendStatus.UNUSABLE, ReplyClass.PROTOCOL, id="a cut over TCP"),
+        pytest.param(SendStatus.TIMEOUT, False, SendStatus.TIMEOUT, ReplyClass.SILENCE, id="silence"),
+        pytest.param(SendStatus.UNREACHABLE, True, SendStatus.UNREACHABLE, None, id="a closed door"),
+        pytest.param(SendStatus.ABANDONED, False, SendStatus.ABANDONED, None, id="our own end"),
     ],
 )
 def test_what_it_brings_is_told_in_the_words_of_standing(
-    outcome: Answer | Result, result: Result, word: Word | None, *, over_stream: bool
+    outcome: Answer | SendStatus, result: SendStatus, word: ReplyClass | None, *, over_stream: bool
 ) -> None:
     ending = probe_ending(outcome, over_stream=over_stream, sent_at=1.0, now=2.5)
     answer = outcome if isinstance(outcome, Answer) else None
-    assert ending == Ending(result, zone_of(PROBE.qname), over_stream, 1.0, 2.5, answer)
-    assert word_of(ending) is word
+    assert ending == SendResult(result, zone_of(PROBE.qname), over_stream, 1.0, 2.5, answer)
+    assert classify(ending) is word

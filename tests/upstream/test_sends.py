@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dohproxy.upstream.results import Bug, Result
+from dohproxy.upstream.results import Bug, SendStatus
 from dohproxy.upstream.sends import Done, outcome_of
 
 
@@ -26,13 +26,13 @@ class Sending:
 
 
 async def test_what_cannot_be_sent_is_said_at_once() -> None:
-    assert await outcome_of(lambda _: Result.UNSENT) is Result.UNSENT
+    assert await outcome_of(lambda _: SendStatus.UNSENT) is SendStatus.UNSENT
 
 
 async def test_the_outcome_is_waited_for() -> None:
     sending = Sending()
-    asyncio.get_running_loop().call_soon(lambda: sending.done(Result.LOST))
-    assert await outcome_of(sending.begin) is Result.LOST
+    asyncio.get_running_loop().call_soon(lambda: sending.done(SendStatus.LOST))
+    assert await outcome_of(sending.begin) is SendStatus.LOST
 
 
 async def test_a_bug_is_raised() -> None:
@@ -55,7 +55,7 @@ async def test_an_end_in_the_same_turn_of_the_loop_as_the_cancelling_is_no_bug()
     waiting = asyncio.get_running_loop().create_task(outcome_of(sending.begin))
     await asyncio.sleep(0)
     waiting.cancel()
-    sending.done(Result.LOST)
+    sending.done(SendStatus.LOST)
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert sending.stops == 1

@@ -7,9 +7,9 @@ import time
 from dohproxy.config.schema import ResolverConfig
 from dohproxy.outcomes import Purpose
 from dohproxy.upstream.health.breaker import BreakerState
-from dohproxy.upstream.queue.fair_queue import MOST_TURNS, TurnStatistics
+from dohproxy.upstream.queue.fair_queue import MOST_TURNS, QueueStatistics
 from dohproxy.upstream.resolver import Resolver
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.statistics import DefenceStatistics
 from tests.fakes import upstream as fakes
 from tests.fakes.asking import ask
@@ -27,10 +27,10 @@ async def test_every_figure_follows_what_happened() -> None:
         statistics = resolver.statistics(time.monotonic())
         await resolver.close()
     [upstream] = statistics.upstreams
-    assert before.sends == dict.fromkeys(Result, 0)
+    assert before.sends == dict.fromkeys(SendStatus, 0)
     assert before.score_seconds == 0
     assert upstream.name == "fake"
-    assert upstream.sends == {**dict.fromkeys(Result, 0), Result.TRUNCATED: 1, Result.ANSWERED: 1}
+    assert upstream.sends == {**dict.fromkeys(SendStatus, 0), SendStatus.TRUNCATED: 1, SendStatus.ANSWERED: 1}
     assert (upstream.in_flight, upstream.most_in_flight) == (0, 5)
     assert 8 <= upstream.budget_left < 9
     assert upstream.burst == 10
@@ -42,7 +42,7 @@ async def test_every_figure_follows_what_happened() -> None:
     assert upstream.defences == DefenceStatistics(0, 0, checks_case=False, checks_cookies=False)
     assert (statistics.refused_waiters, statistics.refused_fetches) == (0, 0)
     assert (upstream.budget_share, upstream.halvings, upstream.probes, upstream.finding) == (1.0, 0, 0, None)
-    assert statistics.turns == TurnStatistics(waiting=0, places=1, served=0, evicted=0, refused=0, given_up=0)
+    assert statistics.turns == QueueStatistics(waiting=0, slots=1, served=0, evicted=0, refused=0, given_up=0)
     assert statistics.path_gone_since is None
 
 

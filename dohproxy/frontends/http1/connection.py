@@ -1,4 +1,4 @@
-"""The HTTP/1.1 door: our own reader behind an asyncio protocol, with hits answered where the bytes arrive.
+"""The HTTP/1.1 frontend: our own reader behind an asyncio protocol, with hits answered where the bytes arrive.
 
 All that is HTTP/1.1 is in `dohproxy.http1`; here bytes go in and out, requests become the walk's `HttpRequest`, and a
 miss waits for its answer without a task. What is behind it waits unread: requests are answered in their order, and none
@@ -13,18 +13,18 @@ from typing import Final, cast
 import structlog
 
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.client_resolver import Peers
-from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
+from dohproxy.frontends.client_resolver import ClientResolver
+from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, ConnectionSlot, Waiting
 from dohproxy.frontends.http1.parsing import REASONS, read_message
 from dohproxy.frontends.http1.rendering import render, render_again
 from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.lingering import Lingering
-from dohproxy.frontends.request_cache import Known, KnownRequests
+from dohproxy.frontends.request_cache import CachedRequest, RequestCache
 from dohproxy.frontends.service import Service
 from dohproxy.http1.connection import Http1Connection, Request
 from dohproxy.http1.errors import BadRequest, Fault
 from dohproxy.http1.head import RequestHead
-from dohproxy.outcomes import Door, Reason
+from dohproxy.outcomes import Frontend, Reason
 from dohproxy.pipeline import Miss
 from dohproxy.upstream.sends import Stoppable
 
@@ -43,26 +43,26 @@ class Http1Server:
     """What all HTTP/1.1 connections share."""
 
     service: Service
-    peers: Peers
+    client_resolver: ClientResolver
     register: Connections
     clock: Callable[[], float]
     max_query_bytes: int
-    known: KnownRequests = field(default_factory=KnownRequests)
+    known: RequestCache = field(default_factory=RequestCache)
 
-    def door(self, packed: bytes | None, place: Place) -> "Http1Door":
+    def frontend(self, packed: bytes | None, slot: ConnectionSlot) -> "Http1Frontend":
         """Return the handler for one new connection."""
-        return Http1Door(self, packed, place)
+        return Http1Frontend(self, packed, slot)
 
 
-class Http1Door(asyncio.Protocol):
+class Http1Frontend(asyncio.Protocol):
     """One HTTP/1.1 connection."""
 
-    def __init__(self, server: Http1Server, packed: bytes | None, place: Place) -> None:
+    def __init__(self, server: Http1Server, packed: bytes | None, slot: ConnectionSlot) -> None:
         """`packed`: the peer's address, None for a Unix socket."""
         self._server = server
         self._packed = packed
-        self._place = place
-        self.client = server.peers.of_connection(packed)
+        self._slot = slot
+        self.client = server.client_resolver.of_connection(packed)
         self._opened = self._idle_since = server.clock()
         self._engine = Http1Connection(server.max_query_bytes)
         self._transport: asyncio.Transport | None = None
@@ -100,7 +100,7 @@ class Http1Door(asyncio.Protocol):
         """Give back what the connection held."""
         self._server.register.remove(self)
         self._server.register.note_held(self, 0)
-        self._place.free()
+        self._slot.free()
         self._transport = None
         self._stop_timer()
         if self._lingering is not None:
@@ -147,13 +147,17 @@ class Http1Door(asyncio.Protocol):
 
     # --- Requests, one after the other ---
 
-    def _repeat(self, known: Known) -> None:
+    def _repeat(self, known: CachedRequest) -> None:
         """Answer a request that has been read before."""
         server = self._server
-        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, known.lines)
+        client = (
+            self.client
+            if server.client_resolver.field is None
+            else server.client_resolver.of_request(self._packed, known.lines)
+        )
         now = server.clock()
         self._requests += 1
-        result = server.service.begin(known.reading, client, now)
+        result = server.service.begin(known.parsed, client, now)
         if isinstance(result, Miss):
             self._wait_for(result, is_last=False)
             return
@@ -176,7 +180,7 @@ class Http1Door(asyncio.Protocol):
             self._answer_some(spelled)
         except Exception:
             # Only this connection is to suffer from what is wrong with it.
-            _log.exception("a request met a bug", stage="door")
+            _log.exception("a request met a bug", stage="frontend")
             self._leave()
             self._turn_away(Reason.BUG)
         self._mind_client()
@@ -205,16 +209,20 @@ class Http1Door(asyncio.Protocol):
         if body is None:
             body = bytes(server.max_query_bytes + 1)  # The walk still says first what else is wrong.
         lines = self._lines_about_client(head)
-        client = self.client if server.peers.field is None else server.peers.of_request(self._packed, lines)
+        client = (
+            self.client
+            if server.client_resolver.field is None
+            else server.client_resolver.of_request(self._packed, lines)
+        )
         now = server.clock()
-        refused = server.service.turn_away_early(client, Door.HTTP1, now)
+        refused = server.service.turn_away_early(client, Frontend.HTTP1, now)
         if refused is not None:
             self._respond(refused, is_last=request.is_last)
             return
-        reading = server.service.read(read_message(head, body), Door.HTTP1)
+        parsed = server.service.read(read_message(head, body), Frontend.HTTP1)
         if spelled and not request.is_last and self._engine.is_between:
-            server.known.remember(spelled, Known(reading, len(spelled), lines))
-        result = server.service.begin(reading, client, now)
+            server.known.remember(spelled, CachedRequest(parsed, len(spelled), lines))
+        result = server.service.begin(parsed, client, now)
         if isinstance(result, Miss):
             self._wait_for(result, is_last=request.is_last)
         else:
@@ -222,7 +230,7 @@ class Http1Door(asyncio.Protocol):
 
     def _lines_about_client(self, head: RequestHead) -> Sequence[str]:
         """Return the lines of the field that names clients; behind a front proxy each request may have another."""
-        source = self._server.peers.field
+        source = self._server.client_resolver.field
         return () if source is None else tuple(value for name, value in head.rest.fields if name == source)
 
     def _refuse(self, fault: Fault) -> None:
@@ -234,25 +242,25 @@ class Http1Door(asyncio.Protocol):
     def _turn_away(self, reason: Reason) -> None:
         """Refuse something on this connection that never became a request."""
         server = self._server
-        self._write_last(server.service.turn_away(reason, self.client, Door.HTTP1, server.clock()))
+        self._write_last(server.service.turn_away(reason, self.client, Frontend.HTTP1, server.clock()))
 
     # --- Requests that wait ---
 
     def _wait_for(self, miss: Miss, *, is_last: bool) -> None:
         self._miss = miss
         self._is_last = is_last
-        asked = self._server.service.pursue(miss, self._tell)
+        asked = self._server.service.pursue(miss, self._notify)
         if self._miss is miss:
             self._asked = asked
 
-    def _tell(self, response: HttpResponse) -> None:
+    def _notify(self, response: HttpResponse) -> None:
         """Answer a miss, and go on in another turn of the loop: whoever tells us has others to tell."""
         try:
             self._leave()
             self._respond(response, is_last=self._is_last)
             self._go_on_soon()
         except Exception:
-            _log.exception("a response met a bug", stage="door")
+            _log.exception("a response met a bug", stage="frontend")
             if self._transport is not None:
                 cut(self._transport)
 
@@ -260,7 +268,7 @@ class Http1Door(asyncio.Protocol):
         """The work for an answer has ended, whichever way: its place is free."""
         miss, self._miss = self._miss, None
         if miss is not None:
-            miss.place.give_back()
+            miss.slot.give_back()
         asked, self._asked = self._asked, None
         if asked is not None:
             asked.stop()

@@ -1,4 +1,4 @@
-"""The HTTP/2 door: our own engine behind an asyncio protocol, with hits answered where the bytes arrive.
+"""The HTTP/2 frontend: our own engine behind an asyncio protocol, with hits answered where the bytes arrive.
 
 All HTTP/2 is in `dohproxy.http2`; here bytes go in and out, requests become the walk's `HttpRequest`, and misses wait
 for their answers without a task. What a client has reset by the end of the read that brought it is never asked for, and
@@ -14,10 +14,10 @@ from typing import Final, cast
 import structlog
 
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.client_resolver import Peers
-from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, Place, Waiting
+from dohproxy.frontends.client_resolver import ClientResolver
+from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, ConnectionSlot, Waiting
 from dohproxy.frontends.http2.rendering import render
-from dohproxy.frontends.http2.requests import Readings
+from dohproxy.frontends.http2.requests import RequestReader
 from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.lingering import Lingering
 from dohproxy.frontends.service import Service
@@ -25,7 +25,7 @@ from dohproxy.http2.connection import Http2Connection
 from dohproxy.http2.fields import RequestHead
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.response import Response
-from dohproxy.outcomes import Client, Door, Reason
+from dohproxy.outcomes import Client, Frontend, Reason
 from dohproxy.pipeline import Miss
 from dohproxy.upstream.sends import Stoppable
 
@@ -42,34 +42,34 @@ class Http2Server:
     """What all HTTP/2 connections share."""
 
     service: Service
-    peers: Peers
+    client_resolver: ClientResolver
     register: Connections
     clock: Callable[[], float]
     limits: Http2Limits
     proxy_limits: Http2Limits = field(init=False)
     """Of a front proxy's connections, on which one client must not end the requests of others with a large header."""
-    readings: Readings = field(init=False)
+    requests: RequestReader = field(init=False)
 
     def __post_init__(self) -> None:
         self.proxy_limits = replace(self.limits, free_block_bytes=self.limits.max_block_bytes)
-        self.readings = Readings(self.service)
+        self.requests = RequestReader(self.service)
 
-    def door(self, packed: bytes | None, place: Place) -> "Http2Door":
+    def frontend(self, packed: bytes | None, slot: ConnectionSlot) -> "Http2Frontend":
         """Return the handler for one new connection."""
-        return Http2Door(self, packed, place)
+        return Http2Frontend(self, packed, slot)
 
 
-class Http2Door(asyncio.Protocol):
+class Http2Frontend(asyncio.Protocol):
     """One HTTP/2 connection."""
 
-    def __init__(self, server: Http2Server, packed: bytes | None, place: Place) -> None:
+    def __init__(self, server: Http2Server, packed: bytes | None, slot: ConnectionSlot) -> None:
         self._server = server
         self._packed = packed
-        self._place = place
-        self.client = server.peers.of_connection(packed)
+        self._slot = slot
+        self.client = server.client_resolver.of_connection(packed)
         self._opened = self._now = self._idle_since = server.clock()
         self._is_stranger = True
-        limits = server.proxy_limits if server.peers.speaks_for_others(packed) else server.limits
+        limits = server.proxy_limits if server.client_resolver.speaks_for_others(packed) else server.limits
         self._engine = Http2Connection(limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
         self._misses: dict[int, Miss] = {}
@@ -103,7 +103,7 @@ class Http2Door(asyncio.Protocol):
         """Give back what the connection held."""
         self._server.register.remove(self)
         self._server.register.note_held(self, 0)
-        self._place.free()
+        self._slot.free()
         self._transport = None
         if self._goodbye is not None:
             self._goodbye.cancel()
@@ -111,7 +111,7 @@ class Http2Door(asyncio.Protocol):
             self._lingering.stop()
         for stream_id in tuple(self._misses):
             self._leave(stream_id)
-        # Door and engine know each other, so what they hold would stay until the garbage collector comes by.
+        # Frontend and engine know each other, so what they hold would stay until the garbage collector comes by.
         self._engine.forget()
 
     def pause_writing(self) -> None:
@@ -165,14 +165,14 @@ class Http2Door(asyncio.Protocol):
         server = self._server
         if body is None:
             body = bytes(server.limits.max_body_bytes + 1)
-        client = self.client if server.peers.field is None else self._client_of(head)
-        reading = server.readings.find(head, body)
-        if reading is None:
-            refused = server.service.turn_away_early(client, Door.HTTP2, self._now)
+        client = self.client if server.client_resolver.field is None else self._client_of(head)
+        parsed = server.requests.find(head, body)
+        if parsed is None:
+            refused = server.service.turn_away_early(client, Frontend.HTTP2, self._now)
             if refused is not None:
                 return render(refused, self._now)
-            reading = server.readings.read(head, body)
-        result = server.service.begin(reading, client, self._now)
+            parsed = server.requests.read(head, body)
+        result = server.service.begin(parsed, client, self._now)
         if isinstance(result, HttpResponse):
             if self._is_stranger and result.body:
                 self._meet()
@@ -184,7 +184,7 @@ class Http2Door(asyncio.Protocol):
 
     def on_large_header(self, stream_id: int) -> Response:
         """Turn a request away."""
-        refusal = self._server.service.turn_away(Reason.HEADERS_TOO_LARGE, self.client, Door.HTTP2, self._now)
+        refusal = self._server.service.turn_away(Reason.HEADERS_TOO_LARGE, self.client, Frontend.HTTP2, self._now)
         return render(refusal, self._now)
 
     def on_reset(self, stream_id: int) -> None:
@@ -222,7 +222,7 @@ class Http2Door(asyncio.Protocol):
                 asyncio.get_running_loop().call_soon(self._flush)
         except Exception:
             # Only this connection is to suffer from what is wrong with it.
-            _log.exception("a response met a bug", stage="door")
+            _log.exception("a response met a bug", stage="frontend")
             if self._transport is not None:
                 cut(self._transport)
 
@@ -230,7 +230,7 @@ class Http2Door(asyncio.Protocol):
         """The work for a stream has ended, whichever way: its place is free."""
         miss = self._misses.pop(stream_id, None)
         if miss is not None:
-            miss.place.give_back()
+            miss.slot.give_back()
         asked = self._asked.pop(stream_id, None)
         if asked is not None:
             asked.stop()
@@ -239,9 +239,9 @@ class Http2Door(asyncio.Protocol):
 
     def _client_of(self, head: RequestHead) -> Client:
         """Return whom a request is from; behind a front proxy each may have another client."""
-        source = self._server.peers.field
+        source = self._server.client_resolver.field
         lines = [value for name, value in head.fields if name == source]
-        return self._server.peers.of_request(self._packed, lines)
+        return self._server.client_resolver.of_request(self._packed, lines)
 
     # --- Bytes out ---
 
@@ -311,7 +311,7 @@ class Http2Door(asyncio.Protocol):
         """Say what has become of requests that never became whole."""
         now = self._server.clock()
         for stream_id in self._engine.unfinished:
-            refusal = self._server.service.turn_away(Reason.SLOW_REQUEST, self.client, Door.HTTP2, now)
+            refusal = self._server.service.turn_away(Reason.SLOW_REQUEST, self.client, Frontend.HTTP2, now)
             self._engine.respond(stream_id, render(refusal, now), now)
 
     def finish_soon(self) -> None:

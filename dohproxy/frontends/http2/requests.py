@@ -1,4 +1,4 @@
-"""From an HTTP/2 request to its reading: what a request says, whoever sends it, is read once.
+"""From an HTTP/2 request to its parsed request: what a request says, whoever sends it, is read once.
 
 Two memories, because requests come again in two ways. A client that repeats itself sends the same header block, and the
 engine gives out the same head for it: there the reading is noted. And popular names are asked for by everybody, each
@@ -8,25 +8,25 @@ with a header block of its own: they are known by all that the walk looks at.
 from typing import Final
 
 from dohproxy.doh.exchange import HttpRequest
-from dohproxy.frontends.request_cache import Known, KnownRequests
+from dohproxy.frontends.request_cache import CachedRequest, RequestCache
 from dohproxy.frontends.service import Service
 from dohproxy.http2.fields import RequestHead, RestOfHead
-from dohproxy.outcomes import Door
-from dohproxy.parsed_request import Reading
+from dohproxy.outcomes import Frontend
+from dohproxy.parsed_request import ParsedRequest
 
 _WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad"})
 
 
-class Readings:
+class RequestReader:
     """What is known of the requests of all connections."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.known = KnownRequests()
+        self.known = RequestCache()
 
-    def find(self, head: RequestHead, body: bytes) -> Reading | None:
+    def find(self, head: RequestHead, body: bytes) -> ParsedRequest | None:
         """Return what a request says, if its like has been read."""
-        note: tuple[bytes, Reading] | None = head.note
+        note: tuple[bytes, ParsedRequest] | None = head.note
         if note is not None and note[0] == body:
             return note[1]
         rest = head.rest
@@ -34,17 +34,17 @@ class Readings:
         known = self.known.find((kind, head.path, body))
         if known is None:
             return None
-        head.note = body, known.reading
-        return known.reading
+        head.note = body, known.parsed
+        return known.parsed
 
-    def read(self, head: RequestHead, body: bytes) -> Reading:
+    def read(self, head: RequestHead, body: bytes) -> ParsedRequest:
         """Return what a request says whose like `find` has not found."""
         rest = head.rest
         kind: bytes = rest.note or _note_kind(rest)
-        reading = self._service.read(read_head(head, body), Door.HTTP2)
-        self.known.remember((kind, head.path, body), Known(reading, len(kind) + len(head.path) + len(body)))
-        head.note = body, reading
-        return reading
+        parsed = self._service.read(read_head(head, body), Frontend.HTTP2)
+        self.known.remember((kind, head.path, body), CachedRequest(parsed, len(kind) + len(head.path) + len(body)))
+        head.note = body, parsed
+        return parsed
 
 
 def read_head(head: RequestHead, body: bytes) -> HttpRequest:

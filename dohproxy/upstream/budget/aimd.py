@@ -22,7 +22,7 @@ START_SECONDS: Final = 30.0
 """From there to the whole. By then the names that a crowd asks most are in the cache."""
 
 
-class Growth:
+class ShareGrowth:
     """A share of 1.0 that can be set back and grows again by equal steps."""
 
     __slots__ = ("_from", "_seconds", "_since")
@@ -49,14 +49,14 @@ class Growth:
             self._since = now
 
 
-class Pace:
+class AimdShare:
     """The share of one budget that is in use."""
 
     def __init__(self) -> None:
         self.halvings = 0
-        self._halved = Growth(RECOVERY_SECONDS)
+        self._halved = ShareGrowth(RECOVERY_SECONDS)
         self._halved_at = float("-inf")
-        self._start = Growth(START_SECONDS / (1 - START_SHARE))
+        self._start = ShareGrowth(START_SECONDS / (1 - START_SHARE))
 
     def share(self, now: float) -> float:
         """Return what part of rate and burst may be used, over 0.0 to 1.0."""

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from dohproxy.upstream.health.signals import Refusal, Signal
+from dohproxy.upstream.health.signals import ConnectFailure, Signal
 
 SHORTEST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -58,7 +58,7 @@ class ConnectionBudget:
         self._told_until = -math.inf
         self.is_turned_away = False
         """The last connection failed although somebody listens there: reset, an alert, a handshake that never ended."""
-        self.refusal: Refusal | None = None
+        self.refusal: ConnectFailure | None = None
         """Why TLS came to nothing the last time, if that is known."""
 
     def most(self, now: float) -> int:
@@ -108,7 +108,7 @@ class ConnectionBudget:
         self.is_turned_away = False
         self.refusal = None
 
-    def failed(self, now: float, *, nobody_listens: bool, refusal: Refusal | None = None) -> None:
+    def failed(self, now: float, *, nobody_listens: bool, refusal: ConnectFailure | None = None) -> None:
         """A connection did not come to be, or ended without an answer: after a second time in a row wait before the
         next one, twice as long each time."""
         self.is_turned_away = not nobody_listens

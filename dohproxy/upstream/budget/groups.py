@@ -7,7 +7,7 @@ from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
 
 
-class Budgets:
+class BudgetGroups:
     """What has been given out so far; kept as long as anybody may ask for the budget of a group."""
 
     def __init__(self, now: float, draw: Callable[[], float]) -> None:

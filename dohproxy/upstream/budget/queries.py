@@ -9,7 +9,7 @@ addresses of one resolver (a `group`) share one Budget.
 import math
 from collections.abc import Callable
 
-from dohproxy.upstream.budget.aimd import Pace
+from dohproxy.upstream.budget.aimd import AimdShare
 
 
 class Budget:
@@ -20,7 +20,7 @@ class Budget:
         self.most_in_flight = most_in_flight
         self.in_flight = 0
         self.queries_per_second = queries_per_second
-        self.pace = Pace()
+        self.aimd = AimdShare()
         self.is_claimed = False
         """The next query that the rate allows is a probe's: where clients take each one as it comes, none would be
         left for finding out why they get nothing for it."""
@@ -45,7 +45,7 @@ class Budget:
         """Return how many queries the rate allows at this moment; under 1 means none."""
         # A clock that seems to run backwards must not take anything away, nor give it twice.
         if now > self._counted_at:
-            share = self.pace.share(now)
+            share = self.aimd.share(now)
             gained = (now - self._counted_at) * self.queries_per_second * share
             self._left = min(self._most_left(share), self._left + gained)
             self._counted_at = now
@@ -69,7 +69,7 @@ class Budget:
         if not self._has_place():
             return math.inf
         missing = self._needed(now, reserve) - self.left(now)
-        return max(0.0, missing) / (self.queries_per_second * self.pace.share(now))
+        return max(0.0, missing) / (self.queries_per_second * self.aimd.share(now))
 
     def share_left(self, now: float) -> float:
         """Return how full the bucket is, 0.0 to 1.0; 0.0 whenever no query may go out."""
@@ -120,23 +120,23 @@ class Budget:
     def begin_slowly(self, now: float) -> None:
         """Let rate and burst grow from a part to the whole; what is saved up beyond that part is lost at once."""
         self.left(now)
-        self.pace.begin_slowly(now)
+        self.aimd.begin_slowly(now)
         self._cut(now)
 
     def halve(self, now: float) -> bool:
         """Use half of what was used, and come back slowly; False if that was done a moment ago."""
         self.left(now)
-        is_halved = self.pace.halve(now)
+        is_halved = self.aimd.halve(now)
         self._cut(now)
         return is_halved
 
     def _cut(self, now: float) -> None:
-        self._left = min(self._left, self._most_left(self.pace.share(now)))
+        self._left = min(self._left, self._most_left(self.aimd.share(now)))
 
     def _most_left(self, share: float) -> float:
         # However little is used: with less than 1 nothing could ever be sent, and nothing learnt.
         return max(1.0, self.burst * share)
 
     def _needed(self, now: float, reserve: float) -> float:
-        most = self._most_left(self.pace.share(now))
+        most = self._most_left(self.aimd.share(now))
         return min(most, 1 + reserve * most) + self.is_claimed

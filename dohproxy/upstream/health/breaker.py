@@ -4,7 +4,7 @@ Evidence is what the connection shows, never what an answer says: a SERVFAIL pro
 packets that match no query may be anybody's. Silence is weak evidence, as slow zones are silent too, and somebody
 may ask for them on purpose; so it counts only while the upstream says nothing to anybody, and then it opens nothing:
 it makes doubtful, and a probe has to be met with silence too. Silence and a ban are pronounced from outside
-(`Standing`), after such a probe, and only a good answer ends a ban.
+(`UpstreamHealth`), after such a probe, and only a good answer ends a ban.
 
 While it is open no client's question is sent. A probe is, one at a time, after each pause; the pauses grow, because
 many bans begin anew with every packet.

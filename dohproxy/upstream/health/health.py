@@ -15,8 +15,16 @@ from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.health.breaker import BAN, RESTART, SILENCE, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
 from dohproxy.upstream.health.round_trip import WORST_SCORE_SECONDS, RoundTrip
-from dohproxy.upstream.health.signals import HARMLESS, Ending, Evidence, Signal, Word, told_unconfirmed, word_of
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.health.signals import (
+    HARMLESS,
+    ReplyClass,
+    ReplyWindow,
+    SendResult,
+    Signal,
+    classify,
+    told_unconfirmed,
+)
+from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.wire.answer import Answer
 
 PROBE_SECONDS: Final = 30.0
@@ -41,15 +49,15 @@ SILENT_PROBES: Final = 2
 and somebody may make us doubt a hundred times a day."""
 BANS: Final = frozenset({Signal.REFUSED, Signal.PROHIBITED, Signal.PROTOCOL})
 _VERDICTS: Final = {
-    Word.REFUSED: Signal.REFUSED,
-    Word.PROHIBITED: Signal.PROHIBITED,
-    Word.PROTOCOL: Signal.PROTOCOL,
-    Word.SERVFAIL: Signal.SERVFAIL,
+    ReplyClass.REFUSED: Signal.REFUSED,
+    ReplyClass.PROHIBITED: Signal.PROHIBITED,
+    ReplyClass.PROTOCOL: Signal.PROTOCOL,
+    ReplyClass.SERVFAIL: Signal.SERVFAIL,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthIssue:
     """What is wrong with an upstream, and since when (monotonic seconds)."""
 
     signal: Signal
@@ -58,11 +66,11 @@ class Finding:
     """What more is known of it; the same as long as it is the same trouble."""
 
 
-def _never_ours(_: Answer | Unproven | Result, __: bool, ___: float) -> bool:
+def _never_ours(_: Answer | Unproven | SendStatus, __: bool, ___: float) -> bool:
     return False
 
 
-class Standing:
+class UpstreamHealth:
     """One upstream as the selection sees it."""
 
     def __init__(
@@ -79,21 +87,21 @@ class Standing:
         self.over_stream = over_stream
         """It is always asked over TCP or TLS."""
         self.round_trip = RoundTrip()
-        self.sends: dict[Result, int] = dict.fromkeys(Result, 0)
+        self.sends: dict[SendStatus, int] = dict.fromkeys(SendStatus, 0)
         self.probes = 0
         self.has_no_route = False
         """The last time that it could not be reached, this machine had no way to it."""
         self.when_opened: Callable[[float], None] = lambda _: None
         """Called when its breaker opens, so that others do not get its questions all at once."""
-        self.may_be_ours: Callable[[Answer | Unproven | Result, bool, float], bool] = _never_ours
+        self.may_be_ours: Callable[[Answer | Unproven | SendStatus, bool, float], bool] = _never_ours
         """Tells whether a query that had all we add may have ended so because of that; over a stream or not."""
         self.wants_trial: Callable[[float], bool] = lambda _: False
         """Tells whether it is to be found out what of that it can stand."""
         self.when_in_doubt: Callable[[], None] = lambda: None
         """Called when only a probe can tell whether it is there, which should not wait for the next look at it."""
-        self._evidence = Evidence()
+        self._evidence = ReplyWindow()
         self._convicted: Signal | None = None
-        self._finding: Finding | None = None
+        self._finding: HealthIssue | None = None
         self._probed_at: deque[float] = deque(maxlen=MOST_PROBES)
         self._probe_at = float("-inf")
         self._probe_pause = PROBE_SECONDS
@@ -135,7 +143,7 @@ class Standing:
         """Take what one send costs, if it may be sent; a True must be followed by one `end`."""
         return self.is_usable(now, reserve, over_stream=over_stream) and self.budget.take(now, reserve)
 
-    def overdue(self, ending: Ending, give_way: Callable[[], None]) -> None:
+    def overdue(self, ending: SendResult, give_way: Callable[[], None]) -> None:
         """Learn that a send has had no answer in the time of an attempt; `end` must follow. It keeps its place in
         flight until somebody else needs it, see `Budget`."""
         self.budget.keep_while_there_is_room(give_way)
@@ -143,32 +151,34 @@ class Standing:
         self._failed(TIMEOUT_WEIGHT, ending)
         self._evidence.learn(ending)
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: SendResult) -> None:
         """Learn how a send ended."""
         self._account(ending)
-        if not (ending.was_overdue and ending.result is Result.TIMEOUT):
+        if not (ending.was_overdue and ending.result is SendStatus.TIMEOUT):
             self._evidence.learn(ending)
 
-    def _account(self, ending: Ending) -> None:
+    def _account(self, ending: SendResult) -> None:
         self.budget.release()
         self.sends[ending.result] += 1
         was_closed = self.breaker.is_closed
         match ending.result:
-            case Result.ANSWERED | Result.TRUNCATED | Result.BAD_COOKIE:
+            case SendStatus.ANSWERED | SendStatus.TRUNCATED | SendStatus.BAD_COOKIE:
                 self._heard(ending.now)
                 self.round_trip.replied(ending.now - ending.sent_at, ending.now)
-            case Result.FAILED | Result.UNUSABLE:
+            case SendStatus.FAILED | SendStatus.UNUSABLE:
                 # The zone's trouble, often made on purpose: no evidence against the upstream, and no measure of it.
                 self._heard(ending.now)
-            case Result.UNPROVEN:
+            case SendStatus.UNPROVEN:
                 # Somebody is there, if not as we know it. What is left to find out takes questions about several
                 # names, and while the breaker is open there is only one.
                 self._heard(ending.now)
-            case Result.TIMEOUT if not ending.was_overdue:
+            case SendStatus.TIMEOUT if not ending.was_overdue:
                 self.has_no_route = False
                 self._failed(TIMEOUT_WEIGHT, ending)
-            case Result.UNREACHABLE | Result.UNTRUSTED | Result.NO_ROUTE if self.over_stream or not ending.over_stream:
-                self.has_no_route = ending.result is Result.NO_ROUTE
+            case SendStatus.UNREACHABLE | SendStatus.UNTRUSTED | SendStatus.NO_ROUTE if (
+                self.over_stream or not ending.over_stream
+            ):
+                self.has_no_route = ending.result is SendStatus.NO_ROUTE
                 self._failed(UNREACHABLE_WEIGHT, ending)
             case _:
                 # It says nothing about the upstream. TCP beside UDP that works is a matter of its connections alone,
@@ -177,7 +187,7 @@ class Standing:
         if was_closed and not self.breaker.is_closed:
             self.when_opened(ending.now)
 
-    def _failed(self, weight: int, ending: Ending) -> None:
+    def _failed(self, weight: int, ending: SendResult) -> None:
         was_doubtful = self.breaker.is_doubtful
         if self.breaker.failed(weight, sent_at=ending.sent_at, now=ending.now):
             self.round_trip.learn(WORST_SCORE_SECONDS, ending.now)
@@ -257,23 +267,23 @@ class Standing:
             return False
         self.budget.release()
         self.budget.take_for_probe(now)
-        self.sends[Result.LOST] += 1
+        self.sends[SendStatus.LOST] += 1
         self._probed_at.append(now)
         return True
 
-    def end_probe(self, ending: Ending) -> None:
+    def end_probe(self, ending: SendResult) -> None:
         """Learn what the upstream says to a question whose answer it has, and which is small."""
         was_closed = self.breaker.is_closed
         self._account(ending)
         self._is_probed = False
-        if ending.result is not Result.TIMEOUT:
+        if ending.result is not SendStatus.TIMEOUT:
             self._silent_probes = 0
-        word = word_of(ending)
-        if word is Word.GOOD:
+        word = classify(ending)
+        if word is ReplyClass.GOOD:
             self._acquit(ending.now)
-        elif ending.result is Result.TRUNCATED:
+        elif ending.result is SendStatus.TRUNCATED:
             self._convict(Signal.TRUNCATED, ending.now)
-        elif ending.result is Result.UNPROVEN and self.breaker.is_closed:
+        elif ending.result is SendStatus.UNPROVEN and self.breaker.is_closed:
             pass  # TCP decides. Where the breaker is open by a ban, a word that the ban goes on is enough.
         elif word in _VERDICTS:
             self._convict(_VERDICTS[word], ending.now)
@@ -283,14 +293,14 @@ class Standing:
         if was_closed and not self.breaker.is_closed:
             self.when_opened(ending.now)
 
-    def _doubt(self, ending: Ending) -> None:
+    def _doubt(self, ending: SendResult) -> None:
         """Learn that a probe has brought nothing: that decides where the clients' questions had brought nothing, or
         there were none."""
-        if ending.result is Result.TIMEOUT:
+        if ending.result is SendStatus.TIMEOUT:
             self._silent_probes += 1
         if not self.breaker.is_doubtful and not self._is_standing_by(ending.sent_at):
             return
-        if ending.result in (Result.UNREACHABLE, Result.UNTRUSTED, Result.NO_ROUTE):
+        if ending.result in (SendStatus.UNREACHABLE, SendStatus.UNTRUSTED, SendStatus.NO_ROUTE):
             self.breaker.open(RESTART, ending.now)
         elif self._silent_probes >= SILENT_PROBES:
             self.breaker.open(SILENCE, ending.now)
@@ -309,20 +319,20 @@ class Standing:
         self._was_tried_over_stream = True
         return True
 
-    def end_stream_probe(self, ending: Ending, *, doubt: Ending) -> None:
+    def end_stream_probe(self, ending: SendResult, *, doubt: SendResult) -> None:
         """Learn what it says over TCP to what it was silent to over UDP, or said without proof: `doubt`."""
         self.budget.release()
         self.sends[ending.result] += 1
         self._silent_probes = 0
-        word = word_of(ending)
-        if doubt.result is not Result.UNPROVEN:
-            if word is Word.GOOD:
+        word = classify(ending)
+        if doubt.result is not SendStatus.UNPROVEN:
+            if word is ReplyClass.GOOD:
                 self._convict(Signal.UDP_SILENT, ending.now)
-        elif word is Word.GOOD:
+        elif word is ReplyClass.GOOD:
             self._acquit(ending.now)
-        elif ending.result not in (Result.UNSENT, Result.ABANDONED):
+        elif ending.result not in (SendStatus.UNSENT, SendStatus.ABANDONED):
             # Where it says nothing over TCP, nobody contradicts what was said over UDP.
-            said = word if word in _VERDICTS else word_of(doubt)
+            said = word if word in _VERDICTS else classify(doubt)
             if said in _VERDICTS:
                 self._convict(_VERDICTS[said], ending.now)
 
@@ -335,7 +345,7 @@ class Standing:
         self._probed_at.append(now)
         return True
 
-    def end_trial(self, result: Result) -> None:
+    def end_trial(self, result: SendStatus) -> None:
         """Give back what it took. What it shows says nothing about how the upstream is."""
         self.budget.release()
         self.sends[result] += 1
@@ -371,7 +381,7 @@ class Standing:
 
     # --- What is to be told ---
 
-    def finding(self, now: float) -> Finding | None:
+    def finding(self, now: float) -> HealthIssue | None:
         """Return what is wrong and since when, None if all is well."""
         signal = self._signal(now)
         if signal is None:
@@ -380,14 +390,14 @@ class Standing:
         known, refusal = self._finding, self.connections.refusal
         words = refusal.words if refusal is not None and refusal.signal is signal else ""
         if known is None or known.signal is not signal:
-            self._finding = Finding(signal, now, words)
+            self._finding = HealthIssue(signal, now, words)
         elif known.words != words:
-            self._finding = Finding(signal, known.since, words)
+            self._finding = HealthIssue(signal, known.since, words)
         return self._finding
 
     def _signal(self, now: float) -> Signal | None:
         halved = self._convicted in (Signal.TRUNCATED, Signal.UDP_SILENT)
-        if halved and self.breaker.is_closed and not self.budget.pace.is_held_back(now):
+        if halved and self.breaker.is_closed and not self.budget.aimd.is_held_back(now):
             self._convicted = None
         if not self.breaker.is_closed:
             return self._reason_to_be_open()

@@ -30,7 +30,7 @@ from collections import deque
 from enum import StrEnum
 from typing import Final
 
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import ExtendedError, Rcode
@@ -95,7 +95,7 @@ def told_unconfirmed(suspicion: Signal | None) -> Signal | None:
 
 
 @value
-class Refusal:
+class ConnectFailure:
     """Why TLS with an upstream came to nothing although somebody was there."""
 
     signal: Signal
@@ -104,7 +104,7 @@ class Refusal:
     """What OpenSSL says; never anything of the other side's own words."""
 
 
-class Word(StrEnum):
+class ReplyClass(StrEnum):
     """What one reply amounted to, for this purpose."""
 
     GOOD = "good"
@@ -127,10 +127,10 @@ def zone_of(qname: bytes) -> bytes:
 
 
 @value
-class Ending:
+class SendResult:
     """How one send ended."""
 
-    result: Result
+    result: SendStatus
     zone: bytes
     """As `zone_of` has it."""
     over_stream: bool
@@ -143,48 +143,48 @@ class Ending:
     """Its silence has been counted already."""
 
 
-_WORDS: Final[dict[int, Word]] = {
-    Rcode.REFUSED: Word.REFUSED,
-    Rcode.SERVFAIL: Word.SERVFAIL,
-    Rcode.FORMERR: Word.PROTOCOL,
-    Rcode.NOTIMP: Word.PROTOCOL,
+_WORDS: Final[dict[int, ReplyClass]] = {
+    Rcode.REFUSED: ReplyClass.REFUSED,
+    Rcode.SERVFAIL: ReplyClass.SERVFAIL,
+    Rcode.FORMERR: ReplyClass.PROTOCOL,
+    Rcode.NOTIMP: ReplyClass.PROTOCOL,
 }
 _BY_RESULT: Final = {
-    Result.UNUSABLE: Word.PROTOCOL,
-    Result.TIMEOUT: Word.SILENCE,
+    SendStatus.UNUSABLE: ReplyClass.PROTOCOL,
+    SendStatus.TIMEOUT: ReplyClass.SILENCE,
     # Where the budget is spent nothing follows over TCP, and this is all that is seen.
-    Result.TRUNCATED: Word.CUT,
+    SendStatus.TRUNCATED: ReplyClass.CUT,
 }
 
 
-def word_of(ending: Ending) -> Word | None:
+def classify(ending: SendResult) -> ReplyClass | None:
     """Return what the end of a send says about the upstream; None if nothing."""
     answer = ending.answer
-    if answer is None or ending.result not in (Result.ANSWERED, Result.FAILED, Result.UNPROVEN):
+    if answer is None or ending.result not in (SendStatus.ANSWERED, SendStatus.FAILED, SendStatus.UNPROVEN):
         return _BY_RESULT.get(ending.result)
     if ending.after_cut and ending.over_stream and len(answer.records) <= SMALL_ANSWER_BYTES:
-        return Word.CUT
+        return ReplyClass.CUT
     if answer.rcode == Rcode.REFUSED and ExtendedError.PROHIBITED in answer.errors:
-        return Word.PROHIBITED
-    return Word.GOOD if ending.result is Result.ANSWERED else _WORDS.get(answer.rcode)
+        return ReplyClass.PROHIBITED
+    return ReplyClass.GOOD if ending.result is SendStatus.ANSWERED else _WORDS.get(answer.rcode)
 
 
 @value
 class _Heard:
-    word: Word
+    word: ReplyClass
     zone: bytes
     at: float
 
 
-class Evidence:
+class ReplyWindow:
     """The last replies of one upstream, and what they make one suspect."""
 
     def __init__(self) -> None:
         self._heard: deque[_Heard] = deque(maxlen=WINDOW)
 
-    def learn(self, ending: Ending) -> None:
+    def learn(self, ending: SendResult) -> None:
         """Take in how a send ended."""
-        word = word_of(ending)
+        word = classify(ending)
         if word is not None:
             self._heard.append(_Heard(word, ending.zone, ending.now))
 
@@ -197,7 +197,7 @@ class Evidence:
         heard = [one for one in self._heard if now - one.at <= WINDOW_SECONDS]
         if not heard:
             return None
-        replies = [one for one in heard if one.word is not Word.SILENCE]
+        replies = [one for one in heard if one.word is not ReplyClass.SILENCE]
         return _run(replies) or _trouble(heard) or _harmless(replies)
 
 
@@ -207,18 +207,18 @@ def _run(replies: list[_Heard]) -> Signal | None:
     words = {one.word for one in last}
     if len(last) < RUN or len({one.zone for one in last}) < RUN_ZONES:
         return None
-    if words == {Word.CUT}:
+    if words == {ReplyClass.CUT}:
         return Signal.TRUNCATED
-    if words == {Word.PROTOCOL}:
+    if words == {ReplyClass.PROTOCOL}:
         return Signal.PROTOCOL
-    if words == {Word.PROHIBITED}:
+    if words == {ReplyClass.PROHIBITED}:
         return Signal.PROHIBITED
-    return Signal.REFUSED if words <= {Word.REFUSED, Word.PROHIBITED} else None
+    return Signal.REFUSED if words <= {ReplyClass.REFUSED, ReplyClass.PROHIBITED} else None
 
 
 def _trouble(heard: list[_Heard]) -> Signal | None:
     """Judge by shares: what goes wrong for many zones at once is hardly the zones' fault."""
-    for word, signal in ((Word.SERVFAIL, Signal.SERVFAIL), (Word.SILENCE, Signal.UDP_SILENT)):
+    for word, signal in ((ReplyClass.SERVFAIL, Signal.SERVFAIL), (ReplyClass.SILENCE, Signal.UDP_SILENT)):
         wrong = [one.zone for one in heard if one.word is word]
         if len(wrong) >= TROUBLE_SHARE * len(heard) and len(set(wrong)) >= TROUBLE_ZONES:
             return signal
@@ -227,7 +227,7 @@ def _trouble(heard: list[_Heard]) -> Signal | None:
 
 def _harmless(replies: list[_Heard]) -> Signal | None:
     last = replies[-RUN:]
-    if sum(one.word in (Word.REFUSED, Word.PROHIBITED, Word.PROTOCOL) for one in last) >= RUN // 2:
+    if sum(one.word in (ReplyClass.REFUSED, ReplyClass.PROHIBITED, ReplyClass.PROTOCOL) for one in last) >= RUN // 2:
         return Signal.REFUSED_SOME
-    failed = [one.zone for one in last if one.word is Word.SERVFAIL]
+    failed = [one.zone for one in last if one.word is ReplyClass.SERVFAIL]
     return Signal.SERVFAIL_ZONE if len(failed) >= RUN // 2 and len(set(failed)) < RUN_ZONES else None

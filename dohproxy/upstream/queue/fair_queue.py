@@ -19,11 +19,11 @@ MOST_TURNS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class TurnStatistics:
+class QueueStatistics:
     """The line at one instant; the counts run since the start."""
 
     waiting: int
-    places: int
+    slots: int
     """Questions that may wait now: what the budgets can serve while one waits."""
     served: int
     evicted: int
@@ -34,7 +34,7 @@ class TurnStatistics:
     """Waited in vain."""
 
 
-class Turns(Generic[Item]):
+class FairQueue(Generic[Item]):
     """The line. Items are told apart by identity and must be hashable."""
 
     def __init__(self) -> None:
@@ -56,13 +56,13 @@ class Turns(Generic[Item]):
         `least` or a worse one."""
         return any(rank <= priority.rank and (least is None or rank >= least) for rank in self._ranks)
 
-    def join(self, item: Item, priority: Priority, places: int) -> tuple[bool, Item | None]:
-        """Let `item` stand in line if there is one of `places`, or somebody whose place it may take.
+    def join(self, item: Item, priority: Priority, slots: int) -> tuple[bool, Item | None]:
+        """Let `item` stand in line if there is one of `slots`, or somebody whose place it may take.
 
         Return whether it stands there, and who had to leave for it.
         """
         evicted = None
-        if len(self._waiting) >= min(places, MOST_TURNS):
+        if len(self._waiting) >= min(slots, MOST_TURNS):
             evicted = self._weakest(priority)
             if evicted is None:
                 return False, None

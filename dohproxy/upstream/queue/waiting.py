@@ -11,7 +11,7 @@ from typing import Final
 
 from dohproxy.outcomes import Priority, Reason
 from dohproxy.upstream.attempts import Step
-from dohproxy.upstream.queue.fair_queue import MOST_TURNS, Turns, TurnStatistics
+from dohproxy.upstream.queue.fair_queue import MOST_TURNS, FairQueue, QueueStatistics
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
 
@@ -31,7 +31,7 @@ CONNECTION_PAUSE_SECONDS: Final = 0.1
 """Between two looks where the rate has room and no connection may be opened."""
 
 
-class _Ticket:
+class _Waiter:
     """One question in line."""
 
     def __init__(self, key: bytes, begin: Begin, go: Go) -> None:
@@ -41,15 +41,15 @@ class _Ticket:
         self.alarm: asyncio.TimerHandle | None = None
 
 
-class Turnstile:
+class BudgetQueue:
     """The line before all upstreams together; nobody waits longer than `wait_seconds`."""
 
     def __init__(self, selection: Selection, clock: Callable[[], float], wait_seconds: float) -> None:
         self._selection = selection
         self._clock = clock
         self._wait_seconds = wait_seconds
-        self._turns: Turns[_Ticket] = Turns()
-        self._tickets: dict[bytes, _Ticket] = {}
+        self._turns: FairQueue[_Waiter] = FairQueue()
+        self._tickets: dict[bytes, _Waiter] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._served = self._evicted = self._refused = self._given_up = 0
 
@@ -66,15 +66,15 @@ class Turnstile:
         """
         now = self._clock()
         until = min(deadline, now + self._wait_seconds)
-        return self._enter(_Ticket(key, begin, go), priority, self._places(now), until)
+        return self._enter(_Waiter(key, begin, go), priority, self._places(now), until)
 
     def enter_again(self, key: bytes, prefix: int, begin: Begin, go: Go, *, deadline: float) -> Step | None:
         """Return the next step of the question `key`, of the network `prefix`, which needs one more send to be
         answered; None as `enter`. It stands before all that have not been asked for yet, and waits until the
         `deadline`."""
-        return self._enter(_Ticket(key, begin, go), Priority(AGAIN_RANK, prefix, 0.0), MOST_TURNS, deadline)
+        return self._enter(_Waiter(key, begin, go), Priority(AGAIN_RANK, prefix, 0.0), MOST_TURNS, deadline)
 
-    def _enter(self, ticket: _Ticket, priority: Priority, places: int, until: float) -> Step | None:
+    def _enter(self, ticket: _Waiter, priority: Priority, places: int, until: float) -> Step | None:
         is_new = priority.rank != AGAIN_RANK
         if is_new and self._turns.has_rank(AGAIN_RANK):
             # Those who ask again first; whom that leaves waiting is in nobody's way.
@@ -108,9 +108,9 @@ class Turnstile:
         if self._tickets:
             self._pump()
 
-    def statistics(self, now: float) -> TurnStatistics:
+    def statistics(self, now: float) -> QueueStatistics:
         """Return a snapshot at `now`."""
-        return TurnStatistics(
+        return QueueStatistics(
             len(self._turns), self._places(now), self._served, self._evicted, self._refused, self._given_up
         )
 
@@ -118,29 +118,29 @@ class Turnstile:
         served_meanwhile = int(self._selection.queries_per_second(now) * self._wait_seconds)
         return min(max(1, served_meanwhile), MOST_TURNS)
 
-    def _join(self, ticket: _Ticket, priority: Priority, places: int) -> bool:
+    def _join(self, ticket: _Waiter, priority: Priority, places: int) -> bool:
         stands, evicted = self._turns.join(ticket, priority, places)
         if evicted is not None:
             self._evicted += 1
-            self._tell(evicted, SPENT)
+            self._notify(evicted, SPENT)
         if not stands:
             self._refused += 1
             return False
         self._tickets[ticket.key] = ticket
         return True
 
-    def _give_up(self, ticket: _Ticket) -> None:
+    def _give_up(self, ticket: _Waiter) -> None:
         self._given_up += 1
         self._turns.leave(ticket)
-        self._tell(ticket, SPENT)
+        self._notify(ticket, SPENT)
 
-    def _tell(self, ticket: _Ticket, step: Step) -> None:
+    def _notify(self, ticket: _Waiter, step: Step) -> None:
         """Let a question that is out of line go on, in a turn of its own: what becomes of it may make room for others
         again, and so on to the end of the line."""
         self._dismiss(ticket)
         asyncio.get_running_loop().call_soon(ticket.go, step)
 
-    def _dismiss(self, ticket: _Ticket) -> None:
+    def _dismiss(self, ticket: _Waiter) -> None:
         del self._tickets[ticket.key]
         if ticket.alarm is not None:
             ticket.alarm.cancel()
@@ -168,7 +168,7 @@ class Turnstile:
             if step is not None and (step != SPENT or priority.rank == AGAIN_RANK):
                 self._served += 1
                 self._turns.serve(ticket)
-                self._tell(ticket, step)
+                self._notify(ticket, step)
                 return True
             if priority.rank != AGAIN_RANK:
                 return False

@@ -10,7 +10,7 @@ section 5.2.3 has servers answer there in any case, and a cookie would only make
 from collections.abc import Callable
 from typing import Final
 
-from dohproxy.upstream.spoofing.echo_support import Habit, HabitState
+from dohproxy.upstream.spoofing.echo_support import EchoState, EchoSupport
 
 CLIENT_COOKIE_BYTES: Final = 8
 SERVER_COOKIE_BYTES: Final = range(8, 33)
@@ -23,7 +23,7 @@ class Cookies:
     """The cookies of one upstream. `draw` returns so many random bytes: what we send follows from no client's query."""
 
     def __init__(self, draw: Callable[[int], bytes]) -> None:
-        self.habit = Habit()
+        self.echo_support = EchoSupport()
         self._draw = draw
         self._client = b""
         self._server = b""
@@ -32,7 +32,7 @@ class Cookies:
 
     def option(self, own_address: str, now: float) -> bytes:
         """Return the data of the option for a query from `own_address`; b"": send none."""
-        if self.habit.state(now) is HabitState.GIVEN_UP:
+        if self.echo_support.state(now) is EchoState.GIVEN_UP:
             return b""
         if own_address != self._own_address or now >= self._renew_at:
             # One cookie under two addresses would say that they are one machine's (RFC 9018 section 3).
@@ -47,19 +47,19 @@ class Cookies:
         if not sent:
             return True
         if received is None:
-            return self.habit.state(now) is not HabitState.ESTABLISHED
+            return self.echo_support.state(now) is not EchoState.ESTABLISHED
         # RFC 7873 section 5.3: discard what has an illegal length or another client cookie.
         return received[:CLIENT_COOKIE_BYTES] == sent[:CLIENT_COOKIE_BYTES] and _is_legal(received)
 
     def learn(self, sent: bytes, received: bytes | None, now: float) -> None:
         """Learn from an accepted reply, whatever its rcode: whether the upstream stands the option at all is a matter
-        of its `Abilities`."""
+        of its `Workarounds`."""
         if not sent:
             return
         if received is None:
-            self.habit.lacked(now)
+            self.echo_support.lacked(now)
         elif len(received) > CLIENT_COOKIE_BYTES:
-            self.habit.shown(now)
+            self.echo_support.shown(now)
             # A server cookie belongs to one client cookie, and ours may have been renewed meanwhile.
             if received[:CLIENT_COOKIE_BYTES] == self._client:
                 self._server = received[CLIENT_COOKIE_BYTES:]

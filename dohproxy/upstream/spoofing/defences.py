@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import Final
 
 from dohproxy.config.additions import Addition
-from dohproxy.upstream.results import Result, Unproven
-from dohproxy.upstream.spoofing.case import Casing
+from dohproxy.upstream.results import SendStatus, Unproven
+from dohproxy.upstream.spoofing.case import Case0x20
 from dohproxy.upstream.spoofing.cookies import Cookies
-from dohproxy.upstream.spoofing.echo_support import HabitState
+from dohproxy.upstream.spoofing.echo_support import EchoState
 from dohproxy.upstream.statistics import DefenceStatistics
 from dohproxy.upstream.workarounds.trial import Additions
-from dohproxy.upstream.workarounds.workarounds import OVER_UDP, Abilities, write_query
+from dohproxy.upstream.workarounds.workarounds import OVER_UDP, Workarounds, write_query
 from dohproxy.wire.answer import Answer, UpstreamReply, parse_reply
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.matching import is_reply_to, is_reply_without_question, repeats_case
@@ -36,12 +36,12 @@ PACKET_BYTES: Final = 512
 
 
 class Defences:
-    """What one upstream's replies have to show. `draw` returns so many random bytes; `abilities` are the upstream's
+    """What one upstream's replies have to show. `draw` returns so many random bytes; `workarounds` are the upstream's
     over UDP."""
 
-    def __init__(self, draw: Callable[[int], bytes], abilities: Abilities | None = None) -> None:
-        self.abilities = Abilities(OVER_UDP) if abilities is None else abilities
-        self.casing = Casing()
+    def __init__(self, draw: Callable[[int], bytes], workarounds: Workarounds | None = None) -> None:
+        self.workarounds = Workarounds(OVER_UDP) if workarounds is None else workarounds
+        self.casing = Case0x20()
         self.cookies = Cookies(draw)
         self.ignored_packets = 0
         """Datagrams from the upstream's address that were no reply to our query, or could not be read."""
@@ -52,7 +52,7 @@ class Defences:
     def begin(self, query: Query, own_address: str, now: float, additions: Additions | None = None) -> "Wait":
         """Return the wait for the reply to `query`, sent from `own_address` with these `additions`, or what the
         upstream can stand."""
-        wanted = self.abilities.in_use if additions is None else additions
+        wanted = self.workarounds.in_use if additions is None else additions
         question = upstream_question(query)
         drawn = self._draw(2 + len(question))
         spelled = self.casing.spell(question, drawn[2:], now) if Addition.CASE in wanted else question
@@ -67,8 +67,8 @@ class Defences:
         return DefenceStatistics(
             wrong_case=self.wrong_case,
             wrong_cookie=self.wrong_cookie,
-            checks_case=self.casing.habit.state(now) is HabitState.ESTABLISHED,
-            checks_cookies=self.cookies.habit.state(now) is HabitState.ESTABLISHED,
+            checks_case=self.casing.echo_support.state(now) is EchoState.ESTABLISHED,
+            checks_cookies=self.cookies.echo_support.state(now) is EchoState.ESTABLISHED,
         )
 
 
@@ -100,7 +100,7 @@ class Wait:
         self._unproven: Answer | None = None
         """The last reply without a question that had too little to show."""
 
-    def take(self, packet: bytes, now: float) -> Answer | Result | None:
+    def take(self, packet: bytes, now: float) -> Answer | SendStatus | None:
         """Return the answer if `packet` is the reply; None: it is counted, and the wait goes on. A Result: too much has
         been read in vain, and the wait is over before its time."""
         answer = self._take(packet, now)
@@ -111,26 +111,26 @@ class Wait:
             return None
         # Nothing is concluded of the upstream's ways: its own reply may have been on its way.
         is_doubtful = self._had_wrong_case or self._had_wrong_cookie or self._unproven is not None
-        return Result.UNPROVEN if is_doubtful else Result.UNUSABLE
+        return SendStatus.UNPROVEN if is_doubtful else SendStatus.UNUSABLE
 
-    def result(self, now: float) -> Unproven | Result:
+    def result(self, now: float) -> Unproven | SendStatus:
         """Say what it means that the time is over, and once more if the wait went on for what is late."""
         result = self._result(now)
-        if result is not Result.TIMEOUT or not self._was_silent:
-            self._defences.abilities.heard(self._added, result, now)
-        self._was_silent = result is Result.TIMEOUT
+        if result is not SendStatus.TIMEOUT or not self._was_silent:
+            self._defences.workarounds.heard(self._added, result, now)
+        self._was_silent = result is SendStatus.TIMEOUT
         return result
 
-    def _result(self, now: float) -> Unproven | Result:
+    def _result(self, now: float) -> Unproven | SendStatus:
         if self._had_wrong_case:
-            self._defences.casing.habit.missed(self._query.qname, now)
+            self._defences.casing.echo_support.missed(self._query.qname, now)
         if self._had_wrong_cookie:
-            self._defences.cookies.habit.missed(self._query.qname, now)
+            self._defences.cookies.echo_support.missed(self._query.qname, now)
         if self._unproven is not None:
             return self._doubt(self._unproven, now)
         if self._had_wrong_case or self._had_wrong_cookie:
-            return Result.UNPROVEN
-        return Result.UNUSABLE if self._had_unreadable_reply else Result.TIMEOUT
+            return SendStatus.UNPROVEN
+        return SendStatus.UNUSABLE if self._had_unreadable_reply else SendStatus.TIMEOUT
 
     def _take(self, packet: bytes, now: float) -> Answer | None:
         if not is_reply_to(packet, self._identifier, self._question):
@@ -166,19 +166,19 @@ class Wait:
             self._unproven = reply.answer
             return None
         cookies.learn(self._cookie, cookie, now)
-        self._defences.abilities.heard(self._added, reply.answer, now)
+        self._defences.workarounds.heard(self._added, reply.answer, now)
         return reply.answer
 
-    def _doubt(self, said: Answer, now: float) -> Unproven | Result:
+    def _doubt(self, said: Answer, now: float) -> Unproven | SendStatus:
         """Say what it means that nothing better came than this, without a question."""
         if said.truncated:
-            return Result.UNPROVEN
+            return SendStatus.UNPROVEN
         if said.rcode in (Rcode.FORMERR, Rcode.NOTIMP):
             # A refusal says nothing about case and cookie, which have no place in it; a complaint about our message
             # may well be about these.
-            for habit in (self._defences.casing.habit, self._defences.cookies.habit):
-                if habit.state(now) is HabitState.ESTABLISHED:
-                    habit.missed(self._query.qname, now)
+            for echo_support in (self._defences.casing.echo_support, self._defences.cookies.echo_support):
+                if echo_support.state(now) is EchoState.ESTABLISHED:
+                    echo_support.missed(self._query.qname, now)
         return Unproven(said)
 
     def _is_more_expected(self, now: float) -> bool:
@@ -197,5 +197,5 @@ class Wait:
             return None
         defences.casing.learn(self._question, now, has_our_case=has_our_case)
         defences.cookies.learn(self._cookie, cookie, now)
-        defences.abilities.heard(self._added, reply.answer, now)
+        defences.workarounds.heard(self._added, reply.answer, now)
         return reply.answer

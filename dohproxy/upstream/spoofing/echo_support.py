@@ -21,7 +21,7 @@ PAUSE_SECONDS: Final = 3600.0
 """Until a habit that was given up is looked for again: what it costs to be wrong is one slow question an hour."""
 
 
-class HabitState(StrEnum):
+class EchoState(StrEnum):
     """What is known; a word for status pages."""
 
     UNKNOWN = "unknown"
@@ -32,7 +32,7 @@ class HabitState(StrEnum):
     """Not tried for now."""
 
 
-class Habit:
+class EchoSupport:
     """One habit of one upstream."""
 
     def __init__(self) -> None:
@@ -41,24 +41,24 @@ class Habit:
         self._last_missed = b""
         self._given_up_until: float | None = None
 
-    def state(self, now: float) -> HabitState:
+    def state(self, now: float) -> EchoState:
         """Return the state at `now`."""
         if self._given_up_until is not None:
             if now < self._given_up_until:
-                return HabitState.GIVEN_UP
+                return EchoState.GIVEN_UP
             self._given_up_until = None
-        return HabitState.ESTABLISHED if self._proofs >= PROOFS_TO_ESTABLISH else HabitState.UNKNOWN
+        return EchoState.ESTABLISHED if self._proofs >= PROOFS_TO_ESTABLISH else EchoState.UNKNOWN
 
     def shown(self, now: float) -> None:
         """Note a reply that shows the habit."""
-        if self.state(now) is HabitState.GIVEN_UP:
+        if self.state(now) is EchoState.GIVEN_UP:
             return  # To a query sent before it was.
         self._proofs = min(self._proofs + 1, PROOFS_TO_ESTABLISH)
         self._suspicion = max(self._suspicion - 1, 0)
 
     def lacked(self, now: float) -> None:
         """Note a reply that was taken although it does not show the habit."""
-        if self.state(now) is HabitState.UNKNOWN:
+        if self.state(now) is EchoState.UNKNOWN:
             self._proofs = 0
 
     def missed(self, qname: bytes, now: float) -> None:
@@ -67,14 +67,14 @@ class Habit:
         The same name again says nothing new: it may be that name's peculiarity.
         """
         match self.state(now):
-            case HabitState.UNKNOWN:
+            case EchoState.UNKNOWN:
                 self.give_up(now)
-            case HabitState.ESTABLISHED if qname != self._last_missed:
+            case EchoState.ESTABLISHED if qname != self._last_missed:
                 self._last_missed = qname
                 self._suspicion += SUSPICION_OF_A_MISS
                 if self._suspicion >= SUSPICION_TO_GIVE_UP:
                     self.give_up(now)
-            case HabitState.ESTABLISHED | HabitState.GIVEN_UP:
+            case EchoState.ESTABLISHED | EchoState.GIVEN_UP:
                 pass
 
     def give_up(self, now: float) -> None:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, write_query
 from dohproxy.wire.answer import Answer, parse_answer
@@ -41,7 +41,7 @@ class Asked:
         self.question = upstream_question(query)
         self.heard = heard
         """Frames the connection had brought when this was asked."""
-        self.reply: asyncio.Future[Answer | Result] = asyncio.get_running_loop().create_future()
+        self.reply: asyncio.Future[Answer | SendStatus] = asyncio.get_running_loop().create_future()
 
     def is_answered_by(self, frame: bytes) -> bool:
         """Tell whether this is the reply. Nobody can slip a frame in here, so one without a question is believed by
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(
-        self, *, padded: bool, idle_seconds: float, on_end: Callable[["Connection", Result | None], None]
+        self, *, padded: bool, idle_seconds: float, on_end: Callable[["Connection", SendStatus | None], None]
     ) -> None:
         self.ignored_frames = 0
         self.is_open = False
@@ -122,22 +122,22 @@ class Connection(asyncio.Protocol):
         if not self._asked and self.is_open:
             self._rest()
 
-    def give_up(self, asked: Asked) -> Result:
+    def give_up(self, asked: Asked) -> SendStatus:
         """Say what it means that the time for `asked` is over.
 
         A connection that brought nothing at all meanwhile may be dead without knowing: it gets no further queries.
         """
         if not self.is_open:
-            return Result.UNREACHABLE
+            return SendStatus.UNREACHABLE
         if asked.heard == self.heard:
             self._is_retired = True
-        return Result.TIMEOUT
+        return SendStatus.TIMEOUT
 
     def retire(self) -> None:
         """Take no further queries, and end with the last that is waited for."""
         self._is_retired = True
 
-    def end(self, result: Result, *, told: Result | None = None) -> None:
+    def end(self, result: SendStatus, *, told: SendStatus | None = None) -> None:
         """Close at once; everybody who waits gets `told`, or else `result`."""
         if self._has_ended:
             return
@@ -187,12 +187,12 @@ class Connection(asyncio.Protocol):
         self._set_closed()
         # A single question that is not answered is no question too many.
         is_of_use = self._answered or self.asked > 1
-        self.end(Result.LOST if is_of_use else Result.UNREACHABLE, told=Result.LOST)
+        self.end(SendStatus.LOST if is_of_use else SendStatus.UNREACHABLE, told=SendStatus.LOST)
 
     def _take(self, frame: bytes) -> None:
         if len(frame) < HEADER_BYTES or not frame[2] & 0x80:
             # Not a reply, so not DNS that is spoken here; the next "length" would be as meaningless.
-            self.end(Result.UNREACHABLE)
+            self.end(SendStatus.UNREACHABLE)
             return
         self.heard += 1
         asked = self._asked.get(int.from_bytes(frame[:2]))
@@ -203,12 +203,12 @@ class Connection(asyncio.Protocol):
         try:
             asked.reply.set_result(parse_answer(frame, asked.query))
         except Malformed:
-            asked.reply.set_result(Result.UNUSABLE)
+            asked.reply.set_result(SendStatus.UNUSABLE)
 
     def _ignore(self) -> None:
         self.ignored_frames += 1
         if self.ignored_frames >= MOST_IGNORED_FRAMES:
-            self.end(Result.LOST)
+            self.end(SendStatus.LOST)
 
     def _write(self, queries: Iterable[Asked]) -> None:
         if self._transport is None:
@@ -225,7 +225,7 @@ class Connection(asyncio.Protocol):
         if self._has_ended:
             return
         if self._is_retired:
-            self.end(Result.LOST)
+            self.end(SendStatus.LOST)
             return
         loop = asyncio.get_running_loop()
         self._stop_idling()

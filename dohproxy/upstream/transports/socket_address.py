@@ -10,7 +10,7 @@ import socket
 from dohproxy.config.addresses import UpstreamAddress
 
 
-def place_of(address: UpstreamAddress) -> tuple[str, int] | tuple[str, int, int, int]:
+def socket_address_of(address: UpstreamAddress) -> tuple[str, int] | tuple[str, int, int, int]:
     """Return what a socket connects to. Raises OSError (ENODEV) if there is no such interface."""
     if not address.interface:
         return address.host, address.port

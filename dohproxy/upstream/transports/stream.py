@@ -13,13 +13,13 @@ from typing import Final
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.budget.connections import ConnectionBudget
-from dohproxy.upstream.health.signals import Refusal, Signal
-from dohproxy.upstream.results import Result, result_of
+from dohproxy.upstream.health.signals import ConnectFailure, Signal
+from dohproxy.upstream.results import SendStatus, result_of
 from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.socket_address import host_of
 from dohproxy.upstream.workarounds.trial import Additions
-from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, Abilities
+from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, Workarounds
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -50,9 +50,11 @@ class StreamTransport:
         context: ssl.SSLContext | None,
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
-        abilities: Abilities | None = None,
+        workarounds: Workarounds | None = None,
     ) -> None:
-        self.abilities = Abilities(OVER_TCP if context is None else OVER_TLS) if abilities is None else abilities
+        self.workarounds = (
+            Workarounds(OVER_TCP if context is None else OVER_TLS) if workarounds is None else workarounds
+        )
         self._address = address
         self._budget = budget
         self._clock = clock
@@ -65,8 +67,8 @@ class StreamTransport:
         self._ignored_before = 0
         self._is_closed = False
         self._is_refused = False
-        self._refusal: Refusal | None = None
-        self._line: deque[Waiting] = deque()
+        self._refusal: ConnectFailure | None = None
+        self._line: deque[ConnectionWaiter] = deque()
         """Queries for which there is no connection yet. No more than the upstream's in-flight cap, as all queries."""
         self._timer: asyncio.TimerHandle | None = None
         self._taken = 0
@@ -84,15 +86,15 @@ class StreamTransport:
 
     def send(
         self, query: Query, done: Done, *, until: float, additions: Additions | None = None, late: Late | None = None
-    ) -> "Waiting | Result":
+    ) -> "ConnectionWaiter | SendStatus":
         """Send `query` with these `additions`, or with what the upstream can stand, on one of the connections, or on
         the next that is free; `done` is told its answer, or at `until` (the event loop's clock), or the end of `late`,
         that there is none. Returns a Result instead where nothing can be sent."""
         connection = self._choose(until) if not self._line else None
         if connection is None and not self._may_wait():
-            return Result.UNSENT
-        added = self.abilities.in_use if additions is None else additions
-        waiting = Waiting(self, query, added, done, until, late)
+            return SendStatus.UNSENT
+        added = self.workarounds.in_use if additions is None else additions
+        waiting = ConnectionWaiter(self, query, added, done, until, late)
         if connection is None:
             self._line.append(waiting)
             self._look_again_later()
@@ -100,11 +102,11 @@ class StreamTransport:
             waiting.go(connection)
         return waiting
 
-    def heard(self, added: Additions, outcome: Answer | Result) -> None:
+    def heard(self, added: Additions, outcome: Answer | SendStatus) -> None:
         """A query with what was `added` to it has ended so, or is overdue."""
-        self.abilities.heard(added, outcome, self._clock())
+        self.workarounds.heard(added, outcome, self._clock())
 
-    def leave(self, waiting: "Waiting") -> None:
+    def leave(self, waiting: "ConnectionWaiter") -> None:
         """This query waits for a connection no more."""
         with contextlib.suppress(ValueError):
             self._line.remove(waiting)
@@ -122,9 +124,9 @@ class StreamTransport:
         for task in self._connecting:
             task.cancel()
         while self._line:
-            self._line[0].give_up(Result.ABANDONED)
+            self._line[0].give_up(SendStatus.ABANDONED)
         for connection in tuple(self._connections):
-            connection.end(Result.ABANDONED)
+            connection.end(SendStatus.ABANDONED)
         ending: list[asyncio.Future[None]] = [*self._connecting, *(one.closed for one in self._closing)]
         if ending:
             await asyncio.wait(ending, timeout=CLOSE_SECONDS)
@@ -158,7 +160,7 @@ class StreamTransport:
         if self._closing:
             next(iter(self._closing)).abort()
         elif retired:
-            retired[0].end(Result.TIMEOUT)
+            retired[0].end(SendStatus.TIMEOUT)
         else:
             return False
         return True
@@ -179,7 +181,7 @@ class StreamTransport:
                 self._look_again_later()
                 return
             else:
-                self._line[0].give_up(Result.UNSENT)
+                self._line[0].give_up(SendStatus.UNSENT)
 
     def _look_again_later(self) -> None:
         if self._timer is None:
@@ -239,46 +241,46 @@ class StreamTransport:
                     ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
                 )
         except TimeoutError:
-            self._fail(connection, Result.UNREACHABLE if had_time else Result.TIMEOUT)
+            self._fail(connection, SendStatus.UNREACHABLE if had_time else SendStatus.TIMEOUT)
         except ssl.SSLCertVerificationError as error:
-            refusal = Refusal(Signal.CERTIFICATE, error.verify_message.rstrip("."))
-            self._fail(connection, Result.UNTRUSTED, refusal)
+            refusal = ConnectFailure(Signal.CERTIFICATE, error.verify_message.rstrip("."))
+            self._fail(connection, SendStatus.UNTRUSTED, refusal)
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            self._fail(connection, Result.UNREACHABLE)
+            self._fail(connection, SendStatus.UNREACHABLE)
         except ssl.SSLError as error:
             # Its numbers are OpenSSL's, and mean something else than those of the system.
-            refusal = Refusal(Signal.HANDSHAKE, (error.reason or "").lower().replace("_", " "))
-            self._fail(connection, Result.UNREACHABLE, refusal)
+            refusal = ConnectFailure(Signal.HANDSHAKE, (error.reason or "").lower().replace("_", " "))
+            self._fail(connection, SendStatus.UNREACHABLE, refusal)
         except ConnectionRefusedError as error:
             self._is_refused = True
             self._fail(connection, result_of(error))
         except OSError as error:
             self._fail(connection, result_of(error))
         except Exception as error:
-            self._fail(connection, Result.UNREACHABLE)
+            self._fail(connection, SendStatus.UNREACHABLE)
             context = {"message": "opening a connection to an upstream failed", "exception": error}
             loop.call_exception_handler(context)
 
-    def _fail(self, connection: Connection, result: Result, refusal: Refusal | None = None) -> None:
+    def _fail(self, connection: Connection, result: SendStatus, refusal: ConnectFailure | None = None) -> None:
         """It did not come to be. Where there is another one, who waits for this may ask on that."""
         has_other = any(other.is_open and other.takes_queries for other in self._connections)
         self._refusal = refusal
-        connection.end(result, told=Result.LOST if has_other else result)
+        connection.end(result, told=SendStatus.LOST if has_other else result)
         self._refusal = None
 
     def _connected(self, task: asyncio.Task[None], connection: Connection) -> None:
         self._connecting.discard(task)
         if task.cancelled():
-            connection.end(Result.ABANDONED)
+            connection.end(SendStatus.ABANDONED)
 
-    def _remove(self, connection: Connection, result: Result | None) -> None:
+    def _remove(self, connection: Connection, result: SendStatus | None) -> None:
         """Take a connection out of use; it counts until its socket is gone."""
-        if result is Result.LOST:
+        if result is SendStatus.LOST:
             self._budget.cut(self._clock())
             if connection.closed.done():
                 # Who closes with queries unread resets, and what it had answered may be lost on the way.
                 self._budget.closed_after(max(1, connection.heard), self._clock())
-        elif result in (Result.UNREACHABLE, Result.NO_ROUTE, Result.UNTRUSTED):
+        elif result in (SendStatus.UNREACHABLE, SendStatus.NO_ROUTE, SendStatus.UNTRUSTED):
             self._budget.failed(self._clock(), nobody_listens=self._is_refused, refusal=self._refusal)
         self._connections.remove(connection)
         self._ignored_before += connection.ignored_frames
@@ -292,7 +294,7 @@ def _takes(connection: Connection, most: int | None) -> bool:
     return connection.takes_queries and (most is None or connection.asked < most)
 
 
-class Waiting:
+class ConnectionWaiter:
     """One query, the wait for a connection if there is none, and the wait for the reply."""
 
     __slots__ = (
@@ -332,18 +334,18 @@ class Waiting:
         else:
             self._pool.leave(self)
 
-    def give_up(self, result: Result) -> None:
+    def give_up(self, result: SendStatus) -> None:
         """There will be no connection."""
         self.stop()
         self._done(result)
 
-    def _replied(self, reply: asyncio.Future[Answer | Result]) -> None:
+    def _replied(self, reply: asyncio.Future[Answer | SendStatus]) -> None:
         if not self._is_over:
             self._end(reply.result())
 
     def _expire(self) -> None:
         if self._connection is None or self._asked is None:
-            self.give_up(Result.UNSENT)
+            self.give_up(SendStatus.UNSENT)
             return
         if self._asked.reply.done():  # `_replied` is about to be called.
             return
@@ -352,16 +354,16 @@ class Waiting:
             self._end(self._connection.give_up(self._asked))
         elif not self._connection.is_acknowledged:
             self._connection.retire()
-            self._end(Result.LOST)
+            self._end(SendStatus.LOST)
         else:
             self._alarm = asyncio.get_running_loop().call_at(late.until, self._expire)
             self._was_overdue = True
-            self._pool.heard(self._added, Result.TIMEOUT)
-            late.tell()
+            self._pool.heard(self._added, SendStatus.TIMEOUT)
+            late.notify()
 
-    def _end(self, outcome: Answer | Result) -> None:
+    def _end(self, outcome: Answer | SendStatus) -> None:
         self.stop()
-        if not (self._was_overdue and outcome is Result.TIMEOUT):
+        if not (self._was_overdue and outcome is SendStatus.TIMEOUT):
             self._pool.heard(self._added, outcome)
         if isinstance(outcome, Answer) and self._connection is not None:
             self._pool.answered(self._connection)

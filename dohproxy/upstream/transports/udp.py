@@ -10,12 +10,12 @@ import socket
 from collections.abc import Callable
 
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.results import Bug, Result, result_of
-from dohproxy.upstream.sends import Done, Late, Outcome
+from dohproxy.upstream.results import Bug, SendStatus, result_of
+from dohproxy.upstream.sends import Done, Late, SendOutcome
 from dohproxy.upstream.spoofing.defences import Defences, Wait
-from dohproxy.upstream.transports.socket_address import place_of
+from dohproxy.upstream.transports.socket_address import socket_address_of
 from dohproxy.upstream.workarounds.trial import Additions
-from dohproxy.upstream.workarounds.workarounds import Abilities
+from dohproxy.upstream.workarounds.workarounds import Workarounds
 from dohproxy.wire.numbers import LARGEST_MESSAGE_BYTES
 from dohproxy.wire.query import Query
 
@@ -23,10 +23,10 @@ from dohproxy.wire.query import Query
 class UdpTransport:
     """Asks one upstream over UDP. Keeps no socket between queries."""
 
-    def __init__(self, address: UpstreamAddress, abilities: Abilities | None = None) -> None:
-        self.defences = Defences(os.urandom, abilities)
+    def __init__(self, address: UpstreamAddress, workarounds: Workarounds | None = None) -> None:
+        self.defences = Defences(os.urandom, workarounds)
         self._address = address
-        self._peer = None if address.interface else place_of(address)
+        self._peer = None if address.interface else socket_address_of(address)
         """None: it has an interface in it, which may come and go."""
         self._family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
@@ -37,7 +37,7 @@ class UdpTransport:
 
     def send(
         self, query: Query, done: Done, *, until: float, additions: Additions | None = None, late: Late | None = None
-    ) -> "Listening | Result":
+    ) -> "Listening | SendStatus":
         """Send `query` with these `additions`, or with what the upstream can stand; `done` is told its answer, or at
         `until` (the event loop's clock), or the end of `late`, that there is none. TC is left to the caller. Returns a
         Result instead where nothing could be sent."""
@@ -50,7 +50,7 @@ class UdpTransport:
             sock.setblocking(False)
             # Connected: the kernel draws the source port at random (RFC 6056), drops datagrams from other addresses,
             # and tells us at once when nobody listens there.
-            sock.connect(self._peer or place_of(self._address))
+            sock.connect(self._peer or socket_address_of(self._address))
             wait = self.defences.begin(query, sock.getsockname()[0], loop.time(), additions)
             sock.send(wait.wire)
         except OSError as error:
@@ -104,7 +104,7 @@ class Listening:
     def _expire(self) -> None:
         self._end_with(self._judge)
 
-    def _end_with(self, find: Callable[[], Outcome | None]) -> None:
+    def _end_with(self, find: Callable[[], SendOutcome | None]) -> None:
         """End, if there is an outcome."""
         try:
             outcome = find()
@@ -116,18 +116,18 @@ class Listening:
             self.stop()
             self._done(outcome)
 
-    def _judge(self) -> Outcome | None:
+    def _judge(self) -> SendOutcome | None:
         """Say what it means that the time is over; or only that it is, if nothing has come and it may come late."""
         outcome = self._wait.result(self._loop.time())
         late, self._late = self._late, None
-        if late is None or outcome is not Result.TIMEOUT:
+        if late is None or outcome is not SendStatus.TIMEOUT:
             return outcome
         self._is_late = True
         self._alarm = self._loop.call_at(late.until, self._expire)
-        late.tell()
+        late.notify()
         return None
 
-    def _take(self) -> Outcome | None:
+    def _take(self) -> SendOutcome | None:
         try:
             packet = self._sock.recv(LARGEST_MESSAGE_BYTES)
         except BlockingIOError:

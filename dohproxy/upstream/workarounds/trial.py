@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from dohproxy.config.additions import Addition
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import Rcode, rcode_name
 
@@ -23,11 +23,11 @@ MOST_SENDS: Final = 2 + 2 * len(Addition)
 """Of one trial: the measure, each addition twice, and the answer that confirms."""
 
 SILENCE: Final = "silence"
-SAYS_NOTHING: Final = frozenset({Result.UNSENT, Result.ABANDONED, Result.NO_ROUTE})
+SAYS_NOTHING: Final = frozenset({SendStatus.UNSENT, SendStatus.ABANDONED, SendStatus.NO_ROUTE})
 """Ends of a query that never went out, or for whose reply nobody waited."""
 
 
-class Verdict(StrEnum):
+class TrialVerdict(StrEnum):
     """What a trial has shown."""
 
     UNDECIDED = "undecided"
@@ -42,7 +42,7 @@ def without_what_edns_holds(additions: Additions) -> Additions:
     return additions if Addition.EDNS in additions else additions - IN_EDNS
 
 
-class Trial:
+class WorkaroundTrial:
     """One trial: send the question with what `next_additions` returns, `learn` what came of it, until that is None."""
 
     def __init__(self, stood: Additions, candidates: Sequence[Addition]) -> None:
@@ -50,7 +50,7 @@ class Trial:
         self.stood = stood
         self.not_stood: dict[Addition, str] = {}
         """And what came instead of an answer, in a word."""
-        self.verdict = Verdict.UNDECIDED
+        self.verdict = TrialVerdict.UNDECIDED
         self._candidates = list(candidates)
         self._measure: int | None = None
         self._was_silent = False
@@ -65,12 +65,12 @@ class Trial:
             return self.stood
         return self.stood | {self._candidates[0]}
 
-    def learn(self, outcome: Answer | Unproven | Result) -> None:
+    def learn(self, outcome: Answer | Unproven | SendStatus) -> None:
         """Take in what came of the query with `next_additions`."""
         if isinstance(outcome, Unproven):
             # As good as nothing: anybody may have said it.
-            outcome = Result.UNPROVEN
-        if isinstance(outcome, Result) and outcome in SAYS_NOTHING:
+            outcome = SendStatus.UNPROVEN
+        if isinstance(outcome, SendStatus) and outcome in SAYS_NOTHING:
             self._is_over = True
         elif self._measure is None:
             self._take_measure(outcome)
@@ -79,18 +79,18 @@ class Trial:
         else:
             self._judge(outcome, self._candidates[0])
 
-    def _take_measure(self, outcome: Answer | Result) -> None:
+    def _take_measure(self, outcome: Answer | SendStatus) -> None:
         if isinstance(outcome, Answer) and is_whole(outcome):
             self._measure = outcome.rcode
             self._end_if_done()
         else:
-            self._end(Verdict.NOT_OURS)
+            self._end(TrialVerdict.NOT_OURS)
 
-    def _judge(self, outcome: Answer | Result, candidate: Addition) -> None:
+    def _judge(self, outcome: Answer | SendStatus, candidate: Addition) -> None:
         if self._is_stood(outcome):
             self.stood |= {candidate}
             self._must_confirm = False
-        elif isinstance(outcome, Result) and not self._was_silent:
+        elif isinstance(outcome, SendStatus) and not self._was_silent:
             self._was_silent = True
             return
         else:
@@ -102,22 +102,22 @@ class Trial:
         self._candidates.remove(candidate)
         self._end_if_done()
 
-    def _confirm(self, outcome: Answer | Result) -> None:
+    def _confirm(self, outcome: Answer | SendStatus) -> None:
         if self._is_stood(outcome):
-            self._end(Verdict.FOUND)
+            self._end(TrialVerdict.FOUND)
         else:
             # It has fallen silent altogether, or fails for another reason since.
             self._is_over = True
 
-    def _is_stood(self, outcome: Answer | Result) -> bool:
+    def _is_stood(self, outcome: Answer | SendStatus) -> bool:
         # What is cut has been understood, and who wants its own cookie first knows cookies.
         return isinstance(outcome, Answer) and (outcome.truncated or outcome.rcode in (self._measure, Rcode.BADCOOKIE))
 
     def _end_if_done(self) -> None:
         if not self._candidates and not self._must_confirm:
-            self._end(Verdict.FOUND)
+            self._end(TrialVerdict.FOUND)
 
-    def _end(self, verdict: Verdict) -> None:
+    def _end(self, verdict: TrialVerdict) -> None:
         self.verdict = verdict
         self._is_over = True
 
@@ -127,7 +127,7 @@ def is_whole(answer: Answer) -> bool:
     return answer.kind in (Kind.POSITIVE, Kind.NODATA, Kind.NXDOMAIN)
 
 
-def _word(outcome: Answer | Result) -> str:
-    if isinstance(outcome, Result):
-        return "a broken reply" if outcome is Result.UNUSABLE else SILENCE
+def _word(outcome: Answer | SendStatus) -> str:
+    if isinstance(outcome, SendStatus):
+        return "a broken reply" if outcome is SendStatus.UNUSABLE else SILENCE
     return rcode_name(outcome.rcode)

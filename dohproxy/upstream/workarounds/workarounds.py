@@ -5,17 +5,23 @@ error, with a denial, or not at all. RFC 6891 section 6.2.2 lets us ask without,
 
 Nobody else may bring us there. What a good answer has once come back to is left out for nothing that is heard after it:
 no forger and no client who chooses names can talk us out of it. While there was none yet, a bad answer makes the same
-question go out again with only what is proven, and makes a `Trial` due, which asks a question of our own. What it finds
-is kept until a later trial, a day after, finds the upstream changed. Only an hour without anything good, in which the
-upstream is of no use anyway, brings what was shown into question again; and then a trial decides that too.
+question go out again with only what is proven, and makes a `WorkaroundTrial` due, which asks a question of our own.
+What it finds is kept until a later trial, a day after, finds the upstream changed. Only an hour without anything good,
+in which the upstream is of no use anyway, brings what was shown into question again; and then a trial decides that too.
 """
 
 from collections.abc import Collection
 from typing import Final
 
 from dohproxy.config.additions import Addition
-from dohproxy.upstream.results import Result, Unproven
-from dohproxy.upstream.workarounds.trial import Additions, Trial, Verdict, is_whole, without_what_edns_holds
+from dohproxy.upstream.results import SendStatus, Unproven
+from dohproxy.upstream.workarounds.trial import (
+    Additions,
+    TrialVerdict,
+    WorkaroundTrial,
+    is_whole,
+    without_what_edns_holds,
+)
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import Rcode
@@ -38,8 +44,10 @@ LONGEST_PAUSE_SECONDS: Final = 3600.0
 """Between two trials which showed that it is nothing of ours; doubled from one to the other."""
 
 _ERRORS: Final = frozenset({Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
-_FAILURES: Final = frozenset({Result.TIMEOUT, Result.UNUSABLE, Result.UNPROVEN, Result.UNREACHABLE, Result.LOST})
-_REPEATED: Final = frozenset({Result.TIMEOUT, Result.UNUSABLE})
+_FAILURES: Final = frozenset(
+    {SendStatus.TIMEOUT, SendStatus.UNUSABLE, SendStatus.UNPROVEN, SendStatus.UNREACHABLE, SendStatus.LOST}
+)
+_REPEATED: Final = frozenset({SendStatus.TIMEOUT, SendStatus.UNUSABLE})
 """Where a connection does not come to be, what we would have said on it is not to blame."""
 
 
@@ -55,7 +63,7 @@ class LeftOut:
     """What came instead of an answer: "silence", "FORMERR"."""
 
 
-class Abilities:
+class Workarounds:
     """What one way to one upstream is known to stand."""
 
     def __init__(
@@ -86,18 +94,18 @@ class Abilities:
         proven = self.in_use & self._shown
         return proven | (self.in_use & {Addition.EDNS}) if dnssec_ok else proven
 
-    def may_be_ours(self, outcome: Answer | Unproven | Result, now: float) -> bool:
+    def may_be_ours(self, outcome: Answer | Unproven | SendStatus, now: float) -> bool:
         """Tell whether a query with all that is in use may have ended so because of something that it had."""
         unproven = self.in_use - self._shown
         if not unproven or now < self._not_ours_until or self._bare_failures >= MOST_BARE_FAILURES:
             return False
         if not isinstance(outcome, Answer):
-            return isinstance(outcome, Result) and outcome in _REPEATED
+            return isinstance(outcome, SendStatus) and outcome in _REPEATED
         if outcome.kind is Kind.NXDOMAIN:
             return Addition.CASE in unproven
         return _is_bare_error(outcome)
 
-    def heard(self, added: Additions, outcome: Answer | Unproven | Result, now: float) -> None:
+    def heard(self, added: Additions, outcome: Answer | Unproven | SendStatus, now: float) -> None:
         """Learn from the end of any query what it had `added`."""
         if isinstance(outcome, Answer) and (outcome.truncated or is_whole(outcome) or outcome.rcode == Rcode.BADCOOKIE):
             self._bad_since = None
@@ -117,32 +125,32 @@ class Abilities:
             return True
         return self._is_doubted and now >= self._not_ours_until and not self.in_use <= self._shown
 
-    def begin_trial(self) -> Trial:
+    def begin_trial(self) -> WorkaroundTrial:
         """Return a trial of all that is not proven to be stood."""
         proven = self._wanted & self._shown
-        return Trial(proven, [one for one in Addition if one in self._wanted and one not in proven])
+        return WorkaroundTrial(proven, [one for one in Addition if one in self._wanted and one not in proven])
 
-    def conclude(self, trial: Trial, now: float) -> None:
+    def conclude(self, trial: WorkaroundTrial, now: float) -> None:
         """Take in what a trial has shown."""
         self._bare_failures = 0
         match trial.verdict:
-            case Verdict.UNDECIDED:
+            case TrialVerdict.UNDECIDED:
                 # What is left out stays so; to try again can wait.
                 if now >= self._retry_at:
                     self._retry_at = now + RETRY_SECONDS
-            case Verdict.NOT_OURS:
+            case TrialVerdict.NOT_OURS:
                 self._is_doubted = False
                 self._not_ours_until = now + self._pause
                 self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
                 if now >= self._retry_at:
                     self._retry_at = now + RETRY_SECONDS
-            case Verdict.FOUND:
+            case TrialVerdict.FOUND:
                 self._is_doubted = False
                 self._pause = SHORTEST_PAUSE_SECONDS
                 self._bad_since = None
                 self._keep(trial, now)
 
-    def _keep(self, trial: Trial, now: float) -> None:
+    def _keep(self, trial: WorkaroundTrial, now: float) -> None:
         known = self._left_out
         self._left_out = {
             one: known[one] if one in known else LeftOut(one, self._over_stream, now, how)
@@ -179,7 +187,7 @@ def write_query(
     )
 
 
-def _is_bad(outcome: Answer | Unproven | Result) -> bool:
+def _is_bad(outcome: Answer | Unproven | SendStatus) -> bool:
     if isinstance(outcome, Unproven):
         return True
     return _is_bare_error(outcome) if isinstance(outcome, Answer) else outcome in _FAILURES

@@ -7,11 +7,11 @@ import pytest
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest
-from dohproxy.frontends.http2.requests import Readings, read_head
+from dohproxy.frontends.http2.requests import RequestReader, read_head
 from dohproxy.frontends.service import Service
 from dohproxy.http2.fields import RequestHead, RestOfHead
-from dohproxy.outcomes import Door
-from dohproxy.parsed_request import Reading
+from dohproxy.outcomes import Frontend
+from dohproxy.parsed_request import ParsedRequest
 
 pytestmark = pytest.mark.interpreted  # its service is none of ours
 
@@ -32,9 +32,9 @@ class ReadingService:
 
     read_so_far: list[HttpRequest] = field(default_factory=list)
 
-    def read(self, request: HttpRequest, door: Door) -> Reading:
+    def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
         self.read_so_far.append(request)
-        return Reading(door, request.method, Dialect.RFC_GET, request.body)
+        return ParsedRequest(frontend, request.method, Dialect.RFC_GET, request.body)
 
 
 @pytest.fixture
@@ -43,13 +43,13 @@ def service() -> ReadingService:
 
 
 @pytest.fixture
-def readings(service: ReadingService) -> Readings:
-    return Readings(cast(Service, service))
+def requests(service: ReadingService) -> RequestReader:
+    return RequestReader(cast(Service, service))
 
 
-def of(readings: Readings, head: RequestHead, body: bytes) -> Reading:
-    """Return what a request says, as the door does for a client within its limit."""
-    return readings.find(head, body) or readings.read(head, body)
+def of(requests: RequestReader, head: RequestHead, body: bytes) -> ParsedRequest:
+    """Return what a request says, as the frontend does for a client within its limit."""
+    return requests.find(head, body) or requests.read(head, body)
 
 
 # --- What the walk gets to see ---
@@ -73,33 +73,33 @@ def test_repeated_fields_are_joined_in_their_order() -> None:
 # --- What is read once ---
 
 
-def test_a_head_that_comes_again_is_read_once(readings: Readings, service: ReadingService) -> None:
+def test_a_head_that_comes_again_is_read_once(requests: RequestReader, service: ReadingService) -> None:
     one = head(fields=FIELDS)
-    assert of(readings, one, b"") is of(readings, one, b"")
+    assert of(requests, one, b"") is of(requests, one, b"")
     assert len(service.read_so_far) == 1
 
 
-def test_a_head_with_another_body_is_another_request(readings: Readings) -> None:
+def test_a_head_with_another_body_is_another_request(requests: RequestReader) -> None:
     one = head("POST", "/dns-query", FIELDS)
-    first, second = of(readings, one, b"first"), of(readings, one, b"second")
+    first, second = of(requests, one, b"first"), of(requests, one, b"second")
     assert (first.wire, second.wire) == (b"first", b"second")
-    assert of(readings, one, b"first") is first
+    assert of(requests, one, b"first") is first
 
 
-def test_the_same_question_from_another_client_is_read_once(readings: Readings, service: ReadingService) -> None:
+def test_the_same_question_from_another_client_is_read_once(requests: RequestReader, service: ReadingService) -> None:
     same = [
         (("accept", DNS), ("user-agent", "one")),
         (("accept", DNS), ("user-agent", "two"), ("x-forwarded-for", "192.0.2.1")),
         (("x-first", "1"), ("accept", DNS)),
     ]
-    assert len({id(of(readings, head(fields=fields), b"")) for fields in same}) == 1
+    assert len({id(of(requests, head(fields=fields), b"")) for fields in same}) == 1
     assert len(service.read_so_far) == 1
 
 
-def test_random_padding_makes_no_other_request(readings: Readings) -> None:
-    one, other = (of(readings, head(fields=(("x-pad", padding),)), b"") for padding in ("aaa", "bbbbb"))
+def test_random_padding_makes_no_other_request(requests: RequestReader) -> None:
+    one, other = (of(requests, head(fields=(("x-pad", padding),)), b"") for padding in ("aaa", "bbbbb"))
     assert one is other
-    assert of(readings, head(), b"") is not one
+    assert of(requests, head(), b"") is not one
 
 
 DIFFERENT = [
@@ -116,9 +116,9 @@ DIFFERENT = [
 ]
 
 
-def test_what_differs_to_the_walk_is_read_apart(readings: Readings) -> None:
-    assert len({id(of(readings, one, body)) for one in DIFFERENT for body in (b"", b"AAAA", b"\0")}) == 30
+def test_what_differs_to_the_walk_is_read_apart(requests: RequestReader) -> None:
+    assert len({id(of(requests, one, body)) for one in DIFFERENT for body in (b"", b"AAAA", b"\0")}) == 30
 
 
-def test_the_end_of_a_target_is_not_the_beginning_of_a_body(readings: Readings) -> None:
-    assert of(readings, head(path="/a"), b"b") is not of(readings, head(path="/ab"), b"")
+def test_the_end_of_a_target_is_not_the_beginning_of_a_body(requests: RequestReader) -> None:
+    assert of(requests, head(path="/a"), b"b") is not of(requests, head(path="/ab"), b"")

@@ -10,8 +10,8 @@ from dohproxy.upstream.budget.aimd import (
     RECOVERY_SECONDS,
     START_SECONDS,
     START_SHARE,
-    Growth,
-    Pace,
+    AimdShare,
+    ShareGrowth,
 )
 
 NOW = 1_000.0
@@ -19,52 +19,52 @@ HALF_GROWN_OVER = RECOVERY_SECONDS / 2
 """How long it takes from a half to the whole."""
 
 
-def _halved(now: float = NOW) -> Pace:
-    pace = Pace()
-    assert pace.halve(now)
-    return pace
+def _halved(now: float = NOW) -> AimdShare:
+    aimd = AimdShare()
+    assert aimd.halve(now)
+    return aimd
 
 
 def test_all_is_used_while_nothing_speaks_against_it() -> None:
-    pace = Pace()
-    assert pace.share(NOW) == 1.0
-    assert not pace.is_held_back(NOW)
-    assert pace.halvings == 0
+    aimd = AimdShare()
+    assert aimd.share(NOW) == 1.0
+    assert not aimd.is_held_back(NOW)
+    assert aimd.halvings == 0
 
 
 def test_a_sign_of_throttling_halves_what_is_used() -> None:
-    pace = _halved()
-    assert pace.share(NOW) == 0.5
-    assert pace.is_held_back(NOW)
-    assert pace.halvings == 1
+    aimd = _halved()
+    assert aimd.share(NOW) == 0.5
+    assert aimd.is_held_back(NOW)
+    assert aimd.halvings == 1
 
 
 def test_what_was_in_flight_at_a_sign_is_no_second_one() -> None:
-    pace = _halved()
-    assert not pace.halve(NOW + HALVING_PAUSE_SECONDS - 0.01)
-    assert pace.halvings == 1
-    assert pace.share(NOW + HALVING_PAUSE_SECONDS - 0.01) > 0.5
+    aimd = _halved()
+    assert not aimd.halve(NOW + HALVING_PAUSE_SECONDS - 0.01)
+    assert aimd.halvings == 1
+    assert aimd.share(NOW + HALVING_PAUSE_SECONDS - 0.01) > 0.5
 
 
 def test_a_sign_after_the_pause_halves_what_is_used_by_then() -> None:
-    pace = _halved()
+    aimd = _halved()
     later = NOW + HALF_GROWN_OVER / 2
-    assert pace.share(later) == pytest.approx(0.75)
-    assert pace.halve(later)
-    assert pace.share(later) == pytest.approx(0.375)
-    assert pace.halvings == 2
+    assert aimd.share(later) == pytest.approx(0.75)
+    assert aimd.halve(later)
+    assert aimd.share(later) == pytest.approx(0.375)
+    assert aimd.halvings == 2
 
 
 def test_a_throttle_that_does_not_end_leaves_a_little() -> None:
-    pace = Pace()
+    aimd = AimdShare()
     shares = []
     for step in range(50):
         now = NOW + step * HALVING_PAUSE_SECONDS
-        assert pace.halve(now)
-        shares.append(pace.share(now))
+        assert aimd.halve(now)
+        shares.append(aimd.share(now))
     assert shares[:2] == [0.5, pytest.approx(0.2583, abs=0.001)]
     assert min(shares) == shares[-1] == LEAST_SHARE
-    assert pace.halvings == 50
+    assert aimd.halvings == 50
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_a_throttle_that_does_not_end_leaves_a_little() -> None:
     ],
 )
 def test_it_comes_back_in_equal_steps(seconds: float, share: float) -> None:
-    pace = _halved()
-    assert pace.share(NOW + seconds) == pytest.approx(share)
-    assert pace.is_held_back(NOW + seconds) == (share < 1.0)
+    aimd = _halved()
+    assert aimd.share(NOW + seconds) == pytest.approx(share)
+    assert aimd.is_held_back(NOW + seconds) == (share < 1.0)
 
 
 @pytest.mark.parametrize(
@@ -92,43 +92,43 @@ def test_it_comes_back_in_equal_steps(seconds: float, share: float) -> None:
     ],
 )
 def test_a_beginning_is_a_quarter_and_grows_to_the_whole(seconds: float, share: float) -> None:
-    pace = Pace()
-    pace.begin_slowly(NOW)
-    assert pace.share(NOW + seconds) == pytest.approx(share)
+    aimd = AimdShare()
+    aimd.begin_slowly(NOW)
+    assert aimd.share(NOW + seconds) == pytest.approx(share)
 
 
 def test_a_beginning_is_no_sign_of_throttling() -> None:
-    pace = Pace()
-    pace.begin_slowly(NOW)
-    assert not pace.is_held_back(NOW)
-    assert pace.halvings == 0
+    aimd = AimdShare()
+    aimd.begin_slowly(NOW)
+    assert not aimd.is_held_back(NOW)
+    assert aimd.halvings == 0
 
 
 def test_a_second_beginning_is_as_slow_as_the_first() -> None:
-    pace = Pace()
-    pace.begin_slowly(NOW)
-    pace.begin_slowly(NOW + START_SECONDS * 0.9)
-    assert pace.share(NOW + START_SECONDS * 0.9) == pytest.approx(START_SHARE)
-    assert pace.share(NOW + START_SECONDS * 1.9) == pytest.approx(1.0)
+    aimd = AimdShare()
+    aimd.begin_slowly(NOW)
+    aimd.begin_slowly(NOW + START_SECONDS * 0.9)
+    assert aimd.share(NOW + START_SECONDS * 0.9) == pytest.approx(START_SHARE)
+    assert aimd.share(NOW + START_SECONDS * 1.9) == pytest.approx(1.0)
 
 
 def test_who_begins_anew_while_throttled_uses_the_part_of_a_part() -> None:
-    pace = _halved()
-    pace.begin_slowly(NOW)
-    assert pace.share(NOW) == START_SHARE / 2
-    assert pace.share(NOW + START_SECONDS) == pytest.approx(0.5 + START_SECONDS / RECOVERY_SECONDS)
+    aimd = _halved()
+    aimd.begin_slowly(NOW)
+    assert aimd.share(NOW) == START_SHARE / 2
+    assert aimd.share(NOW + START_SECONDS) == pytest.approx(0.5 + START_SECONDS / RECOVERY_SECONDS)
 
 
 def test_a_growth_is_never_set_forward() -> None:
-    growth = Growth(100.0)
+    growth = ShareGrowth(100.0)
     growth.set_back(0.5, NOW)
     growth.set_back(0.75, NOW)
     assert growth.share(NOW) == 0.5
 
 
 def test_a_clock_that_steps_back_costs_nothing_more() -> None:
-    pace = _halved()
-    assert pace.share(NOW - 500.0) == 0.5
+    aimd = _halved()
+    assert aimd.share(NOW - 500.0) == 0.5
 
 
 SIGNS = st.lists(st.tuples(st.floats(0, 400), st.sampled_from(["halve", "begin slowly", "look"])), max_size=40)
@@ -137,20 +137,20 @@ SIGNS = st.lists(st.tuples(st.floats(0, 400), st.sampled_from(["halve", "begin s
 @settings(deadline=None)
 @given(SIGNS)
 def test_the_share_has_bounds_and_falls_only_for_a_reason(steps: list[tuple[float, str]]) -> None:
-    pace = Pace()
+    aimd = AimdShare()
     now = NOW
     share = 1.0
     for seconds, sign in steps:
         now += seconds
-        grown = pace.share(now)
+        grown = aimd.share(now)
         assert share <= grown <= 1.0
         match sign:
             case "halve":
-                pace.halve(now)
+                aimd.halve(now)
             case "begin slowly":
-                pace.begin_slowly(now)
+                aimd.begin_slowly(now)
             case _:
-                assert pace.share(now) == grown
-        share = pace.share(now)
+                assert aimd.share(now) == grown
+        share = aimd.share(now)
         assert LEAST_SHARE * START_SHARE <= share <= grown
-    assert pace.share(now + RECOVERY_SECONDS) == 1.0
+    assert aimd.share(now + RECOVERY_SECONDS) == 1.0

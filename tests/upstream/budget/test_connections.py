@@ -15,7 +15,7 @@ from dohproxy.upstream.budget.connections import (
     TURNED_AWAY,
     ConnectionBudget,
 )
-from dohproxy.upstream.health.signals import Refusal, Signal
+from dohproxy.upstream.health.signals import ConnectFailure, Signal
 
 NOW = 100.0
 
@@ -223,12 +223,12 @@ class TestRefusedTls:
         for signal, times in ((Signal.CERTIFICATE, 1), (Signal.HANDSHAKE, TURNED_AWAY)):
             budget = _budget()
             for time in range(1, TURNED_AWAY + 1):
-                budget.failed(NOW, nobody_listens=False, refusal=Refusal(signal, "why"))
+                budget.failed(NOW, nobody_listens=False, refusal=ConnectFailure(signal, "why"))
                 assert budget.signal(NOW) is (signal if time >= times else None)
 
     def test_another_failure_is_another_reason(self) -> None:
         budget = _budget()
-        budget.failed(NOW, nobody_listens=False, refusal=Refusal(Signal.CERTIFICATE, "why"))
+        budget.failed(NOW, nobody_listens=False, refusal=ConnectFailure(Signal.CERTIFICATE, "why"))
         budget.failed(NOW, nobody_listens=False)
         assert (budget.refusal, budget.signal(NOW)) == (None, None)
 

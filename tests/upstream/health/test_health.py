@@ -8,7 +8,7 @@ from dohproxy.upstream.budget.aimd import HALVING_PAUSE_SECONDS, RECOVERY_SECOND
 from dohproxy.upstream.health.breaker import BAN, BreakerState
 from dohproxy.upstream.health.health import LONGEST_PROBE_SECONDS, MOST_PROBES, PROBE_SECONDS, STANDBY_SECONDS
 from dohproxy.upstream.health.signals import HARMLESS, RUN, WINDOW_SECONDS, Signal
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import (
     GOOD,
@@ -136,10 +136,10 @@ class TestSuspicion:
 
     @pytest.mark.parametrize(
         "outcome",
-        [Result.UNPROVEN, Result.LOST, Result.UNSENT, Result.ABANDONED, Result.UNREACHABLE],
+        [SendStatus.UNPROVEN, SendStatus.LOST, SendStatus.UNSENT, SendStatus.ABANDONED, SendStatus.UNREACHABLE],
         ids=described,
     )
-    def test_a_probe_that_brings_nothing_leaves_the_suspicion(self, outcome: Result) -> None:
+    def test_a_probe_that_brings_nothing_leaves_the_suspicion(self, outcome: SendStatus) -> None:
         guest = Guest()
         guest.suspect(Signal.REFUSED)
         guest.probe(outcome, seconds=0.0)
@@ -158,13 +158,13 @@ class TestSuspicion:
         assert repeats == MOST_PROBES - 1
         assert guest.upstream.budget.left(guest.now) == left - repeats
         assert guest.upstream.budget.in_flight == 1
-        assert guest.upstream.sends[Result.LOST] == repeats
+        assert guest.upstream.sends[SendStatus.LOST] == repeats
 
     def test_a_probe_without_an_answer_is_repeated_once(self) -> None:
         guest = Guest()
         guest.suspect(Signal.REFUSED)
-        guest.probe(Result.TIMEOUT, seconds=1.5)
-        guest.probe(Result.TIMEOUT, seconds=0.0)
+        guest.probe(SendStatus.TIMEOUT, seconds=1.5)
+        guest.probe(SendStatus.TIMEOUT, seconds=0.0)
         assert guest.upstream.is_usable(guest.now)
         assert guest.seconds_to_probe() == PROBE_SECONDS
 
@@ -196,8 +196,8 @@ class TestStandby:
     @pytest.mark.parametrize(
         ("outcomes", "signal"),
         [
-            pytest.param([Result.TIMEOUT, Result.TIMEOUT], Signal.SILENT, id="silent"),
-            pytest.param([Result.UNREACHABLE], Signal.UNREACHABLE, id="gone"),
+            pytest.param([SendStatus.TIMEOUT, SendStatus.TIMEOUT], Signal.SILENT, id="silent"),
+            pytest.param([SendStatus.UNREACHABLE], Signal.UNREACHABLE, id="gone"),
             pytest.param([REFUSED], Signal.REFUSED, id="banning"),
         ],
     )
@@ -213,12 +213,12 @@ class TestStandby:
 
     def test_one_lost_probe_is_repeated_at_once(self) -> None:
         guest = Guest()
-        guest.probe(Result.TIMEOUT, seconds=1.5)
+        guest.probe(SendStatus.TIMEOUT, seconds=1.5)
         guest.probe(GOOD)
         assert (guest.signal(), guest.openings) == (None, [])
 
-    @pytest.mark.parametrize("outcome", [Result.LOST, Result.UNSENT], ids=described)
-    def test_one_that_says_nothing_is_repeated_later(self, outcome: Result) -> None:
+    @pytest.mark.parametrize("outcome", [SendStatus.LOST, SendStatus.UNSENT], ids=described)
+    def test_one_that_says_nothing_is_repeated_later(self, outcome: SendStatus) -> None:
         guest = Guest()
         guest.probe(outcome, seconds=0.0)
         assert guest.seconds_to_probe() == PROBE_SECONDS
@@ -241,7 +241,7 @@ class TestBans:
             pytest.param(REFUSED, Signal.REFUSED, id="refused"),
             pytest.param(PROHIBITED, Signal.PROHIBITED, id="prohibited"),
             pytest.param(NOTIMP, Signal.PROTOCOL, id="not understood"),
-            pytest.param(Result.UNUSABLE, Signal.PROTOCOL, id="not to be understood"),
+            pytest.param(SendStatus.UNUSABLE, Signal.PROTOCOL, id="not to be understood"),
         ],
     )
     def test_who_refuses_what_is_nobody_s_has_banned_us(self, outcome: Outcome, signal: Signal) -> None:
@@ -258,7 +258,7 @@ class TestBans:
         guest.suspect(Signal.REFUSED)
         guest.probe(REFUSED)
         pauses = []
-        for outcome in (REFUSED, Result.TIMEOUT, REFUSED, Result.TIMEOUT, REFUSED, REFUSED, REFUSED, REFUSED):
+        for outcome in (REFUSED, SendStatus.TIMEOUT, REFUSED, SendStatus.TIMEOUT, REFUSED, REFUSED, REFUSED, REFUSED):
             pauses.append(round(guest.seconds_to_probe()))
             guest.probe(outcome, after=pauses[-1])
         assert pauses == [60, 120, 240, 480, 960, 1920, 3600, 3600]
@@ -266,7 +266,9 @@ class TestBans:
         assert len(guest.openings) == 1
 
     @pytest.mark.parametrize(
-        "late", [REFUSED, GOOD, Result.TRUNCATED, Result.TIMEOUT, Result.UNREACHABLE, Result.LOST], ids=described
+        "late",
+        [REFUSED, GOOD, SendStatus.TRUNCATED, SendStatus.TIMEOUT, SendStatus.UNREACHABLE, SendStatus.LOST],
+        ids=described,
     )
     def test_what_was_in_flight_does_not_end_it(self, late: Outcome) -> None:
         guest = Guest()
@@ -289,7 +291,7 @@ class TestBans:
         guest.now += 60.0
         guest.upstream.begin_probe(guest.now)
         guest.upstream.end(ending_of(REFUSED, b"late", 0.0, guest.now + 0.5))
-        guest.upstream.end_probe(ending_of(Result.TIMEOUT, b"", guest.now, guest.now + 1.5))
+        guest.upstream.end_probe(ending_of(SendStatus.TIMEOUT, b"", guest.now, guest.now + 1.5))
         guest.now += 1.5
         assert guest.seconds_to_probe() == pytest.approx(120.0, abs=0.1)
 
@@ -298,7 +300,7 @@ class TestBans:
         [
             pytest.param(GOOD, None, id="a good answer"),
             pytest.param(SERVFAIL, Signal.SERVFAIL, id="a failure, which is trouble of another kind"),
-            pytest.param(Result.TRUNCATED, Signal.TRUNCATED, id="a cut, which is a throttle of another kind"),
+            pytest.param(SendStatus.TRUNCATED, Signal.TRUNCATED, id="a cut, which is a throttle of another kind"),
         ],
     )
     def test_it_ends_by(self, outcome: Outcome, signal: Signal | None) -> None:
@@ -335,8 +337,8 @@ class TestWhatCouldBeForged:
             pytest.param(REFUSED, Signal.REFUSED, id="the same"),
             pytest.param(PROHIBITED, Signal.PROHIBITED, id="the same and why"),
             pytest.param(NOTIMP, Signal.PROTOCOL, id="something else that is one"),
-            pytest.param(Result.UNREACHABLE, Signal.REFUSED, id="nothing, as nobody listens"),
-            pytest.param(Result.TIMEOUT, Signal.REFUSED, id="nothing, in time"),
+            pytest.param(SendStatus.UNREACHABLE, Signal.REFUSED, id="nothing, as nobody listens"),
+            pytest.param(SendStatus.TIMEOUT, Signal.REFUSED, id="nothing, in time"),
         ],
     )
     def test_is_a_ban_if_the_probe_hears_it_and_tcp_says(self, over_tcp: Outcome, signal: Signal) -> None:
@@ -356,8 +358,8 @@ class TestWhatCouldBeForged:
         assert (guest.signal(), guest.share()) == (None, 1.0)
         assert not guest.upstream.may_probe(guest.now + STANDBY_SECONDS - 1.0)
 
-    @pytest.mark.parametrize("over_tcp", [Result.ABANDONED, Result.UNSENT], ids=described)
-    def test_remains_to_be_found_out_if_tcp_could_not_be_asked(self, over_tcp: Result) -> None:
+    @pytest.mark.parametrize("over_tcp", [SendStatus.ABANDONED, SendStatus.UNSENT], ids=described)
+    def test_remains_to_be_found_out_if_tcp_could_not_be_asked(self, over_tcp: SendStatus) -> None:
         guest = Guest()
         guest.ask_many(UNPROVEN, times=RUN)
         guest.probe(UNPROVEN, seconds=0.0)
@@ -377,7 +379,7 @@ class TestWhatCouldBeForged:
 class TestThrottles:
     @pytest.mark.parametrize(
         ("signal", "outcome"),
-        [(Signal.TRUNCATED, Result.TRUNCATED), (Signal.SERVFAIL, SERVFAIL)],
+        [(Signal.TRUNCATED, SendStatus.TRUNCATED), (Signal.SERVFAIL, SERVFAIL)],
         ids=described,
     )
     def test_a_conviction_halves_the_budget_and_leaves_it_in_use(self, signal: Signal, outcome: Outcome) -> None:
@@ -392,7 +394,7 @@ class TestThrottles:
     @pytest.mark.parametrize(
         ("suspected", "answered", "signal"),
         [
-            pytest.param(Signal.SERVFAIL, Result.TRUNCATED, Signal.TRUNCATED, id="a cut instead of failures"),
+            pytest.param(Signal.SERVFAIL, SendStatus.TRUNCATED, Signal.TRUNCATED, id="a cut instead of failures"),
             pytest.param(Signal.TRUNCATED, REFUSED, Signal.REFUSED, id="a ban instead of cuts"),
             pytest.param(Signal.REFUSED, SERVFAIL, Signal.SERVFAIL, id="failures instead of a ban"),
         ],
@@ -421,16 +423,16 @@ class TestThrottles:
     def test_one_half_for_each_probe_and_not_for_each_sign(self) -> None:
         guest = Guest()
         guest.suspect(Signal.TRUNCATED)
-        guest.probe(Result.TRUNCATED)
+        guest.probe(SendStatus.TRUNCATED)
         for _ in range(int(PROBE_SECONDS / HALVING_PAUSE_SECONDS) - 1):
             guest.now += HALVING_PAUSE_SECONDS
             guest.suspect(Signal.TRUNCATED)
-        assert guest.upstream.budget.pace.halvings == 1
+        assert guest.upstream.budget.aimd.halvings == 1
 
     def test_it_is_told_until_the_budget_has_recovered(self) -> None:
         guest = Guest()
         guest.suspect(Signal.TRUNCATED)
-        guest.probe(Result.TRUNCATED, seconds=0.0)
+        guest.probe(SendStatus.TRUNCATED, seconds=0.0)
         guest.now = RECOVERY_SECONDS / 2 - 1
         assert guest.signal() is Signal.TRUNCATED
         guest.now += 1
@@ -452,7 +454,7 @@ class TestWhatIsTold:
     def test_the_beginning_is_kept_while_the_reason_stays(self) -> None:
         guest = Guest()
         guest.now = 50.0
-        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.ask_many(SendStatus.UNREACHABLE, times=3)
         first = guest.upstream.finding(guest.now)
         assert first is not None
         assert (first.signal, first.since) == (Signal.UNREACHABLE, 50.0)

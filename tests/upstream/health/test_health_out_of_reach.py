@@ -1,4 +1,4 @@
-"""Silence, closed doors and missing ways: when nobody is asked, what is told, and how it ends."""
+"""Silence, closed frontends and missing ways: when nobody is asked, what is told, and how it ends."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ import pytest
 
 from dohproxy.upstream.budget.aimd import RECOVERY_SECONDS
 from dohproxy.upstream.health.health import DOUBT_SECONDS, QUICK_PROBES
-from dohproxy.upstream.health.signals import Refusal, Signal
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.health.signals import ConnectFailure, Signal
+from dohproxy.upstream.results import SendStatus
 from tests.fakes.guest import GOOD, REFUSED, SERVFAIL, SILENCES, Guest, Outcome, described, ending_of
 
 
@@ -39,7 +39,7 @@ class TestSilence:
         assert guest.signal() is None
 
     @pytest.mark.parametrize(
-        "outcome", [Result.TIMEOUT, Result.UNREACHABLE, Result.LOST, REFUSED, SERVFAIL], ids=described
+        "outcome", [SendStatus.TIMEOUT, SendStatus.UNREACHABLE, SendStatus.LOST, REFUSED, SERVFAIL], ids=described
     )
     def test_silence_that_tcp_does_not_answer_either_is_no_throttle(self, outcome: Outcome) -> None:
         guest = Guest()
@@ -51,24 +51,24 @@ class TestSilence:
 
     def test_tcp_is_tried_once_for_each_silence(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
         tried = []
         for _ in range(5):
-            guest.probe(Result.TIMEOUT, after=guest.seconds_to_probe())
-            tried.append(guest.probe_over_stream(Result.TIMEOUT))
+            guest.probe(SendStatus.TIMEOUT, after=guest.seconds_to_probe())
+            tried.append(guest.probe_over_stream(SendStatus.TIMEOUT))
         assert tried == [False, True, False, False, False]
         guest.probe(GOOD, after=guest.seconds_to_probe())
         guest.now += DOUBT_SECONDS
         guest.fall_silent()
-        assert guest.probe_over_stream(Result.TIMEOUT)
+        assert guest.probe_over_stream(SendStatus.TIMEOUT)
 
     def test_packets_dropped_among_answers_are_tried_over_tcp_too(self) -> None:
         guest = Guest()
         guest.suspect(Signal.UDP_SILENT)
-        guest.probe(Result.TIMEOUT, seconds=1.5)
+        guest.probe(SendStatus.TIMEOUT, seconds=1.5)
         assert not guest.probe_over_stream(GOOD)
         guest.ask(GOOD)
-        guest.probe(Result.TIMEOUT, seconds=1.5)
+        guest.probe(SendStatus.TIMEOUT, seconds=1.5)
         assert guest.probe_over_stream(GOOD)
         assert guest.signal() is Signal.UDP_SILENT
         assert guest.share() == 0.5
@@ -95,17 +95,17 @@ class TestDoubt:
         guest = Guest(over_stream=over_stream)
         for _ in range(20):
             guest.now += 0.1
-            guest.ask_many(Result.TIMEOUT, times=5 * SILENCES, zones=1)
+            guest.ask_many(SendStatus.TIMEOUT, times=5 * SILENCES, zones=1)
             assert guest.upstream.is_usable(guest.now)
             guest.probe(GOOD, after=guest.seconds_to_probe())
         assert (guest.share(), guest.signal(), guest.openings) == (1.0, None, [])
         assert guest.upstream.probes == 20
-        assert guest.upstream.budget.pace.halvings == 0
+        assert guest.upstream.budget.aimd.halvings == 0
 
     def test_one_lost_probe_decides_nothing(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
-        guest.probe(Result.TIMEOUT, seconds=1.5)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
+        guest.probe(SendStatus.TIMEOUT, seconds=1.5)
         assert not guest.probe_over_stream(GOOD)
         guest.probe(GOOD)
         assert guest.upstream.is_usable(guest.now)
@@ -113,11 +113,11 @@ class TestDoubt:
 
     def test_nobody_is_sent_from_the_probe_to_its_answer(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
         usable = [guest.upstream.is_usable(guest.now)]
         guest.upstream.begin_probe(guest.now)
         usable.append(guest.upstream.is_usable(guest.now))
-        guest.upstream.end_probe(ending_of(Result.TIMEOUT, b"", guest.now, guest.now + 1.5))
+        guest.upstream.end_probe(ending_of(SendStatus.TIMEOUT, b"", guest.now, guest.now + 1.5))
         usable.append(guest.upstream.is_usable(guest.now + 1.5))
         guest.probe(GOOD, after=1.5)
         usable.append(guest.upstream.is_usable(guest.now))
@@ -125,19 +125,19 @@ class TestDoubt:
 
     def test_nor_for_ever_where_no_second_probe_can_be_sent(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
-        guest.probe(Result.TIMEOUT, seconds=1.5)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
+        guest.probe(SendStatus.TIMEOUT, seconds=1.5)
         assert guest.upstream.is_usable(guest.now + DOUBT_SECONDS)
 
     def test_the_probe_is_asked_for_at_once_and_so_is_the_second(self) -> None:
         guest = Guest()
         asked_for: list[int] = []
         guest.upstream.when_in_doubt = lambda: asked_for.append(guest.upstream.probes)
-        guest.ask_many(Result.TIMEOUT, times=2 * SILENCES)
+        guest.ask_many(SendStatus.TIMEOUT, times=2 * SILENCES)
         assert asked_for == [0]
-        guest.probe(Result.TIMEOUT)
+        guest.probe(SendStatus.TIMEOUT)
         assert asked_for == [0, 1]
-        guest.probe(Result.TIMEOUT)
+        guest.probe(SendStatus.TIMEOUT)
         assert asked_for == [0, 1]
 
     def test_who_makes_it_doubtful_on_purpose_costs_ever_fewer_probes(self) -> None:
@@ -145,7 +145,7 @@ class TestDoubt:
         pauses = []
         for _ in range(QUICK_PROBES + 4):
             guest.now += 0.5
-            guest.ask_many(Result.TIMEOUT, times=SILENCES)
+            guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
             pauses.append(guest.seconds_to_probe())
             guest.probe(GOOD, after=pauses[-1], seconds=0.0)
         assert pauses == [0.0] * QUICK_PROBES + [DOUBT_SECONDS - 0.5] * 4
@@ -155,37 +155,37 @@ class TestDoubt:
         guest = Guest()
         guest.probe(GOOD)
         guest.now += 0.1
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
         assert guest.upstream.may_probe(guest.now)
 
     def test_a_word_to_anybody_ends_it(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
         guest.ask(GOOD)
         guest.now += 0.1
-        guest.ask_many(Result.TIMEOUT, times=SILENCES - 1, zones=1)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES - 1, zones=1)
         assert not guest.upstream.may_probe(guest.now)
 
     @pytest.mark.parametrize(
         ("outcome", "signal"),
         [
-            pytest.param(Result.UNREACHABLE, Signal.UNREACHABLE, id="nobody listens"),
-            pytest.param(Result.NO_ROUTE, Signal.NO_ROUTE, id="no way there"),
+            pytest.param(SendStatus.UNREACHABLE, Signal.UNREACHABLE, id="nobody listens"),
+            pytest.param(SendStatus.NO_ROUTE, Signal.NO_ROUTE, id="no way there"),
             pytest.param(REFUSED, Signal.REFUSED, id="a ban"),
         ],
     )
     def test_the_probe_may_find_something_else(self, outcome: Outcome, signal: Signal) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
         guest.probe(outcome)
         assert guest.signal() is signal
         assert guest.openings == [guest.now]
         assert guest.share() == 1.0
 
-    @pytest.mark.parametrize("outcome", [Result.LOST, Result.UNSENT], ids=described)
-    def test_a_probe_that_says_nothing_is_repeated_by_and_by(self, outcome: Result) -> None:
+    @pytest.mark.parametrize("outcome", [SendStatus.LOST, SendStatus.UNSENT], ids=described)
+    def test_a_probe_that_says_nothing_is_repeated_by_and_by(self, outcome: SendStatus) -> None:
         guest = Guest()
-        guest.ask_many(Result.TIMEOUT, times=SILENCES)
+        guest.ask_many(SendStatus.TIMEOUT, times=SILENCES)
         for _ in range(QUICK_PROBES):
             guest.probe(outcome, seconds=0.0)
         assert guest.upstream.is_usable(guest.now)
@@ -196,11 +196,11 @@ class TestReach:
     @pytest.mark.parametrize(
         ("outcomes", "signal"),
         [
-            pytest.param([Result.UNREACHABLE] * 3, Signal.UNREACHABLE, id="nobody listens"),
-            pytest.param([Result.NO_ROUTE] * 3, Signal.NO_ROUTE, id="no way there"),
+            pytest.param([SendStatus.UNREACHABLE] * 3, Signal.UNREACHABLE, id="nobody listens"),
+            pytest.param([SendStatus.NO_ROUTE] * 3, Signal.NO_ROUTE, id="no way there"),
         ],
     )
-    def test_the_reason_why_nobody_is_asked_is_told(self, outcomes: Sequence[Result], signal: Signal) -> None:
+    def test_the_reason_why_nobody_is_asked_is_told(self, outcomes: Sequence[SendStatus], signal: Signal) -> None:
         guest = Guest()
         for outcome in outcomes:
             guest.ask(outcome)
@@ -209,7 +209,7 @@ class TestReach:
 
     def test_over_tls_a_closed_door_is_told_from_an_empty_house(self) -> None:
         guest = Guest(over_stream=True)
-        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.ask_many(SendStatus.UNREACHABLE, times=3)
         guest.upstream.connections.failed(guest.now, nobody_listens=True)
         assert guest.signal() is Signal.UNREACHABLE
         guest.upstream.connections.failed(guest.now, nobody_listens=False)
@@ -217,11 +217,11 @@ class TestReach:
 
     def test_over_tls_a_certificate_that_is_refused_is_told_with_its_reason(self) -> None:
         guest = Guest(over_stream=True)
-        guest.ask_many(Result.UNTRUSTED, times=3)
+        guest.ask_many(SendStatus.UNTRUSTED, times=3)
         assert guest.openings == [guest.now]
         connections = guest.upstream.connections
         for words in ("certificate has expired", "Hostname mismatch"):
-            connections.failed(guest.now, nobody_listens=False, refusal=Refusal(Signal.CERTIFICATE, words))
+            connections.failed(guest.now, nobody_listens=False, refusal=ConnectFailure(Signal.CERTIFICATE, words))
             finding = guest.upstream.finding(guest.now)
             assert finding is not None
             assert (finding.signal, finding.since, finding.words) == (Signal.CERTIFICATE, 0.0, words)
@@ -229,12 +229,12 @@ class TestReach:
 
     def test_over_tls_a_missing_way_is_no_closed_door(self) -> None:
         guest = Guest(over_stream=True)
-        guest.ask_many(Result.NO_ROUTE, times=3)
+        guest.ask_many(SendStatus.NO_ROUTE, times=3)
         guest.upstream.connections.failed(guest.now, nobody_listens=False)
         assert guest.signal() is Signal.NO_ROUTE
 
-    @pytest.mark.parametrize("result", [Result.UNREACHABLE, Result.NO_ROUTE], ids=described)
-    def test_tcp_beside_udp_that_works_opens_no_breaker(self, result: Result) -> None:
+    @pytest.mark.parametrize("result", [SendStatus.UNREACHABLE, SendStatus.NO_ROUTE], ids=described)
+    def test_tcp_beside_udp_that_works_opens_no_breaker(self, result: SendStatus) -> None:
         guest = Guest()
         guest.ask_many(result, times=50, over_stream=True)
         assert guest.upstream.is_usable(guest.now)
@@ -251,48 +251,48 @@ class TestReach:
 
     @pytest.mark.parametrize(
         "outcome",
-        [GOOD, SERVFAIL, Result.TRUNCATED, Result.UNUSABLE, Result.TIMEOUT, Result.UNREACHABLE],
+        [GOOD, SERVFAIL, SendStatus.TRUNCATED, SendStatus.UNUSABLE, SendStatus.TIMEOUT, SendStatus.UNREACHABLE],
         ids=described,
     )
     def test_what_goes_out_has_a_way_there(self, outcome: Outcome) -> None:
         guest = Guest()
-        guest.ask(Result.NO_ROUTE)
+        guest.ask(SendStatus.NO_ROUTE)
         assert guest.upstream.has_no_route
         guest.ask(outcome)
         assert not guest.upstream.has_no_route
 
     def test_a_restart_is_over_within_seconds(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.UNREACHABLE, times=3)
-        guest.probe(Result.UNREACHABLE, after=1.0)
+        guest.ask_many(SendStatus.UNREACHABLE, times=3)
+        guest.probe(SendStatus.UNREACHABLE, after=1.0)
         guest.probe(GOOD, after=2.0)
         assert guest.upstream.is_usable(guest.now)
         assert guest.signal() is None
 
     def test_over_tls_no_probe_is_begun_that_could_not_be_sent(self) -> None:
         guest = Guest(over_stream=True)
-        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.ask_many(SendStatus.UNREACHABLE, times=3)
         for _ in range(5):
             guest.upstream.connections.failed(guest.now, nobody_listens=True)
         assert guest.seconds_to_probe() == 8.0
 
-    @pytest.mark.parametrize("outcome", [Result.LOST, Result.UNSENT], ids=described)
-    def test_a_probe_that_says_nothing_is_not_repeated_at_once(self, outcome: Result) -> None:
+    @pytest.mark.parametrize("outcome", [SendStatus.LOST, SendStatus.UNSENT], ids=described)
+    def test_a_probe_that_says_nothing_is_not_repeated_at_once(self, outcome: SendStatus) -> None:
         guest = Guest()
-        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.ask_many(SendStatus.UNREACHABLE, times=3)
         guest.probe(outcome, after=1.0, seconds=0.0)
         assert guest.seconds_to_probe() == 2.0
 
     def test_a_restart_after_which_replies_prove_less_is_over_too(self) -> None:
         """Only other names than the probe's can end the habit that the replies lack (see `habit`)."""
         guest = Guest()
-        guest.ask_many(Result.UNREACHABLE, times=3)
-        guest.probe(Result.UNPROVEN, after=1.0)
+        guest.ask_many(SendStatus.UNREACHABLE, times=3)
+        guest.probe(SendStatus.UNPROVEN, after=1.0)
         assert guest.upstream.is_usable(guest.now)
 
     def test_a_ban_after_a_restart_is_no_second_loss_to_the_others(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.ask_many(SendStatus.UNREACHABLE, times=3)
         guest.probe(REFUSED, after=1.0)
         assert guest.signal() is Signal.REFUSED
         assert guest.openings == [0.0]
@@ -308,6 +308,6 @@ class TestComingBack:
 
     def test_after_a_restart_nothing_is_held_back(self) -> None:
         guest = Guest()
-        guest.ask_many(Result.UNREACHABLE, times=3)
+        guest.ask_many(SendStatus.UNREACHABLE, times=3)
         guest.probe(GOOD, after=1.0)
         assert guest.share() == 1.0

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.health.breaker import Breaker
-from dohproxy.upstream.health.health import MOST_PROBES, MOST_PROBES_SECONDS, Standing
-from dohproxy.upstream.health.signals import Ending
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.health.health import MOST_PROBES, MOST_PROBES_SECONDS, UpstreamHealth
+from dohproxy.upstream.health.signals import SendResult
+from dohproxy.upstream.results import SendStatus, Unproven
 from tests.fakes.guest import GOOD, NOTIMP, PROHIBITED, REFUSED, SERVFAIL, UNPROVEN, Outcome, described, ending_of
 
 OUTCOMES: tuple[Outcome, ...] = (
     *(GOOD, SERVFAIL, REFUSED, PROHIBITED, NOTIMP, UNPROVEN),
-    *(result for result in Result if result not in (Result.ANSWERED, Result.FAILED, Result.ABANDONED)),
+    *(result for result in SendStatus if result not in (SendStatus.ANSWERED, SendStatus.FAILED, SendStatus.ABANDONED)),
 )
-CONNECTION_FAILED = (Result.UNREACHABLE, Result.NO_ROUTE)
+CONNECTION_FAILED = (SendStatus.UNREACHABLE, SendStatus.NO_ROUTE)
 PROBE_SECONDS = 1.5
 """What a probe waits for at most."""
 
@@ -38,7 +38,7 @@ class Simulation:
     ) -> None:
         self.budget = Budget(queries_per_second, burst, 1_000, now=0.0)
         connections = ConnectionBudget(2, 1.0, lambda: drawn, now=0.0)
-        self.upstream = Standing(self.budget, Breaker(lambda: drawn), connections, over_stream=over_stream)
+        self.upstream = UpstreamHealth(self.budget, Breaker(lambda: drawn), connections, over_stream=over_stream)
         self.clients, self.probes = cycle(clients), cycle(probes)
         self.now = 0.0
         self.sent: list[float] = []
@@ -75,21 +75,21 @@ class Simulation:
         if self._probe is None:
             return
         sent_at, outcome = self._probe
-        if outcome is Result.TIMEOUT and self.now < sent_at + PROBE_SECONDS:
+        if outcome is SendStatus.TIMEOUT and self.now < sent_at + PROBE_SECONDS:
             return
         self._probe = None
         ending = self._ending(outcome, sent_at, over_stream=self.upstream.over_stream)
         self.upstream.end_probe(ending)
-        is_doubtful = outcome is Result.TIMEOUT or isinstance(outcome, Unproven)
+        is_doubtful = outcome is SendStatus.TIMEOUT or isinstance(outcome, Unproven)
         if is_doubtful and self.upstream.begin_stream_probe(self.now):
             self.probed.append(self.now)
             self.upstream.end_stream_probe(self._ending(next(self.probes), self.now, over_stream=True), doubt=ending)
 
-    def _ending(self, outcome: Outcome, sent_at: float, *, over_stream: bool) -> Ending:
+    def _ending(self, outcome: Outcome, sent_at: float, *, over_stream: bool) -> SendResult:
         """How it ended; as the transport does, tell the connections' budget too."""
         if over_stream and outcome in CONNECTION_FAILED:
             self.upstream.connections.failed(self.now, nobody_listens=True)
-        elif over_stream and not isinstance(outcome, Result):
+        elif over_stream and not isinstance(outcome, SendStatus):
             self.upstream.connections.answered()
         return ending_of(outcome, b"zone%d" % (self._number % 12), sent_at, self.now, over_stream=over_stream)
 
@@ -118,7 +118,7 @@ def test_no_upstream_sees_a_storm_of_probes(answered: Outcome, *, over_stream: b
 @pytest.mark.parametrize("over_stream", [False, True], ids=["UDP", "TLS"])
 def test_nor_one_that_changes_its_mind_with_every_probe(*, over_stream: bool) -> None:
     for answered in product(OUTCOMES, repeat=2):
-        simulation = Simulation([Result.UNREACHABLE, Result.TIMEOUT], list(answered), over_stream=over_stream)
+        simulation = Simulation([SendStatus.UNREACHABLE, SendStatus.TIMEOUT], list(answered), over_stream=over_stream)
         simulation.run(70, questions=9)
         simulation.assert_few_probes()
 
@@ -149,17 +149,17 @@ def test_clients_and_probes_together_never_get_more_than_the_budget(
 
 @pytest.mark.parametrize("over_stream", [False, True], ids=["UDP", "TLS"])
 def test_silent_names_alone_never_cost_an_upstream_that_is_well_a_share_of_its_budget(*, over_stream: bool) -> None:
-    simulation = Simulation([Result.TIMEOUT], [GOOD], over_stream=over_stream)
+    simulation = Simulation([SendStatus.TIMEOUT], [GOOD], over_stream=over_stream)
     for _ in range(600):
         simulation.run(1, questions=10)
         assert simulation.upstream.breaker.is_closed
-        assert simulation.budget.pace.share(simulation.now) == 1.0
+        assert simulation.budget.aimd.share(simulation.now) == 1.0
     simulation.assert_few_probes()
-    assert simulation.budget.pace.halvings == 0
+    assert simulation.budget.aimd.halvings == 0
 
 
 def test_an_upstream_that_answers_nothing_but_probes_is_not_probed_every_second() -> None:
-    simulation = Simulation([Result.UNREACHABLE], [GOOD], over_stream=False)
+    simulation = Simulation([SendStatus.UNREACHABLE], [GOOD], over_stream=False)
     simulation.run(240, questions=12)
     simulation.assert_few_probes()
     assert MOST_PROBES < len(simulation.probed) <= 4 * MOST_PROBES

@@ -4,50 +4,50 @@ from collections.abc import Sequence
 
 import pytest
 
-from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.health import UpstreamHealth
 from dohproxy.upstream.health.outages import is_path_gone
-from dohproxy.upstream.health.signals import Refusal, Signal
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.health.signals import ConnectFailure, Signal
+from dohproxy.upstream.results import SendStatus
 from tests.fakes.guest import GOOD, REFUSED, Guest
 
 NS0, NS1, NS0_IPV6 = "192.0.2.1", "198.51.100.1", "2001:db8::1"
 
 
-def _well() -> Standing:
+def _well() -> UpstreamHealth:
     guest = Guest()
     guest.ask(GOOD)
     return guest.upstream
 
 
-def _silent() -> Standing:
+def _silent() -> UpstreamHealth:
     guest = Guest()
     guest.fall_silent()
     return guest.upstream
 
 
-def _refusing_connections() -> Standing:
+def _refusing_connections() -> UpstreamHealth:
     guest = Guest()
-    guest.ask_many(Result.UNREACHABLE, times=3)
+    guest.ask_many(SendStatus.UNREACHABLE, times=3)
     return guest.upstream
 
 
-def _without_route() -> Standing:
+def _without_route() -> UpstreamHealth:
     guest = Guest()
-    guest.ask_many(Result.NO_ROUTE, times=3)
+    guest.ask_many(SendStatus.NO_ROUTE, times=3)
     return guest.upstream
 
 
-def _banning() -> Standing:
+def _banning() -> UpstreamHealth:
     guest = Guest()
     guest.ask_many(REFUSED, times=8)
     guest.probe(REFUSED)
     return guest.upstream
 
 
-def _untrusted() -> Standing:
+def _untrusted() -> UpstreamHealth:
     guest = Guest(over_stream=True)
-    guest.ask_many(Result.UNTRUSTED, times=3)
-    refusal = Refusal(Signal.CERTIFICATE, "certificate is not yet valid")
+    guest.ask_many(SendStatus.UNTRUSTED, times=3)
+    refusal = ConnectFailure(Signal.CERTIFICATE, "certificate is not yet valid")
     guest.upstream.connections.failed(guest.now, nobody_listens=False, refusal=refusal)
     return guest.upstream
 
@@ -76,7 +76,7 @@ def _untrusted() -> Standing:
         pytest.param([], False, id="none at all"),
     ],
 )
-def test_the_way_out_is_gone_with(upstreams: Sequence[tuple[str, Standing]], *, is_gone: bool) -> None:
+def test_the_way_out_is_gone_with(upstreams: Sequence[tuple[str, UpstreamHealth]], *, is_gone: bool) -> None:
     assert is_path_gone(upstreams) is is_gone
 
 

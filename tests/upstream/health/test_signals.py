@@ -18,14 +18,14 @@ from dohproxy.upstream.health.signals import (
     TROUBLE_ZONES,
     WINDOW,
     WINDOW_SECONDS,
-    Ending,
-    Evidence,
+    ReplyClass,
+    ReplyWindow,
+    SendResult,
     Signal,
-    Word,
-    word_of,
+    classify,
     zone_of,
 )
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind
 from dohproxy.wire.numbers import ExtendedError, Rcode
 
@@ -45,23 +45,23 @@ REFERRAL = replace(GOOD, kind=Kind.REFERRAL)
 SMALL = replace(GOOD, records=bytes(SMALL_ANSWER_BYTES))
 LARGE = replace(GOOD, records=bytes(SMALL_ANSWER_BYTES + 1))
 
-Seen = tuple[Answer | Result, bytes]
+Seen = tuple[Answer | SendStatus, bytes]
 
 
 def _ending(
-    outcome: Answer | Unproven | Result,
+    outcome: Answer | Unproven | SendStatus,
     zone: bytes = b"zone",
     *,
     over_stream: bool = False,
     after_cut: bool = False,
     now: float = NOW,
-) -> Ending:
-    if isinstance(outcome, Result):
-        return Ending(outcome, zone, over_stream, now - 0.02, now)
+) -> SendResult:
+    if isinstance(outcome, SendStatus):
+        return SendResult(outcome, zone, over_stream, now - 0.02, now)
     if isinstance(outcome, Unproven):
-        return Ending(Result.UNPROVEN, zone, over_stream, now - 0.02, now, outcome.answer)
-    result = Result.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else Result.ANSWERED
-    return Ending(result, zone, over_stream, now - 0.02, now, outcome, after_cut)
+        return SendResult(SendStatus.UNPROVEN, zone, over_stream, now - 0.02, now, outcome.answer)
+    result = SendStatus.FAILED if outcome.kind in (Kind.FAILURE, Kind.REFERRAL) else SendStatus.ANSWERED
+    return SendResult(result, zone, over_stream, now - 0.02, now, outcome, after_cut)
 
 
 def _zones(count: int) -> Iterator[bytes]:
@@ -69,17 +69,17 @@ def _zones(count: int) -> Iterator[bytes]:
     return cycle([b"zone%d" % number for number in range(count)])
 
 
-def _of(outcomes: Iterable[Answer | Result], zones: int) -> list[Seen]:
+def _of(outcomes: Iterable[Answer | SendStatus], zones: int) -> list[Seen]:
     return list(zip(outcomes, _zones(zones), strict=False))
 
 
-def _in_turn(*outcomes: Answer | Result, times: int, zones: int) -> list[Seen]:
+def _in_turn(*outcomes: Answer | SendStatus, times: int, zones: int) -> list[Seen]:
     """These outcomes one after the other, over and over; each is seen for all the zones."""
     return [(outcome, b"zone%d" % (round_ % zones)) for round_ in range(times) for outcome in outcomes]
 
 
-def _evidence(seen: Iterable[Seen], *, over_stream: bool = False, after_cut: bool = False) -> Evidence:
-    evidence = Evidence()
+def _evidence(seen: Iterable[Seen], *, over_stream: bool = False, after_cut: bool = False) -> ReplyWindow:
+    evidence = ReplyWindow()
     for outcome, zone in seen:
         evidence.learn(_ending(outcome, zone, over_stream=over_stream, after_cut=after_cut))
     return evidence
@@ -104,15 +104,15 @@ class TestWhatFires:
                 id="every name is refused, sometimes with a word of explanation",
             ),
             pytest.param(
-                _in_turn(REFUSED, Result.TIMEOUT, times=RUN, zones=4),
+                _in_turn(REFUSED, SendStatus.TIMEOUT, times=RUN, zones=4),
                 Signal.REFUSED,
                 id="every name is refused if anything is said at all",
             ),
             pytest.param(_of([FORMERR] * RUN, 4), Signal.PROTOCOL, id="every query is malformed, they say"),
             pytest.param(_of([NOTIMP] * RUN, 4), Signal.PROTOCOL, id="no query is implemented"),
-            pytest.param(_of([Result.UNUSABLE] * RUN, 4), Signal.PROTOCOL, id="no reply can be read"),
+            pytest.param(_of([SendStatus.UNUSABLE] * RUN, 4), Signal.PROTOCOL, id="no reply can be read"),
             pytest.param(
-                _in_turn(FORMERR, Result.UNUSABLE, times=RUN // 2, zones=4), Signal.PROTOCOL, id="one or the other"
+                _in_turn(FORMERR, SendStatus.UNUSABLE, times=RUN // 2, zones=4), Signal.PROTOCOL, id="one or the other"
             ),
             pytest.param(
                 _in_turn(SERVFAIL, GOOD, GOOD, GOOD, times=TROUBLE_ZONES, zones=TROUBLE_ZONES),
@@ -123,7 +123,7 @@ class TestWhatFires:
                 _of([SERVFAIL] * TROUBLE_ZONES, TROUBLE_ZONES), Signal.SERVFAIL, id="whatever was asked at night fails"
             ),
             pytest.param(
-                _in_turn(Result.TIMEOUT, GOOD, GOOD, GOOD, times=TROUBLE_ZONES, zones=TROUBLE_ZONES),
+                _in_turn(SendStatus.TIMEOUT, GOOD, GOOD, GOOD, times=TROUBLE_ZONES, zones=TROUBLE_ZONES),
                 Signal.UDP_SILENT,
                 id="a quarter of all packets is dropped",
             ),
@@ -136,23 +136,23 @@ class TestWhatFires:
         assert _suspicion(_of([SMALL] * RUN, 4), over_stream=True, after_cut=True) is Signal.TRUNCATED
 
     def test_cuts_that_nothing_follows_for_lack_of_budget_are_one_too(self) -> None:
-        evidence = Evidence()
+        evidence = ReplyWindow()
         for number in range(RUN):
-            evidence.learn(_ending(Result.TRUNCATED, b"zone%d" % number))
+            evidence.learn(_ending(SendStatus.TRUNCATED, b"zone%d" % number))
         assert evidence.suspicion(NOW) is Signal.TRUNCATED
 
     def test_large_answers_that_were_cut_are_none(self) -> None:
-        evidence = Evidence()
+        evidence = ReplyWindow()
         for number in range(2 * RUN):
             zone = b"zone%d" % number
-            evidence.learn(_ending(Result.TRUNCATED, zone))
+            evidence.learn(_ending(SendStatus.TRUNCATED, zone))
             evidence.learn(_ending(LARGE, zone, over_stream=True, after_cut=True))
         assert evidence.suspicion(NOW) is None
 
     def test_small_answers_behind_cuts_are_one(self) -> None:
-        evidence = Evidence()
+        evidence = ReplyWindow()
         for zone in islice(_zones(4), RUN):
-            evidence.learn(_ending(Result.TRUNCATED, zone))
+            evidence.learn(_ending(SendStatus.TRUNCATED, zone))
             evidence.learn(_ending(SMALL, zone, over_stream=True, after_cut=True))
         assert evidence.suspicion(NOW) is Signal.TRUNCATED
 
@@ -202,9 +202,11 @@ class TestWhatOnlyLooksLikeIt:
                 _in_turn(REFUSED, FORMERR, times=RUN, zones=8), Signal.REFUSED_SOME, id="now this and now that"
             ),
             pytest.param(_of([NXDOMAIN] * 100, 100), None, id="names that do not exist"),
-            pytest.param(_in_turn(Result.TIMEOUT, GOOD, times=50, zones=TROUBLE_ZONES - 1), None, id="nine slow zones"),
             pytest.param(
-                _in_turn(Result.TIMEOUT, *[GOOD] * 9, times=TROUBLE_ZONES, zones=TROUBLE_ZONES),
+                _in_turn(SendStatus.TIMEOUT, GOOD, times=50, zones=TROUBLE_ZONES - 1), None, id="nine slow zones"
+            ),
+            pytest.param(
+                _in_turn(SendStatus.TIMEOUT, *[GOOD] * 9, times=TROUBLE_ZONES, zones=TROUBLE_ZONES),
                 None,
                 id="a tenth of all packets, as on a bad line",
             ),
@@ -234,9 +236,11 @@ class TestWhatOnlyLooksLikeIt:
         assert _suspicion(seen, over_stream=True, after_cut=True) is None
 
     @pytest.mark.parametrize(
-        "result", [Result.LOST, Result.UNSENT, Result.ABANDONED, Result.UNREACHABLE, Result.NO_ROUTE], ids=str
+        "result",
+        [SendStatus.LOST, SendStatus.UNSENT, SendStatus.ABANDONED, SendStatus.UNREACHABLE, SendStatus.NO_ROUTE],
+        ids=str,
     )
-    def test_what_is_no_reply_is_judged_elsewhere(self, result: Result) -> None:
+    def test_what_is_no_reply_is_judged_elsewhere(self, result: SendStatus) -> None:
         assert _suspicion(_of([result] * 100, 50)) is None
 
     def test_one_short_of_a_run_is_no_run(self) -> None:
@@ -263,26 +267,26 @@ class TestTime:
 @pytest.mark.parametrize(
     ("ending", "word"),
     [
-        pytest.param(_ending(GOOD), Word.GOOD, id="an answer"),
-        pytest.param(_ending(NXDOMAIN), Word.GOOD, id="no such name"),
-        pytest.param(_ending(SERVFAIL), Word.SERVFAIL, id="a failure"),
-        pytest.param(_ending(REFUSED), Word.REFUSED, id="a refusal"),
-        pytest.param(_ending(BLOCKED_NAME), Word.REFUSED, id="a refusal that says why"),
-        pytest.param(_ending(PROHIBITED), Word.PROHIBITED, id="a refusal that says prohibited"),
-        pytest.param(_ending(FORMERR), Word.PROTOCOL, id="malformed"),
-        pytest.param(_ending(NOTIMP), Word.PROTOCOL, id="not implemented"),
-        pytest.param(_ending(Result.UNUSABLE), Word.PROTOCOL, id="garbage"),
+        pytest.param(_ending(GOOD), ReplyClass.GOOD, id="an answer"),
+        pytest.param(_ending(NXDOMAIN), ReplyClass.GOOD, id="no such name"),
+        pytest.param(_ending(SERVFAIL), ReplyClass.SERVFAIL, id="a failure"),
+        pytest.param(_ending(REFUSED), ReplyClass.REFUSED, id="a refusal"),
+        pytest.param(_ending(BLOCKED_NAME), ReplyClass.REFUSED, id="a refusal that says why"),
+        pytest.param(_ending(PROHIBITED), ReplyClass.PROHIBITED, id="a refusal that says prohibited"),
+        pytest.param(_ending(FORMERR), ReplyClass.PROTOCOL, id="malformed"),
+        pytest.param(_ending(NOTIMP), ReplyClass.PROTOCOL, id="not implemented"),
+        pytest.param(_ending(SendStatus.UNUSABLE), ReplyClass.PROTOCOL, id="garbage"),
         pytest.param(_ending(REFERRAL), None, id="a referral"),
-        pytest.param(_ending(Unproven(REFUSED)), Word.REFUSED, id="a refusal without proof"),
-        pytest.param(_ending(Result.UNPROVEN), None, id="anything else without proof"),
-        pytest.param(_ending(Result.TIMEOUT), Word.SILENCE, id="silence"),
-        pytest.param(_ending(Result.TRUNCATED), Word.CUT, id="a cut"),
-        pytest.param(_ending(SMALL, over_stream=True, after_cut=True), Word.CUT, id="small after a cut"),
-        pytest.param(_ending(LARGE, over_stream=True, after_cut=True), Word.GOOD, id="large after a cut"),
+        pytest.param(_ending(Unproven(REFUSED)), ReplyClass.REFUSED, id="a refusal without proof"),
+        pytest.param(_ending(SendStatus.UNPROVEN), None, id="anything else without proof"),
+        pytest.param(_ending(SendStatus.TIMEOUT), ReplyClass.SILENCE, id="silence"),
+        pytest.param(_ending(SendStatus.TRUNCATED), ReplyClass.CUT, id="a cut"),
+        pytest.param(_ending(SMALL, over_stream=True, after_cut=True), ReplyClass.CUT, id="small after a cut"),
+        pytest.param(_ending(LARGE, over_stream=True, after_cut=True), ReplyClass.GOOD, id="large after a cut"),
     ],
 )
-def test_a_reply_amounts_to(ending: Ending, word: Word | None) -> None:
-    assert word_of(ending) is word
+def test_a_reply_amounts_to(ending: SendResult, word: ReplyClass | None) -> None:
+    assert classify(ending) is word
 
 
 @pytest.mark.parametrize(
@@ -316,7 +320,7 @@ def _wire(name: dns.name.Name) -> bytes:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([GOOD, SERVFAIL, REFUSED, PROHIBITED, FORMERR, Result.TIMEOUT, Result.UNUSABLE]),
+            st.sampled_from([GOOD, SERVFAIL, REFUSED, PROHIBITED, FORMERR, SendStatus.TIMEOUT, SendStatus.UNUSABLE]),
             st.integers(0, RUN_ZONES - 2).map(lambda number: b"zone%d" % number),
         ),
         max_size=120,

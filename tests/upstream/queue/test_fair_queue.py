@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dohproxy.outcomes import Priority
-from dohproxy.upstream.queue.fair_queue import MOST_TURNS, Turns
+from dohproxy.upstream.queue.fair_queue import MOST_TURNS, FairQueue
 
 PLENTY = 100
 
@@ -16,19 +16,19 @@ def _priority(rank: int, network: str = "a") -> Priority:
     return Priority(rank, ord(network), 0.0)
 
 
-def _line(*items: str, rank: int = 1) -> Turns[str]:
+def _line(*items: str, rank: int = 1) -> FairQueue[str]:
     """A line in which "a2" is the second question of the network a, all of one rank."""
-    turns: Turns[str] = Turns()
+    turns: FairQueue[str] = FairQueue()
     for item in items:
         assert turns.join(item, _priority(rank, item[0]), PLENTY) == (True, None)
     return turns
 
 
-def _join(turns: Turns[str], item: str, rank: int, places: int = PLENTY) -> tuple[bool, str | None]:
-    return turns.join(item, _priority(rank, item[0]), places)
+def _join(turns: FairQueue[str], item: str, rank: int, slots: int = PLENTY) -> tuple[bool, str | None]:
+    return turns.join(item, _priority(rank, item[0]), slots)
 
 
-def _serve_all(turns: Turns[str]) -> list[str]:
+def _serve_all(turns: FairQueue[str]) -> list[str]:
     served = []
     while turns:
         item, _ = next(turns.in_order())
@@ -84,7 +84,7 @@ class TestOrder:
 
 class TestComingAndGoing:
     def test_nobody_waits_at_first(self) -> None:
-        turns: Turns[str] = Turns()
+        turns: FairQueue[str] = FairQueue()
         assert len(turns) == 0
         assert list(turns.in_order()) == []
         assert not turns.is_before(_priority(99))
@@ -128,16 +128,16 @@ class TestAFullLine:
     def test_the_last_of_the_worst_rank_makes_room_for_a_better_one(self) -> None:
         turns = _line("a1", "a2", rank=5)
         _join(turns, "b1", 4)
-        assert _join(turns, "c1", 3, places=3) == (True, "a2")
+        assert _join(turns, "c1", 3, slots=3) == (True, "a2")
         assert _serve_all(turns) == ["c1", "b1", "a1"]
 
     def test_within_the_worst_rank_it_is_who_asks_most(self) -> None:
         turns = _line("a1", "b1", "b2", "b3", "c1", "c2", rank=5)
-        assert _join(turns, "d1", 0, places=6) == (True, "b3")
+        assert _join(turns, "d1", 0, slots=6) == (True, "b3")
 
     def test_who_has_the_least_right_finds_no_place(self) -> None:
         turns = _line("a1", "b1", rank=2)
-        assert _join(turns, "c1", 3, places=2) == (False, None)
+        assert _join(turns, "c1", 3, slots=2) == (False, None)
         assert "c1" not in turns
         assert len(turns) == 2
 
@@ -151,22 +151,22 @@ class TestAFullLine:
     )
     def test_among_equals_those_who_ask_less_get_in(self, newcomer: str, outcome: tuple[bool, str | None]) -> None:
         turns = _line("a1", "a2", "a3", "c1")
-        assert _join(turns, newcomer, 1, places=4) == outcome
+        assert _join(turns, newcomer, 1, slots=4) == outcome
 
     def test_among_equals_nobody_is_driven_out_for_nothing(self) -> None:
         turns = _line("a1", "a2", "b1")
-        assert _join(turns, "b2", 1, places=3) == (False, None)
-        assert _join(turns, "c1", 1, places=3) == (True, "a2")
-        assert _join(turns, "d1", 1, places=3) == (False, None)
+        assert _join(turns, "b2", 1, slots=3) == (False, None)
+        assert _join(turns, "c1", 1, slots=3) == (True, "a2")
+        assert _join(turns, "d1", 1, slots=3) == (False, None)
 
     def test_however_ample_the_budget_the_line_has_an_end(self) -> None:
-        turns: Turns[str] = Turns()
+        turns: FairQueue[str] = FairQueue()
         joined = [turns.join(f"a{number}", _priority(1), 10_000)[0] for number in range(MOST_TURNS + 5)]
         assert joined.count(True) == len(turns) == MOST_TURNS
 
     def test_a_line_that_has_become_too_long_shrinks_by_no_more_than_one_for_each_newcomer(self) -> None:
         turns = _line("a1", "a2", "a3", "a4", rank=5)
-        assert _join(turns, "b1", 0, places=2) == (True, "a4")
+        assert _join(turns, "b1", 0, slots=2) == (True, "a4")
         assert len(turns) == 4
 
 
@@ -184,7 +184,7 @@ class TestPromotion:
         assert list(turns.in_order()) == [("a1", _priority(5, "a")), ("b1", _priority(5, "b"))]
 
     def test_it_drives_nobody_out_of_a_full_line(self) -> None:
-        turns: Turns[str] = Turns()
+        turns: FairQueue[str] = FairQueue()
         for number in range(MOST_TURNS):
             turns.join(f"a{number}", _priority(5), MOST_TURNS)
         turns.promote("a7", _priority(0, "m"))
@@ -201,7 +201,7 @@ class _Model:
     """The line as a plain dictionary, beside the real one."""
 
     def __init__(self, places: int) -> None:
-        self.turns: Turns[str] = Turns()
+        self.turns: FairQueue[str] = FairQueue()
         self.waiting: dict[str, Priority] = {}
         self.places = places
 

@@ -13,9 +13,9 @@ from dohproxy.outcomes import Priority, Reason
 from dohproxy.upstream.attempts import Send, Step
 from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.health.breaker import Breaker
-from dohproxy.upstream.health.health import Standing
+from dohproxy.upstream.health.health import UpstreamHealth
 from dohproxy.upstream.queue.fair_queue import MOST_TURNS
-from dohproxy.upstream.queue.waiting import SPENT, Begin, Turnstile
+from dohproxy.upstream.queue.waiting import SPENT, Begin, BudgetQueue
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from tests.fakes.standing import connections, longest_draw
@@ -35,13 +35,13 @@ class Rig:
     ) -> None:
         self.now = asyncio.get_running_loop().time
         budget = Budget(queries_per_second, burst, in_flight, now=self.now())
-        self.standing = Standing(budget, Breaker(longest_draw), connections(now=self.now()), over_stream=False)
-        self.turnstile = Turnstile(Selection([self.standing], "ordered", longest_draw), self.now, wait_seconds)
+        self.health = UpstreamHealth(budget, Breaker(longest_draw), connections(now=self.now()), over_stream=False)
+        self.queue = BudgetQueue(Selection([self.health], "ordered", longest_draw), self.now, wait_seconds)
         self.went: list[str] = []
 
     def begin(self, name: str) -> Callable[[float, float], Step]:
         def begin(now: float, reserve: float) -> Step:
-            if not self.standing.begin(now, reserve):
+            if not self.health.begin(now, reserve):
                 return SPENT
             self.went.append(name)
             return Send(0, over_stream=False, until=now)
@@ -56,26 +56,26 @@ class Rig:
         """Wait for the turn of a question; cancelled, leave."""
         gone: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
         key = name.encode()
-        step = self.turnstile.enter(key, priority, begin, gone.set_result, deadline=self.now() + seconds)
+        step = self.queue.enter(key, priority, begin, gone.set_result, deadline=self.now() + seconds)
         if step is not None:
             return step
         try:
             return await gone
         finally:
-            self.turnstile.leave(key)
+            self.queue.leave(key)
 
     def spend(self, count: int = 1) -> None:
         """Take what is there."""
         for _ in range(count):
-            assert self.standing.begin(self.now())
+            assert self.health.begin(self.now())
 
     def let_go(self, count: int) -> None:
         """Let so many more be in flight; nobody is told."""
-        self.standing.budget.most_in_flight += count
+        self.health.budget.most_in_flight += count
 
     def figures(self) -> tuple[int, int, int, int, int]:
         """Waiting, served, evicted, refused, given up."""
-        turns = self.turnstile.statistics(self.now())
+        turns = self.queue.statistics(self.now())
         return turns.waiting, turns.served, turns.evicted, turns.refused, turns.given_up
 
 
@@ -98,7 +98,7 @@ class TestGoing:
         assert isinstance(await rig.ask("a1"), Send)
         assert isinstance(await rig.ask("a2"), Send)
         assert rig.figures() == (0, 0, 0, 0, 0)
-        assert rig.turnstile.is_empty
+        assert rig.queue.is_empty
 
     async def test_what_cannot_be_asked_at_all_does_not_wait(self) -> None:
         rig = Rig()
@@ -121,8 +121,8 @@ class TestGoing:
             waiting = tasks.create_task(rig.ask("a1"))
             await _settle()
             assert rig.figures()[0] == 1
-            rig.standing.budget.release()
-            rig.turnstile.wake()
+            rig.health.budget.release()
+            rig.queue.wake()
             assert isinstance(await waiting, Send)
 
     async def test_where_only_a_connection_is_missing_it_is_looked_for_again(
@@ -145,7 +145,7 @@ class TestGoing:
         async with asyncio.TaskGroup() as tasks:
             waiting = tasks.create_task(rig.enter("a1", Priority(1, 1, 0.0), lambda *_: next(outcomes, UNREACHABLE)))
             await _settle()
-            rig.turnstile.wake()
+            rig.queue.wake()
             assert await waiting == UNREACHABLE
 
 
@@ -160,7 +160,7 @@ class TestOrder:
         async with asyncio.TaskGroup() as tasks:
             await self._wait_in_line(rig, tasks, ("a1", 5), ("a2", 5), ("b1", 3), ("m1", 0), ("c1", 5))
             rig.let_go(5)
-            rig.turnstile.wake()
+            rig.queue.wake()
         assert rig.went == ["m1", "b1", "a1", "c1", "a2"]
 
     async def test_nobody_overtakes_an_equal_who_waits(self) -> None:
@@ -185,9 +185,9 @@ class TestOrder:
         rig = _full()
         async with asyncio.TaskGroup() as tasks:
             await self._wait_in_line(rig, tasks, ("a1", 3), ("b1", 5))
-            rig.turnstile.promote(b"b1", Priority(0, ord("m"), 0.0))
+            rig.queue.promote(b"b1", Priority(0, ord("m"), 0.0))
             rig.let_go(2)
-            rig.turnstile.wake()
+            rig.queue.wake()
         assert rig.went == ["b1", "a1"]
 
     async def test_with_the_better_right_comes_the_smaller_reserve(self) -> None:
@@ -197,13 +197,13 @@ class TestOrder:
             waiting = tasks.create_task(rig.ask("n1", 9, reserve=0.5))
             await _settle()
             assert rig.went == []
-            rig.turnstile.promote(b"n1", Priority(1, ord("s"), 0.0))
+            rig.queue.promote(b"n1", Priority(1, ord("s"), 0.0))
             assert isinstance(await waiting, Send)
 
     async def test_who_is_not_in_line_is_not_promoted(self) -> None:
         rig = Rig()
-        rig.turnstile.promote(b"a1", Priority(0, 1, 0.0))
-        assert rig.turnstile.is_empty
+        rig.queue.promote(b"a1", Priority(0, 1, 0.0))
+        assert rig.queue.is_empty
 
 
 class TestEnds:
@@ -212,7 +212,7 @@ class TestEnds:
         rig.spend()
         assert await rig.ask("a1") == SPENT
         assert rig.figures() == (0, 0, 0, 0, 1)
-        assert rig.turnstile.is_empty
+        assert rig.queue.is_empty
 
     async def test_nobody_waits_beyond_the_deadline(self) -> None:
         rig = Rig()
@@ -224,18 +224,18 @@ class TestEnds:
         rig = Rig(wait_seconds=0.0)
         rig.spend()
         assert await rig.ask("a1") == SPENT
-        assert rig.turnstile.is_empty
+        assert rig.queue.is_empty
 
     async def test_there_are_only_as_many_places_as_can_be_served_in_time(self) -> None:
         rig = _full(wait_seconds=0.5)
         async with asyncio.TaskGroup() as tasks:
             waiting = [tasks.create_task(rig.ask(f"a{number}")) for number in range(8)]
             await _settle()
-            assert rig.turnstile.statistics(rig.now()).places == 5
+            assert rig.queue.statistics(rig.now()).slots == 5
             assert rig.figures() == (5, 0, 0, 3, 0)
             assert [task.done() for task in waiting] == [False] * 5 + [True] * 3
             rig.let_go(5)
-            rig.turnstile.wake()
+            rig.queue.wake()
         assert rig.figures() == (0, 5, 0, 3, 0)
 
     async def test_who_has_to_leave_for_another_is_told_at_once(self) -> None:
@@ -259,7 +259,7 @@ class TestEnds:
             with suppress(asyncio.CancelledError):
                 await waiting
         assert rig.figures() == (0, 0, 0, 0, 0)
-        assert rig.turnstile.is_empty
+        assert rig.queue.is_empty
 
     async def test_the_same_question_can_be_asked_again_afterwards(self) -> None:
         rig = _full(wait_seconds=SHORT)
@@ -270,7 +270,7 @@ class TestEnds:
 
 async def test_the_line_of_an_ample_budget_has_an_end_too() -> None:
     rig = Rig(queries_per_second=2_000.0, burst=4_000)
-    assert rig.turnstile.statistics(rig.now()).places == MOST_TURNS
+    assert rig.queue.statistics(rig.now()).slots == MOST_TURNS
 
 
 class TestWhatIsAskedOnceMore:
@@ -284,9 +284,7 @@ class TestWhatIsAskedOnceMore:
             step = begin(now, reserve)
             return spent if step == SPENT else step
 
-        step = rig.turnstile.enter_again(
-            name.encode(), ord(name[0]), again, gone.set_result, deadline=rig.now() + seconds
-        )
+        step = rig.queue.enter_again(name.encode(), ord(name[0]), again, gone.set_result, deadline=rig.now() + seconds)
         if step is not None:
             gone.set_result(step)
         return gone
@@ -296,8 +294,8 @@ class TestWhatIsAskedOnceMore:
         assert isinstance(await rig.ask("first"), Send)
         again = self._again(rig, "again")
         assert await rig.ask("new", rank=0) == SPENT
-        rig.standing.budget.release()
-        rig.turnstile.wake()
+        rig.health.budget.release()
+        rig.queue.wake()
         assert isinstance(await again, Send)
         assert rig.went == ["first", "again"]
 
@@ -305,7 +303,7 @@ class TestWhatIsAskedOnceMore:
         rig = Rig(queries_per_second=20.0, wait_seconds=0.1)
         await rig.ask("first")
         repeats = [self._again(rig, f"again{number}") for number in range(4)]
-        assert rig.turnstile.statistics(rig.now()).waiting == 4
+        assert rig.queue.statistics(rig.now()).waiting == 4
         assert all(isinstance(step, Send) for step in await asyncio.gather(*repeats))
 
     async def test_networks_take_turns_in_it(self) -> None:
@@ -313,8 +311,8 @@ class TestWhatIsAskedOnceMore:
         await rig.ask("first")
         repeats = [self._again(rig, name) for name in ("a1", "a2", "b1")]
         for _ in repeats:
-            rig.standing.budget.release()
-            rig.turnstile.wake()
+            rig.health.budget.release()
+            rig.queue.wake()
         await asyncio.gather(*repeats)
         assert rig.went == ["first", "a1", "b1", "a2"]
 
@@ -322,10 +320,10 @@ class TestWhatIsAskedOnceMore:
         rig = Rig(burst=2)
         await rig.ask("first")
         blocked: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
-        never = rig.turnstile.enter_again(b"no", 1, lambda *_: None, blocked.set_result, deadline=rig.now() + LONG)
+        never = rig.queue.enter_again(b"no", 1, lambda *_: None, blocked.set_result, deadline=rig.now() + LONG)
         assert never is None
         assert isinstance(await rig.ask("new"), Send)
-        rig.turnstile.leave(b"no")
+        rig.queue.leave(b"no")
 
     async def test_what_comes_to_an_end_is_told_so_at_once(self) -> None:
         rig = Rig()

@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 
 from dohproxy.upstream.spoofing.cookies import RENEWAL_SECONDS, Cookies
-from dohproxy.upstream.spoofing.echo_support import PAUSE_SECONDS, HabitState
+from dohproxy.upstream.spoofing.echo_support import PAUSE_SECONDS, EchoState
 
 HERE, ELSEWHERE = "192.0.2.1", "2001:db8::1"
 SERVER = b"server cookie 16"
@@ -23,7 +23,7 @@ def _known() -> tuple[Cookies, bytes]:
     for _ in range(3):
         sent = cookies.option(HERE, 0.0)
         cookies.learn(sent, sent[:8] + SERVER, 0.0)
-    assert cookies.habit.state(0.0) is HabitState.ESTABLISHED
+    assert cookies.echo_support.state(0.0) is EchoState.ESTABLISHED
     return cookies, cookies.option(HERE, 0.0)
 
 
@@ -53,7 +53,7 @@ class TestSending:
     def test_both_are_made_anew(self, address: str, now: float) -> None:
         cookies, _ = _known()
         assert cookies.option(address, now) == b"00000002"
-        assert cookies.habit.state(now) is HabitState.ESTABLISHED
+        assert cookies.echo_support.state(now) is EchoState.ESTABLISHED
 
     def test_a_servers_cookie_for_our_former_one_is_not_sent_with_the_new_one(self) -> None:
         cookies, former = _known()
@@ -92,7 +92,7 @@ class TestBelieving:
         cookies, _ = _known()
         assert cookies.may_be_reply(b"", received, 0.0)
         cookies.learn(b"", received, 0.0)
-        assert cookies.habit.state(0.0) is HabitState.ESTABLISHED
+        assert cookies.echo_support.state(0.0) is EchoState.ESTABLISHED
 
 
 class TestDoingWithout:
@@ -108,11 +108,11 @@ class TestDoingWithout:
         for _ in range(10):
             sent = cookies.option(HERE, 0.0)
             cookies.learn(sent, sent, 0.0)
-        assert cookies.habit.state(0.0) is HabitState.UNKNOWN
+        assert cookies.echo_support.state(0.0) is EchoState.UNKNOWN
 
     def test_one_that_stops_is_asked_without_for_an_hour(self) -> None:
         cookies, _ = _known()
         for number in range(4):
-            cookies.habit.missed(b"\x01%d\x00" % number, 0.0)
+            cookies.echo_support.missed(b"\x01%d\x00" % number, 0.0)
         assert cookies.option(HERE, 1.0) == b""
         assert cookies.option(HERE, PAUSE_SECONDS) == b"00000001" + SERVER

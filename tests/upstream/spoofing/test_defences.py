@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.upstream.spoofing.defences import Defences, Wait
-from dohproxy.upstream.spoofing.echo_support import HabitState
+from dohproxy.upstream.spoofing.echo_support import EchoState
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query, parse_query
@@ -115,7 +115,7 @@ def test_what_lacks_a_proof_is_counted_and_waited_past(packet: Packet, counted: 
 def test_a_wait_that_brought_only_such_is_not_called_silence(packet: Packet, _: object) -> None:
     wait = _begin(_known())
     wait.take(packet(wait.wire), 0.0)
-    assert wait.result(1.5) is Result.UNPROVEN
+    assert wait.result(1.5) is SendStatus.UNPROVEN
 
 
 def _unreadable(sent: bytes) -> bytes:
@@ -125,13 +125,13 @@ def _unreadable(sent: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("packets", "result"),
     [
-        pytest.param([], Result.TIMEOUT, id="nothing"),
-        pytest.param([lambda _: b"noise", lambda sent: sent], Result.TIMEOUT, id="nothing that matches"),
-        pytest.param([_unreadable], Result.UNUSABLE, id="what cannot be read"),
-        pytest.param([_unreadable, _lower_case], Result.UNPROVEN, id="that, and what a forger could have sent"),
+        pytest.param([], SendStatus.TIMEOUT, id="nothing"),
+        pytest.param([lambda _: b"noise", lambda sent: sent], SendStatus.TIMEOUT, id="nothing that matches"),
+        pytest.param([_unreadable], SendStatus.UNUSABLE, id="what cannot be read"),
+        pytest.param([_unreadable, _lower_case], SendStatus.UNPROVEN, id="that, and what a forger could have sent"),
     ],
 )
-def test_the_end_of_a_wait_means(packets: list[Packet], result: Result) -> None:
+def test_the_end_of_a_wait_means(packets: list[Packet], result: SendStatus) -> None:
     wait = _begin(_known())
     for packet in packets:
         assert wait.take(packet(wait.wire), 0.0) is None
@@ -143,7 +143,7 @@ def test_a_packet_without_proof_teaches_nothing() -> None:
     wait = _begin(defences)
     # Another case would end the varying, but for the cookie nobody but the upstream could know.
     assert wait.take(_reply(wait.wire, case=bytes.lower, cookie=b"\xfe" * 24), 0.0) is None
-    assert defences.casing.habit.state(0.0) is HabitState.UNKNOWN
+    assert defences.casing.echo_support.state(0.0) is EchoState.UNKNOWN
 
 
 def test_an_upstream_that_changes_case_is_no_longer_asked_in_ours() -> None:
@@ -157,7 +157,7 @@ def _fail(defences: Defences, names: list[str], packet: Packet) -> None:
     for name in names:
         wait = _begin(defences, name)
         wait.take(packet(wait.wire), 0.0)
-        assert wait.result(1.5) is Result.UNPROVEN
+        assert wait.result(1.5) is SendStatus.UNPROVEN
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ class TestErrorsWithoutAQuestion:
         assert isinstance(answer, Answer)
         assert (answer.rcode, answer.records) == (rcode, b"")
         assert defences.ignored_packets == 0
-        assert defences.casing.habit.state(0.0) is HabitState.UNKNOWN
+        assert defences.casing.echo_support.state(0.0) is EchoState.UNKNOWN
 
     @pytest.mark.parametrize("rcode", ERRORS, ids=lambda rcode: rcode.name)
     def test_from_one_that_shows_more_is_waited_past_and_then_a_suspicion(self, rcode: Rcode) -> None:
@@ -275,18 +275,18 @@ class TestErrorsWithoutAQuestion:
         wait = _begin(defences)
         wait.take(_header_alone(Rcode.FORMERR)(wait.wire), 0.0)
         wait.result(1.5)
-        assert defences.cookies.habit.state(1.5) is HabitState.UNKNOWN
+        assert defences.cookies.echo_support.state(1.5) is EchoState.UNKNOWN
 
     def test_with_another_id_is_not_even_a_suspicion(self) -> None:
         wait = _begin(_known())
         assert wait.take(b"\x00\x01\x81\x05" + bytes(8), 0.0) is None
-        assert wait.result(1.5) is Result.TIMEOUT
+        assert wait.result(1.5) is SendStatus.TIMEOUT
 
     @pytest.mark.parametrize("rcode", [Rcode.NOERROR, Rcode.NXDOMAIN], ids=lambda rcode: rcode.name)
     def test_must_be_an_error_and_not_a_statement_about_a_name(self, rcode: Rcode) -> None:
         wait = _begin(_defences())
         assert wait.take(_header_alone(rcode)(wait.wire), 0.0) is None
-        assert wait.result(1.5) is Result.UNUSABLE
+        assert wait.result(1.5) is SendStatus.UNUSABLE
 
     def test_may_say_that_the_question_is_to_be_asked_over_tcp(self) -> None:
         wait = _begin(_defences())
@@ -295,20 +295,22 @@ class TestErrorsWithoutAQuestion:
         assert answer.truncated
         wait = _begin(_known())
         assert wait.take(_header_alone(Rcode.NOERROR, flags=0x8300)(wait.wire), 0.0) is None
-        assert wait.result(1.5) is Result.UNPROVEN
+        assert wait.result(1.5) is SendStatus.UNPROVEN
 
 
 class TestRepliesWithoutEnd:
     @pytest.mark.parametrize(
         ("packet", "most", "result"),
         [
-            pytest.param(lambda sent: _unreadable(sent) + bytes(57_000), 1, Result.UNUSABLE, id="large and unreadable"),
-            pytest.param(_unreadable, 128, Result.UNUSABLE, id="small and unreadable"),
-            pytest.param(_no_cookie, 128, Result.UNPROVEN, id="without our cookie"),
-            pytest.param(_header_alone(Rcode.REFUSED), 128, Result.UNPROVEN, id="without a question"),
+            pytest.param(
+                lambda sent: _unreadable(sent) + bytes(57_000), 1, SendStatus.UNUSABLE, id="large and unreadable"
+            ),
+            pytest.param(_unreadable, 128, SendStatus.UNUSABLE, id="small and unreadable"),
+            pytest.param(_no_cookie, 128, SendStatus.UNPROVEN, id="without our cookie"),
+            pytest.param(_header_alone(Rcode.REFUSED), 128, SendStatus.UNPROVEN, id="without a question"),
         ],
     )
-    def test_are_read_up_to_a_limit_and_end_the_wait(self, packet: Packet, most: int, result: Result) -> None:
+    def test_are_read_up_to_a_limit_and_end_the_wait(self, packet: Packet, most: int, result: SendStatus) -> None:
         defences = _known()
         wait = _begin(defences)
         taken = [wait.take(packet(wait.wire), 0.0) for _ in range(most + 1)]

@@ -2,44 +2,44 @@
 
 import pytest
 
-from dohproxy.upstream.spoofing.echo_support import PAUSE_SECONDS, Habit, HabitState
+from dohproxy.upstream.spoofing.echo_support import PAUSE_SECONDS, EchoState, EchoSupport
 
-UNKNOWN, ESTABLISHED, GIVEN_UP = HabitState
+UNKNOWN, ESTABLISHED, GIVEN_UP = EchoState
 
 
-def _shown(times: int) -> Habit:
-    habit = Habit()
+def _shown(times: int) -> EchoSupport:
+    echo_support = EchoSupport()
     for _ in range(times):
-        habit.shown(0.0)
-    return habit
+        echo_support.shown(0.0)
+    return echo_support
 
 
-def _miss(habit: Habit, times: int, *, answers_between: int = 0) -> None:
+def _miss(echo_support: EchoSupport, times: int, *, answers_between: int = 0) -> None:
     for number in range(times):
         for _ in range(answers_between):
-            habit.shown(0.0)
-        habit.missed(b"\x04name%d\x00" % number, 0.0)
+            echo_support.shown(0.0)
+        echo_support.missed(b"\x04name%d\x00" % number, 0.0)
 
 
 @pytest.mark.parametrize(("times", "state"), [(0, UNKNOWN), (2, UNKNOWN), (3, ESTABLISHED), (1000, ESTABLISHED)])
-def test_three_proofs_establish_it(times: int, state: HabitState) -> None:
+def test_three_proofs_establish_it(times: int, state: EchoState) -> None:
     assert _shown(times).state(0.0) is state
 
 
 def test_the_proofs_must_come_in_a_row() -> None:
-    habit = _shown(2)
-    habit.lacked(0.0)
-    habit.shown(0.0)
-    assert habit.state(0.0) is UNKNOWN
-    habit.shown(0.0)
-    habit.shown(0.0)
-    assert habit.state(0.0) is ESTABLISHED
+    echo_support = _shown(2)
+    echo_support.lacked(0.0)
+    echo_support.shown(0.0)
+    assert echo_support.state(0.0) is UNKNOWN
+    echo_support.shown(0.0)
+    echo_support.shown(0.0)
+    assert echo_support.state(0.0) is ESTABLISHED
 
 
 def test_once_it_is_established_a_reply_without_it_does_not_undo_that() -> None:
-    habit = _shown(3)
-    habit.lacked(0.0)
-    assert habit.state(0.0) is ESTABLISHED
+    echo_support = _shown(3)
+    echo_support.lacked(0.0)
+    assert echo_support.state(0.0) is ESTABLISHED
 
 
 @pytest.mark.parametrize(
@@ -52,47 +52,47 @@ def test_once_it_is_established_a_reply_without_it_does_not_undo_that() -> None:
         pytest.param(1000, 16, ESTABLISHED, id="one in seventeen can, for ever"),
     ],
 )
-def test_waits_in_vain_end_it(times: int, answers_between: int, state: HabitState) -> None:
-    habit = _shown(3)
-    _miss(habit, times, answers_between=answers_between)
-    assert habit.state(0.0) is state
+def test_waits_in_vain_end_it(times: int, answers_between: int, state: EchoState) -> None:
+    echo_support = _shown(3)
+    _miss(echo_support, times, answers_between=answers_between)
+    assert echo_support.state(0.0) is state
 
 
 def test_the_same_name_again_and_again_says_nothing_new() -> None:
-    habit = _shown(3)
+    echo_support = _shown(3)
     for _ in range(100):
-        habit.missed(b"\x04same\x00", 0.0)
-    assert habit.state(0.0) is ESTABLISHED
+        echo_support.missed(b"\x04same\x00", 0.0)
+    assert echo_support.state(0.0) is ESTABLISHED
 
 
 def test_before_it_is_established_one_wait_in_vain_ends_it() -> None:
-    habit = _shown(2)
-    _miss(habit, 1)
-    assert habit.state(0.0) is GIVEN_UP
+    echo_support = _shown(2)
+    _miss(echo_support, 1)
+    assert echo_support.state(0.0) is GIVEN_UP
 
 
 def test_what_was_given_up_is_looked_for_again_and_from_the_beginning() -> None:
-    habit = _shown(3)
-    _miss(habit, 4)
-    assert habit.state(PAUSE_SECONDS - 1) is GIVEN_UP
-    assert habit.state(PAUSE_SECONDS) is UNKNOWN
+    echo_support = _shown(3)
+    _miss(echo_support, 4)
+    assert echo_support.state(PAUSE_SECONDS - 1) is GIVEN_UP
+    assert echo_support.state(PAUSE_SECONDS) is UNKNOWN
     for _ in range(2):
-        habit.shown(PAUSE_SECONDS)
-    assert habit.state(PAUSE_SECONDS) is UNKNOWN
-    habit.shown(PAUSE_SECONDS)
-    _miss(habit, 3)
-    assert habit.state(PAUSE_SECONDS) is ESTABLISHED
+        echo_support.shown(PAUSE_SECONDS)
+    assert echo_support.state(PAUSE_SECONDS) is UNKNOWN
+    echo_support.shown(PAUSE_SECONDS)
+    _miss(echo_support, 3)
+    assert echo_support.state(PAUSE_SECONDS) is ESTABLISHED
 
 
 def test_nothing_that_still_comes_in_changes_what_was_given_up() -> None:
-    habit = Habit()
-    habit.give_up(0.0)
+    echo_support = EchoSupport()
+    echo_support.give_up(0.0)
     for _ in range(5):
-        habit.shown(1.0)
-        habit.lacked(1.0)
-        habit.missed(b"\x04name\x00", 1.0)
-    assert habit.state(PAUSE_SECONDS - 0.1) is GIVEN_UP
-    assert habit.state(PAUSE_SECONDS) is UNKNOWN
+        echo_support.shown(1.0)
+        echo_support.lacked(1.0)
+        echo_support.missed(b"\x04name\x00", 1.0)
+    assert echo_support.state(PAUSE_SECONDS - 0.1) is GIVEN_UP
+    assert echo_support.state(PAUSE_SECONDS) is UNKNOWN
     for _ in range(2):
-        habit.shown(PAUSE_SECONDS)
-    assert habit.state(PAUSE_SECONDS) is UNKNOWN
+        echo_support.shown(PAUSE_SECONDS)
+    assert echo_support.state(PAUSE_SECONDS) is UNKNOWN

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.wire.answer import Answer
 from tests.fakes import upstream as fakes
@@ -49,11 +49,11 @@ class Rig:
 
     def __init__(self, *, idle_seconds: float = 60) -> None:
         self.ended = 0
-        self.result: Result | None = None
+        self.result: SendStatus | None = None
         self.transport = RecordingTransport()
         self.connection = Connection(padded=False, idle_seconds=idle_seconds, on_end=self._on_end)
 
-    def _on_end(self, _: Connection, result: Result | None) -> None:
+    def _on_end(self, _: Connection, result: SendStatus | None) -> None:
         self.ended += 1
         self.result = result
 
@@ -140,7 +140,7 @@ async def test_a_header_that_says_nothing_costs_its_own_query_alone() -> None:
     rig.open()
     asked, other = rig.ask("one.example."), rig.ask("other.example.")
     rig.connection.data_received(_frame(fakes.header_alone(rig.transport.queries()[0], 0)))
-    assert asked.reply.result() is Result.UNUSABLE
+    assert asked.reply.result() is SendStatus.UNUSABLE
     assert not other.reply.done()
     assert rig.connection.takes_queries
 
@@ -160,19 +160,19 @@ async def test_the_frames_after_rubbish_are_not_read() -> None:
     rig.open()
     asked = rig.ask()
     rig.connection.data_received(_frame(b"rubbish") + rig.reply(*rig.transport.queries()))
-    assert asked.reply.result() is Result.UNREACHABLE
+    assert asked.reply.result() is SendStatus.UNREACHABLE
     assert rig.transport.closed_by == "abort"
 
 
 @pytest.mark.parametrize(
     ("answered", "waiting", "result"),
     [
-        pytest.param(0, 1, Result.UNREACHABLE, id="before it was of any use"),
-        pytest.param(1, 1, Result.LOST, id="after it has been"),
-        pytest.param(0, 2, Result.LOST, id="before it was of any use, but two may have been too many"),
+        pytest.param(0, 1, SendStatus.UNREACHABLE, id="before it was of any use"),
+        pytest.param(1, 1, SendStatus.LOST, id="after it has been"),
+        pytest.param(0, 2, SendStatus.LOST, id="before it was of any use, but two may have been too many"),
     ],
 )
-async def test_an_end_tells_everybody_once_to_ask_again(answered: int, waiting: int, result: Result) -> None:
+async def test_an_end_tells_everybody_once_to_ask_again(answered: int, waiting: int, result: SendStatus) -> None:
     rig = Rig()
     rig.open()
     for _ in range(answered):
@@ -181,8 +181,8 @@ async def test_an_end_tells_everybody_once_to_ask_again(answered: int, waiting: 
         rig.connection.forget(first)
     asked = [rig.ask() for _ in range(waiting)]
     rig.connection.connection_lost(None)
-    rig.connection.end(Result.ABANDONED)
-    assert [one.reply.result() for one in asked] == [Result.LOST] * waiting
+    rig.connection.end(SendStatus.ABANDONED)
+    assert [one.reply.result() for one in asked] == [SendStatus.LOST] * waiting
     assert (rig.ended, rig.result) == (1, result)
     assert rig.connection.closed.done()
     assert not rig.connection.takes_queries
@@ -190,7 +190,7 @@ async def test_an_end_tells_everybody_once_to_ask_again(answered: int, waiting: 
 
 async def test_one_that_opens_after_its_end_is_closed_at_once() -> None:
     rig = Rig()
-    rig.connection.end(Result.ABANDONED)
+    rig.connection.end(SendStatus.ABANDONED)
     rig.open()
     assert rig.transport.closed_by == "abort"
     assert not rig.connection.is_open
@@ -208,7 +208,7 @@ async def test_forgetting_after_the_end_begins_no_new_wait() -> None:
     rig = Rig(idle_seconds=0)
     rig.open()
     asked = rig.ask()
-    rig.connection.end(Result.TIMEOUT)
+    rig.connection.end(SendStatus.TIMEOUT)
     rig.connection.forget(asked)
     await asyncio.sleep(0.01)
     assert rig.ended == 1
@@ -224,7 +224,7 @@ async def test_what_the_other_end_has_acknowledged_is_asked_of_the_kernel() -> N
         async with asyncio.timeout(10):
             while not connection.is_acknowledged:  # noqa: ASYNC110  # nobody to tell us
                 await asyncio.sleep(0.001)
-        connection.end(Result.ABANDONED)
+        connection.end(SendStatus.ABANDONED)
         await connection.closed
 
 
@@ -249,7 +249,7 @@ async def test_a_retired_one_ends_with_its_last_query() -> None:
     rig = Rig()
     rig.open()
     first, second = rig.ask(), rig.ask()
-    assert rig.connection.give_up(first) is Result.TIMEOUT
+    assert rig.connection.give_up(first) is SendStatus.TIMEOUT
     rig.connection.forget(first)
     assert not rig.connection.takes_queries
     assert rig.ended == 0

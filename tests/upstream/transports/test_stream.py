@@ -9,8 +9,8 @@ import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.budget.connections import ConnectionBudget
-from dohproxy.upstream.results import Result, Unproven
-from dohproxy.upstream.sends import Late, Outcome
+from dohproxy.upstream.results import SendStatus, Unproven
+from dohproxy.upstream.sends import Late, SendOutcome
 from dohproxy.upstream.transports import stream
 from dohproxy.upstream.transports.connection import Connection
 from dohproxy.upstream.transports.stream import BUSY_QUERIES, StreamTransport
@@ -50,11 +50,13 @@ async def _transport(
     assert transport.connections == 0
 
 
-async def _ask(transport: StreamTransport, query: Query = QUERY, seconds: float = LONG) -> Answer | Unproven | Result:
+async def _ask(
+    transport: StreamTransport, query: Query = QUERY, seconds: float = LONG
+) -> Answer | Unproven | SendStatus:
     return await exchange(transport, query, until=time.monotonic() + seconds)
 
 
-async def _ask_many(transport: StreamTransport, count: int) -> list[Answer | Unproven | Result]:
+async def _ask_many(transport: StreamTransport, count: int) -> list[Answer | Unproven | SendStatus]:
     return await asyncio.gather(*(_ask(transport, make_query(f"name{number}.example.")) for number in range(count)))
 
 
@@ -114,24 +116,24 @@ async def test_frames_that_match_nothing_are_counted_and_waited_past(noise: Act)
 async def test_frames_without_end_close_the_connection() -> None:
     flood = Act(lambda query: [fakes.WRONG_ID.packets(query)[0]] * 1000)
     async with _transport(FakeUpstream(stream=[flood])) as transport:
-        assert await _ask(transport) is Result.LOST
+        assert await _ask(transport) is SendStatus.LOST
         assert transport.ignored_packets == 256
 
 
 @pytest.mark.parametrize(
     ("script", "result"),
     [
-        pytest.param([fakes.CLOSE], Result.LOST, id="a new connection is closed on the query"),
-        pytest.param([fakes.ECHO], Result.UNREACHABLE, id="our own query comes back"),
-        pytest.param([Act(lambda _: [b""])], Result.UNREACHABLE, id="an empty frame"),
-        pytest.param([Act(lambda _: [b"short"])], Result.UNREACHABLE, id="a frame without a header"),
-        pytest.param([fakes.UNREADABLE], Result.UNUSABLE, id="a reply that cannot be read"),
-        pytest.param([fakes.SILENCE], Result.TIMEOUT, id="silence"),
+        pytest.param([fakes.CLOSE], SendStatus.LOST, id="a new connection is closed on the query"),
+        pytest.param([fakes.ECHO], SendStatus.UNREACHABLE, id="our own query comes back"),
+        pytest.param([Act(lambda _: [b""])], SendStatus.UNREACHABLE, id="an empty frame"),
+        pytest.param([Act(lambda _: [b"short"])], SendStatus.UNREACHABLE, id="a frame without a header"),
+        pytest.param([fakes.UNREADABLE], SendStatus.UNUSABLE, id="a reply that cannot be read"),
+        pytest.param([fakes.SILENCE], SendStatus.TIMEOUT, id="silence"),
     ],
 )
-async def test_what_went_wrong_is_told_apart(script: Sequence[Act], result: Result) -> None:
+async def test_what_went_wrong_is_told_apart(script: Sequence[Act], result: SendStatus) -> None:
     async with _transport(FakeUpstream(stream=script)) as transport:
-        assert await _ask(transport, seconds=SOON if result is Result.TIMEOUT else LONG) is result
+        assert await _ask(transport, seconds=SOON if result is SendStatus.TIMEOUT else LONG) is result
 
 
 async def test_a_connection_closed_while_idle_is_replaced_unnoticed() -> None:
@@ -148,7 +150,7 @@ async def test_a_used_connection_that_closes_on_the_query_is_no_failure_of_the_u
     fake = FakeUpstream(stream=[fakes.ANSWER, fakes.CLOSE, fakes.ANSWER])
     async with _transport(fake) as transport:
         await _ask(transport)
-        assert await _ask(transport) is Result.LOST
+        assert await _ask(transport) is SendStatus.LOST
         assert isinstance(await _ask(transport), Answer)
 
 
@@ -159,7 +161,7 @@ async def test_who_waits_for_a_connection_that_does_not_come_to_be_may_ask_on_on
         await fake.wait_asked(BUSY_QUERIES)
         # Their server takes no more.
         fake.stop_listening()
-        assert await _ask(transport) is Result.LOST
+        assert await _ask(transport) is SendStatus.LOST
         assert all(isinstance(outcome, Answer) for outcome in await asked)
 
 
@@ -172,7 +174,7 @@ class TestAnUpstreamThatClosesAfterSoManyAnswers:
             # It closes with queries unread, which resets the connection and may destroy what is under way.
             answered = [isinstance(outcome, Answer) for outcome in outcomes].count(True)
             assert answered <= answers
-            assert outcomes.count(Result.LOST) == 6 - answered
+            assert outcomes.count(SendStatus.LOST) == 6 - answered
             again = await _ask_many(transport, 6)
         assert all(isinstance(outcome, Answer) for outcome in again)
         assert 1 + 6 // answers <= fake.connections_made <= 1 + 6
@@ -228,7 +230,7 @@ class TestTheLine:
             stopped.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await stopped
-            assert await _ask(transport, seconds=SOON) is Result.UNSENT
+            assert await _ask(transport, seconds=SOON) is SendStatus.UNSENT
         assert fake.connections_made == 0
 
     async def test_closing_tells_who_waits_for_a_connection(self) -> None:
@@ -239,7 +241,7 @@ class TestTheLine:
             asked = asyncio.gather(_ask(transport), _ask(transport))
             await asyncio.sleep(0)
             await transport.close()
-            assert list(await asked) == [Result.ABANDONED, Result.ABANDONED]
+            assert list(await asked) == [SendStatus.ABANDONED, SendStatus.ABANDONED]
 
     async def test_nobody_waits_for_what_will_not_come(self) -> None:
         fake, budget = FakeUpstream(), connections(1, 1.0)
@@ -250,7 +252,7 @@ class TestTheLine:
             await asyncio.sleep(0)
             for _ in range(5):
                 budget.failed(time.monotonic(), nobody_listens=True)
-            assert list(await asked) == [Result.UNSENT]
+            assert list(await asked) == [SendStatus.UNSENT]
 
 
 async def test_an_unused_connection_is_closed_after_a_while() -> None:
@@ -271,7 +273,7 @@ async def test_a_connection_that_went_silent_gets_no_further_query() -> None:
     fake = FakeUpstream(stream=[fakes.ANSWER, fakes.SILENCE, fakes.ANSWER])
     async with _transport(fake, most_connections=1) as transport:
         await _ask(transport)
-        assert await _ask(transport, seconds=SOON) is Result.TIMEOUT
+        assert await _ask(transport, seconds=SOON) is SendStatus.TIMEOUT
         assert isinstance(await _ask(transport), Answer)
     assert fake.connections_made == 2
 
@@ -280,7 +282,7 @@ async def test_a_connection_that_brings_other_answers_is_kept() -> None:
     fake = FakeUpstream(stream=[fakes.SILENCE, fakes.ANSWER])
     async with _transport(fake, most_connections=1) as transport:
         slow, quick = await asyncio.gather(_ask(transport, seconds=SOON), _ask(transport))
-        assert slow is Result.TIMEOUT
+        assert slow is SendStatus.TIMEOUT
         assert isinstance(quick, Answer)
         assert isinstance(await _ask(transport), Answer)
     assert fake.connections_made == 1
@@ -288,13 +290,13 @@ async def test_a_connection_that_brings_other_answers_is_kept() -> None:
 
 class TestLateReplies:
     @staticmethod
-    async def _ask(transport: StreamTransport, *, until: float, late_until: float) -> tuple[Outcome, int]:
-        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    async def _ask(transport: StreamTransport, *, until: float, late_until: float) -> tuple[SendOutcome, int]:
+        ended: asyncio.Future[SendOutcome] = asyncio.get_running_loop().create_future()
         overdue: list[int] = []
         now = time.monotonic()
         late = Late(now + late_until, lambda: overdue.append(1))
         sending = transport.send(QUERY, ended.set_result, until=now + until, late=late)
-        assert not isinstance(sending, Result)
+        assert not isinstance(sending, SendStatus)
         async with asyncio.timeout(LONG):
             return await ended, len(overdue)
 
@@ -310,7 +312,7 @@ class TestLateReplies:
     async def test_there_is_an_end_to_it(self) -> None:
         async with _transport(FakeUpstream(stream=[fakes.SILENCE])) as transport:
             outcome, overdue = await self._ask(transport, until=SOON, late_until=2 * SOON)
-        assert (outcome, overdue) == (Result.TIMEOUT, 1)
+        assert (outcome, overdue) == (SendStatus.TIMEOUT, 1)
 
     @pytest.mark.interpreted
     async def test_where_nothing_arrives_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +321,7 @@ class TestLateReplies:
             with monkeypatch.context() as patch:
                 patch.setattr(Connection, "is_acknowledged", False)
                 outcome, overdue = await self._ask(transport, until=SOON, late_until=LONG)
-            assert (outcome, overdue) == (Result.LOST, 0)
+            assert (outcome, overdue) == (SendStatus.LOST, 0)
             assert isinstance(await _ask(transport), Answer)
         assert fake.connections_made == 2
 
@@ -328,13 +330,13 @@ async def test_silent_connections_make_room_for_new_ones() -> None:
     fake = FakeUpstream(stream=[fakes.SILENCE, fakes.SILENCE, fakes.ANSWER])
     async with _transport(fake, most_connections=1) as transport:
         first, second = await asyncio.gather(_ask(transport, seconds=SOON), _ask_later(transport))
-        assert first is Result.TIMEOUT
-        assert isinstance(second, Result)
+        assert first is SendStatus.TIMEOUT
+        assert isinstance(second, SendStatus)
         assert isinstance(await _ask(transport), Answer)
     assert fake.most_open == 1
 
 
-async def _ask_later(transport: StreamTransport) -> Answer | Unproven | Result:
+async def _ask_later(transport: StreamTransport) -> Answer | Unproven | SendStatus:
     """Ask on the same connection a little later, so that this one still waits when the first gives up."""
     await asyncio.sleep(SOON / 2)
     asked = asyncio.gather(_ask(transport, seconds=LONG))
@@ -354,7 +356,7 @@ async def test_nobody_listening_is_known_at_once() -> None:
         )
         async with asyncio.timeout(LONG):
             outcome = await exchange(transport, QUERY, until=time.monotonic() + 10 * LONG)
-        assert outcome is Result.UNREACHABLE
+        assert outcome is SendStatus.UNREACHABLE
         assert transport.connections == 0
 
 
@@ -376,7 +378,7 @@ async def test_a_bug_while_connecting_is_reported_and_ends_no_other_task() -> No
         transport = StreamTransport(
             url, connections(1), idle_seconds=60, context=None, tasks=tasks, clock=time.monotonic
         )
-        assert await _ask(transport) is Result.UNREACHABLE
+        assert await _ask(transport) is SendStatus.UNREACHABLE
     assert [type(error) for error in reported] == [OverflowError]
 
 
@@ -386,7 +388,7 @@ async def test_a_group_that_is_over_opens_no_connection() -> None:
         transport = StreamTransport(
             url, connections(1), idle_seconds=60, context=None, tasks=tasks, clock=time.monotonic
         )
-    assert await _ask(transport) is Result.UNSENT
+    assert await _ask(transport) is SendStatus.UNSENT
     assert transport.connections == 0
 
 
@@ -397,15 +399,15 @@ class TestEnds:
             asked = asyncio.gather(_ask(transport))
             await fake.wait_asked()
             await transport.close()
-            assert list(await asked) == [Result.ABANDONED]
-            assert await _ask(transport) is Result.UNSENT
+            assert list(await asked) == [SendStatus.ABANDONED]
+            assert await _ask(transport) is SendStatus.UNSENT
 
     async def test_closing_ends_a_connection_that_is_being_opened(self) -> None:
         async with _transport(FakeUpstream()) as transport:
             asked = asyncio.gather(_ask(transport))
             await asyncio.sleep(0)
             await transport.close()
-            assert list(await asked) == [Result.ABANDONED]
+            assert list(await asked) == [SendStatus.ABANDONED]
 
     async def test_a_cancelled_query_leaves_the_connection_to_the_others(self) -> None:
         fake = FakeUpstream(stream=[fakes.ANSWER.after(0.1)])

@@ -10,7 +10,7 @@ import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.budget.connections import ConnectionBudget
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.upstream.transports import stream
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
@@ -42,13 +42,13 @@ async def _transport(
             await transport.close()
 
 
-async def _ask(transport: StreamTransport, seconds: float = LONG) -> Answer | Unproven | Result:
+async def _ask(transport: StreamTransport, seconds: float = LONG) -> Answer | Unproven | SendStatus:
     return await exchange(transport, make_query(), until=time.monotonic() + seconds)
 
 
 async def _fail_to_open(transport: StreamTransport, budget: ConnectionBudget) -> None:
     # Both who waits and who connects have until then, and either may be the first to say so.
-    assert await _ask(transport, SOON) in (Result.UNREACHABLE, Result.TIMEOUT)
+    assert await _ask(transport, SOON) in (SendStatus.UNREACHABLE, SendStatus.TIMEOUT)
     while budget.open:  # noqa: ASYNC110  # nobody to tell us
         await asyncio.sleep(0.001)
 
@@ -78,7 +78,7 @@ async def test_a_port_where_nobody_listens_turns_nobody_away() -> None:
     budget = connections()
     async with _transport(UpstreamAddress("tcp", LOOPBACK, port), budget) as transport:
         for _ in range(2):
-            assert await _ask(transport) is Result.UNREACHABLE
+            assert await _ask(transport) is SendStatus.UNREACHABLE
         assert not budget.may_open(time.monotonic())
         assert not budget.is_turned_away
 
@@ -88,7 +88,7 @@ async def test_who_may_not_knock_sends_nothing() -> None:
     for _ in range(5):
         budget.failed(time.monotonic(), nobody_listens=False)
     async with fake.running(), _transport(fake.config("tcp").url, budget) as transport:
-        assert await _ask(transport) is Result.UNSENT
+        assert await _ask(transport) is SendStatus.UNSENT
     assert fake.connections_made == 0
 
 
@@ -101,7 +101,7 @@ async def test_the_other_address_of_a_group_waits_while_the_first_holds_all_conn
         _transport(second.config("tcp").url, budget) as other,
     ):
         assert isinstance(await _ask(one), Answer)
-        assert await _ask(other) is Result.UNSENT
+        assert await _ask(other) is SendStatus.UNSENT
         await one.close()
         assert isinstance(await _ask(other), Answer)
     assert (first.connections_made, second.connections_made) == (1, 1)

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.upstream.budget.connections import ConnectionBudget
-from dohproxy.upstream.health.signals import Refusal, Signal
-from dohproxy.upstream.results import Result, Unproven
+from dohproxy.upstream.health.signals import ConnectFailure, Signal
+from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for, make_context, pin_of, read_certificate
 from dohproxy.wire.answer import Answer
@@ -56,14 +56,14 @@ async def _ask(
     times: int = 1,
     at_once: int = 1,
     budget: ConnectionBudget | None = None,
-) -> list[Answer | Unproven | Result]:
+) -> list[Answer | Unproven | SendStatus]:
     async with fake.running(server), asyncio.TaskGroup() as tasks:
         url = replace(fake.config("tls").url, verify_name=verify_name)
         transport = StreamTransport(
             url, budget or connections(2), idle_seconds=60, context=client, tasks=tasks, clock=time.monotonic
         )
         try:
-            outcomes: list[Answer | Unproven | Result] = []
+            outcomes: list[Answer | Unproven | SendStatus] = []
             for _ in range(times):
                 until = time.monotonic() + seconds
                 outcomes += await asyncio.gather(*(exchange(transport, QUERY, until=until) for _ in range(at_once)))
@@ -88,14 +88,14 @@ async def test_the_certificate_must_bear(
     fake = FakeUpstream()
     server = _server_context(authority.issue(certified))
     [outcome] = await _ask(fake, server, make_context(authority.file), verify_name=verify_name)
-    assert isinstance(outcome, Answer) if is_believed else outcome is Result.UNTRUSTED
+    assert isinstance(outcome, Answer) if is_believed else outcome is SendStatus.UNTRUSTED
     assert fake.asked == is_believed
 
 
 async def test_an_authority_nobody_knows_is_refused(authority: CertificateAuthority) -> None:
     fake = FakeUpstream()
     server = _server_context(authority.issue([NAME]))
-    assert await _ask(fake, server, make_context(), verify_name=NAME) == [Result.UNTRUSTED]
+    assert await _ask(fake, server, make_context(), verify_name=NAME) == [SendStatus.UNTRUSTED]
     assert fake.asked == 0
 
 
@@ -106,7 +106,9 @@ async def test_old_tls_is_refused(authority: CertificateAuthority) -> None:
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         server.maximum_version = ssl.TLSVersion.TLSv1_1
     server.set_ciphers("DEFAULT@SECLEVEL=0")
-    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [Result.UNREACHABLE]
+    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [
+        SendStatus.UNREACHABLE
+    ]
 
 
 async def test_queries_are_padded_and_share_a_connection(authority: CertificateAuthority) -> None:
@@ -124,7 +126,7 @@ async def test_one_that_closes_after_each_answer_is_asked_once_on_each_connectio
     fake = FakeUpstream(answers_to_a_connection=1)
     server = _server_context(authority.issue([NAME]))
     outcomes = await _ask(fake, server, make_context(authority.file), verify_name=NAME, times=2, at_once=6)
-    assert outcomes[:6].count(Result.LOST) in (5, 6)
+    assert outcomes[:6].count(SendStatus.LOST) in (5, 6)
     assert all(isinstance(outcome, Answer) for outcome in outcomes[6:])
     assert fake.connections_made == 1 + 6
 
@@ -143,7 +145,7 @@ async def test_a_handshake_that_never_comes_ends_with_the_attempt(authority: Cer
         transport = StreamTransport(
             url, connections(1), idle_seconds=60, context=context, tasks=tasks, clock=time.monotonic
         )
-        assert await exchange(transport, QUERY, until=time.monotonic() + SOON) is Result.UNREACHABLE
+        assert await exchange(transport, QUERY, until=time.monotonic() + SOON) is SendStatus.UNREACHABLE
         await transport.close()
 
 
@@ -198,7 +200,9 @@ async def test_an_upstream_cannot_make_us_compute_in_a_finite_field(
 ) -> None:
     server = _server_context(authority.issue([NAME]))
     server.set_ecdh_curve(group)
-    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [Result.UNREACHABLE]
+    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [
+        SendStatus.UNREACHABLE
+    ]
 
 
 @pytest.mark.parametrize("group", ["X25519", "prime256v1", "secp384r1", "secp521r1"])
@@ -213,7 +217,9 @@ async def test_an_upstream_with_finite_fields_alone_in_tls_1_2_is_not_taken(auth
     server = _server_context(authority.issue([NAME]))
     server.maximum_version = ssl.TLSVersion.TLSv1_2
     server.set_ciphers("DHE+AESGCM")
-    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [Result.UNREACHABLE]
+    assert await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME) == [
+        SendStatus.UNREACHABLE
+    ]
     assert not [suite for suite in make_context().get_ciphers() if "DHE-" in suite["name"].replace("ECDHE-", "")]
 
 
@@ -254,7 +260,7 @@ class TestTrust:
             pins=tuple(keys[pin] for pin in pins),
         )
         [outcome] = await _ask(fake, _server_context(files), context_for(config), verify_name=name)
-        assert isinstance(outcome, Answer) if is_believed else outcome is Result.UNTRUSTED
+        assert isinstance(outcome, Answer) if is_believed else outcome is SendStatus.UNTRUSTED
         assert fake.asked == is_believed
 
     async def test_a_certificate_may_be_its_own_authority(self, tmp_path: Path) -> None:
@@ -304,7 +310,7 @@ async def test_why_tls_came_to_nothing_is_known(authority: CertificateAuthority)
 
 async def test_an_answer_ends_what_was_known_of_failed_handshakes(authority: CertificateAuthority) -> None:
     budget = connections(2)
-    budget.failed(time.monotonic(), nobody_listens=False, refusal=Refusal(Signal.CERTIFICATE, "expired"))
+    budget.failed(time.monotonic(), nobody_listens=False, refusal=ConnectFailure(Signal.CERTIFICATE, "expired"))
     server = _server_context(authority.issue([NAME]))
     await _ask(FakeUpstream(), server, make_context(authority.file), verify_name=NAME, budget=budget)
     assert (budget.refusal, budget.signal(time.monotonic())) == (None, None)

@@ -11,8 +11,8 @@ import dns.message
 import pytest
 
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.upstream.results import Result, Unproven
-from dohproxy.upstream.sends import Late, Outcome
+from dohproxy.upstream.results import SendStatus, Unproven
+from dohproxy.upstream.sends import Late, SendOutcome
 from dohproxy.upstream.transports.udp import UdpTransport
 from dohproxy.wire.answer import Answer
 from tests.fakes import upstream as fakes
@@ -25,7 +25,7 @@ SOON = 0.3
 LONG = 10.0
 
 
-async def _exchange(fake: FakeUpstream, seconds: float) -> tuple[Answer | Unproven | Result, int]:
+async def _exchange(fake: FakeUpstream, seconds: float) -> tuple[Answer | Unproven | SendStatus, int]:
     async with fake.running():
         transport = UdpTransport(fake.config().url)
         outcome = await exchange(transport, QUERY, until=time.monotonic() + seconds)
@@ -61,18 +61,18 @@ class _Late:
     """A query that is listened for after its time, and what came of it."""
 
     def __init__(self) -> None:
-        self.ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[SendOutcome] = asyncio.get_running_loop().create_future()
         self.overdue = 0
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         self.overdue += 1
 
-    async def ask(self, fake: FakeUpstream, *, until: float, late_until: float) -> Outcome:
+    async def ask(self, fake: FakeUpstream, *, until: float, late_until: float) -> SendOutcome:
         async with fake.running():
             now = time.monotonic()
-            late = Late(now + late_until, self.tell)
+            late = Late(now + late_until, self.notify)
             sending = UdpTransport(fake.config().url).send(QUERY, self.ended.set_result, until=now + until, late=late)
-            assert not isinstance(sending, Result)
+            assert not isinstance(sending, SendStatus)
             async with asyncio.timeout(LONG):
                 return await self.ended
 
@@ -92,7 +92,7 @@ class TestLateReplies:
 
     async def test_there_is_an_end_to_it(self) -> None:
         late = _Late()
-        assert await late.ask(FakeUpstream(udp=[fakes.SILENCE]), until=0.05, late_until=0.1) is Result.TIMEOUT
+        assert await late.ask(FakeUpstream(udp=[fakes.SILENCE]), until=0.05, late_until=0.1) is SendStatus.TIMEOUT
         assert late.overdue == 1
 
     @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ class TestLateReplies:
         """A forger has no more to gain from what is listened for longer: the next packet finds the port closed."""
         late = _Late()
         forged = guess.then(fakes.ANSWER).after(0.3)
-        assert await late.ask(FakeUpstream(udp=[forged]), until=0.05, late_until=LONG) is Result.TIMEOUT
+        assert await late.ask(FakeUpstream(udp=[forged]), until=0.05, late_until=LONG) is SendStatus.TIMEOUT
 
     async def test_while_it_is_in_time_a_guess_is_waited_past(self) -> None:
         forged = fakes.WRONG_ID.then(fakes.ANSWER).after(0.05)
@@ -127,7 +127,7 @@ async def test_a_flood_does_not_outlast_the_wait(monkeypatch: pytest.MonkeyPatch
         transport = UdpTransport(fake.config().url)
         monkeypatch.setattr("dohproxy.upstream.transports.udp.socket.socket", _NeverEmpty)
         outcome = await exchange(transport, QUERY, until=time.monotonic() + SOON)
-    assert outcome is Result.TIMEOUT
+    assert outcome is SendStatus.TIMEOUT
     assert transport.ignored_packets > 10
 
 
@@ -139,22 +139,22 @@ async def test_a_machine_without_descriptors_blames_nobody(monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr("socket.socket", refuse)
         outcome = await exchange(transport, QUERY, until=time.monotonic() + SOON)
-    assert outcome is Result.UNSENT
+    assert outcome is SendStatus.UNSENT
 
 
 async def test_an_unreadable_reply_is_no_silence() -> None:
     outcome, _ = await _exchange(FakeUpstream(udp=[fakes.UNREADABLE]), SOON)
-    assert outcome is Result.UNUSABLE
+    assert outcome is SendStatus.UNUSABLE
 
 
 async def test_a_reply_that_could_be_forged_is_no_silence_either() -> None:
     outcome, _ = await _exchange(FakeUpstream(udp=[fakes.WRONG_COOKIE]), SOON)
-    assert outcome is Result.UNPROVEN
+    assert outcome is SendStatus.UNPROVEN
 
 
 async def test_silence_ends_with_the_attempt() -> None:
     outcome, _ = await _exchange(FakeUpstream(udp=[fakes.SILENCE]), SOON)
-    assert outcome is Result.TIMEOUT
+    assert outcome is SendStatus.TIMEOUT
 
 
 async def test_a_port_where_nobody_listens_is_known_at_once() -> None:
@@ -164,7 +164,7 @@ async def test_a_port_where_nobody_listens_is_known_at_once() -> None:
     transport = UdpTransport(UpstreamAddress("udp", LOOPBACK, port))
     async with asyncio.timeout(LONG):
         outcome = await exchange(transport, QUERY, until=time.monotonic() + 10 * LONG)
-    assert outcome is Result.UNREACHABLE
+    assert outcome is SendStatus.UNREACHABLE
 
 
 async def test_a_packet_from_another_address_never_arrives() -> None:
@@ -175,7 +175,7 @@ async def test_a_packet_from_another_address_never_arrives() -> None:
         await fake.wait_asked()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
             forger.sendto(fakes.make_reply(fake.asked_over_udp[0]), (LOOPBACK, fake.udp_ports[0]))
-    assert asked.result() is Result.TIMEOUT
+    assert asked.result() is SendStatus.TIMEOUT
     assert transport.ignored_packets == 0
 
 

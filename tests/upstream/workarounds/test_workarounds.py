@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dohproxy.config.additions import Addition
-from dohproxy.upstream.results import Result
+from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.upstream.workarounds.workarounds import (
     FADE_SECONDS,
@@ -14,7 +14,7 @@ from dohproxy.upstream.workarounds.workarounds import (
     OVER_UDP,
     RETRY_SECONDS,
     SHORTEST_PAUSE_SECONDS,
-    Abilities,
+    Workarounds,
 )
 from dohproxy.wire.answer import TRUNCATED, Answer, parse_answer
 from dohproxy.wire.query import parse_query
@@ -23,7 +23,7 @@ from tests.wire import messages as m
 EDNS, COOKIE, AD, CASE, PADDING = Addition
 NAME = m.name("www.example.net")
 QUERY = parse_query(m.query(m.question(NAME)))
-Outcome = Answer | Result
+Outcome = Answer | SendStatus
 
 
 def _answer(rcode: int = 0, *, error: int | None = None) -> Answer:
@@ -33,22 +33,22 @@ def _answer(rcode: int = 0, *, error: int | None = None) -> Answer:
     return parse_answer(m.message(m.QR | rcode & 15, [m.question(NAME)], records, [], additional), QUERY)
 
 
-GOOD, DENIAL, SILENCE = _answer(), _answer(3), Result.TIMEOUT
+GOOD, DENIAL, SILENCE = _answer(), _answer(3), SendStatus.TIMEOUT
 ERRORS = [
     pytest.param(_answer(rcode), id=name)
     for name, rcode in (("FORMERR", 1), ("SERVFAIL", 2), ("NOTIMP", 4), ("REFUSED", 5))
 ]
 
 
-def _hold(abilities: Abilities, upstream: Callable[[Additions], Outcome], now: float = 0.0) -> int:
-    trial = abilities.begin_trial()
+def _hold(workarounds: Workarounds, upstream: Callable[[Additions], Outcome], now: float = 0.0) -> int:
+    trial = workarounds.begin_trial()
     sends = 0
     while (additions := trial.next_additions()) is not None:
         outcome = upstream(additions)
-        abilities.heard(additions, outcome, now)
+        workarounds.heard(additions, outcome, now)
         trial.learn(outcome)
         sends += 1
-    abilities.conclude(trial, now)
+    workarounds.conclude(trial, now)
     return sends
 
 
@@ -68,24 +68,24 @@ class _Recorder:
         return self._upstream(additions)
 
 
-def _shown() -> Abilities:
+def _shown() -> Workarounds:
     """The abilities of an upstream that has answered well to all there is."""
-    abilities = Abilities(OVER_UDP)
-    abilities.heard(OVER_UDP, GOOD, 0.0)
-    return abilities
+    workarounds = Workarounds(OVER_UDP)
+    workarounds.heard(OVER_UDP, GOOD, 0.0)
+    return workarounds
 
 
-def _left_out(abilities: Abilities) -> dict[Addition, str]:
-    return {one.addition: one.how for one in abilities.left_out}
+def _left_out(workarounds: Workarounds) -> dict[Addition, str]:
+    return {one.addition: one.how for one in workarounds.left_out}
 
 
 # --- At first ---
 
 
 def test_everything_is_added_and_no_trial_is_due() -> None:
-    abilities = Abilities(OVER_UDP)
-    assert abilities.in_use == {EDNS, COOKIE, AD, CASE}
-    assert not abilities.wants_trial(0.0)
+    workarounds = Workarounds(OVER_UDP)
+    assert workarounds.in_use == {EDNS, COOKIE, AD, CASE}
+    assert not workarounds.wants_trial(0.0)
 
 
 @pytest.mark.parametrize(
@@ -100,30 +100,30 @@ def test_everything_is_added_and_no_trial_is_due() -> None:
 def test_what_the_operator_leaves_out_is_neither_added_nor_tried(
     additions: Additions, leave_out: list[Addition], in_use: set[Addition]
 ) -> None:
-    abilities = Abilities(additions, leave_out)
-    assert abilities.in_use == in_use
-    abilities.heard(abilities.in_use, SILENCE, 0.0)
+    workarounds = Workarounds(additions, leave_out)
+    assert workarounds.in_use == in_use
+    workarounds.heard(workarounds.in_use, SILENCE, 0.0)
     sent = _Recorder(lambda _: GOOD)
-    _hold(abilities, sent)
+    _hold(workarounds, sent)
     assert set().union(*sent.all) == in_use
-    assert abilities.left_out == ()
+    assert workarounds.left_out == ()
 
 
-@pytest.mark.parametrize("outcome", [*ERRORS, SILENCE, Result.UNUSABLE])
+@pytest.mark.parametrize("outcome", [*ERRORS, SILENCE, SendStatus.UNUSABLE])
 def test_a_bad_end_before_any_good_one_is_doubted(outcome: Outcome) -> None:
-    abilities = Abilities(OVER_UDP)
-    abilities.heard(OVER_UDP, outcome, 0.0)
-    assert abilities.may_be_ours(outcome, 0.0)
-    assert abilities.wants_trial(0.0)
+    workarounds = Workarounds(OVER_UDP)
+    workarounds.heard(OVER_UDP, outcome, 0.0)
+    assert workarounds.may_be_ours(outcome, 0.0)
+    assert workarounds.wants_trial(0.0)
 
 
 def test_a_denial_is_doubted_for_the_case_alone() -> None:
-    abilities = Abilities(OVER_UDP)
-    abilities.heard(OVER_UDP, DENIAL, 0.0)
-    assert abilities.may_be_ours(DENIAL, 0.0)
-    assert abilities.proven(dnssec_ok=False) == {EDNS, COOKIE, AD}
-    assert _hold(abilities, _unable(CASE, says=DENIAL)) == 3
-    assert _left_out(abilities) == {CASE: "NXDOMAIN"}
+    workarounds = Workarounds(OVER_UDP)
+    workarounds.heard(OVER_UDP, DENIAL, 0.0)
+    assert workarounds.may_be_ours(DENIAL, 0.0)
+    assert workarounds.proven(dnssec_ok=False) == {EDNS, COOKIE, AD}
+    assert _hold(workarounds, _unable(CASE, says=DENIAL)) == 3
+    assert _left_out(workarounds) == {CASE: "NXDOMAIN"}
 
 
 @pytest.mark.parametrize(
@@ -131,124 +131,126 @@ def test_a_denial_is_doubted_for_the_case_alone() -> None:
     [
         pytest.param(_answer(5, error=18), id="REFUSED, prohibited"),
         pytest.param(_answer(2, error=6), id="SERVFAIL, bogus"),
-        pytest.param(Result.UNREACHABLE, id="nobody there"),
-        pytest.param(Result.NO_ROUTE, id="no way there"),
+        pytest.param(SendStatus.UNREACHABLE, id="nobody there"),
+        pytest.param(SendStatus.NO_ROUTE, id="no way there"),
         pytest.param(TRUNCATED, id="cut"),
         pytest.param(GOOD, id="an answer"),
     ],
 )
 def test_what_says_what_it_is_about_is_not_repeated(outcome: Outcome) -> None:
-    assert not Abilities(OVER_UDP).may_be_ours(outcome, 0.0)
+    assert not Workarounds(OVER_UDP).may_be_ours(outcome, 0.0)
 
 
 def test_a_question_that_failed_is_repeated_with_what_is_proven() -> None:
-    abilities = Abilities(OVER_UDP)
-    assert abilities.proven(dnssec_ok=False) == set()
-    abilities.heard(frozenset({EDNS, AD}), GOOD, 0.0)
-    assert abilities.proven(dnssec_ok=False) == {EDNS, AD}
+    workarounds = Workarounds(OVER_UDP)
+    assert workarounds.proven(dnssec_ok=False) == set()
+    workarounds.heard(frozenset({EDNS, AD}), GOOD, 0.0)
+    assert workarounds.proven(dnssec_ok=False) == {EDNS, AD}
 
 
 def test_who_wants_signatures_is_asked_for_with_an_opt_all_the_same() -> None:
-    assert Abilities(OVER_UDP).proven(dnssec_ok=True) == {EDNS}
-    assert Abilities(OVER_UDP, [EDNS]).proven(dnssec_ok=True) == set()
+    assert Workarounds(OVER_UDP).proven(dnssec_ok=True) == {EDNS}
+    assert Workarounds(OVER_UDP, [EDNS]).proven(dnssec_ok=True) == set()
 
 
 # --- Nobody talks us out of what was shown ---
 
 
-@pytest.mark.parametrize("outcome", [*ERRORS, SILENCE, DENIAL, Result.UNUSABLE, Result.LOST, Result.UNREACHABLE])
+@pytest.mark.parametrize(
+    "outcome", [*ERRORS, SILENCE, DENIAL, SendStatus.UNUSABLE, SendStatus.LOST, SendStatus.UNREACHABLE]
+)
 def test_once_shown_no_bad_end_changes_anything(outcome: Outcome) -> None:
-    abilities = _shown()
+    workarounds = _shown()
     for second in range(int(FADE_SECONDS)):
-        abilities.heard(OVER_UDP, outcome, float(second))
-        assert not abilities.may_be_ours(outcome, float(second))
-        assert not abilities.wants_trial(float(second))
-    assert abilities.in_use == OVER_UDP
+        workarounds.heard(OVER_UDP, outcome, float(second))
+        assert not workarounds.may_be_ours(outcome, float(second))
+        assert not workarounds.wants_trial(float(second))
+    assert workarounds.in_use == OVER_UDP
 
 
 def test_what_is_proven_stays_while_the_rest_is_on_trial() -> None:
-    abilities = Abilities(OVER_UDP)
-    abilities.heard(frozenset({EDNS, COOKIE, AD}), GOOD, 0.0)
-    abilities.heard(OVER_UDP, SILENCE, 1.0)
+    workarounds = Workarounds(OVER_UDP)
+    workarounds.heard(frozenset({EDNS, COOKIE, AD}), GOOD, 0.0)
+    workarounds.heard(OVER_UDP, SILENCE, 1.0)
     sent = _Recorder(_unable(CASE, says=SILENCE))
-    _hold(abilities, sent)
+    _hold(workarounds, sent)
     assert all(added >= {EDNS, COOKIE, AD} for added in sent.all)
-    assert abilities.in_use == {EDNS, COOKIE, AD}
+    assert workarounds.in_use == {EDNS, COOKIE, AD}
 
 
 def test_an_hour_without_anything_good_brings_it_into_question_and_a_trial_decides() -> None:
-    abilities = _shown()
-    abilities.heard(OVER_UDP, SILENCE, 10.0)
-    abilities.heard(OVER_UDP, SILENCE, 10.0 + FADE_SECONDS)
-    assert abilities.wants_trial(10.0 + FADE_SECONDS)
-    _hold(abilities, lambda _: GOOD, 10.0 + FADE_SECONDS)
-    assert abilities.in_use == OVER_UDP
-    assert not abilities.wants_trial(10.0 + FADE_SECONDS)
-    abilities.heard(OVER_UDP, SILENCE, 20.0 + FADE_SECONDS)
-    assert not abilities.may_be_ours(SILENCE, 20.0 + FADE_SECONDS)
+    workarounds = _shown()
+    workarounds.heard(OVER_UDP, SILENCE, 10.0)
+    workarounds.heard(OVER_UDP, SILENCE, 10.0 + FADE_SECONDS)
+    assert workarounds.wants_trial(10.0 + FADE_SECONDS)
+    _hold(workarounds, lambda _: GOOD, 10.0 + FADE_SECONDS)
+    assert workarounds.in_use == OVER_UDP
+    assert not workarounds.wants_trial(10.0 + FADE_SECONDS)
+    workarounds.heard(OVER_UDP, SILENCE, 20.0 + FADE_SECONDS)
+    assert not workarounds.may_be_ours(SILENCE, 20.0 + FADE_SECONDS)
 
 
 def test_one_good_answer_in_the_hour_keeps_it() -> None:
-    abilities = _shown()
-    abilities.heard(OVER_UDP, SILENCE, 0.0)
-    abilities.heard(OVER_UDP, GOOD, 1800.0)
-    abilities.heard(OVER_UDP, SILENCE, 3700.0)
-    assert not abilities.wants_trial(3700.0)
+    workarounds = _shown()
+    workarounds.heard(OVER_UDP, SILENCE, 0.0)
+    workarounds.heard(OVER_UDP, GOOD, 1800.0)
+    workarounds.heard(OVER_UDP, SILENCE, 3700.0)
+    assert not workarounds.wants_trial(3700.0)
 
 
 def test_a_reply_to_a_bare_query_shows_nothing() -> None:
-    abilities = Abilities(OVER_UDP)
-    abilities.heard(frozenset(), GOOD, 0.0)
-    assert abilities.may_be_ours(SILENCE, 0.0)
+    workarounds = Workarounds(OVER_UDP)
+    workarounds.heard(frozenset(), GOOD, 0.0)
+    assert workarounds.may_be_ours(SILENCE, 0.0)
 
 
 # --- Remembered, and tried again ---
 
 
 def test_what_is_left_out_is_remembered_for_a_day_and_then_tried_with_queries_of_our_own() -> None:
-    abilities = Abilities(OVER_UDP)
-    abilities.heard(OVER_UDP, SILENCE, 0.0)
-    _hold(abilities, _unable(COOKIE, says=SILENCE), 5.0)
-    assert abilities.in_use == {EDNS, AD, CASE}
-    assert not abilities.wants_trial(4.0 + RETRY_SECONDS)
-    assert abilities.wants_trial(5.0 + RETRY_SECONDS)
-    assert abilities.in_use == {EDNS, AD, CASE}
-    assert _hold(abilities, _unable(COOKIE, says=SILENCE), 5.0 + RETRY_SECONDS) == 4
-    assert [(one.addition, one.since) for one in abilities.left_out] == [(COOKIE, 5.0)]
-    assert not abilities.wants_trial(4.0 + 2 * RETRY_SECONDS)
-    assert _hold(abilities, lambda _: GOOD, 5.0 + 2 * RETRY_SECONDS) == 2
-    assert abilities.in_use == OVER_UDP
-    assert abilities.left_out == ()
-    assert not abilities.wants_trial(1e9)
+    workarounds = Workarounds(OVER_UDP)
+    workarounds.heard(OVER_UDP, SILENCE, 0.0)
+    _hold(workarounds, _unable(COOKIE, says=SILENCE), 5.0)
+    assert workarounds.in_use == {EDNS, AD, CASE}
+    assert not workarounds.wants_trial(4.0 + RETRY_SECONDS)
+    assert workarounds.wants_trial(5.0 + RETRY_SECONDS)
+    assert workarounds.in_use == {EDNS, AD, CASE}
+    assert _hold(workarounds, _unable(COOKIE, says=SILENCE), 5.0 + RETRY_SECONDS) == 4
+    assert [(one.addition, one.since) for one in workarounds.left_out] == [(COOKIE, 5.0)]
+    assert not workarounds.wants_trial(4.0 + 2 * RETRY_SECONDS)
+    assert _hold(workarounds, lambda _: GOOD, 5.0 + 2 * RETRY_SECONDS) == 2
+    assert workarounds.in_use == OVER_UDP
+    assert workarounds.left_out == ()
+    assert not workarounds.wants_trial(1e9)
 
 
 def test_without_edns_there_is_nothing_that_stands_in_it() -> None:
-    abilities = Abilities(OVER_UDP)
-    abilities.heard(OVER_UDP, _answer(1), 0.0)
-    _hold(abilities, _unable(EDNS, says=_answer(1)))
-    assert abilities.in_use == {AD, CASE}
-    assert _left_out(abilities) == {EDNS: "FORMERR"}
-    _hold(abilities, lambda _: GOOD, RETRY_SECONDS)
-    assert abilities.in_use == OVER_UDP
+    workarounds = Workarounds(OVER_UDP)
+    workarounds.heard(OVER_UDP, _answer(1), 0.0)
+    _hold(workarounds, _unable(EDNS, says=_answer(1)))
+    assert workarounds.in_use == {AD, CASE}
+    assert _left_out(workarounds) == {EDNS: "FORMERR"}
+    _hold(workarounds, lambda _: GOOD, RETRY_SECONDS)
+    assert workarounds.in_use == OVER_UDP
 
 
 def test_a_day_on_which_the_upstream_is_away_leaves_it_as_it_is() -> None:
-    abilities = Abilities(OVER_UDP)
-    abilities.heard(OVER_UDP, SILENCE, 0.0)
-    _hold(abilities, _unable(COOKIE, says=SILENCE))
-    _hold(abilities, lambda _: SILENCE, RETRY_SECONDS)
-    assert _left_out(abilities) == {COOKIE: "silence"}
-    assert not abilities.wants_trial(RETRY_SECONDS + 1)
+    workarounds = Workarounds(OVER_UDP)
+    workarounds.heard(OVER_UDP, SILENCE, 0.0)
+    _hold(workarounds, _unable(COOKIE, says=SILENCE))
+    _hold(workarounds, lambda _: SILENCE, RETRY_SECONDS)
+    assert _left_out(workarounds) == {COOKIE: "silence"}
+    assert not workarounds.wants_trial(RETRY_SECONDS + 1)
 
 
 def test_a_trial_that_clears_us_is_not_held_again_at_every_failure() -> None:
-    abilities = Abilities(OVER_UDP)
+    workarounds = Workarounds(OVER_UDP)
     now, pause = 0.0, SHORTEST_PAUSE_SECONDS
     for _ in range(10):
-        abilities.heard(OVER_UDP, _answer(5), now)
-        assert _hold(abilities, lambda _: _answer(5), now) == 1
-        abilities.heard(OVER_UDP, _answer(5), now + pause - 1)
-        assert not abilities.wants_trial(now + pause - 1)
-        assert not abilities.may_be_ours(_answer(5), now + pause - 1)
-        assert abilities.wants_trial(now + pause)
+        workarounds.heard(OVER_UDP, _answer(5), now)
+        assert _hold(workarounds, lambda _: _answer(5), now) == 1
+        workarounds.heard(OVER_UDP, _answer(5), now + pause - 1)
+        assert not workarounds.wants_trial(now + pause - 1)
+        assert not workarounds.may_be_ours(_answer(5), now + pause - 1)
+        assert workarounds.wants_trial(now + pause)
         now, pause = now + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)

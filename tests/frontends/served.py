@@ -1,6 +1,7 @@
-"""A whole door on loopback, with everything behind it that a service has: the register, the walk, a scripted upstream.
+"""A whole frontend on loopback, with everything behind it that a service has: the register, the walk, a scripted
+upstream.
 
-Leaving `open_door` proves that nothing leaked: no place, no miss, no task, no socket.
+Leaving `open_frontend` proves that nothing leaked: no place, no miss, no task, no socket.
 """
 
 import asyncio
@@ -24,18 +25,18 @@ from dohproxy.config import (
     LogConfig,
     ServerConfig,
 )
-from dohproxy.frontends.client_resolver import Peers
+from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Closing, Connections
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
-from dohproxy.frontends.protocol_chooser import Doors
+from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.outcomes import Client, Outcome
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import Core, build_core, build_gate
+from dohproxy.runtime import Core, build_connection_limiter, build_core
 from dohproxy.tls.policy import server_context
 from tests.fakes.limits import AMPLE
 from tests.fakes.upstream import FakeUpstream
@@ -65,7 +66,7 @@ class Certificate:
     key: Path
 
     def server_context(self) -> ssl.SSLContext:
-        """What the door shows."""
+        """What the frontend shows."""
         return server_context(self.file, self.key)
 
     def client_context(self, *protocols: str) -> ssl.SSLContext:
@@ -77,7 +78,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What one test wants of its door."""
+    """What one test wants of its frontend."""
 
     connections: ConnectionsConfig = QUICK
     clients: ClientsConfig = field(default_factory=ClientsConfig)
@@ -107,28 +108,32 @@ class SkewedClock:
         return time.monotonic() + self.ahead
 
 
-class Door:
-    """One running door. Made by `open_door`."""
+class RunningFrontend:
+    """One running frontend. Made by `open_frontend`."""
 
     def __init__(self, setting: Setting, core: Core, listening: socket.socket, tasks: asyncio.TaskGroup) -> None:
         self.setting = setting
         self.core = core
         self.clock = SkewedClock()
         self.register = Connections(setting.connections)
-        self.peers = Peers(Identities(bytes(32)), setting.clients)
-        self.server = Http1Server(core.service, self.peers, self.register, self.clock, max_query_bytes=1024)
+        self.client_resolver = ClientResolver(Identities(bytes(32)), setting.clients)
+        self.server = Http1Server(core.service, self.client_resolver, self.register, self.clock, max_query_bytes=1024)
         http2 = replace(setting.http2, max_requests=setting.connections.max_requests)
-        self.http2 = Http2Server(core.service, self.peers, self.register, self.clock, http2)
-        self.doors = Doors(self.server.door, self.http2.door, self.register, self.clock)
+        self.http2 = Http2Server(core.service, self.client_resolver, self.register, self.clock, http2)
+        self.frontends = Frontends(self.server.frontend, self.http2.frontend, self.register, self.clock)
         self.tls = None if setting.certificate is None else setting.certificate.server_context()
-        self.gate = build_gate(setting.connections, setting.limits) if setting.gated else None
-        self.listener = Listener(listening, self.doors.open, self.register, self.peers, self.tls, self.gate)
+        self.connection_limiter = (
+            build_connection_limiter(setting.connections, setting.limits) if setting.gated else None
+        )
+        self.listener = Listener(
+            listening, self.frontends.open, self.register, self.client_resolver, self.tls, self.connection_limiter
+        )
         self.clients: list[RawClient] = []
         self.outcomes: list[Outcome] = []
         self.asked_limits: list[Client] = []
         """The clients about whom the request limit was asked, in order."""
         tally = core.service.pipeline._tally
-        admit = core.admission.admit_request
+        admit = core.request_limiter.admit_request
 
         def remember(outcome: Outcome) -> Callable[[float], None]:
             def count(seconds: float) -> None:
@@ -142,17 +147,17 @@ class Door:
             return admit(client, now)
 
         core.service.pipeline._tally = remember
-        core.admission.admit_request = ask  # listened to, not replaced
+        core.request_limiter.admit_request = ask  # listened to, not replaced
 
     @property
     def closed(self) -> dict[Closing, int]:
-        """Connections closed by the door, by reason."""
+        """Connections closed by the frontend, by reason."""
         return self.register.statistics().closed
 
     @property
     def misses(self) -> int:
         """Misses that hold a place."""
-        return self.core.admission.statistics(time.monotonic()).places_taken
+        return self.core.request_limiter.statistics(time.monotonic()).slots_taken
 
     @property
     def reasons(self) -> list[str]:
@@ -169,7 +174,7 @@ class Door:
     async def connect(
         self, *, before: bytes = b"", tls: bool | None = None, context: ssl.SSLContext | None = None
     ) -> RawClient:
-        """Return a new client; with TLS if the door has it, after `before` in the clear."""
+        """Return a new client; with TLS if the frontend has it, after `before` in the clear."""
         certificate = self.setting.certificate
         if context is None and certificate is not None and tls is not False:
             context = certificate.client_context()
@@ -183,8 +188,8 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(setting: Setting | None = None) -> AsyncIterator[Door]:
-    """Open a door, and prove at the end that nothing is left of what happened at it."""
+async def open_frontend(setting: Setting | None = None) -> AsyncIterator[RunningFrontend]:
+    """Open a frontend, and prove at the end that nothing is left of what happened at it."""
     setting = setting if setting is not None else Setting()
     before = asyncio.all_tasks()
     sockets = open_sockets()
@@ -196,15 +201,15 @@ async def open_door(setting: Setting | None = None) -> AsyncIterator[Door]:
             async with asyncio.TaskGroup() as tasks:
                 config = Config((setting.upstream.config(),), ServerConfig(), limits=setting.limits, log=LogConfig())
                 core = build_core(config, tasks)
-                door = Door(setting, core, listening, tasks)
-                background = [tasks.create_task(door.listener.accept_forever())]
+                frontend = RunningFrontend(setting, core, listening, tasks)
+                background = [tasks.create_task(frontend.listener.accept_forever())]
                 if setting.sweeps:
-                    background.append(tasks.create_task(_sweep(door)))
+                    background.append(tasks.create_task(_sweep(frontend)))
                 try:
-                    yield door
-                    await _all_is_given_back(door)
+                    yield frontend
+                    await _all_is_given_back(frontend)
                 finally:
-                    for client in door.clients:
+                    for client in frontend.clients:
                         client.cut()
                     for task in background:
                         task.cancel()
@@ -213,20 +218,20 @@ async def open_door(setting: Setting | None = None) -> AsyncIterator[Door]:
     await until(lambda: open_sockets() <= sockets, "the end of every socket")
 
 
-async def _all_is_given_back(door: Door) -> None:
-    for client in door.clients:
+async def _all_is_given_back(frontend: RunningFrontend) -> None:
+    for client in frontend.clients:
         client.cut()
-    await until(lambda: door.register.places_taken == 0, "every place free")
-    await until(lambda: door.misses == 0, "every miss given back")
+    await until(lambda: frontend.register.slots_taken == 0, "every place free")
+    await until(lambda: frontend.misses == 0, "every miss given back")
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await door.register.wait_empty()
-    assert not door.register._open
+        await frontend.register.wait_empty()
+    assert not frontend.register._open
 
 
-async def _sweep(door: Door) -> None:
+async def _sweep(frontend: RunningFrontend) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        door.register.sweep(door.clock())
+        frontend.register.sweep(frontend.clock())
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
