@@ -42,13 +42,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     repeats on them what is tried on our own data; but in CI, or if somebody has said where they are, that fails.
     """
     is_compiled = Path(pipeline.__file__).suffix != ".py"
-    left_out = [
-        item
-        for item in items
-        if (is_compiled and _looks_inside(item)) or (_is_foreign(item) and not _must_have_corpora())
-    ]
+    wants_corpora = foreign.are_present() or _in_ci() or foreign.VARIABLE in os.environ
+    run: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        cannot_run = (is_compiled and _looks_inside(item)) or (_is_foreign(item) and not wants_corpora)
+        (left_out if cannot_run else run).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = run
 
 
 def _looks_inside(item: pytest.Item) -> bool:
@@ -57,10 +58,6 @@ def _looks_inside(item: pytest.Item) -> bool:
 
 def _is_foreign(item: pytest.Item) -> bool:
     return item.get_closest_marker("foreign") is not None or "corpora" in _fixtures_of(item)
-
-
-def _must_have_corpora() -> bool:
-    return foreign.are_present() or _in_ci() or foreign.VARIABLE in os.environ
 
 
 def _in_ci() -> bool:
