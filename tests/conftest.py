@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     repeats on them what is tried on our own data; but in CI, or if somebody has said where they are, that fails.
     """
     is_compiled = Path(pipeline.__file__).suffix != ".py"
-    wants_corpora = foreign.are_present() or _in_ci() or foreign.VARIABLE in os.environ
+    wants_corpora = foreign.are_wanted()
     run: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
@@ -58,10 +58,6 @@ def _looks_inside(item: pytest.Item) -> bool:
 
 def _is_foreign(item: pytest.Item) -> bool:
     return item.get_closest_marker("foreign") is not None or "corpora" in _fixtures_of(item)
-
-
-def _in_ci() -> bool:
-    return os.environ.get("CI") == "true"
 
 
 def _fixtures_of(item: pytest.Item) -> list[str]:
@@ -94,7 +90,7 @@ def find_program() -> FindProgram:
         if found is not None:
             return found
         message = f"{name} is not installed; on Debian: apt-get install {debian_package}"
-        if _in_ci():
+        if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
 

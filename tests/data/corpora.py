@@ -22,6 +22,11 @@ def are_present() -> bool:
     return directory().is_dir()
 
 
+def are_wanted() -> bool:
+    """Tell whether tests over them run: where there are any, and in CI or where some were promised, to fail without."""
+    return are_present() or os.environ.get("CI") == "true" or VARIABLE in os.environ
+
+
 def what_is_missing() -> str:
     """Say where it was looked for, and what to do."""
     return f"no corpora at {directory()}; set {VARIABLE} to where they are (tests/README.md says what they are)"

@@ -14,13 +14,32 @@ PAGE = ROOT / "tests" / "README.md"
 ONE_TEST = ("tests/wire/test_reply.py", "-k", "corpora")
 
 
-@pytest.mark.parametrize("ci", ["true", ""], ids=["in CI", "outside of CI"])
-def test_corpora_that_are_not_where_somebody_says_fail_and_say_what_to_do(tmp_path: Path, ci: str) -> None:
+@pytest.mark.parametrize(
+    ("ci", "promised", "wanted"),
+    [
+        pytest.param("", False, False, id="left out without them"),
+        pytest.param("true", False, True, id="in CI"),
+        pytest.param("", True, True, id="where some were promised"),
+    ],
+)
+def test_where_there_are_none_tests_over_them_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ci: str, promised: bool, wanted: bool
+) -> None:
+    nowhere = tmp_path / "nowhere"
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.delenv(corpora.VARIABLE, raising=False)
+    monkeypatch.setattr(corpora, "_BESIDE", nowhere)
+    if promised:
+        monkeypatch.setenv(corpora.VARIABLE, str(nowhere))
+    assert corpora.are_wanted() is wanted
+
+
+def test_a_test_over_them_fails_and_says_what_to_do(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *ONE_TEST],
         cwd=ROOT,
-        env={**os.environ, "CI": ci, corpora.VARIABLE: str(nowhere)},
+        env={**os.environ, corpora.VARIABLE: str(nowhere)},
         capture_output=True,
         text=True,
         timeout=60,
