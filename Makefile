@@ -60,7 +60,8 @@ bench: $(VENV)/dev.stamp
 bench-guard: $(VENV)/dev.stamp
 	$(BIN)/python -m bench guard $(ARGS)
 
-# Seeds are in fuzz/seeds.py, and public corpora where they are; finds and crashes stay in .fuzz, which is not committed.
+# Seeds are in fuzz/seeds.py, tests/data and foreign corpora where there are any; finds and crashes stay in .fuzz, which
+# is not committed.
 fuzz: $(VENV)/fuzz.stamp
 	@set -e; for name in $(or $(TARGET),$(patsubst fuzz/fuzz_%.py,%,$(wildcard fuzz/fuzz_*.py))); do \
 		mkdir -p ".fuzz/$$name"; \

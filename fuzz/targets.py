@@ -1,7 +1,8 @@
 """Every fuzz target: the invariant it holds, and the seeds it begins with.
 
-`launch`, the tests and what OSS-Fuzz builds all read this table. Seeds are made here, by the project's own builders, so
-that nothing foreign is needed; the public corpora are an addition, and go through every target, whatever it is for.
+`launch`, the tests and what OSS-Fuzz builds all read this table. Seeds are made by the project's own builders, and so
+are the packets of `tests.data.packets`, which go through every target, whatever it is for, as foreign corpora do where
+there are any.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Fixtures for every test: the public corpora beside the project, and the programs it is tried with."""
+"""Fixtures for every test: foreign corpora where there are any, and the programs it is tried with."""
 
 import gc
 import os
@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from dohproxy import pipeline
 from dohproxy.tls.throwaway import write_throwaway_certificate
+from tests.data import corpora as foreign
 from tests.frontends.served import Certificate
 
 # Other tests run at the same time, so that a time limit on an example would tell of them; `wire/test_cost.py` counts
@@ -22,14 +23,41 @@ settings.load_profile("usual")
 FindProgram = Callable[[str, str], str]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the mark means that stands at some parameters; a test that takes `corpora` needs none."""
+    config.addinivalue_line("markers", "foreign: repeats on foreign corpora what is tried on our own data")
+
+
+def pytest_report_header() -> list[str]:
+    """Say where foreign corpora come from, or that there are none."""
+    found = f"foreign corpora: {foreign.directory()}"
+    return [found if foreign.are_present() else f"foreign corpora: {foreign.what_is_missing()}"]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, where the package is compiled, what replaces a name in a module, derives from a class or looks into
-    it: compiled code has bound its names and laid out its classes for good."""
-    if Path(pipeline.__file__).suffix == ".py":
-        return
-    inside = [item for item in items if item.get_closest_marker("interpreted") or "monkeypatch" in _fixtures_of(item)]
-    config.hook.pytest_deselected(items=inside)
-    items[:] = [item for item in items if item not in inside]
+    """Leave out what cannot be run here.
+
+    Where the package is compiled, that is what replaces a name in a module, derives from a class or looks into it:
+    compiled code has bound its names and laid out its classes for good. Where there are no foreign corpora, it is what
+    repeats on them what is tried on our own data; but in CI, or if somebody has said where they are, that fails.
+    """
+    is_compiled = Path(pipeline.__file__).suffix != ".py"
+    wants_corpora = foreign.are_wanted()
+    run: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        cannot_run = (is_compiled and _looks_inside(item)) or (_is_foreign(item) and not wants_corpora)
+        (left_out if cannot_run else run).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = run
+
+
+def _looks_inside(item: pytest.Item) -> bool:
+    return item.get_closest_marker("interpreted") is not None or "monkeypatch" in _fixtures_of(item)
+
+
+def _is_foreign(item: pytest.Item) -> bool:
+    return item.get_closest_marker("foreign") is not None or "corpora" in _fixtures_of(item)
 
 
 def _fixtures_of(item: pytest.Item) -> list[str]:
@@ -49,11 +77,9 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def corpora() -> Path:
     """The directory of data that nobody in this project made; see its own README for sources and licences."""
-    default = Path(__file__).parents[2] / "shared" / "corpora"
-    directory = Path(os.environ.get("DOHPROXY_CORPORA", default))
-    if not directory.is_dir():
-        pytest.skip(f"no corpora at {directory}; set DOHPROXY_CORPORA to where they are")
-    return directory
+    if not foreign.are_present():
+        pytest.fail(foreign.what_is_missing())
+    return foreign.directory()
 
 
 @pytest.fixture(scope="session")

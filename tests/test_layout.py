@@ -26,11 +26,12 @@ UNMIRRORED_MODULES = {
 UNMIRRORED_TESTS = {
     "bench": "the arithmetic of the instruments in bench/, which is no part of the package",
     "conformance": "one suite of requests, run against every frontend",
+    "data": "what tests run on, made up, and whether it is what it should be",
     "e2e": "whole processes",
     "fakes": "stand-ins that tests share, not tests",
     "fuzz": "the fuzz targets, which are no part of the package",
     "packaging": "files outside the package",
-    "scenarios": "stories told in data files",
+    "scenarios": "stories of a caching client, our own and foreign ones",
 }
 TESTS_OF_A_WHOLE_PACKAGE = {
     "wire/test_oracle": "what wire reads, against what dnspython reads",

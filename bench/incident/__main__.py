@@ -16,7 +16,7 @@ from bench.incident.members import KIND, Browsing, networks
 from bench.incident.replay import UPSTREAM, Figures, Setting, replay
 from bench.incident.strangers import DAY_SECONDS, TAIL, TAIL_SHARE, Flood, strangers
 from bench.incident.torture import VICTIM, Torture, random_names
-from bench.names import Popularity, corpora, popular_names
+from bench.names import Popularity, popular_names
 from bench.targets import Target, print_table, print_targets
 from tests.e2e.proxy import Sections
 
@@ -47,7 +47,7 @@ class Options:
 def main() -> None:
     """Replay and print."""
     options = parse()
-    popularity = Popularity(popular_names(corpora()))
+    popularity = Popularity(popular_names())
     if options.day:
         targets = replay_day(options, popularity)
     elif options.flood:

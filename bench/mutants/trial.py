@@ -12,11 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from bench.mutants.mutations import PROJECT, Mutation, apply
+from tests.data import corpora
 
 TIMEOUT_SECONDS: Final = 180
 """For the tests of one row: the slowest take 20 s; a mutant that hangs is as good as one that fails."""
-CORPORA: Final = PROJECT.parent / "shared" / "corpora"
-"""Where tests look for foreign data; the copy has it nowhere near."""
 _LEFT_OUT: Final = shutil.ignore_patterns(
     *(".git", ".venv", ".native", ".native.new", ".fuzz", ".hypothesis", "__pycache__"),
     *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".import_linter_cache", ".coverage*"),
@@ -56,8 +55,9 @@ def try_mutation(mutation: Mutation, tests: Sequence[str], tree: Path) -> Outcom
 def run_tests(tests: Sequence[str], tree: Path) -> Outcome:
     """Run tests, with all their parameters, up to the first failure."""
     environment = {
-        "DOHPROXY_CORPORA": str(CORPORA),
         **os.environ,
+        # The copy has them nowhere near.
+        **({corpora.VARIABLE: str(corpora.directory())} if corpora.are_present() else {}),
         "PYTHONPATH": str(tree),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

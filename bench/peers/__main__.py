@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.names import Popularity, corpora, popular_names
+from bench.names import Popularity, popular_names
 from bench.peers import memory, results
 from bench.peers.clients import LoadFailed
 from bench.peers.idle import idle_connections
@@ -52,7 +52,7 @@ def main() -> None:
     if missing:
         raise SystemExit(f"not installed: {', '.join(missing)}; on Debian: apt-get install nghttp2-client dnsdist")
     peers = installed()
-    names = popular_names(corpora())
+    names = popular_names()
     server_core, client_core = choose_cores()
     pin_self(client_core)
     raise_descriptor_limit()

@@ -1,10 +1,9 @@
-"""HTTP's own rules: RFC 9110, 9111 and 6585, numbered as in the checklist.
+"""HTTP's own rules: RFC 9110, 9111 and 6585.
 
-38. 405 says what is allowed, 39. methods, 40. 415 says what is accepted, 42. 413 and 414, 43. HEAD, 44. OPTIONS and
-origins, 47. no gateway status, 48. conditional requests and ranges, 49. a request's Cache-Control, 50. Host; and 98.
-the size of a response's header block.
+405 says what is allowed, and 415 what is accepted; methods, HEAD, OPTIONS and origins; 413 and 414; no gateway status;
+conditional requests and ranges; a request's Cache-Control; Host; and the size of a response's header block.
 
-Not here: 41 (9 in `test_requests`), 45 and 46 (in `test_outcomes`).
+Not here: weights of Accept (in `test_requests`), limits of clients and of the service (in `test_outcomes`).
 """
 
 import pytest
@@ -30,7 +29,7 @@ TARGET = f"/dns-query?dns={Q33}"
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"])
-def test_38_39_a_known_method_is_told_which_are_allowed(server: RunningServer, client: Client, method: str) -> None:
+def test_a_known_method_is_told_which_are_allowed(server: RunningServer, client: Client, method: str) -> None:
     asked = server.upstream.asked
     response = client.exchange(Request(method, TARGET))
     assert_refused(response, 405)
@@ -39,34 +38,34 @@ def test_38_39_a_known_method_is_told_which_are_allowed(server: RunningServer, c
 
 
 @pytest.mark.parametrize("method", ["FOO", "get", "PROPFIND", "QUERY", "GETT", "G-E_T!"])
-def test_39_a_method_that_is_none_here_is_not_implemented(client: Client, method: str) -> None:
+def test_a_method_that_is_none_here_is_not_implemented(client: Client, method: str) -> None:
     assert_refused(client.exchange(Request(method, TARGET)), 501)
 
 
-def test_39_connect_opens_no_tunnel(http1: Http1Client) -> None:
+def test_connect_opens_no_tunnel(http1: Http1Client) -> None:
     http1.send(f"CONNECT localhost:443 HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
     assert_refused(http1.receive(), 404)
 
 
-def test_39_a_method_on_another_path_is_not_told_anything(client: Client) -> None:
+def test_a_method_on_another_path_is_not_told_anything(client: Client) -> None:
     response = client.exchange(Request("PUT", "/other"))
     assert_refused(response, 404)
     assert response.field("allow") is None
 
 
-def test_40_a_wrong_type_is_told_the_right_one(client: Client) -> None:
+def test_a_wrong_type_is_told_the_right_one(client: Client) -> None:
     response = client.exchange(post(WWW, ("Content-Type", "text/plain")))
     assert_refused(response, 415)
     assert response.field("accept") == "application/dns-message"
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity", "br, gzip", "x-unknown"])
-def test_40_a_body_in_any_coding_is_refused_unread(client: Client, coding: str) -> None:
+def test_a_body_in_any_coding_is_refused_unread(client: Client, coding: str) -> None:
     assert_refused(client.exchange(post(WWW, CONTENT_TYPE, ("Content-Encoding", coding))), 415)
     assert client.exchange(get(WWW)).status == 200
 
 
-def test_42_a_body_that_is_too_large_is_refused_unread(http1: Http1Client) -> None:
+def test_a_body_that_is_too_large_is_refused_unread(http1: Http1Client) -> None:
     head = f"POST /dns-query HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/dns-message\r\n"
     http1.send(f"{head}Content-Length: 1000000\r\n\r\n".encode())
     response = http1.receive()
@@ -76,11 +75,11 @@ def test_42_a_body_that_is_too_large_is_refused_unread(http1: Http1Client) -> No
 
 
 @pytest.mark.parametrize("size", [4100, 7500])
-def test_42_a_target_that_is_too_long_is_refused(client: Client, size: int) -> None:
+def test_a_target_that_is_too_long_is_refused(client: Client, size: int) -> None:
     assert_refused(client.exchange(Request("GET", TARGET + "&x=" + size * "x")), 414)
 
 
-def test_43_a_head_is_not_resolved_and_has_no_body(http1: Http1Client, server: RunningServer) -> None:
+def test_a_head_is_not_resolved_and_has_no_body(http1: Http1Client, server: RunningServer) -> None:
     asked = server.upstream.asked
     wire = query("head.example")
     request = get(wire)
@@ -90,13 +89,13 @@ def test_43_a_head_is_not_resolved_and_has_no_body(http1: Http1Client, server: R
     assert server.upstream.asked <= asked + 1
 
 
-def test_44_no_origin_is_let_in(client: Client) -> None:
+def test_no_origin_is_let_in(client: Client) -> None:
     response = client.exchange(get(WWW, ("Origin", "https://app.example")))
     assert response.status == 200
     assert response.field("access-control-allow-origin") is None
 
 
-def test_47_a_failing_upstream_is_no_gateway_error(client: Client) -> None:
+def test_a_failing_upstream_is_no_gateway_error(client: Client) -> None:
     assert client.exchange(get(query("servfail.gateway.example"))).status == 200
 
 
@@ -115,13 +114,13 @@ def test_47_a_failing_upstream_is_no_gateway_error(client: Client) -> None:
         pytest.param(("Authorization", "Basic YTpi"), id="Authorization"),
     ],
 )
-def test_48_a_field_that_asks_for_something_else_gets_the_whole_answer(client: Client, field: tuple[str, str]) -> None:
+def test_a_field_that_asks_for_something_else_gets_the_whole_answer(client: Client, field: tuple[str, str]) -> None:
     for request in (get(WWW, ACCEPT, field), post(WWW, CONTENT_TYPE, field)):
         assert client.exchange(request).message().answer
 
 
 @pytest.mark.parametrize("field", [("TE", "trailers, deflate"), ("Upgrade", "h2c")], ids=["TE", "Upgrade"])
-def test_48_a_field_about_the_connection_is_ignored_or_no_request(
+def test_a_field_about_the_connection_is_ignored_or_no_request(
     http1: Http1Client, http2: Http2Client, field: tuple[str, str]
 ) -> None:
     for request in (get(WWW, ACCEPT, field), post(WWW, CONTENT_TYPE, field)):
@@ -135,7 +134,7 @@ def test_48_a_field_about_the_connection_is_ignored_or_no_request(
     "directive", ["no-cache", "no-store", "max-age=0", "max-stale", "only-if-cached", "no-transform"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_49_no_cache_control_of_a_request_reaches_the_upstream(
+def test_no_cache_control_of_a_request_reaches_the_upstream(
     server: RunningServer, client: Client, method: str, directive: str
 ) -> None:
     control = ("Cache-Control", directive)
@@ -147,20 +146,20 @@ def test_49_no_cache_control_of_a_request_reaches_the_upstream(
     assert server.upstream.asked == asked
 
 
-def test_50_a_request_without_host_is_refused(http1: Http1Client) -> None:
+def test_a_request_without_host_is_refused(http1: Http1Client) -> None:
     http1.send(f"GET {TARGET} HTTP/1.1\r\n\r\n".encode())
     assert_refused(http1.receive(), 400)
     assert http1.is_at_end()
 
 
-def test_50_a_request_with_two_hosts_is_refused(http1: Http1Client) -> None:
+def test_a_request_with_two_hosts_is_refused(http1: Http1Client) -> None:
     http1.send(f"GET {TARGET} HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".encode())
     assert_refused(http1.receive(), 400)
     assert http1.is_at_end()
 
 
 @pytest.mark.parametrize("host", ["other.example", "127.0.0.1:8443", "[::1]", ""])
-def test_50_any_single_host_is_served(client: Client, host: str) -> None:
+def test_any_single_host_is_served(client: Client, host: str) -> None:
     assert client.exchange(get(WWW, ("Host", host))).status == 200
 
 
@@ -169,7 +168,7 @@ def test_50_any_single_host_is_served(client: Client, host: str) -> None:
     [get(WWW), get(query("nxdomain.head.example")), get(b""), post(WWW), Request("PUT", "/dns-query")],
     ids=["an answer", "an NXDOMAIN", "a 400", "a 415", "a 405"],
 )
-def test_98_the_header_block_of_a_response_is_small(client: Client, request_: Request) -> None:
+def test_the_header_block_of_a_response_is_small(client: Client, request_: Request) -> None:
     assert client.exchange(request_).head_bytes < 512
 
 

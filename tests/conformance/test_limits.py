@@ -1,6 +1,6 @@
-"""The limits as clients meet them, numbered as in the checklist where it has a number.
+"""The limits as clients meet them: a client over its own, the service over its own.
 
-45. a client over its limit, 46. the service over its own, 71. failures are remembered, 72. stale answers.
+And what spares the upstream: failures are remembered, and stale answers given.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ def _ask_for_what_is_stale(server: RunningServer, client: Client) -> Response:
     return client.exchange(get(wire))
 
 
-def test_45_a_client_over_its_limit_is_told_when_to_return_and_asks_the_upstream_nothing(
+def test_a_client_over_its_limit_is_told_when_to_return_and_asks_the_upstream_nothing(
     start: StartServer, connect: Connect
 ) -> None:
     with _started(start, connect, FEW_REQUESTS) as (server, client):
@@ -76,7 +76,7 @@ def test_a_refusal_of_http_does_not_wait_for_the_limit(start: StartServer, conne
     assert statuses == [404] * 4
 
 
-def test_46_while_the_service_is_over_its_limit_hits_go_on(start: StartServer, connect: Connect) -> None:
+def test_while_the_service_is_over_its_limit_hits_go_on(start: StartServer, connect: Connect) -> None:
     with _started(start, connect, FEW_IN_ALL) as (server, client):
         server.learn(MEMBER, resolve_over_stream(MEMBER)[0], age=0)
         statuses = []
@@ -101,7 +101,7 @@ def test_over_the_miss_limit_a_client_still_gets_what_is_known(start: StartServe
         assert server.upstream.asked == asked
 
 
-def test_71_a_failure_is_remembered_and_not_asked_again(start: StartServer, connect: Connect) -> None:
+def test_a_failure_is_remembered_and_not_asked_again(start: StartServer, connect: Connect) -> None:
     with _started(start, connect, Setup()) as (server, client):
         asked = []
         for _ in range(5):
@@ -111,7 +111,7 @@ def test_71_a_failure_is_remembered_and_not_asked_again(start: StartServer, conn
         assert asked == [2] * 5
 
 
-def test_71_at_most_three_sends_go_out_for_one_question(start: StartServer, connect: Connect) -> None:
+def test_at_most_three_sends_go_out_for_one_question(start: StartServer, connect: Connect) -> None:
     with _started(start, connect, with_sections(resolver=ResolverConfig(deadline_seconds=1, attempt_seconds=0.1))) as (
         server,
         client,
@@ -120,9 +120,7 @@ def test_71_at_most_three_sends_go_out_for_one_question(start: StartServer, conn
         assert server.upstream.asked <= 3
 
 
-def test_72_a_stale_answer_has_the_ttl_of_rfc_8767_and_says_that_it_is_old(
-    start: StartServer, connect: Connect
-) -> None:
+def test_a_stale_answer_has_the_ttl_of_rfc_8767_and_says_that_it_is_old(start: StartServer, connect: Connect) -> None:
     with _started(start, connect, ORDINARY) as (server, client):
         response = _ask_for_what_is_stale(server, client)
         message = response.message()

@@ -34,43 +34,43 @@ def _post(
         pytest.param(_post({}), Dialect.RFC_POST, id="a POST of RFC 8484"),
         pytest.param(_post({}, "Application/DNS-Message; a=b"), Dialect.RFC_POST, id="a POST in capitals"),
         pytest.param(_post({}, accept="*/*"), Dialect.RFC_POST, id="curl's POST"),
-        pytest.param(_post({"body_hash": "ab"}), Dialect.POST_BODY_HASH, id="D1: body_hash"),
-        pytest.param(_post({"body_hash": "ab"}, pad=True), Dialect.POST_X_PAD, id="D2: X-Pad"),
-        pytest.param(_get({"ct": "", "dns": Q}), Dialect.GET_CT_EMPTY, id="D3: an empty ct"),
+        pytest.param(_post({"body_hash": "ab"}), Dialect.POST_BODY_HASH, id="body_hash"),
+        pytest.param(_post({"body_hash": "ab"}, pad=True), Dialect.POST_X_PAD, id="X-Pad"),
+        pytest.param(_get({"ct": "", "dns": Q}), Dialect.GET_CT_EMPTY, id="an empty ct"),
         pytest.param(
-            _get({"ct": "", "dns": Q, "random_padding": "XX"}), Dialect.GET_RANDOM_PADDING, id="D4: random_padding"
+            _get({"ct": "", "dns": Q, "random_padding": "XX"}), Dialect.GET_RANDOM_PADDING, id="random_padding"
         ),
         pytest.param(
-            _get({"body": Q, "ct": "", "dns": Q, "random_padding": "XX"}), Dialect.GET_BODY_PARAM, id="D5: body"
+            _get({"body": Q, "ct": "", "dns": Q, "random_padding": "XX"}), Dialect.GET_BODY_PARAM, id="a body parameter"
         ),
         pytest.param(
-            _get({"body": Q, "ct": "", "dns": Q}, UDPWIREFORMAT), Dialect.UDPWIREFORMAT, id="D6: the drafts' Accept"
+            _get({"body": Q, "ct": "", "dns": Q}, UDPWIREFORMAT), Dialect.UDPWIREFORMAT, id="the drafts' Accept"
         ),
-        pytest.param(_post({}, UDPWIREFORMAT), Dialect.UDPWIREFORMAT, id="D7: the drafts' Content-Type"),
-        pytest.param(_get({"ct": UDPWIREFORMAT, "dns": Q}, M13253), Dialect.UDPWIREFORMAT, id="D8: the drafts' ct"),
-        pytest.param(_get({"ct": DNS_MESSAGE, "dns": Q}, M13253), Dialect.GET_CT_MESSAGE, id="D9: a ct of today"),
+        pytest.param(_post({}, UDPWIREFORMAT), Dialect.UDPWIREFORMAT, id="the drafts' Content-Type"),
+        pytest.param(_get({"ct": UDPWIREFORMAT, "dns": Q}, M13253), Dialect.UDPWIREFORMAT, id="the drafts' ct"),
+        pytest.param(_get({"ct": DNS_MESSAGE, "dns": Q}, M13253), Dialect.GET_CT_MESSAGE, id="a ct of today"),
         pytest.param(
             _get({"ct": "application/dns-json", "name": "a", "type": "1"}, M13253),
             Dialect.JSON_CLOUDFLARE,
-            id="D10: m13253's JSON",
+            id="m13253's JSON",
         ),
-        pytest.param(_get({"name": "a"}, "*/*", "/resolve"), Dialect.JSON_GOOGLE, id="D11: Google's JSON"),
-        pytest.param(_get({"name": "a"}, "application/dns-json"), Dialect.JSON_CLOUDFLARE, id="D12: Cloudflare's JSON"),
-        pytest.param(_get({"ct": "", "dns": Q}, UDPWIREFORMAT), Dialect.UDPWIREFORMAT, id="D13: a bare ct"),
+        pytest.param(_get({"name": "a"}, "*/*", "/resolve"), Dialect.JSON_GOOGLE, id="Google's JSON"),
+        pytest.param(_get({"name": "a"}, "application/dns-json"), Dialect.JSON_CLOUDFLARE, id="Cloudflare's JSON"),
+        pytest.param(_get({"ct": "", "dns": Q}, UDPWIREFORMAT), Dialect.UDPWIREFORMAT, id="a bare ct"),
         pytest.param(
             _get({"ct": "", "body": Q}, UDPWIREFORMAT, "/.well-known/dns-query"),
             Dialect.WELL_KNOWN,
-            id="D14: the well-known path",
+            id="the well-known path",
         ),
-        pytest.param(_post({}, "message/dns", accept="message/dns"), Dialect.MESSAGE_DNS, id="D16: message/dns"),
-        pytest.param(_get({"dns": Q}, "message/dns"), Dialect.MESSAGE_DNS, id="D16: message/dns, as GET"),
-        pytest.param(_get({"dns": Q + "=="}), Dialect.B64_PADDED, id="D17: padded base64"),
-        pytest.param(_post({"dns": Q}), Dialect.OTHER, id="D19: dns in a POST"),
-        pytest.param(_post({}, "application/x-www-form-urlencoded"), Dialect.OTHER, id="D23: a form"),
-        pytest.param(_post({}, None), Dialect.OTHER, id="D23: a POST of no type"),
-        pytest.param(_post({}, "application/oblivious-dns-message"), Dialect.OBLIVIOUS, id="D24: ODoH"),
-        pytest.param(_post({}, "message/ohttp-req"), Dialect.OBLIVIOUS, id="D24: OHTTP"),
-        pytest.param(_get({}), Dialect.OTHER, id="D25: nothing"),
+        pytest.param(_post({}, "message/dns", accept="message/dns"), Dialect.MESSAGE_DNS, id="message/dns"),
+        pytest.param(_get({"dns": Q}, "message/dns"), Dialect.MESSAGE_DNS, id="message/dns, as GET"),
+        pytest.param(_get({"dns": Q + "=="}), Dialect.B64_PADDED, id="padded base64"),
+        pytest.param(_post({"dns": Q}), Dialect.OTHER, id="dns in a POST"),
+        pytest.param(_post({}, "application/x-www-form-urlencoded"), Dialect.OTHER, id="a form"),
+        pytest.param(_post({}, None), Dialect.OTHER, id="a POST of no type"),
+        pytest.param(_post({}, "application/oblivious-dns-message"), Dialect.OBLIVIOUS, id="ODoH"),
+        pytest.param(_post({}, "message/ohttp-req"), Dialect.OBLIVIOUS, id="OHTTP"),
+        pytest.param(_get({}), Dialect.OTHER, id="no query at all"),
     ],
 )
 def test_a_request_is_named(found: Dialect, expected: Dialect) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FindProgram
+from tests.data import corpora as foreign
+from tests.data.names import asked_names
 from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.unbound import Unbound, UnboundPrograms
 
@@ -20,11 +22,25 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> CertificateAuthority:
 
 
 @pytest.fixture(scope="session")
-def names(corpora: Path) -> tuple[str, ...]:
-    """The 2,000 most popular names of a public list, most popular first."""
-    lines = (corpora / "names" / "opendns-top-domains.txt").read_text(encoding="ascii").split()
-    assert len(lines) >= NAME_COUNT
-    return tuple(lines[:NAME_COUNT])
+def names() -> tuple[str, ...]:
+    """2,000 names of every kind that is asked for."""
+    return asked_names(NAME_COUNT)
+
+
+@pytest.fixture(scope="session")
+def foreign_names(corpora: Path) -> tuple[str, ...]:
+    """The 2,000 most popular names of a public list."""
+    assert corpora.is_dir()
+    return foreign.popular_names()[:NAME_COUNT]
+
+
+@pytest.fixture(scope="session")
+def served_names(request: pytest.FixtureRequest, names: tuple[str, ...]) -> tuple[str, ...]:
+    """What has a record: our own names, and foreign ones where there are any."""
+    if not foreign.are_present():
+        return names
+    popular: tuple[str, ...] = request.getfixturevalue("foreign_names")
+    return tuple(dict.fromkeys((*names, *popular)))
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +61,10 @@ def unbound(
     unbound_directory: Path,
     unbound_programs: UnboundPrograms,
     authority: CertificateAuthority,
-    names: tuple[str, ...],
+    served_names: tuple[str, ...],
 ) -> Iterator[Unbound]:
     """The Unbound that every test of this session asks; a test that kills it starts it again."""
-    server = Unbound(unbound_directory, unbound_programs, authority, names)
+    server = Unbound(unbound_directory, unbound_programs, authority, served_names)
     try:
         server.start()
         yield server

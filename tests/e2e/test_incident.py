@@ -3,8 +3,6 @@
 The whole of both is `python -m bench.incident`; here only counts are asserted, never times.
 """
 
-from pathlib import Path
-
 import pytest
 
 from bench.callers import Tally
@@ -28,9 +26,9 @@ MOST_MEGABYTES = 192
 
 
 @pytest.fixture(scope="module")
-def popularity(corpora: Path) -> Popularity:
+def popularity() -> Popularity:
     """What people ask for."""
-    return Popularity(popular_names(corpora))
+    return Popularity(popular_names())
 
 
 def assert_promises_kept(figures: Figures) -> None:

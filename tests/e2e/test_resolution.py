@@ -122,10 +122,14 @@ class Questions:
         return by_get, by_post, by_dnspython, by_curl
 
 
-@pytest.fixture(scope="module")
-def questions(names: tuple[str, ...]) -> Questions:
+@pytest.fixture(
+    scope="module",
+    params=["names", pytest.param("foreign_names", marks=pytest.mark.foreign)],
+    ids=["our own", "foreign"],
+)
+def questions(request: pytest.FixtureRequest) -> Questions:
     """What is asked over each transport."""
-    return Questions(names)
+    return Questions(request.getfixturevalue(request.param))
 
 
 @pytest.fixture(scope="module")

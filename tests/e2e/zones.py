@@ -1,4 +1,4 @@
-"""The synthetic DNS that Unbound serves: every kind of answer, and a record for each name of a public list.
+"""The synthetic DNS that Unbound serves: every kind of answer, and a record for each of many names.
 
 Every address is in 127.0.0.0/8 or maps to it: who connects to what it resolved stays on this machine.
 """
@@ -64,7 +64,7 @@ def kinds_zone() -> str:
 
 
 def ipv4_of(number: int) -> str:
-    """The address of the name at this place of the list."""
+    """The address of the name at this place of them."""
     return f"127.{16 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
 

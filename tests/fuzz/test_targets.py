@@ -1,4 +1,4 @@
-"""Every fuzz target on its own seeds and on all foreign packets: what `make fuzz` begins with holds before that."""
+"""Every fuzz target on its own seeds and on all packets: what `make fuzz` begins with holds before that."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import pytest
 
 from fuzz.seeds import write
 from fuzz.targets import TARGETS
+from tests.data.packets import all_packets
 
 pytestmark = pytest.mark.interpreted  # Bytes that count who looks at them, and stand-ins.
 
@@ -29,6 +30,13 @@ def test_a_target_holds_on_the_seeds_of_all_others(name: str) -> None:
     for other in TARGETS.values():
         for seed in other.seeds():
             check(seed[:4_096])
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_holds_on_our_own_packets(name: str) -> None:
+    check = TARGETS[name].load()
+    for wire in all_packets().values():
+        check(wire)
 
 
 @pytest.mark.parametrize("name", TARGETS)

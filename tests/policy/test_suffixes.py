@@ -2,7 +2,6 @@
 
 import re
 from importlib import resources
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,6 +17,8 @@ from dohproxy.policy.suffixes import (
     parse_suffixes,
 )
 from dohproxy.wire.name import from_text, label_offsets
+from tests.data import corpora as foreign
+from tests.data.names import popular_names
 from tests.wire import messages as m
 from tests.wire.strategies import deterministic, qnames
 
@@ -77,9 +78,18 @@ def test_the_package_s_own_matcher_agrees_on_every_rule_and_what_is_near_it() ->
             assert ours.registered_domain(wire(name)) == wire(registered), name
 
 
-def test_popular_names_are_cut_as_the_package_cuts_them(corpora: Path) -> None:
+@pytest.fixture(params=["made up", pytest.param("of a public list", marks=pytest.mark.foreign)])
+def popular(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Ten thousand names such as are registered."""
+    if request.param == "made up":
+        return popular_names(10_000)
+    request.getfixturevalue("corpora")
+    return foreign.popular_names()
+
+
+def test_popular_names_are_cut_as_the_package_cuts_them(popular: tuple[str, ...]) -> None:
     theirs, ours = PublicSuffixList(), INSTALLED
-    for line in (corpora / "names" / "opendns-top-domains.txt").read_text(encoding="ascii").split():
+    for line in popular:
         name = f"www.{line.lower()}"
         assert ours.registered_domain(from_text(name)) == from_text(theirs.privatesuffix(name) or name)
         assert ours.is_delegated(from_text(name)), name
