@@ -15,8 +15,10 @@ through all of them. So each is a stretch of bytes, of which the collector knows
               kind            8 bits
               EDE codes       8 bits, how many of them follow
               counts          answer, authority, additional: 16 bits each
-              cut             16 bits, its length
+              records         16 bits, where they start
               length          32 bits, of all this
+              TTLs            16 bits, where they start: behind the key
+    key       of the question
     TTLs      16 bits each, one for each record: where in the records it stands
     EDE codes 16 bits each
     cut, records
@@ -35,13 +37,12 @@ from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import AD, RCODE_MASK, ExtendedError
 from dohproxy.wire.reply import Content, clamp_ttls, content_of, set_ttls
 
-BYTES_PER_ENTRY: Final = 300
-"""Places in the tables and the key, without what grows with the answer: so that the configured memory is what the cache
-really takes. `python -m bench.memory_per_entry` measures it: a process with a full cache, turned over three times, has
-grown by 80 to 93 % of what is charged, and by up to 116 % where the answers were large before and are small now. The
-rest is for that; what many small ones took besides their pages is not given back to large ones."""
+BYTES_PER_ENTRY: Final = 120
+"""What an entry has before its key, its place in the table, and what is dropped beside it on its page: so that the
+configured memory is what the cache really takes. `tests/cache/test_lru_held.py` measures it, and so does
+`python -m bench.memory_per_entry`."""
 BYTES_PER_CUT: Final = 200
-"""A place in the index of cuts, without the name it is under."""
+"""A place in the index of cuts, without the name it is under and the key it leads to."""
 POPULAR_HITS: Final = 3
 """Hits in one lifetime that make an answer worth asking for before somebody misses it. Where clients come at random,
 one that was wanted three times in a lifetime is wanted again in the next in 95 cases of 100 (1 - e^-3): so many of
@@ -49,7 +50,9 @@ these queries would have been made anyway. Unbound and CoreDNS are content with 
 RETRY_SECONDS: Final = 1.0
 """Between two tries to ask again for one entry: when the budget has no room, the next hit need not try."""
 
-_HEAD: Final = Struct("<BIddIIHBBHHHHI")
+_HEAD: Final = Struct("<BIddIIHBBHHHHIH")
+KEY_OFFSET: Final = _HEAD.size
+"""From the start of an entry to its key."""
 _PLACE, _REFRESH_AT = 1, 5
 _MOST_USES: Final = 1 + POPULAR_HITS
 _UINT: Final = Struct("<I")
@@ -71,10 +74,11 @@ class Entry:
     """
 
     __slots__ = (
-        "_cut_bytes",
         "_error_count",
         "_flags",
         "_kind",
+        "_lists_at",
+        "_records_at",
         "counts",
         "length",
         "lifetime",
@@ -102,7 +106,8 @@ class Entry:
     _flags: int
     _kind: int
     _error_count: int
-    _cut_bytes: int
+    _lists_at: int
+    _records_at: int
 
     def __init__(self, page: Page, offset: int) -> None:
         """Read what `make_entry` has packed."""
@@ -121,8 +126,9 @@ class Entry:
             answers,
             authority,
             additional,
-            self._cut_bytes,
+            self._records_at,
             self.length,
+            self._lists_at,
         ) = _HEAD.unpack_from(page.memory, offset)
         self.counts = (answers, authority, additional)
 
@@ -134,6 +140,11 @@ class Entry:
 
     def __repr__(self) -> str:
         return f"<Entry {self.kind} for {self.lifetime} s from {self.stored_at}>"
+
+    @property
+    def key(self) -> bytes:
+        """The question that it answers."""
+        return bytes(self.page.memory[self.offset + KEY_OFFSET : self.offset + self._lists_at])
 
     @property
     def kind(self) -> Kind:
@@ -153,26 +164,28 @@ class Entry:
     @property
     def ttl_offsets(self) -> tuple[int, ...]:
         """Where in `records` each TTL stands."""
-        return _shorts(sum(self.counts)).unpack_from(self.page.memory, self.offset + _HEAD.size)
+        return _shorts(sum(self.counts)).unpack_from(self.page.memory, self.offset + self._lists_at)
 
     @property
     def errors(self) -> tuple[int, ...]:
         """The upstream's EDE info codes."""
         if not self._error_count:
             return ()
-        start = self.offset + _HEAD.size + 2 * sum(self.counts)
+        start = self.offset + self._lists_at + 2 * sum(self.counts)
         return _shorts(self._error_count).unpack_from(self.page.memory, start)
 
     @property
     def cut(self) -> bytes | None:
         """Its place in the index of cuts, if it denies more than its own question."""
-        end = self._records_start()
-        return bytes(self.page.memory[end - self._cut_bytes : end]) if self._cut_bytes else None
+        start = self._lists_at + 2 * (sum(self.counts) + self._error_count)
+        if start == self._records_at:
+            return None
+        return bytes(self.page.memory[self.offset + start : self.offset + self._records_at])
 
     @property
     def records(self) -> bytes:
         """The records, with the TTLs that they had when they were stored."""
-        return bytes(self.page.memory[self._records_start() : self.offset + self.length])
+        return bytes(self.page.memory[self.offset + self._records_at : self.offset + self.length])
 
     @property
     def packed(self) -> bytes:
@@ -182,9 +195,7 @@ class Entry:
     def on_its_own(self) -> "Entry":
         """Return the same on a page of its own: for who keeps it while the cache goes on, and reads it then. The cache
         does not have that one."""
-        page = Page(self.length)
-        page.memory[:] = self.packed
-        alone = Entry(page, 0)
+        alone = Entry(Page(bytearray(self.packed)), 0)
         alone.drop()
         return alone
 
@@ -200,8 +211,12 @@ class Entry:
 
     def keep(self, place: int) -> None:
         """Note that it is kept from now on, and where."""
-        self.place = place
         self.page.memory[self.offset] = 1
+        self.change_place(place)
+
+    def change_place(self, place: int) -> None:
+        """Note that its place is another."""
+        self.place = place
         _UINT.pack_into(self.page.memory, self.offset + _PLACE, place)
 
     def drop(self) -> None:
@@ -259,9 +274,6 @@ class Entry:
         """Return the seconds of freshness left, as HTTP says it (RFC 8484 section 5.1)."""
         return self.lifetime - int(now - self.stored_at)
 
-    def _records_start(self) -> int:
-        return self.offset + _HEAD.size + 2 * (sum(self.counts) + self._error_count) + self._cut_bytes
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -286,7 +298,9 @@ def make_entry(key: bytes, answer: Answer, now: float, span: Span, cut: bytes = 
     lists = _shorts(len(answer.ttl_offsets) + len(errors)).pack(*answer.ttl_offsets, *errors)
     size = BYTES_PER_ENTRY + len(key) + len(lists) + len(cut) + len(records)
     if cut:
-        size += BYTES_PER_CUT + len(cut)
+        size += BYTES_PER_CUT + len(cut) + len(key)
+    lists_at = KEY_OFFSET + len(key)
+    records_at = lists_at + len(lists) + len(cut)
     head = _HEAD.pack(
         0,
         0,
@@ -298,10 +312,8 @@ def make_entry(key: bytes, answer: Answer, now: float, span: Span, cut: bytes = 
         _KINDS.index(answer.kind),
         len(errors),
         *answer.counts,
-        len(cut),
-        _HEAD.size + len(lists) + len(cut) + len(records),
+        records_at,
+        records_at + len(records),
+        lists_at,
     )
-    packed = b"".join((head, lists, cut, records))
-    page = Page(len(packed))
-    page.memory[:] = packed
-    return Entry(page, 0)
+    return Entry(Page(bytearray().join((head, key, lists, cut, records))), 0)

@@ -1,27 +1,30 @@
 """A least-recently-used table of packed answers, bounded in bytes, whose order can be read and added to at its far end.
 
-Its parts are chosen so that nothing holds up everybody else where there are a million entries. The garbage collector
-looks into none of them but two lists: a dict of bytes to numbers is none of its business, and an array neither.
-(An OrderedDict of so many would take it a third of a second.) A dict that is full is moved as a whole, which takes 50
-to 100 ms for a million entries; so there are several. And a use touches three places in the order, of eight bytes each.
+Its parts are chosen so that nothing holds up everybody else where there are a million entries, and so that nothing is
+left behind when many small entries go for few large ones. An entry has a place, which is a number, and at its place a
+handful of numbers in arrays; its key stands with it on its page. No entry has an object of its own: a million of these
+would keep the heap as large as it once was, the garbage collector would look through them all, and a dict of so many is
+moved as a whole when it is full. There are as many buckets from the start as entries of an ordinary size have room, and
+they are never moved. Places have no gaps: the last one moves to where another has gone.
 """
 
 from array import array
+from collections.abc import Iterator
 from typing import Final
 
-from dohproxy.cache.entry import Entry
+from dohproxy.cache.entry import KEY_OFFSET, Entry
 from dohproxy.cache.pages import Page, Pages
 
 _END: Final = 0
-"""The place at both ends of the order: behind the last, before the first."""
-
-
-NO_PAGE: Final = Page(0)
-"""Stands where a place is free."""
-_PARTS: Final = 32
-"""Dicts, each of which is moved alone: in some 3 ms where there are a million entries."""
-_PART_BITS: Final = 40
-"""Of a key's hash, those that choose the part are above these: a dict finds its own places by the lowest."""
+"""The place at both ends of the order: behind the last, before the first. Nothing else has it, so that it ends a chain
+of places in one bucket too."""
+NO_PAGE: Final = Page(bytearray())
+"""Stands at that place."""
+BYTES_PER_BUCKET: Final = 256
+"""Of the table's room, for each bucket at the most, and half of it at the least. A small answer is charged with some
+170: a bucket has one or two of these, and buckets take 2 to 3 % of the room."""
+SPARE_PLACES: Final = 1_024
+"""Behind the last, before arrays are cut: they are not moved for each entry that goes, and so many take 24 KiB."""
 
 
 class LruTable:
@@ -33,120 +36,170 @@ class LruTable:
         """What the entries are charged with."""
         self.evictions = 0
         """How many had to go to make room."""
-        self._parts: tuple[dict[bytes, int], ...] = tuple({} for _ in range(_PARTS))
-        """The place of each key."""
+        buckets = 1 << (max_bytes // BYTES_PER_BUCKET).bit_length()
+        self._mask = buckets - 1
+        self._buckets = array("I", (_END,)) * buckets
+        """By the lowest bits of a key's hash, the first place there."""
+        self._count = 0
+        """Places from 1 to this one are taken. What each has, in five parts:"""
+        self._chain = array("I", (_END,))
+        """The next place in the same bucket."""
         self._pages = Pages()
         self._page_of: list[Page] = [NO_PAGE]
         self._offsets = array("I", (0,))
-        """Where the entry of a place is packed, at half its number; and its key:"""
-        self._keys = [b""]
+        """Where the entry is packed."""
         self._links = array("I", (_END, _END))
-        """A ring. At each place, which is an even number, the next older place, and behind it the next newer one."""
-        self._free: list[int] = []
-        """Places that nobody has."""
+        """A ring. At twice the number of each place the next older place, and behind it the next newer one."""
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return self._count
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._part(key)
+        return self._find(key) != _END
 
     def get(self, key: bytes) -> Entry | None:
         """Return an entry, and count that as a use."""
-        place = self._parts[(hash(key) >> _PART_BITS) % _PARTS].get(key)
-        if place is None:
-            return None
-        entry = Entry(self._page_of[place // 2], self._offsets[place // 2])
+        # As in _find, _unlink and _link, without the calls: every look-up comes here. No key is the beginning of
+        # another, as every name has its end in it.
+        place = self._buckets[hash(key) & self._mask]
+        end = KEY_OFFSET + len(key)
+        while True:
+            if not place:
+                return None
+            page, offset = self._page_of[place], self._offsets[place]
+            if page.memory[offset + KEY_OFFSET : offset + end] == key:
+                break
+            place = self._chain[place]
         links = self._links
         newest = links[_END]
         if place != newest:
-            # As in _unlink and _link, without the calls: every look-up that finds something comes here.
-            older, newer = links[place], links[place + 1]
-            links[older + 1], links[newer] = newer, older
-            links[place], links[place + 1] = newest, _END
-            links[newest + 1] = links[_END] = place
-        return entry
+            at = 2 * place
+            older, newer = links[at], links[at + 1]
+            links[2 * older + 1], links[2 * newer] = newer, older
+            links[at], links[at + 1] = newest, _END
+            links[2 * newest + 1] = links[_END] = place
+        return Entry(page, offset)
 
     def peek(self, key: bytes) -> Entry | None:
         """Return an entry without using it."""
-        place = self._part(key).get(key)
-        return None if place is None else self._at(place)
+        place = self._find(key)
+        return self._at(place) if place else None
 
-    def put(self, key: bytes, entry: Entry) -> bool:
+    def put(self, entry: Entry) -> bool:
         """Put an entry before all others, in the place of what is known under its key and of as many of the least
         recently used as it needs; False if it is larger than the table."""
         if entry.size > self.max_bytes:
             return False
-        self.remove(key)
+        self.remove(entry.key)
         while self.bytes + entry.size > self.max_bytes:
             self.evictions += 1
-            self.remove(self._keys[self._links[_END + 1] // 2])
-        self._add(key, entry)
+            self.remove(self._at(self._links[_END + 1]).key)
+        self._add(entry)
         return True
 
-    def put_last(self, key: bytes, entry: Entry) -> bool:
+    def put_last(self, entry: Entry) -> bool:
         """Put an entry behind all others as the least recently used, if its key is new and nothing has to go for it."""
-        if key in self or self.bytes + entry.size > self.max_bytes:
+        if entry.key in self or self.bytes + entry.size > self.max_bytes:
             return False
-        self._add(key, entry)
+        self._add(entry)
         self._unlink(entry.place)
         self._link(entry.place, older=_END, newer=self._links[_END + 1])
         return True
 
     def remove(self, key: bytes) -> Entry | None:
         """Forget and return what is known under this key."""
-        place = self._part(key).pop(key, None)
-        if place is None:
+        place = self._find(key)
+        if not place:
             return None
         entry = self._at(place)
+        self._unlink(place)
+        self._lead(key, place, self._chain[place])
+        if place != self._count:
+            self._move(self._count, place)
+        self._count -= 1
+        self._page_of.pop()
+        if len(self._chain) > self._count + SPARE_PLACES:
+            end = self._count + 1
+            del self._chain[end:], self._offsets[end:], self._links[2 * end :]
         entry.drop()
         self._pages.drop(entry.page, entry.length)
-        self._unlink(place)
-        self._keys[place // 2] = b""
-        self._page_of[place // 2] = NO_PAGE
-        self._free.append(place)
         self.bytes -= entry.size
         return entry
 
-    def by_recency(self, most: int) -> list[bytes]:
-        """Return at most so many keys, the most recently used first; some 0.1 us for each."""
-        links, keys = self._links, self._keys
-        found: list[bytes] = []
+    def by_recency(self, most: int) -> Iterator[bytes]:
+        """Yield at most so many keys, the most recently used first. Their places are those of the first moment, which
+        takes some 0.1 us for each; the table may change then, and what has another place by its turn may be missed or
+        come twice."""
+        links = self._links
+        found = array("I")
         place = links[_END]
         while place != _END and len(found) < most:
-            found.append(keys[place // 2])
-            place = links[place]
-        return found
+            found.append(place)
+            place = links[2 * place]
+        for place in found:
+            if place <= self._count:
+                yield self._at(place).key
 
-    def _part(self, key: bytes) -> dict[bytes, int]:
-        return self._parts[(hash(key) >> _PART_BITS) % _PARTS]
+    def _find(self, key: bytes) -> int:
+        """Return the place of a key, or _END."""
+        place = self._buckets[hash(key) & self._mask]
+        end = KEY_OFFSET + len(key)
+        while place:
+            offset = self._offsets[place]
+            if self._page_of[place].memory[offset + KEY_OFFSET : offset + end] == key:
+                break
+            place = self._chain[place]
+        return place
 
     def _at(self, place: int) -> Entry:
-        return Entry(self._page_of[place // 2], self._offsets[place // 2])
+        return Entry(self._page_of[place], self._offsets[place])
 
-    def _add(self, key: bytes, entry: Entry) -> None:
-        if self._free:
-            place = self._free.pop()
-            self._keys[place // 2] = key
-        else:
-            place = 2 * len(self._keys)
-            self._keys.append(key)
-            self._page_of.append(NO_PAGE)
+    def _add(self, entry: Entry) -> None:
+        self._count += 1
+        place = self._count
+        bucket = hash(entry.key) & self._mask
+        first = self._buckets[bucket]
+        self._buckets[bucket] = place
+        self._page_of.append(NO_PAGE)
+        if place == len(self._chain):
+            self._chain.append(first)
             self._offsets.append(0)
             self._links.extend((_END, _END))
+        else:
+            self._chain[place] = first
         self._put_on_page(entry, place)
         entry.keep(place)
-        self._part(key)[key] = place
         self.bytes += entry.size
         self._link(place, older=self._links[_END], newer=_END)
         wasteful = self._pages.wasteful()
         if wasteful is not None:
             self._clear(wasteful)
 
+    def _lead(self, key: bytes, place: int, instead: int) -> None:
+        """In the bucket of `key`, let what leads to a place lead to another `instead`."""
+        bucket = hash(key) & self._mask
+        before = self._buckets[bucket]
+        if before == place:
+            self._buckets[bucket] = instead
+            return
+        chain = self._chain
+        while chain[before] != place:
+            before = chain[before]
+        chain[before] = instead
+
+    def _move(self, place: int, to: int) -> None:
+        """Give an entry a place that is free."""
+        entry = self._at(place)
+        self._lead(entry.key, place, to)
+        self._chain[to] = self._chain[place]
+        self._page_of[to], self._offsets[to] = entry.page, entry.offset
+        self._link(to, older=self._links[2 * place], newer=self._links[2 * place + 1])
+        entry.change_place(to)
+
     def _put_on_page(self, entry: Entry, place: int) -> None:
         page, offset = self._pages.add(entry.packed)
         entry.move(page, offset)
-        self._page_of[place // 2], self._offsets[place // 2] = page, offset
+        self._page_of[place], self._offsets[place] = page, offset
 
     def _clear(self, page: Page) -> None:
         """Move all that is left on a page to others; it goes with the last of it. Costs some 1 us for each entry."""
@@ -160,10 +213,10 @@ class LruTable:
 
     def _unlink(self, place: int) -> None:
         links = self._links
-        older, newer = links[place], links[place + 1]
-        links[older + 1], links[newer] = newer, older
+        older, newer = links[2 * place], links[2 * place + 1]
+        links[2 * older + 1], links[2 * newer] = newer, older
 
     def _link(self, place: int, *, older: int, newer: int) -> None:
         links = self._links
-        links[place], links[place + 1] = older, newer
-        links[older + 1] = links[newer] = place
+        links[2 * place], links[2 * place + 1] = older, newer
+        links[2 * older + 1] = links[2 * newer] = place

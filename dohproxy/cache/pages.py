@@ -5,8 +5,12 @@ full of large ones and then of small ones would hold nearly twice what it counts
 end and never written to twice. What is dropped stays where it was until the page has nothing else in it; then the page
 goes as a whole, and the next one takes its place exactly. Where too much of all pages is dropped, what is left of the
 emptiest is moved to another, by whoever knows where it is looked for.
+
+Pages are mapped from the system and not taken from the heap: what goes there leaves the process at once, and no small
+thing that was put behind it keeps it.
 """
 
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
 PAGE_BYTES: Final = 131_072
@@ -27,8 +31,8 @@ class Page:
 
     __slots__ = ("fill", "live", "memory")
 
-    def __init__(self, size: int) -> None:
-        self.memory = bytearray(size)
+    def __init__(self, memory: bytearray | mmap) -> None:
+        self.memory = memory
         self.fill = 0
         """Bytes written."""
         self.live = 0
@@ -42,7 +46,7 @@ class Pages:
         self.live = 0
         """Bytes that are not dropped."""
         self._set_aside_bytes = 0
-        self._current = Page(0)
+        self._current = Page(bytearray())
         self._others: dict[int, Page] = {}
         """Full pages with something in them, by identity."""
         self._leaving = self._current
@@ -57,11 +61,11 @@ class Pages:
         """Copy these bytes into a page; return it, and where in it they stand."""
         page, size = self._current, len(packed)
         if size > LARGEST_SHARED_BYTES:
-            page = Page(size)
+            page = _map(size)
             self._set_aside(page)
         elif page.fill + size > len(page.memory):
             self._set_aside(page)
-            page = self._current = Page(PAGE_BYTES)
+            page = self._current = _map(PAGE_BYTES)
         offset = page.fill
         page.memory[offset : offset + size] = packed
         page.fill += size
@@ -97,6 +101,11 @@ class Pages:
     def _let_go(self, page: Page) -> None:
         self._leaving.memory = GONE
         self._leaving = page
+
+
+def _map(size: int) -> Page:
+    # Private ones beside each other count as one map for the system, which allows a process some 65,000.
+    return Page(mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS))
 
 
 def _live_share(page: Page) -> float:

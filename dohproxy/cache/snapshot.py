@@ -37,8 +37,9 @@ from dohproxy.wire.query import Query
 MAGIC: Final = b"dohcache"
 VERSION: Final = 1
 MOST_ENTRIES: Final = 100_000
-"""Entries of a snapshot: two thirds of what the default cache holds, and about what can be loaded while a start may
-wait. What is used least stays out. Listing their keys cannot be cut into pieces, and takes up to 10 ms for so many."""
+"""Entries of a snapshot: more than a third of what the default cache holds, and about what can be loaded while a start
+may wait. What is used least stays out. Listing their places cannot be cut into pieces, and takes up to 10 ms for so
+many."""
 MOST_BYTES: Final = 67_108_864
 """Of a snapshot: so many ordinary answers make 12 MB. A longer file is none of ours."""
 

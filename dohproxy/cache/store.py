@@ -234,9 +234,9 @@ class Cache:
         """The one way into the tables: first in line, or `last` and at nobody's expense. None if it does not fit."""
         table = self._positive if entry.kind is Kind.POSITIVE else self._negative
         if last:
-            if not table.put_last(key, entry):
+            if not table.put_last(entry):
                 return None
-        elif not table.put(key, entry):
+        elif not table.put(entry):
             self._too_large += 1
             return None
         if (cut := entry.cut) is not None:

@@ -165,7 +165,7 @@ def test_an_entry_is_charged_for_its_key_its_records_and_their_number() -> None:
     answer = parse_answer(m.answer(m.record(), m.record()), ASKING)
     kept = make_entry(bytes(40), answer, STORED_AT, SPAN)
     assert kept.size == BYTES_PER_ENTRY + 40 + len(m.record() * 2) + 2 * 2
-    assert make_entry(bytes(40), answer, STORED_AT, SPAN, bytes(30)).size == kept.size + BYTES_PER_CUT + 2 * 30
+    assert make_entry(bytes(40), answer, STORED_AT, SPAN, bytes(30)).size == kept.size + BYTES_PER_CUT + 2 * 30 + 40
 
 
 def test_what_is_taken_off_a_lifetime_is_taken_off_every_ttl() -> None:

@@ -174,7 +174,7 @@ def test_what_is_asked_for_stays_while_what_nobody_wants_goes() -> None:
     wanted, unwanted = ask("wanted.example.net"), ask("unwanted.example.net")
     for query in (wanted, unwanted):
         cache.store(query.key, positive(query), NOW)
-    for number in range(4_000):
+    for number in range(8_000):
         cache.lookup(wanted.key, NOW, 0.0)
         query = ask(f"{number}.example.net")
         cache.store(query.key, positive(query), NOW)

@@ -48,7 +48,7 @@ ENTRIES = CACHE.statistics().positive_entries
 
 def test_answers_that_fit_into_the_cache() -> None:
     assert ENTRIES * config().cache.max_megabytes == pytest.approx(
-        figure(r"some ([\d,]+) of them, three times"), rel=NEAR
+        figure(r"some ([\d,]+) of them, five times"), rel=NEAR
     )
 
 
