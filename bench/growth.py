@@ -35,14 +35,15 @@ from typing import Final
 from bench.memory_per_entry import SHAPES, keep
 from bench.names import ZIPF_EXPONENT
 from bench.questions import PATH, A, query
+from dohproxy.builders import clock
 from dohproxy.cache import Cache
 from dohproxy.config import CacheConfig, read
+from dohproxy.core import Core
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.frontends.request_cache import CachedRequest, RequestCache
 from dohproxy.outcomes import Client, Frontend
 from dohproxy.pipeline import Pipeline
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import build_core, clock
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 
@@ -206,7 +207,7 @@ async def measure(sizes: Sequence[int], crowds: Sequence[int], rounds: int) -> N
     at_random, popular, crowd, few = [], [], [], []
     async with asyncio.TaskGroup() as tasks:
         for size in sizes:
-            core = build_core(config, tasks)
+            core = Core(config, tasks)
             pipeline = core.service.pipeline
             fill(core.cache, size, clock())
             requests = [request_for(number) for number in numbers_at_random(size)]
@@ -214,7 +215,7 @@ async def measure(sizes: Sequence[int], crowds: Sequence[int], rounds: int) -> N
             favourites = [request_for(number) for number in popular_numbers()]
             popular.append(Row(size, ask_known(pipeline, favourites, one_client)))
         for size in crowds:
-            core = build_core(config, tasks)
+            core = Core(config, tasks)
             fill(core.cache, 1, clock())
             clients = crowd_of(core.service.pipeline, identities, size)
             crowd.append(Row(size, ask_as(core.service.pipeline, request_for(0), clients)))

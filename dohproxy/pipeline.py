@@ -110,6 +110,15 @@ class Pipeline:
         self._deadline_seconds = deadline_seconds
         self._unread = {frontend: ParsedRequest(frontend, "other", Dialect.OTHER) for frontend in Frontend}
 
+    def adopt(
+        self, rules: RequestRules, general: Route, routes: Mapping[bytes, Route], *, deadline_seconds: float
+    ) -> None:
+        """Take other rules, and the routes as of the constructor."""
+        self._rules = rules
+        self._settings = general.cache.rules
+        self._routes = Routes(general, routes)
+        self._deadline_seconds = deadline_seconds
+
     def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
         """Refuse a request of a client that is over its limit already, before anything is read of it; None for all
         others, whose limit is asked by `begin`. What has been read before costs nothing, and need not come here."""

@@ -413,6 +413,10 @@ class Http1Frontend(asyncio.Protocol):
         else:
             transport.close()
 
+    def identify(self) -> None:
+        """Find out anew whose connection this is."""
+        self.client = self._server.client_resolver.of_connection(self._packed)
+
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""
         if not self._is_busy() and not self._is_ending and self._transport is not None:

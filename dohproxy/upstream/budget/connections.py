@@ -61,6 +61,14 @@ class ConnectionBudget:
         self.refusal: ConnectFailure | None = None
         """Why TLS came to nothing the last time, if that is known."""
 
+    def adopt(self, most: int, per_second: float, now: float) -> None:
+        """Take another agreement; what has been opened is counted."""
+        if (most, per_second) == (self._most, self._per_second):
+            return
+        opened = self._most - self._refill(now)
+        self._most, self._per_second = most, per_second
+        self._left = max(0.0, most - opened)
+
     def most(self, now: float) -> int:
         """Return how many connections there may be now."""
         return 1 if now < self._single_until else self._most
