@@ -75,13 +75,14 @@ class Runtime:
         self,
         config: Config,
         tasks: asyncio.TaskGroup,
+        sockets: contextlib.ExitStack,
         *,
         file: Path | None = None,
         certificate: CertificateWatch | None = None,
         tls: ssl.SSLContext | None = None,
         log_limit: RateLimit | None = None,
     ) -> None:
-        """Build everything but the sockets. `file` is what `reload` reads; `certificate` keeps that of `tls`, the
+        """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what `reload` reads; `certificate` keeps that of `tls`, the
         context that clients meet."""
         self.config = config
         self.file = file
@@ -110,7 +111,7 @@ class Runtime:
         self.delay = LoopDelay()
         self.reloads = ReloadBook(time.time())
         self._listeners: dict[ListenAddress, Listener] = {}
-        self._sockets = contextlib.ExitStack()
+        self._sockets = sockets
         self._background: list[asyncio.Task[None]] = []
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._cache_file: CacheFile | None = None
@@ -161,10 +162,6 @@ class Runtime:
             self._health.stop()
         for server, _ in servers:
             await server.stop()
-
-    def close(self) -> None:
-        """Close the sockets, and remove the files of those that have one."""
-        self._sockets.close()
 
     # --- Other rules ---
 
@@ -275,7 +272,7 @@ class Runtime:
     # --- Parts ---
 
     def _open(self, address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
-        """Listen until `close`; a Unix socket's file goes then too."""
+        """Listen until the end; a Unix socket's file goes then too."""
         opened = self._sockets.enter_context(open_listener(address, key=key))
         self._sockets.callback(remover_of_file(opened))
         bound_sending(opened, self.config.connections.write_seconds)
@@ -397,13 +394,12 @@ async def serve(
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
     asyncio.get_running_loop().set_exception_handler(_log_unheard)
-    async with asyncio.TaskGroup() as tasks:
-        runtime = Runtime(config, tasks, file=file, certificate=certificate, tls=tls, log_limit=log_limit)
-        try:
+    # The sockets are closed when nobody looks at them any more, so after all tasks have ended.
+    with contextlib.ExitStack() as sockets:
+        async with asyncio.TaskGroup() as tasks:
+            runtime = Runtime(config, tasks, sockets, file=file, certificate=certificate, tls=tls, log_limit=log_limit)
             management = runtime.listen()
             await runtime.run(management, announce, _stop_on_signals(partial(_begin_reload, runtime, tasks)))
-        finally:
-            runtime.close()
 
 
 def _begin_reload(runtime: Runtime, tasks: asyncio.TaskGroup) -> None:
