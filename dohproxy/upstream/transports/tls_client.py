@@ -2,7 +2,8 @@
 
 Event loops have one of their own, which gives OpenSSL all that has come, 256 KiB at a time and more. An upstream that
 sends nothing but key updates, 27 bytes each, has it compute for 150 ms in one turn then, and 2 MB a second keep a core
-busy while everybody waits. So here OpenSSL gets so many records at a time, and they are counted, as those of clients.
+busy while everybody waits. So here a turn has one read of 16 KiB, OpenSSL gets so many records of it at a time, and
+they are counted, as those of clients are.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import contextlib
 import ssl
 from typing import Any, Final, cast
 
-from dohproxy.tls.records import MOST_SILENT, Records, decrypt
+from dohproxy.tls.records import MOST_SILENT, RECORD_BYTES, Records, decrypt
 from dohproxy.upstream.transports.connection import Connection
 from dohproxy.upstream.transports.tls import TlsFlood
 
@@ -38,7 +39,7 @@ async def connect(connection: Connection, host: str, port: int, context: ssl.SSL
         raise
 
 
-class TlsClient(asyncio.Transport, asyncio.Protocol):
+class TlsClient(asyncio.Transport, asyncio.BufferedProtocol):
     """A protocol for a TCP connection, and the transport of the `connection` that it carries once TLS has begun.
 
     `opened` is done when the handshake has ended; if it has an exception then, ssl.SSLError or OSError, `connection`
@@ -53,6 +54,8 @@ class TlsClient(asyncio.Transport, asyncio.Protocol):
         self._connection = connection
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._read = bytearray(RECORD_BYTES)
+        """Where the event loop puts what it reads: asyncio makes 256 KiB for each read otherwise."""
         self._records = Records()
         self._heard = 0
         """Records with data since the last answer."""
@@ -78,10 +81,14 @@ class TlsClient(asyncio.Transport, asyncio.Protocol):
         else:
             self._flush()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return where to put what is read (called by the event loop)."""
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Follow the handshake, or give the connection what can be decrypted (called by the event loop)."""
         try:
-            self._take(data)
+            self._take(bytes(self._read[:nbytes]))
         except ssl.SSLError as error:
             self._fail(error)
         else:
