@@ -34,6 +34,7 @@ UNMIRRORED_TESTS = {
     "scenarios": "stories of a caching client, our own and foreign ones",
 }
 TESTS_OF_A_WHOLE_PACKAGE = {
+    "config/test_schema": "the sections together, which is what the package itself holds",
     "wire/test_oracle": "what wire reads, against what dnspython reads",
     "wire/test_cost": "what the worst packets cost",
 }

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dohproxy.config import UpstreamConfig
 from dohproxy.config.additions import Addition
-from dohproxy.config.schema import UpstreamConfig
 from dohproxy.wire.answer import UpstreamReply
 from dohproxy.wire.query import Query
 

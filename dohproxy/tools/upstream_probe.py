@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dohproxy.config import UpstreamConfig
 from dohproxy.config.additions import Addition
-from dohproxy.config.schema import UpstreamConfig
 from dohproxy.tools.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.root_question import PROBE_SECONDS

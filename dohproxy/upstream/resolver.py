@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dohproxy.config.schema import ResolverConfig, UpstreamConfig
+from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.outcomes import Priority, Purpose, Reason
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.budget.groups import BudgetGroups

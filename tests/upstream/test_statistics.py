@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 
-from dohproxy.config.schema import ResolverConfig
+from dohproxy.config import ResolverConfig
 from dohproxy.outcomes import Purpose
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.queue.fair_queue import MOST_TURNS, QueueStatistics
