@@ -41,8 +41,8 @@ TESTS_OF_A_WHOLE_PACKAGE = {
 
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-native.lock", "requirements-fuzz.lock"]
 TOP_LEVEL = {
-    *(".ci", ".gitignore", "CHANGELOG.md", "Containerfile", "DEVELOPERS.md", "LICENSE", "Makefile", "README.md"),
-    *("SECURITY.md", "native.py", "pyproject.toml"),
+    *(".ci", ".editorconfig", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *("Containerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "native.py", "pyproject.toml"),
     *LOCKS,
     *("bench", "conf", "docs", "dohproxy", "fuzz", "tests"),
 }
