@@ -9,8 +9,8 @@ from dohproxy.config.schema import Config
 from dohproxy.config.shares import separate_budgets
 
 LEAST_SHARE: Final = 0.05
-"""Of the smallest budget, for one domain: a limit below it is met by a few people on one busy site, while the upstream
-could be asked ten times as much."""
+"""The least part of the smallest budget that one domain should have: a lower limit is met by a few people on one busy
+site, while the upstream could be asked ten times as much."""
 
 FITTING: Final = (
     ("limits.misses_per_second", "limits.requests_per_second", "a miss is a request, so that it is never reached"),

@@ -32,7 +32,7 @@ class PriorityStatistics:
     """Misses of networks that have been here for an hour or more."""
     newcomers: int
     greedy: int
-    """Of all these, misses beyond the network's fair share."""
+    """How many of all these were beyond the fair share of their network."""
     fill: float
     """Share of the seniority table's slots in use."""
 

@@ -42,7 +42,7 @@ class TlsSeen:
     not_after: float | None
     """Unix seconds; None where the certificate cannot be read."""
     pin: str = ""
-    """Of its key, as `upstream.pins` has it; empty where it cannot be read."""
+    """The pin of its key, as `upstream.pins` has it; empty where the key cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

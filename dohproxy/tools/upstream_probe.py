@@ -50,7 +50,7 @@ _RESULTS: Final = {
     Trouble.UNREADABLE: SendStatus.UNUSABLE,
     Trouble.CLOSED_ON_QUERY: SendStatus.LOST,
 }
-"""Of these, what is in the query may be the cause; the others came before there was one."""
+"""The troubles that what is in the query may have caused; all others come before there is a query."""
 
 
 def probe_query(qname: bytes) -> Query:

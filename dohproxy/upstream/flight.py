@@ -14,8 +14,8 @@ from dohproxy.upstream.sends import Stoppable
 Outcome = TypeVar("Outcome")
 
 TOLD_AT_ONCE: Final = 50
-"""Of those who wait for one fetch, in one turn of the event loop. Each gets a response of its own, which takes up to
-0.1 ms: nobody else waits longer than 5 ms for their sake."""
+"""So many waiters of one fetch are told in one turn of the event loop. Each gets a response of its own, which takes up
+to 0.1 ms: nobody else waits longer than 5 ms for their sake."""
 UNAWAITED_SHARE: Final = 0.5
 """Part of all fetches that may be under way when one is begun that nobody waits for: clients go first."""
 

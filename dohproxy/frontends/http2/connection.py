@@ -47,7 +47,8 @@ class Http2Server:
     clock: Callable[[], float]
     limits: Http2Limits
     proxy_limits: Http2Limits = field(init=False)
-    """Of a front proxy's connections, on which one client must not end the requests of others with a large header."""
+    """The limits of a front proxy's connections, on which one client must not end the requests of others with a large
+    header."""
     requests: RequestReader = field(init=False)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,8 @@ from dohproxy.upstream.health.breaker import BAN
 from dohproxy.upstream.health.health import UpstreamHealth
 
 LEAST_RESOLVERS: Final = 2
-"""Of one alone nobody can say whether it is gone or the way to it; unless this machine has no route at all."""
+"""Where only one resolver is asked, nobody can say whether it is gone or the way to it, unless this machine has no
+route at all."""
 
 
 def is_path_gone(upstreams: Sequence[tuple[str, UpstreamHealth]]) -> bool:

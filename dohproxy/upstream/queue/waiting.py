@@ -22,8 +22,9 @@ Go = Callable[[Step], None]
 """Is called once with the step for which a question had to wait."""
 
 AGAIN_RANK: Final = -1
-"""Of what is asked once more, before everybody who has not been asked for yet: a budget spent on first halves that are
-never finished is wasted. It can be no more than was let through before, each once or twice."""
+"""The rank of a question that is asked once more. It goes before all that have not been asked yet: a budget spent on
+first halves that are never finished is wasted. There are no more of these than were let through before, each once or
+twice."""
 SPENT: Final = UpstreamFailure(Reason.BUDGET_SPENT)
 LEAST_PAUSE_SECONDS: Final = 0.001
 """Between two looks at the budget; timers are no finer."""
