@@ -17,7 +17,7 @@ FITTING: Final = (
     ("limits.misses_burst", "limits.requests_burst", "a miss is a request, so that it is never reached"),
     ("limits.requests_per_second", "limits.total_requests_per_second", "one client can use up what all have together"),
     ("limits.requests_burst", "limits.total_requests_burst", "one client can use up what all have together"),
-    ("connections.max_per_network", "connections.max_total", "one network can take every place"),
+    ("connections.max_per_network", "connections.max_total", "one network can take every slot"),
     ("connections.max_handshakes", "connections.max_total", "it is never reached"),
     (
         "connections.new_per_second_per_client",

@@ -1,4 +1,4 @@
-"""What can be seen of an upstream with one query: the words that the probe and the examiner share."""
+"""What can be seen of an upstream with one query: the words that `upstream_probe` and `upstream_report` share."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -134,7 +134,7 @@ class Fetch:
         self._queue.wake()
 
     def _give_way(self, send: Send) -> None:
-        """Somebody else needs the place of a send that is overdue."""
+        """Give up an overdue send, because somebody else needs its slot in flight."""
         self._sendings.pop(send.number).stop()
         self._attempts.displaced(send, self._clock())
         # Not now: it is the other one's turn.

@@ -228,7 +228,7 @@ class Http2Frontend(asyncio.Protocol):
                 cut(self._transport)
 
     def _leave(self, stream_id: int) -> None:
-        """The work for a stream has ended, whichever way: its place is free."""
+        """The work for a stream has ended, whichever way: its slot is free."""
         miss = self._misses.pop(stream_id, None)
         if miss is not None:
             miss.slot.give_back()

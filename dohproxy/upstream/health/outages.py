@@ -13,7 +13,7 @@ route at all."""
 
 
 def is_path_gone(upstreams: Sequence[tuple[str, UpstreamHealth]]) -> bool:
-    """Tell whether it must be the way out that is gone: (address, standing) of each upstream.
+    """Tell whether it must be the way out that is gone, from the address and the health of each upstream.
 
     One that has told us to go away has spoken, as has one whose certificate is refused, and one on this machine is not
     on the way out.
