@@ -13,10 +13,12 @@ from typing import Final
 from dohproxy.parsed_request import ParsedRequest
 
 MOST_BYTES: Final = 8_388_608
-"""Of each of the two generations, some 4,000 requests: as many distinct ones as a busy service sees in a minute."""
+"""What each of the two generations may hold, some 4,000 requests: as many distinct ones as a busy service sees in a
+minute."""
 BYTES_PER_REQUEST: Final = 1_500
-"""A reading with its query and the places in the tables, without the request's own bytes and what was answered: a
-process has grown by 70 to 110 % of what is charged. `python -m tests.frontends.growth` measures it."""
+"""What is charged for a parsed request, its query and what the tables hold of it, without the request's own bytes and
+what was answered: a process has grown by 70 to 110 % of what is charged. `python -m tests.frontends.growth` measures
+it."""
 LONGEST_REQUEST: Final = 2_048
 """Longer ones are rare, and one should not push out several."""
 

@@ -50,7 +50,7 @@ class Attempt:
     """The last time that the files were read."""
 
     states: tuple[FileState, FileState]
-    """Of certificate and key, before they were read: what is written meanwhile is a change."""
+    """The states of certificate and key before they were read: what is written meanwhile is a change."""
     retry_at: float = math.inf
     """Unix seconds from which the same files may be judged otherwise: a certificate of tomorrow is good tomorrow."""
 

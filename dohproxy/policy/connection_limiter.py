@@ -54,7 +54,7 @@ def affordable(per_second: float, burst: float, handshake_seconds: float, percen
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimiterStatistics:
-    """The gate at one instant."""
+    """The limiter at one instant."""
 
     rate: LimitStatistics
     total_fill: float

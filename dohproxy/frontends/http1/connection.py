@@ -265,7 +265,7 @@ class Http1Frontend(asyncio.Protocol):
                 cut(self._transport)
 
     def _leave(self) -> None:
-        """The work for an answer has ended, whichever way: its place is free."""
+        """The work for an answer has ended, whichever way: its slot is free."""
         miss, self._miss = self._miss, None
         if miss is not None:
             miss.slot.give_back()

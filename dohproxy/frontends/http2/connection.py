@@ -47,7 +47,8 @@ class Http2Server:
     clock: Callable[[], float]
     limits: Http2Limits
     proxy_limits: Http2Limits = field(init=False)
-    """Of a front proxy's connections, on which one client must not end the requests of others with a large header."""
+    """The limits of a front proxy's connections, on which one client must not end the requests of others with a large
+    header."""
     requests: RequestReader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -232,7 +233,7 @@ class Http2Frontend(asyncio.Protocol):
                 cut(self._transport)
 
     def _leave(self, stream_id: int) -> None:
-        """The work for a stream has ended, whichever way: its place is free."""
+        """The work for a stream has ended, whichever way: its slot is free."""
         miss = self._misses.pop(stream_id, None)
         if miss is not None:
             miss.slot.give_back()
