@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.fakes.standing import connections
 
 from dohproxy.config.additions import Addition
 from dohproxy.config.addresses import UpstreamAddress
@@ -27,7 +28,6 @@ from dohproxy.upstream.transports.tls_client import CLOSE_SECONDS, MOST_HEARD, T
 from dohproxy.wire.answer import Answer
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.fakes.asking import ask, exchange
-from tests.fakes.standing import connections
 from tests.fakes.tls_by_hand import Play, ServerByHand, Session, key_updates, renegotiation, session_tickets
 from tests.fakes.upstream import LOOPBACK, FakeUpstream, make_query, make_reply
 
