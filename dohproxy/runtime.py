@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import http
 import mmap
 import os
 import random
@@ -35,7 +34,7 @@ from dohproxy.control.management_server import ManagementServer, management_metr
 from dohproxy.control.metrics_page import metrics_application
 from dohproxy.control.server import admin_application
 from dohproxy.descriptors import make_room
-from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.client_resolver import ClientResolver
@@ -56,6 +55,7 @@ from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch, watch_forever
 from dohproxy.jobs.job_metrics import cache_file_metrics, certificate_metrics, suffix_list_metrics
 from dohproxy.jobs.suffix_watch import SuffixWatch, installed_list, watch_list_forever
+from dohproxy.learning import learn_into
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, notify
 from dohproxy.observability.left_out import WorkaroundWatch, all_words, left_out_metrics
 from dohproxy.observability.logs import RateLimit
@@ -71,8 +71,8 @@ from dohproxy.observability.sources import (
     route_metrics,
 )
 from dohproxy.observability.upstream_alerts import UpstreamWatch, alert_metrics, alerts
-from dohproxy.outcomes import Client, Frontend
-from dohproxy.pipeline import Pipeline, learn_into
+from dohproxy.outcomes import Client, Frontend, Reply
+from dohproxy.pipeline import Pipeline
 from dohproxy.policy.connection_limiter import ConnectionLimiter, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.identity import Identities
@@ -81,7 +81,7 @@ from dohproxy.policy.names import NameRules, build_name_rules
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
-from dohproxy.routes import Route
+from dohproxy.routes import Route, Routes
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import check_groups
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
@@ -199,23 +199,21 @@ def build_core(config: Config, tasks: asyncio.TaskGroup, observe: Callable[[Clie
     routes = [build_route(config, route, names, tasks, budgets) for route in config.routes]
     metrics.add_source(lambda: route_metrics([route.cache.statistics() for route in routes]))
     rules = RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
+    by_domain = {
+        from_text(domain): route
+        for configured, route in zip(config.routes, routes, strict=True)
+        for domain in configured.domains
+    }
     pipeline = Pipeline(
-        rules,
         request_limiter,
         names,
-        cache,
-        resolver,
+        Routes(Route(cache, resolver), by_domain),
         tally=metrics.tally,
         clock=clock,
         deadline_seconds=config.resolver.deadline_seconds,
-        routes={
-            from_text(domain): route
-            for configured, route in zip(config.routes, routes, strict=True)
-            for domain in configured.domains
-        },
     )
     resolvers = Resolvers(resolver, [route.resolver for route in routes])
-    return Core(cache, request_limiter, names, suffixes, resolvers, metrics, Service(pipeline, observe))
+    return Core(cache, request_limiter, names, suffixes, resolvers, metrics, Service(pipeline, rules, observe))
 
 
 def build_route(
@@ -403,10 +401,9 @@ def _log_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _answers(core: Core, path: str) -> bool:
     """Tell whether a question for localhost is answered; it is nobody's, and no client's limit is asked."""
-    pipeline = core.service.pipeline
-    parsed = pipeline.read(HttpRequest("POST", path, LOCALHOST_QUERY, content_type=DNS_MESSAGE), Frontend.HTTP1)
-    response = pipeline.begin(parsed, Client(b"", (), exempt=True), clock())
-    return isinstance(response, HttpResponse) and response.status == http.HTTPStatus.OK
+    request = HttpRequest("POST", path, LOCALHOST_QUERY, content_type=DNS_MESSAGE)
+    parsed = core.service.read(request, Frontend.HTTP1)
+    return isinstance(core.service.pipeline.begin(parsed, Client(b"", (), exempt=True), clock()), Reply)
 
 
 def _open_management(config: Config, sockets: contextlib.ExitStack) -> dict[str, socket.socket]:
