@@ -16,6 +16,7 @@ from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.service import Service
 from dohproxy.jobs.job_metrics import suffix_list_metrics
 from dohproxy.jobs.suffix_watch import SuffixWatch
+from dohproxy.learning import learn_into
 from dohproxy.observability.left_out import all_words, left_out_metrics
 from dohproxy.observability.metrics import Metrics
 from dohproxy.observability.sources import (
@@ -29,9 +30,9 @@ from dohproxy.observability.sources import (
 )
 from dohproxy.observability.upstream_alerts import alert_metrics, alerts
 from dohproxy.outcomes import Client
-from dohproxy.pipeline import Pipeline, learn_into
+from dohproxy.pipeline import Pipeline
 from dohproxy.policy.suffixes import PublicSuffixes
-from dohproxy.routes import Route
+from dohproxy.routes import Route, Routes
 from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
@@ -59,17 +60,14 @@ class Core:
         self._routes = {route.domains: self._build_route(config, route, None) for route in config.routes}
         self.resolver = self._together()
         self.pipeline = Pipeline(
-            request_rules(config),
             self.request_limiter,
             self.names,
-            self.cache,
-            self._general,
+            self._routes_of_names(),
             tally=self.metrics.tally,
             clock=clock,
             deadline_seconds=config.resolver.deadline_seconds,
-            routes=self._by_domain(),
         )
-        self.service = Service(self.pipeline, observe)
+        self.service = Service(self.pipeline, request_rules(config), observe)
         self._add_sources()
 
     def adopt(self, config: Config, suffixes: PublicSuffixes | None = None) -> None:
@@ -94,12 +92,8 @@ class Core:
         self._finish(general, self._general)
         self.resolver = self._together()
         self.config = config
-        self.pipeline.adopt(
-            request_rules(config),
-            Route(self.cache, self._general),
-            self._by_domain(),
-            deadline_seconds=config.resolver.deadline_seconds,
-        )
+        self.service.rules = request_rules(config)
+        self.pipeline.adopt(self._routes_of_names(), deadline_seconds=config.resolver.deadline_seconds)
 
     def statistics(self, now: float) -> dict[str, Any]:
         """Return all figures at `now`, ready for JSON."""
@@ -165,8 +159,9 @@ class Core:
     def _together(self) -> Resolvers:
         return Resolvers(self._general, [route.resolver for route in self._routes.values()])
 
-    def _by_domain(self) -> dict[bytes, Route]:
-        return {from_text(domain): route for domains, route in self._routes.items() for domain in domains}
+    def _routes_of_names(self) -> Routes:
+        by_domain = {from_text(domain): route for domains, route in self._routes.items() for domain in domains}
+        return Routes(Route(self.cache, self._general), by_domain)
 
     def _add_sources(self) -> None:
         add = self.metrics.add_source

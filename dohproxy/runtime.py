@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import http
 import os
 import signal
 import socket
@@ -26,7 +25,7 @@ from dohproxy.control.metrics_page import metrics_application
 from dohproxy.control.server import admin_application
 from dohproxy.core import Core
 from dohproxy.descriptors import make_room
-from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
@@ -55,7 +54,7 @@ from dohproxy.observability.logs import RateLimit, set_level
 from dohproxy.observability.metrics import counter
 from dohproxy.observability.sources import connection_limiter_metrics
 from dohproxy.observability.upstream_alerts import UpstreamWatch
-from dohproxy.outcomes import Client, Frontend
+from dohproxy.outcomes import Client, Frontend, Reply
 from dohproxy.policy.identity import Identities
 from dohproxy.tls.certificate_pair import Pair
 from dohproxy.tls.policy import bare_context
@@ -82,8 +81,8 @@ class Runtime:
         tls: ssl.SSLContext | None = None,
         log_limit: RateLimit | None = None,
     ) -> None:
-        """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what `reload` reads; `certificate` keeps that of `tls`, the
-        context that clients meet."""
+        """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what
+        `reload` reads; `certificate` keeps that of `tls`, the context that clients meet."""
         self.config = config
         self.file = file
         self._tasks = tasks
@@ -351,10 +350,9 @@ class Runtime:
 
     def _answers(self) -> bool:
         """Tell whether a question for localhost is answered; it is nobody's, and no client's limit is asked."""
-        pipeline = self.core.pipeline
         request = HttpRequest("POST", self.config.server.path, LOCALHOST_QUERY, content_type=DNS_MESSAGE)
-        response = pipeline.begin(pipeline.read(request, Frontend.HTTP1), Client(b"", (), exempt=True), clock())
-        return isinstance(response, HttpResponse) and response.status == http.HTTPStatus.OK
+        parsed = self.core.service.read(request, Frontend.HTTP1)
+        return isinstance(self.core.pipeline.begin(parsed, Client(b"", (), exempt=True), clock()), Reply)
 
     def _add_sources(self) -> None:
         add = self.core.metrics.add_source

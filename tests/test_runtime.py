@@ -351,7 +351,7 @@ def test_no_address_and_no_name_is_written_at_any_level(
         await client.rest()
         client.cut()
         # and a bug that quotes what it choked on
-        monkeypatch.setattr("dohproxy.pipeline.read_request", _choke)
+        monkeypatch.setattr("dohproxy.frontends.service.read_request", _choke)
         client = await service.connect()
         assert (await client.ask(post(NAME))).status == 500
         client.cut()

@@ -158,7 +158,7 @@ class Http1Frontend(asyncio.Protocol):
         now = server.clock()
         self._requests += 1
         result = server.service.begin(known.parsed, client, now)
-        if isinstance(result, Miss):
+        if not isinstance(result, HttpResponse):
             self._wait_for(result, is_last=False)
             return
         self._idle_since = now

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.fakes.standing import connections
 
 from dohproxy.config.additions import Addition
 from dohproxy.config.addresses import UpstreamAddress
@@ -30,6 +29,7 @@ from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.fakes.asking import ask, exchange
 from tests.fakes.tls_by_hand import Play, ServerByHand, Session, key_updates, renegotiation, session_tickets
 from tests.fakes.upstream import LOOPBACK, FakeUpstream, make_query, make_reply
+from tests.fakes.upstream_health import connections
 
 NAME = "ns0.example.net"
 LONG = 10.0
