@@ -45,9 +45,8 @@ from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
-from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
-from dohproxy.frontends.listening import open_listener, remover_of_file
+from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.frontends.request_cache import RequestCache
 from dohproxy.frontends.service import Service
@@ -82,6 +81,9 @@ from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
 from dohproxy.routes import Route
+from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
+from dohproxy.service_manager.notification import ServiceManager
+from dohproxy.service_manager.watchdog import ping_forever
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import check_groups
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
@@ -89,6 +91,7 @@ from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import apex_question
+from dohproxy.upstream.statistics import ResolverStatistics
 from dohproxy.wire.name import from_text
 
 SWEEP_SECONDS: Final = 1.0
@@ -255,13 +258,19 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
+    manager = ServiceManager.from_environment(os.environ, os.getpid(), clock)
+    inherited = InheritedSockets.from_environment(os.environ, os.getpid())
     config = make_room(config)
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
     certificate = _load_certificate(config, tls)
     with contextlib.ExitStack() as sockets:
-        listening = [_listen(address, config, sockets) for address in config.server.listen]
-        management_servers = _open_management(config, sockets)
+        sockets.callback(inherited.close)
+        open_one = Opener(inherited, sockets, config.connections.write_seconds)
+        listening = [open_one(PUBLIC_KEY, address) for address in config.server.listen]
+        management_servers = _open_management(config, open_one)
+        for warning in open_one.warnings():
+            _log.warning("inherited sockets", why=str(warning))
         stop = _stop_on_signals()
         asyncio.get_running_loop().set_exception_handler(_log_unheard)
         async with asyncio.TaskGroup() as tasks:
@@ -297,15 +306,21 @@ async def serve(config: Config, announce: Callable[[tuple[str, ...]], None], log
                 Listener(one, frontends.open, register, client_resolver, tls, connection_limiter, scheduler)
                 for one in listening
             ]
-            background = [tasks.create_task(_sweep_forever(register, watch, core.resolver))]
+            serving = f"serves on {', '.join(_bound_address(one) for one in listening)}"
+            tell = partial(_tell_status, manager, serving)
+            background = [tasks.create_task(_sweep_forever(register, watch, core.resolver, tell))]
+            background.append(tasks.create_task(ping_forever(manager)))
             background.append(tasks.create_task(delay.watch_forever()))
             background += _watch_certificate(config, certificate, core.metrics, tasks)
             background.append(tasks.create_task(watch_list_forever(core.suffixes, config.names.reload_seconds)))
             if cache_file is not None:
                 background.append(tasks.create_task(cache_file.save_forever(config.cache.snapshot_seconds)))
             background += [tasks.create_task(listener.accept_forever()) for listener in listeners]
+            _reload_on_signal(manager, certificate)
             announce(tuple(_bound_address(one) for one in listening))
+            manager.ready(serving)
             await stop.wait()
+            manager.stopping("finishes the requests under way, and takes nothing new")
             _log.info("stopping: requests under way are finished, nothing new is taken")
             for listener in listeners:
                 listener.stop()
@@ -329,7 +344,9 @@ async def _drain(register: Connections) -> None:
     register.cut()
 
 
-async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver: Resolvers) -> None:
+async def _sweep_forever(
+    register: Connections, watch: FrontProxyWatch, resolver: Resolvers, tell: Callable[[ResolverStatistics], None]
+) -> None:
     upstreams, additions = UpstreamWatch(), WorkaroundWatch()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
@@ -339,6 +356,24 @@ async def _sweep_forever(register: Connections, watch: FrontProxyWatch, resolver
         statistics = resolver.statistics(clock())
         upstreams.poll(statistics, clock(), time.time())
         additions.poll(statistics)
+        tell(statistics)
+
+
+def _tell_status(manager: ServiceManager, serving: str, statistics: ResolverStatistics) -> None:
+    """Tell the service manager how the service is: where it serves, and what is wrong with upstreams."""
+    found = [alert.words for alert in alerts(statistics, clock(), time.time()) if not alert.is_harmless]
+    manager.tell("; ".join([serving, *found]))
+
+
+def _reload_on_signal(manager: ServiceManager, certificate: CertificateWatch | None) -> None:
+    """Look at the certificate at once on SIGHUP, of which a process without a handler dies."""
+
+    def reload() -> None:
+        with manager.reloading():
+            if certificate is not None:
+                certificate.poll(time.time())
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 async def _load_cache(rules: CacheConfig, core: Core) -> CacheFile | None:
@@ -373,16 +408,6 @@ def _watch_certificate(
     return [tasks.create_task(watch_forever(watch, config.tls.reload_seconds))]
 
 
-def _listen(
-    address: ListenAddress, config: Config, sockets: contextlib.ExitStack, *, key: str = "server.listen"
-) -> socket.socket:
-    """Listen until `sockets` is left; a Unix socket's file goes then too."""
-    opened = sockets.enter_context(open_listener(address, key=key))
-    sockets.callback(remover_of_file(opened))
-    bound_sending(opened, config.connections.write_seconds)
-    return opened
-
-
 def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -409,14 +434,14 @@ def _answers(core: Core, path: str) -> bool:
     return isinstance(response, HttpResponse) and response.status == http.HTTPStatus.OK
 
 
-def _open_management(config: Config, sockets: contextlib.ExitStack) -> dict[str, socket.socket]:
+def _open_management(config: Config, open_one: Opener) -> dict[str, socket.socket]:
     """Bind the metrics and admin listeners that are configured, before anything is served."""
     opened = {}
     if config.metrics is not None:
-        opened["metrics"] = _listen(config.metrics.listen, config, sockets, key="metrics.listen")
+        opened["metrics"] = open_one("metrics.listen", config.metrics.listen)
     if config.admin is not None:
         address = ListenAddress("unix", path=str(config.admin.socket))
-        opened["admin"] = _listen(address, config, sockets, key="admin.socket")
+        opened["admin"] = open_one("admin.socket", address)
     return opened
 
 

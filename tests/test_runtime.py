@@ -38,7 +38,7 @@ from dohproxy.config import (
     UpstreamAddress,
     UpstreamConfig,
 )
-from dohproxy.frontends import listening
+from dohproxy.frontends import listening, opener
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
 from dohproxy.runtime import build_core, build_request_limiter, clock, serve
@@ -176,7 +176,7 @@ def test_only_what_is_configured_listens(
             *({"metrics": "metrics.listen", "admin": "admin.socket"}[c] for c in configured),
         ]
 
-    monkeypatch.setattr(app, "open_listener", remember)
+    monkeypatch.setattr(opener, "open_listener", remember)
     sections: dict[str, Any] = {"metrics": MetricsConfig(ANYWHERE), "admin": AdminConfig(tmp_path / "admin.sock")}
     run(loop_factory, scenario, **{name: sections[name] for name in configured})
 
