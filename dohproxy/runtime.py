@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from prometheus_client import ProcessCollector
 from prometheus_client.core import Metric
 
 from dohproxy.cache import Cache
@@ -59,6 +58,7 @@ from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metr
 from dohproxy.observability.left_out import WorkaroundWatch, all_words, left_out_metrics
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import Metrics, counter
+from dohproxy.observability.process_metrics import process_metrics
 from dohproxy.observability.sources import (
     cache_metrics,
     connection_limiter_metrics,
@@ -486,7 +486,7 @@ def _add_sources(
     metrics.add_source(
         lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", log_limit.swallowed)]
     )
-    metrics.add_source(ProcessCollector(registry=None).collect)
+    metrics.add_source(process_metrics)
 
 
 def _upstream_metrics(resolver: Resolvers, now: float, wall: float) -> Iterator[Metric]:

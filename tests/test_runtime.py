@@ -22,7 +22,6 @@ import uvloop
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from dohproxy import runtime as app
 from dohproxy.config import (
     AdminConfig,
     ClientsConfig,

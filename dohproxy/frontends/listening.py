@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config import AddressUnavailable, ConfigError, ListenAddress, Problem
+from dohproxy.config.permissions import LOW_PORTS, first_free_port
 
 BACKLOG: Final = 1_024
 """Connections the kernel holds for us; Linux cuts it to net.core.somaxconn (4,096)."""
@@ -17,8 +18,6 @@ BACKLOG: Final = 1_024
 
 _PASSING: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 """What may be over without anybody's doing: the last process ends, an interface gets its address."""
-_UNPRIVILEGED_PORTS: Final = 1_024
-"""The first of them, unless sysctl net.ipv4.ip_unprivileged_port_start says otherwise."""
 
 
 def open_listener(address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
@@ -90,11 +89,7 @@ def _remedy(address: ListenAddress, number: int | None) -> str:
     if number == errno.EADDRNOTAVAIL:
         return "no interface of this machine has that address (yet): see ip address, or listen on all of its family"
     if number in {errno.EACCES, errno.EPERM}:
-        return (
-            f"ports below {_UNPRIVILEGED_PORTS} need CAP_NET_BIND_SERVICE, which conf/dohproxy.service gives"
-            " (AmbientCapabilities=) and a container gets by --cap-add; or have conf/dohproxy.socket open it, or"
-            f" choose a port from {_UNPRIVILEGED_PORTS} on"
-        )
+        return LOW_PORTS.format(first=first_free_port())
     return "choose a free address and port"
 
 

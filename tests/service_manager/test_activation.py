@@ -90,7 +90,7 @@ def test_variables_that_contradict_each_other_are_told(told: dict[str, str], sen
     [
         (_tcp("::", 443), _tcp("::", 443), True),
         (_tcp("2001:db8::1", 443), _tcp("2001:DB8:0::1", 443), True),
-        (_tcp("::", 443), _tcp("0.0.0.0", 443), False),
+        (_tcp("::1", 443), _tcp("127.0.0.1", 443), False),
         (_tcp("127.0.0.1", 443), _tcp("127.0.0.1", 8443), False),
         (_tcp("127.0.0.1", 0), _tcp("127.0.0.1", 0), False),
         (_tcp("127.0.0.1", 443), ListenAddress("unix", path="/run/a"), False),
