@@ -133,12 +133,6 @@ class Pipeline:
         self.rules_version += 1
         self._unread = {frontend: ParsedRequest(frontend, self.rules_version) for frontend in Frontend}
 
-    def adopt(self, routes: Routes, *, deadline_seconds: float) -> None:
-        """Take other routes, as of the constructor."""
-        self._settings = routes.general.cache.rules
-        self._routes = routes
-        self._deadline_seconds = deadline_seconds
-
     def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> Refused | None:
         """Refuse a request of a client that is over its limit already, before anything is read of it; None for all
         others, whose limit is asked by `begin`. What has been read before costs nothing, and need not come here."""
