@@ -13,7 +13,7 @@ from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import query
 from tests.loops import pytest_asyncio_loop_factories as pytest_asyncio_loop_factories
 
-NOBODY = Client(b"", (), exempt=True)
+NOBODY = Client(bytes((127, 0, 0, 1)), ((1, 2), (3, 4)), exempt=True)
 
 
 async def _ask(core: Core, name: str) -> int:
