@@ -16,6 +16,8 @@ import structlog
 
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.held_bytes import HeldBytes, Holder
+from dohproxy.http2.errors import Excess
+from dohproxy.policy.proxy_protocol import Defect
 from dohproxy.value import value
 
 _log = structlog.get_logger("dohproxy.connections")
@@ -115,6 +117,10 @@ class ConnectionStatistics:
     closed: dict[Closing, int]
     held_bytes: int
     max_held_bytes: int
+    excesses: dict[Excess, int]
+    """How many connections were closed for each limit of HTTP/2; all of them are among `closed` as HTTP2_FAULT."""
+    defects: dict[Defect, int]
+    """How many PROXY headers were refused for each defect; all of them are among `closed` as PROXY_HEADER."""
 
 
 class Connections:
@@ -130,6 +136,8 @@ class Connections:
         self._empty.set()
         self._accepted = 0
         self._closed: Counter[Closing] = Counter()
+        self._excesses: Counter[Excess] = Counter()
+        self._defects: Counter[Defect] = Counter()
 
     def take_slot(self) -> "ConnectionSlot | None":
         """Return a slot for a socket just accepted, before a byte of it is read; None if all are taken."""
@@ -171,6 +179,14 @@ class Connections:
         """Note one connection closed or refused by us."""
         self._closed[closing] += 1
 
+    def count_excess(self, excess: Excess) -> None:
+        """Note which limit of HTTP/2 a connection is closed for."""
+        self._excesses[excess] += 1
+
+    def count_defect(self, defect: Defect) -> None:
+        """Note what was wrong with a PROXY header."""
+        self._defects[defect] += 1
+
     def sweep(self, now: float) -> None:
         """Close every connection that has overstayed."""
         try:
@@ -208,7 +224,14 @@ class Connections:
         """Return a frozen snapshot."""
         held = self.held
         return ConnectionStatistics(
-            self.slots_taken, self.limits.max_total, self._accepted, dict(self._closed), held.total, held.most_bytes
+            self.slots_taken,
+            self.limits.max_total,
+            self._accepted,
+            dict(self._closed),
+            held.total,
+            held.most_bytes,
+            dict(self._excesses),
+            dict(self._defects),
         )
 
 

@@ -147,7 +147,9 @@ class Listener:
             is_read = True
             if source is not None:
                 arriving.packed = source
-        except (OSError, BadHeader, EOFError):
+        except BadHeader as bad:
+            self._connections.count_defect(bad.defect)
+        except (OSError, EOFError):
             pass
         except Exception:
             _log.exception("a connection met a bug")

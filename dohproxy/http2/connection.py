@@ -10,7 +10,7 @@ from typing import Final
 
 from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.blocks import BlockReader, HeaderList
-from dohproxy.http2.errors import ConnectionFault, ErrorCode, StreamFault
+from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess, StreamFault
 from dohproxy.http2.events import Answerer
 from dohproxy.http2.fields import MalformedRequest, RequestHead
 from dohproxy.http2.flow import SendWindows
@@ -359,7 +359,7 @@ class Http2Connection:
         self._has_settings = True
         entries = read_settings(payload)
         if len(entries) > self.limits.max_settings:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "settings")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.SETTINGS)
         self.windows.follow_settings(entries, self._streams.values())
         self._out.append(frame(Type.SETTINGS, ACK, 0))
         self._send_blocked()
@@ -406,7 +406,7 @@ class Http2Connection:
             self._just_answered += 1
             self._finish(stream)
         elif self.windows.blocked_bytes > self.limits.max_blocked_bytes:
-            self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "blocked bytes"))
+            self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.BLOCKED_BYTES))
 
     def _send_whole(self, stream_id: int, response: Response, window: int) -> bool:
         """Send a response that fits one frame and the windows; False, and nothing sent, if it does not. A connection's

@@ -11,7 +11,7 @@ from typing import Final
 from hpack.table import HeaderTable
 
 from dohproxy.http2 import huffman
-from dohproxy.http2.errors import ConnectionFault, ErrorCode
+from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess
 
 Field = tuple[bytes, bytes]
 
@@ -146,7 +146,7 @@ class Decoder:
                 fields.append(field)
             room -= 1
             if room < 0:
-                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header fields")
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.HEADER_FIELDS)
         if left < 0 or len(fields) > self._max_fields:
             raise TooLarge
         return fields

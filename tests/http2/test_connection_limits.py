@@ -27,7 +27,7 @@ def frames_until_calm(client: Client, attack: Callable[[int], bytes], *, most: i
         if client.engine.is_closing:
             assert client.goaways[-1] == CALM
             assert client.engine.fault is not None
-            assert client.engine.fault.excess != ""
+            assert client.engine.fault.excess is not None
             assert client.engine.streams_under_way == 0
             return number
     return most

@@ -715,6 +715,7 @@ async def test_an_attack_ends_its_connection_and_harms_no_other(setting: Setting
         # However much it had on the way: what it still sends is read until it has read that.
         assert attacker.goaways == [CALM]
         await frontend.until(lambda: frontend.closed == {Closing.HTTP2_FAULT: 1}, "the close")
+        assert list(frontend.register.statistics().excesses.values()) == [1]
         assert resident_bytes() - before < 16 * MEBIBYTE
         assert (await friend.ask(number + 2)).message().answer
 
@@ -733,3 +734,4 @@ async def test_garbage_after_the_preface_is_a_fault(setting: Setting) -> None:
         await client.until_closed()
         assert len(client.goaways) <= 1
         await frontend.until(lambda: frontend.closed == {Closing.HTTP2_FAULT: 1}, "the close")
+        assert frontend.register.statistics().excesses == {}
