@@ -19,6 +19,7 @@ import click
 
 import dohproxy
 from dohproxy import pipeline
+from dohproxy.builders import clock
 from dohproxy.config import (
     Config,
     ConfigError,
@@ -43,7 +44,7 @@ from dohproxy.descriptors import descriptor_warnings
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
 from dohproxy.doh.stamp_codec import decode_route, encode
 from dohproxy.observability.logs import configure_logs
-from dohproxy.runtime import clock, serve
+from dohproxy.runtime import serve
 from dohproxy.tls.certificates import (
     BadCertificate,
     Chain,

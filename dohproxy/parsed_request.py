@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from dohproxy.cache import Entry
-from dohproxy.doh.dialects import Dialect
-from dohproxy.doh.exchange import HttpResponse
-from dohproxy.outcomes import Frontend, Reason
+from dohproxy.outcomes import Frontend, Reason, Refused, Reply
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.query import Query
 from dohproxy.wire.reply import Envelope
@@ -30,9 +28,9 @@ Count = Callable[[float], None]
 
 @dataclass(slots=True)
 class Answered:
-    """A response that may be given again."""
+    """What was said, and may be said again."""
 
-    response: HttpResponse
+    said: Reply | Refused
     count: Count
     until: float
     """Monotonic instant at which a TTL in it changes, or something may have."""
@@ -52,9 +50,7 @@ class Answered:
 class RememberedRefusal:
     """How a request was turned away: the same each time for the same reason."""
 
-    reason: Reason
-    retry_seconds: int
-    response: HttpResponse
+    refused: Refused
     count: Count
     is_charged: bool
     """Whether it counts against its client's limit."""
@@ -72,9 +68,9 @@ class ParsedRequest:
     """One request, read as far as the walk has come with any like it."""
 
     frontend: Frontend
-    method: str
-    """"GET", "POST" or "other"."""
-    dialect: Dialect
+    variant: str = "other"
+    dialect: str = "other"
+    """As in `Outcome`: words of the frontend's protocol, which mean nothing to the walk."""
     wire: bytes = b""
     """The query, as long as nobody has looked into it, or if it is none."""
     refused: Reason | None = None
@@ -95,7 +91,7 @@ class ParsedRequest:
 
     def keep(self, answered: Answered) -> None:
         """Have an answer said again, unless it is too long to be kept."""
-        size = len(answered.response.body)
+        size = len(answered.said.wire) if isinstance(answered.said, Reply) else 0
         if size > LONGEST_REPEATED:
             self.answered = None
             return
@@ -106,8 +102,3 @@ class ParsedRequest:
             if self.memory is not None:
                 self.memory.grow(held - self.held_bytes)
             self.held_bytes = held
-
-    @property
-    def is_cacheable(self) -> bool:
-        """Whether HTTP caches may keep a refusal."""
-        return self.method == "GET"

@@ -80,6 +80,9 @@ class Connection(Protocol):
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""
 
+    def identify(self) -> None:
+        """Find out anew whose connection this is, as networks may have become members' or exempt, or ceased to be."""
+
 
 class Holding(Connection, Holder, Protocol):
     """A frontend's side of one that may hold more than every connection does."""
@@ -138,6 +141,20 @@ class Connections:
         self._closed: Counter[Closing] = Counter()
         self._excesses: Counter[Excess] = Counter()
         self._defects: Counter[Defect] = Counter()
+
+    def adopt(self, limits: ConnectionsConfig) -> None:
+        """Take other limits. They hold for open connections from the next sweep on; none is cut for there being more
+        than there may be now."""
+        self.limits = limits
+        self.held.most_bytes = limits.max_held_bytes
+
+    def identify_all(self) -> None:
+        """Find out anew whose each open connection is."""
+        for connection in list(self._open):
+            try:
+                connection.identify()
+            except Exception:
+                _log.exception("a connection met a bug", stage="identify")
 
     def take_slot(self) -> "ConnectionSlot | None":
         """Return a slot for a socket just accepted, before a byte of it is read; None if all are taken."""

@@ -73,6 +73,10 @@ class HandshakeScheduler:
         self._is_timed = False
         """Whether it is known when strangers may go on."""
 
+    def adopt(self, percent: float) -> None:
+        """Let strangers' handshakes take another part of a core."""
+        self._stretch = 100 / percent
+
     @property
     def waiting(self) -> int:
         """How many have to wait for their turn."""

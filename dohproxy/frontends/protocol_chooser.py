@@ -97,6 +97,9 @@ class ProtocolChooser(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def identify(self) -> None:
+        """Do nothing: whose connection this is, is found out when its protocol is known."""
+
     def finish_soon(self) -> None:
         """Close: nothing is under way."""
         self.close_for(Closing.DRAIN)

@@ -114,6 +114,31 @@ class CertificateWatch:
         self._when_priced = notify
         notify(self._handshake_seconds)
 
+    def check(self, tls: TlsConfig, host: str, now: float) -> Pair:
+        """Return the pair that another configuration names; `now` is Unix seconds.
+
+        Raises ConfigError if it cannot be used, or if clients that are served now would be refused by it.
+        """
+        try:
+            pair = read_pair(tls)
+            pair.load_into(bare_context())
+        except PairRefused as refusal:
+            raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
+        fault = objection(pair.chain, self._live, host, now) if pair.digest != self._digest else None
+        if fault is not None:
+            raise ConfigError((Problem("tls.certificate", f"is refused: {_REFUSALS[fault]}"),))
+        return pair
+
+    def adopt(self, tls: TlsConfig, host: str, pair: Pair) -> None:
+        """Take the pair that `check` returned for these files."""
+        self._tls, self._host = tls, host
+        self._last = Attempt(self._states())
+        self._has_succeeded = True
+        if pair.digest != self._digest:
+            self._install(pair)
+            self._live, self._digest = pair.chain, pair.digest
+            self._results[PairResult.LOADED] += 1
+
     def statistics(self) -> CertificateStatistics:
         """Return the figures."""
         reloads = {result: self._results[result] for result in PairResult}

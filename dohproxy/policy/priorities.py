@@ -45,6 +45,10 @@ class Priorities:
         self._shares = shares
         self._members = self._settled = self._newcomers = self._greedy = 0
 
+    def adopt(self, per_second: float, burst: float, now: float) -> None:
+        """Take another fair share; nobody's seniority changes."""
+        self._shares.adopt(per_second, burst, now)
+
     def judge(self, client: Client, now: float) -> Priority:
         """Return where a question of `client` stands, and count it against its network's fair share."""
         hashes = client.hashes[1] if len(client.hashes) > 1 else client.hashes[0]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dohproxy.config import LimitsConfig
 from dohproxy.outcomes import Client, Priority
 from dohproxy.policy.gcra import Gcra
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
@@ -49,6 +50,18 @@ class RequestLimiter:
         they are. Hits go on either way; the walk remembers the result and uses it on misses."""
         self.admit_miss = misses.admit
         """Takes a client and the time; returns 0.0, or the seconds until it may ask something that is not cached."""
+
+    def adopt(self, limits: LimitsConfig, share: tuple[float, float], now: float) -> None:
+        """Take other limits; what clients have used up stays used up. `share`: the rate and burst of a fair share."""
+        self._requests.adopt(
+            limits.requests_per_second, limits.requests_burst, limits.network_factor, limits.site_factor, now
+        )
+        self._misses.adopt(
+            limits.misses_per_second, limits.misses_burst, limits.network_factor, limits.site_factor, now
+        )
+        self._total.adopt(limits.total_requests_per_second, limits.total_requests_burst, now)
+        self._slots = limits.waiting_misses
+        self._priorities.adopt(*share, now)
 
     def may_miss(self, client: Client, now: float) -> bool:
         """Tell whether `admit_miss` would let this client ask; charges nothing."""

@@ -3,9 +3,8 @@
 import pytest
 
 from dohproxy.doh.dialects import Dialect
-from dohproxy.doh.exchange import HttpResponse
 from dohproxy.frontends.request_cache import BYTES_PER_REQUEST, LONGEST_REQUEST, MOST_BYTES, CachedRequest, RequestCache
-from dohproxy.outcomes import Frontend
+from dohproxy.outcomes import Frontend, Reason, Reply
 from dohproxy.parsed_request import Answered, ParsedRequest
 from tests.frontends.growth import measure
 
@@ -64,7 +63,7 @@ def test_what_was_answered_is_charged_and_makes_room_for_fewer() -> None:
     for number in range(1_000):
         one = known()
         requests.remember(request(number), one)
-        one.parsed.keep(Answered(HttpResponse(200, (), bytes(BYTES_PER_REQUEST + 10)), lambda _: None, 10.0))
+        one.parsed.keep(Answered(Reply(bytes(BYTES_PER_REQUEST + 10), Reason.CACHED, 0), lambda _: None, 10.0))
         assert len(requests) <= 11
         assert requests.held_bytes <= 2 * ROOM + BYTES_PER_REQUEST + 10
 
@@ -73,7 +72,7 @@ def test_an_answer_that_is_no_longer_than_the_one_before_is_charged_once() -> No
     requests, one = RequestCache(ROOM), known()
     requests.remember(request(0), one)
     for size in (500, 400, 500):
-        one.parsed.keep(Answered(HttpResponse(200, (), bytes(size)), lambda _: None, 10.0))
+        one.parsed.keep(Answered(Reply(bytes(size), Reason.CACHED, 0), lambda _: None, 10.0))
     assert requests.held_bytes == BYTES_PER_REQUEST + 10 + 500
 
 

@@ -158,7 +158,7 @@ class Http1Frontend(asyncio.Protocol):
         now = server.clock()
         self._requests += 1
         result = server.service.begin(known.parsed, client, now)
-        if isinstance(result, Miss):
+        if not isinstance(result, HttpResponse):
             self._wait_for(result, is_last=False)
             return
         self._idle_since = now
@@ -412,6 +412,10 @@ class Http1Frontend(asyncio.Protocol):
             self._turn_away(Reason.SLOW_REQUEST)
         else:
             transport.close()
+
+    def identify(self) -> None:
+        """Find out anew whose connection this is."""
+        self.client = self._server.client_resolver.of_connection(self._packed)
 
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""

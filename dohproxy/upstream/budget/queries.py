@@ -117,6 +117,15 @@ class Budget:
             raise RuntimeError("a query was released that had not been taken")
         self.in_flight -= 1
 
+    def adopt(self, queries_per_second: float, burst: int, most_in_flight: int, now: float) -> None:
+        """Take another agreement; what has been spent of the burst stays spent, and what is in flight is counted."""
+        if (queries_per_second, burst, most_in_flight) == (self.queries_per_second, self.burst, self.most_in_flight):
+            return
+        spent = self.burst - self.left(now)
+        self.queries_per_second, self.burst, self.most_in_flight = queries_per_second, burst, most_in_flight
+        self._left = max(0.0, burst - spent)
+        self._cut(now)
+
     def begin_slowly(self, now: float) -> None:
         """Let rate and burst grow from a part to the whole; what is saved up beyond that part is lost at once."""
         self.left(now)
