@@ -19,12 +19,13 @@ _END: Final = 0
 """The place at both ends of the order: behind the last, before the first. Nothing else has it, so that it ends a chain
 of places in one bucket too."""
 NO_PAGE: Final = Page(bytearray())
-"""Stands at that place."""
+"""The page that stands at that place."""
 BYTES_PER_BUCKET: Final = 256
 """A table has a bucket for each so many bytes of its room, and at most twice as many buckets. A small answer is charged
 with some 170 bytes: a bucket has one or two of these, and buckets take 2 to 3 % of the room."""
 SPARE_PLACES: Final = 1_024
-"""Behind the last, before arrays are cut: they are not moved for each entry that goes, and so many take 24 KiB."""
+"""So many places may be free behind the last before the arrays are cut: they are not moved for each entry that goes,
+and so many take 24 KiB."""
 
 
 class LruTable:
@@ -39,7 +40,7 @@ class LruTable:
         buckets = 1 << (max_bytes // BYTES_PER_BUCKET).bit_length()
         self._mask = buckets - 1
         self._buckets = array("I", (_END,)) * buckets
-        """By the lowest bits of a key's hash, the first place there."""
+        """The first place of each bucket; a key's bucket is the lowest bits of its hash."""
         self._count = 0
         """Places from 1 to this one are taken. What each has, in five parts:"""
         self._chain = array("I", (_END,))

@@ -63,9 +63,9 @@ class Waiting:
     """Bytes are queued that the client does not take."""
     queued_bytes: int
     idle: bool
-    """Between two requests."""
+    """Whether it is between two requests."""
     idle_since: float | None = None
-    """Since when; None for what keeps no idle deadline."""
+    """When it became idle; None for what keeps no idle deadline."""
 
 
 class Connection(Protocol):

@@ -29,7 +29,7 @@ class HeaderList:
     """The fields that a header block stands for. Equal blocks may share one: nothing in it changes."""
 
     fields: Sequence[Field] | None
-    """None: over the limits. Those of a request whose like has come before are without its path."""
+    """The fields, None if they are over the limits. Those of a request whose like has come before lack its path."""
     _head: RequestHead | None = field(default=None, compare=False, repr=False)
 
     def head(self) -> RequestHead | None:
@@ -68,7 +68,7 @@ class BlockReader:
         """The last block and what it says. Of this and the next: only what leaves the dynamic table alone, and only
         until it changes."""
         self._rests: dict[bytes, _KeptRest] = {}
-        """By the block without its path, oldest first."""
+        """What blocks say but for their paths, by the block without its path, oldest first."""
         self._kept_bytes = 0
         self.held_bytes = 0
         """What the client's header lists take in memory: those that are kept, its table, and a block under way."""

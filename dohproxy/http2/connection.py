@@ -50,9 +50,9 @@ class Http2Connection:
     def __init__(self, limits: Http2Limits, now: float, answerer: Answerer) -> None:
         self.limits = limits
         self.is_closing = False
-        """Nothing more is read; close when the output is written."""
+        """Whether nothing more is read, and the connection is to be closed when the output is written."""
         self.fault: ConnectionFault | None = None
-        """Why, if the client is to blame."""
+        """Why it is closing, if the client is to blame."""
         self.windows = SendWindows()
         self._now = now
         self._answerer = answerer
@@ -193,7 +193,7 @@ class Http2Connection:
             self._end(fault)
 
     def _need_expected(self, kind: int, flags: int, stream_id: int) -> None:
-        """Nothing may stand before the client's settings, nor within a header block (sections 3.4 and 4.3)."""
+        """Raise ConnectionFault for what stands before the client's settings or within a header block (3.4 and 4.3)."""
         if self._blocks.stream_id and (kind != Type.CONTINUATION or stream_id != self._blocks.stream_id):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
         if not self._has_settings and (kind != Type.SETTINGS or flags & ACK):

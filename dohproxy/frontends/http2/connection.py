@@ -79,7 +79,7 @@ class Http2Frontend(asyncio.Protocol):
         self._engine = Http2Connection(limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
         self._misses: dict[int, Miss] = {}
-        """By stream, from the request to the response."""
+        """The misses by stream, from the request to the response."""
         self._asked: dict[int, Stoppable] = {}
         """What those wait for that have been asked upstream."""
         self._begun: list[int] = []
