@@ -96,6 +96,7 @@ def serve_verb(file: Path | None) -> None:
                 _run(
                     _checked(config, is_strict=False),
                     lambda addresses: _say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
+                    file,
                 )
         else:
             with _trial_config() as (config, certificate):
@@ -302,11 +303,11 @@ def _read_chain(tls: TlsConfig) -> Chain:
         raise ConfigError((Problem("tls.certificate", f"{tls.certificate}: {sentence}"),)) from None
 
 
-def _run(config: Config, announce: Any) -> None:
+def _run(config: Config, announce: Any, file: Path | None = None) -> None:
     limit = configure_logs(config.log, clock)
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
         try:
-            runner.run(serve(config, freezing(announce), limit))
+            runner.run(serve(config, freezing(announce), limit, file))
         except* ConfigError as group:
             raise next(_leaves(group)) from None
 

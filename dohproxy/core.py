@@ -50,6 +50,7 @@ class Core:
         self.config = config
         self._tasks = tasks
         self._draw = random.SystemRandom()
+        self._finishing: set[asyncio.Task[None]] = set()
         self.request_limiter = build_request_limiter(config.limits, config.general_upstreams)
         self.names = build_names(config)
         self.cache = Cache(config.cache, self._draw.random, self.names.undelegated.is_listed, self.names.judge)
@@ -154,7 +155,20 @@ class Core:
         )
 
     def _finish(self, gone: Resolver, successor: Resolver) -> None:
-        self._tasks.create_task(gone.finish(successor))
+        task = self._tasks.create_task(gone.finish(successor))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    @property
+    def finishing(self) -> int:
+        """How many resolvers that were replaced have something under way."""
+        return len(self._finishing)
+
+    async def close(self) -> None:
+        """End all fetches and probes, and close all connections to upstreams."""
+        for task in tuple(self._finishing):
+            task.cancel()
+        await self.resolver.close()
 
     def _together(self) -> Resolvers:
         return Resolvers(self._general, [route.resolver for route in self._routes.values()])

@@ -109,7 +109,7 @@ class Runtime:
         )
         self.delay = LoopDelay()
         self.reloads = ReloadBook(time.time())
-        self._listeners: dict[ListenAddress, Listener] = {}
+        self.listeners: dict[ListenAddress, Listener] = {}
         self._sockets = sockets
         self._background: list[asyncio.Task[None]] = []
         self._watches = UpstreamWatch(), WorkaroundWatch()
@@ -123,7 +123,7 @@ class Runtime:
     def listen(self) -> dict[str, socket.socket]:
         """Open all listening sockets, of clients and of management; raises ConfigError if one cannot be used."""
         for address in self.config.server.listen:
-            self._listeners[address] = self._listener(self._open(address))
+            self.listeners[address] = self._listener(self._open(address))
         opened = {}
         if self.config.metrics is not None:
             opened["metrics"] = self._open(self.config.metrics.listen, key="metrics.listen")
@@ -143,18 +143,18 @@ class Runtime:
         self.core.metrics.add_source(lambda: management_metrics([server.count for server, _ in servers]))
         await self._load_cache()
         self._begin_jobs()
-        for listener in self._listeners.values():
+        for listener in self.listeners.values():
             self._begin(listener.accept_forever())
-        announce(tuple(_bound_address(one.listening) for one in self._listeners.values()))
+        announce(tuple(_bound_address(one.listening) for one in self.listeners.values()))
         await stop.wait()
         _log.info("stopping: requests under way are finished, nothing new is taken")
-        for listener in self._listeners.values():
+        for listener in self.listeners.values():
             listener.stop()
             listener.listening.close()
         await self._drain()
         for task in self._background:
             task.cancel()
-        await self.core.resolver.close()
+        await self.core.close()
         if self._cache_file is not None:
             await self._cache_file.save_last()
         if self._health is not None:
@@ -162,7 +162,21 @@ class Runtime:
         for server, _ in servers:
             await server.stop()
 
+    def heed_signals(self, stop: asyncio.Event) -> None:
+        """Set `stop` on SIGTERM and SIGINT, read the file again on SIGHUP, and let the other two end nothing."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._reload_quietly()))
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(number, partial(_ignore, number))
+
     # --- Other rules ---
+
+    async def _reload_quietly(self) -> None:
+        # What is wrong has been logged, and there is nobody else to tell.
+        with contextlib.suppress(ConfigError):
+            await self.reload()
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all.
@@ -205,6 +219,15 @@ class Runtime:
             await self._begin_health()
         return changes
 
+    @property
+    def finishing(self) -> int:
+        """How many resolvers that were replaced have something under way."""
+        return self.core.finishing
+
+    def certificate_digest(self) -> bytes | None:
+        """Return the digest of the certificate that clients are shown, None without one."""
+        return None if self._certificate is None else self._certificate.digest
+
     def snapshot(self) -> dict[str, Any]:
         """Return what `/status` of the admin socket shows."""
         return self.core.statistics(clock()) | {"reload": self.reloads.statistics()}
@@ -244,7 +267,7 @@ class Runtime:
         opened: dict[ListenAddress, socket.socket] = {}
         try:
             for address in config.server.listen:
-                if address not in self._listeners:
+                if address not in self.listeners:
                     opened[address] = open_listener(address, key="server.listen")
                     bound_sending(opened[address], config.connections.write_seconds)
         except ConfigError:
@@ -259,11 +282,11 @@ class Runtime:
         for address, one in opened.items():
             self._sockets.enter_context(one)
             self._sockets.callback(remover_of_file(one))
-            listener = self._listeners[address] = self._listener(one)
+            listener = self.listeners[address] = self._listener(one)
             self._begin(listener.accept_forever())
-        for address in tuple(self._listeners):
+        for address in tuple(self.listeners):
             if address not in config.server.listen:
-                gone = self._listeners.pop(address)
+                gone = self.listeners.pop(address)
                 gone.stop()
                 remover_of_file(gone.listening)()
                 gone.listening.close()
@@ -296,7 +319,7 @@ class Runtime:
         return ManagementServer(application), opened
 
     async def _begin_health(self) -> None:
-        before, self._health = self._health, HealthListener(self._answers, self.delay)
+        before, self._health = self._health, HealthListener(self.health_answers, self.delay)
         await self._health.start(self.config.server.listen[0])
         if before is not None:
             before.stop()
@@ -348,7 +371,7 @@ class Runtime:
         if self._certificate is not None:
             self._certificate.poll(time.time())
 
-    def _answers(self) -> bool:
+    def health_answers(self) -> bool:
         """Tell whether a question for localhost is answered; it is nobody's, and no client's limit is asked."""
         request = HttpRequest("POST", self.config.server.path, LOCALHOST_QUERY, content_type=DNS_MESSAGE)
         parsed = self.core.service.read(request, Frontend.HTTP1)
@@ -397,16 +420,9 @@ async def serve(
         async with asyncio.TaskGroup() as tasks:
             runtime = Runtime(config, tasks, sockets, file=file, certificate=certificate, tls=tls, log_limit=log_limit)
             management = runtime.listen()
-            await runtime.run(management, announce, _stop_on_signals(partial(_begin_reload, runtime, tasks)))
-
-
-def _begin_reload(runtime: Runtime, tasks: asyncio.TaskGroup) -> None:
-    async def reload() -> None:
-        # It has been logged, and there is nobody else to tell.
-        with contextlib.suppress(ConfigError):
-            await runtime.reload()
-
-    tasks.create_task(reload())
+            stop = asyncio.Event()
+            runtime.heed_signals(stop)
+            await runtime.run(management, announce, stop)
 
 
 def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> CertificateWatch | None:
@@ -417,17 +433,6 @@ def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> Certificate
     if not check_groups(tls):
         _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
     return watch
-
-
-def _stop_on_signals(reload: Callable[[], None]) -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    for number in (signal.SIGUSR1, signal.SIGUSR2):
-        loop.add_signal_handler(number, partial(_ignore, number))
-    return stop
 
 
 def _ignore(number: signal.Signals) -> None:
