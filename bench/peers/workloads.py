@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.names import Popularity
 from bench.peers.clients import WARM_NAME, Load, h2load, in_process, target
-from bench.peers.servers import CAPPED, LIMITED, PLAIN, Door, Running
+from bench.peers.servers import CAPPED, LIMITED, PLAIN, Frontend, Running
 from bench.questions import A, query
 from tests.e2e.processes import LOOPBACK
 
@@ -69,7 +69,7 @@ class Workload:
     """One row of the table."""
 
     name: str
-    frontend: Door
+    frontend: Frontend
     act: Act
     variant: str = PLAIN
     idle: int = 0

@@ -174,7 +174,7 @@ def test_the_bytes_of_one_block_are_counted() -> None:
         pytest.param((("cookie", "a=b"),) * 70, id="too many crumbs of a cookie"),
     ],
 )
-def test_a_header_list_over_its_limits_is_told_to_the_door_and_the_connection_lives(many: c.Fields) -> None:
+def test_a_header_list_over_its_limits_is_told_to_the_frontend_and_the_connection_lives(many: c.Fields) -> None:
     client = Client().send(c.headers(1, (*c.GET, *many)))
     assert client.events == [HeaderTooLarge(1)]
     assert client.answer(1, status=431).responses[1] == [(":status", "431")]

@@ -132,7 +132,7 @@ def test_a_thousand_requests_of_all_kinds_interleaved() -> None:
     assert peer.engine.is_idle
 
 
-def test_what_the_client_sent_is_what_the_door_gets() -> None:
+def test_what_the_client_sent_is_what_the_frontend_gets() -> None:
     peer = Peer()
     fields, body = CLIENTS["dnscrypt-proxy"]
     peer.ask(fields, body)
