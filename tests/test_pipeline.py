@@ -942,7 +942,7 @@ class TestRepeats:
         return walk.service.read(post(wire), Frontend.HTTP1)
 
     async def _known(self, walk: Walk, name: str = NAME, ttl: int = 300) -> ParsedRequest:
-        """A reading of a question whose answer is in the cache, given once."""
+        """The parsed request of a question whose answer is in the cache, given once."""
         walk.resolver.script = lambda query: address_of(query, ttl=ttl)
         await walk.ask(ask_for(name))
         parsed = self._parsed(walk, ask_for(name))

@@ -43,7 +43,7 @@ class Peer:
     name: str
     program: str
     package: str
-    """Of Debian."""
+    """The name of its package in Debian."""
     version_argv: tuple[str, ...]
     configuration: str
     variants: Mapping[str, str]

@@ -22,7 +22,7 @@ from tests.http2 import client as frames
 from tests.http2.client import HELLO, INITIAL_WINDOW, PREFACE, data, headers, rst_stream, window_update
 
 LARGE_RECORDS = 190
-"""Of 263 bytes each: an answer of 50 kB."""
+"""Records of 263 bytes each: an answer of 50 kB."""
 LARGE = "large.example.net"
 MEBIBYTE = 2**20
 CALM, PROTOCOL = int(ErrorCodes.ENHANCE_YOUR_CALM), int(ErrorCodes.PROTOCOL_ERROR)
