@@ -138,7 +138,7 @@ def ask_known(service: Service, requests: Sequence[HttpRequest], client: Client)
         response = None
         for request in requests:
             now = clock()
-            known = known_requests.find(request.body)
+            known = known_requests.find(request.body, service.pipeline.rules_version)
             if known is None:
                 known = CachedRequest(service.read(request, Frontend.HTTP2), len(request.body))
                 known_requests.remember(request.body, known)

@@ -1,6 +1,8 @@
 """The command line: verbs, exit codes and sentences. What they do is elsewhere.
 
-Exit codes: 0 all is well; 1 the configuration or the service is not; 2 the command line cannot be understood.
+Exit codes: 0 all is well; 1 it is not, and may be the next time; 2 the command line cannot be understood; 78
+(EX_CONFIG of sysexits.h), of `serve` and `check`: nothing changes until somebody has changed the configuration, a file
+that it names or this machine. The systemd unit tries again after 1, and not after 2 and 78.
 """
 
 import asyncio
@@ -21,6 +23,7 @@ import dohproxy
 from dohproxy import pipeline
 from dohproxy.builders import clock
 from dohproxy.config import (
+    AddressUnavailable,
     Config,
     ConfigError,
     Problem,
@@ -33,17 +36,21 @@ from dohproxy.config import (
     check_sockets,
     check_warnings,
     default_config,
+    file_warnings,
     load,
     located,
+    log_format_of,
     render,
     socket_warnings,
 )
 from dohproxy.config.addresses import Unusable, parse_host_name
+from dohproxy.config.permissions import port_warnings
 from dohproxy.config.resolv_conf import nameservers_in
 from dohproxy.descriptors import descriptor_warnings
 from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
 from dohproxy.doh.stamp_codec import decode_route, encode
-from dohproxy.observability.logs import configure_logs
+from dohproxy.observability.announcer import Announcer
+from dohproxy.observability.logs import configure_logs, log_everything
 from dohproxy.runtime import serve
 from dohproxy.tls.certificates import (
     BadCertificate,
@@ -66,6 +73,8 @@ from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query
 
 VERSION: Final = dohproxy.__version__ + ("" if pipeline.__file__.endswith(".py") else " (compiled)")
+EXIT_AGAIN: Final = 1
+EXIT_CONFIG: Final = 78
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
 
 _config_option = click.option(
@@ -89,37 +98,45 @@ def main() -> None:
 @_config_option
 def serve_verb(file: Path | None) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are finished."""
-    try:
+    announcer = Announcer("text" if file is None else log_format_of(file), clock)
+    with _ending(announcer):
         if file is not None:
             config = load(file)
             with _locating(config):
                 _run(
-                    _checked(config, is_strict=False),
-                    lambda addresses: _say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
+                    _checked(config, announcer, is_strict=False),
+                    lambda addresses: announcer.news(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
                     file,
                 )
         else:
             with _trial_config() as (config, certificate):
-                _run(config, lambda addresses: _say(trial_text(config, addresses[0], certificate)))
-    except ConfigError as error:
-        _fail(render(error))
-    except LimitsNotInForce as error:
-        _fail(str(error))
+                _run(config, lambda addresses: announcer.news(trial_text(config, addresses[0], certificate)))
 
 
 @main.command("check")
 @_required_config_option
 def check_verb(file: Path) -> None:
     """Read the configuration and the files it names; tell every error, each with its remedy."""
-    try:
+    # A person reads this, whatever form the log has.
+    announcer = Announcer("text", clock)
+    with _ending(announcer):
         config = load(file)
         with _locating(config):
-            _checked(config, is_strict=True)
-    except ConfigError as error:
-        _fail(render(error))
-    except LimitsNotInForce as error:
-        _fail(str(error))
-    _say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
+            _checked(config, announcer, is_strict=True)
+        announcer.news(
+            f"{file}: fine, {len(config.upstreams)} upstream(s), listening on"
+            f" {', '.join(map(str, config.server.listen))}"
+        )
+
+
+@contextmanager
+def _ending(announcer: Announcer) -> Iterator[None]:
+    """Say why there is no service, and exit with the code that says whether trying again may help."""
+    try:
+        yield
+    except (ConfigError, LimitsNotInForce) as error:
+        announcer.error(error)
+        sys.exit(EXIT_AGAIN if isinstance(error, AddressUnavailable) else EXIT_CONFIG)
 
 
 @main.command("healthcheck")
@@ -238,7 +255,7 @@ def _parse_qname(text: str) -> bytes:
         raise click.UsageError(f"--name {text} {error}") from None
 
 
-def _checked(config: Config, *, is_strict: bool) -> Config:
+def _checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
     """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
 
     A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
@@ -255,13 +272,14 @@ def _checked(config: Config, *, is_strict: bool) -> Config:
     told = (
         *problems,
         *check_warnings(config),
+        *((*file_warnings(config), *port_warnings(config)) if is_strict else ()),
         *socket_warnings(config),
         *descriptor_warnings(config),
         *warnings,
         *prices,
     )
     for warning in located(told, config.lines):
-        click.echo(f"warning: {warning}", err=True)
+        announcer.warning(warning)
     return config
 
 
@@ -271,7 +289,7 @@ def _locating(config: Config) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(located(error.problems, config.lines)) from None
+        raise type(error)(located(error.problems, config.lines)) from None
 
 
 def _check_handshakes(config: Config) -> tuple[Problem, ...]:
@@ -305,6 +323,7 @@ def _read_chain(tls: TlsConfig) -> Chain:
 
 def _run(config: Config, announce: Any, file: Path | None = None) -> None:
     limit = configure_logs(config.log, clock)
+    log_everything()
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
         try:
             runner.run(serve(config, freezing(announce), limit, file))

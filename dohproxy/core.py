@@ -93,8 +93,8 @@ class Core:
         self._finish(general, self._general)
         self.resolver = self._together()
         self.config = config
-        self.service.rules = request_rules(config)
-        self.pipeline.adopt(self._routes_of_names(), deadline_seconds=config.resolver.deadline_seconds)
+        self.pipeline.adopt(self.names, self._routes_of_names(), config.resolver.deadline_seconds)
+        self.service.adopt(request_rules(config))
 
     def statistics(self, now: float) -> dict[str, Any]:
         """Return all figures at `now`, ready for JSON."""

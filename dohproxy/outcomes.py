@@ -201,31 +201,39 @@ class Frontend(StrEnum):
     HTTP2 = "http2"
 
 
-class Reply:
+class Said:
+    """What is said to one request in the end: a `Reply`, or that it is `Refused`."""
+
+    __slots__ = ("reason", "rendered")
+
+    reason: Reason
+    rendered: Any
+    """What a frontend has made of it, for when it is said again. Whatever is said belongs to one frontend."""
+
+
+class Reply(Said):
     """A DNS message for one client, and how long those on the way may keep it."""
 
-    __slots__ = ("max_age", "reason", "rendered", "wire")
+    __slots__ = ("max_age", "wire")
 
     def __init__(self, wire: bytes, reason: Reason, max_age: int) -> None:
         """`max_age`: seconds (RFC 8484 section 5.1)."""
-        self.wire = wire
         self.reason = reason
+        self.rendered = None
+        self.wire = wire
         self.max_age = max_age
-        self.rendered: Any = None
-        """What a frontend has made of it, for when it is said again. Every reply belongs to one frontend."""
 
 
-class Refused:
+class Refused(Said):
     """A request that gets no DNS message wherever there is another way to say so; `OUTCOMES` has what is said."""
 
-    __slots__ = ("reason", "rendered", "retry_seconds")
+    __slots__ = ("retry_seconds",)
 
     def __init__(self, reason: Reason, retry_seconds: int = 0) -> None:
         """`retry_seconds`: after which it may be asked again, for reasons that pass."""
         self.reason = reason
+        self.rendered = None
         self.retry_seconds = retry_seconds
-        self.rendered: Any = None
-        """What a frontend has made of it, as of a reply."""
 
 
 @value

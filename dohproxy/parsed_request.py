@@ -2,7 +2,8 @@
 
 Most requests that come are byte for byte ones that came before. A frontend keeps their parsed requests, so that nothing
 is read twice. What depends on the client or on time is no part of a parsed request: every limit is asked for every
-request, and what was said is said again only while it is exactly what would be said anew.
+request, and what was said is said again only while it is exactly what would be said anew. The rules are part of it: a
+parsed request belongs to one version of them, and so does all that was said to it.
 """
 
 from collections.abc import Callable
@@ -16,8 +17,7 @@ from dohproxy.wire.query import Query
 from dohproxy.wire.reply import Envelope
 
 REPEAT_SECONDS: Final = 1.0
-"""How long what does not come from the cache is said again without another thought: a new rule holds within it. TTLs
-change as often."""
+"""How long what does not come from the cache is said again without another thought. TTLs change as often."""
 LONGEST_REPEATED: Final = 2_048
 """Bytes of a DNS message that is kept to be said again. Nearly all are shorter; a longer one is made anew each time,
 which costs little beside sending it, and thousands of those would be more than a cache holds."""
@@ -43,7 +43,8 @@ class Answered:
         """Tell whether it is what would be said anew; if so, it is given, and counts as a use of its entry."""
         if now >= self.until:
             return False
-        return self.entry is None or self.entry.use()
+        entry = self.entry
+        return entry is None or entry.use()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class ParsedRequest:
     """One request, read as far as the walk has come with any like it."""
 
     frontend: Frontend
+    rules_version: int
+    """`Pipeline.rules_version` when it was read. Under another it is not to be used again."""
     variant: str = "other"
     dialect: str = "other"
     """As in `Outcome`: words of the frontend's protocol, which mean nothing to the walk."""

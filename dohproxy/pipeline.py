@@ -24,6 +24,9 @@ has a face in the table of outcomes. Everything up to a cache hit happens in `be
 answers in the callback that read the bytes, and keeps the parsed requests of requests that come again. Only a `Miss`
 waits: a frontend tells `ask` what to call then, and gives what was found to `conclude`. Replies leave through `_finish`
 alone, refusals through `_refuse` alone.
+
+What is remembered of requests never outlives a rule: a parsed request, with all that was said to it, has the
+`rules_version` under which it was read, and who keeps some finds again only those of the version that holds.
 """
 
 import math
@@ -103,19 +106,32 @@ class Pipeline:
         deadline_seconds: float,
     ) -> None:
         self._request_limiter = request_limiter
-        self._names = names
-        self._settings = routes.general.cache.rules
-        self._routes = routes
         self._tally = tally
         self._clock = clock
-        self._deadline_seconds = deadline_seconds
-        self._unread = {frontend: ParsedRequest(frontend) for frontend in Frontend}
+        self.rules_version = 0
+        """Raised with each change of a rule, the frontends' own among them."""
+        self.adopt(names, routes, deadline_seconds)
 
-    def adopt(self, routes: Routes, *, deadline_seconds: float) -> None:
-        """Take other routes, as of the constructor."""
-        self._settings = routes.general.cache.rules
+    def adopt(self, names: NameRules, routes: Routes, deadline_seconds: float) -> None:
+        """Take other rules: every request that begins from here on meets them, on open connections too.
+
+        A miss under way keeps the route on which it began. State is its owners': the limiter's, the caches', the
+        resolvers'.
+        """
+        self._names = names
         self._routes = routes
+        self._settings = routes.general.cache.rules
         self._deadline_seconds = deadline_seconds
+        self.rules_changed()
+
+    def rules_changed(self) -> None:
+        """Let nothing hold any more that was read or said under the rules so far.
+
+        That is for rules which decide about what a request says. What is asked anew for every request, as limits are,
+        needs none of it, and should do without: after it every request is read again once.
+        """
+        self.rules_version += 1
+        self._unread = {frontend: ParsedRequest(frontend, self.rules_version) for frontend in Frontend}
 
     def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> Refused | None:
         """Refuse a request of a client that is over its limit already, before anything is read of it; None for all
@@ -144,7 +160,7 @@ class Pipeline:
         # From here on the query is trusted; nobody checks counts or lengths again.
         arrival = Arrival(parsed, client, now, self._routes.of(query), service_wait)
         if answered is not None and answered.entry is not None:
-            # What was answered from the cache is nothing that is answered before it, and never will be.
+            # What was answered from the cache is nothing that these rules answer before it.
             return self._look_up(query, arrival, now)
         return self._answer_now(query, arrival, now)
 

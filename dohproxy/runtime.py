@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from prometheus_client import ProcessCollector
 
 from dohproxy.adoption import Changes, compare
 from dohproxy.builders import SECRET_BYTES, build_connection_limiter, clock, hold_strangers, http2_limits
@@ -42,6 +41,7 @@ from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener, remover_of_file
+from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
@@ -52,10 +52,14 @@ from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metr
 from dohproxy.observability.left_out import WorkaroundWatch
 from dohproxy.observability.logs import RateLimit, set_level
 from dohproxy.observability.metrics import counter
+from dohproxy.observability.process_metrics import process_metrics
 from dohproxy.observability.sources import connection_limiter_metrics
-from dohproxy.observability.upstream_alerts import UpstreamWatch
+from dohproxy.observability.upstream_alerts import UpstreamWatch, alerts
 from dohproxy.outcomes import Client, Frontend, Reply
 from dohproxy.policy.identity import Identities
+from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
+from dohproxy.service_manager.notification import ServiceManager
+from dohproxy.service_manager.watchdog import ping_forever
 from dohproxy.tls.certificate_pair import Pair
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import check_groups
@@ -80,9 +84,12 @@ class Runtime:
         certificate: CertificateWatch | None = None,
         tls: ssl.SSLContext | None = None,
         log_limit: RateLimit | None = None,
+        manager: ServiceManager | None = None,
+        inherited: InheritedSockets | None = None,
     ) -> None:
         """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what
-        `reload` reads; `certificate` keeps that of `tls`, the context that clients meet."""
+        `reload` reads; `certificate` keeps that of `tls`, the context that clients meet. `manager` and `inherited` are
+        whoever started this process, and what it has left to us."""
         self.config = config
         self.file = file
         self._tasks = tasks
@@ -111,6 +118,10 @@ class Runtime:
         self.reloads = ReloadBook(time.time())
         self.listeners: dict[ListenAddress, Listener] = {}
         self._sockets = sockets
+        self._manager = manager or ServiceManager(None, None, clock)
+        self._inherited = inherited or InheritedSockets(())
+        self._serving = ""
+        """What it serves, in words for the service manager."""
         self._background: list[asyncio.Task[None]] = []
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._cache_file: CacheFile | None = None
@@ -121,15 +132,22 @@ class Runtime:
     # --- Serving ---
 
     def listen(self) -> dict[str, socket.socket]:
-        """Open all listening sockets, of clients and of management; raises ConfigError if one cannot be used."""
+        """Open all listening sockets, or take those that were inherited; return those of management by name.
+
+        Raises ConfigError if an address cannot be had.
+        """
+        self._sockets.callback(self._inherited.close)
+        open_one = Opener(self._inherited, self._sockets, self.config.connections.write_seconds)
         for address in self.config.server.listen:
-            self.listeners[address] = self._listener(self._open(address))
+            self.listeners[address] = self._listener(open_one(PUBLIC_KEY, address))
         opened = {}
         if self.config.metrics is not None:
-            opened["metrics"] = self._open(self.config.metrics.listen, key="metrics.listen")
+            opened["metrics"] = open_one("metrics.listen", self.config.metrics.listen)
         if self.config.admin is not None:
             address = ListenAddress("unix", path=str(self.config.admin.socket))
-            opened["admin"] = self._open(address, key="admin.socket")
+            opened["admin"] = open_one("admin.socket", address)
+        for warning in open_one.warnings():
+            _log.warning("inherited sockets", why=str(warning))
         return opened
 
     async def run(
@@ -145,8 +163,12 @@ class Runtime:
         self._begin_jobs()
         for listener in self.listeners.values():
             self._begin(listener.accept_forever())
-        announce(tuple(_bound_address(one.listening) for one in self.listeners.values()))
+        addresses = tuple(_bound_address(one.listening) for one in self.listeners.values())
+        announce(addresses)
+        self._serving = f"serves on {', '.join(addresses)}"
+        self._manager.ready(self._serving)
         await stop.wait()
+        self._manager.stopping("finishes the requests under way, and takes nothing new")
         _log.info("stopping: requests under way are finished, nothing new is taken")
         for listener in self.listeners.values():
             listener.stop()
@@ -183,17 +205,18 @@ class Runtime:
 
         Raises ConfigError with all that is wrong; then nothing has changed. Either way it is logged and counted.
         """
-        try:
-            if self.file is None:
-                raise ConfigError((Problem("--config", "was not given, so there is no file to read again"),))
-            config = load(self.file)
-            problems = check_files(config)
-            if problems:
-                raise ConfigError(problems)
-            changes = await self.adopt(config)
-        except ConfigError as error:
-            self.reloads.refuse(error)
-            raise
+        with self._manager.reloading():
+            try:
+                if self.file is None:
+                    raise ConfigError((Problem("--config", "was not given, so there is no file to read again"),))
+                config = load(self.file)
+                problems = check_files(config)
+                if problems:
+                    raise ConfigError(problems)
+                changes = await self.adopt(config)
+            except ConfigError as error:
+                self.reloads.refuse(error)
+                raise
         self.reloads.take(changes, time.time())
         return changes
 
@@ -293,13 +316,6 @@ class Runtime:
 
     # --- Parts ---
 
-    def _open(self, address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
-        """Listen until the end; a Unix socket's file goes then too."""
-        opened = self._sockets.enter_context(open_listener(address, key=key))
-        self._sockets.callback(remover_of_file(opened))
-        bound_sending(opened, self.config.connections.write_seconds)
-        return opened
-
     def _listener(self, listening: socket.socket) -> Listener:
         return Listener(
             listening,
@@ -354,6 +370,7 @@ class Runtime:
         for what, seconds, work in jobs:
             self._begin(repeat(what, seconds, work))
         self._begin(self.delay.watch_forever())
+        self._begin(ping_forever(self._manager))
         if self._cache_file is not None:
             self._begin(self._cache_file.save_forever(self.config.cache.snapshot_seconds))
 
@@ -363,6 +380,8 @@ class Runtime:
         statistics = self.core.resolver.statistics(clock())
         upstreams.poll(statistics, clock(), time.time())
         workarounds.poll(statistics)
+        found = [alert.words for alert in alerts(statistics, clock(), time.time()) if not alert.is_harmless]
+        self._manager.tell("; ".join([self._serving, *found]))
 
     def _certificate_seconds(self) -> float:
         return 60.0 if self.config.tls is None else self.config.tls.reload_seconds
@@ -392,7 +411,7 @@ class Runtime:
             add(lambda: certificate_metrics(certificate.statistics()))
         if limit is not None:
             add(lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", limit.swallowed)])
-        add(ProcessCollector(registry=None).collect)
+        add(process_metrics)
 
     async def _drain(self) -> None:
         self.connections.drain()
@@ -410,6 +429,8 @@ async def serve(
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
+    manager = ServiceManager.from_environment(os.environ, os.getpid(), clock)
+    inherited = InheritedSockets.from_environment(os.environ, os.getpid())
     config = make_room(config)
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
@@ -418,7 +439,17 @@ async def serve(
     # The sockets are closed when nobody looks at them any more, so after all tasks have ended.
     with contextlib.ExitStack() as sockets:
         async with asyncio.TaskGroup() as tasks:
-            runtime = Runtime(config, tasks, sockets, file=file, certificate=certificate, tls=tls, log_limit=log_limit)
+            runtime = Runtime(
+                config,
+                tasks,
+                sockets,
+                file=file,
+                certificate=certificate,
+                tls=tls,
+                log_limit=log_limit,
+                manager=manager,
+                inherited=inherited,
+            )
             management = runtime.listen()
             stop = asyncio.Event()
             runtime.heed_signals(stop)

@@ -3,6 +3,8 @@
 import base64
 import gc
 import http.client
+import json
+import os
 import re
 import signal
 import socket
@@ -17,7 +19,7 @@ import click.testing
 import dns.message
 import pytest
 
-from dohproxy.cli import VERSION, freezing, main, system_upstreams, trial_text
+from dohproxy.cli import EXIT_CONFIG, VERSION, freezing, main, system_upstreams, trial_text
 from dohproxy.config import ConfigError, UpstreamConfig, default_config
 from dohproxy.tls import policy as tls
 from dohproxy.tls.throwaway import tbs_hash, write_throwaway_certificate
@@ -127,7 +129,7 @@ def test_every_fault_is_told_in_sentences(directory: Path, verb: str, text: str,
     both = [(directory / name).read_bytes() for name in ("other.pem", "certificate.pem")]
     (directory / "upside-down.pem").write_bytes(b"".join(both))
     run = _run(verb, "--config", _write(directory, text))
-    assert run.exit_code == 1
+    assert run.exit_code == EXIT_CONFIG
     assert [what for what in told if what not in run.stderr] == [], run.stderr
     assert run.stdout == ""
     assert "Traceback" not in run.stderr
@@ -143,12 +145,14 @@ def _subdirectory(directory: Path) -> Path:
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, verb: str, name: str, told: str) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     run = _run(verb, "--config", str(tmp_path / name))
-    assert (run.exit_code, told in run.stderr, name in run.stderr) == (1, True, True)
+    # 2 and above mean something else to what runs health checks.
+    code = 1 if verb == "healthcheck" else EXIT_CONFIG
+    assert (run.exit_code, told in run.stderr, name in run.stderr) == (code, True, True)
 
 
 @pytest.mark.parametrize("verb", ["check", "healthcheck"])
 def test_a_directory_is_no_file(tmp_path: Path, verb: str) -> None:
-    assert _run(verb, "--config", str(tmp_path)).exit_code in (1, 2)
+    assert _run(verb, "--config", str(tmp_path)).exit_code in (1, 2, EXIT_CONFIG)
 
 
 def test_a_good_file_is_called_fine(directory: Path) -> None:
@@ -197,7 +201,7 @@ def test_an_openssl_that_agrees_on_keys_in_finite_fields_is_not_served_with(
     monkeypatch.setattr(tls, "name_groups", lambda *_: True)
     text = '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
     run = _run(verb, "--config", _write(directory, text))
-    assert (run.exit_code, run.stdout) == (1, "")
+    assert (run.exit_code, run.stdout) == (EXIT_CONFIG, "")
     assert run.stderr.startswith("OpenSSL agrees on keys in ffdhe2048, ")
 
 
@@ -208,7 +212,7 @@ def test_a_snapshot_that_cannot_be_saved_is_an_error_to_check_and_no_reason_not_
     told = (
         f"cache.snapshot_file (line 4) names {directory}/absent/cache.snapshot, and {directory}/absent is no directory"
     )
-    assert (run.exit_code, run.stdout, told in run.stderr) == (1, "", True)
+    assert (run.exit_code, run.stdout, told in run.stderr) == (EXIT_CONFIG, "", True)
     with _started("serve", "--config", file) as process:
         assert " serves on " in _first_line(process)
         process.terminate()
@@ -334,6 +338,54 @@ def test_a_busy_port_is_told_in_a_sentence(directory: Path, section: str) -> Non
     )
 
 
+def test_every_line_is_json_from_the_first_to_the_last(directory: Path) -> None:
+    text = '[server]\nlisten = ["127.0.0.1:0"]\n[clients]\nmember_networks = ["0.0.0.0/0"]\n[log]\nformat = "json"\n'
+    with _started("serve", "--config", _write(directory, text)) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline()]
+        while " serves on " not in lines[-1]:
+            lines.append(process.stderr.readline())
+        process.terminate()
+        said, written = process.communicate(timeout=START_SECONDS)
+    told = [json.loads(line) for line in (*lines, *written.splitlines())]
+    assert [one["level"] for one in told] == ["warning", "info", "info"]
+    assert told[0]["event"].startswith("clients.member_networks (line 4) makes a member")
+    assert (said, process.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [('[log]\nformat = "json"\nlevel = "warn"\n[server]\nlisten = 8\n', 2), ('[server\n[log]\nformat = "json"\n', 1)],
+    ids=["two faults", "no TOML"],
+)
+def test_why_it_does_not_start_is_json_too(directory: Path, text: str, faults: int) -> None:
+    run = _serve_to_its_end(_write(directory, text))
+    assert (run.returncode, run.stdout) == (EXIT_CONFIG, "")
+    told = [json.loads(line) for line in run.stderr.splitlines()]
+    assert [one["level"] for one in told] == ["error"] * faults
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_in_the_journal_errors_have_their_priority(directory: Path, verb: str) -> None:
+    file = _write(directory, '[log]\nlevel = "warn"\n')
+    journal = directory / "journal"
+    with journal.open("w") as opened:
+        found = os.fstat(opened.fileno())
+        run = subprocess.run(
+            [sys.executable, "-m", "dohproxy", verb, "--config", file],
+            stdout=opened,
+            stderr=opened,
+            env={**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"},
+            timeout=START_SECONDS,
+            cwd=PROJECT,
+            check=False,
+        )
+    assert run.returncode == EXIT_CONFIG
+    [line] = journal.read_text().splitlines()
+    assert line.startswith("<3>")
+    assert "log.level (line 2)" in line
+
+
 @pytest.mark.parametrize("verb", ["check", "serve"])
 @pytest.mark.parametrize("key", ["server.listen #1", "metrics.listen", "admin.socket"])
 @pytest.mark.parametrize(
@@ -356,7 +408,7 @@ def test_a_socket_that_cannot_be_made_is_told_by_check_before_serve_fails(
     }[key]
     run = _run(verb, "--config", _write(directory, text))
     line = 3 if key == "server.listen #1" else 4
-    assert (run.exit_code, run.stdout) == (1, "")
+    assert (run.exit_code, run.stdout) == (EXIT_CONFIG, "")
     assert f"- {key} (line {line}) names {directory / file}, {told}" in run.stderr
     assert (directory / "plain").read_text() == "kept"
 

@@ -42,7 +42,7 @@ def test_one_from_elsewhere_holds_to_its_end() -> None:
 
 @pytest.mark.parametrize(("size", "is_kept"), [(100, True), (LONGEST_REPEATED, True), (LONGEST_REPEATED + 1, False)])
 def test_what_is_long_is_made_anew_each_time(size: int, *, is_kept: bool) -> None:
-    parsed = ParsedRequest(Frontend.HTTP1, "GET", Dialect.RFC_GET)
+    parsed = ParsedRequest(Frontend.HTTP1, 1, "GET", Dialect.RFC_GET)
     parsed.keep(Answered(REPLY, lambda _: None, 10.0))
     answered = Answered(Reply(bytes(size), Reason.CACHED, 0), lambda _: None, 10.0)
     parsed.keep(answered)

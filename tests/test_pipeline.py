@@ -231,7 +231,7 @@ async def test_a_connection_that_never_became_a_request_is_in_the_books_and_coun
 
 def from_anywhere(wire: bytes) -> ParsedRequest:
     """A DNS message that has come without HTTP."""
-    return ParsedRequest(Frontend.HTTP1, wire=wire)
+    return ParsedRequest(Frontend.HTTP1, 1, wire=wire)
 
 
 def test_a_dns_message_is_answered_with_a_dns_message() -> None:

@@ -2,9 +2,18 @@
 
 from dohproxy.config.addresses import IPNetwork, ListenAddress, UpstreamAddress
 from dohproxy.config.advice import check_warnings
-from dohproxy.config.files import check_authorities, check_files, check_snapshot, check_sockets, load, socket_warnings
+from dohproxy.config.files import (
+    check_authorities,
+    check_files,
+    check_snapshot,
+    check_sockets,
+    file_warnings,
+    load,
+    log_format_of,
+    socket_warnings,
+)
 from dohproxy.config.presets import PRESETS, Preset
-from dohproxy.config.problems import ConfigError, Problem, located, render
+from dohproxy.config.problems import AddressUnavailable, ConfigError, Problem, located, render
 from dohproxy.config.reader import read
 from dohproxy.config.reference import reference
 from dohproxy.config.schema import (
@@ -32,6 +41,7 @@ __all__ = [
     "DIALECTS",
     "PRESETS",
     "AddressSource",
+    "AddressUnavailable",
     "AdminConfig",
     "CacheConfig",
     "ClientsConfig",
@@ -59,8 +69,10 @@ __all__ = [
     "check_sockets",
     "check_warnings",
     "default_config",
+    "file_warnings",
     "load",
     "located",
+    "log_format_of",
     "read",
     "reference",
     "render",

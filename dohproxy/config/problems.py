@@ -35,6 +35,10 @@ class ConfigError(Exception):
         return render(self)
 
 
+class AddressUnavailable(ConfigError):
+    """An address cannot be had now, and may be had a little later without anybody's doing: trying again may help."""
+
+
 def located(problems: Sequence[Problem], lines: Mapping[str, int]) -> tuple[Problem, ...]:
     """Return the problems with the lines of their keys, or of what should hold them."""
     return tuple(

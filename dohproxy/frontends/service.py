@@ -14,7 +14,7 @@ import structlog
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
 from dohproxy.doh.response import http_response
-from dohproxy.outcomes import Client, Frontend, Reason
+from dohproxy.outcomes import Client, Frontend, Reason, Said
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss, MissResult, Pipeline
 from dohproxy.upstream.sends import Stoppable
@@ -35,6 +35,11 @@ class Service:
     observe: Callable[[Client], None] = lambda _: None
     """Takes notice of whom each request is from."""
 
+    def adopt(self, rules: RequestRules) -> None:
+        """Take other rules about HTTP requests: the next one meets them, on open connections too."""
+        self.rules = rules
+        self.pipeline.rules_changed()
+
     def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
         """Refuse a request that is not read yet, if its client is over its limit already."""
         try:
@@ -49,23 +54,24 @@ class Service:
 
     def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
         """Read what a request says, whoever sends it and whenever; a frontend may keep it for the same bytes."""
+        version = self.pipeline.rules_version
         try:
             # HTTP shape and dialect stand first: a request that cannot be DNS costs no base64 and no DNS work.
             found = read_request(request, self.rules)
             method = request.method if request.method in ("GET", "POST") else OTHER_METHOD
             if isinstance(found, RefusedRequest):
-                return ParsedRequest(frontend, method, found.dialect, refused=found.reason)
-            return ParsedRequest(frontend, method, found.dialect, found.wire, shadow=found.shadow)
+                return ParsedRequest(frontend, version, method, found.dialect, refused=found.reason)
+            return ParsedRequest(frontend, version, method, found.dialect, found.wire, shadow=found.shadow)
         except Exception:
             _log.exception("a request met a bug", stage="read")
-            return ParsedRequest(frontend, refused=Reason.BUG)
+            return ParsedRequest(frontend, version, refused=Reason.BUG)
 
     def begin(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
         try:
             self.observe(client)
             found = self.pipeline.begin(parsed, client, now)
-            if isinstance(found, Miss):
+            if not isinstance(found, Said):
                 return found
             # Most of what is said is said again, and has its response; the call is for the rest.
             response: HttpResponse | None = found.rendered

@@ -9,12 +9,14 @@ from dohproxy.parsed_request import Answered, ParsedRequest
 from tests.frontends.growth import measure
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+VERSION = 7
+"""Of the rules."""
 ROOM = 10 * (BYTES_PER_REQUEST + 10)
 """For ten requests of ten bytes in each generation."""
 
 
 def known(size: int = 10) -> CachedRequest:
-    return CachedRequest(ParsedRequest(Frontend.HTTP1, "GET", Dialect.RFC_GET), size)
+    return CachedRequest(ParsedRequest(Frontend.HTTP1, VERSION, "GET", Dialect.RFC_GET), size)
 
 
 def request(number: int) -> bytes:
@@ -24,8 +26,8 @@ def request(number: int) -> bytes:
 def test_the_same_bytes_are_found_and_no_others() -> None:
     requests, one = RequestCache(), known()
     requests.remember(REQUEST, one)
-    assert requests.find(REQUEST) is one
-    assert requests.find(REQUEST + b" ") is None
+    assert requests.find(REQUEST, VERSION) is one
+    assert requests.find(REQUEST + b" ", VERSION) is None
 
 
 def test_what_is_not_asked_for_again_goes() -> None:
@@ -33,7 +35,7 @@ def test_what_is_not_asked_for_again_goes() -> None:
     requests.remember(REQUEST[:10], known())
     for number in range(20):
         requests.remember(request(number), known())
-    assert requests.find(REQUEST[:10]) is None
+    assert requests.find(REQUEST[:10], VERSION) is None
 
 
 def test_what_is_asked_for_again_and_again_stays() -> None:
@@ -41,7 +43,7 @@ def test_what_is_asked_for_again_and_again_stays() -> None:
     requests.remember(REQUEST[:10], one)
     for number in range(1_000):
         requests.remember(request(number), known())
-        assert requests.find(REQUEST[:10]) is one
+        assert requests.find(REQUEST[:10], VERSION) is one
 
 
 def test_there_are_never_more_than_two_generations() -> None:
@@ -74,6 +76,27 @@ def test_an_answer_that_is_no_longer_than_the_one_before_is_charged_once() -> No
     for size in (500, 400, 500):
         one.parsed.keep(Answered(Reply(bytes(size), Reason.CACHED, 0), lambda _: None, 10.0))
     assert requests.held_bytes == BYTES_PER_REQUEST + 10 + 500
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["the younger generation", "the older one"])
+def test_what_was_read_under_other_rules_is_forgotten(*, is_old: bool) -> None:
+    requests = RequestCache(ROOM)
+    requests.remember(REQUEST[:10], known())
+    if is_old:
+        for number in range(10):
+            requests.remember(request(number), known())
+    assert requests.find(REQUEST[:10], VERSION + 1) is None
+    assert requests.find(REQUEST[:10], VERSION) is None
+
+
+def test_rules_that_change_all_the_time_charge_nothing_twice() -> None:
+    requests, one = RequestCache(ROOM), known()
+    for version in range(VERSION, VERSION + 100):
+        if requests.find(request(0), version) is None:
+            one = CachedRequest(ParsedRequest(Frontend.HTTP1, version), 10)
+            requests.remember(request(0), one)
+            one.parsed.keep(Answered(Reply(bytes(500), Reason.CACHED, 0), lambda _: None, 10.0))
+        assert requests.held_bytes == BYTES_PER_REQUEST + 10 + 500
 
 
 @pytest.mark.parametrize("frontend", ["http1", "http2"])

@@ -32,7 +32,7 @@ async def test_a_bug_before_the_miss_is_an_answer(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(frontend.core.service.pipeline, "begin", broken)
         with structlog.testing.capture_logs() as lines:
             response = frontend.core.service.begin(
-                ParsedRequest(FrontendKind.HTTP1, "GET", Dialect.RFC_GET), CLIENT, 0.0
+                ParsedRequest(FrontendKind.HTTP1, 1, "GET", Dialect.RFC_GET), CLIENT, 0.0
             )
         assert isinstance(response, HttpResponse)
         assert (response.status, response.body, response.close) == (500, b"", True)
@@ -125,7 +125,7 @@ async def test_a_bug_in_who_takes_notice_is_an_answer() -> None:
             raise ValueError("secret.example.net")
 
         service = replace(frontend.core.service, observe=broken)
-        parsed = ParsedRequest(FrontendKind.HTTP1, "GET", Dialect.RFC_GET, refused=Reason.WRONG_PATH)
+        parsed = ParsedRequest(FrontendKind.HTTP1, 1, "GET", Dialect.RFC_GET, refused=Reason.WRONG_PATH)
         with structlog.testing.capture_logs() as lines:
             response = service.begin(parsed, CLIENT, 0.0)
         assert isinstance(response, HttpResponse)

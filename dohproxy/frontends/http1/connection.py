@@ -118,7 +118,8 @@ class Http1Frontend(asyncio.Protocol):
         is_free = self._miss is None and self._is_taken and not self._is_turn_due
         is_between = is_free and engine.is_untouched
         if is_between:
-            known = self._server.known.find(data)
+            server = self._server
+            known = server.known.find(data, server.service.pipeline.rules_version)
             if known is not None:
                 self._repeat(known)
                 return

@@ -25,13 +25,14 @@ class RequestReader:
         self.known = RequestCache()
 
     def find(self, head: RequestHead, body: bytes) -> ParsedRequest | None:
-        """Return what a request says, if its like has been read."""
+        """Return what a request says, if its like has been read under the rules that hold."""
+        version = self._service.pipeline.rules_version
         note: tuple[bytes, ParsedRequest] | None = head.note
-        if note is not None and note[0] == body:
+        if note is not None and note[0] == body and note[1].rules_version == version:
             return note[1]
         rest = head.rest
         kind: bytes = rest.note or _note_kind(rest)
-        known = self.known.find((kind, head.path, body))
+        known = self.known.find((kind, head.path, body), version)
         if known is None:
             return None
         head.note = body, known.parsed
