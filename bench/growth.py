@@ -228,7 +228,7 @@ async def measure(sizes: Sequence[int], crowds: Sequence[int], rounds: int) -> N
         gc.unfreeze()
     show("entries in the cache, names at random, every request read anew", at_random)
     show("entries of a plain dict, keys at random: the memory's share", dicts)
-    show("entries in the cache, the 1,000 popular names through what a door knows", popular)
+    show("entries in the cache, the 1,000 popular names through what a frontend knows", popular)
     show("clients in the limiter's tables, at random", crowd)
     show("clients in the limiter's tables, ten of them ask", few)
 

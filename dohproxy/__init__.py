@@ -8,6 +8,7 @@ The walk. A request enters by a frontend and meets the stages in one fixed order
     bytes in
       │  frontends      limits and deadlines of the connection            close
       │  doh            HTTP shape and dialect: what is asked             4xx
+      ├──────────────── the walk begins; it knows no transport
       │  policy         the client's limit                                429
       │  wire           the parse: from here on a `Query` is trusted      400, FORMERR, NOTIMP
       │  policy         refused questions, then answers on the spot       REFUSED, BADVERS, the answer
@@ -23,18 +24,21 @@ The floors. Imports point down only, and rooms on one floor do not know each oth
 `make check`:
 
     cli             the verbs of the command line, exit codes and sentences
-    runtime         builds each object once, connects them, runs them and takes them down
+    runtime         owns all that lives, runs it, gives it another configuration and takes it down
     descriptors     how many files may be open, and for whom
+    core            all behind the frontends: the walk and what it asks
+    builders        how each owner of state is made from its section of the configuration
     control | tools what the person on duty reaches; what commands do without a running service
     jobs            files that are looked at or written now and then
     frontends       bytes to requests, responses to bytes, every limit on a connection
     observability   metrics, alerts and logs, without client addresses or names
     pipeline        the walk: the only module that knows the order of the stages
-    parsed_request | routes                             what a request says; whose cache and upstreams a name has
+    parsed_request | routes | learning                  what a request says; whose upstreams a name has; what is kept
     cache | policy | upstream | doh | http1 | http2     six that never import each other
     outcomes        the words all stages share, and the one table of what each reason means
     wire            DNS messages: bytes to checked values and back
     tls             certificates, and what both sides' TLS has in common
+    adoption        what another configuration changes, and what of it has to wait for a restart
     config          one TOML file to frozen, checked dataclasses
     authority | value                                   which texts name a host; what a value class is
 
@@ -47,7 +51,7 @@ What always holds:
   clock and draw no random numbers: bytes, `now` and randomness are arguments, values come back.
 - `now` and `deadline` are monotonic seconds; a request has one absolute deadline for all its attempts.
 - Every table, queue and buffer has one owner, a limit and a figure in the metrics.
-- Each `Reason` has one row in `outcomes`, which gives its HTTP status, rcode, EDE code and metric label.
+- Each `Reason` has one row in `outcomes`, which gives its metric label, HTTP status, rcode and EDE code.
 - No upstream is sent more than its budget, on any path.
 
 What is deliberately absent: recursion, DNSSEC validation, an answer of our own making outside `policy`, and any

@@ -5,7 +5,7 @@ request counts against its client, and both faces, the HTTP status and what a tr
 header fields go with a status is HTTP's, and stands in `dohproxy.doh.response`.
 """
 
-from enum import Enum, IntEnum, StrEnum, auto
+from enum import Enum, StrEnum, auto
 from typing import Any, Final
 
 from dohproxy.value import value
@@ -173,17 +173,13 @@ def reason_of_fault(fault: Fault) -> Reason:
             return Reason.FORMAT_ERROR
 
 
-class Purpose(IntEnum):
-    """What a query to an upstream is for, in the order in which a short budget is spent."""
+class Purpose(Enum):
+    """What a query is for that nobody waits for."""
 
-    CLIENT = 0
-    """Somebody waits for the answer."""
-    REVALIDATION = 1
+    REVALIDATION = auto()
     """A stale answer has been given; the next client shall have a fresh one."""
-    PREFETCH = 2
+    PREFETCH = auto()
     """A popular answer is about to expire."""
-    PROBE = 3
-    """To see whether the upstream is well."""
 
 
 @value

@@ -84,7 +84,7 @@ def check_http1(data: bytes) -> Run:
     if whole.fault is not None:
         theirs = read_by_h11(whole.rest)
         assert theirs is None or difference(whole.rest, theirs, whole.fault) is not None, "only h11 takes it"
-    check_door(data, whole)
+    check_frontend(data, whole)
     return whole
 
 
@@ -321,7 +321,7 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def check_door(data: bytes, run: Run) -> None:
+def check_frontend(data: bytes, run: Run) -> None:
     """Give the bytes to a frontend twice, once whole and once in pieces, and compare what it says to what was asked."""
     for size in (len(data) or 1, max(5, len(data) // 32)):
         written, has_ended = _loop().run_until_complete(_speak(data, size))

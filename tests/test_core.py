@@ -11,7 +11,6 @@ from dohproxy.outcomes import Client, Frontend
 from dohproxy.pipeline import Miss
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import query
-from tests.loops import pytest_asyncio_loop_factories as pytest_asyncio_loop_factories
 
 NOBODY = Client(bytes((127, 0, 0, 1)), ((1, 2), (3, 4)), exempt=True)
 

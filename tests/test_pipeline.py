@@ -911,7 +911,7 @@ async def test_a_fault_is_named_in_the_books() -> None:
 
 
 class TestPriorities:
-    async def test_a_question_goes_to_the_upstreams_with_its_network_s_standing(self) -> None:
+    async def test_a_question_goes_to_the_upstreams_with_its_network_s_seniority(self) -> None:
         walk = Walk()
         await walk.ask(ask_for("one.example"), MEMBER)
         await walk.ask(ask_for("two.example"), CLIENT)
@@ -928,7 +928,7 @@ class TestPriorities:
         ranks = [asked.priority.rank for asked in walk.resolver.asked]
         assert ranks[0] == ranks[1] == ranks[2] == ranks[4] < ranks[3]
 
-    async def test_a_hit_costs_no_standing(self) -> None:
+    async def test_a_hit_costs_no_share(self) -> None:
         walk = Walk(limits=Limits(fair_share=1))
         for _ in range(5):
             await walk.ask(ask_for("name.example"))
@@ -942,7 +942,7 @@ class TestRepeats:
         return walk.service.read(post(wire), Frontend.HTTP1)
 
     async def _known(self, walk: Walk, name: str = NAME, ttl: int = 300) -> ParsedRequest:
-        """A reading of a question whose answer is in the cache, given once."""
+        """The parsed request of a question whose answer is in the cache, given once."""
         walk.resolver.script = lambda query: address_of(query, ttl=ttl)
         await walk.ask(ask_for(name))
         parsed = self._parsed(walk, ask_for(name))

@@ -22,7 +22,6 @@ from dohproxy.tls.throwaway import write_throwaway_certificate
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from tests.frontends.client import RawClient, get
 from tests.frontends.served import until
-from tests.loops import pytest_asyncio_loop_factories as pytest_asyncio_loop_factories
 
 NAME = "www.example.net"
 UNLIMITED = '[limits]\nexempt_networks = ["127.0.0.0/8"]\n'

@@ -59,7 +59,7 @@ _FLAGS: Final = AA | AD | RCODE_MASK
 
 
 class DamagedSnapshot(Exception):
-    """These bytes are no snapshot, or not a whole one; the message is a predicate, for the operator."""
+    """Raised for bytes that are no snapshot, or not a whole one; the message is a predicate, for the operator."""
 
 
 class SnapshotWriter:

@@ -16,9 +16,9 @@ from prometheus_client.core import Metric
 from dohproxy.observability.metrics import gauge
 
 MOST_CONNECTIONS: Final = 16
-"""At once: two Prometheus servers keep one each, a person on duty has another."""
+"""The most connections at once: two Prometheus servers keep one each, a person on duty has another."""
 FIRST_REQUEST_SECONDS: Final = 5.0
-"""From connecting to a first byte."""
+"""The time from connecting to a first byte."""
 IDLE_SECONDS: Final = 75.0
 """A scraper keeps its connection between scrapes, commonly 15 to 60 seconds apart."""
 
@@ -70,7 +70,7 @@ class ManagementServer:
 
 
 class _Limited(asyncio.Protocol):
-    """Stands before aiohttp's handler of one connection and passes everything on."""
+    """The protocol before aiohttp's handler of one connection, which passes everything on."""
 
     def __init__(self, handler: asyncio.Protocol, frontend: ManagementServer) -> None:
         self._handler = handler

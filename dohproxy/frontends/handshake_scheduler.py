@@ -62,7 +62,7 @@ class HandshakeScheduler:
         self._spent = 0.0
         """How much of this turn's slice is used up."""
         self._strangers_at = 0.0
-        """Until when strangers have used up their share."""
+        """The time until which strangers have used up their share."""
         # Dictionaries, as who goes leaves from the middle.
         self._members: dict[Handshake, None] = {}
         self._strangers: dict[Handshake, None] = {}

@@ -19,7 +19,8 @@ in. It belongs to what a connection costs, and `connections.max_total` bounds it
 RELIEVED_SHARE: Final = 0.75
 """Part of the limit to which connections are cut. What has to come in before the next look is worth the look."""
 MOST_CUT_AT_ONCE: Final = 64
-"""In one turn of the event loop, so that the others get theirs; what is still too much goes with the next response."""
+"""The most connections cut in one turn of the event loop, so that the others get theirs; what is still too much goes
+with the next response."""
 
 
 class Holder(Protocol):

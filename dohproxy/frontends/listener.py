@@ -26,9 +26,9 @@ from dohproxy.policy.connection_limiter import ConnectionLimiter, ConnectionRefu
 from dohproxy.policy.proxy_protocol import MAXIMUM_V2_BYTES, BadHeader, read_header
 
 MOST_ACCEPTED_AT_ONCE: Final = 16
-"""In one turn of the event loop, so that those who are connected already get their turns."""
+"""The most connections accepted in one turn of the event loop, so that those who are connected already get theirs."""
 OVERLOAD_PAUSE_SECONDS: Final = 0.1
-"""After running out of descriptors or memory: other connections end meanwhile. trio waits as long."""
+"""The pause after running out of descriptors or memory: other connections end meanwhile. trio waits as long."""
 _OVERLOAD: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 _log = structlog.get_logger("dohproxy.listener")
@@ -75,7 +75,7 @@ class Listener:
         self._is_accepting = False
         self._count_flood = partial(connections.count, Closing.TLS_FLOOD)
         self._handshakes: set[TlsTransport] = set()
-        """Those under way."""
+        """The handshakes under way."""
 
     async def accept_forever(self) -> None:
         """Accept until `stop`, and lead on what was accepted, until cancelled."""
@@ -147,7 +147,9 @@ class Listener:
             is_read = True
             if source is not None:
                 arriving.packed = source
-        except (OSError, BadHeader, EOFError):
+        except BadHeader as bad:
+            self._connections.count_defect(bad.defect)
+        except (OSError, EOFError):
             pass
         except Exception:
             _log.exception("a connection met a bug")

@@ -32,7 +32,7 @@ class Frontends:
 
 
 class ProtocolChooser(asyncio.Protocol):
-    """Stands at a connection's beginning, and hands it over to the right frontend with all it has read."""
+    """The protocol of a connection at its beginning, which hands it over to the right frontend with all it has read."""
 
     def __init__(self, frontends: Frontends, packed: bytes | None, slot: ConnectionSlot) -> None:
         self._frontends = frontends

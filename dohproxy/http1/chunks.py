@@ -34,7 +34,7 @@ class ChunkedBody:
     def __init__(self, most_bytes: int) -> None:
         self.is_complete = False
         self.is_too_long = False
-        """It has more bytes or more chunks than are read; what is behind it cannot be found any more."""
+        """Whether it has more bytes or more chunks than are read; what is behind it cannot be found any more."""
         self._most_bytes = most_bytes
         self._body = bytearray()
         self._expects = _Expects.SIZE

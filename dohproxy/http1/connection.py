@@ -13,9 +13,9 @@ class Request:
 
     head: RequestHead
     body: bytes | None
-    """None if there is more of it than is read."""
+    """The body; None if there is more of it than is read."""
     is_last: bool
-    """Nothing behind it is read: the client says so, its version does, or the body's end is not known."""
+    """Whether nothing behind it is read: the client says so, its version does, or the body's end is not known."""
 
 
 class Http1Connection:

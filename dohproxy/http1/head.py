@@ -49,7 +49,7 @@ class RequestHead:
     """A request without its body."""
 
     method: str
-    """In whatever case it was sent."""
+    """The method, in whatever case it was sent."""
     target: str
     is_old: bool
     """Whether it is HTTP/1.0, which knows neither chunks nor connections that go on."""

@@ -17,7 +17,7 @@ _BROKEN: Final = len(HUFFMAN_TABLE) // _NIBBLES * _STEPS
 
 
 class BrokenString(Exception):
-    """It has a code that stands for nothing, or ends within one."""
+    """Raised for a string that has a code which stands for nothing, or ends within one."""
 
 
 def _join_steps() -> tuple[tuple[int, ...], tuple[bytes, ...]]:

@@ -55,7 +55,7 @@ class Observation:
     detail: str = ""
     """What the system or OpenSSL says of the trouble."""
     connect_seconds: float | None = None
-    """Until a query could be sent, TLS included; None over UDP."""
+    """The time until a query could be sent, TLS included; None over UDP."""
     answer_seconds: float | None = None
     tls: TlsSeen | None = None
     reply: UpstreamReply | None = None

@@ -22,7 +22,7 @@ LEAST_WAIT_SECONDS: Final = 0.05
 """A further send that could be waited for less than this would cost the upstream and help nobody; loopback and a
 neighbouring network answer within it."""
 LARGEST_HEADER_RCODE: Final = 15
-"""Above it stand only complaints about the OPT or TSIG that we sent (BADVERS, BADCOOKIE): nothing for a client."""
+"""Rcodes above it are complaints about the OPT or TSIG that we sent (BADVERS, BADCOOKIE): nothing for a client."""
 
 
 def judge(outcome: Answer | Unproven | SendStatus, *, over_stream: bool) -> SendStatus:
@@ -54,7 +54,7 @@ class Send:
     upstream: int
     """The number of the upstream in the order of the configuration, from 0."""
     over_stream: bool
-    """Over TCP or TLS: always, or because what came over UDP was cut or could not be believed."""
+    """Whether it goes over TCP or TLS: always, or because what came over UDP was cut or could not be believed."""
     until: float
     """When it is overdue, and something else may be tried."""
     late_until: float = 0.0
@@ -89,7 +89,7 @@ class _Try:
     over_stream: bool
     after_cut: bool = False
     may_displace: bool = True
-    """It may take the slot in flight of what is overdue."""
+    """Whether it may take the slot in flight of what is overdue."""
 
 
 class Attempts:

@@ -107,7 +107,7 @@ TRUNCATED: Final = Answer(
     ttl=None,
     errors=(),
 )
-"""Stands for every answer that was cut (TC=1)."""
+"""The answer that stands for every one that was cut (TC=1)."""
 
 
 @value
@@ -116,7 +116,7 @@ class UpstreamReply:
 
     answer: Answer
     edns: UpstreamEdns | None
-    """None: no OPT, or none that came through where the reply was cut."""
+    """What its OPT says; None if there is none, or none that came through where the reply was cut."""
 
 
 def parse_answer(wire: bytes, query: Query) -> Answer:

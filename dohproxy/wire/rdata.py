@@ -288,4 +288,4 @@ _FORMS: Final[dict[int, _Form]] = {
     32_768: _DIGEST,  # TA
     32_769: _DIGEST,  # DLV (RFC 4431)
 }
-"""By type. What RFC 1035 section 3.3 defines has no note of its own."""
+"""The forms by type. What RFC 1035 section 3.3 defines has no note of its own."""

@@ -11,7 +11,7 @@ from dohproxy.config.schema.admin import AdminConfig
 from dohproxy.config.schema.cache import CacheConfig
 from dohproxy.config.schema.clients import AddressSource, ClientsConfig
 from dohproxy.config.schema.connections import ConnectionsConfig
-from dohproxy.config.schema.dialects import DIALECT_ACTIONS, DIALECTS, DialectAction, DialectsConfig
+from dohproxy.config.schema.dialects import DIALECT_ACTIONS, DIALECTS, DialectsConfig
 from dohproxy.config.schema.limits import LimitsConfig
 from dohproxy.config.schema.log import LogConfig
 from dohproxy.config.schema.metrics import MetricsConfig
@@ -33,7 +33,6 @@ __all__ = [
     "ClientsConfig",
     "Config",
     "ConnectionsConfig",
-    "DialectAction",
     "DialectsConfig",
     "LimitsConfig",
     "LogConfig",

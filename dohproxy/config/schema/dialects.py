@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Literal
-
-DialectAction = Literal["serve", "count", "refuse"]
+from typing import Final
 
 DIALECT_ACTIONS: Final = ("serve", "count", "refuse")
 
@@ -36,4 +34,4 @@ class DialectsConfig:
     """
 
     actions: Mapping[str, str] = field(default_factory=serve_every_dialect)
-    """Dialect name (a key of `DIALECTS`, hyphens and all) to a `DialectAction`; every name is present."""
+    """Dialect name (a key of `DIALECTS`, hyphens and all) to one of `DIALECT_ACTIONS`; every name is present."""

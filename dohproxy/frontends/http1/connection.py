@@ -69,7 +69,7 @@ class Http1Frontend(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         """For a body to come."""
         self._miss: Miss | None = None
-        """Under way; nothing is read behind it."""
+        """The miss under way; nothing is read behind it."""
         self._asked: Stoppable | None = None
         self._is_last = False
         """The response to that is to be the connection's last."""

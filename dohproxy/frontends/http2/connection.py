@@ -79,7 +79,7 @@ class Http2Frontend(asyncio.Protocol):
         self._engine = Http2Connection(limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
         self._misses: dict[int, Miss] = {}
-        """By stream, from the request to the response."""
+        """The misses by stream, from the request to the response."""
         self._asked: dict[int, Stoppable] = {}
         """What those wait for that have been asked upstream."""
         self._begun: list[int] = []
@@ -264,6 +264,8 @@ class Http2Frontend(asyncio.Protocol):
         if is_over and not transport.is_closing():
             if self._engine.fault is not None:
                 self._server.register.count(Closing.HTTP2_FAULT)
+                if self._engine.fault.excess is not None:
+                    self._server.register.count_excess(self._engine.fault.excess)
             self._lingering = Lingering(transport, is_at_end=self._has_ended)
         held = self._engine.held_bytes + transport.get_write_buffer_size()
         if held != self._held:

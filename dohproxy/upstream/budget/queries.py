@@ -97,7 +97,7 @@ class Budget:
         self._overdue[give_way] = None
 
     def keep_no_longer(self, give_way: Callable[[], None]) -> None:
-        """It has ended, or is about to; harmless if it has given way."""
+        """Forget an overdue query that has ended or is about to; harmless if it has given way."""
         self._overdue.pop(give_way, None)
 
     def _has_place(self) -> bool:

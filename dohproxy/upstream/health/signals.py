@@ -112,7 +112,7 @@ class ReplyClass(StrEnum):
     GOOD = "good"
     SILENCE = "silence"
     CUT = "cut"
-    """Over UDP; and over TCP, what would have fitted into UDP."""
+    """A reply with TC over UDP; and over TCP, an answer that would have fitted into UDP."""
     REFUSED = "refused"
     PROHIBITED = "prohibited"
     SERVFAIL = "servfail"

@@ -27,9 +27,9 @@ first halves that are never finished is wasted. There are no more of these than 
 twice."""
 SPENT: Final = UpstreamFailure(Reason.BUDGET_SPENT)
 LEAST_PAUSE_SECONDS: Final = 0.001
-"""Between two looks at the budget; timers are no finer."""
+"""The pause between two looks at the budget; timers are no finer."""
 CONNECTION_PAUSE_SECONDS: Final = 0.1
-"""Between two looks where the rate has room and no connection may be opened."""
+"""The pause between two looks where the rate has room and no connection may be opened."""
 
 
 class _Waiter:

@@ -27,7 +27,7 @@ class UdpTransport:
         self.defences = Defences(os.urandom, workarounds)
         self._address = address
         self._peer = None if address.interface else socket_address_of(address)
-        """None: it has an interface in it, which may come and go."""
+        """The address in the system's form; None if it has an interface in it, which may come and go."""
         self._family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
     @property

@@ -32,7 +32,7 @@ class TrialVerdict(StrEnum):
 
     UNDECIDED = "undecided"
     NOT_OURS = "not_ours"
-    """It answers no better without: it is nothing that we add."""
+    """The upstream answers no better without our additions: it is nothing that we add."""
     FOUND = "found"
     """For each addition, whether it is stood."""
 
