@@ -21,6 +21,7 @@ import click
 
 import dohproxy
 from dohproxy import pipeline
+from dohproxy.builders import clock
 from dohproxy.config import (
     AddressUnavailable,
     Config,
@@ -50,7 +51,7 @@ from dohproxy.doh.stamp import BadStamp, Protocol, Stamp, explain, promised
 from dohproxy.doh.stamp_codec import decode_route, encode
 from dohproxy.observability.announcer import Announcer
 from dohproxy.observability.logs import configure_logs, log_everything
-from dohproxy.runtime import clock, serve
+from dohproxy.runtime import serve
 from dohproxy.tls.certificates import (
     BadCertificate,
     Chain,
@@ -105,6 +106,7 @@ def serve_verb(file: Path | None) -> None:
                 _run(
                     _checked(config, announcer, is_strict=False),
                     lambda addresses: announcer.news(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
+                    file,
                 )
         else:
             with _trial_config() as (config, certificate):
@@ -320,12 +322,12 @@ def _read_chain(tls: TlsConfig) -> Chain:
         raise ConfigError((Problem("tls.certificate", f"{tls.certificate}: {sentence}"),)) from None
 
 
-def _run(config: Config, announce: Any) -> None:
+def _run(config: Config, announce: Any, file: Path | None = None) -> None:
     limit = configure_logs(config.log, clock)
     log_everything()
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
         try:
-            runner.run(serve(config, freezing(announce), limit))
+            runner.run(serve(config, freezing(announce), limit, file))
         except* ConfigError as group:
             raise next(_leaves(group)) from None
 

@@ -7,7 +7,7 @@ import click.testing
 import pytest
 
 from dohproxy import cli
-from dohproxy.cli import main
+from dohproxy.cli import EXIT_CONFIG, main
 from dohproxy.doh.stamp import NO_PROMISES, Properties
 from dohproxy.doh.stamp_codec import decode
 from dohproxy.tls.certificates import read_chain_file
@@ -160,7 +160,7 @@ def test_what_is_no_stamp_is_told_why(uri: str, sentence: str) -> None:
 )
 def test_a_certificate_that_clients_refuse_is_an_error_to_check(tmp_path: Path, issued: Issued, sentence: str) -> None:
     run = _run("check", "--config", _write(tmp_path, issued=issued))
-    assert (run.exit_code, run.stdout) == (1, "")
+    assert (run.exit_code, run.stdout) == (EXIT_CONFIG, "")
     assert run.stderr.startswith("- tls.certificate ")
     assert sentence in run.stderr
 
@@ -184,7 +184,7 @@ def test_check_warns_of_what_clients_still_accept(tmp_path: Path) -> None:
 def test_serve_only_warns_of_a_certificate_that_clients_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A service that comes back from a power cut with yesterday's certificate is better than none.
     served = []
-    monkeypatch.setattr(cli, "_run", lambda config, _announce: served.append(config))
+    monkeypatch.setattr(cli, "_run", lambda config, _announce, _file: served.append(config))
     run = _run("serve", "--config", _write(tmp_path, issued=issue(INTERMEDIATE, (HOST,), days=(-61, -1))))
     assert (run.exit_code, len(served)) == (0, 1)
     assert run.stderr.startswith("warning: tls.certificate (line 5) expired on ")

@@ -22,6 +22,7 @@ import uvloop
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from dohproxy.builders import build_request_limiter, clock
 from dohproxy.config import (
     AdminConfig,
     ClientsConfig,
@@ -37,10 +38,11 @@ from dohproxy.config import (
     UpstreamAddress,
     UpstreamConfig,
 )
+from dohproxy.core import Core
 from dohproxy.frontends import listening, opener
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import build_core, build_request_limiter, clock, serve
+from dohproxy.runtime import serve
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
 from tests.e2e.processes import free_port
@@ -348,7 +350,7 @@ def test_no_address_and_no_name_is_written_at_any_level(
         await client.rest()
         client.cut()
         # and a bug that quotes what it choked on
-        monkeypatch.setattr("dohproxy.pipeline.read_request", _choke)
+        monkeypatch.setattr("dohproxy.frontends.service.read_request", _choke)
         client = await service.connect()
         assert (await client.ask(post(NAME))).status == 500
         client.cut()
@@ -395,7 +397,7 @@ def test_the_volunteer_on_duty_reads_figures_and_no_names(loop_factory: LoopFact
         async with aiohttp.ClientSession(connector=connector) as session, session.get("http://admin/status") as page:
             text = await page.text()
         status = json.loads(text)
-        assert set(status) == {"alerts", "cache", "domains", "left_out", "limits", "upstreams"}
+        assert set(status) == {"alerts", "cache", "domains", "left_out", "limits", "reload", "upstreams"}
         assert status["upstreams"][0]["name"] == "fake"
         assert [secret for secret in (NAME, CLIENT, "example") if secret in text] == []
         assert path.stat().st_mode & 0o007 == 0
@@ -430,7 +432,7 @@ def test_a_new_list_of_public_suffixes_is_taken_while_it_runs(loop_factory: Loop
 
 async def test_what_is_learnt_together_ends_apart() -> None:
     async with asyncio.TaskGroup() as tasks:
-        core = build_core(Config(upstreams=(FakeUpstream().config(),)), tasks)
+        core = Core(Config(upstreams=(FakeUpstream().config(),)), tasks)
         queries = [make_query(f"{number}.example.net.") for number in range(30)]
         entries = [core.cache.store(query.key, address_of(query, ttl=3_600), 0.0) for query in queries]
         await core.resolver.close()
@@ -442,7 +444,7 @@ async def test_the_list_installed_with_the_program_keeps_top_level_domains_from_
     root = m.record(m.SOA, m.ROOT + m.ROOT + bytes(16) + b"\x00\x01\x51\x80", owner=m.ROOT)
     wire = m.answer(authority=(root,), asked=query.question, flags=m.QR | m.RA | 3)
     async with asyncio.TaskGroup() as tasks:
-        core = build_core(Config(upstreams=(FakeUpstream().config(),)), tasks)
+        core = Core(Config(upstreams=(FakeUpstream().config(),)), tasks)
         core.cache.store(query.key, parse_answer(wire, query), 0.0)
         await core.resolver.close()
     assert core.cache.lookup(other.key, 1.0, 0.0)[0] is None

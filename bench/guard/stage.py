@@ -8,9 +8,11 @@ from unittest.mock import patch
 
 from bench.guard.clients import Http2Bytes, Sink
 from bench.guard.stub import stub_upstream
-from dohproxy import runtime as app
+from dohproxy import core as core_module
+from dohproxy.builders import http2_limits
 from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.core import Core
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections, ConnectionSlot
 from dohproxy.frontends.http1.connection import Http1Frontend, Http1Server
@@ -62,15 +64,15 @@ class _Service:
             in_flight=1_000,
         )
         config = Config((asked,), connections=CONNECTIONS, limits=limits)
-        with patch.object(app, "clock", clock):
-            core = app.build_core(config, tasks)
+        with patch.object(core_module, "clock", clock):
+            core = Core(config, tasks)
         self.register = Connections(CONNECTIONS)
         self.resolver = core.resolver
         client_resolver, service = ClientResolver(Identities(bytes(32)), config.clients), core.service
         self.http1 = Http1Server(
             service, client_resolver, self.register, clock, max_query_bytes=config.server.max_query_bytes
         )
-        self.http2 = Http2Server(service, client_resolver, self.register, clock, app.http2_limits(config))
+        self.http2 = Http2Server(service, client_resolver, self.register, clock, http2_limits(config))
 
     def slot(self) -> ConnectionSlot:
         slot = self.register.take_slot()

@@ -22,11 +22,12 @@ from bench.incident.strangers import Flood, strangers
 from bench.names import Popularity
 from dohproxy.config import Config, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.core import Core
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.outcomes import Frontend
 from dohproxy.pipeline import Miss
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import SWEEP_SECONDS, Core, build_core
+from dohproxy.runtime import SWEEP_SECONDS
 
 PAGES_A_DAY_THINK_SECONDS: Final = 1_800.0
 """Between two pages of one member, day and night on average: 60,000 requests a day from 60 people."""
@@ -71,9 +72,9 @@ async def _live(flood: Flood, behaviour: Behaviour, popularity: Popularity, seco
     loop = asyncio.get_running_loop()
     upstream = Simulator(behaviour)
     upstream.open()
-    with patch("dohproxy.runtime.clock", loop.time):
+    with patch("dohproxy.core.clock", loop.time):
         async with asyncio.TaskGroup() as tasks:
-            core = build_core(_configuration(upstream.port), tasks)
+            core = Core(_configuration(upstream.port), tasks)
             tending = tasks.create_task(_tend(core))
             walkers = _Walkers(core, tasks)
             people = callers(Browsing().members)

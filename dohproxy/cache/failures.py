@@ -38,7 +38,7 @@ class Failures:
     pauses are exact."""
 
     def __init__(self, rules: CacheConfig, draw: Callable[[], float] | None = None) -> None:
-        self._rules = rules
+        self.rules = rules
         self._draw = draw
         self._known: LRUCache[bytes, RememberedFailure] = LRUCache(MOST_FAILURES)
 
@@ -49,11 +49,11 @@ class Failures:
         of RFC 8767 section 5. The pause `grows` if the failure is the question's own; that nobody could be asked
         says nothing about it, and must not keep it away when somebody can."""
         before = self._known.get(key)
-        seconds = self._rules.failure_ttl_seconds
+        seconds = self.rules.failure_ttl_seconds
         if has_stale:
-            seconds = self._rules.stale_recheck_seconds
+            seconds = self.rules.stale_recheck_seconds
         elif grows and before is not None and now < before.until + before.seconds:
-            seconds = min(2 * before.seconds, self._rules.failure_ttl_max_seconds)
+            seconds = min(2 * before.seconds, self.rules.failure_ttl_max_seconds)
         self._known[key] = RememberedFailure(rcode, errors, now + self._about(seconds), seconds)
 
     def recall(self, key: bytes, now: float) -> RememberedFailure | None:
@@ -73,5 +73,5 @@ class Failures:
         is no failure for clients."""
         if self._draw is None:
             return seconds
-        pause = seconds * (1 + self._rules.jitter_percent * (2 * self._draw() - 1) / 100)
+        pause = seconds * (1 + self.rules.jitter_percent * (2 * self._draw() - 1) / 100)
         return min(max(pause, SHORTEST_SECONDS), max(seconds, LONGEST_SECONDS))

@@ -21,8 +21,8 @@ of places in one bucket too."""
 NO_PAGE: Final = Page(bytearray())
 """Stands at that place."""
 BYTES_PER_BUCKET: Final = 256
-"""Of the table's room, for each bucket at the most, and half of it at the least. A small answer is charged with some
-170: a bucket has one or two of these, and buckets take 2 to 3 % of the room."""
+"""A table has a bucket for each so many bytes of its room, and at most twice as many buckets. A small answer is charged
+with some 170 bytes: a bucket has one or two of these, and buckets take 2 to 3 % of the room."""
 SPARE_PLACES: Final = 1_024
 """Behind the last, before arrays are cut: they are not moved for each entry that goes, and so many take 24 KiB."""
 

@@ -92,6 +92,10 @@ class Cache:
         self._too_large = 0
         self._cut_hits = 0
 
+    def adopt(self, rules: CacheConfig) -> None:
+        """Take other rules; every entry stays, as long as they allow. The size is that of the start."""
+        self.rules = self._failures.rules = rules
+
     def lookup(self, key: bytes, now: float, pressure: float) -> tuple[Entry | None, Freshness]:
         """Return the entry for `key` and what may be done with it; (None, DEAD) if there is nothing.
 

@@ -17,7 +17,7 @@ class Problem:
     path: str
     sentence: str
     line: int | None = None
-    """Of the file, where that is known."""
+    """The line of the file, where it is known."""
 
     def __str__(self) -> str:
         place = "" if self.line is None else f" (line {self.line})"

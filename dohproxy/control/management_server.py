@@ -90,7 +90,7 @@ class _Limited(asyncio.Protocol):
         self._frontend.leave(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a place."""
+        """Take a slot."""
         self._transport = cast(asyncio.Transport, transport)
         self._timer = asyncio.get_running_loop().call_later(FIRST_REQUEST_SECONDS, self.cut)
         self._handler.connection_made(transport)
@@ -115,7 +115,7 @@ class _Limited(asyncio.Protocol):
         self._handler.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
+        """Give the slot back."""
         self._stop_timer()
         self._frontend.leave(self)
         self._handler.connection_lost(exc)

@@ -16,14 +16,19 @@ class ClientResolver:
 
     def __init__(self, identities: Identities, config: ClientsConfig) -> None:
         self._identities = identities
+        self.statuses: Counter[AddressStatus] = Counter()
+        """How each request's address was found; only counted behind a front proxy."""
+        self.field: str | None = None
+        """The header field that names clients, None if none does."""
+        self.adopt(config)
+
+    def adopt(self, config: ClientsConfig) -> None:
+        """Take other rules about whom to believe."""
         self._source = AddressSource(config.address_from)
         self._trusted = trusted_by(config)
         self._addresses = ClientAddresses(self._source, self._trusted)
         named = self._source in (AddressSource.X_FORWARDED_FOR, AddressSource.FORWARDED)
         self.field = self._source.value if named else None
-        """The header field that names clients, None if none does."""
-        self.statuses: Counter[AddressStatus] = Counter()
-        """How each request's address was found; only counted behind a front proxy."""
 
     def expects_proxy_header(self, packed: bytes | None) -> bool:
         """Tell whether a connection from this peer must begin with a PROXY header."""

@@ -78,13 +78,16 @@ class Connection(Protocol):
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""
 
+    def identify(self) -> None:
+        """Find out anew whose connection this is, as networks may have become members' or exempt, or ceased to be."""
+
 
 class Holding(Connection, Holder, Protocol):
     """A frontend's side of one that may hold more than every connection does."""
 
 
 CROWDED_SHARE: Final = 0.9
-"""Part of all places from which on idle connections have less time, as in dnsdist's overload mode."""
+"""Part of all slots from which on idle connections have less time, as in dnsdist's overload mode."""
 CROWDED_IDLE_SHARE: Final = 0.25
 """Part of the idle time that is left then: still longer than the pauses within one page load."""
 
@@ -131,8 +134,22 @@ class Connections:
         self._accepted = 0
         self._closed: Counter[Closing] = Counter()
 
+    def adopt(self, limits: ConnectionsConfig) -> None:
+        """Take other limits. They hold for open connections from the next sweep on; none is cut for there being more
+        than there may be now."""
+        self.limits = limits
+        self.held.most_bytes = limits.max_held_bytes
+
+    def identify_all(self) -> None:
+        """Find out anew whose each open connection is."""
+        for connection in list(self._open):
+            try:
+                connection.identify()
+            except Exception:
+                _log.exception("a connection met a bug", stage="identify")
+
     def take_slot(self) -> "ConnectionSlot | None":
-        """Return a place for a socket just accepted, before a byte of it is read; None if all are taken."""
+        """Return a slot for a socket just accepted, before a byte of it is read; None if all are taken."""
         if self.slots_taken >= self.limits.max_total:
             self.count(Closing.TOO_MANY)
             return None
@@ -141,8 +158,8 @@ class Connections:
         self._empty.clear()
         return ConnectionSlot(self)
 
-    def free_place(self) -> None:
-        """A socket is closed; `Place.free` calls this once."""
+    def free_slot(self) -> None:
+        """A socket is closed; `ConnectionSlot.free` calls this once."""
         self.slots_taken -= 1
         if not self.slots_taken:
             self._empty.set()
@@ -222,13 +239,13 @@ class ConnectionSlot:
         self._then: Callable[[], None] | None = None
 
     def when_freed(self, then: Callable[[], None]) -> None:
-        """Have `then` called when the place is freed."""
+        """Have `then` called when the slot is freed."""
         self._then = then
 
     def free(self) -> None:
         """The socket is closed."""
         if self._connections is not None:
-            self._connections.free_place()
+            self._connections.free_slot()
             self._connections = None
             if self._then is not None:
                 self._then()

@@ -16,7 +16,7 @@ def connection_metrics(connections: ConnectionStatistics) -> Iterator[Metric]:
     """Yield the figures of the register of connections."""
     yield gauge("dohproxy_connections", "Connections open, handshakes included.", connections.open)
     yield gauge("dohproxy_max_connections", "Connections that may be open.", connections.max_total)
-    yield counter("dohproxy_connections_accepted", "Connections given a place.", connections.accepted)
+    yield counter("dohproxy_connections_accepted", "Connections given a slot.", connections.accepted)
     yield gauge("dohproxy_held_bytes", "Unread responses and unfinished requests, charged.", connections.held_bytes)
     yield gauge("dohproxy_max_held_bytes", "Of these, what may be held.", connections.max_held_bytes)
     closed = [((closing.value,), float(connections.closed.get(closing, 0))) for closing in Closing]

@@ -14,7 +14,7 @@ from dohproxy.frontends.connections import Closing, Connections, ConnectionSlot,
 from dohproxy.http2.frames import PREFACE
 
 FrontendMaker = Callable[[bytes | None, ConnectionSlot], asyncio.Protocol]
-"""Makes the handler of one connection from its client's packed address (None for a Unix socket) and its place."""
+"""Makes the handler of one connection from its client's packed address (None for a Unix socket) and its slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,9 @@ class ProtocolChooser(asyncio.Protocol):
         """Close."""
         if self._transport is not None:
             self._transport.close()
+
+    def identify(self) -> None:
+        """Do nothing: whose connection this is, is found out when its protocol is known."""
 
     def finish_soon(self) -> None:
         """Close: nothing is under way."""

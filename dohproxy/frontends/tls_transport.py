@@ -18,10 +18,8 @@ from typing import Any, Final, cast
 
 from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.kernel_buffers import MOST_LEFT_BYTES, kernel_bytes, reset_on_close
-from dohproxy.tls.records import MOST_SILENT, Records
+from dohproxy.tls.records import MOST_SILENT, RECORD_BYTES, Records, decrypt
 
-RECORD_BYTES: Final = 16_384
-"""The most plaintext in a TLS record (RFC 8446 section 5.1), and the most ciphertext taken in one read."""
 WRITE_BUFFER_BYTES: Final = 65_536
 """Queued before the protocol is told to pause; frontends may set another."""
 SHUTDOWN_SECONDS: Final = 2.0
@@ -187,7 +185,8 @@ class TlsTransport(asyncio.Transport):
             self._incoming.write(received[start:end])
             start = end
             if self._ended is None or self._shake_hands(self._ended):
-                data, is_over = self._decrypt()
+                data, heard, is_over = decrypt(self._tls, self._incoming)
+                self._records.heard(heard)
                 plain = plain + data if plain else data
                 if self._records.silent > MOST_SILENT:
                     self._flooded()
@@ -210,22 +209,6 @@ class TlsTransport(asyncio.Transport):
         self._stop_timer()
         ended(self, True)
         return True
-
-    def _decrypt(self) -> tuple[bytes, bool]:
-        """Return all that is there, and whether the client has said goodbye behind it."""
-        plain, heard, is_over = b"", 0, False
-        try:
-            while self._incoming.pending:
-                record = self._tls.read(RECORD_BYTES)
-                if not record:
-                    is_over = True
-                    break
-                heard += 1
-                plain = plain + record if plain else record
-        except ssl.SSLWantReadError:
-            pass  # The last record is not whole yet.
-        self._records.heard(heard)
-        return plain, is_over
 
     def pause_reading(self) -> None:
         """Leave what the client sends to its TCP, until `resume_reading`."""

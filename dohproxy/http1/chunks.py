@@ -12,7 +12,7 @@ _DIGITS: Final = "0123456789abcdefABCDEF"
 _SHORT_SIZES: Final = {
     digits.encode(): int(digits, 16) for high in ("", *_DIGITS) for digits in [high + low for low in _DIGITS]
 }
-"""Of lines that are one digit or two, as nearly all are: to match a pattern costs as much as the rest of a chunk."""
+"""The sizes in lines of one digit or two, as nearly all are: a pattern costs as much as the rest of a chunk."""
 _EXTENSIONS: Final = rb"(?:[ \t]*+;[^\x00-\x08\x0a-\x1f\x7f]*+)?"
 _LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSIONS)
 _BEGUN_LINE: Final = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:[ \t]*+(?:;[^\x00-\x08\x0a-\x1f\x7f]*+)?)?\r?)?")

@@ -52,7 +52,7 @@ class RequestHead:
     """In whatever case it was sent."""
     target: str
     is_old: bool
-    """Of HTTP/1.0: it knows neither chunks nor connections that go on."""
+    """Whether it is HTTP/1.0, which knows neither chunks nor connections that go on."""
     rest: RestOfHead
 
 

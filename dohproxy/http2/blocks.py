@@ -13,10 +13,10 @@ from dohproxy.http2.hpack import Decoder, Field, TooLarge, cost_of, find_path, r
 from dohproxy.http2.limits import Http2Limits
 
 MOST_KEPT_BYTES: Final = 16_384
-"""Of memory for header lists of one connection that are kept but for their paths: some eight. A client has one kind of
-request or two, and a content-length for each padded length of its questions."""
+"""The memory for header lists of one connection that are kept but for their paths: some eight lists. A client has one
+kind of request or two, and a content-length for each padded length of its questions."""
 KEPT_BYTES: Final = 250
-"""Of that for a field that is kept as it came, without its texts, and for what is around the fields."""
+"""What of that is charged for a field that is kept as it came, without its texts, and for what is around the fields."""
 LONGEST_KEPT_BLOCK: Final = 256
 """Encoded bytes of them, as for a string that is kept."""
 MOST_KEPT_TARGETS: Final = 12_288

@@ -20,7 +20,8 @@ TABLE_BYTES: Final = 4_096
 """SETTINGS_HEADER_TABLE_SIZE, the default: what a client may make us keep."""
 FIELD_OVERHEAD: Final = 32
 ENTRY_BYTES: Final = 190
-"""Of memory for an entry of the dynamic table beyond its size there: two tuples, two strings, a number and a place."""
+"""The memory for an entry of the dynamic table beyond its size there: two tuples, two strings and two
+numbers."""
 LONGER_INDEX: Final = 0x7F
 """From here on an index takes more than one byte, and so does a string's length."""
 _PATH_NOT_ADDED: Final = b"\x04\x14"
@@ -97,7 +98,7 @@ class Decoder:
         self._table = list(_INDEXED)
         """By index: the static table, then the dynamic one, newest first (RFC 7541 section 2.3.3)."""
         self._entry_bytes = 0
-        """Of the dynamic table, as RFC 7541 counts them."""
+        """The size of the dynamic table, as RFC 7541 counts it."""
         self._max_entry_bytes = TABLE_BYTES
         self.changes = 0
         """How often the dynamic table has changed: a block that changes nothing means the same until another does."""

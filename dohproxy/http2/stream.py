@@ -21,7 +21,7 @@ theirs. Older ones are closed by the client as far as we are concerned."""
 
 
 STREAM_BYTES: Final = 400
-"""Of memory for the object and its places in tables."""
+"""The memory for the object and for what tables hold of it."""
 
 
 class Stream:

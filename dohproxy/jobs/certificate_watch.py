@@ -50,7 +50,7 @@ class Attempt:
     """The last time that the files were read."""
 
     states: tuple[FileState, FileState]
-    """Of certificate and key, before they were read: what is written meanwhile is a change."""
+    """The states of certificate and key before they were read: what is written meanwhile is a change."""
     retry_at: float = math.inf
     """Unix seconds from which the same files may be judged otherwise: a certificate of tomorrow is good tomorrow."""
 
@@ -101,7 +101,7 @@ class CertificateWatch:
         except PairRefused as refusal:
             raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
         self._live = pair.chain
-        self._digest = pair.digest
+        self.digest = pair.digest
         # One for each kind of key ever seen, so a handful at most, and each kept for good.
         self._contexts: dict[KeyKind, ssl.SSLContext] = {self._live.server.key_kind: context}
         self._results: Counter[PairResult] = Counter()
@@ -113,6 +113,31 @@ class CertificateWatch:
         """Have `notify` called with the seconds of one core that a handshake costs: now, and with each new pair."""
         self._when_priced = notify
         notify(self._handshake_seconds)
+
+    def check(self, tls: TlsConfig, host: str, now: float) -> Pair:
+        """Return the pair that another configuration names; `now` is Unix seconds.
+
+        Raises ConfigError if it cannot be used, or if clients that are served now would be refused by it.
+        """
+        try:
+            pair = read_pair(tls)
+            pair.load_into(bare_context())
+        except PairRefused as refusal:
+            raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
+        fault = objection(pair.chain, self._live, host, now) if pair.digest != self.digest else None
+        if fault is not None:
+            raise ConfigError((Problem("tls.certificate", f"is refused: {_REFUSALS[fault]}"),))
+        return pair
+
+    def adopt(self, tls: TlsConfig, host: str, pair: Pair) -> None:
+        """Take the pair that `check` returned for these files."""
+        self._tls, self._host = tls, host
+        self._last = Attempt(self._states())
+        self._has_succeeded = True
+        if pair.digest != self.digest:
+            self._install(pair)
+            self._live, self.digest = pair.chain, pair.digest
+            self._results[PairResult.LOADED] += 1
 
     def statistics(self) -> CertificateStatistics:
         """Return the figures."""
@@ -146,7 +171,7 @@ class CertificateWatch:
     def _take(self, now: float) -> bool:
         """Put the pair on the disk to use; return whether it is another one. Raises Refused."""
         pair = read_pair(self._tls)
-        if pair.digest == self._digest:
+        if pair.digest == self.digest:
             return False
         pair.load_into(bare_context())
         fault = objection(pair.chain, self._live, self._host, now)
@@ -155,7 +180,7 @@ class CertificateWatch:
                 self._last = Attempt(self._last.states, retry_at=pair.chain.server.not_before)
             raise PairRefused(PairResult(fault.value), _REFUSALS[fault])
         self._install(pair)
-        self._live, self._digest = pair.chain, pair.digest
+        self._live, self.digest = pair.chain, pair.digest
         return True
 
     def _install(self, pair: Pair) -> None:

@@ -105,6 +105,16 @@ class SuffixWatch:
             self._take(read_list(config.public_suffix_file))
         self._settle(now)
 
+    def adopt(self, config: NamesConfig, suffixes: PublicSuffixes | None, now: float) -> None:
+        """Take other rules and the list that their file holds, None if they name none; `now` is Unix seconds."""
+        self._config = config
+        if config.public_suffix_file is not None:
+            self._state = state_of(config.public_suffix_file)
+        if suffixes is not None or config.public_suffix_file is None:
+            self._current = suffixes or installed_list()
+            self._has_succeeded = True
+        self._settle(now)
+
     async def poll(self, now: float) -> None:
         """Take the file if it has changed and can be used; `now` is Unix seconds."""
         path = self._config.public_suffix_file

@@ -99,8 +99,7 @@ class FrontProxyWatch:
 
     def __init__(self, clients: ClientsConfig, statuses: Mapping[AddressStatus, int], now: float) -> None:
         """`statuses`: how addresses were found, counted by somebody else and only ever growing."""
-        self._is_from_connection = clients.address_from == "connection"
-        self._trusted = trusted_by(clients)
+        self.adopt(clients)
         self._statuses = statuses
         self._statuses_before = dict(statuses)
         self._requests = 0
@@ -110,6 +109,11 @@ class FrontProxyWatch:
         self._before: frozenset[FrontProxyIssue] = frozenset()
         self._told: set[FrontProxyIssue] = set()
         self._told_at: dict[FrontProxyIssue, float] = {}
+
+    def adopt(self, clients: ClientsConfig) -> None:
+        """Take other rules about whom to believe."""
+        self._is_from_connection = clients.address_from == "connection"
+        self._trusted = trusted_by(clients)
 
     def observe(self, client: Client) -> None:
         """Take notice of one request."""

@@ -34,6 +34,10 @@ class RateLimit(logging.Filter):
         self._kinds: dict[str, tuple[float, float, int]] = {}
         self.swallowed = 0
 
+    def adopt(self, lines_per_second: float) -> None:
+        """Take another rate; what is used up stays used up."""
+        self._rate = lines_per_second
+
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether this line may be written."""
         kind = self._kind(record)
@@ -87,6 +91,11 @@ def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
     # asyncio logs each connection that a client resets during the handshake, with its address.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     return limit
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level and above from now on: "debug", "info", "warning" or "error"."""
+    logging.getLogger().setLevel(level.upper())
 
 
 def log_everything() -> None:

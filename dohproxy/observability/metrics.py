@@ -109,10 +109,10 @@ class Metrics(Collector):
         )
         counts: Counter[tuple[Frontend, str, Reason]] = Counter()
         for tally in self._tallies.values():
-            counts[tally.outcome.frontend, tally.outcome.method, tally.outcome.reason] += tally.count
-        for (frontend, method, reason), count in counts.items():
+            counts[tally.outcome.frontend, tally.outcome.variant, tally.outcome.reason] += tally.count
+        for (frontend, variant, reason), count in counts.items():
             ending = OUTCOMES[reason]
-            family.add_metric((frontend, method, ending.label, str(ending.status)), count)
+            family.add_metric((frontend, variant, ending.label, str(ending.status)), count)
         return family
 
     def _latency_family(self) -> Metric:

@@ -31,6 +31,7 @@ WORDS: Final = {
     Signal.HANDSHAKE: "speaks no TLS that can be used",
     Signal.CONNECT: "lets none of our connections come to be: a firewall, too many of them, or it is down",
     Signal.CUT: "closes connections under our queries: too many of them",
+    Signal.TLS_FLOOD: "sends TLS records without end that bring no answer: it is broken, or means harm",
     Signal.UNANSWERED: "leaves many questions unanswered: it drops some, or the servers of those names are silent",
     Signal.SERVFAIL_SOME: "fails for many names: it is in trouble, or the servers of those names are",
     Signal.FEW_ANSWERS: "closes connections after few answers: how many questions it gets is for"
@@ -48,6 +49,8 @@ REMEDIES: Final = {
     Signal.HANDSHAKE: "nothing is sent to it; look at `dohproxy upstream test`",
     Signal.CONNECT: "we knock less often",
     Signal.CUT: "a single connection is kept",
+    Signal.TLS_FLOOD: "such connections are closed, and after three a single one is kept; ask its operators, or use"
+    " another upstream",
 }
 
 

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dohproxy.config import ConnectionsConfig, LimitsConfig
 from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import Gcra
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
@@ -53,7 +54,7 @@ def affordable(per_second: float, burst: float, handshake_seconds: float, percen
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimiterStatistics:
-    """The gate at one instant."""
+    """The limiter at one instant."""
 
     rate: LimitStatistics
     total_fill: float
@@ -85,13 +86,32 @@ class ConnectionLimiter:
         # The keys are keyed hashes, which nobody outside can choose.
         self._held: tuple[dict[tuple[int, int], int], ...] = ({}, {}, {})
 
-    def hold_strangers(self, allowance: Allowance | None, bucket: memoryview) -> None:
-        """Let strangers open no more connections than this, from now on; `bucket` is an empty slot of 8 bytes."""
-        self._strangers = None
-        self._strangers_per_second = math.inf
-        if allowance is not None:
+    def adopt(self, connections: ConnectionsConfig, limits: LimitsConfig, now: float) -> None:
+        """Take other limits; connections that are open stay, and what clients have used up stays used up."""
+        self._rate.adopt(
+            connections.new_per_second_per_client,
+            connections.new_burst_per_client,
+            limits.network_factor,
+            limits.site_factor,
+            now,
+        )
+        self._total.adopt(connections.new_per_second, connections.new_burst, now)
+        per_network = connections.max_per_network
+        self._most = (connections.max_per_client, per_network, per_network * SITE_FACTOR)
+        self._max_handshakes = connections.max_handshakes
+
+    def hold_strangers(self, allowance: Allowance | None, bucket: memoryview, now: float) -> None:
+        """Let strangers open no more connections than this, from now on; `bucket` is an empty slot of 8 bytes, which
+        is used if they were not held before."""
+        if allowance is None:
+            self._strangers = None
+            self._strangers_per_second = math.inf
+            return
+        if self._strangers is None:
             self._strangers = Gcra(bucket, per_second=allowance.per_second, burst=allowance.burst)
-            self._strangers_per_second = allowance.per_second
+        else:
+            self._strangers.adopt(allowance.per_second, allowance.burst, now)
+        self._strangers_per_second = allowance.per_second
 
     def enter(self, client: Client, now: float) -> ConnectionRefusal | None:
         """Let a new connection of `client` in, or say why not; if it is in, `leave` is owed when it closes."""

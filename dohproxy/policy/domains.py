@@ -31,6 +31,7 @@ from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Final
 
+from dohproxy.config import NamesConfig
 from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import GcraTable, Hashes, keyed_hashes
 from dohproxy.policy.suffixes import PublicSuffixes
@@ -97,6 +98,14 @@ class DomainLimit:
         self._admitted = self._fetches = self._failed = 0
         self._hashes = lru_cache(maxsize=REMEMBERED)(partial(keyed_hashes, secret))
         self.use(suffixes)
+
+    def adopt(self, config: NamesConfig, now: float) -> None:
+        """Take other limits; what domains have used up stays used up."""
+        self._misses.adopt(config.domain_misses_per_second, config.domain_misses_burst, now)
+        self._failures.adopt(config.domain_failures_per_second, config.domain_failures_burst, now)
+        self._half_of_failures = config.domain_failures_burst / 2
+        self._exempt_names = tuple(from_text(name) for name in config.exempt_domains)
+        self.use(self._suffixes)
 
     def use(self, suffixes: PublicSuffixes) -> None:
         """Tell domains apart by another list."""

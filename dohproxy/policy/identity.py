@@ -128,6 +128,12 @@ class Identities:
         self._members = Networks(members)
         self._memo: LRUCache[bytes, Client] = LRUCache(MEMO_CLIENTS)
 
+    def adopt(self, exempt: tuple[Network, ...], members: tuple[Network, ...]) -> None:
+        """Take other networks. The hashes stay, and with them what is known of every client."""
+        self._exempt = Networks(exempt)
+        self._members = Networks(members)
+        self._memo.clear()
+
     def client(self, packed: bytes) -> Client:
         """Return the client at a packed address of 4 or 16 bytes, or b"" for a peer without.
 

@@ -74,6 +74,11 @@ class ClientLimit:
         self._limited = [0] * len(tables)
         self._admitted = self._exempt = self._charged = 0
 
+    def adopt(self, per_second: float, burst: float, network_factor: float, site_factor: float, now: float) -> None:
+        """Take other rates, as of `build_client_limit`; every bucket keeps what is in it."""
+        for table, factor in zip(self._tables, (1.0, network_factor, site_factor), strict=False):
+            table.adopt(per_second * factor, burst * factor, now)
+
     def admit(self, client: Client, now: float) -> float:
         """Return 0.0 and charge every width, or return the seconds to wait and charge none."""
         if client.exempt:

@@ -13,7 +13,7 @@ from dohproxy.wire.answer import Answer
 from dohproxy.wire.name import from_text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NameRules:
     """The rules about names, in the order in which the walk asks them."""
 
@@ -22,6 +22,16 @@ class NameRules:
     domains: DomainLimit
     rebinding: RebindingFilter | None = None
     """None: answers are given whatever addresses they have."""
+
+    def adopt(self, config: NamesConfig, negative_ttl_max: int, now: float) -> None:
+        """Take other rules; what domains have used up stays used up. What is kept already has been judged by the rules
+        before."""
+        self.undelegated.adopt(negative_ttl_max)
+        self.domains.adopt(config, now)
+        withheld = 0 if self.rebinding is None else self.rebinding.withheld
+        self.rebinding = _rebinding_filter(config, self.undelegated)
+        if self.rebinding is not None:
+            self.rebinding.withheld = withheld
 
     def judge(self, qname: bytes, answer: Answer) -> Answer:
         """Return an answer about a lower-case wire name as it may be given and kept."""
@@ -55,8 +65,11 @@ def build_name_rules(
         exempt=config.exempt_domains,
     )
     undelegated = Undelegated(suffixes, negative_ttl_max=negative_ttl_max)
-    rebinding = None
-    if config.withhold_private_addresses:
-        excepted = [from_text(domain) for domain in config.private_address_domains]
-        rebinding = RebindingFilter(undelegated.is_delegated, excepted)
-    return NameRules(ClientProbes(), undelegated, domains, rebinding)
+    return NameRules(ClientProbes(), undelegated, domains, _rebinding_filter(config, undelegated))
+
+
+def _rebinding_filter(config: NamesConfig, undelegated: Undelegated) -> RebindingFilter | None:
+    if not config.withhold_private_addresses:
+        return None
+    excepted = [from_text(domain) for domain in config.private_address_domains]
+    return RebindingFilter(undelegated.is_delegated, excepted)

@@ -1,14 +1,15 @@
-"""Who may go on: the client's limits, the service's limit, the places for misses, and who goes first."""
+"""Who may go on: the client's limits, the service's limit, the slots for misses, and who goes first."""
 
 from dataclasses import dataclass
 
+from dohproxy.config import LimitsConfig
 from dohproxy.outcomes import Client, Priority
 from dohproxy.policy.gcra import Gcra
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
 from dohproxy.policy.priorities import Priorities, PriorityStatistics
 
 SLOT_RETRY_SECONDS = 1.0
-"""Retry-After when all places are taken: a miss is over after a few hundred milliseconds, and no client reads
+"""Retry-After when all slots are taken: a miss is over after a few hundred milliseconds, and no client reads
 fractions."""
 
 
@@ -50,12 +51,24 @@ class RequestLimiter:
         self.admit_miss = misses.admit
         """Takes a client and the time; returns 0.0, or the seconds until it may ask something that is not cached."""
 
+    def adopt(self, limits: LimitsConfig, share: tuple[float, float], now: float) -> None:
+        """Take other limits; what clients have used up stays used up. `share`: the rate and burst of a fair share."""
+        self._requests.adopt(
+            limits.requests_per_second, limits.requests_burst, limits.network_factor, limits.site_factor, now
+        )
+        self._misses.adopt(
+            limits.misses_per_second, limits.misses_burst, limits.network_factor, limits.site_factor, now
+        )
+        self._total.adopt(limits.total_requests_per_second, limits.total_requests_burst, now)
+        self._slots = limits.waiting_misses
+        self._priorities.adopt(*share, now)
+
     def may_miss(self, client: Client, now: float) -> bool:
         """Tell whether `admit_miss` would let this client ask; charges nothing."""
         return not self._misses.wait(client, now)
 
     def take_slot(self) -> "MissSlot | None":
-        """Return one of the places for misses, to be given back when the miss has ended; None if all are taken."""
+        """Return one of the slots for misses, to be given back when the miss has ended; None if all are taken."""
         if self.slots_taken >= self._slots:
             return None
         self.slots_taken += 1

@@ -36,6 +36,11 @@ class Undelegated:
         self._ttl = min(ROOT_MINIMUM, negative_ttl_max)
         self.use(suffixes, may_deny=False)
 
+    def adopt(self, negative_ttl_max: int) -> None:
+        """Take another bound, in seconds, for how long a denial may be kept."""
+        self._ttl = min(ROOT_MINIMUM, negative_ttl_max)
+        self.use(self._suffixes, may_deny=self.may_deny)
+
     def use(self, suffixes: PublicSuffixes, *, may_deny: bool) -> None:
         """Take another list, to deny what is not in it if it `may_deny`."""
         self._suffixes = suffixes

@@ -55,7 +55,7 @@ class Reaction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LocalHandshake:
-    """One trial's result."""
+    """What one first message has led to."""
 
     reaction: Reaction
     cpu_seconds: float

@@ -1,18 +1,22 @@
-"""Where TLS records end, and how many have said nothing.
+"""Where TLS records end, how many have said nothing, and what the others say: for either end of a connection.
 
-Between two requests a peer may send records that carry no data: key updates (RFC 8446 section 4.6.3), empty records,
-warnings, in TLS 1.2 hellos that ask for renegotiation. Each costs OpenSSL some 10 to 30 µs, 600 fit into one read, and
-no HTTP limit ever sees one. What they are is encrypted; how many there are stands in their headers.
+Between two messages a peer may send records that carry no data: key updates (RFC 8446 section 4.6.3), empty records,
+warnings, in TLS 1.2 hellos that ask for renegotiation. Each costs OpenSSL some 10 to 30 µs, 600 fit into 16 KiB, and
+no limit of HTTP or DNS ever sees one. What they are is encrypted; how many there are stands in their headers.
 """
 
+import ssl
 from typing import Final
 
 HEADER_BYTES: Final = 5
+RECORD_BYTES: Final = 16_384
+"""The most plaintext in a TLS record (RFC 8446 section 5.1)."""
 MOST_AT_ONCE: Final = 32
 """Records given to OpenSSL before it is looked what they have brought: a millisecond's work if it is nothing."""
 MOST_SILENT: Final = 32
-"""Records without data on one connection. A client renews its keys after some 2^24 records (RFC 8446 section 5.5), far
-beyond the requests that a connection may have; OpenSSL itself allows as many empty records in a row."""
+"""Records without data on one connection of a client, or between two answers of an upstream. Keys are renewed after
+some 2^24 records (RFC 8446 section 5.5), far beyond the requests that a connection may have; a server gives two or
+three tickets; OpenSSL itself allows as many empty records in a row."""
 
 
 class Records:
@@ -59,5 +63,22 @@ class Records:
         self.silent = max(0, self.silent - records)
 
     def begin(self) -> None:
-        """Forget how many there were: the handshake has ended."""
+        """Forget how many there were: the handshake has ended, or what was asked for has come."""
         self.silent = 0
+
+
+def decrypt(tls: ssl.SSLObject, incoming: ssl.MemoryBIO) -> tuple[bytes, int, bool]:
+    """Return all that `incoming` holds for an open connection, how many records it came in, and whether the peer has
+    said goodbye behind it. Raises ssl.SSLError for what is no TLS."""
+    plain, heard, is_over = b"", 0, False
+    try:
+        while incoming.pending:
+            record = tls.read(RECORD_BYTES)
+            if not record:
+                is_over = True
+                break
+            heard += 1
+            plain = plain + record if plain else record
+    except ssl.SSLWantReadError:
+        pass  # The last record is not whole yet.
+    return plain, heard, is_over

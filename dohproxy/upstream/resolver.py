@@ -1,6 +1,6 @@
 """The upstreams as the walk sees them: one question in, an answer or a failure out.
 
-All decisions are made elsewhere (turns, attempts, selection, standing); here they are carried out.
+All decisions are made elsewhere (`queue`, `attempts`, `selection`, `health`); here they are carried out.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dohproxy.config.schema import ResolverConfig, UpstreamConfig
+from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.outcomes import Priority, Purpose, Reason
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.budget.groups import BudgetGroups
@@ -21,7 +21,7 @@ from dohproxy.upstream.health.breaker import Breaker
 from dohproxy.upstream.health.health import UpstreamHealth
 from dohproxy.upstream.health.outages import is_path_gone
 from dohproxy.upstream.health.signals import zone_of
-from dohproxy.upstream.queue.fair_queue import MOST_TURNS
+from dohproxy.upstream.queue.fair_queue import MOST_WAITING
 from dohproxy.upstream.queue.waiting import BudgetQueue
 from dohproxy.upstream.results import Bug, SendStatus, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
@@ -45,6 +45,8 @@ ResolverResult = Answer | UpstreamFailure | None
 
 FIRST: Final = Priority(0, 0, 0.0)
 """For a question that nobody else's has to go before."""
+FINISHING_SECONDS: Final = 0.1
+"""Between two looks at what is still under way when another resolver has taken over."""
 UNAWAITED: Final = {Purpose.REVALIDATION: Priority(1_000, 0, 0.25), Purpose.PREFETCH: Priority(1_001, 0, 0.75)}
 """For what nobody waits for: behind every client, and with a part of each burst left to what comes before: clients
 first, then whoever has got something stale, and names fetched ahead only where there is plenty. Old answers are given
@@ -59,6 +61,9 @@ class Resolver:
     loop's (`time.monotonic`), in which all deadlines are given. Every tls:// upstream may also prove itself by an
     authority in the PEM file `ca_file`; raises OSError if it is unreadable. Probes ask `question`, which each of the
     upstreams must be able to answer. `budgets` are shared with other resolvers that have upstreams of the same group.
+
+    `before` is the one whose place this one takes: upstreams that stay keep their health and connections, and all that
+    is known of them. What is under way there goes on; it must be told to `finish`.
     """
 
     def __init__(
@@ -73,23 +78,32 @@ class Resolver:
         ca_file: Path | None = None,
         question: Query = PROBE,
         budgets: BudgetGroups | None = None,
+        before: "Resolver | None" = None,
     ) -> None:
         self._settings = settings
         self._learn = learn
         self._tasks = tasks
         self._clock = clock
         budgets = budgets or BudgetGroups(clock(), rng.random)
-        self._upstreams = [_Upstream(one, budgets, tasks, clock, ca_file, question) for one in upstreams]
+        stay = {} if before is None else {one.way: one for one in before._upstreams}
+        self._upstreams: list[_Upstream] = []
+        for one in upstreams:
+            kept = stay.pop(_way(one, question), None)
+            if kept is None:
+                kept = _Upstream(one, budgets, tasks, clock, ca_file, question)
+            else:
+                kept.adopt(one, budgets)
+            self._upstreams.append(kept)
         healths = [upstream.health for upstream in self._upstreams]
         self._selection = Selection(healths, settings.choice, rng.random)
         self._queue = BudgetQueue(self._selection, clock, settings.budget_wait_seconds)
         self._flights: Flights[ResolverResult] = Flights(
             # A fetch holds a send in flight, waits for its turn, or is about to end.
-            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in healths}) + MOST_TURNS,
+            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in healths}) + MOST_WAITING,
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
-        # Each holds a place in flight, so there are no more of them than of these.
+        # Each holds a slot in flight, so there are no more of them than of these.
         self._late: dict[bytes, Fetch] = {}
         self._probes: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -139,7 +153,7 @@ class Resolver:
             return False
         place = self._selection.next_upstream(self._clock(), priority.reserve)
         if place is None or self._selection.healths[place].budget.is_full:
-            # What is overdue gives its place to those who wait, not to this.
+            # What is overdue gives its slot to those who wait, not to this.
             return False
         return self._start(query, deadline, priority, None)
 
@@ -175,6 +189,21 @@ class Resolver:
             refused_waiters=self._flights.refused_waiters,
             refused_fetches=self._flights.refused_fetches,
         )
+
+    async def finish(self, successor: "Resolver") -> None:
+        """Wait for what is under way, at most as long as late answers are listened for, and close the connections to
+        those upstreams with which `successor` does not go on."""
+        self._is_closed = True
+        try:
+            while len(self._flights) or self._late or self._probes:  # noqa: ASYNC110 - seconds, once a reload
+                await asyncio.sleep(FINISHING_SECONDS)
+        finally:
+            self._flights.close()
+            for fetch in tuple(self._late.values()):
+                fetch.stop()
+            for upstream in self._upstreams:
+                if upstream not in successor._upstreams:
+                    await upstream.stream.close()
 
     async def close(self) -> None:
         """End all fetches (their waiters get UPSTREAM_UNREACHABLE) and probes, and close all connections."""
@@ -273,6 +302,12 @@ def may_vouch(config: UpstreamConfig) -> bool:
     return config.validates and not config.url.is_open_path
 
 
+def _way(config: UpstreamConfig, question: Query) -> tuple[object, ...]:
+    """Return what makes an upstream another one if it changes; all else it can be told."""
+    trust = (config.validates, config.ca_file, config.pins)
+    return (config.url, config.group, config.idle_seconds, config.leave_out, *trust, question.key)
+
+
 class _Upstream:
     """One upstream: its health, and the ways to it."""
 
@@ -305,9 +340,15 @@ class _Upstream:
             clock=clock,
             workarounds=self.over_stream,
         )
+        self.way = _way(config, question)
         self._question = question
         self._config = config
         self._may_vouch = may_vouch(config)
+
+    def adopt(self, config: UpstreamConfig, budgets: BudgetGroups) -> None:
+        """Take another name and another agreement; `way` must be the same."""
+        self._config = config
+        budgets.of(config)
 
     def send(self, query: Query, send: Send, done: Done, late: Late | None = None) -> Stoppable | SendStatus:
         """Carry out one send. AD is taken off an answer where it proves nothing."""

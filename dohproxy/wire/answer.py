@@ -50,8 +50,8 @@ MOST_ERRORS: Final = 3
 """EDE codes of an upstream that are passed on: Unbound and BIND send one, rarely two."""
 
 LARGEST_REWRITTEN_BYTES: Final = 16_384
-"""Of records that are spelled out because something among them is left out: what the cache keeps of one answer. Honest
-messages with something to leave out are small."""
+"""The most bytes of records that are spelled out because something among them is left out: as many as the cache keeps
+of one answer. Honest messages with something to leave out are small."""
 
 _HEADER = struct.Struct("!6H")
 _QUESTION: Final = b"\xc0\x0c"

@@ -26,7 +26,7 @@ _ANY_LENGTH: Final = 0xFFFF
 _PARAMETER: Final = struct.Struct("!HH")
 _NAPTR_STRINGS: Final = 3
 MOST_PARAMETERS: Final = 64
-"""Of one service. Ten keys have a meaning so far, and no client knows of others."""
+"""The most parameters of one service. Ten keys have a meaning so far, and no client knows of others."""
 _LONGEST_WINDOW_BYTES: Final = 32
 
 IPV4_HINT: Final = 4

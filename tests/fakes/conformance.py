@@ -28,6 +28,7 @@ import dns.rdatatype
 import dns.rrset
 import uvloop
 
+from dohproxy.builders import SECRET_BYTES, clock, http2_limits
 from dohproxy.config import (
     CacheConfig,
     Config,
@@ -38,6 +39,7 @@ from dohproxy.config import (
     default_config,
 )
 from dohproxy.config.addresses import UpstreamAddress
+from dohproxy.core import Core
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.http1.connection import Http1Server
@@ -46,7 +48,6 @@ from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import SECRET_BYTES, Core, build_core, clock, http2_limits
 from dohproxy.tls.policy import server_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
@@ -307,7 +308,7 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
             await stack.enter_async_context(fake.running())
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         config = replace(setup.config, upstreams=(fake.config("udp", **setup.upstream_keys),))
-        core = build_core(config, tasks)
+        core = Core(config, tasks)
         register = Connections(config.connections)
         client_resolver = ClientResolver(
             Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks), config.clients

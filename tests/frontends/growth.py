@@ -22,14 +22,15 @@ from unittest.mock import Mock
 
 from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 
+from dohproxy.builders import http2_limits
 from dohproxy.config import Config, ConnectionsConfig
+from dohproxy.core import Core
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections, ConnectionSlot
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.protocol_chooser import FrontendMaker
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import Core, build_core, http2_limits
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 from tests.fakes.limits import AMPLE
@@ -281,7 +282,7 @@ async def main(what: str) -> None:
     upstream = FakeUpstream()
     async with upstream.running(), asyncio.TaskGroup() as tasks:
         config = Config((upstream.config(),), connections=CONNECTIONS, limits=AMPLE)
-        core = build_core(config, tasks)
+        core = Core(config, tasks)
         register, client_resolver = (
             Connections(config.connections),
             ClientResolver(Identities(bytes(32)), config.clients),

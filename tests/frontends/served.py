@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from dohproxy.builders import build_connection_limiter
 from dohproxy.config import (
     ClientsConfig,
     Config,
@@ -25,6 +26,7 @@ from dohproxy.config import (
     LogConfig,
     ServerConfig,
 )
+from dohproxy.core import Core
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Closing, Connections
 from dohproxy.frontends.http1.connection import Http1Server
@@ -36,7 +38,6 @@ from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.outcomes import Client, Outcome
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import Core, build_connection_limiter, build_core
 from dohproxy.tls.policy import server_context
 from tests.fakes.limits import AMPLE
 from tests.fakes.upstream import FakeUpstream
@@ -200,7 +201,7 @@ async def open_frontend(setting: Setting | None = None) -> AsyncIterator[Running
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
             async with asyncio.TaskGroup() as tasks:
                 config = Config((setting.upstream.config(),), ServerConfig(), limits=setting.limits, log=LogConfig())
-                core = build_core(config, tasks)
+                core = Core(config, tasks)
                 frontend = RunningFrontend(setting, core, listening, tasks)
                 background = [tasks.create_task(frontend.listener.accept_forever())]
                 if setting.sweeps:

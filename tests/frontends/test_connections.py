@@ -62,6 +62,9 @@ class _Fake:
     def close_for(self, closing: Closing) -> None:
         self.told.append(closing)
 
+    def identify(self) -> None:
+        """Nobody asks."""
+
     def finish_soon(self) -> None:
         self.told.append("finish")
 

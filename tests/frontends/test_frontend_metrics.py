@@ -24,7 +24,7 @@ def test_connections_stand_beside_their_bound() -> None:
 
 def test_what_is_remembered_of_requests_stands_beside_its_bound_for_each_door() -> None:
     known = RequestCache(1_000_000)
-    known.remember(b"GET /", CachedRequest(ParsedRequest(FrontendKind.HTTP2, "GET", Dialect.RFC_GET), 5))
+    known.remember(b"GET /", CachedRequest(ParsedRequest(FrontendKind.HTTP2, 1, "GET", Dialect.RFC_GET), 5))
     samples = samples_of(request_cache_metrics({FrontendKind.HTTP1: RequestCache(), FrontendKind.HTTP2: known}))
     found = {labels[0]: value for (name, labels), value in samples.items() if name == "dohproxy_request_cache_entries"}
     assert found == {"http1": 0, "http2": 1}

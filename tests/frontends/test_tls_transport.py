@@ -1,8 +1,6 @@
 """The TLS transport: what goes through it whole, what it does when either side is slow, and how it ends."""
 
-import _ssl
 import asyncio
-import ctypes
 import math
 import socket
 import ssl
@@ -13,9 +11,10 @@ from typing import Any
 import pytest
 
 from dohproxy.frontends.handshake_scheduler import Handshake, HandshakeScheduler
-from dohproxy.frontends.tls_transport import RECORD_BYTES, TlsTransport
+from dohproxy.frontends.tls_transport import TlsTransport
 from dohproxy.tls.local_handshake import ordinary_hello
-from dohproxy.tls.records import MOST_AT_ONCE, MOST_SILENT
+from dohproxy.tls.records import MOST_AT_ONCE, MOST_SILENT, RECORD_BYTES
+from tests.fakes.tls_by_hand import key_updates
 from tests.frontends.served import Certificate, until
 
 LARGE = bytes(range(256)) * 2_000
@@ -274,22 +273,6 @@ async def test_a_client_that_does_not_read_makes_the_protocol_pause_and_go_on(ce
 
 
 # --- Records that say nothing ---
-
-
-def key_updates(client: ssl.SSLObject, out: ssl.MemoryBIO, count: int) -> list[bytes]:
-    """Return so many records by which a client says that it uses its next key, and has the server do so."""
-    # Python has no way to ask for one: the same native context that names groups has the connection behind it.
-    library = ctypes.CDLL(_ssl.__file__)
-    library.SSL_key_update.argtypes = [ctypes.c_void_p, ctypes.c_int]
-    library.SSL_do_handshake.argtypes = [ctypes.c_void_p]
-    behind = object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)  # Behind the weak reference to a socket.
-    connection = ctypes.c_void_p.from_address(id(client._sslobj) + behind).value  # type: ignore[attr-defined]
-    records = []
-    for _ in range(count):
-        assert library.SSL_key_update(connection, 1) == 1
-        assert library.SSL_do_handshake(connection) == 1
-        records.append(out.read())
-    return records
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["in one read", "one by one"])

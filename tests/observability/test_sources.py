@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client.core import Metric
 
+from dohproxy.builders import build_request_limiter
 from dohproxy.cache import Cache, CacheStatistics
 from dohproxy.config import CacheConfig, LimitsConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.observability.sources import (
@@ -17,7 +18,6 @@ from dohproxy.observability.sources import (
 from dohproxy.policy.domains import DomainBound, DomainStatistics
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.probes import ProbeKind
-from dohproxy.runtime import build_request_limiter
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.queue.fair_queue import QueueStatistics
 from dohproxy.upstream.results import SendStatus

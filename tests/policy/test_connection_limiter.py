@@ -144,7 +144,7 @@ def test_strangers_get_what_the_machine_can_afford(
 
 def held(*, burst: float = 2, total: float = 1_000) -> ConnectionLimiter:
     frontend = connection_limiter(per_client=100, per_network=1_000, total=total)
-    frontend.hold_strangers(Allowance(per_second=1, burst=burst), memoryview(bytearray(8)))
+    frontend.hold_strangers(Allowance(per_second=1, burst=burst), memoryview(bytearray(8)), 0.0)
     return frontend
 
 
@@ -172,7 +172,7 @@ def test_a_cheaper_certificate_sets_strangers_free() -> None:
     figures = frontend.statistics(NOW)
     assert figures.strangers_fill == pytest.approx(1.0)
     assert figures.strangers_per_second == 1
-    frontend.hold_strangers(None, memoryview(bytearray(8)))
+    frontend.hold_strangers(None, memoryview(bytearray(8)), 0.0)
     assert entered(frontend, "127.0.1.1", "127.0.2.1") == [None, None]
     figures = frontend.statistics(NOW)
     assert (figures.strangers_fill, figures.strangers_per_second) == (0, math.inf)

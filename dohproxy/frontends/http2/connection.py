@@ -47,12 +47,18 @@ class Http2Server:
     clock: Callable[[], float]
     limits: Http2Limits
     proxy_limits: Http2Limits = field(init=False)
-    """Of a front proxy's connections, on which one client must not end the requests of others with a large header."""
+    """The limits of a front proxy's connections, on which one client must not end the requests of others with a large
+    header."""
     requests: RequestReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.proxy_limits = replace(self.limits, free_block_bytes=self.limits.max_block_bytes)
+        self.adopt(self.limits)
         self.requests = RequestReader(self.service)
+
+    def adopt(self, limits: Http2Limits) -> None:
+        """Take other limits, for new connections: those that are open have been told theirs."""
+        self.limits = limits
+        self.proxy_limits = replace(limits, free_block_bytes=limits.max_block_bytes)
 
     def frontend(self, packed: bytes | None, slot: ConnectionSlot) -> "Http2Frontend":
         """Return the handler for one new connection."""
@@ -227,7 +233,7 @@ class Http2Frontend(asyncio.Protocol):
                 cut(self._transport)
 
     def _leave(self, stream_id: int) -> None:
-        """The work for a stream has ended, whichever way: its place is free."""
+        """The work for a stream has ended, whichever way: its slot is free."""
         miss = self._misses.pop(stream_id, None)
         if miss is not None:
             miss.slot.give_back()
@@ -313,6 +319,10 @@ class Http2Frontend(asyncio.Protocol):
         for stream_id in self._engine.unfinished:
             refusal = self._server.service.turn_away(Reason.SLOW_REQUEST, self.client, Frontend.HTTP2, now)
             self._engine.respond(stream_id, render(refusal, now), now)
+
+    def identify(self) -> None:
+        """Find out anew whose connection this is."""
+        self.client = self._server.client_resolver.of_connection(self._packed)
 
     def finish_soon(self) -> None:
         """Take no new requests but those that are on their way; close when all of them are answered."""

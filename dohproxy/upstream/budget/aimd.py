@@ -17,9 +17,9 @@ RECOVERY_SECONDS: Final = 600.0
 """From nothing to the whole; from a half it takes five minutes, some bans' length. A resolver that throttles again
 meanwhile is met at half of that."""
 START_SHARE: Final = 0.25
-"""Of rate and burst at a beginning: a browser's first page gets through, a crowd's does not."""
+"""The part of rate and burst that is used at a beginning: a browser's first page gets through, a crowd's does not."""
 START_SECONDS: Final = 30.0
-"""From there to the whole. By then the names that a crowd asks most are in the cache."""
+"""How long the share takes from there to the whole. By then the names that a crowd asks most are in the cache."""
 
 
 class ShareGrowth:

@@ -50,6 +50,7 @@ class ConnectionBudget:
         self._failures = 0
         self._paused_until = -math.inf
         self._single_until = -math.inf
+        self._flooded_until = -math.inf
         self._cuts: deque[float] = deque(maxlen=CUTS)
         self._questions: int | None = None
         self._questions_until = -math.inf
@@ -60,6 +61,14 @@ class ConnectionBudget:
         """The last connection failed although somebody listens there: reset, an alert, a handshake that never ended."""
         self.refusal: ConnectFailure | None = None
         """Why TLS came to nothing the last time, if that is known."""
+
+    def adopt(self, most: int, per_second: float, now: float) -> None:
+        """Take another agreement; what has been opened is counted."""
+        if (most, per_second) == (self._most, self._per_second):
+            return
+        opened = self._most - self._refill(now)
+        self._most, self._per_second = most, per_second
+        self._left = max(0.0, most - opened)
 
     def most(self, now: float) -> int:
         """Return how many connections there may be now."""
@@ -113,6 +122,7 @@ class ConnectionBudget:
         next one, twice as long each time."""
         self.is_turned_away = not nobody_listens
         self.refusal = refusal
+        self._flooded_until = -math.inf
         longest = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2.0 ** (self._failures - 1))
         # Above this the power means nothing any more and would grow without bound.
         self._failures = min(self._failures + 1, 8)
@@ -126,6 +136,12 @@ class ConnectionBudget:
         self._cuts.append(now)
         if len(self._cuts) == CUTS and now - self._cuts[0] <= CUTS_SECONDS:
             self._single_until = now + SINGLE_SECONDS
+
+    def flooded(self, now: float) -> None:
+        """We have closed a connection that brought TLS records without end and no answer: that is told for ten minutes,
+        or until there is something worse, and counts as if it had been closed under our queries."""
+        self.cut(now)
+        self._flooded_until = now + SINGLE_SECONDS
 
     def closed_after(self, answers: int, now: float) -> None:
         """The upstream has closed a connection after so many answers, at least one, with further queries on it.
@@ -158,6 +174,8 @@ class ConnectionBudget:
         """Return what the upstream's handling of connections shows."""
         if self.refusal is not None and self.refusal.signal is Signal.CERTIFICATE:
             return Signal.CERTIFICATE
+        if now < self._flooded_until:
+            return Signal.TLS_FLOOD
         if self._failures >= TURNED_AWAY:
             return Signal.CONNECT if self.refusal is None else self.refusal.signal
         if now < self._single_until:

@@ -2,27 +2,40 @@
 
 from collections.abc import Callable
 
-from dohproxy.config.schema import UpstreamConfig
+from dohproxy.config import UpstreamConfig
 from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
 
 
 class BudgetGroups:
-    """What has been given out so far; kept as long as anybody may ask for the budget of a group."""
+    """What has been given out so far. It is kept for as long as the process lives, so that nobody who goes and comes
+    back within a reload or two finds his budget full again."""
 
     def __init__(self, now: float, draw: Callable[[], float]) -> None:
         """`draw` returns numbers from 0.0 up to 1.0."""
         self.draw = draw
         self._now = now
-        self._of_groups: dict[str, tuple[Budget, ConnectionBudget]] = {}
+        self._is_later = False
+        self._given: dict[str, tuple[Budget, ConnectionBudget]] = {}
+
+    def begin_reload(self, now: float) -> None:
+        """Other configurations follow: whose agreement has changed keeps what is spent, and who is new begins
+        slowly."""
+        self._now = now
+        self._is_later = True
 
     def of(self, config: UpstreamConfig) -> tuple[Budget, ConnectionBudget]:
-        """Return what `config` may spend."""
-        known = self._of_groups.get(config.group)
-        if known is not None:
-            return known
+        """Return what `config` may spend: the same for all of one group, and for all that have the same address."""
+        key = f"group {config.group}" if config.group else str(config.url)
+        given = self._given.get(key)
+        if given is not None:
+            budget, connections = given
+            budget.adopt(config.queries_per_second, config.burst, config.in_flight, self._now)
+            connections.adopt(config.connections, config.new_connections_per_second, self._now)
+            return given
         budget = Budget(config.queries_per_second, config.burst, config.in_flight, now=self._now)
         connections = ConnectionBudget(config.connections, config.new_connections_per_second, self.draw, now=self._now)
-        if config.group:
-            self._of_groups[config.group] = budget, connections
+        if self._is_later:
+            budget.begin_slowly(self._now)
+        self._given[key] = budget, connections
         return budget, connections

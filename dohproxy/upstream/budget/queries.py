@@ -38,7 +38,7 @@ class Budget:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many are in flight as may be: one more would have to take the place of one that is overdue."""
+        """Whether as many are in flight as may be: one more would have to take the slot of one that is overdue."""
         return self.in_flight >= self.most_in_flight
 
     def left(self, now: float) -> float:
@@ -77,7 +77,7 @@ class Budget:
 
     def take(self, now: float, reserve: float = 0.0) -> bool:
         """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
-        # What has been gained is counted before anything is taken: later it would find the place that this one leaves.
+        # What has been gained is counted before anything is taken: later it would find the slot that this one leaves.
         if not self._has_place() or self.left(now) < self._needed(now, reserve):
             return False
         self._take()
@@ -92,7 +92,7 @@ class Budget:
         return True
 
     def keep_while_there_is_room(self, give_way: Callable[[], None]) -> None:
-        """A query in flight is overdue: it keeps its place until somebody else needs it. Then `give_way` is called,
+        """A query in flight is overdue: it keeps its slot until somebody else needs it. Then `give_way` is called,
         which must release it; the oldest goes first."""
         self._overdue[give_way] = None
 
@@ -116,6 +116,15 @@ class Budget:
         if self.in_flight == 0:
             raise RuntimeError("a query was released that had not been taken")
         self.in_flight -= 1
+
+    def adopt(self, queries_per_second: float, burst: int, most_in_flight: int, now: float) -> None:
+        """Take another agreement; what has been spent of the burst stays spent, and what is in flight is counted."""
+        if (queries_per_second, burst, most_in_flight) == (self.queries_per_second, self.burst, self.most_in_flight):
+            return
+        spent = self.burst - self.left(now)
+        self.queries_per_second, self.burst, self.most_in_flight = queries_per_second, burst, most_in_flight
+        self._left = max(0.0, burst - spent)
+        self._cut(now)
 
     def begin_slowly(self, now: float) -> None:
         """Let rate and burst grow from a part to the whole; what is saved up beyond that part is lost at once."""

@@ -144,7 +144,7 @@ class UpstreamHealth:
         return self.is_usable(now, reserve, over_stream=over_stream) and self.budget.take(now, reserve)
 
     def overdue(self, ending: SendResult, give_way: Callable[[], None]) -> None:
-        """Learn that a send has had no answer in the time of an attempt; `end` must follow. It keeps its place in
+        """Learn that a send has had no answer in the time of an attempt; `end` must follow. It keeps its slot in
         flight until somebody else needs it, see `Budget`."""
         self.budget.keep_while_there_is_room(give_way)
         self.has_no_route = False

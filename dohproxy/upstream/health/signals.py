@@ -16,6 +16,7 @@ apart (the table is from what public resolvers and their firewalls were seen to 
 | connections refused or not finished | a firewall | knock less often; queries over UDP go on |
 | a certificate that is not believed | somebody else, or it expired | send nothing, and say why |
 | connections closed under our queries | a limit of connections | keep to one |
+| TLS records without end that bring no answer | it is broken, or means us harm | close it, and in the end keep to one |
 | nothing at all | it is down, or drops us | the breaker |
 | no way there | this machine's own trouble | the breaker; if all are out of reach, say so once |
 | silence or SERVFAIL for many, and a probe has not confirmed it | a throttle, or what clients ask for | tell it |
@@ -44,7 +45,7 @@ RUN: Final = 8
 RUN_ZONES: Final = 4
 """... so many zones: one page of one site must not be enough."""
 TROUBLE_SHARE: Final = 0.2
-"""Of SERVFAIL in the window, dnsdist's default, from ..."""
+"""The share of SERVFAIL among the replies of the window, dnsdist's default, from ..."""
 TROUBLE_ZONES: Final = 10
 """... so many zones, so that a site with broken names is not it."""
 SMALL_ANSWER_BYTES: Final = 1_000
@@ -69,6 +70,7 @@ class Signal(StrEnum):
     HANDSHAKE = "handshake"
     CONNECT = "connect"
     CUT = "cut"
+    TLS_FLOOD = "tls_flood"
     UNANSWERED = "unanswered"
     SERVFAIL_SOME = "servfail_some"
     FEW_ANSWERS = "few_answers"

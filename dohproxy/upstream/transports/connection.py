@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, cast
 
 from dohproxy.upstream.results import SendStatus
+from dohproxy.upstream.transports.tls import TlsFlood
 from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, write_query
 from dohproxy.wire.answer import Answer, parse_answer
@@ -75,7 +76,10 @@ class Connection(asyncio.Protocol):
         """How many queries it was given, the answered ones among them."""
         self.heard = 0
         """How many frames have come, those that matched nothing among them."""
-        self._answered = 0
+        self.answered = 0
+        """How many frames were the reply to a query that waited for it."""
+        self.is_flooded = False
+        """It was closed because of TLS records that brought no answer."""
         self._idle: asyncio.TimerHandle | None = None
 
     @property
@@ -184,9 +188,10 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell those who wait to ask again (RFC 7766 section 6.2.4; called by the event loop)."""
         self.is_open = False
+        self.is_flooded = isinstance(exc, TlsFlood)
         self._set_closed()
         # A single question that is not answered is no question too many.
-        is_of_use = self._answered or self.asked > 1
+        is_of_use = self.answered or self.asked > 1
         self.end(SendStatus.LOST if is_of_use else SendStatus.UNREACHABLE, told=SendStatus.LOST)
 
     def _take(self, frame: bytes) -> None:
@@ -199,7 +204,7 @@ class Connection(asyncio.Protocol):
         if asked is None or asked.reply.done() or not asked.is_answered_by(frame):
             self._ignore()
             return
-        self._answered += 1
+        self.answered += 1
         try:
             asked.reply.set_result(parse_answer(frame, asked.query))
         except Malformed:

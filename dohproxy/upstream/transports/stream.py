@@ -18,6 +18,7 @@ from dohproxy.upstream.results import SendStatus, result_of
 from dohproxy.upstream.sends import Done, Late
 from dohproxy.upstream.transports.connection import Asked, Connection
 from dohproxy.upstream.transports.socket_address import host_of
+from dohproxy.upstream.transports.tls_client import CLOSE_SECONDS, connect
 from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, Workarounds
 from dohproxy.wire.answer import Answer
@@ -26,9 +27,6 @@ from dohproxy.wire.query import Query
 BUSY_QUERIES: Final = 8
 """Queries on every open connection before another one is opened. RFC 7766 section 6.2.2 asks for as few as possible;
 servers that answer in order make a second one worth while."""
-CLOSE_SECONDS: Final = 1.0
-"""For the last words of a connection. asyncio's default for TLS is 30, longer than a drain may take."""
-
 LOOK_AGAIN_SECONDS: Final = 0.02
 """Between two looks at the rate of new connections while queries wait for one; the end of one is seen at once."""
 KEPT_OPEN_SECONDS: Final = 1.0
@@ -89,7 +87,7 @@ class StreamTransport:
     ) -> "ConnectionWaiter | SendStatus":
         """Send `query` with these `additions`, or with what the upstream can stand, on one of the connections, or on
         the next that is free; `done` is told its answer, or at `until` (the event loop's clock), or the end of `late`,
-        that there is none. Returns a Result instead where nothing can be sent."""
+        that there is none. Returns a SendStatus instead where nothing can be sent."""
         connection = self._choose(until) if not self._line else None
         if connection is None and not self._may_wait():
             return SendStatus.UNSENT
@@ -227,30 +225,22 @@ class StreamTransport:
     async def _connect(self, connection: Connection, until: float) -> None:
         """Open the socket and make the TLS handshake; a failure ends the connection and raises nothing."""
         loop = asyncio.get_running_loop()
-        encrypted = self._context is not None
         self._is_refused = False
         had_time = until - self._clock() >= LEAST_OPENING_SECONDS
         try:
             async with asyncio.timeout_at(until):
-                await loop.create_connection(
-                    lambda: connection,
-                    host_of(self._address),
-                    self._address.port,
-                    ssl=self._context,
-                    server_hostname=self._address.name_to_verify if encrypted else None,
-                    ssl_shutdown_timeout=CLOSE_SECONDS if encrypted else None,
-                )
+                host, port = host_of(self._address), self._address.port
+                if self._context is None:
+                    await loop.create_connection(lambda: connection, host, port)
+                else:
+                    await connect(connection, host, port, self._context, self._address.name_to_verify)
         except TimeoutError:
             self._fail(connection, SendStatus.UNREACHABLE if had_time else SendStatus.TIMEOUT)
         except ssl.SSLCertVerificationError as error:
-            refusal = ConnectFailure(Signal.CERTIFICATE, error.verify_message.rstrip("."))
-            self._fail(connection, SendStatus.UNTRUSTED, refusal)
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            self._fail(connection, SendStatus.UNREACHABLE)
+            self._fail(connection, SendStatus.UNTRUSTED, _refusal_of(error))
         except ssl.SSLError as error:
             # Its numbers are OpenSSL's, and mean something else than those of the system.
-            refusal = ConnectFailure(Signal.HANDSHAKE, (error.reason or "").lower().replace("_", " "))
-            self._fail(connection, SendStatus.UNREACHABLE, refusal)
+            self._fail(connection, SendStatus.UNREACHABLE, _refusal_of(error))
         except ConnectionRefusedError as error:
             self._is_refused = True
             self._fail(connection, result_of(error))
@@ -277,16 +267,27 @@ class StreamTransport:
         """Take a connection out of use; it counts until its socket is gone."""
         if result is SendStatus.LOST:
             self._budget.cut(self._clock())
-            if connection.closed.done():
+            if connection.closed.done() and not connection.is_flooded:
                 # Who closes with queries unread resets, and what it had answered may be lost on the way.
                 self._budget.closed_after(max(1, connection.heard), self._clock())
         elif result in (SendStatus.UNREACHABLE, SendStatus.NO_ROUTE, SendStatus.UNTRUSTED):
             self._budget.failed(self._clock(), nobody_listens=self._is_refused, refusal=self._refusal)
+        if connection.is_flooded:
+            self._budget.flooded(self._clock())
         self._connections.remove(connection)
         self._ignored_before += connection.ignored_frames
         if not connection.closed.done():
             self._closing.add(connection)
             connection.closed.add_done_callback(lambda _: self._closing.discard(connection))
+
+
+def _refusal_of(error: ssl.SSLError) -> ConnectFailure | None:
+    """Return why there is no TLS, as OpenSSL says it; None if the upstream has only closed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ConnectFailure(Signal.CERTIFICATE, error.verify_message.rstrip("."))
+    if isinstance(error, ssl.SSLZeroReturnError):
+        return None
+    return ConnectFailure(Signal.HANDSHAKE, (error.reason or "").lower().replace("_", " "))
 
 
 def _takes(connection: Connection, most: int | None) -> bool:

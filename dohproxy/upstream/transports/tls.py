@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dohproxy.config.schema import UpstreamConfig
+from dohproxy.config import UpstreamConfig
 from dohproxy.tls.groups import SUITES_1_2, UPSTREAM_GROUPS, name_groups
 
 
@@ -28,6 +28,8 @@ def make_context(ca_file: Path | None = None, *, own: Path | None = None) -> "Pi
     else:
         context.load_verify_locations(cafile=own)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # A handshake within the connection, in TLS 1.2, costs us as much as the first one and brings nothing.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     # RFC 9325 section 3.1.1.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
@@ -76,6 +78,13 @@ class _PinnedObject(ssl.SSLObject):
 
 OTHER_KEY: Final = "its key is not among upstream.pins"
 """As OpenSSL says why it refuses a certificate."""
+
+
+class TlsFlood(ssl.SSLError):
+    """An upstream sends TLS records without end that bring no answer."""
+
+    reason = "RECORDS_WITHOUT_END"
+    """As OpenSSL writes its own."""
 
 
 def pin_of(certificate: bytes) -> str:

@@ -1,7 +1,7 @@
 """DNS over UDP: a socket for every query, and patience with packets that are not ours.
 
 Whoever wants to forge an answer must guess the source port, the ID and the question (RFC 5452), the name's case and a
-cookie. A wrong guess is ignored and the wait goes on; `forgery` decides which is wrong.
+cookie. A wrong guess is ignored and the wait goes on; `spoofing.defences` decides which is wrong.
 """
 
 import asyncio

@@ -291,6 +291,28 @@ class TestConnectionsClosedAfterSoManyAnswers:
         assert budget.signal(NOW + 2 * CUTS) is Signal.CUT
 
 
+class TestConnectionsThatFloodUs:
+    def test_one_is_told_at_once_for_ten_minutes(self) -> None:
+        budget = _budget()
+        budget.flooded(NOW)
+        budget.answered()
+        assert budget.signal(NOW + SINGLE_SECONDS - 1) is Signal.TLS_FLOOD
+        assert budget.signal(NOW + SINGLE_SECONDS) is None
+
+    def test_three_leave_a_single_connection(self) -> None:
+        budget = _budget()
+        for number in range(CUTS):
+            assert budget.most(NOW + 2 * number) > 1
+            budget.flooded(NOW + 2 * number)
+        assert budget.most(NOW + 2 * CUTS) == 1
+
+    def test_what_is_seen_later_is_told_instead(self) -> None:
+        budget = _budget()
+        budget.flooded(NOW)
+        _fail(budget, TURNED_AWAY)
+        assert budget.signal(NOW) is Signal.CONNECT
+
+
 class TestConnectionsThatAreCut:
     @pytest.mark.parametrize(
         "at",

@@ -1,0 +1,104 @@
+"""How each owner of state is made from its section of the configuration, and told of another one."""
+
+import mmap
+import os
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
+from dohproxy.http2.limits import Http2Limits
+from dohproxy.jobs.suffix_watch import installed_list
+from dohproxy.policy.connection_limiter import ConnectionLimiter, affordable
+from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
+from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
+from dohproxy.policy.names import NameRules, build_name_rules
+from dohproxy.policy.priorities import FAIR_SHARE, Priorities
+from dohproxy.policy.request_limiter import RequestLimiter
+from dohproxy.policy.seniority import Seniority
+
+SECRET_BYTES: Final = 32
+"""Of the key under which client addresses are hashed; made anew at each start and never written."""
+clock: Final = time.monotonic
+"""The one clock: event loops run on it too, so deadlines of the core are deadlines of the loop."""
+
+
+def _client_limit(limits: LimitsConfig, per_second: float, burst: float) -> ClientLimit:
+    """Return a limit for clients and their networks, over memory that a forked worker would share."""
+    tables = [memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))) for _ in range(3)]
+    return build_client_limit(
+        *tables,
+        per_second=per_second,
+        burst=burst,
+        network_factor=limits.network_factor,
+        site_factor=limits.site_factor,
+    )
+
+
+def _total_limit(per_second: float, burst: float) -> Gcra:
+    return Gcra(memoryview(mmap.mmap(-1, SLOT_BYTES)), per_second=per_second, burst=burst)
+
+
+def fair_share(upstreams: Sequence[UpstreamConfig]) -> tuple[float, float]:
+    """Return the rate and burst of a fair share: one of what all upstreams together may be asked."""
+    budgets = {one.group or f"#{number}": one for number, one in enumerate(upstreams)}.values()
+    return (
+        FAIR_SHARE * sum(one.queries_per_second for one in budgets),
+        max(1.0, FAIR_SHARE * sum(one.burst for one in budgets)),
+    )
+
+
+def build_priorities(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> Priorities:
+    """Return who goes first; a fair share is one of what all upstreams together may be asked."""
+    per_second, burst = fair_share(upstreams)
+    shares = GcraTable(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))), per_second=per_second, burst=burst)
+    return Priorities(Seniority(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))), shares)
+
+
+def build_request_limiter(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> RequestLimiter:
+    """Return the limits on requests."""
+    return RequestLimiter(
+        _client_limit(limits, limits.requests_per_second, limits.requests_burst),
+        _client_limit(limits, limits.misses_per_second, limits.misses_burst),
+        _total_limit(limits.total_requests_per_second, limits.total_requests_burst),
+        limits.waiting_misses,
+        build_priorities(limits, upstreams),
+    )
+
+
+def build_connection_limiter(connections: ConnectionsConfig, limits: LimitsConfig) -> ConnectionLimiter:
+    """Return the limits on connections."""
+    return ConnectionLimiter(
+        _client_limit(limits, connections.new_per_second_per_client, connections.new_burst_per_client),
+        _total_limit(connections.new_per_second, connections.new_burst),
+        max_per_client=connections.max_per_client,
+        max_per_network=connections.max_per_network,
+        max_handshakes=connections.max_handshakes,
+    )
+
+
+def hold_strangers(
+    connection_limiter: ConnectionLimiter, connections: ConnectionsConfig, handshake_seconds: float
+) -> None:
+    """Let strangers open as many connections as handshakes at this price allow."""
+    allowance = affordable(
+        connections.new_per_second, connections.new_burst, handshake_seconds, connections.stranger_handshake_percent
+    )
+    connection_limiter.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)), clock())
+
+
+def build_names(config: Config) -> NameRules:
+    """Return the rules about names, by the list installed with the program."""
+    tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
+    return build_name_rules(
+        config.names,
+        installed_list(),
+        *tables,
+        secret=os.urandom(SECRET_BYTES),
+        negative_ttl_max=config.cache.negative_ttl_max_seconds,
+    )
+
+
+def http2_limits(config: Config) -> Http2Limits:
+    """Return the limits of HTTP/2 connections; what HTTP/1.1 has too is configured once for both."""
+    return Http2Limits(max_body_bytes=config.server.max_query_bytes, max_requests=config.connections.max_requests)

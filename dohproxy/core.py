@@ -1,0 +1,206 @@
+"""Everything behind the frontends: the walk, and what it asks; built from a configuration, and told of another one."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from prometheus_client.core import Metric
+
+from dohproxy.builders import build_names, build_request_limiter, clock, fair_share
+from dohproxy.cache import Cache
+from dohproxy.config import Config, RouteConfig, UpstreamConfig
+from dohproxy.doh.request import RequestRules
+from dohproxy.frontends.service import Service
+from dohproxy.jobs.job_metrics import suffix_list_metrics
+from dohproxy.jobs.suffix_watch import SuffixWatch
+from dohproxy.learning import learn_into
+from dohproxy.observability.left_out import all_words, left_out_metrics
+from dohproxy.observability.metrics import Metrics
+from dohproxy.observability.sources import (
+    cache_metrics,
+    domain_metrics,
+    probe_metrics,
+    rebinding_metrics,
+    request_limiter_metrics,
+    resolver_metrics,
+    route_metrics,
+)
+from dohproxy.observability.upstream_alerts import alert_metrics, alerts
+from dohproxy.outcomes import Client
+from dohproxy.pipeline import Pipeline
+from dohproxy.policy.suffixes import PublicSuffixes
+from dohproxy.routes import Route, Routes
+from dohproxy.upstream.budget.groups import BudgetGroups
+from dohproxy.upstream.resolver import Resolver
+from dohproxy.upstream.resolvers import Resolvers
+from dohproxy.upstream.root_question import PROBE, apex_question
+from dohproxy.wire.name import from_text
+
+
+class Core:
+    """What one process holds besides its sockets. The upstreams' tasks run in `tasks`."""
+
+    def __init__(
+        self, config: Config, tasks: asyncio.TaskGroup, observe: Callable[[Client], None] = lambda _: None
+    ) -> None:
+        """`observe` is told of each request's client. Raises OSError if an upstream's authorities are unreadable."""
+        self.config = config
+        self._tasks = tasks
+        self._draw = random.SystemRandom()
+        self._finishing: set[asyncio.Task[None]] = set()
+        self.request_limiter = build_request_limiter(config.limits, config.general_upstreams)
+        self.names = build_names(config)
+        self.cache = Cache(config.cache, self._draw.random, self.names.undelegated.is_listed, self.names.judge)
+        self.suffixes = SuffixWatch(config.names, self.names, time.time())
+        self.budgets = BudgetGroups(clock(), self._draw.random)
+        self.metrics = Metrics()
+        self._general = self._build_resolver(config, None)
+        self._routes = {route.domains: self._build_route(config, route, None) for route in config.routes}
+        self.resolver = self._together()
+        self.pipeline = Pipeline(
+            self.request_limiter,
+            self.names,
+            self._routes_of_names(),
+            tally=self.metrics.tally,
+            clock=clock,
+            deadline_seconds=config.resolver.deadline_seconds,
+        )
+        self.service = Service(self.pipeline, request_rules(config), observe)
+        self._add_sources()
+
+    def adopt(self, config: Config, suffixes: PublicSuffixes | None = None) -> None:
+        """Take another configuration that has been checked; `suffixes` is its list, if it names one.
+
+        Limits, names and cache are told; upstreams that stay keep what is known of them, and what is under way with
+        the others is finished.
+        """
+        now = clock()
+        self.request_limiter.adopt(config.limits, fair_share(config.general_upstreams), now)
+        self.names.adopt(config.names, config.cache.negative_ttl_max_seconds, now)
+        self.suffixes.adopt(config.names, suffixes, time.time())
+        self.cache.adopt(config.cache)
+        self.budgets.begin_reload(now)
+        before, general = self._routes, self._general
+        self._general = self._build_resolver(config, general)
+        self._routes = {}
+        for route in config.routes:
+            self._routes[route.domains] = self._build_route(config, route, before.pop(route.domains, None))
+        for gone in before.values():
+            self._finish(gone.resolver, self._general)
+        self._finish(general, self._general)
+        self.resolver = self._together()
+        self.config = config
+        self.pipeline.adopt(self.names, self._routes_of_names(), config.resolver.deadline_seconds)
+        self.service.adopt(request_rules(config))
+
+    def statistics(self, now: float) -> dict[str, Any]:
+        """Return all figures at `now`, ready for JSON."""
+        resolver = self.resolver.statistics(now)
+        return {
+            "cache": asdict(self.cache.statistics()),
+            "limits": asdict(self.request_limiter.statistics(now)),
+            "domains": asdict(self.names.domains.statistics(now)),
+            "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
+            "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
+            "left_out": all_words(resolver),
+        }
+
+    def _build_resolver(self, config: Config, before: Resolver | None) -> Resolver:
+        learn = learn_into(self.cache, self.names.domains, clock)
+        return self._resolver(config, config.general_upstreams, learn, before)
+
+    def _build_route(self, config: Config, route: RouteConfig, before: Route | None) -> Route:
+        """Return one route, with a cache and a line of its own, or those that it had.
+
+        The limits on single domains keep one from using up what others share: so they hold there only if the budget is
+        also that of the general upstreams, by a group.
+        """
+        upstreams = config.upstreams_of(route)
+        groups = {one.group for one in config.general_upstreams if one.group}
+        is_shared = any(one.group in groups for one in upstreams)
+        rules = replace(config.cache, max_megabytes=route.cache_megabytes)
+        if before is None:
+            cache = Cache(rules, self._draw.random, self.names.undelegated.is_listed)
+        else:
+            cache = before.cache
+            cache.adopt(rules)
+        learn = learn_into(cache, self.names.domains if is_shared else None, clock)
+        apex = from_text(route.domains[0])
+        resolver = self._resolver(config, upstreams, learn, None if before is None else before.resolver, apex)
+        if before is not None:
+            self._finish(before.resolver, resolver)
+        return Route(cache, resolver, is_general=False, limits_domains=is_shared)
+
+    def _resolver(
+        self,
+        config: Config,
+        upstreams: Sequence[UpstreamConfig],
+        learn: Any,
+        before: Resolver | None,
+        apex: bytes | None = None,
+    ) -> Resolver:
+        return Resolver(
+            upstreams,
+            config.resolver,
+            learn,
+            self._tasks,
+            clock,
+            self._draw,
+            budgets=self.budgets,
+            before=before,
+            question=PROBE if apex is None else apex_question(apex),
+        )
+
+    def _finish(self, gone: Resolver, successor: Resolver) -> None:
+        task = self._tasks.create_task(gone.finish(successor))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    @property
+    def finishing(self) -> int:
+        """How many resolvers that were replaced have something under way."""
+        return len(self._finishing)
+
+    async def close(self) -> None:
+        """End all fetches and probes, and close all connections to upstreams."""
+        for task in tuple(self._finishing):
+            task.cancel()
+        await self.resolver.close()
+
+    def _together(self) -> Resolvers:
+        return Resolvers(self._general, [route.resolver for route in self._routes.values()])
+
+    def _routes_of_names(self) -> Routes:
+        by_domain = {from_text(domain): route for domains, route in self._routes.items() for domain in domains}
+        return Routes(Route(self.cache, self._general), by_domain)
+
+    def _add_sources(self) -> None:
+        add = self.metrics.add_source
+        add(lambda: route_metrics([route.cache.statistics() for route in self._routes.values()]))
+        add(lambda: cache_metrics(self.cache.statistics()))
+        add(lambda: request_limiter_metrics(self.request_limiter.statistics(clock())))
+        add(lambda: domain_metrics(self.names.domains.statistics(clock())))
+        add(self._rebinding_metrics)
+        add(lambda: probe_metrics(self.names.probes.statistics()))
+        add(lambda: suffix_list_metrics(self.suffixes.statistics(time.time())))
+        add(self._upstream_metrics)
+
+    def _rebinding_metrics(self) -> Iterator[Metric]:
+        if self.names.rebinding is not None:
+            yield from rebinding_metrics(self.names.rebinding.withheld)
+
+    def _upstream_metrics(self) -> Iterator[Metric]:
+        """Yield all that there is to say of upstreams, as of one moment."""
+        now = clock()
+        statistics = self.resolver.statistics(now)
+        yield from resolver_metrics(statistics)
+        yield from alert_metrics(statistics, now, time.time())
+        yield from left_out_metrics(statistics)
+
+
+def request_rules(config: Config) -> RequestRules:
+    """Return what a request must be."""
+    return RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)

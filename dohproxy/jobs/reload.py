@@ -1,0 +1,86 @@
+"""Reading the configuration again: what has to be read with it, and what became of each attempt."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client.core import Metric
+
+from dohproxy.adoption import Changes
+from dohproxy.config import ConfigError, NamesConfig, Problem
+from dohproxy.jobs.suffix_watch import ListRefusal, read_list
+from dohproxy.observability.metrics import gauge, labelled_counter
+from dohproxy.policy.suffixes import PublicSuffixes
+
+_log = structlog.get_logger("dohproxy.reload")
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadStatistics:
+    """What became of the attempts since the start."""
+
+    taken: int
+    refused: int
+    last_succeeded: bool
+    """Whether what the file held at the last attempt is what holds now; True before the first."""
+    in_force_since: float
+    """When the configuration that holds was read, in Unix time."""
+    waiting: tuple[str, ...]
+    """Keys that differ from the file until the service is started again."""
+
+
+class ReloadBook:
+    """Keeps count, and tells the log."""
+
+    def __init__(self, now: float) -> None:
+        """`now` is Unix seconds."""
+        self._statistics = ReloadStatistics(0, 0, True, now, ())
+
+    def statistics(self) -> ReloadStatistics:
+        """Return the figures."""
+        return self._statistics
+
+    def take(self, changes: Changes, now: float) -> None:
+        """Note that a configuration has been adopted; `now` is Unix seconds."""
+        before = self._statistics
+        self._statistics = ReloadStatistics(before.taken + 1, before.refused, True, now, changes.waiting)
+        _log.info("the configuration has been read again", changed=list(changes.changed))
+        if changes.waiting:
+            _log.warning("some changes have to wait for a restart", keys=list(changes.waiting))
+
+    def refuse(self, error: ConfigError) -> None:
+        """Note that a configuration was not adopted, and why."""
+        before = self._statistics
+        self._statistics = ReloadStatistics(
+            before.taken, before.refused + 1, False, before.in_force_since, before.waiting
+        )
+        _log.error(
+            "the configuration is refused and nothing has changed",
+            problems=[str(one) for one in error.problems],
+        )
+
+
+async def read_suffixes(config: NamesConfig) -> PublicSuffixes | None:
+    """Return the list of public suffixes that a configuration names, None if none. Raises ConfigError."""
+    if config.public_suffix_file is None:
+        return None
+    # Some 70 ms, which is too long for everybody who waits.
+    found = await asyncio.to_thread(read_list, config.public_suffix_file)
+    if isinstance(found, ListRefusal):
+        raise ConfigError((Problem("names.public_suffix_file", f"is refused: {found.sentence}"),))
+    return found
+
+
+def reload_metrics(reloads: ReloadStatistics) -> Iterator[Metric]:
+    """Yield what became of the attempts to read the configuration again."""
+    counts = [(("taken",), float(reloads.taken)), (("refused",), float(reloads.refused))]
+    text = "Attempts to read the configuration again, by what became of them."
+    yield labelled_counter("dohproxy_reloads", text, ("result",), counts)
+    yield gauge(
+        "dohproxy_last_reload_success", "1 if what the file held last is in force.", float(reloads.last_succeeded)
+    )
+    yield gauge("dohproxy_config_loaded_seconds", "When what holds was read, in Unix time.", reloads.in_force_since)
+    yield gauge(
+        "dohproxy_keys_waiting_for_restart", "Keys that differ from the file until a restart.", len(reloads.waiting)
+    )
