@@ -115,14 +115,15 @@ def serve_verb(file: Path | None) -> None:
 
 @main.command("check")
 @_required_config_option
-def check_verb(file: Path) -> None:
+@click.option("--lenient", is_flag=True, help="Only what `serve` refuses is an error: an expired certificate is none.")
+def check_verb(file: Path, *, lenient: bool) -> None:
     """Read the configuration and the files it names; tell every error, each with its remedy."""
     # A person reads this, whatever form the log has.
     announcer = Announcer("text", clock)
     with _ending(announcer):
         config = load(file)
         with _locating(config):
-            _checked(config, announcer, is_strict=True)
+            _checked(config, announcer, is_strict=not lenient)
         announcer.news(
             f"{file}: fine, {len(config.upstreams)} upstream(s), listening on"
             f" {', '.join(map(str, config.server.listen))}"
