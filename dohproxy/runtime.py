@@ -38,9 +38,7 @@ from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
-from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
-from dohproxy.frontends.listening import open_listener, remover_of_file
 from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.cache_file import CacheFile
@@ -117,11 +115,10 @@ class Runtime:
         self.delay = LoopDelay()
         self.reloads = ReloadBook(time.time())
         self.listeners: dict[ListenAddress, Listener] = {}
-        self._sockets = sockets
         self._manager = manager or ServiceManager(None, None, clock)
-        self._inherited = inherited or InheritedSockets(())
-        self._serving = ""
-        """What it serves, in words for the service manager."""
+        held = inherited or InheritedSockets(())
+        sockets.callback(held.close)
+        self._opener = Opener(held, sockets)
         self._background: list[asyncio.Task[None]] = []
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._cache_file: CacheFile | None = None
@@ -136,19 +133,30 @@ class Runtime:
 
         Raises ConfigError if an address cannot be had.
         """
-        self._sockets.callback(self._inherited.close)
-        open_one = Opener(self._inherited, self._sockets, self.config.connections.write_seconds)
-        for address in self.config.server.listen:
-            self.listeners[address] = self._listener(open_one(PUBLIC_KEY, address))
+        seconds = self.config.connections.write_seconds
+        for address, one in self._opener.open_all(PUBLIC_KEY, self.config.server.listen, seconds).items():
+            self.listeners[address] = self._listener(one)
         opened = {}
         if self.config.metrics is not None:
-            opened["metrics"] = open_one("metrics.listen", self.config.metrics.listen)
+            opened["metrics"] = self._opener.open("metrics.listen", self.config.metrics.listen, seconds)
         if self.config.admin is not None:
             address = ListenAddress("unix", path=str(self.config.admin.socket))
-            opened["admin"] = open_one("admin.socket", address)
-        for warning in open_one.warnings():
-            _log.warning("inherited sockets", why=str(warning))
+            opened["admin"] = self._opener.open("admin.socket", address, seconds)
+        self._tell_of_sockets()
         return opened
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients connect now, with the ports that the system chose for port 0."""
+        return tuple(_bound_address(one.listening) for one in self.listeners.values())
+
+    @property
+    def _serving(self) -> str:
+        return f"serves on {', '.join(self.addresses)}"
+
+    def _tell_of_sockets(self) -> None:
+        for warning in self._opener.warnings():
+            _log.warning("inherited sockets", why=str(warning))
 
     async def run(
         self, management: dict[str, socket.socket], announce: Callable[[tuple[str, ...]], None], stop: asyncio.Event
@@ -163,9 +171,7 @@ class Runtime:
         self._begin_jobs()
         for listener in self.listeners.values():
             self._begin(listener.accept_forever())
-        addresses = tuple(_bound_address(one.listening) for one in self.listeners.values())
-        announce(addresses)
-        self._serving = f"serves on {', '.join(addresses)}"
+        announce(self.addresses)
         self._manager.ready(self._serving)
         await stop.wait()
         self._manager.stopping("finishes the requests under way, and takes nothing new")
@@ -287,32 +293,21 @@ class Runtime:
 
     def _open_new(self, config: Config) -> dict[ListenAddress, socket.socket]:
         """Open the listening sockets that there are not yet; all or none. Raises ConfigError."""
-        opened: dict[ListenAddress, socket.socket] = {}
-        try:
-            for address in config.server.listen:
-                if address not in self.listeners:
-                    opened[address] = open_listener(address, key="server.listen")
-                    bound_sending(opened[address], config.connections.write_seconds)
-        except ConfigError:
-            for one in opened.values():
-                remover_of_file(one)()
-                one.close()
-            raise
-        return opened
+        new = [address for address in config.server.listen if address not in self.listeners]
+        return self._opener.open_all(PUBLIC_KEY, new, config.connections.write_seconds)
 
     def _switch_listeners(self, config: Config, opened: dict[ListenAddress, socket.socket]) -> None:
         """Listen where the configuration says; connections that came where it no longer does go on."""
         for address, one in opened.items():
-            self._sockets.enter_context(one)
-            self._sockets.callback(remover_of_file(one))
             listener = self.listeners[address] = self._listener(one)
             self._begin(listener.accept_forever())
         for address in tuple(self.listeners):
             if address not in config.server.listen:
                 gone = self.listeners.pop(address)
                 gone.stop()
-                remover_of_file(gone.listening)()
-                gone.listening.close()
+                self._opener.close(gone.listening)
+        if opened:
+            self._tell_of_sockets()
 
     # --- Parts ---
 
