@@ -1,0 +1,82 @@
+"""The verb `serve`: the service itself, from its start to its end."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dohproxy.builders import clock
+from dohproxy.cli.check import checked, locating
+from dohproxy.cli.terminal import VERSION, config_option, fail, say
+from dohproxy.cli.trial import trial_config, trial_text
+from dohproxy.config import Config, ConfigError, load, render
+from dohproxy.observability.logs import configure_logs
+from dohproxy.runtime import serve
+from dohproxy.tls.self_check import LimitsNotInForce
+
+
+@click.command("serve")
+@config_option
+def serve_verb(file: Path | None) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests under way are finished."""
+    try:
+        if file is not None:
+            config = load(file)
+            with locating(config):
+                run(
+                    checked(config, is_strict=False),
+                    lambda addresses: say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
+                    file,
+                )
+        else:
+            with trial_config() as (config, certificate):
+                run(config, lambda addresses: say(trial_text(config, addresses[0], certificate)))
+    except ConfigError as error:
+        fail(render(error))
+    except LimitsNotInForce as error:
+        fail(str(error))
+
+
+def run(config: Config, announce: Any, file: Path | None = None) -> None:
+    """Serve by a configuration, which is read again from `file`. Raises ConfigError, and LimitsNotInForce."""
+    limit = configure_logs(config.log, clock)
+    with asyncio.Runner(loop_factory=_loop_factory) as runner:
+        try:
+            runner.run(serve(config, freezing(announce), limit, file))
+        except* ConfigError as group:
+            raise next(_leaves(group)) from None
+
+
+def freezing(announce: Callable[[tuple[str, ...]], None]) -> Callable[[tuple[str, ...]], None]:
+    """Return `announce` with what else there is to do once everything is built.
+
+    From then on the garbage collector leaves alone what lives as long as the process. Among it is the cache's list of
+    keys, through which it would look for 20 ms or more where there are a million.
+    """
+
+    def announce_frozen(addresses: tuple[str, ...]) -> None:
+        gc.freeze()
+        announce(addresses)
+
+    return announce_frozen
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _loop_factory() -> asyncio.AbstractEventLoop:
+    """Return uvloop's loop where there is one; with the standard one everything works, and costs somewhat more."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
