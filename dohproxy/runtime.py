@@ -8,7 +8,8 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ from prometheus_client import ProcessCollector
 
 from dohproxy.adoption import Changes, compare
 from dohproxy.builders import SECRET_BYTES, build_connection_limiter, clock, hold_strangers, http2_limits
-from dohproxy.config import Config, ConfigError, ListenAddress, Problem
+from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
 from dohproxy.control.management_server import ManagementServer, management_metrics
@@ -54,7 +55,7 @@ from dohproxy.observability.left_out import WorkaroundWatch
 from dohproxy.observability.logs import RateLimit, set_level
 from dohproxy.observability.metrics import counter
 from dohproxy.observability.sources import connection_limiter_metrics
-from dohproxy.observability.upstream_alerts import UpstreamWatch
+from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import Client, Frontend
 from dohproxy.policy.identity import Identities
 from dohproxy.tls.certificate_pair import Pair
@@ -82,8 +83,8 @@ class Runtime:
         tls: ssl.SSLContext | None = None,
         log_limit: RateLimit | None = None,
     ) -> None:
-        """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what `reload` reads; `certificate` keeps that of `tls`, the
-        context that clients meet."""
+        """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what
+        `reload` reads; `certificate` keeps that of `tls`, the context that clients meet."""
         self.config = config
         self.file = file
         self._tasks = tasks
@@ -110,6 +111,8 @@ class Runtime:
         )
         self.delay = LoopDelay()
         self.reloads = ReloadBook(time.time())
+        # SIGHUP and the command may come at once; two that wait in the middle for a file would mix.
+        self._reloading = asyncio.Lock()
         self._listeners: dict[ListenAddress, Listener] = {}
         self._sockets = sockets
         self._background: list[asyncio.Task[None]] = []
@@ -170,19 +173,23 @@ class Runtime:
 
         Raises ConfigError with all that is wrong; then nothing has changed. Either way it is logged and counted.
         """
-        try:
-            if self.file is None:
-                raise ConfigError((Problem("--config", "was not given, so there is no file to read again"),))
-            config = load(self.file)
-            problems = check_files(config)
-            if problems:
-                raise ConfigError(problems)
-            changes = await self.adopt(config)
-        except ConfigError as error:
-            self.reloads.refuse(error)
-            raise
-        self.reloads.take(changes, time.time())
-        return changes
+        async with self._reloading:
+            try:
+                changes = await self.adopt(self._read_again())
+            except ConfigError as error:
+                self.reloads.refuse(error)
+                raise
+            self.reloads.take(changes, time.time())
+            return changes
+
+    def _read_again(self) -> Config:
+        if self.file is None:
+            raise ConfigError((Problem("--config", "was not given, so there is no file to read again"),))
+        config = load(self.file)
+        problems = check_files(config)
+        if problems:
+            raise ConfigError(located(problems, config.lines))
+        return config
 
     async def adopt(self, config: Config) -> Changes:
         """Hold to another configuration from now on, on open connections too.
@@ -206,9 +213,14 @@ class Runtime:
             await self._begin_health()
         return changes
 
+    def alerts(self) -> Sequence[Alert]:
+        """Return what is wrong with the upstreams."""
+        now = clock()
+        return alerts(self.core.resolver.statistics(now), now, time.time())
+
     def snapshot(self) -> dict[str, Any]:
         """Return what `/status` of the admin socket shows."""
-        return self.core.statistics(clock()) | {"reload": self.reloads.statistics()}
+        return self.core.statistics(clock()) | {"reload": asdict(self.reloads.statistics())}
 
     def _take(self, config: Config) -> None:
         now = clock()
@@ -293,7 +305,7 @@ class Runtime:
         if name == "metrics" and self.config.metrics is not None:
             application = metrics_application(self.core.metrics, pages_per_second=self.config.metrics.pages_per_second)
         else:
-            application = admin_application(self.snapshot)
+            application = admin_application(self)
         return ManagementServer(application), opened
 
     async def _begin_health(self) -> None:

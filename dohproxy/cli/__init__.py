@@ -7,6 +7,7 @@ cannot be reached; 78 the configuration cannot be used.
 import click
 
 from dohproxy.cli.check import check_verb
+from dohproxy.cli.ctl import add_verbs
 from dohproxy.cli.healthcheck import healthcheck_verb
 from dohproxy.cli.serve import serve_verb
 from dohproxy.cli.stamp import stamp_verb
@@ -24,3 +25,4 @@ def main() -> None:
 
 for _verb in (serve_verb, check_verb, healthcheck_verb, stamp_verb, upstream_verb):
     main.add_command(_verb)
+add_verbs(main)

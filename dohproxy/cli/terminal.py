@@ -13,8 +13,10 @@ VERSION: Final = dohproxy.__version__ + ("" if pipeline.__file__.endswith(".py")
 
 EXIT_FAILED: Final = 1
 """What was asked for was refused, or is not well."""
+EXIT_USAGE: Final = 2
+"""The command line cannot be understood; it is click's too."""
 EXIT_UNREACHABLE: Final = 3
-"""No service answers: 2 is click's, for a command line that cannot be understood."""
+"""No service answers."""
 EXIT_CONFIG: Final = 78
 """EX_CONFIG of sysexits.h: nothing changes until somebody has changed the configuration."""
 

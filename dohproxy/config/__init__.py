@@ -2,7 +2,15 @@
 
 from dohproxy.config.addresses import IPNetwork, ListenAddress, UpstreamAddress
 from dohproxy.config.advice import check_warnings
-from dohproxy.config.files import check_authorities, check_files, check_snapshot, check_sockets, load, socket_warnings
+from dohproxy.config.files import (
+    check_authorities,
+    check_files,
+    check_snapshot,
+    check_sockets,
+    find_admin_socket,
+    load,
+    socket_warnings,
+)
 from dohproxy.config.presets import PRESETS, Preset
 from dohproxy.config.problems import ConfigError, Problem, located, render
 from dohproxy.config.reader import read
@@ -61,6 +69,7 @@ __all__ = [
     "check_sockets",
     "check_warnings",
     "default_config",
+    "find_admin_socket",
     "load",
     "located",
     "read",

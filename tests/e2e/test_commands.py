@@ -1,0 +1,72 @@
+"""Commands at the admin socket of a running service, typed as a person on duty types them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.certificates import CertificateAuthority
+from tests.e2e.proxy import Proxy, ProxySettings, run_dohproxy, running_proxy
+from tests.fakes.datagrams import answering
+from tests.fakes.upstream import make_reply
+
+
+class OnDuty:
+    """A running service and who looks after it."""
+
+    def __init__(self, proxy: Proxy, directory: Path) -> None:
+        self.proxy = proxy
+        self.file = directory / "dohproxy.toml"
+
+    def type(self, *words: str) -> tuple[int, str]:
+        """Type a command; return its exit code and what it said."""
+        run = run_dohproxy(*words, "--config", str(self.file))
+        assert "Traceback" not in run.stderr
+        return run.returncode, run.stdout + run.stderr
+
+    def figures(self, *words: str) -> dict[str, Any]:
+        """Type a command for its figures."""
+        run = run_dohproxy(*words, "--config", str(self.file), "--json")
+        found = json.loads(run.stdout)
+        assert isinstance(found, dict)
+        return found
+
+    def rewrite(self, old: str, new: str) -> None:
+        """Change the file."""
+        text = self.file.read_text(encoding="utf-8")
+        assert old in text
+        self.file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def duty(authority: CertificateAuthority, tmp_path: Path) -> Iterator[OnDuty]:
+    """A service in front of an upstream that answers everything."""
+    with answering(make_reply) as port:
+        settings = ProxySettings(
+            (f"udp://127.0.0.1:{port}",), authority, sections={"admin": {"socket": str(tmp_path / "a.sock")}}
+        )
+        with running_proxy(tmp_path, settings) as proxy:
+            yield OnDuty(proxy, tmp_path)
+
+
+def test_the_state_is_told_in_one_sentence(duty: OnDuty) -> None:
+    code, said = duty.type("status")
+    assert (code, said.splitlines()[0]) == (0, "All is well: 1 upstream is asked, 0 answers are in the cache.")
+    assert duty.figures("status")["upstreams"][0]["name"] == "ns0"
+
+
+def test_other_rules_are_taken_and_a_bad_file_changes_nothing(duty: OnDuty) -> None:
+    duty.rewrite("exempt_networks", "requests_burst = 77\nexempt_networks")
+    code, said = duty.type("reload")
+    assert (code, said) == (
+        0,
+        "The configuration was read again: 1 key has changed.\n  changed: limits.requests_burst\n",
+    )
+    duty.rewrite("requests_burst = 77", "requests_burst = 0")
+    code, said = duty.type("reload")
+    assert (code, "nothing has changed" in said, "limits.requests_burst (line " in said) == (1, True, True)
+    code, said = duty.type("status")
+    assert (code, "configuration file was refused" in said) == (1, True)
+    assert duty.proxy.child.log_text().count("command=reload") == 2
