@@ -22,6 +22,7 @@ from dohproxy.builders import SECRET_BYTES, build_connection_limiter, clock, hol
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
+from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management_server import ManagementServer, management_metrics
 from dohproxy.control.metrics_page import metrics_application
 from dohproxy.control.server import admin_application
@@ -52,7 +53,7 @@ from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.reload import ReloadBook, read_suffixes, reload_metrics
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, notify
 from dohproxy.observability.left_out import WorkaroundWatch
-from dohproxy.observability.logs import RateLimit, set_level
+from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import counter
 from dohproxy.observability.sources import connection_limiter_metrics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
@@ -63,6 +64,8 @@ from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import check_groups
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 
+DRAIN_DELAY_SECONDS: Final = 0.1
+"""Between the command to end and its being obeyed: its answer takes a millisecond."""
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
 
@@ -110,6 +113,8 @@ class Runtime:
             loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
         )
         self.delay = LoopDelay()
+        self.log_level = LogLevel(config.log.level, loop.call_later)
+        self._stop = asyncio.Event()
         self.reloads = ReloadBook(time.time())
         # SIGHUP and the command may come at once; two that wait in the middle for a file would mix.
         self._reloading = asyncio.Lock()
@@ -140,6 +145,7 @@ class Runtime:
         self, management: dict[str, socket.socket], announce: Callable[[tuple[str, ...]], None], stop: asyncio.Event
     ) -> None:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once everything serves."""
+        self._stop = stop
         await self._begin_health()
         servers = [self._management_server(name, opened) for name, opened in management.items()]
         for server, opened in servers:
@@ -213,6 +219,11 @@ class Runtime:
             await self._begin_health()
         return changes
 
+    def drain(self) -> int:
+        """Begin the end in a moment, in which who asks for it is told; return how many clients are connected."""
+        asyncio.get_running_loop().call_later(DRAIN_DELAY_SECONDS, self._stop.set)
+        return self.connections.statistics().open
+
     def alerts(self) -> Sequence[Alert]:
         """Return what is wrong with the upstreams."""
         now = clock()
@@ -220,7 +231,8 @@ class Runtime:
 
     def snapshot(self) -> dict[str, Any]:
         """Return what `/status` of the admin socket shows."""
-        return self.core.statistics(clock()) | {"reload": asdict(self.reloads.statistics())}
+        log = {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(clock())}
+        return self.core.statistics(clock()) | {"reload": asdict(self.reloads.statistics()), "log": log}
 
     def _take(self, config: Config) -> None:
         now = clock()
@@ -234,7 +246,7 @@ class Runtime:
         self.http2.adopt(http2_limits(config))
         if self._log_limit is not None:
             self._log_limit.adopt(config.log.lines_per_second)
-            set_level(config.log.level)
+            self.log_level.adopt(config.log.level)
 
     def _check_pair(self, config: Config) -> Pair | None:
         if self._certificate is None or config.tls is None:

@@ -5,8 +5,10 @@ The admin socket serves it and the command line's verbs are made from it: to add
 
 from typing import Final
 
+from dohproxy.config.keys import Choice, Integer
 from dohproxy.control import lifecycle
-from dohproxy.control.command import Command
+from dohproxy.control.command import Argument, Command
+from dohproxy.control.log_level import log_level
 from dohproxy.control.service import Service
 from dohproxy.control.status import status
 
@@ -23,5 +25,27 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         " or, if anything is wrong with it, not at all. SIGHUP does the same.",
         "every rule that the configuration has; what has to wait for a restart is told",
         lifecycle.reload,
+    ),
+    Command(
+        "drain",
+        "End the service as SIGTERM does: no new connections, requests under way are finished.\n\nIt does not come"
+        " back by itself: `systemctl start dohproxy`.",
+        "everything: the service ends",
+        lifecycle.drain,
+    ),
+    Command(
+        "log-level",
+        "Change the level of the log for a while; then it goes back to the configured one.",
+        "the level of the log, until the time is over or the service is started again",
+        log_level,
+        (
+            Argument(
+                "level",
+                Choice(("debug", "info", "warning", "error"), "The least important kind of message written."),
+                is_required=True,
+            ),
+            # An hour is an incident's length; beyond a day it is a setting, which belongs in the file.
+            Argument("minutes", Integer(1, 1_440, "minutes", "How long."), is_option=True, default=60),
+        ),
     ),
 )

@@ -25,5 +25,17 @@ async def reload(service: Service, _: Mapping[str, Any]) -> Result:
     return Result(sentence, {"changed": list(changed), "waiting_for_restart": list(waiting)}, lines)
 
 
+async def drain(service: Service, _: Mapping[str, Any]) -> Result:
+    """End the service as SIGTERM does."""
+    connections = service.drain()
+    seconds = service.config.connections.drain_seconds
+    clients = "1 client is" if connections == 1 else f"{connections} clients are"
+    return Result(
+        f"The service takes no new connections, and ends when what is under way is finished, within {seconds:g} s;"
+        f" {clients} connected. To have it back, start it.",
+        {"connections": connections, "drain_seconds": seconds},
+    )
+
+
 def _keys(count: int) -> str:
     return "1 key has" if count == 1 else f"{count} keys have"

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from dohproxy.adoption import Changes
 from dohproxy.config import Config
+from dohproxy.control.log_level import LogLevel
 from dohproxy.observability.upstream_alerts import Alert
 
 
@@ -13,9 +14,14 @@ class Service(Protocol):
 
     config: Config
     """What holds now."""
+    log_level: LogLevel
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""
+
+    def drain(self) -> int:
+        """Begin the end, in a moment: nothing new is taken and what is under way finished. Return how many connections
+        of clients there are."""
 
     def snapshot(self) -> dict[str, Any]:
         """Return all figures, nearly ready for JSON."""

@@ -58,5 +58,7 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     )
     for word in snapshot["left_out"]:
         yield f"left out: {word}"
+    if snapshot["log"]["seconds_left"]:
+        yield f"log: level {snapshot['log']['level']} for {snapshot['log']['seconds_left']} s more"
     if snapshot["reload"]["waiting"]:
         yield f"waiting for a restart: {', '.join(snapshot['reload']['waiting'])}"

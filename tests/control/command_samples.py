@@ -8,6 +8,7 @@ from dohproxy.adoption import Changes
 from dohproxy.config import Config, UpstreamAddress, UpstreamConfig
 from dohproxy.config.keys import Choice, Integer, Switch, Text
 from dohproxy.control.command import Argument, Command, Refused, Result
+from dohproxy.control.log_level import LogLevel
 from dohproxy.control.service import Service
 from dohproxy.observability.upstream_alerts import Alert
 
@@ -20,12 +21,20 @@ class FakeService:
         self.told: list[Alert] = []
         self.changes: Changes | Exception = Changes(self.config, (), ())
         self.figures: dict[str, Any] = {}
+        self.is_ending = False
+        self.applied: list[str] = []
+        self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
 
     async def reload(self) -> Changes:
         """Return or raise what the test has laid down."""
         if isinstance(self.changes, Exception):
             raise self.changes
         return self.changes
+
+    def drain(self) -> int:
+        """Note it."""
+        self.is_ending = True
+        return 3
 
     def snapshot(self) -> dict[str, Any]:
         """Return the figures that the test has laid down."""

@@ -39,3 +39,11 @@ async def test_a_configuration_that_is_refused_is_told_with_every_fault() -> Non
     with pytest.raises(Refused, match="nothing has changed") as caught:
         await lifecycle.reload(service, {})
     assert caught.value.lines == ["a.b (line 3) is wrong.", "c too."]
+
+
+async def test_the_end_is_begun_and_told() -> None:
+    service = FakeService()
+    result = await lifecycle.drain(service, {})
+    assert service.is_ending
+    assert "3 clients are connected. To have it back, start it." in result.sentence
+    assert result.figures["connections"] == 3

@@ -70,3 +70,20 @@ def test_other_rules_are_taken_and_a_bad_file_changes_nothing(duty: OnDuty) -> N
     code, said = duty.type("status")
     assert (code, "configuration file was refused" in said) == (1, True)
     assert duty.proxy.child.log_text().count("command=reload") == 2
+
+
+def test_the_log_tells_more_for_a_while_and_the_audit_line_stands_in_it_at_every_level(duty: OnDuty) -> None:
+    code, said = duty.type("log-level", "error", "--minutes", "1")
+    assert (code, said) == (0, "The log has the level error for 1 minute, then info again, as configured.\n")
+    assert duty.figures("status")["log"]["level"] == "error"
+    assert "command=log-level" in duty.proxy.child.log_text()
+    assert duty.type("log-level", "loud")[0] == 2
+    assert duty.type("log-level", "debug", "--minutes", "1441")[0] == 2
+
+
+def test_a_drained_service_tells_who_asked_and_ends_with_0(duty: OnDuty) -> None:
+    code, said = duty.type("drain")
+    assert (code, "takes no new connections" in said) == (0, True)
+    assert duty.proxy.child.wait(10) == 0
+    code, said = duty.type("status")
+    assert (code, "There is no socket" in said) == (3, True)
