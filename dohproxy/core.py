@@ -101,6 +101,10 @@ class Core:
             deadline_seconds=config.resolver.deadline_seconds,
         )
 
+    def caches(self) -> list[Cache]:
+        """Return the general cache and those of all routes."""
+        return [self.cache, *(route.cache for route in self._routes.values())]
+
     def statistics(self, now: float) -> dict[str, Any]:
         """Return all figures at `now`, ready for JSON."""
         resolver = self.resolver.statistics(now)

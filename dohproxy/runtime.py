@@ -19,6 +19,7 @@ from prometheus_client import ProcessCollector
 
 from dohproxy.adoption import Changes, compare
 from dohproxy.builders import SECRET_BYTES, build_connection_limiter, clock, hold_strangers, http2_limits
+from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
@@ -218,6 +219,10 @@ class Runtime:
         if health_moved:
             await self._begin_health()
         return changes
+
+    def caches(self) -> Sequence[Cache]:
+        """Return the general cache and those of all routes."""
+        return self.core.caches()
 
     def drain(self) -> int:
         """Begin the end in a moment, in which who asks for it is told; return how many clients are connected."""

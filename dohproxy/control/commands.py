@@ -5,10 +5,12 @@ The admin socket serves it and the command line's verbs are made from it: to add
 
 from typing import Final
 
-from dohproxy.config.keys import Choice, Integer
+from dohproxy.config.keys import Choice, Integer, Switch
 from dohproxy.control import lifecycle
 from dohproxy.control.command import Argument, Command
+from dohproxy.control.flush import flush
 from dohproxy.control.log_level import log_level
+from dohproxy.control.names import NAME
 from dohproxy.control.service import Service
 from dohproxy.control.status import status
 
@@ -25,6 +27,21 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         " or, if anything is wrong with it, not at all. SIGHUP does the same.",
         "every rule that the configuration has; what has to wait for a restart is told",
         lifecycle.reload,
+    ),
+    Command(
+        "flush",
+        "Forget what is cached about a name, all below it, or everything.\n\nWhat is asked next is asked upstream, and"
+        " old answers and remembered failures go too. The first answers are forgotten at once; to look through a cache"
+        " of a million takes some seconds, in which it goes on answering.",
+        "the cache",
+        flush,
+        (
+            Argument("name", NAME, is_private=True),
+            Argument("below", Switch("All names below it too."), is_option=True, default=False),
+            Argument("all", Switch("Everything, in place of a name."), is_option=True, default=False),
+        ),
+        # A million entries take some 6 s, and others are served in between.
+        seconds=120.0,
     ),
     Command(
         "drain",

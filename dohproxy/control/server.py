@@ -85,6 +85,8 @@ class _Desk:
         """Return what to answer, and what became of it in a word."""
         try:
             result = await command.handler(self._service, values)
+        except WrongArguments as error:
+            return _say(400, str(error)), "refused"
         except Refused as refused:
             return _say(409, refused.sentence, lines=refused.lines), "refused"
         except Exception:

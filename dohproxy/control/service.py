@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from dohproxy.adoption import Changes
+from dohproxy.cache import Cache
 from dohproxy.config import Config
 from dohproxy.control.log_level import LogLevel
 from dohproxy.observability.upstream_alerts import Alert
@@ -18,6 +19,9 @@ class Service(Protocol):
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""
+
+    def caches(self) -> Sequence[Cache]:
+        """Return the general cache and those of all routes."""
 
     def drain(self) -> int:
         """Begin the end, in a moment: nothing new is taken and what is under way finished. Return how many connections

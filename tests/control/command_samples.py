@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dohproxy.adoption import Changes
+from dohproxy.cache import Cache
 from dohproxy.config import Config, UpstreamAddress, UpstreamConfig
 from dohproxy.config.keys import Choice, Integer, Switch, Text
 from dohproxy.control.command import Argument, Command, Refused, Result
@@ -22,6 +23,7 @@ class FakeService:
         self.changes: Changes | Exception = Changes(self.config, (), ())
         self.figures: dict[str, Any] = {}
         self.is_ending = False
+        self.kept: list[Cache] = []
         self.applied: list[str] = []
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
 
@@ -30,6 +32,10 @@ class FakeService:
         if isinstance(self.changes, Exception):
             raise self.changes
         return self.changes
+
+    def caches(self) -> Sequence[Cache]:
+        """Return those that the test has laid down."""
+        return self.kept
 
     def drain(self) -> int:
         """Note it."""

@@ -47,7 +47,7 @@ async def test_the_command_says_for_how_long() -> None:
     service = FakeService()
     result = await log_level(service, {"level": "debug", "minutes": 60})
     assert result.sentence == "The log has the level debug for 60 minutes, then info again, as configured."
-    assert 3_590 < service.log_level.seconds_left(asyncio.get_running_loop().time()) <= 3_600
+    assert 3_590 < service.log_level.seconds_left(asyncio.get_running_loop().time()) <= 3_601
     result = await log_level(service, {"level": "info", "minutes": 60})
     assert result.sentence == "The log has its configured level, info."
     assert service.applied == ["debug", "info"]

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dns.message
 import pytest
 
+from tests.e2e.answers import A
 from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.proxy import Proxy, ProxySettings, run_dohproxy, running_proxy
 from tests.fakes.datagrams import answering
@@ -16,8 +18,9 @@ from tests.fakes.upstream import make_reply
 class OnDuty:
     """A running service and who looks after it."""
 
-    def __init__(self, proxy: Proxy, directory: Path) -> None:
+    def __init__(self, proxy: Proxy, directory: Path, asked: list[bytes]) -> None:
         self.proxy = proxy
+        self.asked = asked
         self.file = directory / "dohproxy.toml"
 
     def type(self, *words: str) -> tuple[int, str]:
@@ -33,6 +36,10 @@ class OnDuty:
         assert isinstance(found, dict)
         return found
 
+    def times_asked(self, label: bytes) -> int:
+        """Return how often the upstream was asked for a name that has this label."""
+        return sum(label in packet.lower() for packet in self.asked)
+
     def rewrite(self, old: str, new: str) -> None:
         """Change the file."""
         text = self.file.read_text(encoding="utf-8")
@@ -43,12 +50,18 @@ class OnDuty:
 @pytest.fixture
 def duty(authority: CertificateAuthority, tmp_path: Path) -> Iterator[OnDuty]:
     """A service in front of an upstream that answers everything."""
-    with answering(make_reply) as port:
+    asked: list[bytes] = []
+
+    def answer(packet: bytes) -> bytes:
+        asked.append(packet)
+        return make_reply(packet)
+
+    with answering(answer) as port:
         settings = ProxySettings(
             (f"udp://127.0.0.1:{port}",), authority, sections={"admin": {"socket": str(tmp_path / "a.sock")}}
         )
         with running_proxy(tmp_path, settings) as proxy:
-            yield OnDuty(proxy, tmp_path)
+            yield OnDuty(proxy, tmp_path, asked)
 
 
 def test_the_state_is_told_in_one_sentence(duty: OnDuty) -> None:
@@ -87,3 +100,19 @@ def test_a_drained_service_tells_who_asked_and_ends_with_0(duty: OnDuty) -> None
     assert duty.proxy.child.wait(10) == 0
     code, said = duty.type("status")
     assert (code, "There is no socket" in said) == (3, True)
+
+
+def test_what_is_flushed_is_asked_for_again_on_the_same_connection(duty: OnDuty) -> None:
+    query = dns.message.make_query("www.flushed.example.com", A, id=0).to_wire()
+    with duty.proxy.client() as client:
+        for _ in range(100):
+            assert client.get(query).message().answer
+        assert duty.times_asked(b"flushed") == 1
+        code, said = duty.type("flush", "www.flushed.example.com")
+        assert (code, said) == (0, "Forgotten: 1 answer or failure about www.flushed.example.com.\n")
+        assert client.get(query).message().answer
+        assert duty.times_asked(b"flushed") == 2
+        assert duty.type("flush", "flushed.example.com", "--below")[1].startswith("Forgotten: 1 ")
+        assert duty.type("flush", "--all") == (0, "Nothing was known about everything.\n")
+    assert "flushed" not in duty.proxy.child.log_text()
+    assert duty.type("flush")[0] == 2
