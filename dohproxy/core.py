@@ -84,6 +84,7 @@ class Core:
         self.suffixes.adopt(config.names, suffixes, time.time())
         self.cache.adopt(config.cache)
         self.budgets.begin_reload(now)
+        paused = [one.name for one in self.resolver.statistics(now).upstreams if one.is_paused]
         before, general = self._routes, self._general
         self._general = self._build_resolver(config, general)
         self._routes = {}
@@ -93,6 +94,9 @@ class Core:
             self._finish(gone.resolver, self._general)
         self._finish(general, self._general)
         self.resolver = self._together()
+        # One whose address has changed is another one, and left alone all the same: it was meant by its name.
+        for name in paused:
+            self.resolver.pause(name)
         self.config = config
         self.pipeline.adopt(
             request_rules(config),

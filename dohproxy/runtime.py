@@ -64,6 +64,7 @@ from dohproxy.tls.certificate_pair import Pair
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import check_groups
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
+from dohproxy.upstream.resolvers import Resolvers
 
 DRAIN_DELAY_SECONDS: Final = 0.1
 """Between the command to end and its being obeyed: its answer takes a millisecond."""
@@ -219,6 +220,10 @@ class Runtime:
         if health_moved:
             await self._begin_health()
         return changes
+
+    def resolvers(self) -> Resolvers:
+        """Return the general upstreams and those of all routes."""
+        return self.core.resolver
 
     def caches(self) -> Sequence[Cache]:
         """Return the general cache and those of all routes."""

@@ -13,6 +13,7 @@ from dohproxy.control.log_level import log_level
 from dohproxy.control.names import NAME
 from dohproxy.control.service import Service
 from dohproxy.control.status import status
+from dohproxy.control.upstreams import UPSTREAM, pause, resume
 
 COMMANDS: Final[tuple[Command[Service], ...]] = (
     Command(
@@ -42,6 +43,21 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         ),
         # A million entries take some 6 s, and others are served in between.
         seconds=120.0,
+    ),
+    Command(
+        "upstream pause",
+        "Leave an upstream alone: it is asked nothing, not even a probe.\n\nQueries under way are finished. It lasts"
+        " until `upstream resume` or a restart, reloads included.",
+        "which upstreams are asked",
+        pause,
+        (Argument("name", UPSTREAM, is_required=True, completes="upstreams"),),
+    ),
+    Command(
+        "upstream resume",
+        "Ask an upstream again that was paused: little at first, all of its budget within half a minute.",
+        "which upstreams are asked",
+        resume,
+        (Argument("name", UPSTREAM, is_required=True, completes="upstreams"),),
     ),
     Command(
         "drain",

@@ -8,6 +8,7 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config
 from dohproxy.control.log_level import LogLevel
 from dohproxy.observability.upstream_alerts import Alert
+from dohproxy.upstream.resolvers import Resolvers
 
 
 class Service(Protocol):
@@ -19,6 +20,9 @@ class Service(Protocol):
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""
+
+    def resolvers(self) -> Resolvers:
+        """Return the general upstreams and those of all routes."""
 
     def caches(self) -> Sequence[Cache]:
         """Return the general cache and those of all routes."""

@@ -19,7 +19,11 @@ async def status(service: Service, _: Mapping[str, Any]) -> Result:
 
 def troubles(snapshot: Mapping[str, Any], alerts: Sequence[Alert]) -> list[str]:
     """Return what is not as it should be, each in words that continue a sentence."""
-    found = [alert.words for alert in alerts if not alert.is_harmless]
+    paused = {one["name"] for one in snapshot["upstreams"] if one["is_paused"]}
+    # Nothing is heard of those that are paused, and whoever paused them knows why.
+    found = [alert.words for alert in alerts if not alert.is_harmless and alert.upstream not in paused]
+    if paused and len(paused) == len(snapshot["upstreams"]):
+        found.append("every upstream is paused")
     if not snapshot["reload"]["last_succeeded"]:
         found.append("the configuration file was refused when it was last read, and what held before still holds")
     return found
@@ -31,16 +35,19 @@ def sentence(snapshot: Mapping[str, Any], told: Sequence[str]) -> str:
         return f"Not well: {'; '.join(told)}."
     upstreams, cache = snapshot["upstreams"], snapshot["cache"]
     entries = cache["positive_entries"] + cache["negative_entries"]
-    asked = "1 upstream is" if len(upstreams) == 1 else f"{len(upstreams)} upstreams are"
-    return f"All is well: {asked} asked, {entries:,} answers are in the cache."
+    count = sum(not one["is_paused"] for one in upstreams)
+    asked = "1 upstream is" if count == 1 else f"{count} upstreams are"
+    paused = "" if count == len(upstreams) else f", {len(upstreams) - count} paused"
+    return f"All is well: {asked} asked{paused}, {entries:,} answers are in the cache."
 
 
 def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a person on duty looks at first."""
     for one in snapshot["upstreams"]:
+        state = "paused" if one["is_paused"] else f"breaker {one['breaker']}"
         answered = one["sends"].get("answered", 0)
         yield (
-            f"upstream {one['name']}: breaker {one['breaker']}, {answered:,} answered, {one['in_flight']} of"
+            f"upstream {one['name']}: {state}, {answered:,} answered, {one['in_flight']} of"
             f" {one['most_in_flight']} in flight, {one['budget_left']:.0f} of {one['burst']} left of the burst,"
             f" {one['score_seconds'] * 1000:.0f} ms"
         )

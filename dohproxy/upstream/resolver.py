@@ -173,6 +173,22 @@ class Resolver:
         elif self._path_gone_since is None:
             self._path_gone_since = now
 
+    def pause(self, name: str) -> bool:
+        """Leave the upstream of this name alone, probes included; False if there is none. What is under way with it is
+        finished."""
+        found = self._find(name)
+        if found is not None and not found.health.is_paused:
+            found.health.pause(self._clock())
+        return found is not None
+
+    def resume(self, name: str) -> bool:
+        """Ask the upstream of this name again; False if there is none."""
+        found = self._find(name)
+        if found is not None and found.health.is_paused:
+            found.health.resume(self._clock())
+            self._queue.wake()
+        return found is not None
+
     def pressure(self, now: float) -> float:
         """Return how scarce sends are: 0.0 with half a burst left somewhere, 1.0 when nobody can be asked."""
         return self._selection.pressure(now)
@@ -242,6 +258,9 @@ class Resolver:
 
     def _carry(self, query: Query, send: Send, done: Done, notify: Callable[[], None]) -> Stoppable | SendStatus:
         return self._upstreams[send.upstream].send(query, send, done, Late(send.late_until, notify))
+
+    def _find(self, name: str) -> "_Upstream | None":
+        return next((one for one in self._upstreams if one.name == name), None)
 
     # --- Probes ---
 
@@ -345,6 +364,11 @@ class _Upstream:
         self._config = config
         self._may_vouch = may_vouch(config)
 
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+        return self._config.name
+
     def adopt(self, config: UpstreamConfig, budgets: BudgetGroups) -> None:
         """Take another name and another agreement; `way` must be the same."""
         self._config = config
@@ -408,6 +432,7 @@ class _Upstream:
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
             defences=self.udp.defences.statistics(now),
             left_out=self.over_udp.left_out + self.over_stream.left_out,
+            is_paused=health.is_paused,
         )
 
 

@@ -55,6 +55,8 @@ class UpstreamStatistics:
     defences: DefenceStatistics
     left_out: tuple[LeftOut, ...] = ()
     """What we do not add to queries, as it was found not to stand it."""
+    is_paused: bool = False
+    """The operator has it left alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dohproxy.control.command import Argument, Command, Refused, Result
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.service import Service
 from dohproxy.observability.upstream_alerts import Alert
+from dohproxy.upstream.resolvers import Resolvers
 
 
 class FakeService:
@@ -23,6 +24,7 @@ class FakeService:
         self.changes: Changes | Exception = Changes(self.config, (), ())
         self.figures: dict[str, Any] = {}
         self.is_ending = False
+        self.asked: Resolvers | None = None
         self.kept: list[Cache] = []
         self.applied: list[str] = []
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
@@ -32,6 +34,11 @@ class FakeService:
         if isinstance(self.changes, Exception):
             raise self.changes
         return self.changes
+
+    def resolvers(self) -> Resolvers:
+        """Return those that the test has laid down."""
+        assert self.asked is not None
+        return self.asked
 
     def caches(self) -> Sequence[Cache]:
         """Return those that the test has laid down."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dns.message
+import dns.rcode
 import pytest
 
 from tests.e2e.answers import A
@@ -116,3 +117,22 @@ def test_what_is_flushed_is_asked_for_again_on_the_same_connection(duty: OnDuty)
         assert duty.type("flush", "--all") == (0, "Nothing was known about everything.\n")
     assert "flushed" not in duty.proxy.child.log_text()
     assert duty.type("flush")[0] == 2
+
+
+def test_a_paused_upstream_is_asked_nothing_over_a_reload_too_until_it_is_resumed(duty: OnDuty) -> None:
+    code, said = duty.type("upstream", "pause", "ns0")
+    assert (code, "ns0 is paused" in said, "It was the last one" in said) == (0, True, True)
+    assert duty.type("reload")[0] == 0
+    assert duty.type("status")[0] == 1
+    assert duty.proxy.metric("dohproxy_upstream_paused", {"upstream": "ns0"}) == 1
+    # A reload by which it becomes another one.
+    duty.rewrite('preset = "own"', 'preset = "own"\nidle_seconds = 7')
+    assert duty.type("reload")[0] == 0
+    query = dns.message.make_query("www.paused.example.com", A, id=0).to_wire()
+    with duty.proxy.client() as client:
+        assert client.get(query).message().rcode() == dns.rcode.SERVFAIL
+        assert duty.times_asked(b"paused") == 0
+        assert duty.type("upstream", "resume", "ns0")[0] == 0
+        other = dns.message.make_query("www.resumed.example.com", A, id=0).to_wire()
+        assert client.get(other).message().answer
+    assert duty.type("upstream", "pause", "ns1") == (2, 'No upstream is called "ns1"; did you mean ns0?\n')
