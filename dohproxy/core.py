@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 from dohproxy.builders import build_names, build_request_limiter, clock, fair_share
 from dohproxy.cache import Cache
 from dohproxy.config import Config, RouteConfig, UpstreamConfig
+from dohproxy.control.explain import Owners
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.service import Service
 from dohproxy.jobs.job_metrics import suffix_list_metrics
@@ -31,7 +32,7 @@ from dohproxy.observability.upstream_alerts import alert_metrics, alerts
 from dohproxy.outcomes import Client
 from dohproxy.pipeline import Pipeline, learn_into
 from dohproxy.policy.suffixes import PublicSuffixes
-from dohproxy.routes import Route
+from dohproxy.routes import Route, Routes
 from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
@@ -104,6 +105,11 @@ class Core:
             self._by_domain(),
             deadline_seconds=config.resolver.deadline_seconds,
         )
+
+    def owners(self) -> Owners:
+        """Return those whom the walk asks, for who wants to know what they would say."""
+        routes = Routes(Route(self.cache, self._general), self._by_domain())
+        return Owners(self.request_limiter, self.names, routes)
 
     def caches(self) -> list[Cache]:
         """Return the general cache and those of all routes."""

@@ -23,6 +23,7 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
+from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management_server import ManagementServer, management_metrics
 from dohproxy.control.metrics_page import metrics_application
@@ -220,6 +221,14 @@ class Runtime:
         if health_moved:
             await self._begin_health()
         return changes
+
+    def owners(self) -> Owners:
+        """Return those whom the walk asks."""
+        return self.core.owners()
+
+    def look_at(self, packed: bytes) -> Client:
+        """Return the client at a packed address, and remember nothing."""
+        return self.identities.look_at(packed)
 
     def resolvers(self) -> Resolvers:
         """Return the general upstreams and those of all routes."""

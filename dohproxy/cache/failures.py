@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from cachetools import Cache as Memory
 from cachetools import LRUCache
 
 from dohproxy.config import CacheConfig
@@ -59,6 +60,11 @@ class Failures:
     def recall(self, key: bytes, now: float) -> RememberedFailure | None:
         """Return the failure that still forbids asking, if there is one."""
         known = self._known.get(key)
+        return known if known is not None and now < known.until else None
+
+    def foresee(self, key: bytes, now: float) -> RememberedFailure | None:
+        """Return what `recall` would, and do not count that as a use."""
+        known = Memory.__getitem__(self._known, key) if key in self._known else None
         return known if known is not None and now < known.until else None
 
     def forget(self, key: bytes) -> None:

@@ -125,6 +125,27 @@ class Cache:
         denied = self._denied_from_above(key, now, itself=itself)
         return denied if denied[0] is not None else (entry, state)
 
+    def foresee(self, key: bytes, now: float, pressure: float) -> tuple[Entry | None, Freshness]:
+        """Return what `lookup` would, and change nothing: no use is counted, and nothing dead is thrown away."""
+        entry = self.peek(key)
+        itself = True
+        state = Freshness.DEAD
+        if entry is not None:
+            state = freshness(entry, now, floor_under(pressure, self.rules) if pressure else 0.0, self.rules)
+            if state is Freshness.FRESH:
+                return entry, state
+            entry = None if state is Freshness.DEAD else entry
+            itself = entry is None or entry.kind is not Kind.POSITIVE
+        for place in self._cuts.above(key, itself=itself):
+            denial = self._negative.peek(place)
+            if denial is not None and freshness(denial, now, 0.0, self.rules) is Freshness.FRESH:
+                return denial, Freshness.FRESH
+        return entry, state
+
+    def foresee_failure(self, key: bytes, now: float) -> RememberedFailure | None:
+        """Return what `recall_failure` would, and change nothing."""
+        return self._failures.foresee(key, now)
+
     def store(self, key: bytes, answer: Answer, now: float) -> Entry | None:
         """Keep a new answer; return its entry, or None if the rules say that it is not to be kept.
 

@@ -8,6 +8,8 @@ from typing import Final
 from dohproxy.config.keys import Choice, Integer, Switch
 from dohproxy.control import lifecycle
 from dohproxy.control.command import Argument, Command
+from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
+from dohproxy.control.explain import explain
 from dohproxy.control.flush import flush
 from dohproxy.control.log_level import log_level
 from dohproxy.control.names import NAME
@@ -58,6 +60,14 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "which upstreams are asked",
         resume,
         (Argument("name", UPSTREAM, is_required=True, completes="upstreams"),),
+    ),
+    Command(
+        "explain",
+        "Tell what would happen to a question now, stage by stage, and why; nothing is changed.\n\nNothing is charged,"
+        " no counter moves, and nobody is asked upstream.",
+        "",
+        explain,
+        EXPLAIN_ARGUMENTS,
     ),
     Command(
         "drain",

@@ -6,8 +6,10 @@ from typing import Any, Protocol
 from dohproxy.adoption import Changes
 from dohproxy.cache import Cache
 from dohproxy.config import Config
+from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
 from dohproxy.observability.upstream_alerts import Alert
+from dohproxy.outcomes import Client
 from dohproxy.upstream.resolvers import Resolvers
 
 
@@ -20,6 +22,12 @@ class Service(Protocol):
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""
+
+    def owners(self) -> Owners:
+        """Return those whom the walk asks."""
+
+    def look_at(self, packed: bytes) -> Client:
+        """Return the client at a packed address, and remember nothing."""
 
     def resolvers(self) -> Resolvers:
         """Return the general upstreams and those of all routes."""

@@ -27,7 +27,7 @@ from dohproxy.upstream.results import Bug, SendStatus, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done, Late, SendOutcome, Stoppable, Transport, outcome_of
-from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
+from dohproxy.upstream.statistics import Foreseen, ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
@@ -156,6 +156,16 @@ class Resolver:
             # What is overdue gives its place to those who wait, not to this.
             return False
         return self._start(query, deadline, priority, None)
+
+    def foresee(self, query: Query) -> Foreseen:
+        """Return who would be asked now if somebody asked, and start nothing."""
+        now = self._clock()
+        place = self._selection.next_upstream(now)
+        if place is None:
+            waits = self._selection.seconds_to_room(now)
+            return Foreseen(query.key in self._flights, None, 0.0, waits)
+        left = self._selection.healths[place].budget.left(now)
+        return Foreseen(query.key in self._flights, self._upstreams[place].name, left, 0.0)
 
     def begin_slowly(self) -> None:
         """Let the budgets grow from a small part to the whole: the cache is empty, and all clients' names are new."""

@@ -9,9 +9,11 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config, UpstreamAddress, UpstreamConfig
 from dohproxy.config.keys import Choice, Integer, Switch, Text
 from dohproxy.control.command import Argument, Command, Refused, Result
+from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.service import Service
 from dohproxy.observability.upstream_alerts import Alert
+from dohproxy.outcomes import Client
 from dohproxy.upstream.resolvers import Resolvers
 
 
@@ -24,6 +26,7 @@ class FakeService:
         self.changes: Changes | Exception = Changes(self.config, (), ())
         self.figures: dict[str, Any] = {}
         self.is_ending = False
+        self.walked: Owners | None = None
         self.asked: Resolvers | None = None
         self.kept: list[Cache] = []
         self.applied: list[str] = []
@@ -34,6 +37,15 @@ class FakeService:
         if isinstance(self.changes, Exception):
             raise self.changes
         return self.changes
+
+    def owners(self) -> Owners:
+        """Return those that the test has laid down."""
+        assert self.walked is not None
+        return self.walked
+
+    def look_at(self, packed: bytes) -> Client:
+        """Return a client that nobody knows."""
+        return Client(packed, ((1, 2), (3, 4)))
 
     def resolvers(self) -> Resolvers:
         """Return those that the test has laid down."""

@@ -136,3 +136,17 @@ def test_a_paused_upstream_is_asked_nothing_over_a_reload_too_until_it_is_resume
         other = dns.message.make_query("www.resumed.example.com", A, id=0).to_wire()
         assert client.get(other).message().answer
     assert duty.type("upstream", "pause", "ns1") == (2, 'No upstream is called "ns1"; did you mean ns0?\n')
+
+
+def test_what_would_happen_to_a_question_is_told_and_nobody_is_asked(duty: OnDuty) -> None:
+    code, said = duty.type("explain", "www.explained.example.com", "--client", "192.0.2.1")
+    assert code == 0
+    assert said.startswith("www.explained.example.com A for 192.0.2.1: ns0 is asked, whose budget allows ")
+    assert duty.times_asked(b"explained") == 0
+    with duty.proxy.client() as client:
+        assert client.get(dns.message.make_query("www.explained.example.com", A, id=0).to_wire()).message().answer
+    assert duty.figures("explain", "WWW.explained.example.com.")["ends_at"] == "cache"
+    code, said = duty.type("explain", "a..b")
+    assert (code, said.startswith('name is "a..b": it is not a host name')) == (2, True)
+    assert duty.type("explain", "a", "--type", "NONSENSE")[0] == 2
+    assert "explained" not in duty.proxy.child.log_text()
