@@ -7,7 +7,9 @@ cannot be reached; 78 the configuration cannot be used.
 import click
 
 from dohproxy.cli.check import check_verb
-from dohproxy.cli.ctl import add_verbs
+from dohproxy.cli.completion import completion_verb
+from dohproxy.cli.config_schema import config_schema_verb
+from dohproxy.cli.ctl import add_verbs, group_of
 from dohproxy.cli.healthcheck import healthcheck_verb
 from dohproxy.cli.serve import serve_verb
 from dohproxy.cli.stamp import stamp_verb
@@ -23,6 +25,7 @@ def main() -> None:
     """A hardened DNS-over-HTTPS proxy in front of somebody else's resolvers, or your own."""
 
 
-for _verb in (serve_verb, check_verb, healthcheck_verb, stamp_verb, upstream_verb):
+for _verb in (serve_verb, check_verb, healthcheck_verb, stamp_verb, upstream_verb, completion_verb):
     main.add_command(_verb)
 add_verbs(main)
+group_of(main, "config").add_command(config_schema_verb)

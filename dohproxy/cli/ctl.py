@@ -32,7 +32,7 @@ _OPTIONS = (
 )
 
 GROUPS = {
-    "config": "Look at the configuration that is in force.",
+    "config": "Look at the configuration that holds, and at what it may be.",
     "upstream": "Look at the configured upstreams, and leave one alone for a while.",
 }
 """What a first word means that several commands share."""
@@ -42,11 +42,12 @@ def add_verbs(main: click.Group) -> None:
     """Add a verb for each command, those of two words within a group."""
     for command in COMMANDS:
         first, _, second = command.name.partition(" ")
-        home = main if not second else _group(main, first)
+        home = main if not second else group_of(main, first)
         home.add_command(make_verb(command, second or first))
 
 
-def _group(main: click.Group, name: str) -> click.Group:
+def group_of(main: click.Group, name: str) -> click.Group:
+    """Return the group of verbs that begin with this word."""
     found = main.commands.get(name)
     if isinstance(found, click.Group):
         return found

@@ -6,7 +6,7 @@ The admin socket serves it and the command line's verbs are made from it: to add
 from typing import Final
 
 from dohproxy.config.keys import Choice, Integer, Switch
-from dohproxy.control import lifecycle
+from dohproxy.control import config_show, lifecycle
 from dohproxy.control.command import Argument, Command
 from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
 from dohproxy.control.explain import explain
@@ -68,6 +68,13 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "",
         explain,
         EXPLAIN_ARGUMENTS,
+    ),
+    Command(
+        "config show",
+        "Tell what holds, key by key, and where each value comes from: file, preset, budget or default.",
+        "",
+        config_show.show,
+        config_show.ARGUMENTS,
     ),
     Command(
         "drain",

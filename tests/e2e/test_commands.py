@@ -150,3 +150,12 @@ def test_what_would_happen_to_a_question_is_told_and_nobody_is_asked(duty: OnDut
     assert (code, said.startswith('name is "a..b": it is not a host name')) == (2, True)
     assert duty.type("explain", "a", "--type", "NONSENSE")[0] == 2
     assert "explained" not in duty.proxy.child.log_text()
+
+
+def test_what_holds_is_told_with_its_origin(duty: OnDuty) -> None:
+    code, said = duty.type("config", "show", "limits")
+    assert code == 0
+    assert "limits.table_slots = 131072  # default\n" in said
+    assert 'limits.exempt_networks = ["127.0.0.0/8"]  # line ' in said
+    keys = {key["path"]: key for key in duty.figures("config", "show", "--written")["keys"]}
+    assert keys["upstream #1.preset"]["value"] == "own"
