@@ -1,6 +1,7 @@
 """The table as a whole: every row can be found, understood and typed."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from dohproxy.control.command import Command, find
 from dohproxy.control.commands import COMMANDS
 from dohproxy.control.service import Service
 
+PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 BY_NAME = pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 
 
@@ -36,3 +38,12 @@ def test_a_command_can_be_typed(command: Command[Service]) -> None:
 @BY_NAME
 def test_nobody_waits_for_ever(command: Command[Service]) -> None:
     assert 0 < command.seconds <= 600
+
+
+@BY_NAME
+def test_a_command_and_its_arguments_stand_on_the_page_for_operators(command: Command[Service]) -> None:
+    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{command.name}")]
+    assert len(rows) == 1
+    for argument in command.arguments:
+        assert (f"--{argument.name}" if argument.is_option else argument.name.upper()) in rows[0]
+    assert rows[0].endswith("| |") is (not command.changes)
