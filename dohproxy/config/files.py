@@ -10,10 +10,12 @@ from typing import Final, Literal
 
 from cryptography import x509
 
+from dohproxy.config.addresses import parse_socket
 from dohproxy.config.permissions import obstacle, refusal, service_user, this_user
 from dohproxy.config.problems import ConfigError, Problem
 from dohproxy.config.reader import read
 from dohproxy.config.schema import Config
+from dohproxy.config.schema.admin import ADMIN_SOCKET
 
 MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: the annotated reference is under 32 KiB, so this is a wrong file, not a long one."""
@@ -59,6 +61,23 @@ def log_format_of(path: Path) -> Literal["text", "json"]:
         # No other section has a key of this name.
         found = "json" if _JSON_LINES.search(text) else None
     return "json" if found == "json" else "text"
+
+
+def find_admin_socket(path: Path) -> Path | None:
+    """Return the admin socket that the configuration file at `path` names, None if it has no [admin] section.
+
+    Nothing else of the file is looked at: who gives a command in the middle of an incident may have a file that is half
+    written. Raises `ConfigError` if this much cannot be read.
+    """
+    try:
+        admin = tomllib.loads(_read_bytes(path).decode().removeprefix("\ufeff")).get("admin")
+        if admin is None:
+            return None
+        return parse_socket(admin["socket"], path.absolute().parent) if "socket" in admin else ADMIN_SOCKET
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        # Even this much cannot be used: `load` has the words for that.
+        config = load(path)
+    return None if config.admin is None else config.admin.socket
 
 
 def check_files(config: Config) -> tuple[Problem, ...]:
