@@ -25,6 +25,10 @@ _DER_MARK: Final = b"\x30\x82"
 _PEM_MARKS: Final = {"certificate": (b"-----BEGIN CERTIFICATE-----",), "key": (b"PRIVATE KEY-----",)}
 _RUNTIME: Final = (Path("/run"), Path("/var/run"))
 _JSON_LINES: Final = re.compile(r"""^\s*(?:log\.)?format\s*=\s*["']json["']""", re.MULTILINE)
+_ADMIN_SECTION: Final = re.compile(
+    r"""^\s*\[admin\][^\[]*?(?:^\s*socket\s*=\s*["']([^"'\n]+)["']|(?=^\s*\[)|\Z)""", re.MULTILINE
+)
+"""The section of a file that is no TOML, and its socket: the operator is in the middle of writing it."""
 _LIST_MARK: Final = b"===BEGIN ICANN DOMAINS==="
 
 
@@ -70,13 +74,26 @@ def find_admin_socket(path: Path) -> Path | None:
     written. Raises `ConfigError` if this much cannot be read.
     """
     try:
-        admin = tomllib.loads(_read_bytes(path).decode().removeprefix("\ufeff")).get("admin")
-        if admin is None:
-            return None
+        text = _read_bytes(path).decode().removeprefix("\ufeff")
+    except (OSError, ValueError):
+        # `load` has the words for that.
+        return _admin_socket(load(path))
+    try:
+        admin = tomllib.loads(text).get("admin")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        found = _ADMIN_SECTION.search(text)
+        if found is None:
+            return _admin_socket(load(path))
+        admin = {} if found[1] is None else {"socket": found[1]}
+    if admin is None:
+        return None
+    try:
         return parse_socket(admin["socket"], path.absolute().parent) if "socket" in admin else ADMIN_SOCKET
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        # Even this much cannot be used: `load` has the words for that.
-        config = load(path)
+    except (ValueError, TypeError, AttributeError):
+        return _admin_socket(load(path))
+
+
+def _admin_socket(config: Config) -> Path | None:
     return None if config.admin is None else config.admin.socket
 
 
