@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -30,6 +30,14 @@ _OPTIONS = (
     ),
     click.Option(["--json", "is_json"], is_flag=True, help="Write what the service says as JSON, for programs."),
 )
+
+COMPLETION_SECONDS: Final = 1.0
+"""Somebody has pressed Tab and waits."""
+
+
+class NoSocket(Exception):
+    """The configuration names no admin socket; the text is a sentence with what to do."""
+
 
 GROUPS = {
     "config": "Look at the configuration that holds, and at what it may be.",
@@ -60,7 +68,11 @@ def make_verb(command: Command[Service], name: str) -> click.Command:
     """Return the verb that sends a command."""
 
     def callback(file: Path | None, socket: Path | None, is_json: bool, **given: Any) -> None:
-        ask(command, find_socket(file, socket), given, is_json=is_json)
+        try:
+            path = find_socket(file, socket)
+        except NoSocket as error:
+            _end(str(error), EXIT_CONFIG, is_json=is_json)
+        ask(command, path, given, is_json=is_json)
 
     parameters = [_parameter(argument) for argument in command.arguments]
     text = command.help if not command.changes else f"{command.help}\n\nMay change: {command.changes}."
@@ -78,15 +90,26 @@ def _parameter(argument: Argument) -> click.Parameter:
         case _:
             pass
     if not argument.is_option:
-        return click.Argument([argument.name], type=kind, required=argument.is_required)
+        complete = _upstream_names if argument.completes == "upstreams" else None
+        return click.Argument([argument.name], type=kind, required=argument.is_required, shell_complete=complete)
     if isinstance(key, Switch):
         return click.Option([f"--{argument.name}"], is_flag=True, help=key.why)
     told = key.why if argument.default is None else f"{key.why} {argument.default} by default."
     return click.Option([f"--{argument.name}"], type=kind, metavar=argument.name.upper(), help=told)
 
 
+def _upstream_names(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Return the upstreams of the running service for a shell to offer; none if it cannot be asked."""
+    try:
+        path = find_socket(context.params.get("file"), context.params.get("socket"))
+        upstreams = send(path, "/v1/status", {}, COMPLETION_SECONDS).body.get("upstreams", ())
+    except (NoSocket, Unreachable):
+        return []
+    return [one["name"] for one in upstreams if one["name"].startswith(begun)]
+
+
 def find_socket(file: Path | None, socket: Path | None) -> Path:
-    """Return the admin socket that the command line means; end with a sentence if there is none."""
+    """Return the admin socket that the command line means. Raises NoSocket."""
     if socket is not None:
         return socket
     if file is None:
@@ -94,12 +117,11 @@ def find_socket(file: Path | None, socket: Path | None) -> Path:
     try:
         found = find_admin_socket(file)
     except ConfigError as error:
-        fail(render(error), EXIT_CONFIG)
+        raise NoSocket(render(error)) from None
     if found is None:
-        fail(
+        raise NoSocket(
             f"{file} has no [admin] section, so the service has no socket for commands. Write [admin] into it and start"
-            " the service again.",
-            EXIT_CONFIG,
+            " the service again."
         )
     return found
 
@@ -110,12 +132,17 @@ def ask(command: Command[Service], path: Path, given: Mapping[str, Any], *, is_j
     try:
         answer = send(path, command.path, arguments, command.seconds)
     except Unreachable as error:
-        if is_json:
-            say(json.dumps({"sentence": str(error), "well": False}, indent=1))
-            sys.exit(EXIT_UNREACHABLE)
-        fail(str(error), EXIT_UNREACHABLE)
+        _end(str(error), EXIT_UNREACHABLE, is_json=is_json)
     show(answer, is_json=is_json)
     sys.exit(exit_code(answer))
+
+
+def _end(sentence: str, code: int, *, is_json: bool) -> NoReturn:
+    """End before anything was asked."""
+    if not is_json:
+        fail(sentence, code)
+    say(json.dumps({"sentence": sentence, "well": False}, indent=1))
+    sys.exit(code)
 
 
 def show(answer: Answer, *, is_json: bool) -> None:

@@ -77,6 +77,9 @@ class Command(Generic[Service]):
     arguments: tuple[Argument, ...] = ()
     seconds: float = 30.0
     """How long who asks waits for it."""
+    is_exclusive: bool = True
+    """It may not be carried out while another that changes something is; False for one that takes long and is in
+    nobody's way."""
 
     @property
     def path(self) -> str:

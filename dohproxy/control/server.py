@@ -68,18 +68,27 @@ class _Desk:
     ) -> web.Response:
         if not command.changes:
             return (await self._try(command, values))[0]
+        if not command.is_exclusive:
+            response, result = await self._try(command, values)
+        elif not await self._may_change():
+            return _say(503, f"The service is busy with {self._under_way}; try again in a moment.")
+        else:
+            self._under_way = command.name
+            try:
+                response, result = await self._try(command, values)
+            finally:
+                self._changing.release()
+        audit.note(command.name, command.repeatable(values), peer, result)
+        return response
+
+    async def _may_change(self) -> bool:
+        """Wait until nobody else changes anything, but not for long; True must be followed by a release."""
         try:
             async with asyncio.timeout(BUSY_SECONDS):
                 await self._changing.acquire()
         except TimeoutError:
-            return _say(503, f"The service is busy with {self._under_way}; try again in a moment.")
-        self._under_way = command.name
-        try:
-            response, result = await self._try(command, values)
-        finally:
-            self._changing.release()
-        audit.note(command.name, command.repeatable(values), peer, result)
-        return response
+            return False
+        return True
 
     async def _try(self, command: Command[Service], values: Mapping[str, Any]) -> tuple[web.Response, str]:
         """Return what to answer, and what became of it in a word."""

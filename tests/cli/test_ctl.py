@@ -8,6 +8,7 @@ from typing import Any
 import click
 import click.testing
 import pytest
+from click.shell_completion import ShellComplete
 
 from dohproxy.cli import ctl, main
 from dohproxy.cli.ctl import make_verb
@@ -119,6 +120,30 @@ def test_a_configuration_that_names_no_socket_is_78_with_what_to_do(
     ended = run("status", "--config", write(directory, text))
     assert (ended.exit_code, told in ended.stderr) == (78, True), ended.stderr
     assert sent == []
+
+
+def test_that_there_is_no_socket_is_json_too(sent: Sent, directory: Path) -> None:
+    ended = run("status", "--json", "--config", write(directory, ""))
+    assert (ended.exit_code, json.loads(ended.stdout)["well"], sent) == (78, False, [])
+
+
+@pytest.mark.parametrize(("begun", "offered"), [("", ["ns0", "ns1"]), ("ns1", ["ns1"]), ("x", [])])
+def test_the_names_of_upstreams_are_offered_to_shells(
+    monkeypatch: pytest.MonkeyPatch, begun: str, offered: list[str]
+) -> None:
+    answering(monkeypatch, Answer(200, {"upstreams": [{"name": "ns0"}, {"name": "ns1"}]}))
+    assert complete(begun) == offered
+
+
+def test_a_service_that_cannot_be_asked_offers_nothing_to_shells(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, Unreachable("Nobody there."))
+    assert complete("") == []
+
+
+def complete(begun: str) -> list[str]:
+    """Return what a shell is offered after `upstream pause`."""
+    shell = ShellComplete(main, {}, "dohproxy", "_DOHPROXY_COMPLETE")
+    return [item.value for item in shell.get_completions(["upstream", "pause"], begun)]
 
 
 def test_a_configuration_that_is_not_there_is_78(sent: Sent, tmp_path: Path) -> None:

@@ -112,4 +112,5 @@ def commands(handlers: Handlers) -> tuple[Command[Service], ...]:
         Command("look at it", "Look.", "", handlers.look, ARGUMENTS[1:]),
         Command("refuse", "Refuse.", "nothing", handlers.refuse),
         Command("fail", "Fail.", "nothing", handlers.fail),
+        Command("take long", "Take long.", "little", handlers.look, is_exclusive=False),
     )

@@ -7,7 +7,7 @@ import pytest
 from dohproxy.control.command import WrongArguments, advise, find
 from tests.control.command_samples import Handlers, commands
 
-CHANGE, LOOK, REFUSE, _ = commands(Handlers())
+CHANGE, LOOK, REFUSE, *_ = commands(Handlers())
 
 
 def test_arguments_are_read_and_those_left_out_have_their_defaults() -> None:

@@ -122,7 +122,8 @@ async def test_commands_that_change_something_wait_for_each_other_for_a_moment(m
         await until(lambda: bool(one.handlers.given), "the first command")
         status, answer = await one.post("/v1/refuse")
         assert (status, answer["sentence"]) == (503, "The service is busy with change; try again in a moment.")
-        # Who only looks is not kept waiting.
+        # Who only looks is not kept waiting, nor who is in nobody's way.
+        assert (await one.post("/v1/take/long"))[0] == 200
         assert (await one.post("/v1/look/at/it"))[0] == 200
         one.handlers.may_end.set()
         assert (await first)[0] == 200
