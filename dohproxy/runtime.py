@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -21,11 +21,9 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
+from dohproxy.control.aiohttp_adapter import import_aiohttp
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
-from dohproxy.control.management_server import ManagementServer, management_metrics
-from dohproxy.control.metrics_page import metrics_application
-from dohproxy.control.server import admin_application
 from dohproxy.core import Core
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
@@ -70,6 +68,9 @@ from dohproxy.upstream.resolvers import Resolvers
 
 DRAIN_DELAY_SECONDS: Final = 0.1
 """Between the command to end and its being obeyed: its answer takes a millisecond."""
+if TYPE_CHECKING:
+    from dohproxy.control.management_server import ManagementServer
+
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
 
@@ -175,10 +176,7 @@ class Runtime:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once everything serves."""
         self._stop = stop
         await self._begin_health()
-        servers = [self._management_server(name, opened) for name, opened in management.items()]
-        for server, opened in servers:
-            await server.start(opened)
-        self.core.metrics.add_source(lambda: management_metrics([server.count for server, _ in servers]))
+        servers = await self._start_management(management) if management else []
         await self._load_cache()
         self._begin_jobs()
         for listener in self.listeners.values():
@@ -199,7 +197,7 @@ class Runtime:
             await self._cache_file.save_last()
         if self._health is not None:
             self._health.stop()
-        for server, _ in servers:
+        for server in servers:
             await server.stop()
 
     def heed_signals(self, stop: asyncio.Event) -> None:
@@ -365,12 +363,26 @@ class Runtime:
             self.handshakes,
         )
 
-    def _management_server(self, name: str, opened: socket.socket) -> tuple[ManagementServer, socket.socket]:
-        if name == "metrics" and self.config.metrics is not None:
-            application = metrics_application(self.core.metrics, pages_per_second=self.config.metrics.pages_per_second)
-        else:
-            application = admin_application(self)
-        return ManagementServer(application), opened
+    async def _start_management(self, opened: dict[str, socket.socket]) -> "list[ManagementServer]":
+        """Serve metrics and commands on their listeners."""
+        import_aiohttp()
+        # Only now: what they bring is a quarter of all that is imported, and of no use where nobody listens for them.
+        from dohproxy.control.management_server import ManagementServer, management_metrics
+        from dohproxy.control.metrics_page import metrics_application
+        from dohproxy.control.server import admin_application
+
+        servers = []
+        for name, listening in opened.items():
+            if name == "metrics" and self.config.metrics is not None:
+                pages = self.config.metrics.pages_per_second
+                application = metrics_application(self.core.metrics, pages_per_second=pages)
+            else:
+                application = admin_application(self)
+            server = ManagementServer(application)
+            await server.start(listening)
+            servers.append(server)
+        self.core.metrics.add_source(lambda: management_metrics([server.count for server in servers]))
+        return servers
 
     async def _begin_health(self) -> None:
         before, self._health = self._health, HealthListener(self.health_answers, self.delay)
