@@ -2,6 +2,7 @@
 #
 #   make run        serve on https://127.0.0.1:8443/dns-query       ARGS="--config conf/dohproxy.toml"
 #   make native     compile what every request runs through, for a third to a half less CPU; `make run` takes it from then on
+#   make service    install the systemd unit and what belongs to it, as root     DESTDIR=...
 #   make test       run the tests                                   ARGS="tests/wire -x"
 #   make test-native   run them on what was compiled
 #   make check      lint, format, types, layers                     make fix repairs what a tool can
@@ -14,6 +15,8 @@
 PYTHON ?= python3
 VENV   := .venv
 NATIVE := .native
+SYSTEMD = $(DESTDIR)/etc/systemd/system
+SYSTEMD_VERSION ?= $(shell systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p' | grep . || echo 0)
 SOURCES := $(shell find dohproxy -name '*.py')
 BIN    := $(VENV)/bin
 ARGS   ?=
@@ -27,15 +30,33 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DELETE_ON_ERROR:
-.PHONY: help run venv dev native test test-native check fix bench bench-guard fuzz lock clean
+.PHONY: help run venv dev native service test test-native check fix bench bench-guard fuzz lock clean
 
 help:
-	@sed -n '3,12s/^# \{0,1\}//p' Makefile
+	@sed -n '3,13s/^# \{0,1\}//p' Makefile
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/dohproxy serve $(ARGS)
 
 native: $(NATIVE)/stamp
+
+# The units name /opt/dohproxy, where the clone is expected; elsewhere they get this tree's own place.
+service:
+	install -d -m 0755 $(DESTDIR)/etc/dohproxy $(SYSTEMD)/dohproxy.service.d
+	for unit in dohproxy.service dohproxy.socket; do \
+		sed 's|/opt/dohproxy|$(CURDIR)|' conf/$$unit > $(SYSTEMD)/$$unit && chmod 0644 $(SYSTEMD)/$$unit || exit 1; \
+	done
+	if [ "$(SYSTEMD_VERSION)" -ge 253 ]; then \
+		sed 's|/opt/dohproxy|$(CURDIR)|' conf/notify-reload.conf > $(SYSTEMD)/dohproxy.service.d/notify-reload.conf; \
+	else \
+		rm -f $(SYSTEMD)/dohproxy.service.d/notify-reload.conf; \
+	fi
+	install -D -m 0644 conf/dohproxy.sysusers $(DESTDIR)/etc/sysusers.d/dohproxy.conf
+	install -D -m 0755 conf/certbot-deploy-hook $(DESTDIR)/etc/letsencrypt/renewal-hooks/deploy/dohproxy
+	@case "$$(readlink -f $(BIN)/python)" in /root*|/home*) \
+		echo "The unit hides all home directories, and $$(readlink -f $(BIN)/python) with them: make clean venv PYTHON=..." >&2;; \
+	esac
+	[ -n "$(DESTDIR)" ] || { systemd-sysusers dohproxy.conf && systemctl daemon-reload; }
 
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest $(PARALLEL) $(ARGS)

@@ -23,6 +23,7 @@ WHOLE: Final = ("cache", "doh", "http1", "http2", "policy", "upstream", "wire")
 SINGLE: Final = (
     "pipeline.py",
     "parsed_request.py",
+    "learning.py",
     "routes.py",
     "outcomes.py",
     "authority.py",

@@ -38,7 +38,7 @@ class Figures:
     cpu_microseconds: float
     """Per request."""
     requests_per_second: float
-    """Of one client that waits for each answer: a round trip, not a capacity."""
+    """The rate of one client that waits for each answer: a round trip, not a capacity."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ from dohproxy.config import CacheConfig, read
 from dohproxy.core import Core
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.frontends.request_cache import CachedRequest, RequestCache
+from dohproxy.frontends.service import Service
 from dohproxy.outcomes import Client, Frontend
-from dohproxy.pipeline import Pipeline
 from dohproxy.policy.identity import Identities
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
@@ -117,20 +117,20 @@ def answered(response: object) -> None:
         raise SystemExit(f"not answered from the cache: {response}")
 
 
-def ask_anew(pipeline: Pipeline, requests: Sequence[HttpRequest], client: Client) -> Callable[[], None]:
+def ask_anew(service: Service, requests: Sequence[HttpRequest], client: Client) -> Callable[[], None]:
     """Every request read as if nobody had ever sent it."""
 
     def run() -> None:
         response = None
         for request in requests:
             now = clock()
-            response = pipeline.begin(pipeline.read(request, Frontend.HTTP2), client, now)
+            response = service.begin(service.read(request, Frontend.HTTP2), client, now)
         answered(response)
 
     return run
 
 
-def ask_known(pipeline: Pipeline, requests: Sequence[HttpRequest], client: Client) -> Callable[[], None]:
+def ask_known(service: Service, requests: Sequence[HttpRequest], client: Client) -> Callable[[], None]:
     """Every request through what a frontend knows."""
     known_requests = RequestCache()
 
@@ -138,24 +138,24 @@ def ask_known(pipeline: Pipeline, requests: Sequence[HttpRequest], client: Clien
         response = None
         for request in requests:
             now = clock()
-            known = known_requests.find(request.body)
+            known = known_requests.find(request.body, service.pipeline.rules_version)
             if known is None:
-                known = CachedRequest(pipeline.read(request, Frontend.HTTP2), len(request.body))
+                known = CachedRequest(service.read(request, Frontend.HTTP2), len(request.body))
                 known_requests.remember(request.body, known)
-            response = pipeline.begin(known.parsed, client, now)
+            response = service.begin(known.parsed, client, now)
         answered(response)
 
     return run
 
 
-def ask_as(pipeline: Pipeline, request: HttpRequest, clients: Sequence[Client]) -> Callable[[], None]:
+def ask_as(service: Service, request: HttpRequest, clients: Sequence[Client]) -> Callable[[], None]:
     """One request, from one client after the other."""
-    parsed = pipeline.read(request, Frontend.HTTP2)
+    parsed = service.read(request, Frontend.HTTP2)
 
     def run() -> None:
         response = None
         for client in clients:
-            response = pipeline.begin(parsed, client, clock())
+            response = service.begin(parsed, client, clock())
         answered(response)
 
     return run
@@ -208,19 +208,19 @@ async def measure(sizes: Sequence[int], crowds: Sequence[int], rounds: int) -> N
     async with asyncio.TaskGroup() as tasks:
         for size in sizes:
             core = Core(config, tasks)
-            pipeline = core.service.pipeline
+            service = core.service
             fill(core.cache, size, clock())
             requests = [request_for(number) for number in numbers_at_random(size)]
-            at_random.append(Row(size, ask_anew(pipeline, requests, one_client)))
+            at_random.append(Row(size, ask_anew(service, requests, one_client)))
             favourites = [request_for(number) for number in popular_numbers()]
-            popular.append(Row(size, ask_known(pipeline, favourites, one_client)))
+            popular.append(Row(size, ask_known(service, favourites, one_client)))
         for size in crowds:
             core = Core(config, tasks)
             fill(core.cache, 1, clock())
-            clients = crowd_of(core.service.pipeline, identities, size)
-            crowd.append(Row(size, ask_as(core.service.pipeline, request_for(0), clients)))
+            clients = crowd_of(core.service, identities, size)
+            crowd.append(Row(size, ask_as(core.service, request_for(0), clients)))
             ten = (clients[:10] * REQUESTS)[:REQUESTS]
-            few.append(Row(size, ask_as(core.service.pipeline, request_for(0), ten)))
+            few.append(Row(size, ask_as(core.service, request_for(0), ten)))
         dicts = [plain_dict(size) for size in sizes]
         gc.freeze()
         for rows in (at_random, dicts, popular, crowd, few):
@@ -228,16 +228,16 @@ async def measure(sizes: Sequence[int], crowds: Sequence[int], rounds: int) -> N
         gc.unfreeze()
     show("entries in the cache, names at random, every request read anew", at_random)
     show("entries of a plain dict, keys at random: the memory's share", dicts)
-    show("entries in the cache, the 1,000 popular names through what a door knows", popular)
+    show("entries in the cache, the 1,000 popular names through what a frontend knows", popular)
     show("clients in the limiter's tables, at random", crowd)
     show("clients in the limiter's tables, ten of them ask", few)
 
 
-def crowd_of(pipeline: Pipeline, identities: Identities, size: int) -> list[Client]:
+def crowd_of(service: Service, identities: Identities, size: int) -> list[Client]:
     """Let so many addresses ask once; return those that will ask again."""
-    parsed = pipeline.read(request_for(0), Frontend.HTTP2)
+    parsed = service.read(request_for(0), Frontend.HTTP2)
     for number in range(size):
-        pipeline.begin(parsed, identities.client((0x0B00_0000 + 7 * number).to_bytes(4)), clock())
+        service.begin(parsed, identities.client((0x0B00_0000 + 7 * number).to_bytes(4)), clock())
     return [identities.client((0x0B00_0000 + 7 * number).to_bytes(4)) for number in numbers_at_random(size)]
 
 

@@ -17,6 +17,7 @@ from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.service import Service
 from dohproxy.jobs.job_metrics import suffix_list_metrics
 from dohproxy.jobs.suffix_watch import SuffixWatch
+from dohproxy.learning import learn_into
 from dohproxy.observability.left_out import all_words, left_out_metrics
 from dohproxy.observability.metrics import Metrics
 from dohproxy.observability.sources import (
@@ -30,7 +31,7 @@ from dohproxy.observability.sources import (
 )
 from dohproxy.observability.upstream_alerts import alert_metrics, alerts
 from dohproxy.outcomes import Client
-from dohproxy.pipeline import Pipeline, learn_into
+from dohproxy.pipeline import Pipeline
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.routes import Route, Routes
 from dohproxy.upstream.budget.groups import BudgetGroups
@@ -50,6 +51,7 @@ class Core:
         self.config = config
         self._tasks = tasks
         self._draw = random.SystemRandom()
+        self._finishing: set[asyncio.Task[None]] = set()
         self.request_limiter = build_request_limiter(config.limits, config.general_upstreams)
         self.names = build_names(config)
         self.cache = Cache(config.cache, self._draw.random, self.names.undelegated.is_listed, self.names.judge)
@@ -60,17 +62,14 @@ class Core:
         self._routes = {route.domains: self._build_route(config, route, None) for route in config.routes}
         self.resolver = self._together()
         self.pipeline = Pipeline(
-            request_rules(config),
             self.request_limiter,
             self.names,
-            self.cache,
-            self._general,
+            self._routes_of_names(),
             tally=self.metrics.tally,
             clock=clock,
             deadline_seconds=config.resolver.deadline_seconds,
-            routes=self._by_domain(),
         )
-        self.service = Service(self.pipeline, observe)
+        self.service = Service(self.pipeline, request_rules(config), observe)
         self._add_sources()
 
     def adopt(self, config: Config, suffixes: PublicSuffixes | None = None) -> None:
@@ -99,17 +98,12 @@ class Core:
         for name in paused:
             self.resolver.pause(name)
         self.config = config
-        self.pipeline.adopt(
-            request_rules(config),
-            Route(self.cache, self._general),
-            self._by_domain(),
-            deadline_seconds=config.resolver.deadline_seconds,
-        )
+        self.pipeline.adopt(self.names, self._routes_of_names(), config.resolver.deadline_seconds)
+        self.service.adopt(request_rules(config))
 
     def owners(self) -> Owners:
         """Return those whom the walk asks, for who wants to know what they would say."""
-        routes = Routes(Route(self.cache, self._general), self._by_domain())
-        return Owners(self.request_limiter, self.names, routes)
+        return Owners(self.request_limiter, self.names, self._routes_of_names())
 
     def caches(self) -> list[Cache]:
         """Return the general cache and those of all routes."""
@@ -174,13 +168,27 @@ class Core:
         )
 
     def _finish(self, gone: Resolver, successor: Resolver) -> None:
-        self._tasks.create_task(gone.finish(successor))
+        task = self._tasks.create_task(gone.finish(successor))
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    @property
+    def finishing(self) -> int:
+        """How many resolvers that were replaced have something under way."""
+        return len(self._finishing)
+
+    async def close(self) -> None:
+        """End all fetches and probes, and close all connections to upstreams."""
+        for task in tuple(self._finishing):
+            task.cancel()
+        await self.resolver.close()
 
     def _together(self) -> Resolvers:
         return Resolvers(self._general, [route.resolver for route in self._routes.values()])
 
-    def _by_domain(self) -> dict[bytes, Route]:
-        return {from_text(domain): route for domains, route in self._routes.items() for domain in domains}
+    def _routes_of_names(self) -> Routes:
+        by_domain = {from_text(domain): route for domains, route in self._routes.items() for domain in domains}
+        return Routes(Route(self.cache, self._general), by_domain)
 
     def _add_sources(self) -> None:
         add = self.metrics.add_source

@@ -15,7 +15,7 @@ from dohproxy.control.management_server import MOST_CONNECTIONS
 
 OWN: Final = 64
 """Standard streams, the event loop, the certificate and other files while they are read, probes of upstreams."""
-SIDE_DOOR: Final = MOST_CONNECTIONS + 2
+ONE_MANAGEMENT_SERVER: Final = MOST_CONNECTIONS + 2
 """What listens for scrapers or for whoever is on duty, their connections, and one more while another makes room."""
 FEWEST_CONNECTIONS: Final = 8
 """As few as may be configured."""
@@ -29,7 +29,7 @@ def reserve(config: Config) -> int:
     # Budgets are shared within a group, but each upstream may come to use the whole of it.
     upstreams = sum(one.connections + (one.in_flight if one.url.transport == "udp" else 0) for one in config.upstreams)
     management_servers = sum(frontend is not None for frontend in (config.metrics, config.admin))
-    return OWN + len(config.server.listen) + upstreams + SIDE_DOOR * management_servers
+    return OWN + len(config.server.listen) + upstreams + ONE_MANAGEMENT_SERVER * management_servers
 
 
 def raised(limits: Limits, wanted: int) -> Limits:

@@ -1,11 +1,12 @@
 """The words that all stages share: who asks, what became of the request, and the one table of outcomes.
 
-A `Reason` is a value from a closed set. Everything that depends on it (HTTP status, rcode, EDE, metric label, whether
-the request counts against its client) stands in one row of `OUTCOMES`, and nowhere else.
+A `Reason` is a value from a closed set. What depends on it stands in one row of `OUTCOMES`: metric label, whether the
+request counts against its client, and both faces, the HTTP status and what a transport without statuses says. Which
+header fields go with a status is HTTP's, and stands in `dohproxy.doh.response`.
 """
 
-from enum import Enum, IntEnum, StrEnum, auto
-from typing import Final
+from enum import Enum, StrEnum, auto
+from typing import Any, Final
 
 from dohproxy.value import value
 from dohproxy.wire.malformed import Fault
@@ -83,15 +84,26 @@ class OutcomeRow:
     status: int
     """HTTP status; 200 carries a DNS reply, anything else an empty body."""
     rcode: Rcode | None = None
-    """The reply's rcode where it does not come with the answer."""
+    """The reply's rcode where it does not come with the answer. Of a refusal it is what a transport without statuses
+    replies with; with None it has nothing to say, and closes."""
     errors: tuple[ExtendedError, ...] = ()
-    """EDE info codes (RFC 8914) for clients with EDNS."""
+    """EDE info codes (RFC 8914) that go with the rcode, for clients with EDNS."""
     counts: bool = False
     """The request counts against its client's limit although it was refused before the limit was looked at."""
     keep_seconds: int = 0
     """Freshness of an error response, for HTTP caches and clients that would repeat what can never work: only where the
     target alone decides. What depends on a field, on who asks or on when is not to be kept at all, or a cache before us
     would give one client's refusal to the next."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it ends without a DNS message wherever there is another way to say so."""
+        return self.status != 200
+
+    @property
+    def closes(self) -> bool:
+        """Whether a transport without statuses closes the connection for it."""
+        return self.is_refusal and self.rcode is None
 
 
 _DAY: Final = 86_400
@@ -130,8 +142,9 @@ OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
     Reason.RECURSION_NOT_DESIRED: OutcomeRow(
         "recursion_not_desired", 200, Rcode.REFUSED, (ExtendedError.NOT_AUTHORITATIVE,)
     ),
-    Reason.CLIENT_LIMIT: OutcomeRow("client_limit", 429),
-    Reason.SERVICE_LIMIT: OutcomeRow("service_limit", 503),
+    Reason.CLIENT_LIMIT: OutcomeRow("client_limit", 429, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    # Nobody is forbidden anything: the next second may have room, and another server has.
+    Reason.SERVICE_LIMIT: OutcomeRow("service_limit", 503, Rcode.SERVFAIL, (ExtendedError.NOT_READY,)),
     Reason.MISS_LIMIT: OutcomeRow("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     Reason.DOMAIN_LIMIT: OutcomeRow("domain_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     # Nobody was asked: it says nothing about the name, and the next second may do better.
@@ -145,7 +158,7 @@ OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
     # Where the upstream has not said why, nor do we.
     Reason.UPSTREAM_REFUSED: OutcomeRow("upstream_refused", 200, Rcode.SERVFAIL),
     Reason.FAILURE_REMEMBERED: OutcomeRow("failure_remembered", 200),
-    Reason.BUG: OutcomeRow("bug", 500),
+    Reason.BUG: OutcomeRow("bug", 500, Rcode.SERVFAIL),
 }
 
 
@@ -160,17 +173,13 @@ def reason_of_fault(fault: Fault) -> Reason:
             return Reason.FORMAT_ERROR
 
 
-class Purpose(IntEnum):
-    """What a query to an upstream is for, in the order in which a short budget is spent."""
+class Purpose(Enum):
+    """What a query is for that nobody waits for."""
 
-    CLIENT = 0
-    """Somebody waits for the answer."""
-    REVALIDATION = 1
+    REVALIDATION = auto()
     """A stale answer has been given; the next client shall have a fresh one."""
-    PREFETCH = 2
+    PREFETCH = auto()
     """A popular answer is about to expire."""
-    PROBE = 3
-    """To see whether the upstream is well."""
 
 
 @value
@@ -192,14 +201,39 @@ class Frontend(StrEnum):
     HTTP2 = "http2"
 
 
-@value
-class Reply:
-    """A DNS message for one client, and how long HTTP may keep it."""
+class Said:
+    """What is said to one request in the end: a `Reply`, or that it is `Refused`."""
 
-    wire: bytes
+    __slots__ = ("reason", "rendered")
+
     reason: Reason
-    max_age: int
-    """Seconds (RFC 8484 section 5.1)."""
+    rendered: Any
+    """What a frontend has made of it, for when it is said again. Whatever is said belongs to one frontend."""
+
+
+class Reply(Said):
+    """A DNS message for one client, and how long those on the way may keep it."""
+
+    __slots__ = ("max_age", "wire")
+
+    def __init__(self, wire: bytes, reason: Reason, max_age: int) -> None:
+        """`max_age`: seconds (RFC 8484 section 5.1)."""
+        self.reason = reason
+        self.rendered = None
+        self.wire = wire
+        self.max_age = max_age
+
+
+class Refused(Said):
+    """A request that gets no DNS message wherever there is another way to say so; `OUTCOMES` has what is said."""
+
+    __slots__ = ("retry_seconds",)
+
+    def __init__(self, reason: Reason, retry_seconds: int = 0) -> None:
+        """`retry_seconds`: after which it may be asked again, for reasons that pass."""
+        self.reason = reason
+        self.rendered = None
+        self.retry_seconds = retry_seconds
 
 
 @value
@@ -208,8 +242,9 @@ class Outcome:
 
     reason: Reason
     frontend: Frontend
-    method: str
-    """"GET", "POST" or "other"."""
+    variant: str
+    """In which of its protocol's ways a request was sent, one of a closed set: over DoH "GET", "POST" or "other"; it is
+    the metric's label `method`."""
     dialect: str
     """A value of doh.dialects.Dialect."""
     fault: Fault | None = None

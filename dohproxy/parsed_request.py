@@ -2,7 +2,8 @@
 
 Most requests that come are byte for byte ones that came before. A frontend keeps their parsed requests, so that nothing
 is read twice. What depends on the client or on time is no part of a parsed request: every limit is asked for every
-request, and what was said is said again only while it is exactly what would be said anew.
+request, and what was said is said again only while it is exactly what would be said anew. The rules are part of it: a
+parsed request belongs to one version of them, and so does all that was said to it.
 """
 
 from collections.abc import Callable
@@ -10,16 +11,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from dohproxy.cache import Entry
-from dohproxy.doh.dialects import Dialect
-from dohproxy.doh.exchange import HttpResponse
-from dohproxy.outcomes import Frontend, Reason
+from dohproxy.outcomes import Frontend, Reason, Refused, Reply
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.query import Query
 from dohproxy.wire.reply import Envelope
 
 REPEAT_SECONDS: Final = 1.0
-"""How long what does not come from the cache is said again without another thought: a new rule holds within it. TTLs
-change as often."""
+"""How long what does not come from the cache is said again without another thought. TTLs change as often."""
 LONGEST_REPEATED: Final = 2_048
 """Bytes of a DNS message that is kept to be said again. Nearly all are shorter; a longer one is made anew each time,
 which costs little beside sending it, and thousands of those would be more than a cache holds."""
@@ -30,9 +28,9 @@ Count = Callable[[float], None]
 
 @dataclass(slots=True)
 class Answered:
-    """A response that may be given again."""
+    """What was said, and may be said again."""
 
-    response: HttpResponse
+    said: Reply | Refused
     count: Count
     until: float
     """Monotonic instant at which a TTL in it changes, or something may have."""
@@ -45,16 +43,15 @@ class Answered:
         """Tell whether it is what would be said anew; if so, it is given, and counts as a use of its entry."""
         if now >= self.until:
             return False
-        return self.entry is None or self.entry.use()
+        entry = self.entry
+        return entry is None or entry.use()
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedRefusal:
     """How a request was turned away: the same each time for the same reason."""
 
-    reason: Reason
-    retry_seconds: int
-    response: HttpResponse
+    refused: Refused
     count: Count
     is_charged: bool
     """Whether it counts against its client's limit."""
@@ -72,9 +69,11 @@ class ParsedRequest:
     """One request, read as far as the walk has come with any like it."""
 
     frontend: Frontend
-    method: str
-    """"GET", "POST" or "other"."""
-    dialect: Dialect
+    rules_version: int
+    """`Pipeline.rules_version` when it was read. Under another it is not to be used again."""
+    variant: str = "other"
+    dialect: str = "other"
+    """As in `Outcome`: words of the frontend's protocol, which mean nothing to the walk."""
     wire: bytes = b""
     """The query, as long as nobody has looked into it, or if it is none."""
     refused: Reason | None = None
@@ -95,7 +94,7 @@ class ParsedRequest:
 
     def keep(self, answered: Answered) -> None:
         """Have an answer said again, unless it is too long to be kept."""
-        size = len(answered.response.body)
+        size = len(answered.said.wire) if isinstance(answered.said, Reply) else 0
         if size > LONGEST_REPEATED:
             self.answered = None
             return
@@ -106,8 +105,3 @@ class ParsedRequest:
             if self.memory is not None:
                 self.memory.grow(held - self.held_bytes)
             self.held_bytes = held
-
-    @property
-    def is_cacheable(self) -> bool:
-        """Whether HTTP caches may keep a refusal."""
-        return self.method == "GET"

@@ -1,11 +1,11 @@
 """THE WALK: the only file that knows in which order a request is judged.
 
-    bytes ─ frontend ─ turn_away_early() ── client's limit: 429 for who is over it already, unread
-                  read() ───── HTTP shape, dialect
-                  begin() ─┬─ refused by these ────── 4xx
-                            ├─ client's limit ─────── 429
+    bytes ─ frontend ─ turn_away_early() ── client's limit: refused if over it already, unread
+                  its protocol ── shape, dialect: a ParsedRequest
+                  begin() ─┬─ refused by these ────── refused
+                            ├─ client's limit ─────── refused
                             ├─ the very same request: what was said to it a moment ago
-                            ├─ parse ──────────────── 400, FORMERR, NOTIMP
+                            ├─ parse ──────────────── refused, FORMERR, NOTIMP
                             ├─ refused questions ──── REFUSED, BADVERS
                             ├─ route: whose cache, upstreams and line these are from here on
                             ├─ local answers ──────── the answer
@@ -13,43 +13,52 @@
                             │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited
                             ├─ undelegated names ──── NXDOMAIN
                             ├─ remembered failure ─── stale, or SERVFAIL
-                            ├─ service's limit ────── stale (and refresh), or 503
+                            ├─ service's limit ────── stale (and refresh), or refused
                             ├─ domain's limit ─────── stale, or REFUSED
                             ├─ client's miss limit ── stale, or REFUSED
-                            ├─ places for misses ──── stale, or 503
+                            ├─ places for misses ──── stale, or refused
                             └─ Miss ─ ask() ─ upstream ─ conclude() ─ the answer, stale, or SERVFAIL
 
-Everything up to a cache hit happens in `read` and `begin`, two synchronous calls: a frontend answers in the callback
-that read the bytes, and keeps the parsed requests of requests that come again. Only a `Miss` waits: a frontend tells
-`ask` what to call then, and gives what was found to `conclude`. Replies leave through `_finish` alone, refusals through
-`_refuse` alone.
+The walk knows no transport: it ends with a `Reply`, which is a DNS message, or with `Refused`, for which each transport
+has a face in the table of outcomes. Everything up to a cache hit happens in `begin`, one synchronous call: a frontend
+answers in the callback that read the bytes, and keeps the parsed requests of requests that come again. Only a `Miss`
+waits: a frontend tells `ask` what to call then, and gives what was found to `conclude`. Replies leave through `_finish`
+alone, refusals through `_refuse` alone.
+
+What is remembered of requests never outlives a rule: a parsed request, with all that was said to it, has the
+`rules_version` under which it was read, and who keeps some finds again only those of the version that holds.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
 
-from dohproxy.cache import Cache, Entry, Freshness
+from dohproxy.cache import Entry, Freshness
 from dohproxy.cache.substitutes import content_instead
-from dohproxy.doh.dialects import Dialect
-from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
-from dohproxy.doh.response import refusal, response_to
-from dohproxy.outcomes import OUTCOMES, Client, Frontend, Outcome, Priority, Purpose, Reason, Reply, reason_of_fault
+from dohproxy.outcomes import (
+    OUTCOMES,
+    Client,
+    Frontend,
+    Outcome,
+    Priority,
+    Purpose,
+    Reason,
+    Refused,
+    Reply,
+    reason_of_fault,
+)
 from dohproxy.parsed_request import REPEAT_SECONDS, Answered, Count, ParsedRequest, RememberedRefusal
-from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.request_limiter import SLOT_RETRY_SECONDS, MissSlot, RequestLimiter
 from dohproxy.policy.special_names import answer_any, answer_locally
 from dohproxy.routes import Route, Routes
-from dohproxy.upstream.resolver import Resolver, UpstreamFailure
+from dohproxy.upstream.resolver import UpstreamFailure
 from dohproxy.upstream.results import Bug
 from dohproxy.upstream.sends import Stoppable
-from dohproxy.upstream.telling import told_of
+from dohproxy.upstream.telling import content_of_failure
 from dohproxy.value import value
-from dohproxy.wire.answer import Answer, Kind
+from dohproxy.wire.answer import Answer
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
@@ -89,37 +98,42 @@ class Pipeline:
 
     def __init__(
         self,
-        rules: RequestRules,
         request_limiter: RequestLimiter,
         names: NameRules,
-        cache: Cache,
-        resolver: Resolver,
+        routes: Routes,
         tally: Callable[[Outcome], Count],
         clock: Callable[[], float],
         deadline_seconds: float,
-        routes: Mapping[bytes, Route] | None = None,
     ) -> None:
-        """`routes`: the domains, in wire form and lower case, about which others are asked."""
-        self._rules = rules
         self._request_limiter = request_limiter
-        self._names = names
-        self._settings = cache.rules
-        self._routes = Routes(Route(cache, resolver), routes)
         self._tally = tally
         self._clock = clock
-        self._deadline_seconds = deadline_seconds
-        self._unread = {frontend: ParsedRequest(frontend, "other", Dialect.OTHER) for frontend in Frontend}
+        self.rules_version = 0
+        """Raised with each change of a rule, the frontends' own among them."""
+        self.adopt(names, routes, deadline_seconds)
 
-    def adopt(
-        self, rules: RequestRules, general: Route, routes: Mapping[bytes, Route], *, deadline_seconds: float
-    ) -> None:
-        """Take other rules, and the routes as of the constructor."""
-        self._rules = rules
-        self._settings = general.cache.rules
-        self._routes = Routes(general, routes)
-        self._deadline_seconds = deadline_seconds
+    def adopt(self, names: NameRules, routes: Routes, deadline_seconds: float) -> None:
+        """Take other rules: every request that begins from here on meets them, on open connections too.
 
-    def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
+        A miss under way keeps the route on which it began. State is its owners': the limiter's, the caches', the
+        resolvers'.
+        """
+        self._names = names
+        self._routes = routes
+        self._settings = routes.general.cache.rules
+        self._deadline_seconds = deadline_seconds
+        self.rules_changed()
+
+    def rules_changed(self) -> None:
+        """Let nothing hold any more that was read or said under the rules so far.
+
+        That is for rules which decide about what a request says. What is asked anew for every request, as limits are,
+        needs none of it, and should do without: after it every request is read again once.
+        """
+        self.rules_version += 1
+        self._unread = {frontend: ParsedRequest(frontend, self.rules_version) for frontend in Frontend}
+
+    def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> Refused | None:
         """Refuse a request of a client that is over its limit already, before anything is read of it; None for all
         others, whose limit is asked by `begin`. What has been read before costs nothing, and need not come here."""
         if not self._request_limiter.wait_for_request(client, now):
@@ -127,16 +141,7 @@ class Pipeline:
         wait = self._request_limiter.admit_request(client, now)
         return self._refuse(Reason.CLIENT_LIMIT, self._unread[frontend], client, now, retry_after=wait)
 
-    def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
-        """Read what does not depend on who sends it, nor when; equal requests may share one parsed request."""
-        # HTTP shape and dialect stand first: a request that cannot be DNS costs no base64 and no DNS work.
-        found = read_request(request, self._rules)
-        method = request.method if request.method in ("GET", "POST") else "other"
-        if isinstance(found, RefusedRequest):
-            return ParsedRequest(frontend, method, found.dialect, refused=found.reason)
-        return ParsedRequest(frontend, method, found.dialect, found.wire, shadow=found.shadow)
-
-    def begin(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse | Miss:
+    def begin(self, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused | Miss:
         """Walk as far as can be gone without waiting."""
         if parsed.refused is not None:
             return self._refuse(parsed.refused, parsed, client, now)
@@ -148,14 +153,14 @@ class Pipeline:
         answered = parsed.answered
         if answered is not None and answered.holds(now):
             answered.count(self._clock() - now)
-            return answered.response
+            return answered.said
         query = parsed.query or self._parse(parsed)
         if query is None:
             return self._answer_malformed(parsed, now)
         # From here on the query is trusted; nobody checks counts or lengths again.
         arrival = Arrival(parsed, client, now, self._routes.of(query), service_wait)
         if answered is not None and answered.entry is not None:
-            # What was answered from the cache is nothing that is answered before it, and never will be.
+            # What was answered from the cache is nothing that these rules answer before it.
             return self._look_up(query, arrival, now)
         return self._answer_now(query, arrival, now)
 
@@ -168,7 +173,7 @@ class Pipeline:
             parsed.wire = b""  # All that matters of it is in the query, and parsed requests are kept.
         return parsed.query
 
-    def _answer_now(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
+    def _answer_now(self, query: Query, arrival: Arrival, now: float) -> Reply | Refused | Miss:
         reason = refuse(query)
         if reason is not None:
             return self._fail(query, arrival, reason, repeat_until=now + REPEAT_SECONDS)
@@ -182,7 +187,7 @@ class Pipeline:
             )
         return self._look_up(query, arrival, now)
 
-    def _look_up(self, query: Query, arrival: Arrival, now: float) -> HttpResponse | Miss:
+    def _look_up(self, query: Query, arrival: Arrival, now: float) -> Reply | Refused | Miss:
         route = arrival.route
         entry, freshness = route.cache.lookup(query.key, now, route.resolver.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
@@ -199,7 +204,7 @@ class Pipeline:
             return self._finish(query, denial.content, denial.reason, denial.ttl, arrival)
         return self._admit_miss(query, entry, arrival, now)
 
-    def _admit_miss(self, query: Query, stale: Entry | None, arrival: Arrival, now: float) -> HttpResponse | Miss:
+    def _admit_miss(self, query: Query, stale: Entry | None, arrival: Arrival, now: float) -> Reply | Refused | Miss:
         """Only misses cost an upstream anything, so what follows is for misses alone."""
         failure = arrival.route.cache.recall_failure(query.key, now)
         if failure is not None:
@@ -243,7 +248,7 @@ class Pipeline:
         deadline = arrival.started + self._deadline_seconds
         return arrival.route.resolver.ask(query, notify, deadline=deadline, patience=patience, priority=miss.priority)
 
-    def conclude(self, miss: Miss, found: MissResult) -> HttpResponse:
+    def conclude(self, miss: Miss, found: MissResult) -> Reply | Refused:
         """Answer with what was found. Raises what a bug raised on the way."""
         miss.slot.give_back()
         query, arrival = miss.query, miss.arrival
@@ -263,7 +268,7 @@ class Pipeline:
             return self._refuse(
                 found.reason, arrival.parsed, arrival.client, self._clock(), retry_after=SLOT_RETRY_SECONDS
             )
-        return self._finish(query, _failure_content(found, query.qtype), found.reason, 0, arrival)
+        return self._finish(query, content_of_failure(found, query.qtype), found.reason, 0, arrival)
 
     def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
         """Have an answer that is given asked for again, with nobody waiting.
@@ -285,13 +290,13 @@ class Pipeline:
         """Tell whether the limits on single domains let a question for an upstream through."""
         return not arrival.route.limits_domains or self._names.domains.admit(query.qname, arrival.client, now)
 
-    def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
+    def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> Refused:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
         return self._refuse(reason, self._unread[frontend], client, now)
 
     # --- Ways out ---
 
-    def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> HttpResponse:
+    def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> Reply:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
         entry = arrival.route.cache.peek(query.key)
         if entry is None:
@@ -300,21 +305,21 @@ class Pipeline:
             return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
         return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
 
-    def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> HttpResponse:
+    def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> Reply:
         max_age, content = entry.max_age(now), entry.content(now)
         answered = arrival.parsed.answered
         if answered is not None and answered.entry == entry and answered.envelope is not None:
             # The same as last time, but for its age.
             wire = answered.envelope.around(content.records)
-            answered.response = response_to(Reply(wire, Reason.CACHED, max_age))
+            reply = answered.said = Reply(wire, Reason.CACHED, max_age)
             answered.until = now + entry.seconds_unchanged(now)
             answered.count(self._clock() - arrival.started)
-            return answered.response
+            return reply
         # Until its TTLs change, or it ends. A probe is counted by itself, so each one is looked at.
         until = 0.0 if self._names.probes.counts(query) else now + entry.seconds_unchanged(now)
         return self._finish(query, content, Reason.CACHED, max_age, arrival, repeat_until=until, repeat_from=entry)
 
-    def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> HttpResponse | None:
+    def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> Reply | None:
         """Give what is stale, or what was given to others for this name and type, if there is either."""
         if stale is not None:
             return self._give_stale(stale, query, arrival)
@@ -329,28 +334,29 @@ class Pipeline:
         content = content_instead(entry, key, query, ttl=ttl, is_fresh=is_fresh)
         return None if content is None else self._finish(query, content, Reason.STALE, ttl, arrival)
 
-    def _give_stale(self, stale: Entry, query: Query, arrival: Arrival) -> HttpResponse:
+    def _give_stale(self, stale: Entry, query: Query, arrival: Arrival) -> Reply:
         ttl = self._settings.stale_answer_ttl_seconds
         return self._finish(query, stale.stale_content(ttl), Reason.STALE, ttl, arrival)
 
-    def _fail(self, query: Query, arrival: Arrival, reason: Reason, *, repeat_until: float = 0.0) -> HttpResponse:
+    def _fail(self, query: Query, arrival: Arrival, reason: Reason, *, repeat_until: float = 0.0) -> Reply:
         """Answer with the rcode and the EDE that the table has for `reason`."""
         ending = OUTCOMES[reason]
         content = Content(ending.rcode if ending.rcode is not None else Rcode.SERVFAIL, errors=ending.errors)
         return self._finish(query, content, reason, 0, arrival, repeat_until=repeat_until)
 
-    def _answer_malformed(self, parsed: ParsedRequest, now: float) -> HttpResponse:
+    def _answer_malformed(self, parsed: ParsedRequest, now: float) -> Reply | Refused:
         """Say what is wrong with a message: the same for ever, as it depends on nothing but its bytes."""
         reason = Reason.BUG if parsed.fault is None else reason_of_fault(parsed.fault)
-        rcode = OUTCOMES[reason].rcode
-        if rcode is None:
-            response = refusal(reason, cacheable=parsed.is_cacheable)
+        ending = OUTCOMES[reason]
+        said: Reply | Refused
+        if ending.is_refusal or ending.rcode is None:
+            said, count = Refused(reason), self._count(reason, parsed)
         else:
-            response = response_to(Reply(write_reply_to_refused(parsed.wire, rcode), reason, 0))
-        count = self._count(reason, parsed, rcode=rcode)
-        parsed.keep(Answered(response, count, math.inf))
+            said = Reply(write_reply_to_refused(parsed.wire, ending.rcode), reason, 0)
+            count = self._count(reason, parsed, rcode=ending.rcode)
+        parsed.keep(Answered(said, count, math.inf))
         count(self._clock() - now)
-        return response
+        return said
 
     def _finish(
         self,
@@ -362,7 +368,7 @@ class Pipeline:
         *,
         repeat_until: float = 0.0,
         repeat_from: Entry | None = None,
-    ) -> HttpResponse:
+    ) -> Reply:
         """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age.
 
         The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`.
@@ -370,29 +376,27 @@ class Pipeline:
         parsed = arrival.parsed
         content = under_asked_name(query, content)
         envelope = write_envelope(query, content)
-        response = response_to(Reply(envelope.around(content.records), reason, max_age))
+        reply = Reply(envelope.around(content.records), reason, max_age)
         count = self._count(reason, parsed, rcode=content.rcode)
         if repeat_until > arrival.started:
-            parsed.keep(Answered(response, count, repeat_until, repeat_from, envelope))
+            parsed.keep(Answered(reply, count, repeat_until, repeat_from, envelope))
         count(self._clock() - arrival.started)
-        return response
+        return reply
 
     def _refuse(
         self, reason: Reason, parsed: ParsedRequest, client: Client, now: float, *, retry_after: float = 0.0
-    ) -> HttpResponse:
-        """The one exit for refusals in HTTP's own terms; they have an empty body."""
+    ) -> Refused:
+        """The one exit for refusals, which each transport puts in its own terms."""
         seconds = math.ceil(retry_after)
         last = parsed.refusal
-        if last is None or last.reason is not reason or last.retry_seconds != seconds:
-            response = _refusal(parsed.frontend, reason, is_cacheable=parsed.is_cacheable, retry_seconds=seconds)
+        if last is None or last.refused.reason is not reason or last.refused.retry_seconds != seconds:
             is_charged = OUTCOMES[reason].counts
-            last = parsed.refusal = RememberedRefusal(
-                reason, seconds, response, self._count(reason, parsed), is_charged
-            )
+            last = RememberedRefusal(Refused(reason, seconds), self._count(reason, parsed), is_charged)
+            parsed.refusal = last
         if last.is_charged:
             self._request_limiter.charge_request(client, now)
         last.count(self._clock() - now)
-        return last.response
+        return last.refused
 
     def _count(self, reason: Reason, parsed: ParsedRequest, *, rcode: int | None = None) -> Count:
         """Return what counts a request that ends so; it takes its duration in seconds."""
@@ -400,59 +404,10 @@ class Pipeline:
             Outcome(
                 reason=reason,
                 frontend=parsed.frontend,
-                method=parsed.method,
+                variant=parsed.variant,
                 dialect=parsed.dialect,
                 fault=parsed.fault,
                 answered_rcode=rcode,
                 shadow=parsed.shadow,
             )
         )
-
-
-@lru_cache(maxsize=512)
-def _refusal(_: Frontend, reason: Reason, *, is_cacheable: bool, retry_seconds: int) -> HttpResponse:
-    """Return the same response each time, so that a frontend need not render it anew for everybody it turns away."""
-    return refusal(reason, cacheable=is_cacheable, retry_after=retry_seconds)
-
-
-def _failure_content(failure: UpstreamFailure, qtype: int) -> Content:
-    """Return what clients and the failure memory are told of a question of this type."""
-    if failure.answer is not None:
-        rcode, errors = told_of(failure.answer, qtype)
-        return Content(rcode, errors=errors)
-    return Content(Rcode.SERVFAIL, errors=OUTCOMES[failure.reason].errors)
-
-
-def _came_to_nothing(found: Answer | UpstreamFailure) -> bool:
-    """Tell whether it is the name's or its servers' doing that there is nothing to show, and not the upstream's."""
-    if isinstance(found, Answer):
-        return found.kind is Kind.NXDOMAIN
-    if found.answer is not None:
-        return found.answer.rcode == Rcode.SERVFAIL
-    return found.reason is Reason.UPSTREAM_TIMEOUT
-
-
-def learn_into(
-    cache: Cache, domains: DomainLimit | None, clock: Callable[[], float]
-) -> Callable[[Query, Answer | UpstreamFailure], None]:
-    """Return what keeps the result of each fetch, whoever still waits for it, and charges it to its domain, if domains
-    have limits there.
-
-    Nothing unjudged is stored: an Answer has been parsed and belongs to this very question.
-    """
-
-    def learn(query: Query, found: Answer | UpstreamFailure) -> None:
-        now = clock()
-        if isinstance(found, Answer):
-            cache.store(query.key, found, now)
-        elif found.reason is Reason.BUDGET_SPENT:
-            # It says nothing about the question: nobody was asked, and the next second may have room.
-            return
-        else:
-            content = _failure_content(found, query.qtype)
-            grows = found.reason is not Reason.UPSTREAM_UNREACHABLE
-            cache.remember_failure(query.key, content.rcode, content.errors, now, grows=grows)
-        if domains is not None:
-            domains.charge(query.qname, now, failed=_came_to_nothing(found))
-
-    return learn

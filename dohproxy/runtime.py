@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import http
 import os
 import signal
 import socket
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from prometheus_client import ProcessCollector
 
 from dohproxy.adoption import Changes, compare
 from dohproxy.builders import SECRET_BYTES, build_connection_limiter, clock, hold_strangers, http2_limits
@@ -30,7 +28,7 @@ from dohproxy.control.metrics_page import metrics_application
 from dohproxy.control.server import admin_application
 from dohproxy.core import Core
 from dohproxy.descriptors import make_room
-from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
@@ -44,9 +42,8 @@ from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
-from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
-from dohproxy.frontends.listening import open_listener, remover_of_file
+from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
@@ -57,10 +54,14 @@ from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metr
 from dohproxy.observability.left_out import WorkaroundWatch
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import counter
+from dohproxy.observability.process_metrics import process_metrics
 from dohproxy.observability.sources import connection_limiter_metrics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
-from dohproxy.outcomes import Client, Frontend
+from dohproxy.outcomes import Client, Frontend, Reply
 from dohproxy.policy.identity import Identities
+from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
+from dohproxy.service_manager.notification import ServiceManager
+from dohproxy.service_manager.watchdog import ping_forever
 from dohproxy.tls.certificate_pair import Pair
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import check_groups
@@ -88,9 +89,12 @@ class Runtime:
         certificate: CertificateWatch | None = None,
         tls: ssl.SSLContext | None = None,
         log_limit: RateLimit | None = None,
+        manager: ServiceManager | None = None,
+        inherited: InheritedSockets | None = None,
     ) -> None:
         """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what
-        `reload` reads; `certificate` keeps that of `tls`, the context that clients meet."""
+        `reload` reads; `certificate` keeps that of `tls`, the context that clients meet. `manager` and `inherited` are
+        whoever started this process, and what it has left to us."""
         self.config = config
         self.file = file
         self._tasks = tasks
@@ -119,10 +123,13 @@ class Runtime:
         self.log_level = LogLevel(config.log.level, loop.call_later)
         self._stop = asyncio.Event()
         self.reloads = ReloadBook(time.time())
+        self.listeners: dict[ListenAddress, Listener] = {}
+        self._manager = manager or ServiceManager(None, None, clock)
+        held = inherited or InheritedSockets(())
+        sockets.callback(held.close)
+        self._opener = Opener(held, sockets)
         # SIGHUP and the command may come at once; two that wait in the middle for a file would mix.
         self._reloading = asyncio.Lock()
-        self._listeners: dict[ListenAddress, Listener] = {}
-        self._sockets = sockets
         self._background: list[asyncio.Task[None]] = []
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._cache_file: CacheFile | None = None
@@ -133,16 +140,34 @@ class Runtime:
     # --- Serving ---
 
     def listen(self) -> dict[str, socket.socket]:
-        """Open all listening sockets, of clients and of management; raises ConfigError if one cannot be used."""
-        for address in self.config.server.listen:
-            self._listeners[address] = self._listener(self._open(address))
+        """Open all listening sockets, or take those that were inherited; return those of management by name.
+
+        Raises ConfigError if an address cannot be had.
+        """
+        seconds = self.config.connections.write_seconds
+        for address, one in self._opener.open_all(PUBLIC_KEY, self.config.server.listen, seconds).items():
+            self.listeners[address] = self._listener(one)
         opened = {}
         if self.config.metrics is not None:
-            opened["metrics"] = self._open(self.config.metrics.listen, key="metrics.listen")
+            opened["metrics"] = self._opener.open("metrics.listen", self.config.metrics.listen, seconds)
         if self.config.admin is not None:
             address = ListenAddress("unix", path=str(self.config.admin.socket))
-            opened["admin"] = self._open(address, key="admin.socket")
+            opened["admin"] = self._opener.open("admin.socket", address, seconds)
+        self._tell_of_sockets()
         return opened
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients connect now, with the ports that the system chose for port 0."""
+        return tuple(_bound_address(one.listening) for one in self.listeners.values())
+
+    @property
+    def _serving(self) -> str:
+        return f"serves on {', '.join(self.addresses)}"
+
+    def _tell_of_sockets(self) -> None:
+        for warning in self._opener.warnings():
+            _log.warning("inherited sockets", why=str(warning))
 
     async def run(
         self, management: dict[str, socket.socket], announce: Callable[[tuple[str, ...]], None], stop: asyncio.Event
@@ -156,18 +181,20 @@ class Runtime:
         self.core.metrics.add_source(lambda: management_metrics([server.count for server, _ in servers]))
         await self._load_cache()
         self._begin_jobs()
-        for listener in self._listeners.values():
+        for listener in self.listeners.values():
             self._begin(listener.accept_forever())
-        announce(tuple(_bound_address(one.listening) for one in self._listeners.values()))
+        announce(self.addresses)
+        self._manager.ready(self._serving)
         await stop.wait()
+        self._manager.stopping("finishes the requests under way, and takes nothing new")
         _log.info("stopping: requests under way are finished, nothing new is taken")
-        for listener in self._listeners.values():
+        for listener in self.listeners.values():
             listener.stop()
             listener.listening.close()
         await self._drain()
         for task in self._background:
             task.cancel()
-        await self.core.resolver.close()
+        await self.core.close()
         if self._cache_file is not None:
             await self._cache_file.save_last()
         if self._health is not None:
@@ -175,7 +202,21 @@ class Runtime:
         for server, _ in servers:
             await server.stop()
 
+    def heed_signals(self, stop: asyncio.Event) -> None:
+        """Set `stop` on SIGTERM and SIGINT, read the file again on SIGHUP, and let the other two end nothing."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._begin(self._reload_quietly()))
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(number, partial(_ignore, number))
+
     # --- Other rules ---
+
+    async def _reload_quietly(self) -> None:
+        # What is wrong has been logged, and there is nobody else to tell.
+        with contextlib.suppress(ConfigError):
+            await self.reload()
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all.
@@ -183,11 +224,12 @@ class Runtime:
         Raises ConfigError with all that is wrong; then nothing has changed. Either way it is logged and counted.
         """
         async with self._reloading:
-            try:
-                changes = await self.adopt(self._read_again())
-            except ConfigError as error:
-                self.reloads.refuse(error)
-                raise
+            with self._manager.reloading():
+                try:
+                    changes = await self.adopt(self._read_again())
+                except ConfigError as error:
+                    self.reloads.refuse(error)
+                    raise
             self.reloads.take(changes, time.time())
             return changes
 
@@ -221,6 +263,15 @@ class Runtime:
         if health_moved:
             await self._begin_health()
         return changes
+
+    @property
+    def finishing(self) -> int:
+        """How many resolvers that were replaced have something under way."""
+        return self.core.finishing
+
+    def certificate_digest(self) -> bytes | None:
+        """Return the digest of the certificate that clients are shown, None without one."""
+        return None if self._certificate is None else self._certificate.digest
 
     def owners(self) -> Owners:
         """Return those whom the walk asks."""
@@ -285,41 +336,23 @@ class Runtime:
 
     def _open_new(self, config: Config) -> dict[ListenAddress, socket.socket]:
         """Open the listening sockets that there are not yet; all or none. Raises ConfigError."""
-        opened: dict[ListenAddress, socket.socket] = {}
-        try:
-            for address in config.server.listen:
-                if address not in self._listeners:
-                    opened[address] = open_listener(address, key="server.listen")
-                    bound_sending(opened[address], config.connections.write_seconds)
-        except ConfigError:
-            for one in opened.values():
-                remover_of_file(one)()
-                one.close()
-            raise
-        return opened
+        new = [address for address in config.server.listen if address not in self.listeners]
+        return self._opener.open_all(PUBLIC_KEY, new, config.connections.write_seconds)
 
     def _switch_listeners(self, config: Config, opened: dict[ListenAddress, socket.socket]) -> None:
         """Listen where the configuration says; connections that came where it no longer does go on."""
         for address, one in opened.items():
-            self._sockets.enter_context(one)
-            self._sockets.callback(remover_of_file(one))
-            listener = self._listeners[address] = self._listener(one)
+            listener = self.listeners[address] = self._listener(one)
             self._begin(listener.accept_forever())
-        for address in tuple(self._listeners):
+        for address in tuple(self.listeners):
             if address not in config.server.listen:
-                gone = self._listeners.pop(address)
+                gone = self.listeners.pop(address)
                 gone.stop()
-                remover_of_file(gone.listening)()
-                gone.listening.close()
+                self._opener.close(gone.listening)
+        if opened:
+            self._tell_of_sockets()
 
     # --- Parts ---
-
-    def _open(self, address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
-        """Listen until the end; a Unix socket's file goes then too."""
-        opened = self._sockets.enter_context(open_listener(address, key=key))
-        self._sockets.callback(remover_of_file(opened))
-        bound_sending(opened, self.config.connections.write_seconds)
-        return opened
 
     def _listener(self, listening: socket.socket) -> Listener:
         return Listener(
@@ -340,7 +373,7 @@ class Runtime:
         return ManagementServer(application), opened
 
     async def _begin_health(self) -> None:
-        before, self._health = self._health, HealthListener(self._answers, self.delay)
+        before, self._health = self._health, HealthListener(self.health_answers, self.delay)
         await self._health.start(self.config.server.listen[0])
         if before is not None:
             before.stop()
@@ -375,6 +408,7 @@ class Runtime:
         for what, seconds, work in jobs:
             self._begin(repeat(what, seconds, work))
         self._begin(self.delay.watch_forever())
+        self._begin(ping_forever(self._manager))
         if self._cache_file is not None:
             self._begin(self._cache_file.save_forever(self.config.cache.snapshot_seconds))
 
@@ -384,6 +418,8 @@ class Runtime:
         statistics = self.core.resolver.statistics(clock())
         upstreams.poll(statistics, clock(), time.time())
         workarounds.poll(statistics)
+        found = [alert.words for alert in alerts(statistics, clock(), time.time()) if not alert.is_harmless]
+        self._manager.tell("; ".join([self._serving, *found]))
 
     def _certificate_seconds(self) -> float:
         return 60.0 if self.config.tls is None else self.config.tls.reload_seconds
@@ -392,12 +428,11 @@ class Runtime:
         if self._certificate is not None:
             self._certificate.poll(time.time())
 
-    def _answers(self) -> bool:
+    def health_answers(self) -> bool:
         """Tell whether a question for localhost is answered; it is nobody's, and no client's limit is asked."""
-        pipeline = self.core.pipeline
         request = HttpRequest("POST", self.config.server.path, LOCALHOST_QUERY, content_type=DNS_MESSAGE)
-        response = pipeline.begin(pipeline.read(request, Frontend.HTTP1), Client(b"", (), exempt=True), clock())
-        return isinstance(response, HttpResponse) and response.status == http.HTTPStatus.OK
+        parsed = self.core.service.read(request, Frontend.HTTP1)
+        return isinstance(self.core.pipeline.begin(parsed, Client(b"", (), exempt=True), clock()), Reply)
 
     def _add_sources(self) -> None:
         add = self.core.metrics.add_source
@@ -414,7 +449,7 @@ class Runtime:
             add(lambda: certificate_metrics(certificate.statistics()))
         if limit is not None:
             add(lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", limit.swallowed)])
-        add(ProcessCollector(registry=None).collect)
+        add(process_metrics)
 
     async def _drain(self) -> None:
         self.connections.drain()
@@ -432,6 +467,8 @@ async def serve(
     `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
+    manager = ServiceManager.from_environment(os.environ, os.getpid(), clock)
+    inherited = InheritedSockets.from_environment(os.environ, os.getpid())
     config = make_room(config)
     tls = None if config.tls is None else bare_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
@@ -440,18 +477,21 @@ async def serve(
     # The sockets are closed when nobody looks at them any more, so after all tasks have ended.
     with contextlib.ExitStack() as sockets:
         async with asyncio.TaskGroup() as tasks:
-            runtime = Runtime(config, tasks, sockets, file=file, certificate=certificate, tls=tls, log_limit=log_limit)
+            runtime = Runtime(
+                config,
+                tasks,
+                sockets,
+                file=file,
+                certificate=certificate,
+                tls=tls,
+                log_limit=log_limit,
+                manager=manager,
+                inherited=inherited,
+            )
             management = runtime.listen()
-            await runtime.run(management, announce, _stop_on_signals(partial(_begin_reload, runtime, tasks)))
-
-
-def _begin_reload(runtime: Runtime, tasks: asyncio.TaskGroup) -> None:
-    async def reload() -> None:
-        # It has been logged, and there is nobody else to tell.
-        with contextlib.suppress(ConfigError):
-            await runtime.reload()
-
-    tasks.create_task(reload())
+            stop = asyncio.Event()
+            runtime.heed_signals(stop)
+            await runtime.run(management, announce, stop)
 
 
 def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> CertificateWatch | None:
@@ -462,17 +502,6 @@ def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> Certificate
     if not check_groups(tls):
         _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
     return watch
-
-
-def _stop_on_signals(reload: Callable[[], None]) -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    for number in (signal.SIGUSR1, signal.SIGUSR2):
-        loop.add_signal_handler(number, partial(_ignore, number))
-    return stop
 
 
 def _ignore(number: signal.Signals) -> None:

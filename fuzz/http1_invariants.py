@@ -21,7 +21,6 @@ import h11
 
 from dohproxy.authority import is_authority
 from dohproxy.config import ClientsConfig, ConnectionsConfig
-from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
@@ -85,7 +84,7 @@ def check_http1(data: bytes) -> Run:
     if whole.fault is not None:
         theirs = read_by_h11(whole.rest)
         assert theirs is None or difference(whole.rest, theirs, whole.fault) is not None, "only h11 takes it"
-    check_door(data, whole)
+    check_frontend(data, whole)
     return whole
 
 
@@ -264,6 +263,7 @@ class Echo:
     """A service that says to everybody what it was asked: at once, or, to every third request, a little later."""
 
     later: list[tuple[Callable[[HttpResponse], None], HttpResponse]] = field(default_factory=list)
+    pipeline: "Unruled" = field(default_factory=lambda: Unruled())
 
     def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
         """Nobody is over a limit."""
@@ -271,7 +271,7 @@ class Echo:
 
     def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
         """Read a request as what it says."""
-        return ParsedRequest(frontend, "other", Dialect.OTHER, wire=_echo(request.method, request.target, request.body))
+        return ParsedRequest(frontend, 0, wire=_echo(request.method, request.target, request.body))
 
     def begin(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse | Miss:
         """Answer it at once, or not."""
@@ -289,6 +289,12 @@ class Echo:
     def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse it."""
         return HttpResponse(OUTCOMES[reason].status, (), close=True)
+
+
+class Unruled:
+    """A walk whose rules never change."""
+
+    rules_version = 0
 
 
 class _NoPlace:
@@ -315,7 +321,7 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def check_door(data: bytes, run: Run) -> None:
+def check_frontend(data: bytes, run: Run) -> None:
     """Give the bytes to a frontend twice, once whole and once in pieces, and compare what it says to what was asked."""
     for size in (len(data) or 1, max(5, len(data) // 32)):
         written, has_ended = _loop().run_until_complete(_speak(data, size))

@@ -51,7 +51,7 @@ class Difference(Enum):
     """Why we may turn away a request that `h2` takes."""
 
     LIMIT = "one of our limits, of which h2 has few"
-    TOO_LARGE = "a header list over our limits: told to the door"
+    TOO_LARGE = "a header list over our limits: told to the frontend"
     IDLE_RESET = "RST_STREAM on an idle stream ends our connections (RFC 9113 section 6.4); h2 looks away"
     UNKNOWN_SETTING = "h2 does not know SETTINGS_NO_RFC7540_PRIORITIES, which is 0 or 1 (RFC 9218 section 2.1)"
     MALFORMED = "h2 leaves it to its user what a method, a path and a content-length look like"

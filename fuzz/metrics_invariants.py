@@ -20,7 +20,7 @@ from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.query import Query
 from fuzz.request_invariants import request_of
-from tests.fakes.walk import CLIENT, Walk
+from tests.fakes.walk import Walk
 from tests.wire import messages as m
 
 MOST_REQUESTS: Final = 16
@@ -59,7 +59,7 @@ def check_metrics(data: bytes) -> None:
     requests = [request_of(part) for part in data.split(BETWEEN)[:MOST_REQUESTS]]
     for number, request in enumerate(requests):
         frontend = (Frontend.HTTP1, Frontend.HTTP2)[number % 2]
-        found = walk.pipeline.begin(walk.pipeline.read(request, frontend), CLIENT, walk.clock())
+        found = walk.repeat(walk.service.read(request, frontend))
         if isinstance(found, Miss):
             walk.resolve(found)
     registry = CollectorRegistry()

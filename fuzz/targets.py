@@ -21,7 +21,7 @@ class Target:
     function: str
     seeds: Callable[[], Sequence[bytes]]
     modules: tuple[str, ...]
-    """Of dohproxy: what it is there to try, and what `fuzz.figures` tells the coverage of."""
+    """Modules of dohproxy that it is there to try, and of which `fuzz.figures` tells the coverage."""
 
     def load(self) -> Callable[[bytes], object]:
         """Return the function that raises where the invariant does not hold."""

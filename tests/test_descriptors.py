@@ -8,8 +8,8 @@ import pytest
 from dohproxy.config import AdminConfig, Config, ConnectionsConfig, MetricsConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.descriptors import (
     FEWEST_CONNECTIONS,
+    ONE_MANAGEMENT_SERVER,
     OWN,
-    SIDE_DOOR,
     Limits,
     affordable_connections,
     descriptor_warnings,
@@ -31,7 +31,10 @@ def test_everything_that_needs_one_is_thought_of() -> None:
     alone = config()
     assert reserve(alone) == OWN + 1 + 20 + 2
     assert reserve(config(2_000, UDP, DOT)) == OWN + 1 + 20 + 2 + 3
-    assert reserve(replace(alone, metrics=MetricsConfig(), admin=AdminConfig())) == reserve(alone) + 2 * SIDE_DOOR
+    assert (
+        reserve(replace(alone, metrics=MetricsConfig(), admin=AdminConfig()))
+        == reserve(alone) + 2 * ONE_MANAGEMENT_SERVER
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,14 +34,15 @@ UNMIRRORED_TESTS = {
     "scenarios": "stories of a caching client, our own and foreign ones",
 }
 TESTS_OF_A_WHOLE_PACKAGE = {
+    "config/test_schema": "the sections together, which is what the package itself holds",
     "wire/test_oracle": "what wire reads, against what dnspython reads",
     "wire/test_cost": "what the worst packets cost",
 }
 
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-native.lock", "requirements-fuzz.lock"]
 TOP_LEVEL = {
-    *(".ci", ".gitignore", "CHANGELOG.md", "Containerfile", "DEVELOPERS.md", "LICENSE", "Makefile", "README.md"),
-    *("SECURITY.md", "native.py", "pyproject.toml"),
+    *(".ci", ".editorconfig", ".gitignore", ".pre-commit-config.yaml", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *("Containerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "native.py", "pyproject.toml"),
     *LOCKS,
     *("bench", "conf", "docs", "dohproxy", "fuzz", "tests"),
 }

@@ -25,9 +25,24 @@ def test_a_row_is_a_reply_or_a_refusal(ending: OutcomeRow) -> None:
     if ending.status == 200:
         assert not ending.counts
         assert not ending.keep_seconds
+        assert not ending.is_refusal
     else:
-        assert ending.rcode is None
-        assert not ending.errors
+        assert ending.is_refusal
+
+
+@pytest.mark.parametrize("ending", OUTCOMES.values(), ids=lambda ending: ending.label)
+def test_a_refusal_without_a_status_is_an_rcode_or_a_close(ending: OutcomeRow) -> None:
+    if ending.is_refusal:
+        assert ending.closes is (ending.rcode is None)
+        assert ending.rcode is not Rcode.NOERROR
+        assert ending.rcode is not None or not ending.errors
+    else:
+        assert not ending.closes
+
+
+@pytest.mark.parametrize("ending", OUTCOMES.values(), ids=lambda ending: ending.label)
+def test_what_is_no_message_that_can_be_answered_closes(ending: OutcomeRow) -> None:
+    assert ending.closes is (ending.is_refusal and (ending.counts or ending.label == "unreadable"))
 
 
 @pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name.lower())
@@ -57,15 +72,15 @@ def test_what_is_refused_before_the_clients_limit_counts_against_it(reason: Reas
         (Reason.BAD_VERSION, 200, Rcode.BADVERS, ()),
         (Reason.CLASS_REFUSED, 200, Rcode.REFUSED, (21,)),
         (Reason.TYPE_REFUSED, 200, Rcode.REFUSED, (21,)),
-        (Reason.CLIENT_LIMIT, 429, None, ()),
-        (Reason.SERVICE_LIMIT, 503, None, ()),
+        (Reason.CLIENT_LIMIT, 429, Rcode.REFUSED, (18,)),
+        (Reason.SERVICE_LIMIT, 503, Rcode.SERVFAIL, (14,)),
         (Reason.MISS_LIMIT, 200, Rcode.REFUSED, (18,)),
         (Reason.DOMAIN_LIMIT, 200, Rcode.REFUSED, (18,)),
         (Reason.BUDGET_SPENT, 200, Rcode.SERVFAIL, (14,)),
         (Reason.UPSTREAM_TIMEOUT, 200, Rcode.SERVFAIL, (22,)),
         (Reason.UPSTREAM_REFUSED, 200, Rcode.SERVFAIL, ()),
         (Reason.UPSTREAM_UNREACHABLE, 200, Rcode.SERVFAIL, (23,)),
-        (Reason.BUG, 500, None, ()),
+        (Reason.BUG, 500, Rcode.SERVFAIL, ()),
     ],
     ids=lambda value: value.name.lower() if isinstance(value, Reason) else "",
 )

@@ -10,8 +10,7 @@ import pytest
 from dohproxy.cache.entry import POPULAR_HITS
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.frontends.service import Service
-from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Purpose, Reason
+from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Purpose, Reason, Refused, Reply
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss
 from dohproxy.policy.probes import ProbeKind
@@ -209,9 +208,9 @@ def test_who_is_over_the_limit_is_turned_away_before_anything_is_read() -> None:
         assert early(CLIENT, Frontend.HTTP1, walk.clock()) is None
     for _ in range(2):
         walk.begin(post(ask_for("localhost")))
-    response = early(CLIENT, Frontend.HTTP2, walk.clock())
-    assert response is not None
-    assert (response.status, dict(response.fields)["retry-after"]) == (429, "1")
+    refused = early(CLIENT, Frontend.HTTP2, walk.clock())
+    assert refused is not None
+    assert (refused.reason, refused.retry_seconds) == (Reason.CLIENT_LIMIT, 1)
     assert walk.outcomes[-1] == Outcome(Reason.CLIENT_LIMIT, Frontend.HTTP2, "other", "other")
     assert walk.request_limiter.statistics(walk.clock()).requests.widths[0].limited == 1
     assert early(NEIGHBOUR, Frontend.HTTP1, walk.clock()) is None
@@ -221,10 +220,51 @@ def test_who_is_over_the_limit_is_turned_away_before_anything_is_read() -> None:
 
 async def test_a_connection_that_never_became_a_request_is_in_the_books_and_counts() -> None:
     walk = Walk()
-    response = walk.pipeline.turn_away(Reason.BAD_HTTP, CLIENT, Frontend.HTTP1, walk.clock())
-    assert (response.status, response.close) == (400, True)
-    assert [(outcome.reason, outcome.method) for outcome in walk.outcomes] == [(Reason.BAD_HTTP, "other")]
+    refused = walk.pipeline.turn_away(Reason.BAD_HTTP, CLIENT, Frontend.HTTP1, walk.clock())
+    assert (refused.reason, refused.retry_seconds) == (Reason.BAD_HTTP, 0)
+    assert [(outcome.reason, outcome.variant) for outcome in walk.outcomes] == [(Reason.BAD_HTTP, "other")]
     assert walk.charged == 1
+
+
+# ---------------------------------------------------------------- without any transport
+
+
+def from_anywhere(wire: bytes) -> ParsedRequest:
+    """A DNS message that has come without HTTP."""
+    return ParsedRequest(Frontend.HTTP1, 1, wire=wire)
+
+
+def test_a_dns_message_is_answered_with_a_dns_message() -> None:
+    walk = Walk()
+    reply = walk.pipeline.begin(from_anywhere(ask_for("localhost")), CLIENT, walk.clock())
+    assert isinstance(reply, Reply)
+    assert dns.message.from_wire(reply.wire).rcode() == dns.rcode.NOERROR
+    assert (reply.reason, walk.outcomes[-1].variant) == (Reason.LOCAL, "other")
+
+
+def test_one_for_the_upstream_is_a_miss_and_ends_as_a_dns_message() -> None:
+    walk = Walk()
+    miss = walk.pipeline.begin(from_anywhere(ask_for(NAME)), CLIENT, walk.clock())
+    assert isinstance(miss, Miss)
+    reply = walk.pipeline.conclude(miss, address_of(miss.query))
+    assert isinstance(reply, Reply)
+    assert (reply.reason, reply.max_age) == (Reason.FORWARDED, 300)
+
+
+def test_one_that_cannot_be_answered_is_refused_in_no_transport_s_terms() -> None:
+    walk = Walk()
+    refused = walk.pipeline.begin(from_anywhere(b"\x00" * 5), CLIENT, walk.clock())
+    assert isinstance(refused, Refused)
+    assert (refused.reason, OUTCOMES[refused.reason].closes) == (Reason.UNREADABLE, True)
+
+
+def test_one_over_the_limit_is_refused_with_the_time_to_wait() -> None:
+    walk = Walk(Limits(requests=1))
+    found = [walk.pipeline.begin(from_anywhere(ask_for("localhost")), CLIENT, walk.clock()) for _ in range(2)]
+    refused = found[1]
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.retry_seconds) == (Reason.CLIENT_LIMIT, 1)
+    assert OUTCOMES[refused.reason].rcode is Rcode.REFUSED
 
 
 # ---------------------------------------------------------------- replies
@@ -424,7 +464,7 @@ async def test_a_miss_whose_client_hangs_up_gives_its_place_back() -> None:
     miss = walk.begin(post(ask_for(NAME)))
     assert isinstance(miss, Miss)
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(Service(walk.pipeline).resolve(miss))
+        task = tasks.create_task(walk.service.resolve(miss))
         await asyncio.sleep(0)
         assert (len(walk.resolver.asked), walk.slots_taken) == (1, 1)
         task.cancel()
@@ -852,14 +892,14 @@ async def test_an_outcome_has_what_the_books_need_and_no_more() -> None:
     walk.clock.pass_by(0.25)
     walk.resolve(found)
     outcome = walk.outcomes[0]
-    assert (outcome.frontend, outcome.method, outcome.dialect) == (Frontend.HTTP1, "POST", "rfc-post")
+    assert (outcome.frontend, outcome.variant, outcome.dialect) == (Frontend.HTTP1, "POST", "rfc-post")
     assert (walk.seconds[-1], outcome.answered_rcode, outcome.fault) == (0.25, 0, None)
 
 
 async def test_an_unknown_method_does_not_become_a_label() -> None:
     walk = Walk()
     await walk.send(HttpRequest("BREW", "/dns-query"))
-    assert walk.outcomes[0].method == "other"
+    assert walk.outcomes[0].variant == "other"
 
 
 async def test_a_fault_is_named_in_the_books() -> None:
@@ -871,7 +911,7 @@ async def test_a_fault_is_named_in_the_books() -> None:
 
 
 class TestPriorities:
-    async def test_a_question_goes_to_the_upstreams_with_its_network_s_standing(self) -> None:
+    async def test_a_question_goes_to_the_upstreams_with_its_network_s_seniority(self) -> None:
         walk = Walk()
         await walk.ask(ask_for("one.example"), MEMBER)
         await walk.ask(ask_for("two.example"), CLIENT)
@@ -888,7 +928,7 @@ class TestPriorities:
         ranks = [asked.priority.rank for asked in walk.resolver.asked]
         assert ranks[0] == ranks[1] == ranks[2] == ranks[4] < ranks[3]
 
-    async def test_a_hit_costs_no_standing(self) -> None:
+    async def test_a_hit_costs_no_share(self) -> None:
         walk = Walk(limits=Limits(fair_share=1))
         for _ in range(5):
             await walk.ask(ask_for("name.example"))
@@ -899,21 +939,21 @@ class TestRepeats:
     """The very same request again: nothing is read, everything is still judged."""
 
     def _parsed(self, walk: Walk, wire: bytes) -> ParsedRequest:
-        return walk.pipeline.read(post(wire), Frontend.HTTP1)
+        return walk.service.read(post(wire), Frontend.HTTP1)
 
     async def _known(self, walk: Walk, name: str = NAME, ttl: int = 300) -> ParsedRequest:
-        """A reading of a question whose answer is in the cache, given once."""
+        """The parsed request of a question whose answer is in the cache, given once."""
         walk.resolver.script = lambda query: address_of(query, ttl=ttl)
         await walk.ask(ask_for(name))
         parsed = self._parsed(walk, ask_for(name))
-        walk.pipeline.begin(parsed, CLIENT, walk.clock())
+        walk.repeat(parsed)
         return parsed
 
     async def test_the_same_response_is_given_within_the_second(self) -> None:
         walk = Walk()
         parsed = await self._known(walk)
-        first = walk.pipeline.begin(parsed, CLIENT, walk.clock())
-        assert walk.pipeline.begin(parsed, NEIGHBOUR, walk.clock()) is first
+        first = walk.repeat(parsed)
+        assert walk.repeat(parsed, NEIGHBOUR) is first
         assert [outcome.reason for outcome in walk.outcomes[1:]] == [Reason.CACHED] * 3
 
     async def test_ttls_age_all_the_same(self) -> None:
@@ -921,7 +961,7 @@ class TestRepeats:
         parsed = await self._known(walk)
         ttls = []
         for _ in range(4):
-            response = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+            response = walk.repeat(parsed)
             assert isinstance(response, HttpResponse)
             ttls.append(dns.message.from_wire(response.body).answer[0].ttl)
             walk.clock.pass_by(0.5)
@@ -938,7 +978,7 @@ class TestRepeats:
         await walk.ask(wire)
         parsed = self._parsed(walk, wire)
         for _ in range(3):
-            again = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+            again = walk.repeat(parsed)
             assert again == walk.begin(post(wire))
             walk.clock.pass_by(7.7)
         assert {outcome.reason for outcome in walk.outcomes[1:]} == {Reason.CACHED}
@@ -948,13 +988,13 @@ class TestRepeats:
         parsed = await self._known(walk)
         for _ in range(4):
             walk.clock.pass_by(74)
-            walk.pipeline.begin(parsed, CLIENT, walk.clock())
+            walk.repeat(parsed)
         assert [purpose for _, purpose in walk.resolver.refreshed] == [Purpose.PREFETCH]
 
     def test_what_http_refuses_is_charged_and_counted_each_time(self) -> None:
         walk = Walk()
-        parsed = walk.pipeline.read(HttpRequest("GET", "/elsewhere"), Frontend.HTTP1)
-        first = [walk.pipeline.begin(parsed, client, walk.clock()) for client in (CLIENT, NEIGHBOUR, CLIENT)]
+        parsed = walk.service.read(HttpRequest("GET", "/elsewhere"), Frontend.HTTP1)
+        first = [walk.repeat(parsed, client) for client in (CLIENT, NEIGHBOUR, CLIENT)]
         assert all(response is first[0] for response in first)
         assert [outcome.reason for outcome in walk.outcomes] == [Reason.WRONG_PATH] * 3
         assert walk.charged == 3
@@ -966,7 +1006,7 @@ class TestRepeats:
         told = []
         for wait in waits:
             monkeypatch.setattr(walk.request_limiter, "admit_request", lambda _client, _now, wait=wait: wait)
-            response = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+            response = walk.repeat(parsed)
             assert isinstance(response, HttpResponse)
             told.append(dict(response.fields)["retry-after"])
         assert told == ["1", "1", "4", "1"]
@@ -976,7 +1016,7 @@ class TestRepeats:
         walk = Walk(rules=CacheConfig(minimum_ttl_seconds=0))
         parsed = await self._known(walk, ttl=1)
         walk.clock.pass_by(1.0)
-        found = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+        found = walk.repeat(parsed)
         assert isinstance(found, Miss)
         found.slot.give_back()
 
@@ -985,7 +1025,7 @@ class TestRepeats:
         parsed = await self._known(walk)
         query = parse_query(ask_for(NAME))
         walk.cache.store(query.key, address_of(query, ttl=77), walk.clock())
-        response = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+        response = walk.repeat(parsed)
         assert isinstance(response, HttpResponse)
         assert dns.message.from_wire(response.body).answer[0].ttl == 77
 
@@ -994,7 +1034,7 @@ class TestRepeats:
         parsed = await self._known(walk)
         statuses = []
         for _ in range(4):
-            response = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+            response = walk.repeat(parsed)
             assert isinstance(response, HttpResponse)
             statuses.append(response.status)
         assert statuses == [200, 200, 429, 429]
@@ -1006,17 +1046,17 @@ class TestRepeats:
         assert entry is not None
         hits = [entry.hits]
         for _ in range(5):
-            walk.pipeline.begin(parsed, CLIENT, walk.clock())
+            walk.repeat(parsed)
             hits.append(entry.hits)
         assert hits == [1, 2, 3, POPULAR_HITS, POPULAR_HITS, POPULAR_HITS]
 
     def test_a_question_that_is_answered_here_is_looked_at_again_after_a_second(self) -> None:
         walk = Walk()
         parsed = self._parsed(walk, ask_for("localhost"))
-        first = walk.pipeline.begin(parsed, CLIENT, walk.clock())
-        assert walk.pipeline.begin(parsed, CLIENT, walk.clock()) is first
+        first = walk.repeat(parsed)
+        assert walk.repeat(parsed) is first
         walk.clock.pass_by(1.0)
-        assert walk.pipeline.begin(parsed, CLIENT, walk.clock()) is not first
+        assert walk.repeat(parsed) is not first
 
     async def test_a_probe_is_counted_each_time(self) -> None:
         walk = Walk()
@@ -1024,16 +1064,16 @@ class TestRepeats:
         await walk.ask(wire)
         parsed = self._parsed(walk, wire)
         for _ in range(3):
-            walk.pipeline.begin(parsed, CLIENT, walk.clock())
+            walk.repeat(parsed)
         assert walk.pipeline._names.probes.statistics()[ProbeKind.DNSCRYPT_ROOT] == 4
 
     @pytest.mark.parametrize("wire", [MALFORMED, b"\x00" * 12], ids=["a reply with an rcode", "no reply"])
     def test_what_cannot_be_read_is_refused_each_time(self, wire: bytes) -> None:
         walk = Walk()
         parsed = self._parsed(walk, wire)
-        first = walk.pipeline.begin(parsed, CLIENT, walk.clock())
+        first = walk.repeat(parsed)
         assert isinstance(first, HttpResponse)
         walk.clock.pass_by(1_000)
-        assert walk.pipeline.begin(parsed, CLIENT, walk.clock()) is first
+        assert walk.repeat(parsed) is first
         assert len(walk.outcomes) == 2
         assert walk.outcomes[0] == walk.outcomes[1]

@@ -22,7 +22,6 @@ import uvloop
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from dohproxy import runtime as app
 from dohproxy.builders import build_request_limiter, clock
 from dohproxy.config import (
     AdminConfig,
@@ -40,7 +39,7 @@ from dohproxy.config import (
     UpstreamConfig,
 )
 from dohproxy.core import Core
-from dohproxy.frontends import listening
+from dohproxy.frontends import listening, opener
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
 from dohproxy.runtime import serve
@@ -178,7 +177,7 @@ def test_only_what_is_configured_listens(
             *({"metrics": "metrics.listen", "admin": "admin.socket"}[c] for c in configured),
         ]
 
-    monkeypatch.setattr(app, "open_listener", remember)
+    monkeypatch.setattr(opener, "open_listener", remember)
     sections: dict[str, Any] = {"metrics": MetricsConfig(ANYWHERE), "admin": AdminConfig(tmp_path / "admin.sock")}
     run(loop_factory, scenario, **{name: sections[name] for name in configured})
 
@@ -351,7 +350,7 @@ def test_no_address_and_no_name_is_written_at_any_level(
         await client.rest()
         client.cut()
         # and a bug that quotes what it choked on
-        monkeypatch.setattr("dohproxy.pipeline.read_request", _choke)
+        monkeypatch.setattr("dohproxy.frontends.service.read_request", _choke)
         client = await service.connect()
         assert (await client.ask(post(NAME))).status == 500
         client.cut()

@@ -80,7 +80,7 @@ class Zones:
     empty: tuple[str, ...] = ()
     """Zones that have an apex and nothing below it."""
     ttl_seconds: int | None = None
-    """Of every positive answer; None: as the name says, out of `TTLS`."""
+    """The TTL of every positive answer; None if the name says it, out of `TTLS`."""
 
 
 def read_question(query: bytes) -> Question | None:

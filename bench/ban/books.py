@@ -21,10 +21,10 @@ class Report:
 
     received: int
     excess: int
-    """Of these, beyond the limit."""
+    """How many of these were beyond the limit."""
     received_while_banned: int
     received_after_noticing: int
-    """Of these, when there had been time to notice the ban."""
+    """How many of these came when there had been time to notice the ban."""
     bans: int
     banned_seconds: float
     """All bans together, up to now."""

@@ -20,7 +20,7 @@ from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.proxy import ProxySettings, Sections, running_proxy
 
 CONNECTIONS: Final = 16
-"""Of the clients; the proxy answers misses it may not ask for at once, so few are enough."""
+"""Connections of the clients; the proxy answers misses it may not ask for at once, so few are enough."""
 
 KNOWN_NAMES: Final = 20
 KNOWN_PER_SECOND: Final = 5.0
@@ -42,7 +42,7 @@ class Guest:
     transport: str
     signal: Signal
     allowed_share: float = 0.5
-    """Of the budget: what the upstream really allows."""
+    """The part of the budget that the upstream really allows."""
     ban_seconds: float = 60.0
     patience: int = 3
     seconds: float = 110.0
@@ -62,7 +62,7 @@ class Stay:
 
     report: Report
     second: Report | None
-    """Of the other upstream."""
+    """The report of the other upstream."""
     tallies: dict[str, Tally]
     """The clients', by kind."""
 

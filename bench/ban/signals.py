@@ -71,16 +71,16 @@ class Act(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Welcome:
     """What becomes of a new connection."""
 
     resets: bool = False
     hangs: bool = False
 
 
-def meet_connection(signal: Signal | None) -> Door:
+def meet_connection(signal: Signal | None) -> Welcome:
     """Decide on a connection that has just been made."""
-    return Door(resets=signal is Signal.RESET, hangs=signal is Signal.HANDSHAKE_HANGS)
+    return Welcome(resets=signal is Signal.RESET, hangs=signal is Signal.HANDSHAKE_HANGS)
 
 
 def meet_query(signal: Signal | None, question: Question, *, over_stream: bool) -> bytes | Act | None:

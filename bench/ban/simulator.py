@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from bench.ban.answers import Question, Zones, answer, read_question
 from bench.ban.books import Books, Report
 from bench.ban.limit import Judgement, Limit
-from bench.ban.signals import Act, Door, Signal, meet_connection, meet_query
+from bench.ban.signals import Act, Signal, Welcome, meet_connection, meet_query
 from bench.ban.sockets import SO_TIMESTAMPNS, age_of, bind_all
 
 LOOPBACK: Final = "127.0.0.1"
@@ -176,7 +176,7 @@ class Simulator:
             accepted.setblocking(False)
             self._serve(accepted, context)
 
-    def _meet_connection(self) -> Door:
+    def _meet_connection(self) -> Welcome:
         banned = self._limit.is_banned(self._loop.time())
         return meet_connection(Signal(self._behaviour.ban) if banned else self._always)
 

@@ -72,7 +72,7 @@ async def _live(flood: Flood, behaviour: Behaviour, popularity: Popularity, seco
     loop = asyncio.get_running_loop()
     upstream = Simulator(behaviour)
     upstream.open()
-    with patch("dohproxy.runtime.clock", loop.time):
+    with patch("dohproxy.core.clock", loop.time):
         async with asyncio.TaskGroup() as tasks:
             core = Core(_configuration(upstream.port), tasks)
             tending = tasks.create_task(_tend(core))

@@ -46,12 +46,12 @@ class Setting:
     """One replay."""
 
     browsing: Browsing
-    """Of the members; `seconds` is how long they browse before the flood."""
+    """How members browse; `seconds` is how long they browse before the flood."""
     warm_seconds: float = 60.0
     """How long they browse before that, uncounted: the cache is empty and the connections are new."""
     upstream: Behaviour = UPSTREAM
     sections: Sections = field(default_factory=dict)
-    """Of the proxy's configuration, where it is not the default."""
+    """Sections of the proxy's configuration, where they are not the default."""
     tls: bool = False
 
 

@@ -29,7 +29,7 @@ def is_open(one):
 print(sum(map(is_open, held)), flush=True)
 """
 FEWEST_OPEN: Final = 0.99
-"""Of all: with fewer the figure is not what it says."""
+"""The least part of all connections that must be open: with fewer the figure is not what it says."""
 
 
 class Idle:

@@ -22,7 +22,7 @@ IDLE_CONNECTIONS: Final = (1_000, 10_000)
 ANSWERS_BEFORE: Final = 50_000
 ANSWERS: Final = 100_000
 ANSWER_BYTES: Final = len(query("fill0x123456-bench.net", A)) - 11 + 16
-"""Of one as a DNS message: a query without its OPT, and one address under a compressed name."""
+"""The length of one as a DNS message: a query without its OPT, and one address under a compressed name."""
 STARTS: Final = 5
 RELOAD_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.05

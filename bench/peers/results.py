@@ -62,7 +62,7 @@ class Page:
     """Everything that is on it."""
 
     versions: Mapping[str, str]
-    """Of each server, ours first."""
+    """The version of each server, ours first."""
     workloads: Mapping[str, Mapping[str, Cell]]
     holdings: Mapping[str, Holding]
     verdicts: Sequence[Sequence[str]]

@@ -22,7 +22,7 @@ from bench.sources import with_ours
 from tests.e2e.processes import Child, free_port, start_on_free_ports
 from tests.e2e.proxy import PROJECT
 
-Door = Literal["http1", "http2"]
+Frontend = Literal["http1", "http2"]
 PLAIN: Final = "plain"
 LIMITED: Final = "limited"
 """One request a second for each client."""
@@ -43,13 +43,13 @@ class Peer:
     name: str
     program: str
     package: str
-    """Of Debian."""
+    """The name of its package in Debian."""
     version_argv: tuple[str, ...]
     configuration: str
     variants: Mapping[str, str]
     """What is added for each variant it has; a peer without one is left out where it is measured."""
     argv: tuple[str, ...]
-    frontends: frozenset[Door]
+    frontends: frozenset[Frontend]
     reload_argv: tuple[str, ...] = ()
     """The command that makes it take a new certificate; empty: it looks by itself."""
     notes: tuple[str, ...] = ()

@@ -9,12 +9,12 @@ from typing import Final
 
 from bench.names import Popularity
 from bench.peers.clients import WARM_NAME, Load, h2load, in_process, target
-from bench.peers.servers import CAPPED, LIMITED, PLAIN, Door, Running
+from bench.peers.servers import CAPPED, LIMITED, PLAIN, Frontend, Running
 from bench.questions import A, query
 from tests.e2e.processes import LOOPBACK
 
 DRAWS: Final = 40_000
-"""Of the 10,000 names; asked for once before the first round, so that all that follow are hits."""
+"""Draws of the 10,000 names; they are asked for once before the first round, so that all that follow are hits."""
 MISSES: Final = 10_000
 """In one round, each name new."""
 MIXED: Final = 20_000
@@ -38,9 +38,9 @@ class Round:
     directory: Path
     """For files of URIs."""
     popularity: Popularity | None
-    """Of names; None where none are drawn."""
+    """How names are drawn; None where none are."""
     number: int
-    """Of the round, so that new names are new."""
+    """The number of the round, so that new names are new."""
 
     def uris(self, names: list[str]) -> Path:
         """Write a file of URIs, and return where it is."""
@@ -69,7 +69,7 @@ class Workload:
     """One row of the table."""
 
     name: str
-    frontend: Door
+    frontend: Frontend
     act: Act
     variant: str = PLAIN
     idle: int = 0

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.upstreams.servers import NAME, Server, State
+from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.observability.left_out import all_words
 from dohproxy.observability.upstream_alerts import alerts
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure

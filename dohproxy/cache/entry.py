@@ -48,11 +48,11 @@ POPULAR_HITS: Final = 3
 one that was wanted three times in a lifetime is wanted again in the next in 95 cases of 100 (1 - e^-3): so many of
 these queries would have been made anyway. Unbound and CoreDNS are content with two (86 of 100)."""
 RETRY_SECONDS: Final = 1.0
-"""Between two tries to ask again for one entry: when the budget has no room, the next hit need not try."""
+"""The pause between two tries to ask again for one entry: when the budget has no room, the next hit need not try."""
 
 _HEAD: Final = Struct("<BIddIIHBBHHHHIH")
 KEY_OFFSET: Final = _HEAD.size
-"""From the start of an entry to its key."""
+"""The distance from the start of an entry to its key."""
 _PLACE, _REFRESH_AT = 1, 5
 _MOST_USES: Final = 1 + POPULAR_HITS
 _UINT: Final = Struct("<I")

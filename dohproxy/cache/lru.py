@@ -19,12 +19,13 @@ _END: Final = 0
 """The place at both ends of the order: behind the last, before the first. Nothing else has it, so that it ends a chain
 of places in one bucket too."""
 NO_PAGE: Final = Page(bytearray())
-"""Stands at that place."""
+"""The page that stands at that place."""
 BYTES_PER_BUCKET: Final = 256
-"""Of the table's room, for each bucket at the most, and half of it at the least. A small answer is charged with some
-170: a bucket has one or two of these, and buckets take 2 to 3 % of the room."""
+"""A table has a bucket for each so many bytes of its room, and at most twice as many buckets. A small answer is charged
+with some 170 bytes: a bucket has one or two of these, and buckets take 2 to 3 % of the room."""
 SPARE_PLACES: Final = 1_024
-"""Behind the last, before arrays are cut: they are not moved for each entry that goes, and so many take 24 KiB."""
+"""So many places may be free behind the last before the arrays are cut: they are not moved for each entry that goes,
+and so many take 24 KiB."""
 
 
 class LruTable:
@@ -39,7 +40,7 @@ class LruTable:
         buckets = 1 << (max_bytes // BYTES_PER_BUCKET).bit_length()
         self._mask = buckets - 1
         self._buckets = array("I", (_END,)) * buckets
-        """By the lowest bits of a key's hash, the first place there."""
+        """The first place of each bucket; a key's bucket is the lowest bits of its hash."""
         self._count = 0
         """Places from 1 to this one are taken. What each has, in five parts:"""
         self._chain = array("I", (_END,))
@@ -146,18 +147,19 @@ class LruTable:
             place = min(place, self._count)
 
     def by_recency(self, most: int) -> Iterator[bytes]:
-        """Yield at most so many keys, the most recently used first. Their places are those of the first moment, which
-        takes some 0.1 us for each; the table may change then, and what has another place by its turn may be missed or
-        come twice."""
-        links = self._links
-        found = array("I")
+        """Yield at most so many keys, the most recently used first. The order is that of the first moment; the table
+        may change then, and an entry that has another place by its turn may be missed or come twice.
+
+        The order is copied as a whole, 8 bytes for each entry, which takes 0.3 ms for 100,000 of them and 3 for a
+        million. To follow it at once would take 10 and 100.
+        """
+        links = self._links[:]
         place = links[_END]
-        while place != _END and len(found) < most:
-            found.append(place)
-            place = links[2 * place]
-        for place in found:
+        while place != _END and most > 0:
             if place <= self._count:
                 yield self._at(place).key
+            most -= 1
+            place = links[2 * place]
 
     def _find(self, key: bytes) -> int:
         """Return the place of a key, or _END."""

@@ -41,7 +41,7 @@ MOST_ENTRIES: Final = 100_000
 may wait. What is used least stays out. Listing their places cannot be cut into pieces, and takes up to 10 ms for so
 many."""
 MOST_BYTES: Final = 67_108_864
-"""Of a snapshot: so many ordinary answers make 12 MB. A longer file is none of ours."""
+"""The greatest length of a snapshot: so many ordinary answers make 12 MB. A longer file is none of ours."""
 
 _DIGEST_BYTES: Final = 32
 _VERSION: Final = struct.Struct("!H")
@@ -59,7 +59,7 @@ _FLAGS: Final = AA | AD | RCODE_MASK
 
 
 class DamagedSnapshot(Exception):
-    """These bytes are no snapshot, or not a whole one; the message is a predicate, for the operator."""
+    """Raised for bytes that are no snapshot, or not a whole one; the message is a predicate, for the operator."""
 
 
 class SnapshotWriter:

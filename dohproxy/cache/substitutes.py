@@ -24,7 +24,7 @@ from dohproxy.wire.unsigned import without_proofs
 
 _DO: Final = 1
 SUBSTITUTES: Final = ((_DO,), (0,), (0, _DO, 3), (_DO,))
-"""By the last byte of a key (DO is 1, CD is 2), those of the keys whose answers may be given in its place."""
+"""For the last byte of a key (DO is 1, CD is 2), the last bytes of the keys whose answers may be given in its place."""
 
 
 def keys_instead(key: bytes) -> list[bytes]:

@@ -1,5 +1,6 @@
 """The verb `check`: what is wrong with a configuration and the files it names. `serve` asks the same."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import click
 
-from dohproxy.cli.terminal import fail, required_config_option, say
+from dohproxy.builders import clock
+from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, required_config_option
 from dohproxy.config import (
+    AddressUnavailable,
     Config,
     ConfigError,
     Problem,
@@ -17,12 +20,14 @@ from dohproxy.config import (
     check_snapshot,
     check_sockets,
     check_warnings,
+    file_warnings,
     load,
     located,
-    render,
     socket_warnings,
 )
+from dohproxy.config.permissions import port_warnings
 from dohproxy.descriptors import descriptor_warnings
+from dohproxy.observability.announcer import Announcer
 from dohproxy.tls.certificates import (
     BadCertificate,
     Chain,
@@ -38,20 +43,32 @@ from dohproxy.tools.handshake_price import price_warnings
 
 @click.command("check")
 @required_config_option
-def check_verb(file: Path) -> None:
+@click.option("--lenient", is_flag=True, help="Only what `serve` refuses is an error: an expired certificate is none.")
+def check_verb(file: Path, *, lenient: bool) -> None:
     """Read the configuration and the files it names; tell every error, each with its remedy."""
-    try:
+    # A person reads this, whatever form the log has.
+    announcer = Announcer("text", clock)
+    with ending(announcer):
         config = load(file)
         with locating(config):
-            checked(config, is_strict=True)
-    except ConfigError as error:
-        fail(render(error))
-    except LimitsNotInForce as error:
-        fail(str(error))
-    say(f"{file}: fine, {len(config.upstreams)} upstream(s), listening on {', '.join(map(str, config.server.listen))}")
+            checked(config, announcer, is_strict=not lenient)
+        announcer.news(
+            f"{file}: fine, {len(config.upstreams)} upstream(s), listening on"
+            f" {', '.join(map(str, config.server.listen))}"
+        )
 
 
-def checked(config: Config, *, is_strict: bool) -> Config:
+@contextmanager
+def ending(announcer: Announcer) -> Iterator[None]:
+    """Say why there is no service, and exit with the code that says whether trying again may help."""
+    try:
+        yield
+    except (ConfigError, LimitsNotInForce) as error:
+        announcer.error(error)
+        sys.exit(EXIT_FAILED if isinstance(error, AddressUnavailable) else EXIT_CONFIG)
+
+
+def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
     """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
 
     A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
@@ -68,13 +85,14 @@ def checked(config: Config, *, is_strict: bool) -> Config:
     told = (
         *problems,
         *check_warnings(config),
+        *((*file_warnings(config), *port_warnings(config)) if is_strict else ()),
         *socket_warnings(config),
         *descriptor_warnings(config),
         *warnings,
         *prices,
     )
     for warning in located(told, config.lines):
-        click.echo(f"warning: {warning}", err=True)
+        announcer.warning(warning)
     return config
 
 
@@ -84,7 +102,7 @@ def locating(config: Config) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(located(error.problems, config.lines)) from None
+        raise type(error)(located(error.problems, config.lines)) from None
 
 
 def _check_handshakes(config: Config) -> tuple[Problem, ...]:

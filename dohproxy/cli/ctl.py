@@ -11,7 +11,7 @@ import click
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, fail, say
 from dohproxy.config import ConfigError, find_admin_socket, render
 from dohproxy.config.keys import Choice, Integer, Switch
-from dohproxy.config.schema import ADMIN_SOCKET
+from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.control.client import Answer, Unreachable, send
 from dohproxy.control.command import Argument, Command
 from dohproxy.control.commands import COMMANDS

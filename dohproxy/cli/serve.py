@@ -9,40 +9,38 @@ from typing import Any
 import click
 
 from dohproxy.builders import clock
-from dohproxy.cli.check import checked, locating
-from dohproxy.cli.terminal import VERSION, config_option, fail, say
+from dohproxy.cli.check import checked, ending, locating
+from dohproxy.cli.terminal import VERSION, config_option
 from dohproxy.cli.trial import trial_config, trial_text
-from dohproxy.config import Config, ConfigError, load, render
-from dohproxy.observability.logs import configure_logs
+from dohproxy.config import Config, ConfigError, load, log_format_of
+from dohproxy.observability.announcer import Announcer
+from dohproxy.observability.logs import configure_logs, log_everything
 from dohproxy.runtime import serve
-from dohproxy.tls.self_check import LimitsNotInForce
 
 
 @click.command("serve")
 @config_option
 def serve_verb(file: Path | None) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are finished."""
-    try:
+    announcer = Announcer("text" if file is None else log_format_of(file), clock)
+    with ending(announcer):
         if file is not None:
             config = load(file)
             with locating(config):
                 run(
-                    checked(config, is_strict=False),
-                    lambda addresses: say(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
+                    checked(config, announcer, is_strict=False),
+                    lambda addresses: announcer.news(f"dohproxy {VERSION} serves on {', '.join(addresses)}"),
                     file,
                 )
         else:
             with trial_config() as (config, certificate):
-                run(config, lambda addresses: say(trial_text(config, addresses[0], certificate)))
-    except ConfigError as error:
-        fail(render(error))
-    except LimitsNotInForce as error:
-        fail(str(error))
+                run(config, lambda addresses: announcer.news(trial_text(config, addresses[0], certificate)))
 
 
 def run(config: Config, announce: Any, file: Path | None = None) -> None:
     """Serve by a configuration, which is read again from `file`. Raises ConfigError, and LimitsNotInForce."""
     limit = configure_logs(config.log, clock)
+    log_everything()
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
         try:
             runner.run(serve(config, freezing(announce), limit, file))

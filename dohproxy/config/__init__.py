@@ -7,12 +7,14 @@ from dohproxy.config.files import (
     check_files,
     check_snapshot,
     check_sockets,
+    file_warnings,
     find_admin_socket,
     load,
+    log_format_of,
     socket_warnings,
 )
 from dohproxy.config.presets import PRESETS, Preset
-from dohproxy.config.problems import ConfigError, Problem, located, render
+from dohproxy.config.problems import AddressUnavailable, ConfigError, Problem, located, render
 from dohproxy.config.reader import read
 from dohproxy.config.reference import reference
 from dohproxy.config.schema import (
@@ -23,7 +25,6 @@ from dohproxy.config.schema import (
     ClientsConfig,
     Config,
     ConnectionsConfig,
-    DialectAction,
     DialectsConfig,
     LimitsConfig,
     LogConfig,
@@ -41,13 +42,13 @@ __all__ = [
     "DIALECTS",
     "PRESETS",
     "AddressSource",
+    "AddressUnavailable",
     "AdminConfig",
     "CacheConfig",
     "ClientsConfig",
     "Config",
     "ConfigError",
     "ConnectionsConfig",
-    "DialectAction",
     "DialectsConfig",
     "IPNetwork",
     "LimitsConfig",
@@ -69,9 +70,11 @@ __all__ = [
     "check_sockets",
     "check_warnings",
     "default_config",
+    "file_warnings",
     "find_admin_socket",
     "load",
     "located",
+    "log_format_of",
     "read",
     "reference",
     "render",

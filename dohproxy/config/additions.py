@@ -13,13 +13,13 @@ class Addition(StrEnum):
     EDNS = "edns"
     """The OPT record (RFC 6891); cookies and padding stand in it, and without it there is no DNSSEC."""
     COOKIE = "cookie"
-    """Over UDP (RFC 7873)."""
+    """A DNS cookie, over UDP (RFC 7873)."""
     AD = "ad"
     """The bit that asks whether the answer was validated (RFC 6840 section 5.7)."""
     CASE = "case"
     """Names in a case that is drawn, over UDP (0x20)."""
     PADDING = "padding"
-    """Over TLS (RFC 7830)."""
+    """Padding, over TLS (RFC 7830)."""
 
 
 ADDITION_NAMES: Final = {

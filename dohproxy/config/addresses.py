@@ -34,7 +34,7 @@ DEFAULT_PORTS = {"udp": 53, "tcp": 53, "tls": 853}
 PIN_BYTES = 32
 """Length of a SHA-256, as a pin has it."""
 PIN_CHARACTERS = 44
-"""The same in base64."""
+"""The length of a pin in base64."""
 
 _HOST_CHARACTERS = re.compile(r"[0-9A-Fa-f.:]+(%[A-Za-z0-9._-]+)?")
 """What `ip_address` should accept; after % it would take anything, line ends included."""

@@ -1,18 +1,21 @@
 """The part of the configuration that touches the disk: the file itself, and the files it names."""
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from cryptography import x509
 
 from dohproxy.config.addresses import parse_socket
+from dohproxy.config.permissions import obstacle, refusal, service_user, this_user
 from dohproxy.config.problems import ConfigError, Problem
 from dohproxy.config.reader import read
-from dohproxy.config.schema import ADMIN_SOCKET, Config
+from dohproxy.config.schema import Config
+from dohproxy.config.schema.admin import ADMIN_SOCKET
 
 MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: the annotated reference is under 32 KiB, so this is a wrong file, not a long one."""
@@ -21,6 +24,11 @@ _DER_MARK: Final = b"\x30\x82"
 """How every certificate and key of more than 255 bytes begins in DER."""
 _PEM_MARKS: Final = {"certificate": (b"-----BEGIN CERTIFICATE-----",), "key": (b"PRIVATE KEY-----",)}
 _RUNTIME: Final = (Path("/run"), Path("/var/run"))
+_JSON_LINES: Final = re.compile(r"""^\s*(?:log\.)?format\s*=\s*["']json["']""", re.MULTILINE)
+_ADMIN_SECTION: Final = re.compile(
+    r"""^\s*\[admin\][^\[]*?(?:^\s*socket\s*=\s*["']([^"'\n]+)["']|(?=^\s*\[)|\Z)""", re.MULTILINE
+)
+"""The section of a file that is no TOML, and its socket: the operator is in the middle of writing it."""
 _LIST_MARK: Final = b"===BEGIN ICANN DOMAINS==="
 
 
@@ -31,6 +39,8 @@ def load(path: Path) -> Config:
     """
     try:
         content = _read_bytes(path)
+    except PermissionError:
+        raise _refuse(path, f"{refusal(path, this_user())}.") from None
     except (OSError, ValueError) as error:
         raise _refuse(path, f"{_explain(error)}. Name a file: --config conf/dohproxy.toml") from None
     if len(content) > MAX_FILE_BYTES:
@@ -42,6 +52,21 @@ def load(path: Path) -> Config:
     return read(text, directory=path.absolute().parent)
 
 
+def log_format_of(path: Path) -> Literal["text", "json"]:
+    """Return how the lines of the log are to be written, as far as a file says so that may be wrong in all else."""
+    try:
+        text = _read_bytes(path)[:MAX_FILE_BYTES].decode(errors="replace")
+    except (OSError, ValueError):
+        return "text"
+    try:
+        section = tomllib.loads(text).get("log")
+        found = section.get("format") if isinstance(section, dict) else None
+    except tomllib.TOMLDecodeError:
+        # No other section has a key of this name.
+        found = "json" if _JSON_LINES.search(text) else None
+    return "json" if found == "json" else "text"
+
+
 def find_admin_socket(path: Path) -> Path | None:
     """Return the admin socket that the configuration file at `path` names, None if it has no [admin] section.
 
@@ -49,13 +74,26 @@ def find_admin_socket(path: Path) -> Path | None:
     written. Raises `ConfigError` if this much cannot be read.
     """
     try:
-        admin = tomllib.loads(_read_bytes(path).decode().removeprefix("\ufeff")).get("admin")
-        if admin is None:
-            return None
+        text = _read_bytes(path).decode().removeprefix("\ufeff")
+    except (OSError, ValueError):
+        # `load` has the words for that.
+        return _admin_socket(load(path))
+    try:
+        admin = tomllib.loads(text).get("admin")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        found = _ADMIN_SECTION.search(text)
+        if found is None:
+            return _admin_socket(load(path))
+        admin = {} if found[1] is None else {"socket": found[1]}
+    if admin is None:
+        return None
+    try:
         return parse_socket(admin["socket"], path.absolute().parent) if "socket" in admin else ADMIN_SOCKET
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        # Even this much cannot be used: `load` has the words for that.
-        config = load(path)
+    except (ValueError, TypeError, AttributeError):
+        return _admin_socket(load(path))
+
+
+def _admin_socket(config: Config) -> Path | None:
     return None if config.admin is None else config.admin.socket
 
 
@@ -208,11 +246,38 @@ def _check_list(path: Path) -> Problem | None:
     return None
 
 
+def file_warnings(config: Config) -> tuple[Problem, ...]:
+    """Return which files root may read and the service may not, as far as there is a user of its name.
+
+    Root reads everything; so where root finds that all is fine, the service need not start.
+    """
+    reader = service_user()
+    if reader is None or os.geteuid() != 0:
+        return ()
+    return tuple(
+        Problem(key, f"names {path}, which {refusal(path, reader)}.")
+        for key, path in _files(config)
+        if obstacle(path, reader) is not None
+    )
+
+
+def _files(config: Config) -> Iterator[tuple[str, Path]]:
+    if config.tls is not None:
+        yield "tls.certificate", config.tls.certificate
+        yield "tls.key", config.tls.key
+    if config.names.public_suffix_file is not None:
+        yield "names.public_suffix_file", config.names.public_suffix_file
+    for number, upstream in enumerate(config.upstreams, start=1):
+        if upstream.ca_file is not None:
+            yield f"upstream #{number}.ca_file", upstream.ca_file
+
+
 def _unreadable(key: str, path: Path, error: OSError | ValueError) -> Problem:
+    if isinstance(error, PermissionError):
+        return Problem(key, f"names {path}, which {refusal(path, this_user())}.")
     return Problem(
         key,
-        f"names {path}, which {_explain(error)}. Relative names start from the directory of the"
-        " configuration file; the service's user must be allowed to read it.",
+        f"names {path}, which {_explain(error)}. Relative names start from the directory of the configuration file.",
     )
 
 
@@ -226,8 +291,6 @@ def _explain(error: OSError | ValueError) -> str:
     match error:
         case FileNotFoundError():
             return "does not exist"
-        case PermissionError():
-            return "may not be read by this user"
         case IsADirectoryError():
             return "is a directory"
         case OSError():

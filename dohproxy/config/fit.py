@@ -9,15 +9,15 @@ from dohproxy.config.schema import Config
 from dohproxy.config.shares import separate_budgets
 
 LEAST_SHARE: Final = 0.05
-"""Of the smallest budget, for one domain: a limit below it is met by a few people on one busy site, while the upstream
-could be asked ten times as much."""
+"""The least part of the smallest budget that one domain should have: a lower limit is met by a few people on one busy
+site, while the upstream could be asked ten times as much."""
 
 FITTING: Final = (
     ("limits.misses_per_second", "limits.requests_per_second", "a miss is a request, so that it is never reached"),
     ("limits.misses_burst", "limits.requests_burst", "a miss is a request, so that it is never reached"),
     ("limits.requests_per_second", "limits.total_requests_per_second", "one client can use up what all have together"),
     ("limits.requests_burst", "limits.total_requests_burst", "one client can use up what all have together"),
-    ("connections.max_per_network", "connections.max_total", "one network can take every place"),
+    ("connections.max_per_network", "connections.max_total", "one network can take every slot"),
     ("connections.max_handshakes", "connections.max_total", "it is never reached"),
     (
         "connections.new_per_second_per_client",

@@ -55,7 +55,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         ),
     }
 )
-"""By the word in the file. The default is the smallest: too little is noticed at home, too much abroad."""
+"""Presets by their word in the file. The default is the smallest: too little is noticed at home, too much abroad."""
 
 
 def parse_group(text: str, directory: Path) -> str:

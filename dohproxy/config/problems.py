@@ -17,7 +17,7 @@ class Problem:
     path: str
     sentence: str
     line: int | None = None
-    """Of the file, where that is known."""
+    """The line of the file, where it is known."""
 
     def __str__(self) -> str:
         place = "" if self.line is None else f" (line {self.line})"
@@ -33,6 +33,10 @@ class ConfigError(Exception):
 
     def __str__(self) -> str:
         return render(self)
+
+
+class AddressUnavailable(ConfigError):
+    """An address cannot be had now, and may be had a little later without anybody's doing: trying again may help."""
 
 
 def located(problems: Sequence[Problem], lines: Mapping[str, int]) -> tuple[Problem, ...]:

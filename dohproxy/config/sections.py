@@ -36,7 +36,7 @@ class DeclaredKey:
     name: str
     key: Key
     default: object | None
-    """None also where the key may be left out and then means nothing."""
+    """The default; None also where the key may be left out and then means nothing."""
     is_required: bool = False
 
     def example_line(self) -> str:
@@ -113,4 +113,4 @@ SECTIONS: Final = (
     _declare("admin", AdminConfig, is_optional=True),
     _declare("log", LogConfig),
 )
-"""In the order of the reference: what everybody sets comes first."""
+"""All sections in the order of the reference: what everybody sets comes first."""

@@ -16,9 +16,9 @@ from prometheus_client.core import Metric
 from dohproxy.observability.metrics import gauge
 
 MOST_CONNECTIONS: Final = 16
-"""At once: two Prometheus servers keep one each, a person on duty has another."""
+"""The most connections at once: two Prometheus servers keep one each, a person on duty has another."""
 FIRST_REQUEST_SECONDS: Final = 5.0
-"""From connecting to a first byte."""
+"""The time from connecting to a first byte."""
 IDLE_SECONDS: Final = 75.0
 """A scraper keeps its connection between scrapes, commonly 15 to 60 seconds apart."""
 
@@ -70,7 +70,7 @@ class ManagementServer:
 
 
 class _Limited(asyncio.Protocol):
-    """Stands before aiohttp's handler of one connection and passes everything on."""
+    """The protocol before aiohttp's handler of one connection, which passes everything on."""
 
     def __init__(self, handler: asyncio.Protocol, frontend: ManagementServer) -> None:
         self._handler = handler
@@ -90,7 +90,7 @@ class _Limited(asyncio.Protocol):
         self._frontend.leave(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a place."""
+        """Take a slot."""
         self._transport = cast(asyncio.Transport, transport)
         self._timer = asyncio.get_running_loop().call_later(FIRST_REQUEST_SECONDS, self.cut)
         self._handler.connection_made(transport)
@@ -115,7 +115,7 @@ class _Limited(asyncio.Protocol):
         self._handler.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
+        """Give the slot back."""
         self._stop_timer()
         self._frontend.leave(self)
         self._handler.connection_lost(exc)

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 
 PAGES_BURST: Final = 20
-"""Saved up for whoever looks at it by hand: a tenth of a second's work, in small pieces."""
+"""The pages saved up for whoever looks at it by hand: a tenth of a second's work, in small pieces."""
 OPEN_METRICS: Final = "application/openmetrics-text"
 _END: Final = b"# EOF\n"
 """The last line of OpenMetrics."""

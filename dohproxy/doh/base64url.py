@@ -10,7 +10,7 @@ from typing import Final
 _TO_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
 """What is no character of base64url becomes what is none of base64 either."""
 _PADDING: Final = (b"", None, b"==", b"=")
-"""By length modulo 4; no encoding leaves a single character over."""
+"""The padding to add, by length modulo 4; no encoding leaves a single character over."""
 _SPARE_BITS: Final = (0, 0, 0x0F, 0x03)
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

@@ -19,7 +19,8 @@ from dohproxy.value import value
 LONGEST_TARGET: Final = 4_096
 """Bytes. A 1,024-byte query is 1,366 characters; m13253's client switches to POST at 2,048."""
 MOST_PARAMETERS: Final = 16
-"""Of a query string, which is taken apart before any limit is looked at. No dialect has more than three."""
+"""The most parameters of a query string, which is taken apart before any limit is looked at. No dialect has more than
+three."""
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 """RFC 9110 section 9 and RFC 5789: known but not allowed here is 405, unknown is 501."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from dohproxy.doh.exchange import HttpResponse
 from dohproxy.doh.media import DNS_MESSAGE
-from dohproxy.outcomes import OUTCOMES, Reason, Reply
+from dohproxy.outcomes import OUTCOMES, Frontend, Reason, Refused, Reply
 
 _CONTENT_TYPE: Final = ("content-type", DNS_MESSAGE)
 _CLOSING: Final = frozenset({
@@ -14,6 +14,19 @@ _CLOSING: Final = frozenset({
     Reason.BUG,
 })  # fmt: skip
 """After these the rest of the connection is unread, unreadable or in doubt."""
+
+
+def http_response(said: Reply | Refused, frontend: Frontend, method: str) -> HttpResponse:
+    """Return what the walk has said as a response to a request with this method: the same one each time it is said
+    again, so that the frontend need not render it anew."""
+    response: HttpResponse | None = said.rendered
+    if response is None:
+        if isinstance(said, Reply):
+            response = response_to(said)
+        else:
+            response = _shared_refusal(frontend, said.reason, method == "GET", said.retry_seconds)
+        said.rendered = response
+    return response
 
 
 def response_to(reply: Reply) -> HttpResponse:
@@ -47,3 +60,9 @@ def refusal(reason: Reason, *, cacheable: bool = False, retry_after: float = 0.0
     is_kept = cacheable and ending.keep_seconds > 0
     fields.append(("cache-control", f"max-age={ending.keep_seconds}" if is_kept else "no-store"))
     return HttpResponse(ending.status, tuple(fields), close=reason in _CLOSING)
+
+
+@lru_cache(maxsize=512)
+def _shared_refusal(_: Frontend, reason: Reason, cacheable: bool, retry_seconds: int) -> HttpResponse:
+    """Return one response for everybody whom a frontend turns away so, as it keeps there what it has rendered."""
+    return refusal(reason, cacheable=cacheable, retry_after=retry_seconds)

@@ -16,6 +16,8 @@ import structlog
 
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.held_bytes import HeldBytes, Holder
+from dohproxy.http2.errors import Excess
+from dohproxy.policy.proxy_protocol import Defect
 from dohproxy.value import value
 
 _log = structlog.get_logger("dohproxy.connections")
@@ -61,9 +63,9 @@ class Waiting:
     """Bytes are queued that the client does not take."""
     queued_bytes: int
     idle: bool
-    """Between two requests."""
+    """Whether it is between two requests."""
     idle_since: float | None = None
-    """Since when; None for what keeps no idle deadline."""
+    """When it became idle; None for what keeps no idle deadline."""
 
 
 class Connection(Protocol):
@@ -87,7 +89,7 @@ class Holding(Connection, Holder, Protocol):
 
 
 CROWDED_SHARE: Final = 0.9
-"""Part of all places from which on idle connections have less time, as in dnsdist's overload mode."""
+"""Part of all slots from which on idle connections have less time, as in dnsdist's overload mode."""
 CROWDED_IDLE_SHARE: Final = 0.25
 """Part of the idle time that is left then: still longer than the pauses within one page load."""
 
@@ -118,6 +120,10 @@ class ConnectionStatistics:
     closed: dict[Closing, int]
     held_bytes: int
     max_held_bytes: int
+    excesses: dict[Excess, int]
+    """How many connections were closed for each limit of HTTP/2; all of them are among `closed` as HTTP2_FAULT."""
+    defects: dict[Defect, int]
+    """How many PROXY headers were refused for each defect; all of them are among `closed` as PROXY_HEADER."""
 
 
 class Connections:
@@ -133,6 +139,8 @@ class Connections:
         self._empty.set()
         self._accepted = 0
         self._closed: Counter[Closing] = Counter()
+        self._excesses: Counter[Excess] = Counter()
+        self._defects: Counter[Defect] = Counter()
 
     def adopt(self, limits: ConnectionsConfig) -> None:
         """Take other limits. They hold for open connections from the next sweep on; none is cut for there being more
@@ -149,7 +157,7 @@ class Connections:
                 _log.exception("a connection met a bug", stage="identify")
 
     def take_slot(self) -> "ConnectionSlot | None":
-        """Return a place for a socket just accepted, before a byte of it is read; None if all are taken."""
+        """Return a slot for a socket just accepted, before a byte of it is read; None if all are taken."""
         if self.slots_taken >= self.limits.max_total:
             self.count(Closing.TOO_MANY)
             return None
@@ -158,8 +166,8 @@ class Connections:
         self._empty.clear()
         return ConnectionSlot(self)
 
-    def free_place(self) -> None:
-        """A socket is closed; `Place.free` calls this once."""
+    def free_slot(self) -> None:
+        """A socket is closed; `ConnectionSlot.free` calls this once."""
         self.slots_taken -= 1
         if not self.slots_taken:
             self._empty.set()
@@ -187,6 +195,14 @@ class Connections:
     def count(self, closing: Closing) -> None:
         """Note one connection closed or refused by us."""
         self._closed[closing] += 1
+
+    def count_excess(self, excess: Excess) -> None:
+        """Note which limit of HTTP/2 a connection is closed for."""
+        self._excesses[excess] += 1
+
+    def count_defect(self, defect: Defect) -> None:
+        """Note what was wrong with a PROXY header."""
+        self._defects[defect] += 1
 
     def sweep(self, now: float) -> None:
         """Close every connection that has overstayed."""
@@ -225,7 +241,14 @@ class Connections:
         """Return a frozen snapshot."""
         held = self.held
         return ConnectionStatistics(
-            self.slots_taken, self.limits.max_total, self._accepted, dict(self._closed), held.total, held.most_bytes
+            self.slots_taken,
+            self.limits.max_total,
+            self._accepted,
+            dict(self._closed),
+            held.total,
+            held.most_bytes,
+            dict(self._excesses),
+            dict(self._defects),
         )
 
 
@@ -239,13 +262,13 @@ class ConnectionSlot:
         self._then: Callable[[], None] | None = None
 
     def when_freed(self, then: Callable[[], None]) -> None:
-        """Have `then` called when the place is freed."""
+        """Have `then` called when the slot is freed."""
         self._then = then
 
     def free(self) -> None:
         """The socket is closed."""
         if self._connections is not None:
-            self._connections.free_place()
+            self._connections.free_slot()
             self._connections = None
             if self._then is not None:
                 self._then()

@@ -7,20 +7,26 @@ from prometheus_client.core import Metric
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
 from dohproxy.frontends.request_cache import RequestCache
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS, kept_targets
+from dohproxy.http2.errors import Excess
 from dohproxy.observability.metrics import counter, gauge, labelled_counter, labelled_gauge
 from dohproxy.outcomes import Frontend
 from dohproxy.policy.forwarded import AddressStatus
+from dohproxy.policy.proxy_protocol import Defect
 
 
 def connection_metrics(connections: ConnectionStatistics) -> Iterator[Metric]:
     """Yield the figures of the register of connections."""
     yield gauge("dohproxy_connections", "Connections open, handshakes included.", connections.open)
     yield gauge("dohproxy_max_connections", "Connections that may be open.", connections.max_total)
-    yield counter("dohproxy_connections_accepted", "Connections given a place.", connections.accepted)
+    yield counter("dohproxy_connections_accepted", "Connections given a slot.", connections.accepted)
     yield gauge("dohproxy_held_bytes", "Unread responses and unfinished requests, charged.", connections.held_bytes)
     yield gauge("dohproxy_max_held_bytes", "Of these, what may be held.", connections.max_held_bytes)
     closed = [((closing.value,), float(connections.closed.get(closing, 0))) for closing in Closing]
     yield labelled_counter("dohproxy_connections_closed", "Connections closed by us, by reason.", ("reason",), closed)
+    excesses = [((excess.value,), float(connections.excesses.get(excess, 0))) for excess in Excess]
+    yield labelled_counter("dohproxy_http2_excesses", "HTTP/2 connections closed for a limit.", ("limit",), excesses)
+    defects = [((defect.value,), float(connections.defects.get(defect, 0))) for defect in Defect]
+    yield labelled_counter("dohproxy_proxy_header_defects", "PROXY headers refused, by defect.", ("defect",), defects)
 
 
 def loop_metrics(handshakes_waiting: int, delay_seconds: float) -> Iterator[Metric]:

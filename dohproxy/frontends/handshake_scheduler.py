@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 SLICE_SECONDS: Final = 0.001
-"""Of each turn; one handshake is done in any case, however dear."""
+"""How long handshakes are worked on in each turn; one is done in any case, however dear."""
 CREDIT_SECONDS: Final = 0.1
-"""Saved up for strangers while nobody comes: a hundred or more with ECDSA, a page's worth of browsers."""
+"""Work that strangers have saved up while nobody comes: a hundred handshakes or more with ECDSA, or what some browsers
+open for a page."""
 
 LEAST_WAIT_SECONDS: Final = 0.001
-"""Of a timer: event loops count in milliseconds, and a sum of fractions may be due a hair too early."""
+"""The shortest timer: event loops count in milliseconds, and a sum of fractions may be due a hair too early."""
 
 CallSoon = Callable[[Callable[[], None]], object]
 CallLater = Callable[[float, Callable[[], None]], object]
@@ -59,14 +60,14 @@ class HandshakeScheduler:
         self._clock = clock
         self._stretch = 100 / percent
         self._spent = 0.0
-        """Of this turn's slice."""
+        """How much of this turn's slice is used up."""
         self._strangers_at = 0.0
-        """Until when strangers have used up their share."""
+        """The time until which strangers have used up their share."""
         # Dictionaries, as who goes leaves from the middle.
         self._members: dict[Handshake, None] = {}
         self._strangers: dict[Handshake, None] = {}
         self._begun: dict[Handshake, None] = {}
-        """Of strangers, those whose first message has been answered."""
+        """The strangers whose first message has been answered."""
         self._is_called = False
         """Whether there is a turn to come: the next of the event loop."""
         self._is_timed = False

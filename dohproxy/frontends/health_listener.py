@@ -17,7 +17,7 @@ import structlog
 from dohproxy.config import ListenAddress
 
 LOOK_SECONDS: Final = 0.25
-"""Between two looks at how late the event loop is."""
+"""The pause between two looks at how late the event loop is."""
 LOOKS: Final = 40
 """Looks that are remembered: those of ten seconds."""
 

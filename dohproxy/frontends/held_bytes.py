@@ -14,12 +14,13 @@ from typing import Final, Generic, Protocol, TypeVar
 from dohproxy.outcomes import Client
 
 FREE_BYTES: Final = 8_192
-"""Of each connection, which are not charged: header tables of HTTP/2 and a request that has just begun to come in. They
-belong to what a connection costs, and `connections.max_total` bounds them."""
+"""What a connection may hold without being charged: header tables of HTTP/2 and a request that has just begun to come
+in. It belongs to what a connection costs, and `connections.max_total` bounds it."""
 RELIEVED_SHARE: Final = 0.75
 """Part of the limit to which connections are cut. What has to come in before the next look is worth the look."""
 MOST_CUT_AT_ONCE: Final = 64
-"""In one turn of the event loop, so that the others get theirs; what is still too much goes with the next response."""
+"""The most connections cut in one turn of the event loop, so that the others get theirs; what is still too much goes
+with the next response."""
 
 
 class Holder(Protocol):

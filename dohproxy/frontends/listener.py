@@ -1,8 +1,9 @@
 """The way of a connection from `accept` to its frontend.
 
-Our own accept loop rather than `loop.create_server`, because three things must happen before TLS: a place is taken
-(or the socket closed for the price of a system call), the PROXY header is read, and the gate is asked. Nothing of that
-waits but for the PROXY header, so it happens in the callback that accepts, and only what waits is a task.
+Our own accept loop rather than `loop.create_server`, because three things must happen before TLS: a slot is taken
+(or the socket closed for the price of a system call), the PROXY header is read, and the connection limiter is asked.
+Nothing of that waits but for the PROXY header, so it happens in the callback that accepts, and only what waits is a
+task.
 """
 
 import asyncio
@@ -25,15 +26,15 @@ from dohproxy.policy.connection_limiter import ConnectionLimiter, ConnectionRefu
 from dohproxy.policy.proxy_protocol import MAXIMUM_V2_BYTES, BadHeader, read_header
 
 MOST_ACCEPTED_AT_ONCE: Final = 16
-"""In one turn of the event loop, so that those who are connected already get their turns."""
+"""The most connections accepted in one turn of the event loop, so that those who are connected already get theirs."""
 OVERLOAD_PAUSE_SECONDS: Final = 0.1
-"""After running out of descriptors or memory: other connections end meanwhile. trio waits as long."""
+"""The pause after running out of descriptors or memory: other connections end meanwhile. trio waits as long."""
 _OVERLOAD: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 _log = structlog.get_logger("dohproxy.listener")
 
-DoorFactory = Callable[[bytes | None, ConnectionSlot], asyncio.Protocol]
-"""Makes the handler of one connection from its client's packed address (None for a Unix socket) and its place."""
+FrontendFactory = Callable[[bytes | None, ConnectionSlot], asyncio.Protocol]
+"""Makes the handler of one connection from its client's packed address (None for a Unix socket) and its slot."""
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class Listener:
     def __init__(
         self,
         listening: socket.socket,
-        frontend: DoorFactory,
+        frontend: FrontendFactory,
         connections: Connections,
         client_resolver: ClientResolver,
         tls: ssl.SSLContext | None,
@@ -74,7 +75,7 @@ class Listener:
         self._is_accepting = False
         self._count_flood = partial(connections.count, Closing.TLS_FLOOD)
         self._handshakes: set[TlsTransport] = set()
-        """Those under way."""
+        """The handshakes under way."""
 
     async def accept_forever(self) -> None:
         """Accept until `stop`, and lead on what was accepted, until cancelled."""
@@ -128,7 +129,7 @@ class Listener:
     # --- Before the handshake ---
 
     def _welcome(self, accepted: socket.socket, packed: bytes | None, slot: ConnectionSlot) -> None:
-        """Lead a connection on as far as can be gone without waiting; its place is the frontend's in the end."""
+        """Lead a connection on as far as can be gone without waiting; its slot is the frontend's in the end."""
         accepted.setblocking(False)
         until = self._loop.time() + self._connections.limits.handshake_seconds
         arriving = _Arriving(accepted, packed, slot, until)
@@ -146,7 +147,9 @@ class Listener:
             is_read = True
             if source is not None:
                 arriving.packed = source
-        except (OSError, BadHeader, EOFError):
+        except BadHeader as bad:
+            self._connections.count_defect(bad.defect)
+        except (OSError, EOFError):
             pass
         except Exception:
             _log.exception("a connection met a bug")
@@ -157,9 +160,9 @@ class Listener:
             self._admit(arriving)
 
     def _admit(self, arriving: _Arriving) -> None:
-        """Ask the gate for this client, before TLS costs anything."""
+        """Ask the connection limiter about this client, before TLS costs anything."""
         try:
-            refusal = self._ask_gate(arriving)
+            refusal = self._ask_limiter(arriving)
             if refusal is not None:
                 self._turn_away(arriving, Closing(refusal.value))
             elif self._tls is None:
@@ -172,7 +175,7 @@ class Listener:
             _log.exception("a connection met a bug")
             self._turn_away(arriving, Closing.HANDSHAKE)
 
-    def _ask_gate(self, arriving: _Arriving) -> ConnectionRefusal | None:
+    def _ask_limiter(self, arriving: _Arriving) -> ConnectionRefusal | None:
         """Return why this client may not come in. A front proxy stands for many and is not asked about."""
         connection_limiter = self._connection_limiter
         if connection_limiter is None:
@@ -216,7 +219,7 @@ class Listener:
                 self._turn_away(arriving, Closing.HANDSHAKE)
 
     def _begin_handshake(self, arriving: _Arriving, tls: ssl.SSLContext) -> None:
-        """Begin one of the handshakes that the gate allows to be under way at once."""
+        """Begin one of the handshakes that the connection limiter allows to be under way at once."""
         scheduler = self._scheduler
         assert scheduler is not None  # noqa: S101 - `accept_forever` has seen to it.
 

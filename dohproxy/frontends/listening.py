@@ -9,16 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from dohproxy.config import ConfigError, ListenAddress, Problem
+from dohproxy.config import AddressUnavailable, ConfigError, ListenAddress, Problem
+from dohproxy.config.permissions import LOW_PORTS, first_free_port
 
 BACKLOG: Final = 1_024
 """Connections the kernel holds for us; Linux cuts it to net.core.somaxconn (4,096)."""
 
 
+_PASSING: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
+"""What may be over without anybody's doing: the last process ends, an interface gets its address."""
+
+
 def open_listener(address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
     """Return a bound, listening, non-blocking socket.
 
-    Raises ConfigError, naming the configuration's `key`, if the address cannot be had.
+    Raises ConfigError, naming the configuration's `key`, if the address cannot be had, and AddressUnavailable, which is
+    one, if it may be had a little later.
     """
     family = socket.AF_UNIX if address.kind == "unix" else socket.AF_INET6 if ":" in address.host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
@@ -31,11 +37,22 @@ def open_listener(address: ListenAddress, *, key: str = "server.listen") -> sock
     except OSError as error:
         opened.close()
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ConfigError((
-            Problem(key, f"cannot listen on {address}: {reason}; {_remedy(address, error.errno)}"),
-        )) from None  # fmt: skip
+        problem = Problem(key, f"cannot listen on {address}: {reason}; {_remedy(address, error.errno)}")
+        kind = AddressUnavailable if error.errno in _PASSING else ConfigError
+        raise kind((problem,)) from None
     opened.setblocking(False)
     return opened
+
+
+def take_over(inherited: socket.socket) -> socket.socket:
+    """Give a socket that somebody else has bound and keeps what `open_listener` gives its own; return it.
+
+    Where it is bound, and whether it takes IPv4 too, was decided when it was bound.
+    """
+    # To listen once more changes nothing but the length of the queue.
+    inherited.listen(BACKLOG)
+    inherited.setblocking(False)
+    return inherited
 
 
 def remover_of_file(opened: socket.socket) -> Callable[[], None]:
@@ -72,7 +89,7 @@ def _remedy(address: ListenAddress, number: int | None) -> str:
     if number == errno.EADDRNOTAVAIL:
         return "no interface of this machine has that address (yet): see ip address, or listen on all of its family"
     if number in {errno.EACCES, errno.EPERM}:
-        return "ports below 1024 need the capability that the systemd unit gives (CAP_NET_BIND_SERVICE)"
+        return LOW_PORTS.format(first=first_free_port())
     return "choose a free address and port"
 
 

@@ -14,7 +14,7 @@ from dohproxy.frontends.connections import Closing, Connections, ConnectionSlot,
 from dohproxy.http2.frames import PREFACE
 
 FrontendMaker = Callable[[bytes | None, ConnectionSlot], asyncio.Protocol]
-"""Makes the handler of one connection from its client's packed address (None for a Unix socket) and its place."""
+"""Makes the handler of one connection from its client's packed address (None for a Unix socket) and its slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Frontends:
 
 
 class ProtocolChooser(asyncio.Protocol):
-    """Stands at a connection's beginning, and hands it over to the right frontend with all it has read."""
+    """The protocol of a connection at its beginning, which hands it over to the right frontend with all it has read."""
 
     def __init__(self, frontends: Frontends, packed: bytes | None, slot: ConnectionSlot) -> None:
         self._frontends = frontends

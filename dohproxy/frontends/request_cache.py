@@ -1,9 +1,9 @@
 """Requests that have come before, byte for byte: what they say need not be read again.
 
 Clients send the same header fields with every request, and popular names are asked for by everybody. So most of what
-arrives has been through the parser before, and the parser's word for it holds for the same bytes for ever. What is
-kept is bounded in bytes: two generations, the older of which goes when the younger is full, so that what is asked for
-again and again stays.
+arrives has been through the parser before, and the parser's word for it holds for the same bytes while the rules do not
+change. What is kept is bounded in bytes: two generations, the older of which goes when the younger is full, so that
+what is asked for again and again stays.
 """
 
 from collections.abc import Hashable, Sequence
@@ -13,10 +13,12 @@ from typing import Final
 from dohproxy.parsed_request import ParsedRequest
 
 MOST_BYTES: Final = 8_388_608
-"""Of each of the two generations, some 4,000 requests: as many distinct ones as a busy service sees in a minute."""
+"""What each of the two generations may hold, some 4,000 requests: as many distinct ones as a busy service sees in a
+minute."""
 BYTES_PER_REQUEST: Final = 1_500
-"""A reading with its query and the places in the tables, without the request's own bytes and what was answered: a
-process has grown by 70 to 110 % of what is charged. `python -m tests.frontends.growth` measures it."""
+"""What is charged for a parsed request, its query and what the tables hold of it, without the request's own bytes and
+what was answered: a process has grown by 70 to 110 % of what is charged. `python -m tests.frontends.growth` measures
+it."""
 LONGEST_REQUEST: Final = 2_048
 """Longer ones are rare, and one should not push out several."""
 
@@ -55,14 +57,21 @@ class RequestCache:
         """What both generations are charged with: never more than twice `most_bytes`, but for a single answer."""
         return self._young_bytes + self._old_bytes
 
-    def find(self, key: Hashable) -> CachedRequest | None:
-        """Return what is known of the request that has this key: all of its bytes that matter."""
+    def find(self, key: Hashable, rules_version: int) -> CachedRequest | None:
+        """Return what is known of the request that has this key, all of its bytes that matter; what was read under
+        another version of the rules is forgotten."""
         known = self._young.get(key)
-        if known is None and self._old:
+        if known is not None:
+            if known.parsed.rules_version == rules_version:
+                return known
+            del self._young[key]
+            self._young_bytes -= known.held_bytes
+        elif self._old:
             known = self._old.pop(key, None)
-            if known is not None:
+            if known is not None and known.parsed.rules_version == rules_version:
                 self._keep(key, known)
-        return known
+                return known
+        return None
 
     def remember(self, key: Hashable, known: CachedRequest) -> None:
         """Keep what a request says."""

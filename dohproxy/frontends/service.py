@@ -1,4 +1,4 @@
-"""What a frontend calls: the walk, with the one place where our own bugs end.
+"""What a DoH frontend calls: the walk between HTTP requests and responses, with the one place where our own bugs end.
 
 Everything that can go wrong by design is a value. So an exception that reaches this file is a bug: it is logged with
 its traceback, counted, and answered with 500; the process and all other requests go on.
@@ -7,51 +7,75 @@ its traceback, counted, and answered with 500; the process and all other request
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.outcomes import Client, Frontend, Reason
+from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
+from dohproxy.doh.response import http_response
+from dohproxy.outcomes import Client, Frontend, Reason, Said
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss, MissResult, Pipeline
 from dohproxy.upstream.sends import Stoppable
 
+OTHER_METHOD: Final = "other"
+"""What the books have for every method but GET and POST, and for what never became a request: the set is closed."""
+
 _log = structlog.get_logger("dohproxy.service")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Service:
-    """The walk as frontends see it: it never raises."""
+    """The walk as DoH frontends see it: it never raises."""
 
     pipeline: Pipeline
+    rules: RequestRules
+    """What a request must be; a reload brings others."""
     observe: Callable[[Client], None] = lambda _: None
     """Takes notice of whom each request is from."""
+
+    def adopt(self, rules: RequestRules) -> None:
+        """Take other rules about HTTP requests: the next one meets them, on open connections too."""
+        self.rules = rules
+        self.pipeline.rules_changed()
 
     def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
         """Refuse a request that is not read yet, if its client is over its limit already."""
         try:
-            response = self.pipeline.turn_away_early(client, frontend, now)
-            if response is not None:
-                self.observe(client)
+            refused = self.pipeline.turn_away_early(client, frontend, now)
+            if refused is None:
+                return None
+            self.observe(client)
         except Exception:
             _log.exception("a request met a bug", stage="early")
-            response = self.turn_away(Reason.BUG, client, frontend, now)
-        return response
+            return self.turn_away(Reason.BUG, client, frontend, now)
+        return http_response(refused, frontend, OTHER_METHOD)
 
     def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
         """Read what a request says, whoever sends it and whenever; a frontend may keep it for the same bytes."""
+        version = self.pipeline.rules_version
         try:
-            return self.pipeline.read(request, frontend)
+            # HTTP shape and dialect stand first: a request that cannot be DNS costs no base64 and no DNS work.
+            found = read_request(request, self.rules)
+            method = request.method if request.method in ("GET", "POST") else OTHER_METHOD
+            if isinstance(found, RefusedRequest):
+                return ParsedRequest(frontend, version, method, found.dialect, refused=found.reason)
+            return ParsedRequest(frontend, version, method, found.dialect, found.wire, shadow=found.shadow)
         except Exception:
             _log.exception("a request met a bug", stage="read")
-            return ParsedRequest(frontend, "other", Dialect.OTHER, refused=Reason.BUG)
+            return ParsedRequest(frontend, version, refused=Reason.BUG)
 
     def begin(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse | Miss:
         """Walk as far as can be gone without waiting."""
         try:
             self.observe(client)
-            return self.pipeline.begin(parsed, client, now)
+            found = self.pipeline.begin(parsed, client, now)
+            if not isinstance(found, Said):
+                return found
+            # Most of what is said is said again, and has its response; the call is for the rest.
+            response: HttpResponse | None = found.rendered
+            return http_response(found, parsed.frontend, parsed.variant) if response is None else response
         except Exception:
             _log.exception("a request met a bug", stage="begin")
             return self.turn_away(Reason.BUG, client, parsed.frontend, now)
@@ -78,7 +102,8 @@ class Service:
 
         def conclude(found: MissResult) -> None:
             try:
-                response = self.pipeline.conclude(miss, found)
+                parsed = miss.arrival.parsed
+                response = http_response(self.pipeline.conclude(miss, found), parsed.frontend, parsed.variant)
             except Exception:
                 response = self._meet_bug(miss)
             notify(response)
@@ -96,4 +121,4 @@ class Service:
 
     def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""
-        return self.pipeline.turn_away(reason, client, frontend, now)
+        return http_response(self.pipeline.turn_away(reason, client, frontend, now), frontend, OTHER_METHOD)

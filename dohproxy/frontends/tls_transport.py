@@ -23,7 +23,7 @@ from dohproxy.tls.records import MOST_SILENT, RECORD_BYTES, Records, decrypt
 WRITE_BUFFER_BYTES: Final = 65_536
 """Queued before the protocol is told to pause; frontends may set another."""
 SHUTDOWN_SECONDS: Final = 2.0
-"""From closing to cutting: for the last bytes and the peer's goodbye."""
+"""The time from closing to cutting, for the last bytes and the peer's goodbye."""
 MOST_EXTENSIONS: Final = 4
 """Times that a client gets the same again, if it has taken some of its last bytes meanwhile: a large answer on a slow
 line. Ten seconds in all, as long as it had for any answer."""
@@ -110,7 +110,7 @@ class TlsTransport(asyncio.Transport):
         self._is_closing = False
         self._is_lost = False
         self._is_corked = False
-        """Within a read: what is written meanwhile goes out at its end."""
+        """Whether a read is under way: what is written meanwhile goes out at its end."""
         self._timer: asyncio.TimerHandle | None = loop.call_later(handshake_seconds, self.abort)
         loop.add_reader(self._fd, self._on_readable)
 

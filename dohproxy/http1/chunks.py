@@ -12,7 +12,7 @@ _DIGITS: Final = "0123456789abcdefABCDEF"
 _SHORT_SIZES: Final = {
     digits.encode(): int(digits, 16) for high in ("", *_DIGITS) for digits in [high + low for low in _DIGITS]
 }
-"""Of lines that are one digit or two, as nearly all are: to match a pattern costs as much as the rest of a chunk."""
+"""The sizes in lines of one digit or two, as nearly all are: a pattern costs as much as the rest of a chunk."""
 _EXTENSIONS: Final = rb"(?:[ \t]*+;[^\x00-\x08\x0a-\x1f\x7f]*+)?"
 _LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})" + _EXTENSIONS)
 _BEGUN_LINE: Final = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:[ \t]*+(?:;[^\x00-\x08\x0a-\x1f\x7f]*+)?)?\r?)?")
@@ -34,7 +34,7 @@ class ChunkedBody:
     def __init__(self, most_bytes: int) -> None:
         self.is_complete = False
         self.is_too_long = False
-        """It has more bytes or more chunks than are read; what is behind it cannot be found any more."""
+        """Whether it has more bytes or more chunks than are read; what is behind it cannot be found any more."""
         self._most_bytes = most_bytes
         self._body = bytearray()
         self._expects = _Expects.SIZE

@@ -13,9 +13,9 @@ class Request:
 
     head: RequestHead
     body: bytes | None
-    """None if there is more of it than is read."""
+    """The body; None if there is more of it than is read."""
     is_last: bool
-    """Nothing behind it is read: the client says so, its version does, or the body's end is not known."""
+    """Whether nothing behind it is read: the client says so, its version does, or the body's end is not known."""
 
 
 class Http1Connection:
@@ -32,10 +32,10 @@ class Http1Connection:
         self._block_start = 0
         """Where its fields begin, once its first line is checked."""
         self._lines = 0
-        """Of an unfinished head, as far as they are checked."""
+        """How many lines of an unfinished head are checked."""
         self._empty_lines = 0
         self._head: RequestHead | None = None
-        """Of a request whose body is not whole yet."""
+        """The head of a request whose body is not whole yet."""
         self._chunks: ChunkedBody | None = None
         self._owes_invitation = False
         self.is_over = False

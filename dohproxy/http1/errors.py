@@ -7,7 +7,7 @@ class Fault(StrEnum):
     """What is wrong with them."""
 
     MALFORMED = "malformed"
-    """Not HTTP/1.1, or not so that every reader must read it alike."""
+    """The bytes are not HTTP/1.1, or not so that every reader must read them alike."""
     LONG_LINE = "long line"
     LARGE_HEADER = "large header"
     UNKNOWN_CODING = "unknown coding"

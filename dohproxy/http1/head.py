@@ -49,10 +49,10 @@ class RequestHead:
     """A request without its body."""
 
     method: str
-    """In whatever case it was sent."""
+    """The method, in whatever case it was sent."""
     target: str
     is_old: bool
-    """Of HTTP/1.0: it knows neither chunks nor connections that go on."""
+    """Whether it is HTTP/1.0, which knows neither chunks nor connections that go on."""
     rest: RestOfHead
 
 

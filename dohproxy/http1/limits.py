@@ -15,8 +15,8 @@ LARGEST_HEADER: Final = 8_192
 LONGEST_HEAD: Final = LONGEST_LINE + 2 + LARGEST_HEADER + 2
 """Bytes of a request line and its fields with the ends of their lines."""
 MOST_EMPTY_LINES: Final = 4
-"""Before a request line; old clients send one behind a body (RFC 9112 section 2.2)."""
+"""The most empty lines before a request line; old clients send one behind a body (RFC 9112 section 2.2)."""
 MOST_CHUNKS: Final = 44
-"""Of one body, which is one small packet. Clients send one or two; each costs more than a header field."""
+"""The most chunks of one body, which is one small packet. Clients send one or two, which cost more than a field."""
 LONGEST_CHUNK_LINE: Final = 256
 """Bytes of a chunk's size and its extensions, which nobody uses."""

@@ -6,17 +6,17 @@ from functools import lru_cache
 from typing import Final
 
 from dohproxy.http2.allowances import Allowances
-from dohproxy.http2.errors import ConnectionFault, ErrorCode
+from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess
 from dohproxy.http2.fields import MalformedRequest, RequestHead, RestOfHead, is_target, read_head
 from dohproxy.http2.frames import END_HEADERS, END_STREAM, PADDED, PRIORITY_FLAG, STREAM_ID_MASK, without_padding
 from dohproxy.http2.hpack import Decoder, Field, TooLarge, cost_of, find_path, read_string
 from dohproxy.http2.limits import Http2Limits
 
 MOST_KEPT_BYTES: Final = 16_384
-"""Of memory for header lists of one connection that are kept but for their paths: some eight. A client has one kind of
-request or two, and a content-length for each padded length of its questions."""
+"""The memory for header lists of one connection that are kept but for their paths: some eight lists. A client has one
+kind of request or two, and a content-length for each padded length of its questions."""
 KEPT_BYTES: Final = 250
-"""Of that for a field that is kept as it came, without its texts, and for what is around the fields."""
+"""What of that is charged for a field that is kept as it came, without its texts, and for what is around the fields."""
 LONGEST_KEPT_BLOCK: Final = 256
 """Encoded bytes of them, as for a string that is kept."""
 MOST_KEPT_TARGETS: Final = 12_288
@@ -29,7 +29,7 @@ class HeaderList:
     """The fields that a header block stands for. Equal blocks may share one: nothing in it changes."""
 
     fields: Sequence[Field] | None
-    """None: over the limits. Those of a request whose like has come before are without its path."""
+    """The fields, None if they are over the limits. Those of a request whose like has come before lack its path."""
     _head: RequestHead | None = field(default=None, compare=False, repr=False)
 
     def head(self) -> RequestHead | None:
@@ -68,7 +68,7 @@ class BlockReader:
         """The last block and what it says. Of this and the next: only what leaves the dynamic table alone, and only
         until it changes."""
         self._rests: dict[bytes, _KeptRest] = {}
-        """By the block without its path, oldest first."""
+        """What blocks say but for their paths, by the block without its path, oldest first."""
         self._kept_bytes = 0
         self.held_bytes = 0
         """What the client's header lists take in memory: those that are kept, its table, and a block under way."""
@@ -106,7 +106,7 @@ class BlockReader:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
         self._continuations += 1
         if self._continuations > self._limits.max_continuations:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "continuations")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.CONTINUATIONS)
         self._collect(payload)
         if not flags & END_HEADERS:
             return None
@@ -132,7 +132,7 @@ class BlockReader:
 
     def _need_within_limit(self, size: int) -> None:
         if size > self._limits.max_block_bytes:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header block")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.HEADER_BLOCK)
 
     def _read(self, block: bytes, now: float) -> HeaderList:
         if len(block) > LONGEST_KEPT_BLOCK:

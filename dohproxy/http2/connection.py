@@ -10,7 +10,7 @@ from typing import Final
 
 from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.blocks import BlockReader, HeaderList
-from dohproxy.http2.errors import ConnectionFault, ErrorCode, StreamFault
+from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess, StreamFault
 from dohproxy.http2.events import Answerer
 from dohproxy.http2.fields import MalformedRequest, RequestHead
 from dohproxy.http2.flow import SendWindows
@@ -50,9 +50,9 @@ class Http2Connection:
     def __init__(self, limits: Http2Limits, now: float, answerer: Answerer) -> None:
         self.limits = limits
         self.is_closing = False
-        """Nothing more is read; close when the output is written."""
+        """Whether nothing more is read, and the connection is to be closed when the output is written."""
         self.fault: ConnectionFault | None = None
-        """Why, if the client is to blame."""
+        """Why it is closing, if the client is to blame."""
         self.windows = SendWindows()
         self._now = now
         self._answerer = answerer
@@ -193,7 +193,7 @@ class Http2Connection:
             self._end(fault)
 
     def _need_expected(self, kind: int, flags: int, stream_id: int) -> None:
-        """Nothing may stand before the client's settings, nor within a header block (sections 3.4 and 4.3)."""
+        """Raise ConnectionFault for what stands before the client's settings or within a header block (3.4 and 4.3)."""
         if self._blocks.stream_id and (kind != Type.CONTINUATION or stream_id != self._blocks.stream_id):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR)
         if not self._has_settings and (kind != Type.SETTINGS or flags & ACK):
@@ -359,7 +359,7 @@ class Http2Connection:
         self._has_settings = True
         entries = read_settings(payload)
         if len(entries) > self.limits.max_settings:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "settings")
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.SETTINGS)
         self.windows.follow_settings(entries, self._streams.values())
         self._out.append(frame(Type.SETTINGS, ACK, 0))
         self._send_blocked()
@@ -406,7 +406,7 @@ class Http2Connection:
             self._just_answered += 1
             self._finish(stream)
         elif self.windows.blocked_bytes > self.limits.max_blocked_bytes:
-            self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "blocked bytes"))
+            self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.BLOCKED_BYTES))
 
     def _send_whole(self, stream_id: int, response: Response, window: int) -> bool:
         """Send a response that fits one frame and the windows; False, and nothing sent, if it does not. A connection's

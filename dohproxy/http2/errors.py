@@ -1,6 +1,6 @@
 """Error codes, and the two exceptions that end a stream or the connection (RFC 9113 sections 5.4 and 7)."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class ErrorCode(IntEnum):
@@ -22,11 +22,32 @@ class ErrorCode(IntEnum):
     HTTP_1_1_REQUIRED = 0xD
 
 
-class ConnectionFault(Exception):
-    """The peer broke a rule that ends the connection. `excess` names the limit if it was one of ours."""
+class Excess(StrEnum):
+    """The limit of ours that a client went beyond, if that is why its connection ends; metric label."""
 
-    def __init__(self, code: ErrorCode, excess: str = "") -> None:
-        super().__init__(f"{code.name} {excess}".strip())
+    NO_VALID_REQUEST = "no_valid_request"
+    """Many streams, and not one DNS query among them."""
+    LARGE_HEADER_BLOCKS = "large_header_blocks"
+    HEADER_BLOCK = "header_block"
+    """One header block that is too long."""
+    HEADER_FIELDS = "header_fields"
+    CONTINUATIONS = "continuations"
+    RESETS = "resets"
+    STREAM_ERRORS = "stream_errors"
+    CONTROL_FRAMES = "control_frames"
+    SETTINGS = "settings"
+    WINDOW_UPDATES = "window_updates"
+    BLOCKED_BYTES = "blocked_bytes"
+    """Responses that the client opens no window for."""
+    LATE_FRAMES = "late_frames"
+    """Frames of streams that we said we would not take any more."""
+
+
+class ConnectionFault(Exception):
+    """The peer broke a rule that ends the connection. `excess` is the limit if it was one of ours."""
+
+    def __init__(self, code: ErrorCode, excess: Excess | None = None) -> None:
+        super().__init__(code.name if excess is None else f"{code.name} {excess.value}")
         self.code = code
         self.excess = excess
 

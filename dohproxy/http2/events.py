@@ -1,4 +1,4 @@
-"""What a client does that concerns the frontend."""
+"""What the engine tells the frontend: three calls, each of which says that a client has done something."""
 
 from typing import Protocol
 
@@ -7,7 +7,7 @@ from dohproxy.http2.response import Response
 
 
 class Answerer(Protocol):
-    """The frontend's side: hears in the middle of `receive` what the client does, and may answer then and there.
+    """The frontend, as the engine sees it. It is called in the middle of `receive`, and may answer then and there.
 
     A request for which it returns None is under way until `respond` is called for it.
     """
@@ -19,5 +19,5 @@ class Answerer(Protocol):
         """Take a request whose header list is over its limits: to be answered with 431."""
 
     def on_reset(self, stream_id: int) -> None:
-        """The client does not want an answer any more that it waits for; `abandon` is owed as soon as the work for it
-        has ended."""
+        """Take notice that the client no longer wants the answer it waits for. The frontend calls `abandon` as soon as
+        the work for it has ended."""

@@ -24,10 +24,10 @@ _VISIBLE: Final = re.compile(rb"[!-~]+")
 
 REST_BYTES: Final = 400
 FIELD_BYTES: Final = 160
-"""Of memory for a request's head, and for each of its fields, without their texts: a tuple of two strings is 154."""
+"""The memory for a request's head, and for each of its fields, without their texts: a tuple of two strings is 154."""
 MOST_KEPT_FIELDS: Final = 24
-"""Of a header list that is kept as it was read: twice what browsers send. One that nobody sends again would only cost
-to be looked for, and would push another out."""
+"""The most fields of a header list that is kept as it was read: twice what browsers send. One that nobody sends again
+would only cost to be looked for, and would push another out."""
 
 
 class MalformedRequest(Exception):

@@ -11,7 +11,7 @@ from typing import Final
 from hpack.table import HeaderTable
 
 from dohproxy.http2 import huffman
-from dohproxy.http2.errors import ConnectionFault, ErrorCode
+from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess
 
 Field = tuple[bytes, bytes]
 
@@ -20,14 +20,16 @@ TABLE_BYTES: Final = 4_096
 """SETTINGS_HEADER_TABLE_SIZE, the default: what a client may make us keep."""
 FIELD_OVERHEAD: Final = 32
 ENTRY_BYTES: Final = 190
-"""Of memory for an entry of the dynamic table beyond its size there: two tuples, two strings, a number and a place."""
+"""The memory for an entry of the dynamic table beyond its size there: two tuples, two strings, two
+numbers."""
 LONGER_INDEX: Final = 0x7F
-"""From here on an index takes more than one byte, and so does a string's length."""
+"""The least index that takes more than one byte; a string's length does so too from here on."""
 _PATH_NOT_ADDED: Final = b"\x04\x14"
 """How a field begins that has its name from the first ":path" of the static table, and is not added to the dynamic one
 (RFC 7541 sections 6.2.2 and 6.2.3)."""
 LONGEST_INTEGER_BYTES: Final = 5
-"""After the prefix: 35 bits, far more than any length or index that can be valid (CVE in hpack before 4.2.0)."""
+"""The most bytes of an integer behind its prefix: 35 bits, far more than any length or index that can be valid (CVE in
+hpack before 4.2.0)."""
 
 EXCESS_FIELDS: Final = 12
 """Beyond the limit of a list, which are still followed, so that its client is told and may go on. Whoever sends more
@@ -95,9 +97,9 @@ class Decoder:
         self._max_list_bytes = max_list_bytes
         self._max_fields = max_fields
         self._table = list(_INDEXED)
-        """By index: the static table, then the dynamic one, newest first (RFC 7541 section 2.3.3)."""
+        """The fields by index: the static table, then the dynamic one, newest first (RFC 7541 section 2.3.3)."""
         self._entry_bytes = 0
-        """Of the dynamic table, as RFC 7541 counts them."""
+        """The size of the dynamic table, as RFC 7541 counts it."""
         self._max_entry_bytes = TABLE_BYTES
         self.changes = 0
         """How often the dynamic table has changed: a block that changes nothing means the same until another does."""
@@ -145,7 +147,7 @@ class Decoder:
                 fields.append(field)
             room -= 1
             if room < 0:
-                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "header fields")
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.HEADER_FIELDS)
         if left < 0 or len(fields) > self._max_fields:
             raise TooLarge
         return fields

@@ -11,13 +11,13 @@ from hpack.huffman_table import HUFFMAN_COMPLETE, HUFFMAN_EMIT_SYMBOL, HUFFMAN_F
 
 _NIBBLES: Final = 16
 _STEPS: Final = 256
-"""Of a state: one for each byte. A state is known by the number of its first step."""
+"""The steps of a state: one for each byte. A state is known by the number of its first step."""
 _BROKEN: Final = len(HUFFMAN_TABLE) // _NIBBLES * _STEPS
 """The state behind a code that stands for nothing; it is never left, and no string may end there."""
 
 
 class BrokenString(Exception):
-    """It has a code that stands for nothing, or ends within one."""
+    """Raised for a string that has a code which stands for nothing, or ends within one."""
 
 
 def _join_steps() -> tuple[tuple[int, ...], tuple[bytes, ...]]:

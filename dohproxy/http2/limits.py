@@ -18,9 +18,9 @@ class Http2Limits:
     free_block_bytes: int = 704
     large_block_burst: int = 16_384
     large_block_bytes_per_second: float = 512.0
-    """Of each block, bytes that cost nothing, and an allowance for what is longer: a Huffman code of 8 KiB takes as
-    long to be read as thirty answers to be given, and no limit on clients has seen it by then. The first block of a
-    browser has 500 bytes, later ones have 200; a query of 512 bytes makes 690."""
+    """The first bytes of each block cost nothing, and for what is longer there is an allowance: a Huffman code of 8 KiB
+    takes as long to be read as thirty answers to be given, and no limit on clients has seen it by then. The first block
+    of a browser has 500 bytes, later ones have 200; a query of 512 bytes makes 690."""
     max_continuations: int = 8
     """CONTINUATION frames of one header block (VU#421644); nghttp2 allows 8."""
     max_body_bytes: int = 4_096

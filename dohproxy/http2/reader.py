@@ -19,7 +19,7 @@ class FrameReader:
 
     def __init__(self) -> None:
         self.rest = b""
-        """Of a frame that is not whole yet, what has come."""
+        """What has come of a frame that is not whole yet."""
         self._has_preface = False
         self.half_read_since: float | None = None
         """When its first bytes came, monotonic seconds."""

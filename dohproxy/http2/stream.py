@@ -21,7 +21,7 @@ theirs. Older ones are closed by the client as far as we are concerned."""
 
 
 STREAM_BYTES: Final = 400
-"""Of memory for the object and its places in tables."""
+"""The memory for the object and for what tables hold of it."""
 
 
 class Stream:
@@ -46,7 +46,7 @@ class Stream:
     def __init__(self, stream_id: int, head: RequestHead | None, send_window: int, now: float) -> None:
         self.stream_id = stream_id
         self.head = head
-        """None: the header list was too large to be kept."""
+        """The head of the request; None if the header list was too large to be kept."""
         self.held_bytes = STREAM_BYTES if head is None else STREAM_BYTES + len(head.path) + head.rest.held_bytes
         """What the request takes in memory until the stream is closed, whoever has its body by then."""
         self.begun = now
@@ -55,7 +55,7 @@ class Stream:
         """Somebody works on the answer, or has given it. A request that is too large is handed out before its end."""
         self.send_window = send_window
         self.body: bytes | None = b""
-        """None: there was more than the limit, and nothing is kept."""
+        """The body so far; None if there was more than the limit, and nothing is kept."""
         self.received_bytes = 0
         """Body bytes received, kept or not, padding aside: what content-length has to agree with."""
         self.flow_bytes = 0

@@ -28,9 +28,9 @@ from dohproxy.cache.snapshot import MOST_BYTES, MOST_ENTRIES, DamagedSnapshot, S
 from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file
 
 SLICE_SECONDS: Final = 0.002
-"""Of work on the cache before others have a turn: no client notices."""
+"""How long the cache is worked on before others have a turn: no client notices."""
 STEP_ENTRIES: Final = 20
-"""Between two looks at the clock: 0.1 ms to save, 0.5 ms to load."""
+"""Entries between two looks at the clock: saving them takes 0.1 ms, loading 0.5 ms."""
 LOAD_SECONDS: Final = 4.0
 """That a start may take longer. A stub that asked first of all waits 5 (resolv.conf(5))."""
 LAST_SAVE_SECONDS: Final = 5.0

@@ -9,7 +9,6 @@ remote client can reach after its release. `load_cert_chain` on the live context
 connections that are open, and tickets given out, go on.
 """
 
-import asyncio
 import math
 import ssl
 import time
@@ -50,7 +49,7 @@ class Attempt:
     """The last time that the files were read."""
 
     states: tuple[FileState, FileState]
-    """Of certificate and key, before they were read: what is written meanwhile is a change."""
+    """The states of certificate and key before they were read: what is written meanwhile is a change."""
     retry_at: float = math.inf
     """Unix seconds from which the same files may be judged otherwise: a certificate of tomorrow is good tomorrow."""
 
@@ -101,7 +100,7 @@ class CertificateWatch:
         except PairRefused as refusal:
             raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
         self._live = pair.chain
-        self._digest = pair.digest
+        self.digest = pair.digest
         # One for each kind of key ever seen, so a handful at most, and each kept for good.
         self._contexts: dict[KeyKind, ssl.SSLContext] = {self._live.server.key_kind: context}
         self._results: Counter[PairResult] = Counter()
@@ -124,7 +123,7 @@ class CertificateWatch:
             pair.load_into(bare_context())
         except PairRefused as refusal:
             raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
-        fault = objection(pair.chain, self._live, host, now) if pair.digest != self._digest else None
+        fault = objection(pair.chain, self._live, host, now) if pair.digest != self.digest else None
         if fault is not None:
             raise ConfigError((Problem("tls.certificate", f"is refused: {_REFUSALS[fault]}"),))
         return pair
@@ -134,9 +133,9 @@ class CertificateWatch:
         self._tls, self._host = tls, host
         self._last = Attempt(self._states())
         self._has_succeeded = True
-        if pair.digest != self._digest:
+        if pair.digest != self.digest:
             self._install(pair)
-            self._live, self._digest = pair.chain, pair.digest
+            self._live, self.digest = pair.chain, pair.digest
             self._results[PairResult.LOADED] += 1
 
     def statistics(self) -> CertificateStatistics:
@@ -171,7 +170,7 @@ class CertificateWatch:
     def _take(self, now: float) -> bool:
         """Put the pair on the disk to use; return whether it is another one. Raises Refused."""
         pair = read_pair(self._tls)
-        if pair.digest == self._digest:
+        if pair.digest == self.digest:
             return False
         pair.load_into(bare_context())
         fault = objection(pair.chain, self._live, self._host, now)
@@ -180,7 +179,7 @@ class CertificateWatch:
                 self._last = Attempt(self._last.states, retry_at=pair.chain.server.not_before)
             raise PairRefused(PairResult(fault.value), _REFUSALS[fault])
         self._install(pair)
-        self._live, self._digest = pair.chain, pair.digest
+        self._live, self.digest = pair.chain, pair.digest
         return True
 
     def _install(self, pair: Pair) -> None:
@@ -201,17 +200,6 @@ class CertificateWatch:
 
     def _states(self) -> tuple[FileState, FileState]:
         return state_of(self._tls.certificate), state_of(self._tls.key)
-
-
-async def watch_forever(watch: CertificateWatch, every_seconds: float, clock: Callable[[], float] = time.time) -> None:
-    """Look at the files every so often until cancelled; `clock` gives Unix seconds."""
-    while True:
-        await asyncio.sleep(every_seconds)
-        try:
-            watch.poll(clock())
-        except Exception:
-            # A bug here must not take down a service whose certificate is good for weeks.
-            _log.exception("the certificate watch met a bug")
 
 
 _REFUSALS: Final[Mapping[Fault, str]] = {

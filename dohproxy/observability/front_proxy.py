@@ -28,7 +28,7 @@ long, and half of what a small association was seen to have on average (60,000 a
 MANY_HEADERS: Final = 25
 """Requests in a window without the header, or with it from a stranger. A health check every 30 s makes ten."""
 LOG_SECONDS: Final = 3_600.0
-"""Between two lines about the same finding."""
+"""The pause between two lines about the same finding."""
 
 _log = structlog.get_logger("dohproxy.front_proxy")
 
@@ -71,11 +71,11 @@ class Window:
     shared: bool = False
     """All came from one address, and it is one that a front proxy would have."""
     untrusted: int = 0
-    """Had the header, from a peer that is not trusted."""
+    """Requests that had the header, from a peer that is not trusted."""
     missing: int = 0
-    """Had no header, from a trusted peer."""
+    """Requests that had no header, from a trusted peer."""
     trusted: int = 0
-    """From trusted peers, with and without the header."""
+    """Requests from trusted peers, with and without the header."""
 
 
 def judge(window: Window) -> frozenset[FrontProxyIssue]:

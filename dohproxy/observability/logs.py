@@ -5,15 +5,18 @@ each kind of message: whoever finds a way to cause a line must not find a way to
 """
 
 import logging
+import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import TracebackType
 from typing import Final
 
 import structlog
 from structlog.typing import ExcInfo, Processor
 
 from dohproxy.config import LogConfig
+from dohproxy.observability.journal import is_journal, with_priority
 
 MOST_KINDS: Final = 1_000
 """Kinds of message that are counted apart; our own are a few dozen constants."""
@@ -58,11 +61,15 @@ class RateLimit(logging.Filter):
 
 
 def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
-    """Send everything, also what libraries log, through one chain to standard error; return its rate limit."""
+    """Send everything, also what libraries log, through one chain to standard error; return its rate limit.
+
+    Where standard error is systemd's journal, each line has its priority, and no time of its own beside the journal's.
+    """
     limit = RateLimit(config.lines_per_second, clock)
+    to_journal = goes_to_journal()
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([] if to_journal else [structlog.processors.TimeStamper(fmt="iso", utc=True)]),
         structlog.processors.ExceptionRenderer(where_it_struck),
     ]
     renderer: Processor
@@ -77,7 +84,7 @@ def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(limit)
-    handler.setFormatter(_formatter(shared, renderer))
+    handler.setFormatter(_formatter(shared, renderer, to_journal=to_journal))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(config.level.upper())
@@ -89,6 +96,38 @@ def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
 def set_level(level: str) -> None:
     """Write lines of this level and above from now on: "debug", "info", "warning" or "error"."""
     logging.getLogger().setLevel(level.upper())
+
+
+def log_everything() -> None:
+    """Have the log take what Python would write to standard error in lines of another form: its warnings, and the error
+    that ends the process."""
+    logging.captureWarnings(True)
+    sys.excepthook = log_the_end
+
+
+def goes_to_journal() -> bool:
+    """Tell whether standard error is systemd's journal."""
+    try:
+        return is_journal(os.environ, sys.stderr.fileno())
+    except (OSError, ValueError):  # It is no file, or closed.
+        return False
+
+
+def log_the_end(_kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
+    """Log what ends the process, and where it struck; of a group of errors each one."""
+    if isinstance(error, KeyboardInterrupt):
+        return
+    log = structlog.get_logger("dohproxy")
+    for one in _leaves(error):
+        log.critical("the process ends by a bug", exc_info=(type(one), one, one.__traceback__))
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error
 
 
 def where_it_struck(exc_info: ExcInfo) -> str:
@@ -106,10 +145,19 @@ def where_it_struck(exc_info: ExcInfo) -> str:
     return "".join(lines).rstrip()
 
 
-def _formatter(shared: list[Processor], renderer: Processor) -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
+def _formatter(shared: list[Processor], renderer: Processor, *, to_journal: bool) -> logging.Formatter:
+    formatter = JournalFormatter if to_journal else structlog.stdlib.ProcessorFormatter
+    return formatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         # Libraries put addresses and bytes from the network into the arguments: their messages are shown without.
         use_get_message=False,
     )
+
+
+class JournalFormatter(structlog.stdlib.ProcessorFormatter):
+    """Writes each line with its priority."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of one event."""
+        return with_priority(super().format(record), record.levelno)

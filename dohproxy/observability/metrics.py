@@ -25,7 +25,7 @@ LATENCY_BOUNDS: Final = (FIRST_BOUND, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0
 
 _NAMED_RCODES: Final = frozenset(int(rcode) for rcode in Rcode)
 _OTHER_RCODE: Final = -1
-"""Stands for all rcodes without a name: an upstream may send 4,096 of them."""
+"""The label of all rcodes without a name: an upstream may send 4,096 of them."""
 _FOLDED_RCODES: Final = _NAMED_RCODES | {_OTHER_RCODE, None}
 
 Source = Callable[[], Iterable[Metric]]
@@ -109,10 +109,10 @@ class Metrics(Collector):
         )
         counts: Counter[tuple[Frontend, str, Reason]] = Counter()
         for tally in self._tallies.values():
-            counts[tally.outcome.frontend, tally.outcome.method, tally.outcome.reason] += tally.count
-        for (frontend, method, reason), count in counts.items():
+            counts[tally.outcome.frontend, tally.outcome.variant, tally.outcome.reason] += tally.count
+        for (frontend, variant, reason), count in counts.items():
             ending = OUTCOMES[reason]
-            family.add_metric((frontend, method, ending.label, str(ending.status)), count)
+            family.add_metric((frontend, variant, ending.label, str(ending.status)), count)
         return family
 
     def _latency_family(self) -> Metric:

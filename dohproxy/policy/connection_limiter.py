@@ -54,13 +54,13 @@ def affordable(per_second: float, burst: float, handshake_seconds: float, percen
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimiterStatistics:
-    """The gate at one instant."""
+    """The limiter at one instant."""
 
     rate: LimitStatistics
     total_fill: float
     """How full the bucket of everybody's new connections is, 0.0 to 1.0."""
     strangers_fill: float
-    """The same for the bucket of strangers; 0.0 if they have none of their own."""
+    """How full the bucket of strangers' new connections is; 0.0 if they have none of their own."""
     strangers_per_second: float
     """What strangers may open in a second, infinity if that is not less than everybody may."""
     handshakes: int

@@ -50,7 +50,7 @@ _REVERSE_UNITS: Final = {from_text("in-addr.arpa"): 4, from_text("ip6.arpa"): 10
 """The labels of one unit, its zone's included: two bytes of an IPv4 address, eight nibbles of an IPv6 address."""
 _ARPA: Final = from_text("arpa")
 _NO_DOMAIN: Final = b""
-"""Stands for all names under no top-level domain; no name on the wire is empty."""
+"""The key of all names under no top-level domain; no name on the wire is empty."""
 
 
 class DomainBound(StrEnum):

@@ -36,7 +36,7 @@ MEMO_LINE_CHARACTERS = 256
 """Longest header, all lines together, whose result is remembered: a few hops, not an attacker's list."""
 
 UNIX = "unix"
-"""In a list of trusted proxies: every peer that connects through a Unix socket."""
+"""What a list of trusted proxies has for every peer that connects through a Unix socket."""
 
 
 class AddressSource(StrEnum):
@@ -52,9 +52,9 @@ class AddressStatus(StrEnum):
     """How the address was found; closed, so fit for a metric's label."""
 
     CONNECTION = "connection"
-    """From the connection: no header is configured, or an untrusted peer sent none."""
+    """It is that of the connection: no header is configured, or an untrusted peer sent none."""
     HEADER = "header"
-    """From the header of a trusted peer."""
+    """It is from the header of a trusted peer."""
     HIDDEN = "hidden"
     """A trusted hop hides whom it heard from, by `unknown`, `_name` or no `for` (RFC 7239 section 6).
 

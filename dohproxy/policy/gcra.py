@@ -50,7 +50,8 @@ Hashes = tuple[int, int]
 """Two independent keyed hashes of one key."""
 
 HASH_BYTES = 7
-"""Of each: far more than any table has slots, and few enough for Python to divide them as small numbers."""
+"""The length of each hash: far more values than any table has slots, and few enough for Python to divide them as small
+numbers."""
 
 
 def keyed_hashes(secret: bytes, data: bytes) -> Hashes:

@@ -21,7 +21,7 @@ class NameRules:
     undelegated: Undelegated
     domains: DomainLimit
     rebinding: RebindingFilter | None = None
-    """None: answers are given whatever addresses they have."""
+    """The filter; None if answers are given whatever addresses they have."""
 
     def adopt(self, config: NamesConfig, negative_ttl_max: int, now: float) -> None:
         """Take other rules; what domains have used up stays used up. What is kept already has been judged by the rules

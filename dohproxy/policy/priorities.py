@@ -16,7 +16,7 @@ FAIR_SHARE: Final = 0.25
 """Part of all budgets together that one network may use before it stands behind those that use less: four busy ones
 can be served side by side, which is more than an association has at night and less than a flood needs."""
 GREEDY_RANKS: Final = LEVELS + 2
-"""What asking more than the fair share costs: a place behind every stranger who does not."""
+"""What asking more than the fair share costs: who does goes behind every stranger who does not."""
 JUNIOR_RESERVE: Final = 0.25
 """Part of each burst that those who came within the hour, and those over their fair share, leave to the others. It is
 idle while there are no others; more than a quarter would be felt by a lone browser."""
@@ -32,7 +32,7 @@ class PriorityStatistics:
     """Misses of networks that have been here for an hour or more."""
     newcomers: int
     greedy: int
-    """Of all these, misses beyond the network's fair share."""
+    """How many of all these were beyond the fair share of their network."""
     fill: float
     """Share of the seniority table's slots in use."""
 

@@ -44,7 +44,7 @@ UNSPEC, TCP over IPv4, TCP over IPv6, Unix stream. Datagrams cannot have come th
 
 
 class Defect(StrEnum):
-    """Why a header is refused; closed, so fit for a metric's label."""
+    """Why a header is refused; metric label."""
 
     NOT_PROXY = "not-proxy"
     """The first bytes are no PROXY header."""

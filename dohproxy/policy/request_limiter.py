@@ -1,4 +1,4 @@
-"""Who may go on: the client's limits, the service's limit, the places for misses, and who goes first."""
+"""Who may go on: the client's limits, the service's limit, the slots for misses, and who goes first."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from dohproxy.policy.limits import ClientLimit, LimitStatistics
 from dohproxy.policy.priorities import Priorities, PriorityStatistics
 
 SLOT_RETRY_SECONDS = 1.0
-"""Retry-After when all places are taken: a miss is over after a few hundred milliseconds, and no client reads
+"""Retry-After when all slots are taken: a miss is over after a few hundred milliseconds, and no client reads
 fractions."""
 
 
@@ -77,7 +77,7 @@ class RequestLimiter:
         return self.slots_taken < self._slots
 
     def take_slot(self) -> "MissSlot | None":
-        """Return one of the places for misses, to be given back when the miss has ended; None if all are taken."""
+        """Return one of the slots for misses, to be given back when the miss has ended; None if all are taken."""
         if self.slots_taken >= self._slots:
             return None
         self.slots_taken += 1

@@ -23,12 +23,12 @@ from dohproxy.config import Problem, TlsConfig
 
 DAY_SECONDS: Final = 86_400.0
 SOON_SECONDS: Final = 7 * DAY_SECONDS
-"""Left to live when it is time to worry: ACME clients renew at 30 days of 90, so something has failed for weeks."""
+"""The time left when it is time to worry: ACME clients renew at 30 days of 90, so something has failed for weeks."""
 SHORT_LIFE_SECONDS: Final = 10 * DAY_SECONDS
 SOON_SECONDS_OF_A_SHORT_LIFE: Final = 2 * DAY_SECONDS
 """The same for certificates of a few days (Let's Encrypt's `shortlived` has 160 hours), renewed when half is over."""
 MAX_CERTIFICATES: Final = 16
-"""In one file: three are usual, ten is the longest chain that OpenSSL's clients accept by default."""
+"""The most certificates in one file: three are usual, OpenSSL's clients accept ten by default."""
 
 
 class BadCertificate(ValueError):

@@ -14,7 +14,7 @@ SUITES_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For both, as in TLS 1.2 it is the suite that says how keys are agreed on: in these on a curve, never in a finite
 field, whose size of up to 10,000 bits whoever answers may choose. Every client of the last ten years has one of them,
 and so has who answers DoT."""
-DOOR_GROUPS: Final = ("X25519MLKEM768:X25519:P-256", "X25519:P-256")
+FRONTEND_GROUPS: Final = ("X25519MLKEM768:X25519:P-256", "X25519:P-256")
 """For the frontend. Every client of today sends a share of X25519 with its first message; browsers prefer the hybrid,
 which OpenSSL has from 3.5 on: what is recorded today stays secret when there are quantum computers. P-256 is what RFC
 8446 section 9.1 demands of everybody. P-384 costs 2 ms with OpenSSL 3.0, and who has it has P-256."""

@@ -33,7 +33,7 @@ P256_POINT: Final = bytes.fromhex(
 """A share that needs no computing: the curve's own generator (SP 800-186)."""
 SUITES_1_3: Final = (0x1301, 0x1303, 0x1302)
 DHE_SUITES_1_2: Final = (0x009E, 0x009F, 0xCCAA, 0x0033, 0x0039)
-"""With AES-GCM, ChaCha20 and AES-CBC."""
+"""The suites of TLS 1.2 with finite-field Diffie-Hellman, and AES-GCM, ChaCha20 or AES-CBC."""
 
 _TLS_1_2: Final = b"\x03\x03"
 _SIGNATURES: Final = (0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601)
@@ -55,7 +55,7 @@ class Reaction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LocalHandshake:
-    """One trial's result."""
+    """What one first message has led to."""
 
     reaction: Reaction
     cpu_seconds: float

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config import ConfigError, Problem, TlsConfig
-from dohproxy.tls.groups import DOOR_GROUPS, SUITES_1_2, name_groups
+from dohproxy.tls.groups import FRONTEND_GROUPS, SUITES_1_2, name_groups
 from dohproxy.tls.pair_faults import fault_of_pair
 
 MISMATCHES: Final = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
@@ -25,7 +25,7 @@ def bare_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(SUITES_1_2)
-    name_groups(context, DOOR_GROUPS)
+    name_groups(context, FRONTEND_GROUPS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = TICKETS
     context.set_alpn_protocols(["h2", "http/1.1"])

@@ -1,10 +1,10 @@
-"""What can be seen of an upstream with one query: the words that the probe and the examiner share."""
+"""What can be seen of an upstream with one query: the words that `upstream_probe` and `upstream_report` share."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dohproxy.config import UpstreamConfig
 from dohproxy.config.additions import Addition
-from dohproxy.config.schema import UpstreamConfig
 from dohproxy.wire.answer import UpstreamReply
 from dohproxy.wire.query import Query
 
@@ -42,7 +42,7 @@ class TlsSeen:
     not_after: float | None
     """Unix seconds; None where the certificate cannot be read."""
     pin: str = ""
-    """Of its key, as `upstream.pins` has it; empty where it cannot be read."""
+    """The pin of its key, as `upstream.pins` has it; empty where the key cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Observation:
     detail: str = ""
     """What the system or OpenSSL says of the trouble."""
     connect_seconds: float | None = None
-    """Until a query could be sent, TLS included; None over UDP."""
+    """The time until a query could be sent, TLS included; None over UDP."""
     answer_seconds: float | None = None
     tls: TlsSeen | None = None
     reply: UpstreamReply | None = None

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dohproxy.config import UpstreamConfig
 from dohproxy.config.additions import Addition
-from dohproxy.config.schema import UpstreamConfig
 from dohproxy.tools.observation import Observation, TlsSeen, Trouble
 from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.root_question import PROBE_SECONDS
@@ -50,7 +50,7 @@ _RESULTS: Final = {
     Trouble.UNREADABLE: SendStatus.UNUSABLE,
     Trouble.CLOSED_ON_QUERY: SendStatus.LOST,
 }
-"""Of these, what is in the query may be the cause; the others came before there was one."""
+"""The troubles that what is in the query may have caused; all others come before there is a query."""
 
 
 def probe_query(qname: bytes) -> Query:

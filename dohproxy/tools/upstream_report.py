@@ -1,7 +1,7 @@
 """What one query to an upstream has shown, told to the operator: how it answers, and what is wrong.
 
-A guest that was shown the frontend hears of it in many ways, few of them in words: silence, a closed connection,
-REFUSED, answers cut to nothing. Here each gets its sentence.
+An upstream that does not want us shows it in many ways, few of them in words: silence, a closed connection, REFUSED,
+answers cut to nothing. Here each gets its sentence.
 """
 
 import datetime

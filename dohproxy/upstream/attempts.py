@@ -3,7 +3,7 @@
 The loop around it only sends and reports; every decision is made here, between two sends, without waiting.
 
 An attempt's time is how long nothing else is tried, not how long its answer is good for: a send that is overdue is
-listened for on, and whichever answers first is believed. It holds its place in flight, until somebody else needs that.
+listened for on, and whichever answers first is believed. It holds its slot in flight, until somebody else needs that.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ LEAST_WAIT_SECONDS: Final = 0.05
 """A further send that could be waited for less than this would cost the upstream and help nobody; loopback and a
 neighbouring network answer within it."""
 LARGEST_HEADER_RCODE: Final = 15
-"""Above it stand only complaints about the OPT or TSIG that we sent (BADVERS, BADCOOKIE): nothing for a client."""
+"""Rcodes above it are complaints about the OPT or TSIG that we sent (BADVERS, BADCOOKIE): nothing for a client."""
 
 
 def judge(outcome: Answer | Unproven | SendStatus, *, over_stream: bool) -> SendStatus:
@@ -52,9 +52,9 @@ class Send:
     """One query to send; its cost is already taken."""
 
     upstream: int
-    """Place in the order of the configuration."""
+    """The number of the upstream in the order of the configuration, from 0."""
     over_stream: bool
-    """Over TCP or TLS: always, or because what came over UDP was cut or could not be believed."""
+    """Whether it goes over TCP or TLS: always, or because what came over UDP was cut or could not be believed."""
     until: float
     """When it is overdue, and something else may be tried."""
     late_until: float = 0.0
@@ -89,7 +89,7 @@ class _Try:
     over_stream: bool
     after_cut: bool = False
     may_displace: bool = True
-    """It may take the place in flight of what is overdue."""
+    """Whether it may take the slot in flight of what is overdue."""
 
 
 class Attempts:
@@ -173,7 +173,7 @@ class Attempts:
         return self._make_send(repeat, now)
 
     def overdue(self, send: Send, now: float, give_way: Callable[[], None]) -> None:
-        """The time of this attempt is over. Its place in flight is others' if they need it: then `give_way` is called,
+        """The time of this attempt is over. Its slot in flight is others' if they need it: then `give_way` is called,
         which must stop it and `learn` that."""
         self._overdue[send.number] = give_way
         self._last_result = SendStatus.TIMEOUT
@@ -203,7 +203,7 @@ class Attempts:
             self._repeat = _Try(send.upstream, over_stream=True, after_cut=send.after_cut)
 
     def _report(self, send: Send, result: SendStatus, outcome: Answer | Unproven | SendStatus, now: float) -> None:
-        """Tell the upstream's standing, which has been told already of one that was overdue."""
+        """Tell the upstream's health, which has been told already of a send that was overdue."""
         health = self._selection.healths[send.upstream]
         give_way = self._overdue.pop(send.number, None)
         was_overdue = give_way is not None
@@ -261,7 +261,7 @@ class Attempts:
         asked = {send.upstream for send in self._under_way.values() if send.over_stream and not self._may_be_bare(send)}
         index = self._selection.next_upstream(now, self._reserve, tried=self._tried, excluded=self._excluded | asked)
         if index in self._tried and self._under_way and self._selection.healths[index].budget.is_full:
-            # Whose place it would take has been asked for longer, and is nearer to an answer.
+            # Whose slot it would take has been asked for longer, and is nearer to an answer.
             return None
         return index
 

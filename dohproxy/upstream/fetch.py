@@ -1,10 +1,18 @@
-"""One question on its way: its turn, its sends, and its end.
+"""One question on its way to the upstreams: it waits for budget, is sent, perhaps again, and ends.
 
-What to do next is decided in `attempts`, whenever a send has ended or is overdue; here it is done. There is no task:
-each step is called by the end of the one before, and a bug in any of them ends this question and no other.
+    begin ── the queue ──┬── its turn comes later: the queue calls `_go_on`
+                         └── _go, with the step that `attempts` has decided on:
+                               Send         the transport carries it out; its end (`_ended`), or that it is overdue
+                                            (`_overdue`), asks `attempts` for the next step
+                               Pause.TURN   through the queue once more
+                               Pause.WAIT   something under way may still be answered
+                               the answer, or the failure: `_notify` tells who asked
 
-Who asked is told by the deadline. What is under way then is listened for a while longer: a late answer is of use to
-who asks again, and tells how slow the upstream is.
+`attempts` decides what comes next whenever a send has ended or is overdue; a fetch does it. There is no task: each step
+is called by the end of the one before, and a bug in any of them ends this question and no other.
+
+Whoever asked is told by the deadline. What is under way then is listened for a while longer: a late answer is of use to
+whoever asks again, and tells how slow the upstream is.
 """
 
 import asyncio
@@ -20,13 +28,17 @@ from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
 Carry = Callable[[Query, Send, Done, Callable[[], None]], Stoppable | SendStatus]
-"""Carries out one send; the last is called if it is overdue."""
+"""Carries out one send: the query, the send, what to call when it has ended, and what to call if it is overdue."""
 Land = Callable[[Answer | UpstreamFailure | Bug], None]
+"""Is told how the question has ended, once."""
 
 
 class Fetch:
-    """Begins when it is made. `learn` is called with its result, and then `land`; after a bug `land` alone, and after
-    `stop` neither. While it listens for a late answer, with which `learn` is called too, it stands in `late`."""
+    """One question; nothing happens before `begin`.
+
+    `learn` is called with the result, and then `land`; after a bug `land` alone, and after `stop` neither. While the
+    fetch listens for a late answer, with which `learn` is called too, it stands in `late`.
+    """
 
     __slots__ = (
         "_alarm",
@@ -98,7 +110,7 @@ class Fetch:
         self._attempts.abandon(self._clock())
 
     def _go_on(self, step: Step) -> None:
-        """It is this question's turn; or it was, and it has ended since."""
+        """Go on with a step for which the question had to wait; do nothing if the question has ended since."""
         self._is_in_line = False
         self._continue(step)
 
@@ -111,7 +123,7 @@ class Fetch:
             self._fail(error)
 
     def _ended(self, send: Send, outcome: SendOutcome) -> None:
-        """A send has ended."""
+        """Take in how a send has ended, and do what comes next."""
         self._sendings.pop(send.number, None)
         try:
             if isinstance(outcome, Bug):
@@ -126,7 +138,7 @@ class Fetch:
             self._fail(error)
 
     def _overdue(self, send: Send) -> None:
-        """A send has not ended in the time of an attempt."""
+        """Take in that a send has not ended in the time of an attempt, and do what comes next."""
         self._attempts.overdue(send, self._clock(), partial(self._give_way, send))
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_at(self._deadline, self._expire)
@@ -134,14 +146,14 @@ class Fetch:
         self._queue.wake()
 
     def _give_way(self, send: Send) -> None:
-        """Somebody else needs the place of a send that is overdue."""
+        """Give up an overdue send, because somebody else needs its slot in flight."""
         self._sendings.pop(send.number).stop()
         self._attempts.displaced(send, self._clock())
         # Not now: it is the other one's turn.
         asyncio.get_running_loop().call_soon(self._look)
 
     def _look(self) -> None:
-        """See whether there is anything to be done."""
+        """Do what comes next, if anything does."""
         if not self._has_landed:
             self._continue(self._attempts.next_step(self._clock()))
         elif not self._sendings:
@@ -169,7 +181,7 @@ class Fetch:
                 return
 
     def _take_turn(self) -> Step:
-        """Ask once more, or wait for the turn to do so."""
+        """Return the send that asks once more, or wait in line for the turn to do so."""
         if self._is_in_line:
             return Pause.WAIT
         step = self._queue.enter_again(
@@ -179,7 +191,7 @@ class Fetch:
         return Pause.WAIT if step is None else step
 
     def _leave_line(self) -> None:
-        """Another one with the same question may stand there by now: who does not stand there has nothing to leave."""
+        """Leave the line, if this fetch stands there: by now another one with the same question may."""
         if self._is_in_line:
             self._is_in_line = False
             self._queue.leave(self._query.key)

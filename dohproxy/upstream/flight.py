@@ -14,8 +14,8 @@ from dohproxy.upstream.sends import Stoppable
 Outcome = TypeVar("Outcome")
 
 TOLD_AT_ONCE: Final = 50
-"""Of those who wait for one fetch, in one turn of the event loop. Each gets a response of its own, which takes up to
-0.1 ms: nobody else waits longer than 5 ms for their sake."""
+"""So many waiters of one fetch are told in one turn of the event loop. Each gets a response of its own, which takes up
+to 0.1 ms: nobody else waits longer than 5 ms for their sake."""
 UNAWAITED_SHARE: Final = 0.5
 """Part of all fetches that may be under way when one is begun that nobody waits for: clients go first."""
 
@@ -33,17 +33,17 @@ class Waiter(Generic[Outcome]):
         self._flight: _Flight[Outcome] | None = None
         self._alarm: asyncio.TimerHandle | None = None
 
-    def sit(self, flight: "_Flight[Outcome]") -> None:
+    def wait_for(self, flight: "_Flight[Outcome]") -> None:
         """Wait for this fetch. Who waits as long as it may take at most needs no alarm."""
         self._flight = flight
-        flight.seats.add(self)
+        flight.waiters.add(self)
         if self.until < flight.until:
             self._alarm = asyncio.get_running_loop().call_at(self.until, self.notify, self._late)
 
     def stop(self) -> None:
         """Wait no longer."""
         if self._flight is not None:
-            self._flight.seats.discard(self)
+            self._flight.waiters.discard(self)
             self._flight = None
             if self._alarm is not None:
                 self._alarm.cancel()
@@ -58,11 +58,11 @@ class Waiter(Generic[Outcome]):
 class _Flight(Generic[Outcome]):
     """One fetch and those who wait for it."""
 
-    __slots__ = ("fetch", "seats", "until")
+    __slots__ = ("fetch", "until", "waiters")
 
     def __init__(self, until: float) -> None:
         self.until = until
-        self.seats: set[Waiter[Outcome]] = set()
+        self.waiters: set[Waiter[Outcome]] = set()
         self.fetch: Stoppable | None = None
 
 
@@ -91,7 +91,7 @@ class Flights(Generic[Outcome]):
     @property
     def waiters(self) -> int:
         """How many clients wait, over all fetches."""
-        return sum(len(flight.seats) for flight in self._flights.values())
+        return sum(len(flight.waiters) for flight in self._flights.values())
 
     def start(
         self,
@@ -101,7 +101,7 @@ class Flights(Generic[Outcome]):
         *,
         until: float,
     ) -> bool:
-        """Begin a fetch for who sits on `waiter`, if for anybody; False if one for this key is under way, too many are,
+        """Begin a fetch for `waiter`, or for nobody; return False if one for this key is under way, too many are,
         or the resolver is closing.
 
         `begin` is given what is to be told how the fetch ended, once, at `until` at the latest; perhaps at once.
@@ -115,21 +115,21 @@ class Flights(Generic[Outcome]):
         flight: _Flight[Outcome] = _Flight(until)
         self._flights[key] = flight
         if waiter is not None:
-            waiter.sit(flight)
+            waiter.wait_for(flight)
         flight.fetch = begin(lambda outcome: self._land(key, flight, outcome))
         return True
 
     def is_full(self, key: bytes) -> bool:
-        """Tell whether as many wait for the fetch under way as may sit."""
-        return len(self._flights[key].seats) >= self._most_waiters
+        """Tell whether as many wait for the fetch under way as may."""
+        return len(self._flights[key].waiters) >= self._most_waiters
 
     def join(self, key: bytes, waiter: Waiter[Outcome], *, stands: bool = False) -> bool:
-        """Wait for the fetch under way; False: it is full, for who `stands` too."""
+        """Let `waiter` wait for the fetch under way. Return False if too many do; who `stands` has more room."""
         flight = self._flights[key]
-        if len(flight.seats) >= (2 * self._most_waiters if stands else self._most_waiters):
+        if len(flight.waiters) >= (2 * self._most_waiters if stands else self._most_waiters):
             self.refused_waiters += 1
             return False
-        waiter.sit(flight)
+        waiter.wait_for(flight)
         return True
 
     def close(self) -> None:
@@ -142,20 +142,20 @@ class Flights(Generic[Outcome]):
 
     def _land(self, key: bytes, flight: _Flight[Outcome], outcome: Outcome | Bug) -> None:
         del self._flights[key]
-        if isinstance(outcome, Bug) and not flight.seats:
+        if isinstance(outcome, Bug) and not flight.waiters:
             _report("a fetch that nobody waits for failed", outcome.error)
-        _notify(list(flight.seats), outcome)
+        _notify(list(flight.waiters), outcome)
 
 
-def _notify(seats: list[Waiter[Outcome]], outcome: Outcome | Bug) -> None:
+def _notify(waiters: list[Waiter[Outcome]], outcome: Outcome | Bug) -> None:
     """Tell so many as one turn of the loop has room for, and the others in the next ones."""
-    for waiter in seats[:TOLD_AT_ONCE]:
+    for waiter in waiters[:TOLD_AT_ONCE]:
         try:
             waiter.notify(outcome)
         except Exception as error:
             _report("one who waited for a fetch failed", error)
-    if len(seats) > TOLD_AT_ONCE:
-        asyncio.get_running_loop().call_soon(_notify, seats[TOLD_AT_ONCE:], outcome)
+    if len(waiters) > TOLD_AT_ONCE:
+        asyncio.get_running_loop().call_soon(_notify, waiters[TOLD_AT_ONCE:], outcome)
 
 
 def _report(message: str, error: Exception) -> None:

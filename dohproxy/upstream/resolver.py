@@ -1,6 +1,6 @@
 """The upstreams as the walk sees them: one question in, an answer or a failure out.
 
-All decisions are made elsewhere (turns, attempts, selection, standing); here they are carried out.
+All decisions are made elsewhere (`queue`, `attempts`, `selection`, `health`); here they are carried out.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from dohproxy.config.schema import ResolverConfig, UpstreamConfig
+from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.outcomes import Priority, Purpose, Reason
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.budget.groups import BudgetGroups
@@ -21,7 +21,7 @@ from dohproxy.upstream.health.breaker import Breaker
 from dohproxy.upstream.health.health import UpstreamHealth
 from dohproxy.upstream.health.outages import is_path_gone
 from dohproxy.upstream.health.signals import zone_of
-from dohproxy.upstream.queue.fair_queue import MOST_TURNS
+from dohproxy.upstream.queue.fair_queue import MOST_WAITING
 from dohproxy.upstream.queue.waiting import BudgetQueue
 from dohproxy.upstream.results import Bug, SendStatus, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
@@ -99,11 +99,11 @@ class Resolver:
         self._queue = BudgetQueue(self._selection, clock, settings.budget_wait_seconds)
         self._flights: Flights[ResolverResult] = Flights(
             # A fetch holds a send in flight, waits for its turn, or is about to end.
-            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in healths}) + MOST_TURNS,
+            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in healths}) + MOST_WAITING,
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
-        # Each holds a place in flight, so there are no more of them than of these.
+        # Each holds a slot in flight, so there are no more of them than of these.
         self._late: dict[bytes, Fetch] = {}
         self._probes: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -153,7 +153,7 @@ class Resolver:
             return False
         place = self._selection.next_upstream(self._clock(), priority.reserve)
         if place is None or self._selection.healths[place].budget.is_full:
-            # What is overdue gives its place to those who wait, not to this.
+            # What is overdue gives its slot to those who wait, not to this.
             return False
         return self._start(query, deadline, priority, None)
 

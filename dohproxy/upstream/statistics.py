@@ -19,9 +19,9 @@ class DefenceStatistics:
     wrong_cookie: int
     """Replies ignored because our cookie was not in them."""
     checks_case: bool
-    """It is known to repeat our case, so what does not is ignored."""
+    """Whether the upstream is known to repeat our case, so that replies in another are ignored."""
     checks_cookies: bool
-    """It is known to return our cookie, so what does not is ignored."""
+    """Whether the upstream is known to return our cookie, so that replies without it are ignored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,11 @@ notes that the server knows no EDNS. docs/upstreams.md has the table.
 
 from typing import Final
 
+from dohproxy.outcomes import OUTCOMES
+from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
+from dohproxy.wire.reply import Content
 
 KNOWN_TYPES: Final = frozenset({Qtype.A, Qtype.NS, Qtype.CNAME, Qtype.SOA, Qtype.PTR, Qtype.MX, Qtype.TXT, Qtype.AAAA})
 """Types that every server knows and answers: who calls a question for one of them an error means us, or is broken."""
@@ -18,6 +21,14 @@ ABOUT_WHO_ASKS: Final = frozenset({ExtendedError.PROHIBITED, ExtendedError.NOT_A
 our clients that it is they who are not served."""
 Told = tuple[int, tuple[int, ...]]
 """An rcode and EDE info codes."""
+
+
+def content_of_failure(failure: UpstreamFailure, qtype: int) -> Content:
+    """Return what clients and the failure memory are told of a question of this type."""
+    if failure.answer is not None:
+        rcode, errors = told_of(failure.answer, qtype)
+        return Content(rcode, errors=errors)
+    return Content(Rcode.SERVFAIL, errors=OUTCOMES[failure.reason].errors)
 
 
 def told_of(answer: Answer, qtype: int) -> Told:

@@ -50,8 +50,8 @@ MOST_ERRORS: Final = 3
 """EDE codes of an upstream that are passed on: Unbound and BIND send one, rarely two."""
 
 LARGEST_REWRITTEN_BYTES: Final = 16_384
-"""Of records that are spelled out because something among them is left out: what the cache keeps of one answer. Honest
-messages with something to leave out are small."""
+"""The most bytes of records that are spelled out because something among them is left out: as many as the cache keeps
+of one answer. Honest messages with something to leave out are small."""
 
 _HEADER = struct.Struct("!6H")
 _QUESTION: Final = b"\xc0\x0c"
@@ -107,7 +107,7 @@ TRUNCATED: Final = Answer(
     ttl=None,
     errors=(),
 )
-"""Stands for every answer that was cut (TC=1)."""
+"""The answer that stands for every one that was cut (TC=1)."""
 
 
 @value
@@ -116,7 +116,7 @@ class UpstreamReply:
 
     answer: Answer
     edns: UpstreamEdns | None
-    """None: no OPT, or none that came through where the reply was cut."""
+    """What its OPT says; None if there is none, or none that came through where the reply was cut."""
 
 
 def parse_answer(wire: bytes, query: Query) -> Answer:

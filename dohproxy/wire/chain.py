@@ -19,8 +19,8 @@ from dohproxy.wire.name import LONGEST_NAME_BYTES, spell_out, suffixes
 from dohproxy.wire.numbers import RECORD_FIXED_BYTES, Qtype
 
 MOST_NAME_BYTES: Final = 16_384
-"""Of all different owners and targets of one answer section, spelled out, each with BYTES_PER_NAME: 57 names of the
-greatest length, some 300 ordinary ones. Real chains have up to ten."""
+"""The most bytes of all different owners and targets of one answer section, spelled out, each with BYTES_PER_NAME: 57
+names of the greatest length, some 300 ordinary ones. Real chains have up to ten."""
 BYTES_PER_NAME: Final = 32
 """What a name costs beside its bytes, its pointers followed."""
 

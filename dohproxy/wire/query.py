@@ -1,6 +1,6 @@
 """The client's query: checked once, then trusted by everybody.
 
-`parse_query` is the gate of the house. It accepts exactly one shape: a header, one uncompressed question,
+`parse_query` is the only way in. It accepts exactly one shape: a header, one uncompressed question,
 at most one OPT, and nothing else. All it returns is frozen, so no later stage needs a second look.
 """
 

@@ -26,7 +26,7 @@ _ANY_LENGTH: Final = 0xFFFF
 _PARAMETER: Final = struct.Struct("!HH")
 _NAPTR_STRINGS: Final = 3
 MOST_PARAMETERS: Final = 64
-"""Of one service. Ten keys have a meaning so far, and no client knows of others."""
+"""The most parameters of one service. Ten keys have a meaning so far, and no client knows of others."""
 _LONGEST_WINDOW_BYTES: Final = 32
 
 IPV4_HINT: Final = 4
@@ -288,4 +288,4 @@ _FORMS: Final[dict[int, _Form]] = {
     32_768: _DIGEST,  # TA
     32_769: _DIGEST,  # DLV (RFC 4431)
 }
-"""By type. What RFC 1035 section 3.3 defines has no note of its own."""
+"""The forms by type. What RFC 1035 section 3.3 defines has no note of its own."""

@@ -24,8 +24,8 @@ from dohproxy.wire.spelled import SpelledRecords
 MOST_RECORDS_MOVED: Final = 16
 """An SOA, three NSEC3, and two signatures for each while a zone changes its keys, are 12."""
 LARGEST_DENIAL_BYTES: Final = 8_192
-"""Of records with their names spelled out: those 12 have under 6,000 even with RSA keys of 4096 bits and names of 60
-bytes. Under any question, the reply stays far from the largest message there is."""
+"""The most bytes of records with their names spelled out: those 12 have under 6,000 even with RSA keys of 4096 bits and
+names of 60 bytes. Under any question, the reply stays far from the largest message there is."""
 
 _TYPES_MOVED: Final = frozenset({Qtype.SOA, Qtype.RRSIG, Qtype.NSEC, Qtype.NSEC3})
 """What the authority section of a denial is made of."""

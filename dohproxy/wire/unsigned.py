@@ -9,7 +9,7 @@ from dohproxy.wire.numbers import HEADER_BYTES, Qtype
 from dohproxy.wire.spelled import SpelledRecords
 
 LARGEST_UNSIGNED_BYTES: Final = 16_384
-"""Of the records, their names spelled out: what the cache keeps of one answer as it came."""
+"""The most bytes of the records with their names spelled out: as many as the cache keeps of one answer as it came."""
 
 _PROOFS: Final = frozenset({Qtype.RRSIG.value, Qtype.NSEC.value, Qtype.NSEC3.value})
 """What is given to nobody who has not asked for it, by DO or by type (RFC 4035 section 3.2.1)."""

@@ -58,7 +58,7 @@ def test_nothing_goes_wrong_unseen() -> None:
     [(post(WIRE), "POST", False), (stub_post_of_2019(WIRE), "POST", True), (stub_get_of_2019(WIRE), "GET", False)],
     ids=["RFC 8484", "with X-Pad", "GET of 2019"],
 )
-def test_requests_are_read_as_a_door_reads_them(request_: bytes, method: str, *, is_padded: bool) -> None:
+def test_requests_are_read_as_a_frontend_reads_them(request_: bytes, method: str, *, is_padded: bool) -> None:
     read = read_http(request_)
     assert (read.method, read.pad_header, read.accept) == (method, is_padded, "application/dns-message")
     assert (read.body == WIRE) == (method == "POST")

@@ -230,7 +230,7 @@ def test_it_makes_no_difference_for_whom_the_name_was_seen(flags: int, *, dnssec
 
 
 def test_an_old_answer_is_asked_for_again_though_its_name_is_denied_meanwhile() -> None:
-    """Of a type that nobody looks for when a name is denied."""
+    """Its type is one that nobody looks for when a name is denied."""
     cache = Cache(SMALL)
     held = ask("gone.example.net", 65_280)
     entry = store(cache, held, address(held))

@@ -1,5 +1,11 @@
 """The order of a table: what is used comes first, what was saved comes last, and looking changes nothing."""
 
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,6 +118,42 @@ def test_places_go_with_their_entries_and_few_are_spare() -> None:
     parts = (made._chain, made._offsets, made._page_of)
     assert all(52 <= len(part) <= 52 + SPARE_PLACES for part in parts)
     assert len(made._links) == 2 * len(made._chain)
+
+
+def lines_run(do: Callable[[], object]) -> int:
+    """How many lines of Python something takes."""
+    count, before = 0, sys.gettrace()
+
+    def trace(_: FrameType, event: str, __: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    sys.settrace(trace)
+    try:
+        do()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.interpreted
+def test_each_key_by_recency_takes_as_few_steps_however_many_there_are() -> None:
+    made = LruTable(10_000 * UNIT)
+    for number in range(3_000):
+        made.put(entry(number.to_bytes(2), 1))
+    keys = made.by_recency(3_000)
+    assert lines_run(lambda: next(keys)) < 100
+    assert lines_run(lambda: next(keys)) < 100
+
+
+def test_the_order_is_that_of_the_first_moment_whatever_is_used_meanwhile() -> None:
+    made = table(b"a", b"b", b"c", b"d")
+    keys = made.by_recency(EVERYTHING)
+    assert next(keys) == b"d"
+    made.get(b"b")
+    made.put(entry(b"e"))
+    assert list(keys) == [b"c", b"b", b"a"]
 
 
 steps = st.lists(

@@ -12,7 +12,7 @@ from click.shell_completion import ShellComplete
 
 from dohproxy.cli import ctl, main
 from dohproxy.cli.ctl import make_verb
-from dohproxy.config.schema import ADMIN_SOCKET
+from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.control.client import Answer, Unreachable
 from dohproxy.control.commands import COMMANDS
 from tests.cli.running import run, write

@@ -1,6 +1,8 @@
 """The service's own process: what it says, and how it ends."""
 
 import gc
+import json
+import os
 import re
 import signal
 import socket
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dohproxy.cli.serve import freezing
-from dohproxy.cli.terminal import VERSION
+from dohproxy.cli.terminal import EXIT_CONFIG, VERSION
 from tests.cli.running import PROJECT, START_SECONDS, ask, first_line, started, write
 
 
@@ -84,3 +86,51 @@ def test_the_garbage_collector_leaves_alone_what_is_there_when_everything_listen
     finally:
         gc.unfreeze()
     assert announced == [("127.0.0.1:8443",)]
+
+
+def test_every_line_is_json_from_the_first_to_the_last(directory: Path) -> None:
+    text = '[server]\nlisten = ["127.0.0.1:0"]\n[clients]\nmember_networks = ["0.0.0.0/0"]\n[log]\nformat = "json"\n'
+    with started("serve", "--config", write(directory, text)) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline()]
+        while " serves on " not in lines[-1]:
+            lines.append(process.stderr.readline())
+        process.terminate()
+        said, written = process.communicate(timeout=START_SECONDS)
+    told = [json.loads(line) for line in (*lines, *written.splitlines())]
+    assert [one["level"] for one in told] == ["warning", "info", "info"]
+    assert told[0]["event"].startswith("clients.member_networks (line 4) makes a member")
+    assert (said, process.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [('[log]\nformat = "json"\nlevel = "warn"\n[server]\nlisten = 8\n', 2), ('[server\n[log]\nformat = "json"\n', 1)],
+    ids=["two faults", "no TOML"],
+)
+def test_why_it_does_not_start_is_json_too(directory: Path, text: str, faults: int) -> None:
+    run = _serve_to_its_end(write(directory, text))
+    assert (run.returncode, run.stdout) == (EXIT_CONFIG, "")
+    told = [json.loads(line) for line in run.stderr.splitlines()]
+    assert [one["level"] for one in told] == ["error"] * faults
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_in_the_journal_errors_have_their_priority(directory: Path, verb: str) -> None:
+    file = write(directory, '[log]\nlevel = "warn"\n')
+    journal = directory / "journal"
+    with journal.open("w") as opened:
+        found = os.fstat(opened.fileno())
+        run = subprocess.run(
+            [sys.executable, "-m", "dohproxy", verb, "--config", file],
+            stdout=opened,
+            stderr=opened,
+            env={**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"},
+            timeout=START_SECONDS,
+            cwd=PROJECT,
+            check=False,
+        )
+    assert run.returncode == EXIT_CONFIG
+    [line] = journal.read_text().splitlines()
+    assert line.startswith("<3>")
+    assert "log.level (line 2)" in line

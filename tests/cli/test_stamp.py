@@ -7,6 +7,7 @@ import click.testing
 import pytest
 
 from dohproxy.cli import main, serve
+from dohproxy.cli.terminal import EXIT_CONFIG
 from dohproxy.doh.stamp import NO_PROMISES, Properties
 from dohproxy.doh.stamp_codec import decode
 from dohproxy.tls.certificates import read_chain_file
@@ -159,7 +160,7 @@ def test_what_is_no_stamp_is_told_why(uri: str, sentence: str) -> None:
 )
 def test_a_certificate_that_clients_refuse_is_an_error_to_check(tmp_path: Path, issued: Issued, sentence: str) -> None:
     run = _run("check", "--config", _write(tmp_path, issued=issued))
-    assert (run.exit_code, run.stdout) == (1, "")
+    assert (run.exit_code, run.stdout) == (EXIT_CONFIG, "")
     assert run.stderr.startswith("- tls.certificate ")
     assert sentence in run.stderr
 

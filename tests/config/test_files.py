@@ -18,7 +18,20 @@ from dohproxy.config import (
     UpstreamConfig,
     files,
 )
-from dohproxy.config.files import MAX_FILE_BYTES, check_files, check_snapshot, check_sockets, load, socket_warnings
+from dohproxy.config.files import (
+    MAX_FILE_BYTES,
+    check_files,
+    check_snapshot,
+    check_sockets,
+    file_warnings,
+    find_admin_socket,
+    load,
+    log_format_of,
+    socket_warnings,
+)
+from dohproxy.config.permissions import Reader
+from dohproxy.config.reader import read
+from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.tls.throwaway import write_throwaway_certificate
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
@@ -74,7 +87,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / "dohproxy.toml"
     path.write_text(UPSTREAM)
     path.chmod(0)
-    assert problem_of(path).sentence.startswith("may not be read by this user.")
+    assert problem_of(path).sentence.startswith("may not be read by the user ")
 
 
 def test_permission_denied_is_explained_whoever_runs_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +95,7 @@ def test_permission_denied_is_explained_whoever_runs_the_test(tmp_path: Path, mo
         raise PermissionError
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert problem_of(tmp_path / "dohproxy.toml").sentence.startswith("may not be read by this user.")
+    assert problem_of(tmp_path / "dohproxy.toml").sentence.startswith("may not be read by the user ")
 
 
 def test_other_failures_are_told_in_the_words_of_the_system(tmp_path: Path) -> None:
@@ -264,3 +277,80 @@ class TestAuthoritiesOfUpstreams:
         (tmp_path / "ca.pem").write_bytes(content)
         [problem] = self._check(tmp_path / "ca.pem")
         assert "holds no certificate in PEM form" in problem.sentence
+
+
+# --- The form of the log, from a file that may be wrong in all else ---
+
+
+@pytest.mark.parametrize(
+    ("text", "written_as"),
+    [
+        ('[log]\nformat = "json"\n', "json"),
+        ('log.format = "json"\n', "json"),
+        ('[log]\nformat = "json"\nlevel = "nonsense"\n', "json"),
+        ('[server\nlisten = \n[log]\n  format="json"\n', "json"),
+        ('[server\n[log]\n#format = "json"\n', "text"),
+        ('[log]\nformat = "text"\n', "text"),
+        ('[log]\nformat = "xml"\n', "text"),
+        ('log = "json"\n', "text"),
+        ("", "text"),
+    ],
+)
+def test_the_log_is_written_as_the_file_says(tmp_path: Path, text: str, written_as: str) -> None:
+    path = tmp_path / "dohproxy.toml"
+    path.write_text(text)
+    assert log_format_of(path) == written_as
+
+
+def test_without_a_file_the_log_is_text(tmp_path: Path) -> None:
+    assert log_format_of(tmp_path / "absent.toml") == "text"
+
+
+# --- What root may read and the service may not ---
+
+
+def test_root_is_warned_of_what_the_service_may_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, key = tmp_path / "a.pem", tmp_path / "b.pem"
+    for file in (certificate, key):
+        file.write_text("")
+    config = read(f'[tls]\ncertificate = "a.pem"\nkey = "b.pem"\n{UPSTREAM}', directory=tmp_path)
+    service = Reader("dohproxy", 12_345, "dohproxy", frozenset())
+    monkeypatch.setattr(files, "obstacle", lambda path, _: path if path == key else None)
+    monkeypatch.setattr(files, "service_user", lambda: service)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    [warning] = file_warnings(config)
+    assert str(warning).startswith(f"tls.key names {key}, which may not be read by the user dohproxy")
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    assert file_warnings(config) == ()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(files, "service_user", lambda: None)
+    assert file_warnings(config) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "socket"),
+    [
+        ("", None),
+        ("[server]\n", None),
+        ("[admin]\n", ADMIN_SOCKET),
+        ('[admin]\nsocket = "a.sock"\n', "a.sock"),
+        ('[admin]\nsocket = "a.sock"\n[server\nlisten = \n', "a.sock"),
+        ('x = \n[admin]\n# where\nsocket = "a.sock"\n', "a.sock"),
+        ('x = \n[admin]\n[server]\nsocket = "b.sock"\n', ADMIN_SOCKET),
+        ("x = \n[admin]\n", ADMIN_SOCKET),
+    ],
+)
+def test_the_admin_socket_is_found_in_a_file_that_is_half_written(
+    tmp_path: Path, text: str, socket: str | Path | None
+) -> None:
+    file = tmp_path / "dohproxy.toml"
+    file.write_text(text)
+    expected = None if socket is None else tmp_path / socket
+    assert find_admin_socket(file) == expected
+
+
+def test_a_half_written_file_without_the_section_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "dohproxy.toml"
+    file.write_text("x = \n[server]\n")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        find_admin_socket(file)

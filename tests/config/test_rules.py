@@ -103,7 +103,7 @@ def test_a_mistake_among_the_trusted_is_not_reported_twice() -> None:
         ('[server]\nlisten = ["127.0.0.1:9153"]\n[metrics]', "metrics.listen"),
         ('[server]\nlisten = ["unix:a.sock"]\n[admin]\nsocket = "a.sock"', "admin.socket"),
     ],
-    ids=["twice the same", "two spellings", "metrics at the door", "admin at the door"],
+    ids=["twice the same", "two spellings", "metrics where clients come", "admin where clients come"],
 )
 def test_two_listeners_at_one_address_are_an_error(text: str, path: str) -> None:
     assert "already listened on" in problems_of(text)[path]

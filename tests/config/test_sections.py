@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from dohproxy.config import DIALECTS
 from dohproxy.config.addresses import Unusable
 from dohproxy.config.keys import Integer, Number, Text, TextList
-from dohproxy.config.schema import DIALECTS
 from dohproxy.config.sections import SECTIONS, DeclaredKey
 
 KEYS = [pytest.param(key, id=f"{section.name}.{key.name}") for section in SECTIONS for key in section.keys.values()]

@@ -33,7 +33,7 @@ class Response:
     fields: Fields
     body: bytes
     head_bytes: int = 0
-    """Of the whole header block."""
+    """The size of the whole header block."""
 
     def field(self, name: str) -> str | None:
         """The value of the field of this name, None without one. A second one is an error: none may repeat."""

@@ -178,18 +178,18 @@ def test_both_methods_and_both_transports_give_equal_bytes(server: RunningServer
 @pytest.mark.parametrize(
     "wire",
     [
-        query("known.doors.example", identifier=0x1234),
-        query("known.doors.example", "A", option(PADDING)),
-        query("large.doors.example", "TXT"),
-        query("nxdomain.doors.example"),
-        query("servfail.doors.example"),
+        query("known.frontends.example", identifier=0x1234),
+        query("known.frontends.example", "A", option(PADDING)),
+        query("large.frontends.example", "TXT"),
+        query("nxdomain.frontends.example"),
+        query("servfail.frontends.example"),
         query("localhost"),
         query("www.example.com", "AXFR"),
         query("www.example.com")[:-1],
     ],
     ids=["a hit", "a padded hit", "a large answer", "NXDOMAIN", "SERVFAIL", "a local answer", "REFUSED", "FORMERR"],
 )
-def test_both_doors_give_equal_bytes(servers: dict[str, RunningServer], wire: bytes) -> None:
+def test_both_frontends_give_equal_bytes(servers: dict[str, RunningServer], wire: bytes) -> None:
     server = servers["http1"]
     with (
         contextlib.closing(connect_through("http1", server)) as http1,

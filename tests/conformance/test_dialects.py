@@ -62,7 +62,7 @@ class Row:
     status: int
     label: str
     fields: Fields = ()
-    """Of the response, besides those that every response has."""
+    """Fields of the response, besides those that every response has."""
 
 
 def _served() -> Iterator[Row]:

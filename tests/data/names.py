@@ -112,7 +112,7 @@ class _Maker:
         return f"{'-'.join(str(self._number(256)) for _ in range(4))}.dyn.{self.registered()}"
 
     def _reverse(self) -> str:
-        """Of an address that is neither private nor kept for something else."""
+        """The reverse name of an address that is neither private nor kept for something else."""
         if self._happens(30):
             return ".".join(self._drawn(_HEXADECIMAL, 28)) + ".0.0.a.2.ip6.arpa"
         return f"{'.'.join(str(self._number(256)) for _ in range(3))}.{20 + self._number(80)}.in-addr.arpa"

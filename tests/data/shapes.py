@@ -19,7 +19,7 @@ LABEL_LENGTHS: Final = {
     1: 0.1, 2: 0.6, 3: 6.5, 4: 5.9, 5: 9.0, 6: 11.8, 7: 11.6, 8: 11.6, 9: 9.7, 10: 8.4, 11: 7.0, 12: 4.9, 13: 3.5,
     14: 2.9, 15: 2.2, 16: 1.6, 17: 1.0, 18: 0.7, 19: 0.5, 20: 0.3, 21: 0.2, 22: 0.1, 23: 0.1, 28: 0.02, 37: 0.01,
 }  # fmt: skip
-"""Of the label that was registered, with those above it left out."""
+"""The lengths of the label that was registered, without those above it."""
 
 LETTERS: Final = {
     "e": 9.6, "a": 8.5, "o": 7.2, "i": 7.1, "t": 6.7, "s": 6.3, "r": 6.0, "n": 5.7, "c": 4.9, "l": 4.4, "d": 4.1,

@@ -217,7 +217,7 @@ class Fetched:
 
     status: int
     version: str
-    """Of HTTP, as curl writes it: "1.1", "2"."""
+    """The version of HTTP, as curl writes it: "1.1", "2"."""
     retry_after: str
     error: str
     """What curl says about a request without a whole response."""

@@ -21,7 +21,7 @@ from tests.e2e.ways import addresses_said
 QNAME = f"www.{zones.ORIGIN}"
 RUN_SECONDS = 60
 VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+[0-9A-Za-z.~-]*")
-DOORS = {"http1": "HTTP/1.1", "http2": "HTTP/2"}
+PROTOCOLS = {"http1": "HTTP/1.1", "http2": "HTTP/2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Way:
     def row(self) -> tuple[str, str, str]:
         """Client, frontend and method as the table has them."""
         where = "over TLS" if self.tls else "in the clear"
-        return f"{self.program.command} {self.options}".strip(), f"{DOORS[self.frontend]} {where}", self.method
+        return f"{self.program.command} {self.options}".strip(), f"{PROTOCOLS[self.frontend]} {where}", self.method
 
     @property
     def dialect(self) -> str:

@@ -82,6 +82,9 @@ def accepts_connections(port: int) -> bool:
 class Child:
     """One child process whose output goes to a file, so that a full pipe can never stop it."""
 
+    close_fds = True
+    """Whether it gets none of our descriptors but the standard streams."""
+
     def __init__(
         self,
         argv: Sequence[str],
@@ -100,6 +103,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=None if environment is None else dict(environment),
                 cwd=directory,
+                close_fds=self.close_fds,
             )
 
     @property

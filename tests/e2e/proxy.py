@@ -77,6 +77,11 @@ class Proxy:
         self.metrics_port = 0
 
     @property
+    def file(self) -> Path:
+        """Its configuration."""
+        return self._directory / "dohproxy.toml"
+
+    @property
     def child(self) -> Child:
         """The process; raise AssertionError before `start`."""
         assert self._child is not None, "not started"
@@ -131,10 +136,9 @@ class Proxy:
         self._start_once()
 
     def _start_once(self) -> None:
-        file = self._directory / "dohproxy.toml"
         text = configuration(self._settings, self.port, self.metrics_port) + self._appended
-        file.write_text(text, encoding="utf-8")
-        argv = [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(file)]
+        self.file.write_text(text, encoding="utf-8")
+        argv = [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(self.file)]
         if self._settings.open_files is not None:
             argv = ["sh", "-c", f'ulimit -n {self._settings.open_files}; exec "$0" "$@"', *argv]
         self._child = Child(

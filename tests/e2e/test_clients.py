@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import FindProgram
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.clients import WAYS
-from tests.e2e.ground import DOORS, Ground, Way
+from tests.e2e.ground import PROTOCOLS, Ground, Way
 from tests.e2e.proxy import PROJECT, Proxy, ProxySettings, running_proxy
 from tests.e2e.unbound import Unbound
 
@@ -21,8 +21,8 @@ WRITE = "DOHPROXY_WRITE_CLIENTS"
 HEADING = """\
 # Clients
 
-Each of these was run against dohproxy with an Unbound behind it, and resolved; the requests were counted under the door
-and the dialect that belong to them. The table is written by the tests that run them:
+Each of these was run against dohproxy with an Unbound behind it, and resolved; the requests were counted under the
+frontend and the dialect that belong to them. The table is written by the tests that run them:
 `DOHPROXY_WRITE_CLIENTS=1 pytest tests/e2e/test_clients.py`. What other clients send, which cannot be run here, is in
 `tests/conformance/real_clients.py`, byte by byte.
 
@@ -93,7 +93,7 @@ def _dialect(proxy: Proxy, way: Way) -> float:
 
 
 def _frontends(proxy: Proxy) -> dict[str, float]:
-    return proxy.metrics("dohproxy_requests_total", "frontend", DOORS)
+    return proxy.metrics("dohproxy_requests_total", "frontend", PROTOCOLS)
 
 
 def test_the_table_in_the_documentation_has_every_way(seen: dict[tuple[str, str, str], tuple[str, str]]) -> None:

@@ -25,6 +25,8 @@ ON_DUTY = "dohproxy"
 ALONE = ("config schema", "completion ")
 """Verbs that ask no service."""
 TRIAL_PORT = 8443
+AS_ROOT = ("/etc/letsencrypt/renewal-hooks/deploy/dohproxy", "systemctl")
+"""What changes the machine: that it can be typed is tried with a directory in the place of the machine's own."""
 
 
 def readme_commands() -> list[str]:
@@ -55,15 +57,31 @@ def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_is_of_a_kind_tried_here() -> None:
-    known = {"make", "curl", INSTALLED, ON_DUTY}
+    known = {"make", "curl", INSTALLED, ON_DUTY, *AS_ROOT}
     assert [command for command in readme_commands() if command.split()[0] not in known] == []
+
+
+def test_what_is_typed_as_root_is_installed_by_the_line_before(tmp_path: Path, find_program: FindProgram) -> None:
+    make = find_program("make", "make")
+    made = subprocess.run([make, "service", f"DESTDIR={tmp_path}"], cwd=PROJECT, capture_output=True, check=False)
+    assert made.returncode == 0, made.stderr
+    commands = readme_commands()
+    [hook], [enable] = commands_of(AS_ROOT[0]), commands_of(AS_ROOT[1])
+    assert commands.index("make -C /opt/dohproxy venv service") < commands.index(hook) < commands.index(enable)
+    assert (tmp_path / AS_ROOT[0].lstrip("/")).is_file()
+    for unit in enable.split()[3:]:
+        assert (tmp_path / "etc/systemd/system" / unit).is_file()
 
 
 @pytest.mark.parametrize("command", commands_of("make"))
 def test_the_target_is_in_the_makefile(command: str) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     for target in command.split()[1:]:
-        assert "=" in target or re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE)
+        assert (
+            "=" in target
+            or target in {"-C", "/opt/dohproxy"}
+            or re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE)
+        )
 
 
 @pytest.mark.parametrize("command", commands_of(INSTALLED))

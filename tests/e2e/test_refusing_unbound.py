@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.outcomes import Reason
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.health.signals import RUN, Signal

@@ -9,7 +9,7 @@ from dohproxy.upstream.health.signals import RUN, TROUBLE_ZONES, SendResult, Sig
 from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.wire.answer import TRUNCATED, Answer, Kind
 from dohproxy.wire.numbers import ExtendedError, Rcode
-from tests.fakes.standing import health
+from tests.fakes.upstream_health import health
 
 GOOD = replace(TRUNCATED, kind=Kind.POSITIVE, rcode=Rcode.NOERROR, truncated=False, counts=(1, 0, 0))
 SERVFAIL = replace(GOOD, kind=Kind.FAILURE, rcode=Rcode.SERVFAIL)

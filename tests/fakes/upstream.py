@@ -17,8 +17,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from dohproxy.config import UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.config.schema import UpstreamConfig
 from dohproxy.wire.query import Query, parse_query
 
 LOOPBACK = "127.0.0.1"

@@ -10,8 +10,12 @@ from dohproxy.cache import Cache
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RequestRules
+from dohproxy.doh.response import http_response
+from dohproxy.frontends.service import Service
+from dohproxy.learning import learn_into
 from dohproxy.outcomes import Client, Frontend, Outcome, Reason
-from dohproxy.pipeline import Miss, MissResult, Pipeline, learn_into
+from dohproxy.parsed_request import ParsedRequest
+from dohproxy.pipeline import Miss, MissResult, Pipeline
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, ClientLimit, buffer_bytes
 from dohproxy.policy.names import NameRules, build_name_rules
@@ -19,7 +23,7 @@ from dohproxy.policy.priorities import Priorities
 from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.suffixes import PublicSuffixes, parse_suffixes
-from dohproxy.routes import Route
+from dohproxy.routes import Route, Routes
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query
@@ -30,6 +34,7 @@ from tests.wire import messages as m
 CLIENT = Client(b"\xc0\x00\x02\x01", ((1, 2), (3, 4)))
 MEMBER = Client(b"\xc0\x00\x03\x01", ((11, 12), (13, 14)), member=True)
 NEIGHBOUR = Client(b"\xc6\x33\x64\x01", ((501, 502), (503, 504)))
+RULES = RequestRules("/dns-query", 1_024)
 DEADLINE_SECONDS = 5.0
 SLOTS = 1_024
 NO_DOMAIN_LIMITS = NamesConfig(
@@ -143,7 +148,9 @@ class Walk:
     request_limiter: RequestLimiter = field(init=False)
     names: NameRules = field(init=False)
     resolver: FakeResolver = field(init=False)
+    routes: Routes = field(init=False)
     pipeline: Pipeline = field(init=False)
+    service: Service = field(init=False)
 
     def __post_init__(self) -> None:
         self.request_limiter = request_limiter(self.limits)
@@ -154,17 +161,11 @@ class Walk:
         domains = self.names.domains if self.routes_limit_domains else None
         self.home = FakeResolver(learn_into(self.home_cache, domains, self.clock), self.script)
         route = Route(self.home_cache, self.home, is_general=False, limits_domains=self.routes_limit_domains)
+        self.routes = Routes(Route(self.cache, self.resolver), {from_text(domain): route for domain in self.routed})
         self.pipeline = Pipeline(
-            RequestRules("/dns-query", 1_024),
-            self.request_limiter,
-            self.names,
-            self.cache,
-            self.resolver,
-            self.tally,
-            self.clock,
-            DEADLINE_SECONDS,
-            {from_text(domain): route for domain in self.routed},
+            self.request_limiter, self.names, self.routes, self.tally, self.clock, DEADLINE_SECONDS
         )
+        self.service = Service(self.pipeline, RULES)
 
     @property
     def slots_taken(self) -> int:
@@ -191,8 +192,13 @@ class Walk:
         return count
 
     def begin(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse | Miss:
-        """Walk as far as can be gone without waiting."""
-        return self.pipeline.begin(self.pipeline.read(request, Frontend.HTTP1), client, self.clock())
+        """Read a request, and walk as far as can be gone without waiting."""
+        return self.repeat(self.service.read(request, Frontend.HTTP1), client)
+
+    def repeat(self, parsed: ParsedRequest, client: Client = CLIENT) -> HttpResponse | Miss:
+        """Walk with what has been read before."""
+        found = self.pipeline.begin(parsed, client, self.clock())
+        return found if isinstance(found, Miss) else http_response(found, parsed.frontend, parsed.variant)
 
     async def send(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse:
         """Walk to the end, and hold the promise that each request is in the books once."""
@@ -208,7 +214,8 @@ class Walk:
         """Walk the rest of the way; whoever is asked here answers at once."""
         told: list[MissResult] = []
         self.pipeline.ask(miss, told.append)
-        return self.pipeline.conclude(miss, told[0])
+        parsed = miss.arrival.parsed
+        return http_response(self.pipeline.conclude(miss, told[0]), parsed.frontend, parsed.variant)
 
     async def ask(self, wire: bytes, client: Client = CLIENT) -> dns.message.Message:
         """Send a query and read the reply."""

@@ -13,6 +13,7 @@ from dohproxy.frontends.client_resolver import ClientResolver, packed_address
 from dohproxy.frontends.connections import Closing
 from dohproxy.policy.forwarded import AddressStatus
 from dohproxy.policy.identity import Identities
+from dohproxy.policy.proxy_protocol import Defect
 from tests.frontends.client import get
 from tests.frontends.served import NO_LIMITS, Certificate, RunningFrontend, Setting, open_frontend
 
@@ -78,16 +79,23 @@ async def test_a_header_in_single_bytes_is_the_same_header(header: bytes, addres
 
 
 @pytest.mark.parametrize(
-    "sent",
-    [get(), b"\x16\x03\x01\x02\x00\x01", b"PROXY TCP4 x y 1 2\r\n", b"PROXY " + b"a" * 200, V2 + b"\x22\x11\xff\xff"],
+    ("sent", "defect"),
+    [
+        (get(), Defect.NOT_PROXY),
+        (b"\x16\x03\x01\x02\x00\x01", Defect.NOT_PROXY),
+        (b"PROXY TCP4 x y 1 2\r\n", Defect.BAD_LINE),
+        (b"PROXY " + b"a" * 200, Defect.TOO_LONG),
+        (V2 + b"\x22\x11\xff\xff", Defect.BAD_COMMAND),
+    ],
     ids=["HTTP", "TLS", "a bad v1 line", "an endless v1 line", "a bad v2 header"],
 )
-async def test_a_trusted_proxy_without_a_good_header_is_cut(sent: bytes) -> None:
+async def test_a_trusted_proxy_without_a_good_header_is_cut(sent: bytes, defect: Defect) -> None:
     async with open_frontend(Setting(clients=_clients("proxy-protocol"))) as frontend:
         client = await frontend.connect(before=sent)
         assert await client.rest() == b""
         await frontend.until(lambda: frontend.register.slots_taken == 0, "the place")
         assert frontend.closed == {Closing.PROXY_HEADER: 1}
+        assert frontend.register.statistics().defects == {defect: 1}
         assert frontend.outcomes == []
 
 

@@ -5,14 +5,17 @@ from dohproxy.frontends.connections import Closing, ConnectionStatistics
 from dohproxy.frontends.frontend_metrics import address_metrics, connection_metrics, request_cache_metrics
 from dohproxy.frontends.request_cache import CachedRequest, RequestCache
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS
+from dohproxy.http2.errors import Excess
 from dohproxy.outcomes import Frontend as FrontendKind
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.policy.forwarded import AddressStatus
+from dohproxy.policy.proxy_protocol import Defect
 from tests.fakes.samples import samples_of
 
 
 def test_connections_stand_beside_their_bound() -> None:
-    samples = samples_of(connection_metrics(ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}, 500, 1_000)))
+    statistics = ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}, 500, 1_000, {}, {})
+    samples = samples_of(connection_metrics(statistics))
     assert samples["dohproxy_connections", ()] == 3
     assert samples["dohproxy_max_connections", ()] == 8
     assert samples["dohproxy_connections_accepted_total", ()] == 20
@@ -22,9 +25,18 @@ def test_connections_stand_beside_their_bound() -> None:
     assert closed == {closing.value: 2.0 * (closing is Closing.AGE) for closing in Closing}
 
 
-def test_what_is_remembered_of_requests_stands_beside_its_bound_for_each_door() -> None:
+def test_every_limit_of_http2_and_every_defect_of_a_proxy_header_is_there_from_the_start() -> None:
+    statistics = ConnectionStatistics(0, 8, 0, {}, 0, 1_000, {Excess.RESETS: 3}, {Defect.NOT_PROXY: 4})
+    samples = samples_of(connection_metrics(statistics))
+    excesses = {labels[0]: value for (name, labels), value in samples.items() if "excesses" in name}
+    assert excesses == {excess.value: 3.0 * (excess is Excess.RESETS) for excess in Excess}
+    defects = {labels[0]: value for (name, labels), value in samples.items() if "defects" in name}
+    assert defects == {defect.value: 4.0 * (defect is Defect.NOT_PROXY) for defect in Defect}
+
+
+def test_what_is_remembered_of_requests_stands_beside_its_bound_for_each_frontend() -> None:
     known = RequestCache(1_000_000)
-    known.remember(b"GET /", CachedRequest(ParsedRequest(FrontendKind.HTTP2, "GET", Dialect.RFC_GET), 5))
+    known.remember(b"GET /", CachedRequest(ParsedRequest(FrontendKind.HTTP2, 1, "GET", Dialect.RFC_GET), 5))
     samples = samples_of(request_cache_metrics({FrontendKind.HTTP1: RequestCache(), FrontendKind.HTTP2: known}))
     found = {labels[0]: value for (name, labels), value in samples.items() if name == "dohproxy_request_cache_entries"}
     assert found == {"http1": 0, "http2": 1}

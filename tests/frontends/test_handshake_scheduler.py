@@ -49,7 +49,7 @@ class One:
         self._done.append(self._name)
 
 
-class Doorstep:
+class Scheduling:
     """A pace, and those who come to it."""
 
     def __init__(self, percent: float = 50) -> None:
@@ -65,7 +65,7 @@ class Doorstep:
 
 
 def test_a_handshake_that_comes_alone_goes_on_at_once() -> None:
-    frontend = Doorstep()
+    frontend = Scheduling()
     for _ in range(3):
         frontend.come("stranger", CHEAP)
         frontend.loop.turn()
@@ -76,7 +76,7 @@ def test_a_handshake_that_comes_alone_goes_on_at_once() -> None:
 
 @pytest.mark.parametrize("seconds", [CHEAP, DEAR])
 def test_no_turn_has_more_than_a_slice_and_one_handshake(seconds: float) -> None:
-    frontend = Doorstep(percent=100)
+    frontend = Scheduling(percent=100)
     for _ in range(200):
         frontend.come("stranger", seconds)
     assert len(frontend.done) * seconds <= SLICE_SECONDS + seconds
@@ -86,7 +86,7 @@ def test_no_turn_has_more_than_a_slice_and_one_handshake(seconds: float) -> None
 
 
 def test_strangers_take_no_more_of_a_core_than_their_share() -> None:
-    frontend = Doorstep(percent=25)
+    frontend = Scheduling(percent=25)
     began = frontend.loop.now
     for _ in range(100):
         frontend.come("stranger")
@@ -96,7 +96,7 @@ def test_strangers_take_no_more_of_a_core_than_their_share() -> None:
 
 
 def test_what_is_saved_up_is_bounded() -> None:
-    frontend = Doorstep(percent=10)
+    frontend = Scheduling(percent=10)
     frontend.loop.now += 1_000
     for _ in range(100):
         frontend.come("stranger", CHEAP)
@@ -107,7 +107,7 @@ def test_what_is_saved_up_is_bounded() -> None:
 
 
 def test_members_go_before_strangers_however_long_these_have_waited() -> None:
-    frontend = Doorstep()
+    frontend = Scheduling()
     for name in ("stranger", "stranger", "stranger", "member", "member"):
         frontend.come(name)
     while frontend.scheduler.waiting:
@@ -116,7 +116,7 @@ def test_members_go_before_strangers_however_long_these_have_waited() -> None:
 
 
 def test_what_has_been_begun_goes_before_what_has_not() -> None:
-    frontend = Doorstep()
+    frontend = Scheduling()
     for name in ("stranger", "stranger", "stranger"):
         frontend.come(name)
     begun = [One(frontend.loop, CHEAP, frontend.done, f"begun {number}") for number in range(2)]
@@ -131,7 +131,7 @@ def test_what_has_been_begun_goes_before_what_has_not() -> None:
 
 
 def test_a_burst_of_dear_handshakes_comes_to_an_end_in_time() -> None:
-    frontend = Doorstep()
+    frontend = Scheduling()
     ends: list[float] = []
 
     class Whole:
@@ -157,7 +157,7 @@ def test_a_burst_of_dear_handshakes_comes_to_an_end_in_time() -> None:
 
 
 def test_members_do_not_wait_for_the_share_of_strangers() -> None:
-    frontend = Doorstep(percent=1)
+    frontend = Scheduling(percent=1)
     for _ in range(3):
         frontend.come("stranger")
     while not frontend.loop.later:
@@ -173,7 +173,7 @@ def test_members_do_not_wait_for_the_share_of_strangers() -> None:
 
 
 def test_who_goes_while_waiting_takes_no_turn() -> None:
-    frontend = Doorstep()
+    frontend = Scheduling()
     frontend.come("first")
     gone = frontend.come("gone")
     frontend.come("last")
@@ -185,7 +185,7 @@ def test_who_goes_while_waiting_takes_no_turn() -> None:
 
 
 def test_a_bug_in_one_handshake_keeps_no_other_from_its_turn() -> None:
-    frontend = Doorstep()
+    frontend = Scheduling()
 
     class Bug:
         def go_on(self) -> None:

@@ -36,7 +36,7 @@ async def open_health(
         health.stop()
 
 
-async def test_the_check_does_not_go_through_the_door_that_is_crowded() -> None:
+async def test_the_check_does_not_go_through_the_frontend_that_is_crowded() -> None:
     async with (
         open_frontend(Setting().with_connections(max_total=8)) as frontend,
         open_health(address_of(frontend), LoopDelay()),
@@ -64,7 +64,7 @@ async def test_an_event_loop_that_is_late_is_told_and_at_last_unhealthy() -> Non
             await asyncio.to_thread(check_health, config(address_of(frontend)))
 
 
-async def test_what_is_no_door_of_ours_is_not_believed() -> None:
+async def test_what_is_no_listener_of_ours_is_not_believed() -> None:
     async with open_frontend() as frontend:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
             other.bind(listener_name(address_of(frontend)))
@@ -84,7 +84,7 @@ async def test_a_name_that_is_taken_is_lived_without() -> None:
         assert await asyncio.to_thread(check_health, config(address_of(frontend)))
 
 
-async def test_without_such_a_door_the_question_goes_to_the_service() -> None:
+async def test_without_such_a_listener_the_question_goes_to_the_service() -> None:
     async with open_frontend() as frontend, open_health(ListenAddress("tcp", host="127.0.0.1", port=0), LoopDelay()):
         assert await asyncio.to_thread(check_health, config(address_of(frontend))) == ""
         assert frontend.reasons == ["LOCAL"]

@@ -112,7 +112,7 @@ async def test_nothing_is_left_of_a_client_that_is_cut(certificate: Certificate,
         client = await frontend.connect(context=certificate.client_context(protocol) if tls else None)
         client.write(PREFACE + bytes(3) + b"\x04" + bytes(5) if protocol == "h2" else get())
         await frontend.until(
-            lambda: any(not isinstance(one, ProtocolChooser) for one in frontend.register._open), "its door"
+            lambda: any(not isinstance(one, ProtocolChooser) for one in frontend.register._open), "its frontend"
         )
         client.stop_reading()
         ends = client._writer.get_extra_info("sockname"), client._writer.get_extra_info("peername")

@@ -13,7 +13,7 @@ from tests.frontends.served import Certificate, RunningFrontend, Setting, open_f
 from tests.http2.client import HELLO
 
 
-def doors_used(frontend: RunningFrontend) -> list[str]:
+def frontends_used(frontend: RunningFrontend) -> list[str]:
     """Through which frontends requests have come."""
     return [outcome.frontend.name for outcome in frontend.outcomes]
 
@@ -35,7 +35,7 @@ async def test_alpn_decides(certificate: Certificate, offered: tuple[str, ...], 
     async with open_frontend(Setting(certificate=certificate)) as frontend:
         client = await frontend.connect(context=certificate.client_context(*offered))
         await _ask(client, chosen)
-        assert doors_used(frontend) == [chosen]
+        assert frontends_used(frontend) == [chosen]
 
 
 async def test_a_client_without_alpn_speaks_http_1_1(certificate: Certificate) -> None:
@@ -43,7 +43,7 @@ async def test_a_client_without_alpn_speaks_http_1_1(certificate: Certificate) -
         context = certificate.client_context()
         context.set_alpn_protocols([])
         await _ask(await frontend.connect(context=context), "HTTP1")
-        assert doors_used(frontend) == ["HTTP1"]
+        assert frontends_used(frontend) == ["HTTP1"]
 
 
 async def test_the_preface_without_alpn_is_broken_http_1_1(certificate: Certificate) -> None:
@@ -78,7 +78,7 @@ async def test_the_preface_opens_http_2() -> None:
     async with open_frontend() as frontend:
         client = await Http2Client.connect(frontend)
         assert (await client.ask(1)).message().answer
-        assert doors_used(frontend) == ["HTTP2"]
+        assert frontends_used(frontend) == ["HTTP2"]
 
 
 @pytest.mark.parametrize("request_bytes", [get(), post()], ids=["GET", "POST, which begins as the preface does"])
@@ -87,7 +87,7 @@ async def test_anything_else_is_http_1_1(request_bytes: bytes) -> None:
         client = await frontend.connect()
         for _ in range(2):
             assert (await client.ask(request_bytes)).message().answer
-        assert doors_used(frontend) == ["HTTP1", "HTTP1"]
+        assert frontends_used(frontend) == ["HTTP1", "HTTP1"]
 
 
 async def test_the_preface_may_come_byte_by_byte() -> None:
@@ -140,7 +140,7 @@ async def test_an_upgrade_is_ignored(upgrade: str) -> None:
         client = await frontend.connect()
         for request in (get(fields=upgrade), post(fields=upgrade), get()):
             assert (await client.ask(request)).message().answer
-        assert doors_used(frontend) == ["HTTP1"] * 3
+        assert frontends_used(frontend) == ["HTTP1"] * 3
 
 
 # --- Before anything is chosen ---

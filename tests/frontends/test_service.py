@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import structlog
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.frontends.service import Service
-from dohproxy.outcomes import Client, Reason
+from dohproxy.doh.request import AcceptedRequest
+from dohproxy.outcomes import Client, Reason, Refused, Reply
 from dohproxy.outcomes import Frontend as FrontendKind
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss, MissResult
@@ -31,7 +32,7 @@ async def test_a_bug_before_the_miss_is_an_answer(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(frontend.core.service.pipeline, "begin", broken)
         with structlog.testing.capture_logs() as lines:
             response = frontend.core.service.begin(
-                ParsedRequest(FrontendKind.HTTP1, "GET", Dialect.RFC_GET), CLIENT, 0.0
+                ParsedRequest(FrontendKind.HTTP1, 1, "GET", Dialect.RFC_GET), CLIENT, 0.0
             )
         assert isinstance(response, HttpResponse)
         assert (response.status, response.body, response.close) == (500, b"", True)
@@ -44,10 +45,10 @@ async def test_a_bug_before_the_miss_is_an_answer(monkeypatch: pytest.MonkeyPatc
 async def test_a_bug_while_reading_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_frontend() as frontend:
 
-        def broken(*_: Any) -> ParsedRequest:
+        def broken(*_: Any) -> AcceptedRequest:
             raise ValueError("secret.example.net")
 
-        monkeypatch.setattr(frontend.core.service.pipeline, "read", broken)
+        monkeypatch.setattr("dohproxy.frontends.service.read_request", broken)
         client = await frontend.connect()
         with structlog.testing.capture_logs() as lines:
             response = await client.ask(get("www.example.net"))
@@ -79,11 +80,11 @@ async def test_a_miss_can_be_given_back_unasked() -> None:
         seen: list[Miss] = []
         begin = frontend.core.service.pipeline.begin
 
-        def keep(*arguments: Any) -> HttpResponse | Miss:
+        def keep(*arguments: Any) -> Reply | Refused | Miss:
             found = begin(*arguments)
             if isinstance(found, Miss):
                 seen.append(found)
-                return frontend.core.service.turn_away(Reason.BUG, CLIENT, FrontendKind.HTTP1, 0.0)
+                return Refused(Reason.BUG)
             return found
 
         frontend.core.service.pipeline.begin = keep  # type: ignore[assignment]  # stops between the two halves
@@ -123,8 +124,8 @@ async def test_a_bug_in_who_takes_notice_is_an_answer() -> None:
         def broken(_: Client) -> None:
             raise ValueError("secret.example.net")
 
-        service = Service(frontend.core.service.pipeline, broken)
-        parsed = ParsedRequest(FrontendKind.HTTP1, "GET", Dialect.RFC_GET, refused=Reason.WRONG_PATH)
+        service = replace(frontend.core.service, observe=broken)
+        parsed = ParsedRequest(FrontendKind.HTTP1, 1, "GET", Dialect.RFC_GET, refused=Reason.WRONG_PATH)
         with structlog.testing.capture_logs() as lines:
             response = service.begin(parsed, CLIENT, 0.0)
         assert isinstance(response, HttpResponse)

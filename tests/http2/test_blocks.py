@@ -6,7 +6,7 @@ from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 
 from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_BYTES, BlockReader, HeaderList
-from dohproxy.http2.errors import ConnectionFault, ErrorCode
+from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess
 from dohproxy.http2.fields import MalformedRequest, RequestHead
 from dohproxy.http2.hpack import Field
 from dohproxy.http2.limits import Http2Limits
@@ -269,7 +269,7 @@ def test_only_short_blocks_are_kept(size: int, is_kept: bool) -> None:
 def test_a_block_in_one_frame_may_be_no_longer_than_one_in_many() -> None:
     with pytest.raises(ConnectionFault) as caught:
         reader().begin(END, 1, bytes(12_289), 0.0)
-    assert caught.value.excess == "header block"
+    assert caught.value.excess is Excess.HEADER_BLOCK
 
 
 def test_a_rest_that_comes_with_no_common_target_is_counted_once() -> None:

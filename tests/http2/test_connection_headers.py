@@ -238,7 +238,7 @@ def test_trailers_do_not_make_up_for_a_body_that_is_too_short() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "DELETE", "BREW"])
-def test_a_method_is_the_doors_to_judge(method: str) -> None:
+def test_a_method_is_the_frontend_s_to_judge(method: str) -> None:
     client = Client().send(c.headers(1, ((":method", method), *c.GET[1:])))
     assert [request.head.method for request in client.requests] == [method]
     assert client.answer(1, status=405).responses[1] == [(":status", "405")]

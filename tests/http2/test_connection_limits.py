@@ -27,7 +27,7 @@ def frames_until_calm(client: Client, attack: Callable[[int], bytes], *, most: i
         if client.engine.is_closing:
             assert client.goaways[-1] == CALM
             assert client.engine.fault is not None
-            assert client.engine.fault.excess != ""
+            assert client.engine.fault.excess is not None
             assert client.engine.streams_under_way == 0
             return number
     return most
@@ -174,7 +174,7 @@ def test_the_bytes_of_one_block_are_counted() -> None:
         pytest.param((("cookie", "a=b"),) * 70, id="too many crumbs of a cookie"),
     ],
 )
-def test_a_header_list_over_its_limits_is_told_to_the_door_and_the_connection_lives(many: c.Fields) -> None:
+def test_a_header_list_over_its_limits_is_told_to_the_frontend_and_the_connection_lives(many: c.Fields) -> None:
     client = Client().send(c.headers(1, (*c.GET, *many)))
     assert client.events == [HeaderTooLarge(1)]
     assert client.answer(1, status=431).responses[1] == [(":status", "431")]

@@ -6,6 +6,7 @@ import h2.events
 import h2.settings
 import pytest
 
+from dohproxy.http2.errors import Excess
 from dohproxy.http2.limits import Http2Limits
 from tests.http2 import client as c
 from tests.http2.events import RequestReceived, StreamReset
@@ -131,7 +132,7 @@ def test_a_thousand_requests_of_all_kinds_interleaved() -> None:
     assert peer.engine.is_idle
 
 
-def test_what_the_client_sent_is_what_the_door_gets() -> None:
+def test_what_the_client_sent_is_what_the_frontend_gets() -> None:
     peer = Peer()
     fields, body = CLIENTS["dnscrypt-proxy"]
     peer.ask(fields, body)
@@ -152,7 +153,7 @@ def test_large_answers_arrive_through_small_windows(window: int) -> None:
     if window == 1_024:
         # Sixty-four updates for one answer: nobody does that but to make us send small frames.
         assert peer.engine.fault is not None
-        assert peer.engine.fault.excess == "window updates"
+        assert peer.engine.fault.excess is Excess.WINDOW_UPDATES
         return
     assert [peer.bodies[stream_id] for stream_id in asked] == [LARGE] * 3
     assert peer.engine.windows.sent_bytes == 3 * 65_535

@@ -9,7 +9,8 @@ import pytest
 import structlog
 
 from dohproxy.config import LogConfig
-from dohproxy.observability.logs import MOST_KINDS, RateLimit, configure_logs, where_it_struck
+from dohproxy.observability import logs
+from dohproxy.observability.logs import MOST_KINDS, RateLimit, configure_logs, log_the_end, where_it_struck
 
 SECRETS = ("secret.example.net", "198.51.100.7")
 
@@ -184,3 +185,70 @@ def test_a_chain_of_causes_ends() -> None:
         outer.__cause__ = error
         error = outer
     assert where_it_struck((type(error), error, None)).count("RuntimeError") == 4
+
+
+# --- systemd's journal ---
+
+
+@pytest.mark.parametrize("written_as", ["text", "json"])
+def test_in_the_journal_each_line_has_its_priority_and_no_time(
+    written_as: str, clock: _Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "goes_to_journal", lambda: True)
+    _, written = _configure(LogConfig(level="debug", format=written_as), clock, monkeypatch)  # type: ignore[arg-type]
+    log = structlog.get_logger("dohproxy.test")
+    for level in ("debug", "info", "warning", "error"):
+        getattr(log, level)("an event")
+    logging.getLogger("aiohttp.server").error("of a library")
+    lines = written.getvalue().splitlines()
+    assert [line[:3] for line in lines] == ["<7>", "<6>", "<4>", "<3>", "<3>"]
+    assert [line for line in lines if "20" in line[:14] or "timestamp" in line] == []
+    if written_as == "json":
+        assert [json.loads(line[3:])["event"] for line in lines] == ["an event"] * 4 + ["of a library"]
+
+
+def test_in_the_journal_each_line_of_a_traceback_is_an_error(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "goes_to_journal", lambda: True)
+    _, written = _configure(LogConfig(), clock, monkeypatch)
+    try:
+        raise KeyError(SECRETS[0])
+    except KeyError:
+        structlog.get_logger("dohproxy.test").exception("a request met a bug")
+    lines = written.getvalue().splitlines()
+    assert len(lines) > 2
+    assert [line for line in lines if not line.startswith("<3>")] == []
+
+
+def test_what_is_no_file_is_not_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", StringIO())
+    assert not logs.goes_to_journal()
+
+
+# --- The end ---
+
+
+def _caught(raise_it: Exception) -> Exception:
+    try:
+        raise raise_it
+    except type(raise_it) as error:
+        return error
+
+
+def test_an_error_that_ends_the_process_is_lines_of_the_log_without_what_it_quotes(
+    clock: _Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, written = _configure(LogConfig(format="json"), clock, monkeypatch)
+    group = ExceptionGroup(
+        "tasks", [_caught(KeyError(SECRETS[0])), ExceptionGroup("more", [_caught(ValueError(SECRETS[1]))])]
+    )
+    log_the_end(type(group), group, None)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["level"] for line in lines] == ["critical"] * 2
+    assert ["KeyError" in lines[0]["exception"], "ValueError" in lines[1]["exception"]] == [True, True]
+    assert [secret for secret in SECRETS if secret in written.getvalue()] == []
+
+
+def test_ctrl_c_is_no_bug(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, written = _configure(LogConfig(), clock, monkeypatch)
+    log_the_end(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert written.getvalue() == ""

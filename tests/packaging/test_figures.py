@@ -7,9 +7,17 @@ import pytest
 
 from dohproxy.cache import Cache
 from dohproxy.cache.snapshot import SnapshotWriter
-from dohproxy.config import CacheConfig, Config, ConnectionsConfig, LimitsConfig, default_config, read, reference
+from dohproxy.config import (
+    CacheConfig,
+    Config,
+    ConnectionsConfig,
+    LimitsConfig,
+    UpstreamConfig,
+    default_config,
+    read,
+    reference,
+)
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.config.schema import UpstreamConfig
 from dohproxy.policy.gcra import SLOT_BYTES
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query

@@ -12,7 +12,20 @@ from tests.fakes.compiled import seem_compiled
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-PROMISED = ["run", "native", "test", "test-native", "check", "fix", "bench", "bench-guard", "fuzz", "lock", "clean"]
+PROMISED = [
+    "run",
+    "native",
+    "service",
+    "test",
+    "test-native",
+    "check",
+    "fix",
+    "bench",
+    "bench-guard",
+    "fuzz",
+    "lock",
+    "clean",
+]
 
 
 @pytest.mark.parametrize("goal", PROMISED)

@@ -1,5 +1,8 @@
-"""The systemd unit: its commands exist, it gives up every right it does not need, and it outlasts a drain."""
+"""The systemd units: their commands exist, they give up every right they do not need, and they fit the README."""
 
+import grp
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,21 +10,29 @@ from typing import get_type_hints
 
 import pytest
 
-from dohproxy.config import ConnectionsConfig
+from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED
+from dohproxy.config import Config, ConnectionsConfig, read
+from dohproxy.config.addresses import parse_listen
+from dohproxy.frontends.health_listener import LOOK_SECONDS
+from dohproxy.frontends.listening import BACKLOG
+from dohproxy.service_manager.activation import PUBLIC_KEY, Offered
 from tests.conftest import FindProgram
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "conf" / "dohproxy.service"
+SOCKET = ROOT / "conf" / "dohproxy.socket"
+RELOAD = ROOT / "conf" / "notify-reload.conf"
+HOOK = ROOT / "conf" / "certbot-deploy-hook"
 PROGRAM = "/opt/dohproxy/.venv/bin/dohproxy"
 
 EXPOSURE_CEILING = 15
 """Tenths of a point of `systemd-analyze security`, of 100: its word for this is OK, most daemons have 90 or more."""
 
 
-def _settings() -> dict[str, list[str]]:
-    """Return every setting of the unit and all its values: systemd lets a key stand more than once."""
+def _settings(unit: Path = UNIT) -> dict[str, list[str]]:
+    """Return every setting of a unit and all its values: systemd lets a key stand more than once."""
     settings: dict[str, list[str]] = {}
-    for line in UNIT.read_text(encoding="utf-8").splitlines():
+    for line in unit.read_text(encoding="utf-8").splitlines():
         key, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             settings.setdefault(key, []).append(value)
@@ -31,7 +42,9 @@ def _settings() -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("setting", "values"),
     [
-        ("DynamicUser", ["yes"]),
+        # A user that stays: a key can belong to its group, so that a renewal is seen where it lies.
+        ("User", ["dohproxy"]),
+        ("Group", ["dohproxy"]),
         ("NoNewPrivileges", ["yes"]),
         ("ProtectSystem", ["strict"]),
         ("ProtectHome", ["yes"]),
@@ -43,6 +56,12 @@ def _settings() -> dict[str, list[str]]:
         ("SystemCallFilter", ["@system-service", "~@privileged @resources"]),
         ("LimitNOFILE", ["65536"]),
         ("Restart", ["on-failure"]),
+        # By which systemd would take the service for ended in good order.
+        ("RestartForceExitStatus", ["SIGHUP"]),
+        # Debian 12 has systemd 252, which knows no Type=notify-reload.
+        ("Type", ["notify"]),
+        # Whoever has repaired the configuration need not reset anything first.
+        ("StartLimitIntervalSec", ["0"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -55,24 +74,51 @@ def test_a_user_namespace_does_not_take_the_low_port_away() -> None:
     assert "PrivateUsers" not in _settings()
 
 
-@pytest.mark.parametrize("setting", ["ExecStartPre", "ExecStart"])
-def test_what_it_runs_is_a_command_that_exists(setting: str) -> None:
-    [command] = _settings()[setting]
-    program, *arguments = command.removeprefix("-").split()
-    assert program == PROGRAM
+def _commands() -> list[str]:
+    settings = [*_settings().items(), *_settings(RELOAD).items()]
+    return [value for key, values in settings if key.startswith("Exec") for value in values if value]
+
+
+@pytest.mark.parametrize("command", _commands())
+def test_what_it_runs_is_a_command_that_exists(command: str) -> None:
+    program, *arguments = command.split()
+    if program != PROGRAM:
+        assert (program, arguments) == ("/bin/kill", ["-HUP", "$MAINPID"])
+        return
     parsed = subprocess.run(
         [sys.executable, "-m", "dohproxy", *arguments, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30
     )
     assert parsed.returncode == 0, parsed.stderr
 
 
-def test_the_configuration_is_checked_before_it_is_served() -> None:
-    checked, served = (_settings()[setting][0].split() for setting in ("ExecStartPre", "ExecStart"))
-    assert checked[1] == "check"
-    # What `check` calls an error may be less bad than no service: `serve` refuses what it cannot use.
-    assert checked[0].startswith("-")
-    assert served[1] == "serve"
-    assert checked[2:] == served[2:]
+@pytest.mark.parametrize("unit", [UNIT, RELOAD], ids=lambda path: str(path.name))
+def test_a_reload_is_checked_before_anything_changes(unit: Path) -> None:
+    check = next(command for command in _settings(unit)["ExecReload"] if command)
+    # An expired certificate, which `check` calls an error, must not forbid all other remedies.
+    assert check.split()[1:3] == ["check", "--lenient"]
+    assert check.split()[3:] == _settings()["ExecStart"][0].split()[2:]
+
+
+def test_nothing_is_checked_by_what_would_be_tried_again() -> None:
+    # RestartPreventExitStatus= is of ExecStart= alone, and ExecStartPre= runs when the service has been stopped.
+    assert "ExecStartPre" not in _settings()
+
+
+def test_what_only_a_person_can_repair_is_not_tried_again() -> None:
+    usage_error = 2
+    assert _settings()["RestartPreventExitStatus"] == [f"{usage_error} {EXIT_CONFIG}"]
+    assert str(EXIT_FAILED) not in _settings()["RestartPreventExitStatus"][0].split()
+
+
+def test_a_newer_systemd_waits_for_the_end_of_a_reload() -> None:
+    settings = _settings(RELOAD)
+    assert settings["Type"] == ["notify-reload"]
+    # systemd sends the signal itself: ours would be a second one.
+    assert (settings["ExecReload"][0], len(settings["ExecReload"])) == ("", 2)
+
+
+def test_a_late_event_loop_is_not_taken_for_a_hanging_one() -> None:
+    assert int(_settings()["WatchdogSec"][0]) > 100 * LOOK_SECONDS
 
 
 def test_systemd_waits_longer_than_the_longest_drain() -> None:
@@ -82,16 +128,21 @@ def test_systemd_waits_longer_than_the_longest_drain() -> None:
 
 @pytest.fixture
 def installed_unit(tmp_path: Path) -> Path:
-    """The unit with a program that exists on every machine, since systemd looks for it."""
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text(encoding="utf-8").replace(PROGRAM, "/bin/true"), encoding="utf-8")
-    return unit
+    """The units with a program that exists on every machine, since systemd looks for it."""
+    for unit in (UNIT, SOCKET):
+        text = unit.read_text(encoding="utf-8").replace(PROGRAM, "/bin/true")
+        (tmp_path / unit.name).write_text(text, encoding="utf-8")
+    return tmp_path / UNIT.name
 
 
-def test_systemd_understands_every_line(installed_unit: Path, find_program: FindProgram) -> None:
+@pytest.mark.parametrize("unit", [UNIT, SOCKET], ids=lambda path: str(path.name))
+def test_systemd_understands_every_line(installed_unit: Path, unit: Path, find_program: FindProgram) -> None:
     analyze = find_program("systemd-analyze", "systemd")
     verified = subprocess.run(
-        [analyze, "verify", "--man=no", str(installed_unit)], capture_output=True, text=True, timeout=60
+        [analyze, "verify", "--man=no", str(installed_unit.with_name(unit.name))],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (verified.returncode, verified.stderr) == (0, "")
 
@@ -105,3 +156,158 @@ def test_systemd_finds_it_little_exposed(installed_unit: Path, find_program: Fin
         timeout=60,
     )
     assert judged.returncode == 0, judged.stdout
+
+
+# --- Sockets that outlive the service ---
+
+
+def _readme_configuration() -> Config:
+    [text] = [
+        block
+        for block in re.findall(
+            r"^```toml\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
+        if "[tls]" in block
+    ]
+    return read(text, directory=ROOT)
+
+
+def test_the_sockets_are_those_of_the_readmes_configuration() -> None:
+    settings, config = _settings(SOCKET), _readme_configuration()
+    offered = [
+        Offered(settings["FileDescriptorName"][0], parse_listen(address, ROOT)) for address in settings["ListenStream"]
+    ]
+    assert [one.fits(PUBLIC_KEY, address) for one, address in zip(offered, config.server.listen, strict=True)] == [
+        True,
+        True,
+    ]
+    assert settings["BindIPv6Only"] == ["ipv6-only"]
+    assert settings["Backlog"] == [str(BACKLOG)]
+
+
+def test_a_service_that_crashes_does_not_close_its_sockets() -> None:
+    settings = _settings(SOCKET)
+    most_starts = int(settings["TriggerLimitIntervalSec"][0]) / int(_settings()["RestartSec"][0])
+    # Less by the time of the start itself, which is half a second where it is short.
+    assert most_starts / (1 + 0.5 / 2) < int(settings["TriggerLimitBurst"][0])
+
+
+# --- The certificate ---
+
+
+def test_the_readmes_certificate_is_where_the_hook_puts_it() -> None:
+    tls = _readme_configuration().tls
+    assert tls is not None
+    assert (str(tls.certificate), str(tls.key)) == ("/etc/dohproxy/tls/fullchain.pem", "/etc/dohproxy/tls/privkey.pem")
+    assert "DOHPROXY_ETC:-/etc/dohproxy}" in HOOK.read_text(encoding="utf-8")
+
+
+def _lineage(directory: Path, content: str) -> Path:
+    """Write a pair as certbot does, behind links."""
+    archive, live = directory / "archive", directory / "live"
+    archive.mkdir(exist_ok=True, parents=True)
+    live.mkdir(exist_ok=True)
+    for name in ("fullchain", "privkey"):
+        (archive / f"{name}{content}.pem").write_text(f"{name} {content}")
+        (live / f"{name}.pem").unlink(missing_ok=True)
+        (live / f"{name}.pem").symlink_to(archive / f"{name}{content}.pem")
+    return live
+
+
+def _hook(etc: Path, *arguments: str, renewed: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    etc.mkdir(exist_ok=True)
+    told = {"DOHPROXY_ETC": str(etc), "DOHPROXY_GROUP": grp.getgrgid(os.getegid()).gr_name, "PATH": os.environ["PATH"]}
+    if renewed is not None:
+        told["RENEWED_LINEAGE"] = str(renewed)
+    return subprocess.run([HOOK, *arguments], env=told, capture_output=True, text=True, timeout=30, check=False)
+
+
+def _installed(etc: Path) -> list[str]:
+    return [(etc / "tls" / name).read_text() for name in ("fullchain.pem", "privkey.pem")]
+
+
+def test_the_hook_installs_a_copy_that_the_services_group_may_read(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    run = _hook(etc, str(_lineage(tmp_path / "a", "1")))
+    assert (run.returncode, run.stderr) == (0, "")
+    assert _installed(etc) == ["fullchain 1", "privkey 1"]
+    assert [oct((etc / "tls" / name).stat().st_mode)[-3:] for name in (".", "privkey.pem")] == ["750", "640"]
+
+
+def test_the_hook_takes_renewals_of_the_certificate_it_was_given_and_of_no_other(tmp_path: Path) -> None:
+    etc, ours, other = tmp_path / "etc", _lineage(tmp_path / "a", "1"), _lineage(tmp_path / "b", "9")
+    unasked = _hook(etc, renewed=other)
+    assert (unasked.returncode, "is not said yet" in unasked.stderr, (etc / "tls").exists()) == (0, True, False)
+    _hook(etc, str(ours))
+    assert _hook(etc, renewed=other).returncode == 0
+    assert _installed(etc) == ["fullchain 1", "privkey 1"]
+    _lineage(tmp_path / "a", "2")
+    assert _hook(etc, renewed=ours).returncode == 0
+    assert _installed(etc) == ["fullchain 2", "privkey 2"]
+
+
+def test_the_hook_keeps_the_pair_before_and_none_older(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    for number in range(4):
+        assert _hook(etc, str(_lineage(tmp_path / "a", str(number)))).returncode == 0
+    kept = {directory.name: (directory / "privkey.pem").read_text() for directory in etc.glob("tls.*")}
+    assert sorted(kept.values()) == ["privkey 2", "privkey 3"]
+
+
+def test_a_renewal_without_a_key_leaves_the_old_pair(tmp_path: Path) -> None:
+    etc, live = tmp_path / "etc", _lineage(tmp_path / "a", "1")
+    _hook(etc, str(live))
+    (live / "privkey.pem").unlink()
+    assert _hook(etc, renewed=live).returncode != 0
+    assert _installed(etc) == ["fullchain 1", "privkey 1"]
+    assert len(list(etc.iterdir())) == 3
+
+
+def test_the_hook_replaces_nothing_that_is_not_its_own(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    (etc / "tls").mkdir(parents=True)
+    (etc / "tls" / "mine.pem").write_text("kept")
+    run = _hook(etc, str(_lineage(tmp_path / "a", "1")))
+    assert (run.returncode, "is not this hook's own" in run.stderr) == (1, True)
+    assert [path.name for path in etc.iterdir()] == ["tls"]
+
+
+# --- make service ---
+
+
+def _install(destination: Path, make: str, version: int) -> None:
+    command = [make, "service", f"DESTDIR={destination}", f"SYSTEMD_VERSION={version}"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert made.returncode == 0, made.stderr
+
+
+@pytest.mark.parametrize(("version", "waits"), [(0, False), (252, False), (253, True), (257, True)])
+def test_make_service_installs_what_this_systemd_understands(
+    tmp_path: Path, version: int, waits: bool, find_program: FindProgram
+) -> None:
+    make = find_program("make", "make")
+    _install(tmp_path, make, 257)
+    _install(tmp_path, make, version)
+    units = tmp_path / "etc/systemd/system"
+    assert (units / "dohproxy.service.d/notify-reload.conf").exists() is waits
+    assert f"ExecStart={ROOT}/.venv/bin/dohproxy serve" in (units / "dohproxy.service").read_text(encoding="utf-8")
+    assert (units / "dohproxy.socket").is_file()
+    assert (tmp_path / "etc/sysusers.d/dohproxy.conf").is_file()
+    assert os.access(tmp_path / "etc/letsencrypt/renewal-hooks/deploy/dohproxy", os.X_OK)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make users, in its own directory too")
+def test_systemd_makes_the_user_that_the_unit_names(tmp_path: Path, find_program: FindProgram) -> None:
+    sysusers = find_program("systemd-sysusers", "systemd")
+    (tmp_path / "etc").mkdir()
+    made = subprocess.run(
+        [sysusers, f"--root={tmp_path}", str(ROOT / "conf" / "dohproxy.sysusers")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    for file in ("passwd", "group"):
+        names = [line.partition(":")[0] for line in (tmp_path / "etc" / file).read_text().splitlines()]
+        assert _settings()["User"][0] in names

@@ -300,3 +300,31 @@ def test_taking_from_one_bucket_is_waiting_and_charging(pauses: list[float]) -> 
         if not wait:
             other.charge(now)
         assert one.take(now) == wait
+
+
+def _left(table: GcraTable, hashes: tuple[int, int], now: float) -> int:
+    """Return how many requests are let through at once."""
+    count = 0
+    while not table.take(hashes, now):
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("used", [0, 3, 10])
+@pytest.mark.parametrize(("per_second", "burst"), [(10.0, 10.0), (0.5, 10.0), (200.0, 10.0), (10.0, 4.0), (2.0, 30.0)])
+def test_a_bucket_keeps_what_is_in_it_under_another_rate(used: int, per_second: float, burst: float) -> None:
+    table = GcraTable(memoryview(bytearray(64 * 8)), per_second=10.0, burst=10.0)
+    for _ in range(used):
+        table.take((1, 2), 1_000.0)
+    table.adopt(per_second, burst, 1_000.0)
+    assert _left(table, (1, 2), 1_000.0) == max(0, burst - used)
+    assert _left(table, (5, 6), 1_000.0) == burst
+
+
+def test_the_one_bucket_of_all_keeps_what_is_in_it_too() -> None:
+    bucket = Gcra(memoryview(bytearray(8)), per_second=10.0, burst=10.0)
+    for _ in range(10):
+        assert not bucket.take(1_000.0)
+    bucket.adopt(1.0, 12.0, 1_000.0)
+    assert [bool(bucket.take(1_000.0)) for _ in range(3)] == [False, False, True]
+    assert bucket.fill(1_000.0) == pytest.approx(1.0)

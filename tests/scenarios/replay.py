@@ -34,7 +34,7 @@ class Entry:
 
     match: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
-    """Of the REPLY line: flags, rcode, opcode."""
+    """The words of the REPLY line: flags, rcode, opcode."""
     sections: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in SECTIONS})
 
     @classmethod

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from dohproxy.tls import groups
-from dohproxy.tls.groups import DOOR_GROUPS, UPSTREAM_GROUPS, name_groups
+from dohproxy.tls.groups import FRONTEND_GROUPS, UPSTREAM_GROUPS, name_groups
 from dohproxy.tls.native_context import NotProved
 
 
@@ -49,7 +49,7 @@ def test_a_python_that_can_be_told_one_group_only_is_told_p_256(
         raise NotProved("the layout of this Python is not known")
 
     monkeypatch.setattr(groups, "set_groups", refuse)
-    assert not name_groups(client, DOOR_GROUPS)
+    assert not name_groups(client, FRONTEND_GROUPS)
     assert _offered(client) == bytes.fromhex("0017")
 
 
@@ -65,5 +65,5 @@ def test_a_python_that_can_be_told_is_told_its_own_way() -> None:
                 raise ssl.SSLError("unrecognized group")
 
     context: Any = Later(ssl.PROTOCOL_TLS_SERVER)
-    assert name_groups(context, DOOR_GROUPS)
-    assert context.told == list(DOOR_GROUPS)
+    assert name_groups(context, FRONTEND_GROUPS)
+    assert context.told == list(FRONTEND_GROUPS)

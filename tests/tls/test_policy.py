@@ -237,7 +237,7 @@ def test_a_share_in_a_finite_field_costs_less_than_an_ordinary_handshake(certifi
     # D(HE)at, CVE-2022-40735: 1,156 bytes that cost 150 ms with what OpenSSL 3.0 has by default.
     context = certificate.server_context()
     ordinary = attempt(context, ordinary_hello())
-    refused = min((attempt(context, dheat_hello()) for _ in range(3)), key=lambda trial: trial.cpu_seconds)
+    refused = min((attempt(context, dheat_hello()) for _ in range(3)), key=lambda one: one.cpu_seconds)
     assert (ordinary.reaction, refused.reaction) == (Reaction.ANSWERS, Reaction.REFUSES)
     assert refused.cpu_seconds < ordinary.cpu_seconds
 

@@ -13,9 +13,9 @@ import dns.flags
 import dns.message
 import pytest
 
+from dohproxy.config import UpstreamConfig
 from dohproxy.config.additions import Addition
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.config.schema import UpstreamConfig
 from dohproxy.tools.observation import Observation, Trouble
 from dohproxy.tools.upstream_probe import probe_all, probe_query
 from dohproxy.upstream.transports.tls import make_context

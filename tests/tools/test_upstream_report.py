@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from dohproxy.config import UpstreamConfig
 from dohproxy.config.additions import Addition
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.config.schema import UpstreamConfig
 from dohproxy.tools.observation import Observation, TlsSeen, Trouble
 from dohproxy.tools.upstream_probe import probe_query
 from dohproxy.tools.upstream_report import ERROR_NAMES, Report, has_signatures, render, report

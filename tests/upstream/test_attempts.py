@@ -10,7 +10,7 @@ from dohproxy.upstream.attempts import Attempts, Pause, Send
 from dohproxy.upstream.results import SendStatus, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.wire.answer import Answer, Kind
-from tests.fakes.standing import ZONE, health
+from tests.fakes.upstream_health import ZONE, health
 
 GOOD = Answer(
     kind=Kind.POSITIVE,

@@ -7,7 +7,7 @@ from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.selection import Selection
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import GOOD
-from tests.fakes.standing import health, longest_draw
+from tests.fakes.upstream_health import health, longest_draw
 
 NOW = 10.0
 

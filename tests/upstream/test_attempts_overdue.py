@@ -11,7 +11,7 @@ from dohproxy.upstream.results import SendStatus, UpstreamFailure
 from dohproxy.upstream.selection import Selection
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import GOOD, SERVFAIL, SILENCES
-from tests.fakes.standing import ZONE, health, longest_draw
+from tests.fakes.upstream_health import ZONE, health, longest_draw
 
 DEADLINE, LATE_UNTIL = 5.0, 10.0
 SLOW_SECONDS = 1.7

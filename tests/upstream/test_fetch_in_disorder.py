@@ -25,8 +25,8 @@ from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
-from tests.fakes.standing import connections, longest_draw
 from tests.fakes.upstream import make_query
+from tests.fakes.upstream_health import connections, longest_draw
 from tests.fakes.walk import address_of
 
 QUERIES = [make_query(f"n{number}.example.") for number in range(8)]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.config.additions import Addition
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.outcomes import Priority, Purpose, Reason
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.health.health import DOUBT_SECONDS, SILENT_PROBES, STANDBY_SECONDS

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from dohproxy.config.schema import ResolverConfig
+from dohproxy.config import ResolverConfig
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.results import SendStatus

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from dohproxy.config.schema import ResolverConfig
+from dohproxy.config import ResolverConfig
 from dohproxy.outcomes import Priority, Purpose
 from dohproxy.upstream.health.signals import RUN
 from dohproxy.upstream.resolver import Resolver

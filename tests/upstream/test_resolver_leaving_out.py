@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.config.additions import Addition
-from dohproxy.config.schema import ResolverConfig, UpstreamConfig
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.resolver import Resolver, UpstreamFailure
 from dohproxy.upstream.statistics import UpstreamStatistics

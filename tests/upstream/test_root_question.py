@@ -74,11 +74,11 @@ def test_its_answer_fits_into_a_datagram_so_a_cut_one_is_a_sign() -> None:
         pytest.param(TRUNCATED, False, SendStatus.TRUNCATED, ReplyClass.CUT, id="a cut"),
         pytest.param(TRUNCATED, True, SendStatus.UNUSABLE, ReplyClass.PROTOCOL, id="a cut over TCP"),
         pytest.param(SendStatus.TIMEOUT, False, SendStatus.TIMEOUT, ReplyClass.SILENCE, id="silence"),
-        pytest.param(SendStatus.UNREACHABLE, True, SendStatus.UNREACHABLE, None, id="a closed door"),
+        pytest.param(SendStatus.UNREACHABLE, True, SendStatus.UNREACHABLE, None, id="a closed port"),
         pytest.param(SendStatus.ABANDONED, False, SendStatus.ABANDONED, None, id="our own end"),
     ],
 )
-def test_what_it_brings_is_told_in_the_words_of_standing(
+def test_what_it_brings_is_told_in_the_words_of_health(
     outcome: Answer | SendStatus, result: SendStatus, word: ReplyClass | None, *, over_stream: bool
 ) -> None:
     ending = probe_ending(outcome, over_stream=over_stream, sent_at=1.0, now=2.5)

@@ -11,8 +11,8 @@ from dohproxy.upstream.health.health import UpstreamHealth
 from dohproxy.upstream.health.round_trip import HALF_LIFE_SECONDS, WORST_SCORE_SECONDS
 from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.selection import Selection
-from tests.fakes.standing import ending
-from tests.fakes.standing import health as _health
+from tests.fakes.upstream_health import ending
+from tests.fakes.upstream_health import health as _health
 
 
 def _selection(healths: Sequence[UpstreamHealth], choice: Literal["ordered", "fastest"] = "ordered") -> Selection:

@@ -4,10 +4,10 @@ import asyncio
 import random
 import time
 
-from dohproxy.config.schema import ResolverConfig
+from dohproxy.config import ResolverConfig
 from dohproxy.outcomes import Purpose
 from dohproxy.upstream.health.breaker import BreakerState
-from dohproxy.upstream.queue.fair_queue import MOST_TURNS, QueueStatistics
+from dohproxy.upstream.queue.fair_queue import MOST_WAITING, QueueStatistics
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.statistics import DefenceStatistics
@@ -38,7 +38,7 @@ async def test_every_figure_follows_what_happened() -> None:
     assert upstream.breaker is BreakerState.CLOSED
     assert upstream.score_seconds > 0
     assert upstream.ignored_packets == 1
-    assert (statistics.fetches, statistics.most_fetches, statistics.waiters) == (0, 5 + MOST_TURNS, 0)
+    assert (statistics.fetches, statistics.most_fetches, statistics.waiters) == (0, 5 + MOST_WAITING, 0)
     assert upstream.defences == DefenceStatistics(0, 0, checks_case=False, checks_cookies=False)
     assert (statistics.refused_waiters, statistics.refused_fetches) == (0, 0)
     assert (upstream.budget_share, upstream.halvings, upstream.probes, upstream.finding) == (1.0, 0, 0, None)

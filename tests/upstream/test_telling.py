@@ -2,9 +2,11 @@
 
 import pytest
 
-from dohproxy.upstream.telling import KNOWN_TYPES, told_of
+from dohproxy.outcomes import Reason
+from dohproxy.upstream.results import UpstreamFailure
+from dohproxy.upstream.telling import KNOWN_TYPES, content_of_failure, told_of
 from dohproxy.wire.answer import Answer, parse_answer
-from dohproxy.wire.numbers import Qtype, Rcode
+from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.query import parse_query
 from tests.wire import messages as m
 
@@ -72,3 +74,13 @@ def test_a_name_that_a_dname_makes_too_long_is_an_answer() -> None:
 def test_a_referral_is_a_failure() -> None:
     wire = m.answer(authority=(m.record(m.NS, m.ROOT),), asked=QUESTION)
     assert told_of(parse_answer(wire, parse_query(m.query(QUESTION))), Qtype.A) == (SERVFAIL, ())
+
+
+def test_a_failure_that_nobody_has_put_into_words_is_told_as_the_table_says() -> None:
+    content = content_of_failure(UpstreamFailure(Reason.UPSTREAM_UNREACHABLE), Qtype.A)
+    assert (content.rcode, content.errors) == (SERVFAIL, (ExtendedError.NETWORK_ERROR,))
+
+
+def test_one_that_an_upstream_has_put_into_words_is_told_so() -> None:
+    content = content_of_failure(UpstreamFailure(Reason.UPSTREAM_REFUSED, _says(REFUSED, 15)), Qtype.A)
+    assert (content.rcode, content.errors) == (REFUSED, (15,))

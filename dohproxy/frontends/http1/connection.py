@@ -69,7 +69,7 @@ class Http1Frontend(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         """For a body to come."""
         self._miss: Miss | None = None
-        """Under way; nothing is read behind it."""
+        """The miss under way; nothing is read behind it."""
         self._asked: Stoppable | None = None
         self._is_last = False
         """The response to that is to be the connection's last."""
@@ -118,7 +118,8 @@ class Http1Frontend(asyncio.Protocol):
         is_free = self._miss is None and self._is_taken and not self._is_turn_due
         is_between = is_free and engine.is_untouched
         if is_between:
-            known = self._server.known.find(data)
+            server = self._server
+            known = server.known.find(data, server.service.pipeline.rules_version)
             if known is not None:
                 self._repeat(known)
                 return
@@ -158,7 +159,7 @@ class Http1Frontend(asyncio.Protocol):
         now = server.clock()
         self._requests += 1
         result = server.service.begin(known.parsed, client, now)
-        if isinstance(result, Miss):
+        if not isinstance(result, HttpResponse):
             self._wait_for(result, is_last=False)
             return
         self._idle_since = now
@@ -265,7 +266,7 @@ class Http1Frontend(asyncio.Protocol):
                 cut(self._transport)
 
     def _leave(self) -> None:
-        """The work for an answer has ended, whichever way: its place is free."""
+        """The work for an answer has ended, whichever way: its slot is free."""
         miss, self._miss = self._miss, None
         if miss is not None:
             miss.slot.give_back()

@@ -47,7 +47,8 @@ class Http2Server:
     clock: Callable[[], float]
     limits: Http2Limits
     proxy_limits: Http2Limits = field(init=False)
-    """Of a front proxy's connections, on which one client must not end the requests of others with a large header."""
+    """The limits of a front proxy's connections, on which one client must not end the requests of others with a large
+    header."""
     requests: RequestReader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class Http2Frontend(asyncio.Protocol):
         self._engine = Http2Connection(limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
         self._misses: dict[int, Miss] = {}
-        """By stream, from the request to the response."""
+        """The misses by stream, from the request to the response."""
         self._asked: dict[int, Stoppable] = {}
         """What those wait for that have been asked upstream."""
         self._begun: list[int] = []
@@ -232,7 +233,7 @@ class Http2Frontend(asyncio.Protocol):
                 cut(self._transport)
 
     def _leave(self, stream_id: int) -> None:
-        """The work for a stream has ended, whichever way: its place is free."""
+        """The work for a stream has ended, whichever way: its slot is free."""
         miss = self._misses.pop(stream_id, None)
         if miss is not None:
             miss.slot.give_back()
@@ -263,6 +264,8 @@ class Http2Frontend(asyncio.Protocol):
         if is_over and not transport.is_closing():
             if self._engine.fault is not None:
                 self._server.register.count(Closing.HTTP2_FAULT)
+                if self._engine.fault.excess is not None:
+                    self._server.register.count_excess(self._engine.fault.excess)
             self._lingering = Lingering(transport, is_at_end=self._has_ended)
         held = self._engine.held_bytes + transport.get_write_buffer_size()
         if held != self._held:

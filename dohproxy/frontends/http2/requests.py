@@ -1,8 +1,8 @@
 """From an HTTP/2 request to its parsed request: what a request says, whoever sends it, is read once.
 
 Two memories, because requests come again in two ways. A client that repeats itself sends the same header block, and the
-engine gives out the same head for it: there the reading is noted. And popular names are asked for by everybody, each
-with a header block of its own: they are known by all that the walk looks at.
+engine gives out the same head for it: there the parsed request is noted. And popular names are asked for by everybody,
+each with a header block of its own: they are known by all that the walk looks at.
 """
 
 from typing import Final
@@ -25,13 +25,14 @@ class RequestReader:
         self.known = RequestCache()
 
     def find(self, head: RequestHead, body: bytes) -> ParsedRequest | None:
-        """Return what a request says, if its like has been read."""
+        """Return what a request says, if its like has been read under the rules that hold."""
+        version = self._service.pipeline.rules_version
         note: tuple[bytes, ParsedRequest] | None = head.note
-        if note is not None and note[0] == body:
+        if note is not None and note[0] == body and note[1].rules_version == version:
             return note[1]
         rest = head.rest
         kind: bytes = rest.note or _note_kind(rest)
-        known = self.known.find((kind, head.path, body))
+        known = self.known.find((kind, head.path, body), version)
         if known is None:
             return None
         head.note = body, known.parsed

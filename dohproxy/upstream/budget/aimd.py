@@ -11,15 +11,15 @@ from typing import Final
 LEAST_SHARE: Final = 1 / 16
 """Four halvings: of 10 queries a second it leaves 37 a minute, with which popular names stay fresh."""
 HALVING_PAUSE_SECONDS: Final = 10.0
-"""Between two halvings: what was in flight at the first one must not count as a second sign. Google averages over two
-seconds, Freifunk München over ten."""
+"""The least time between two halvings: what was in flight at the first one must not count as a second sign. Google
+averages over two seconds, Freifunk München over ten."""
 RECOVERY_SECONDS: Final = 600.0
-"""From nothing to the whole; from a half it takes five minutes, some bans' length. A resolver that throttles again
-meanwhile is met at half of that."""
+"""How long the share takes from nothing to the whole; from a half it takes five minutes, some bans' length. A resolver
+that throttles again meanwhile is met at half of that."""
 START_SHARE: Final = 0.25
-"""Of rate and burst at a beginning: a browser's first page gets through, a crowd's does not."""
+"""The part of rate and burst that is used at a beginning: a browser's first page gets through, a crowd's does not."""
 START_SECONDS: Final = 30.0
-"""From there to the whole. By then the names that a crowd asks most are in the cache."""
+"""How long the share takes from there to the whole. By then the names that a crowd asks most are in the cache."""
 
 
 class ShareGrowth:

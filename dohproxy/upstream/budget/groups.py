@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dohproxy.config.schema import UpstreamConfig
+from dohproxy.config import UpstreamConfig
 from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
 

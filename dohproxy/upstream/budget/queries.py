@@ -38,7 +38,7 @@ class Budget:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many are in flight as may be: one more would have to take the place of one that is overdue."""
+        """Whether as many are in flight as may be: one more would have to take the slot of one that is overdue."""
         return self.in_flight >= self.most_in_flight
 
     def left(self, now: float) -> float:
@@ -77,7 +77,7 @@ class Budget:
 
     def take(self, now: float, reserve: float = 0.0) -> bool:
         """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
-        # What has been gained is counted before anything is taken: later it would find the place that this one leaves.
+        # What has been gained is counted before anything is taken: later it would find the slot that this one leaves.
         if not self._has_place() or self.left(now) < self._needed(now, reserve):
             return False
         self._take()
@@ -92,12 +92,12 @@ class Budget:
         return True
 
     def keep_while_there_is_room(self, give_way: Callable[[], None]) -> None:
-        """A query in flight is overdue: it keeps its place until somebody else needs it. Then `give_way` is called,
+        """A query in flight is overdue: it keeps its slot until somebody else needs it. Then `give_way` is called,
         which must release it; the oldest goes first."""
         self._overdue[give_way] = None
 
     def keep_no_longer(self, give_way: Callable[[], None]) -> None:
-        """It has ended, or is about to; harmless if it has given way."""
+        """Forget an overdue query that has ended or is about to; harmless if it has given way."""
         self._overdue.pop(give_way, None)
 
     def _has_place(self) -> bool:

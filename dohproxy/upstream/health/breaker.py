@@ -38,7 +38,7 @@ RESTART: Final = Pauses(1.0, 15.0)
 SILENCE: Final = Pauses(1.0, 60.0)
 """No word at all: down, or it drops us. At most 7 probes in the first minute, then one a minute."""
 BAN: Final = Pauses(60.0, 3600.0)
-"""It has told us to go away. Bans last a minute (Freifunk München) to half an hour (AdGuard DNS)."""
+"""The pauses after it has told us to go away. Bans last a minute (Freifunk München) to half an hour (AdGuard DNS)."""
 
 
 class BreakerState(StrEnum):
@@ -62,7 +62,7 @@ class Breaker:
         self._pauses = SILENCE
         self._pause = 0.0
         self._openings = 0
-        """In a row: by the first evidence, and by each failed probe."""
+        """How often it has opened in a row: by the first evidence, and by each failed probe."""
         self._probing = False
 
     @property

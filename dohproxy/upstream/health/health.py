@@ -28,22 +28,22 @@ from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.wire.answer import Answer
 
 PROBE_SECONDS: Final = 30.0
-"""Between two probes of an upstream that is asked all the while, dnsdist's interval ..."""
+"""The pause between two probes of an upstream that is asked all the while, dnsdist's interval ..."""
 LONGEST_PROBE_SECONDS: Final = 600.0
 """... doubled each time that it turned out to be well, up to this."""
 MOST_PROBES: Final = 10
-"""In any minute, whatever the upstream does: one that answers probes and nothing else would be found well and lost
-again every other second."""
+"""The most probes in any minute, whatever the upstream does: one that answers probes and nothing else would be found
+well and lost again every other second."""
 MOST_PROBES_SECONDS: Final = 60.0
 QUICK_PROBES: Final = 5
-"""In a minute, before an upstream that is silent to clients again and again is probed only so often: half of what there
-may be, so that who makes it doubtful on purpose leaves some for when it is dead."""
+"""The probes of a minute after which an upstream that is silent to clients again and again is probed less often: half
+of what there may be, so that whoever makes it doubtful on purpose leaves some for when it is dead."""
 DOUBT_SECONDS: Final = MOST_PROBES_SECONDS / (MOST_PROBES - QUICK_PROBES)
-"""Between two probes from then on. No longer, as it may be dead by now."""
+"""The pause between two probes from then on. It is no longer, as the upstream may be dead by now."""
 STANDBY_SECONDS: Final = 3600.0
-"""Without a word from it, because others are asked or nobody asks anything, before an upstream is probed to see whether
-it is there; and at the beginning. One query an hour is nothing to anybody, and a standby that has been gone for a week
-is of no use on the day."""
+"""How long nothing is heard of an upstream, because others are asked or nobody asks anything, before it is probed to
+see whether it is there; it is so at the beginning too. One query an hour is nothing to anybody, and a standby that has
+been gone for a week is of no use on the day."""
 SILENT_PROBES: Final = 2
 """Probes without an answer before an upstream that was well is silent: one packet in a hundred is lost on some ways,
 and somebody may make us doubt a hundred times a day."""
@@ -85,7 +85,7 @@ class UpstreamHealth:
         self.breaker = breaker
         self.connections = connections
         self.over_stream = over_stream
-        """It is always asked over TCP or TLS."""
+        """Whether the upstream is always asked over TCP or TLS."""
         self.round_trip = RoundTrip()
         self.sends: dict[SendStatus, int] = dict.fromkeys(SendStatus, 0)
         self.probes = 0
@@ -163,7 +163,7 @@ class UpstreamHealth:
         return self.is_usable(now, reserve, over_stream=over_stream) and self.budget.take(now, reserve)
 
     def overdue(self, ending: SendResult, give_way: Callable[[], None]) -> None:
-        """Learn that a send has had no answer in the time of an attempt; `end` must follow. It keeps its place in
+        """Learn that a send has had no answer in the time of an attempt; `end` must follow. It keeps its slot in
         flight until somebody else needs it, see `Budget`."""
         self.budget.keep_while_there_is_room(give_way)
         self.has_no_route = False
@@ -225,7 +225,7 @@ class UpstreamHealth:
         self.breaker.heard(now)
 
     def _come_back(self, now: float) -> None:
-        """It may have been us who were too much: come back with half of what was asked, and with that by and by."""
+        """Come back with half of what was asked, and by and by with that: it may have been us who were too much."""
         self.budget.halve(now)
         self.budget.begin_slowly(now)
 

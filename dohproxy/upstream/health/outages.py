@@ -8,11 +8,12 @@ from dohproxy.upstream.health.breaker import BAN
 from dohproxy.upstream.health.health import UpstreamHealth
 
 LEAST_RESOLVERS: Final = 2
-"""Of one alone nobody can say whether it is gone or the way to it; unless this machine has no route at all."""
+"""Where only one resolver is asked, nobody can say whether it is gone or the way to it, unless this machine has no
+route at all."""
 
 
 def is_path_gone(upstreams: Sequence[tuple[str, UpstreamHealth]]) -> bool:
-    """Tell whether it must be the way out that is gone: (address, standing) of each upstream.
+    """Tell whether it must be the way out that is gone, from the address and the health of each upstream.
 
     One that has told us to go away has spoken, as has one whose certificate is refused, and one on this machine is not
     on the way out. One that the operator has left alone shows nothing.

@@ -11,7 +11,7 @@ WORST_SCORE_SECONDS: Final = 2.0
 """What a send without an answer counts as, and more than any resolver worth asking takes."""
 LAST_REPLIES: Final = 16
 LEAST_REPLIES: Final = 4
-"""Of one or two, however slow, nobody can say whether it was the upstream or the name."""
+"""With fewer replies nothing is said: one or two slow ones may be the fault of the upstream, or of the name."""
 QUICK_SHARE: Final = 0.25
 """Part of the last replies that is quicker than what an upstream is said to take. Names can be slow on purpose, so the
 quick ones count: to make an upstream look slow takes three of four answers that anybody gets."""

@@ -45,7 +45,7 @@ RUN: Final = 8
 RUN_ZONES: Final = 4
 """... so many zones: one page of one site must not be enough."""
 TROUBLE_SHARE: Final = 0.2
-"""Of SERVFAIL in the window, dnsdist's default, from ..."""
+"""The share of SERVFAIL among the replies of the window, dnsdist's default, from ..."""
 TROUBLE_ZONES: Final = 10
 """... so many zones, so that a site with broken names is not it."""
 SMALL_ANSWER_BYTES: Final = 1_000
@@ -112,7 +112,7 @@ class ReplyClass(StrEnum):
     GOOD = "good"
     SILENCE = "silence"
     CUT = "cut"
-    """Over UDP; and over TCP, what would have fitted into UDP."""
+    """A reply with TC over UDP; and over TCP, an answer that would have fitted into UDP."""
     REFUSED = "refused"
     PROHIBITED = "prohibited"
     SERVFAIL = "servfail"

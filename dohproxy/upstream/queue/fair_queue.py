@@ -14,8 +14,8 @@ from dohproxy.outcomes import Priority
 
 Item = TypeVar("Item")
 
-MOST_TURNS: Final = 256
-"""Places at the most, whatever the budget: as many as there may be misses under way (`limits.waiting_misses`)."""
+MOST_WAITING: Final = 256
+"""Slots at the most, whatever the budget: as many as there may be misses under way (`limits.waiting_misses`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class QueueStatistics:
     """Questions that may wait now: what the budgets can serve while one waits."""
     served: int
     evicted: int
-    """Had to leave for somebody with more right to be asked."""
+    """Questions that had to leave for one with more right to be asked."""
     refused: int
-    """Found no place."""
+    """Questions that found no slot."""
     given_up: int
-    """Waited in vain."""
+    """Questions that waited in vain."""
 
 
 class FairQueue(Generic[Item]):
@@ -57,12 +57,12 @@ class FairQueue(Generic[Item]):
         return any(rank <= priority.rank and (least is None or rank >= least) for rank in self._ranks)
 
     def join(self, item: Item, priority: Priority, slots: int) -> tuple[bool, Item | None]:
-        """Let `item` stand in line if there is one of `slots`, or somebody whose place it may take.
+        """Let `item` stand in line if there is one of `slots`, or somebody whose slot it may take.
 
         Return whether it stands there, and who had to leave for it.
         """
         evicted = None
-        if len(self._waiting) >= min(slots, MOST_TURNS):
+        if len(self._waiting) >= min(slots, MOST_WAITING):
             evicted = self._weakest(priority)
             if evicted is None:
                 return False, None

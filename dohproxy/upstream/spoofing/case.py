@@ -11,7 +11,8 @@ from dohproxy.upstream.spoofing.echo_support import EchoState, EchoSupport
 from dohproxy.wire.name import letters_in, vary_case
 
 TELLING_LETTERS: Final = 8
-"""Of a name whose echo counts as a proof: an upstream with a case of its own hits ours once in 256 times."""
+"""A name with so many letters is a proof when its echo has our case: an upstream with a case of its own hits ours once
+in 256 times."""
 
 
 class Case0x20:

@@ -1,39 +1,40 @@
-"""What an upstream does each time without having to, and whether replies that lack it can be refused.
+"""Whether an upstream echoes something that a forger cannot know, so that replies without it can be refused.
 
-Repeating a name in our case and returning our cookie are such habits: who cannot see our queries cannot imitate them.
-They are found out by trying, as nothing announces them, and upstreams change: a server behind the address is replaced,
-or asks one server for some names and another for others (c-ares issues 1081 and 1271). So a habit is given up as soon
-as too many questions find no other replies than those without it; for a while, not for ever.
+An upstream need not repeat a name in our case, nor return our cookie, but most do so each time, and whoever cannot see
+our queries cannot imitate it. Nothing announces this echo, so it is found out by trying. And upstreams change: a server
+behind the address is replaced, or asks one server for some names and another for others (c-ares issues 1081 and 1271).
+So the echo is no longer relied on when too many questions find no other replies than those without it; for a while, not
+for ever.
 """
 
 from enum import StrEnum
 from typing import Final
 
 PROOFS_TO_ESTABLISH: Final = 3
-"""Replies in a row that show the habit. One could be chance: a name that an upstream happens to have in our case."""
+"""Replies in a row that have the echo. One could be chance: a name that an upstream happens to have in our case."""
 SUSPICION_OF_A_MISS: Final = 16
 SUSPICION_TO_GIVE_UP: Final = 64
-"""A wait that brought replies, but none with the habit, adds 16; a reply with it takes one away. So four such waits in
+"""A wait that brought replies, but none with the echo, adds 16; a reply with it takes one away. So four such waits in
 a row end it, and one in 17 can go on for ever. A forger who wants that has to guess port and ID (2^30 packets on
 average) within one wait, four times for four names, while the upstream itself misses those waits and answers fewer than
 16 other questions in between; what is won is no more than what nobody would have had to guess before."""
 PAUSE_SECONDS: Final = 3600.0
-"""Until a habit that was given up is looked for again: what it costs to be wrong is one slow question an hour."""
+"""The time until an echo that was given up is looked for again: to be wrong costs one slow question an hour."""
 
 
 class EchoState(StrEnum):
-    """What is known; a word for status pages."""
+    """What is known of an echo; the values are shown on status pages."""
 
     UNKNOWN = "unknown"
-    """Tried, but not relied on: a reply without it is as good as one with it."""
+    """It is tried, but not relied on: a reply without it is as good as one with it."""
     ESTABLISHED = "established"
     """A reply without it is ignored."""
     GIVEN_UP = "given_up"
-    """Not tried for now."""
+    """It is not tried for now."""
 
 
 class EchoSupport:
-    """One habit of one upstream."""
+    """One kind of echo of one upstream."""
 
     def __init__(self) -> None:
         self._proofs = 0
@@ -50,14 +51,14 @@ class EchoSupport:
         return EchoState.ESTABLISHED if self._proofs >= PROOFS_TO_ESTABLISH else EchoState.UNKNOWN
 
     def shown(self, now: float) -> None:
-        """Note a reply that shows the habit."""
+        """Note a reply that has the echo."""
         if self.state(now) is EchoState.GIVEN_UP:
             return  # To a query sent before it was.
         self._proofs = min(self._proofs + 1, PROOFS_TO_ESTABLISH)
         self._suspicion = max(self._suspicion - 1, 0)
 
     def lacked(self, now: float) -> None:
-        """Note a reply that was taken although it does not show the habit."""
+        """Note a reply that was taken although it has no echo."""
         if self.state(now) is EchoState.UNKNOWN:
             self._proofs = 0
 

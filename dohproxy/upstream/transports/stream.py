@@ -28,7 +28,8 @@ BUSY_QUERIES: Final = 8
 """Queries on every open connection before another one is opened. RFC 7766 section 6.2.2 asks for as few as possible;
 servers that answer in order make a second one worth while."""
 LOOK_AGAIN_SECONDS: Final = 0.02
-"""Between two looks at the rate of new connections while queries wait for one; the end of one is seen at once."""
+"""The pause between two looks at the rate of new connections while queries wait for one; the end of a connection is
+seen at once."""
 KEPT_OPEN_SECONDS: Final = 1.0
 """A connection still open so long after the answer after which the upstream is said to close will not be closed."""
 LEAST_OPENING_SECONDS: Final = 1.0
@@ -105,7 +106,7 @@ class StreamTransport:
         self.workarounds.heard(added, outcome, self._clock())
 
     def leave(self, waiting: "ConnectionWaiter") -> None:
-        """This query waits for a connection no more."""
+        """Take out a query that waits for a connection no more."""
         with contextlib.suppress(ValueError):
             self._line.remove(waiting)
 

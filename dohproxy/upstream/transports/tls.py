@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dohproxy.config.schema import UpstreamConfig
+from dohproxy.config import UpstreamConfig
 from dohproxy.tls.groups import SUITES_1_2, UPSTREAM_GROUPS, name_groups
 
 

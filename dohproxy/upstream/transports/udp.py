@@ -1,7 +1,7 @@
 """DNS over UDP: a socket for every query, and patience with packets that are not ours.
 
 Whoever wants to forge an answer must guess the source port, the ID and the question (RFC 5452), the name's case and a
-cookie. A wrong guess is ignored and the wait goes on; `forgery` decides which is wrong.
+cookie. A wrong guess is ignored and the wait goes on; `spoofing.defences` decides which is wrong.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class UdpTransport:
         self.defences = Defences(os.urandom, workarounds)
         self._address = address
         self._peer = None if address.interface else socket_address_of(address)
-        """None: it has an interface in it, which may come and go."""
+        """The address in the system's form; None if it has an interface in it, which may come and go."""
         self._family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
     @property

@@ -12,10 +12,10 @@ from dohproxy.upstream.workarounds.workarounds import Workarounds
 from dohproxy.wire.answer import Answer
 
 MOST_WAIT_SECONDS: Final = 3.0
-"""For the budget to have room for the next query of a trial: after two connections that were closed on us there is a
-pause of a second."""
+"""How long the next query of a trial waits for room in the budget: after two connections that were closed on us there
+is a pause of a second."""
 WAIT_SECONDS: Final = 0.25
-"""Between two looks at it."""
+"""The pause between two looks at the budget."""
 
 
 class Tried(Protocol):

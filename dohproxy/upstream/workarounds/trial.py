@@ -20,7 +20,7 @@ Additions = frozenset[Addition]
 IN_EDNS: Final = frozenset({Addition.COOKIE, Addition.PADDING})
 """What stands in the OPT record, and goes with it."""
 MOST_SENDS: Final = 2 + 2 * len(Addition)
-"""Of one trial: the measure, each addition twice, and the answer that confirms."""
+"""The most queries of one trial: the measure, each addition twice, and the answer that confirms."""
 
 SILENCE: Final = "silence"
 SAYS_NOTHING: Final = frozenset({SendStatus.UNSENT, SendStatus.ABANDONED, SendStatus.NO_ROUTE})
@@ -32,7 +32,7 @@ class TrialVerdict(StrEnum):
 
     UNDECIDED = "undecided"
     NOT_OURS = "not_ours"
-    """It answers no better without: it is nothing that we add."""
+    """The upstream answers no better without our additions: it is nothing that we add."""
     FOUND = "found"
     """For each addition, whether it is stood."""
 

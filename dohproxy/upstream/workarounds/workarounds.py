@@ -32,16 +32,16 @@ OVER_UDP: Final[Additions] = frozenset({Addition.EDNS, Addition.COOKIE, Addition
 OVER_TCP: Final[Additions] = frozenset({Addition.EDNS, Addition.AD})
 OVER_TLS: Final[Additions] = frozenset({Addition.EDNS, Addition.AD, Addition.PADDING})
 RETRY_SECONDS: Final = 86_400.0
-"""Until what was left out is tried again: upstreams are renewed, and a trial costs a handful of queries."""
+"""The time until what was left out is tried again: upstreams are renewed, and a trial costs a handful of queries."""
 FADE_SECONDS: Final = 3600.0
-"""Nothing but errors and silence for so long, and what was shown is no longer taken for sure: another server may stand
-behind the address."""
+"""After nothing but errors and silence for so long, what was shown is no longer taken for sure: another server may
+stand behind the address."""
 MOST_BARE_FAILURES: Final = 2
 """Questions in a row that failed without our additions too, before no more are repeated so: it will hardly be us, and
 whoever bans us should not be asked twice for each name until a trial has shown it."""
 SHORTEST_PAUSE_SECONDS: Final = 60.0
 LONGEST_PAUSE_SECONDS: Final = 3600.0
-"""Between two trials which showed that it is nothing of ours; doubled from one to the other."""
+"""The pause between two trials which showed that it is nothing of ours; it doubles from one to the next."""
 
 _ERRORS: Final = frozenset({Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
 _FAILURES: Final = frozenset(

@@ -686,7 +686,7 @@ async def test_a_bug_in_the_walk_costs_one_request(setting: Setting, monkeypatch
         assert (await (await frontend.connect()).ask(get())).status == 200
 
 
-async def test_a_bug_in_the_door_is_answered_with_500_and_not_taken_for_the_client_s(
+async def test_a_bug_in_the_frontend_is_answered_with_500_and_not_taken_for_the_client_s(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_frontend(setting) as frontend:

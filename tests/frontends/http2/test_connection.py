@@ -22,7 +22,7 @@ from tests.http2 import client as frames
 from tests.http2.client import HELLO, INITIAL_WINDOW, PREFACE, data, headers, rst_stream, window_update
 
 LARGE_RECORDS = 190
-"""Of 263 bytes each: an answer of 50 kB."""
+"""Records of 263 bytes each: an answer of 50 kB."""
 LARGE = "large.example.net"
 MEBIBYTE = 2**20
 CALM, PROTOCOL = int(ErrorCodes.ENHANCE_YOUR_CALM), int(ErrorCodes.PROTOCOL_ERROR)
@@ -715,6 +715,7 @@ async def test_an_attack_ends_its_connection_and_harms_no_other(setting: Setting
         # However much it had on the way: what it still sends is read until it has read that.
         assert attacker.goaways == [CALM]
         await frontend.until(lambda: frontend.closed == {Closing.HTTP2_FAULT: 1}, "the close")
+        assert list(frontend.register.statistics().excesses.values()) == [1]
         assert resident_bytes() - before < 16 * MEBIBYTE
         assert (await friend.ask(number + 2)).message().answer
 
@@ -733,3 +734,4 @@ async def test_garbage_after_the_preface_is_a_fault(setting: Setting) -> None:
         await client.until_closed()
         assert len(client.goaways) <= 1
         await frontend.until(lambda: frontend.closed == {Closing.HTTP2_FAULT: 1}, "the close")
+        assert frontend.register.statistics().excesses == {}

@@ -27,14 +27,22 @@ def head(
 
 
 @dataclass
+class Rules:
+    """As much of a walk as there is of it while nothing is asked."""
+
+    rules_version: int = 1
+
+
+@dataclass
 class ReadingService:
     """A service that counts what it has to read."""
 
     read_so_far: list[HttpRequest] = field(default_factory=list)
+    pipeline: Rules = field(default_factory=Rules)
 
     def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
         self.read_so_far.append(request)
-        return ParsedRequest(frontend, request.method, Dialect.RFC_GET, request.body)
+        return ParsedRequest(frontend, self.pipeline.rules_version, request.method, Dialect.RFC_GET, request.body)
 
 
 @pytest.fixture
@@ -122,3 +130,16 @@ def test_what_differs_to_the_walk_is_read_apart(requests: RequestReader) -> None
 
 def test_the_end_of_a_target_is_not_the_beginning_of_a_body(requests: RequestReader) -> None:
     assert of(requests, head(path="/a"), b"b") is not of(requests, head(path="/ab"), b"")
+
+
+@pytest.mark.parametrize("is_same_head", [True, False], ids=["noted at its head", "known by what it says"])
+def test_under_other_rules_it_is_read_anew_and_once(
+    service: ReadingService, requests: RequestReader, *, is_same_head: bool
+) -> None:
+    first = head()
+    before = of(requests, first, b"")
+    service.pipeline.rules_version += 1
+    for _ in range(2):
+        after = of(requests, first if is_same_head else head(), b"")
+        assert (after is before, after.rules_version) == (False, 2)
+    assert len(service.read_so_far) == 2

@@ -205,7 +205,7 @@ class TestBeingTurnedAway:
         assert not budget.is_turned_away
 
     @pytest.mark.parametrize("nobody_listens", [True, False], ids=["nobody listens", "somebody does"])
-    def test_a_closed_door_is_told_from_an_empty_house(self, *, nobody_listens: bool) -> None:
+    def test_a_closed_port_is_told_from_an_absent_host(self, *, nobody_listens: bool) -> None:
         budget = _ample()
         assert not budget.is_turned_away
         _fail(budget, 1, nobody_listens=nobody_listens)

@@ -207,7 +207,7 @@ class TestReach:
         assert guest.signal() is signal
         assert guest.openings == [guest.now]
 
-    def test_over_tls_a_closed_door_is_told_from_an_empty_house(self) -> None:
+    def test_over_tls_a_closed_port_is_told_from_an_absent_host(self) -> None:
         guest = Guest(over_stream=True)
         guest.ask_many(SendStatus.UNREACHABLE, times=3)
         guest.upstream.connections.failed(guest.now, nobody_listens=True)
@@ -227,7 +227,7 @@ class TestReach:
             assert (finding.signal, finding.since, finding.words) == (Signal.CERTIFICATE, 0.0, words)
             guest.now += 1.0
 
-    def test_over_tls_a_missing_way_is_no_closed_door(self) -> None:
+    def test_over_tls_a_missing_route_is_no_closed_port(self) -> None:
         guest = Guest(over_stream=True)
         guest.ask_many(SendStatus.NO_ROUTE, times=3)
         guest.upstream.connections.failed(guest.now, nobody_listens=False)
@@ -284,7 +284,7 @@ class TestReach:
         assert guest.seconds_to_probe() == 2.0
 
     def test_a_restart_after_which_replies_prove_less_is_over_too(self) -> None:
-        """Only other names than the probe's can end the habit that the replies lack (see `habit`)."""
+        """Only other names than the probe's can end the echo that the replies lack (see `echo_support`)."""
         guest = Guest()
         guest.ask_many(SendStatus.UNREACHABLE, times=3)
         guest.probe(SendStatus.UNPROVEN, after=1.0)

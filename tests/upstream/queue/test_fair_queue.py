@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dohproxy.outcomes import Priority
-from dohproxy.upstream.queue.fair_queue import MOST_TURNS, FairQueue
+from dohproxy.upstream.queue.fair_queue import MOST_WAITING, FairQueue
 
 PLENTY = 100
 
@@ -161,8 +161,8 @@ class TestAFullLine:
 
     def test_however_ample_the_budget_the_line_has_an_end(self) -> None:
         turns: FairQueue[str] = FairQueue()
-        joined = [turns.join(f"a{number}", _priority(1), 10_000)[0] for number in range(MOST_TURNS + 5)]
-        assert joined.count(True) == len(turns) == MOST_TURNS
+        joined = [turns.join(f"a{number}", _priority(1), 10_000)[0] for number in range(MOST_WAITING + 5)]
+        assert joined.count(True) == len(turns) == MOST_WAITING
 
     def test_a_line_that_has_become_too_long_shrinks_by_no_more_than_one_for_each_newcomer(self) -> None:
         turns = _line("a1", "a2", "a3", "a4", rank=5)
@@ -185,10 +185,10 @@ class TestPromotion:
 
     def test_it_drives_nobody_out_of_a_full_line(self) -> None:
         turns: FairQueue[str] = FairQueue()
-        for number in range(MOST_TURNS):
-            turns.join(f"a{number}", _priority(5), MOST_TURNS)
+        for number in range(MOST_WAITING):
+            turns.join(f"a{number}", _priority(5), MOST_WAITING)
         turns.promote("a7", _priority(0, "m"))
-        assert len(turns) == MOST_TURNS
+        assert len(turns) == MOST_WAITING
         assert next(turns.in_order())[0] == "a7"
 
     def test_who_does_not_wait_is_not_put_in_line(self) -> None:

@@ -14,11 +14,11 @@ from dohproxy.upstream.attempts import Send, Step
 from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.health.breaker import Breaker
 from dohproxy.upstream.health.health import UpstreamHealth
-from dohproxy.upstream.queue.fair_queue import MOST_TURNS
+from dohproxy.upstream.queue.fair_queue import MOST_WAITING
 from dohproxy.upstream.queue.waiting import SPENT, Begin, BudgetQueue
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
-from tests.fakes.standing import connections, longest_draw
+from tests.fakes.upstream_health import connections, longest_draw
 
 NEVER = 1e-6
 """Queries a second: nothing comes back while a test runs."""
@@ -270,7 +270,7 @@ class TestEnds:
 
 async def test_the_line_of_an_ample_budget_has_an_end_too() -> None:
     rig = Rig(queries_per_second=2_000.0, burst=4_000)
-    assert rig.queue.statistics(rig.now()).slots == MOST_TURNS
+    assert rig.queue.statistics(rig.now()).slots == MOST_WAITING
 
 
 class TestWhatIsAskedOnceMore:

@@ -1,4 +1,4 @@
-"""What it takes to rely on a habit, and what to stop relying on it."""
+"""What it takes to rely on an echo, and what to stop relying on it."""
 
 import pytest
 

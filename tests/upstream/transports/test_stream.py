@@ -18,8 +18,8 @@ from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes import upstream as fakes
 from tests.fakes.asking import exchange
-from tests.fakes.standing import connections
 from tests.fakes.upstream import Act, FakeUpstream, make_query
+from tests.fakes.upstream_health import connections
 
 QUERY = make_query()
 SOON = 0.3

@@ -16,8 +16,8 @@ from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.wire.answer import Answer
 from tests.fakes.asking import exchange
-from tests.fakes.standing import connections
 from tests.fakes.upstream import LOOPBACK, FakeUpstream, make_query
+from tests.fakes.upstream_health import connections
 
 SOON = 0.05
 LONG = 10.0

@@ -23,8 +23,8 @@ from dohproxy.wire.answer import Answer
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.fakes import upstream as fakes
 from tests.fakes.asking import exchange
-from tests.fakes.standing import connections
 from tests.fakes.upstream import FakeUpstream, make_query
+from tests.fakes.upstream_health import connections
 from tests.frontends.issuer import DAY, NOW, ROOT, issue
 
 NAME = "ns0.example.net"

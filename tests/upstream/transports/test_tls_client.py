@@ -27,9 +27,9 @@ from dohproxy.upstream.transports.tls_client import CLOSE_SECONDS, MOST_HEARD, T
 from dohproxy.wire.answer import Answer
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.fakes.asking import ask, exchange
-from tests.fakes.standing import connections
 from tests.fakes.tls_by_hand import Play, ServerByHand, Session, key_updates, renegotiation, session_tickets
 from tests.fakes.upstream import LOOPBACK, FakeUpstream, make_query, make_reply
+from tests.fakes.upstream_health import connections
 
 NAME = "ns0.example.net"
 LONG = 10.0

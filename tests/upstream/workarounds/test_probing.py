@@ -12,7 +12,7 @@ from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_UDP, Workarounds
 from dohproxy.wire.answer import Answer
 from tests.fakes.guest import GOOD, REFUSED
-from tests.fakes.standing import health
+from tests.fakes.upstream_health import health
 
 Outcome = Answer | Unproven | SendStatus
 

@@ -1,0 +1,86 @@
+"""Every section and key of the configuration, with default, bounds, unit and reason: one file a section.
+
+One frozen dataclass per section, one field per key, named as in the file. The text after each key is both
+the comment of the annotated reference and the place to argue with a number.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dohproxy.config.schema.admin import AdminConfig
+from dohproxy.config.schema.cache import CacheConfig
+from dohproxy.config.schema.clients import AddressSource, ClientsConfig
+from dohproxy.config.schema.connections import ConnectionsConfig
+from dohproxy.config.schema.dialects import DIALECT_ACTIONS, DIALECTS, DialectsConfig
+from dohproxy.config.schema.limits import LimitsConfig
+from dohproxy.config.schema.log import LogConfig
+from dohproxy.config.schema.metrics import MetricsConfig
+from dohproxy.config.schema.names import NamesConfig
+from dohproxy.config.schema.resolver import ResolverConfig
+from dohproxy.config.schema.route import MAX_ROUTES, RouteConfig
+from dohproxy.config.schema.server import ServerConfig
+from dohproxy.config.schema.tls import TlsConfig
+from dohproxy.config.schema.upstream import MAX_UPSTREAMS, UpstreamConfig
+
+__all__ = [
+    "DIALECTS",
+    "DIALECT_ACTIONS",
+    "MAX_ROUTES",
+    "MAX_UPSTREAMS",
+    "AddressSource",
+    "AdminConfig",
+    "CacheConfig",
+    "ClientsConfig",
+    "Config",
+    "ConnectionsConfig",
+    "DialectsConfig",
+    "LimitsConfig",
+    "LogConfig",
+    "MetricsConfig",
+    "NamesConfig",
+    "ResolverConfig",
+    "RouteConfig",
+    "ServerConfig",
+    "TlsConfig",
+    "UpstreamConfig",
+    "default_config",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration, checked. Each part of the program is given its own section, never this."""
+
+    upstreams: tuple[UpstreamConfig, ...]
+    """The [[upstream]] sections in the order of the file, at least one."""
+    server: ServerConfig = field(default_factory=ServerConfig)
+    tls: TlsConfig | None = None
+    connections: ConnectionsConfig = field(default_factory=ConnectionsConfig)
+    clients: ClientsConfig = field(default_factory=ClientsConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    names: NamesConfig = field(default_factory=NamesConfig)
+    dialects: DialectsConfig = field(default_factory=DialectsConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+    resolver: ResolverConfig = field(default_factory=ResolverConfig)
+    metrics: MetricsConfig | None = None
+    admin: AdminConfig | None = None
+    log: LogConfig = field(default_factory=LogConfig)
+    routes: tuple[RouteConfig, ...] = ()
+    """The [[route]] sections in the order of the file."""
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Where sections and keys stand in the file, by their paths, for what is said about them."""
+
+    @property
+    def general_upstreams(self) -> tuple[UpstreamConfig, ...]:
+        """Those that are asked about everything that no route leads elsewhere."""
+        routed = {name for route in self.routes for name in route.upstreams}
+        return tuple(upstream for upstream in self.upstreams if upstream.name not in routed)
+
+    def upstreams_of(self, route: RouteConfig) -> tuple[UpstreamConfig, ...]:
+        """Return the upstreams of one route, in the order of the file."""
+        return tuple(upstream for upstream in self.upstreams if upstream.name in route.upstreams)
+
+
+def default_config(upstreams: tuple[UpstreamConfig, ...]) -> Config:
+    """Return the configuration of a service without a file, asking `upstreams` (at least one)."""
+    return Config(upstreams=upstreams)

@@ -1,0 +1,56 @@
+"""[server]: where the frontend is, what it is called and how much it reads."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from dohproxy.config.addresses import ListenAddress, parse_listen, parse_public_name, parse_url_path
+from dohproxy.config.keys import Integer, Text, TextList
+
+LOOPBACK_8443: Final = ListenAddress("tcp", host="127.0.0.1", port=8443)
+
+MAX_LISTENERS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """The frontend: where it is, what it is called, how much it reads."""
+
+    listen: Annotated[
+        tuple[ListenAddress, ...],
+        TextList(
+            Text(parse_listen, "address:port or unix:path", "127.0.0.1:8443", ""),
+            1,
+            MAX_LISTENERS,
+            'Where clients connect: "127.0.0.1:8443", "unix:/run/dohproxy/h1.sock"; for every address of the machine'
+            ' both "[::]:443", which is IPv6 alone, and "0.0.0.0:443". Port 0 takes any free one. Loopback by default,'
+            " so that nothing is offered to the world unasked.",
+        ),
+    ] = (LOOPBACK_8443,)
+    path: Annotated[
+        str,
+        Text(
+            parse_url_path,
+            'path from "/" on',
+            "/dns-query",
+            "Path of the DoH resource, as in the example of RFC 8484 section 4.1; clients assume it.",
+        ),
+    ] = "/dns-query"
+    host: Annotated[
+        str,
+        Text(
+            parse_public_name,
+            "host name or address",
+            "doh.example.net",
+            "Public name of the service: in the URL and DNS stamp it prints, and checked against the certificate.",
+        ),
+    ] = "localhost"
+    max_query_bytes: Annotated[
+        int,
+        Integer(
+            64,
+            4096,
+            "bytes",
+            "Longest DNS query read. A query is one name of 255 bytes and an OPT record, padded to a multiple"
+            " of 128 (RFC 8467): 512 would do and is Google's limit, dnscrypt-proxy reads 4096.",
+        ),
+    ] = 1024

@@ -1,0 +1,40 @@
+"""What became of each attempt to read the configuration again."""
+
+from pathlib import Path
+
+import pytest
+
+from dohproxy.adoption import Changes
+from dohproxy.config import Config, ConfigError, NamesConfig, Problem, UpstreamAddress, UpstreamConfig
+from dohproxy.jobs.reload import ReloadBook, read_suffixes, reload_metrics
+from tests.fakes.samples import samples_of
+
+CONFIG = Config((UpstreamConfig("first", UpstreamAddress("udp", "192.0.2.1", 53)),))
+
+
+def test_before_the_first_attempt_all_is_well() -> None:
+    statistics = ReloadBook(1_000.0).statistics()
+    assert (statistics.last_succeeded, statistics.in_force_since, statistics.waiting) == (True, 1_000.0, ())
+
+
+def test_what_was_taken_and_refused_is_counted_and_the_last_attempt_is_known() -> None:
+    book = ReloadBook(1_000.0)
+    book.take(Changes(CONFIG, ("limits.waiting_misses",), ("limits.table_slots",)), 2_000.0)
+    book.refuse(ConfigError((Problem("server", "is not there"),)))
+    statistics = book.statistics()
+    assert (statistics.taken, statistics.refused, statistics.last_succeeded) == (1, 1, False)
+    assert (statistics.in_force_since, statistics.waiting) == (2_000.0, ("limits.table_slots",))
+    samples = samples_of(reload_metrics(statistics))
+    assert samples["dohproxy_reloads_total", ("taken",)] == samples["dohproxy_reloads_total", ("refused",)] == 1
+    assert samples["dohproxy_last_reload_success", ()] == 0
+    assert samples["dohproxy_config_loaded_seconds", ()] == 2_000
+    assert samples["dohproxy_keys_waiting_for_restart", ()] == 1
+    book.take(Changes(CONFIG, (), ()), 3_000.0)
+    assert book.statistics().last_succeeded
+    assert book.statistics().waiting == ()
+
+
+async def test_a_list_that_cannot_be_used_is_an_error_and_none_is_none(tmp_path: Path) -> None:
+    assert await read_suffixes(NamesConfig()) is None
+    with pytest.raises(ConfigError, match=r"names\.public_suffix_file"):
+        await read_suffixes(NamesConfig(public_suffix_file=tmp_path / "nowhere"))

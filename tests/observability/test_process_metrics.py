@@ -1,0 +1,46 @@
+"""The figures of this process: those of prometheus_client, also where the unit hides what it reads."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from prometheus_client import ProcessCollector
+from prometheus_client.core import Metric
+
+from dohproxy.observability.process_metrics import process_metrics
+
+
+def _values(metrics: list[Metric]) -> dict[str, float]:
+    return {sample.name: sample.value for metric in metrics for sample in metric.samples}
+
+
+def test_they_are_those_of_every_prometheus_client() -> None:
+    ours, theirs = _values(list(process_metrics())), _values(list(ProcessCollector(registry=None).collect()))
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        # Between the two some memory and CPU time is used; the start is as exact as a tick and a second of the boot.
+        assert ours[name] == pytest.approx(value, rel=0.1, abs=1.5), name
+
+
+def test_they_need_nothing_but_the_processs_own_directory(tmp_path: Path) -> None:
+    for name in ("stat", "limits"):
+        shutil.copyfile(f"/proc/self/{name}", tmp_path / name)
+    (tmp_path / "fd").mkdir()
+    (tmp_path / "fd" / "0").touch()
+    values = _values(list(process_metrics(tmp_path)))
+    assert values["process_open_fds"] == 1
+    assert values["process_resident_memory_bytes"] > 1_000_000
+
+
+def test_a_name_may_hold_anything(tmp_path: Path) -> None:
+    fields = " ".join(str(number) for number in range(3, 53))
+    (tmp_path / "stat").write_text(f"1 (a) b) (c) {fields}\n")
+    (tmp_path / "fd").mkdir()
+    (tmp_path / "limits").write_text("Max open files            unlimited            unlimited            files\n")
+    values = _values(list(process_metrics(tmp_path)))
+    assert values["process_virtual_memory_bytes"] == 23
+    assert values["process_max_fds"] == float("inf")
+
+
+def test_where_there_is_no_linux_there_are_none(tmp_path: Path) -> None:
+    assert list(process_metrics(tmp_path)) == []

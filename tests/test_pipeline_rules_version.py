@@ -1,0 +1,283 @@
+"""Rules that change under open connections: for every stage of the walk, whatever was remembered before.
+
+Each case asks the same question a hundred times on one connection, so that whatever can be remembered is, then changes
+one rule, and looks at what becomes of the very next request there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pytest
+
+from dohproxy import pipeline
+from dohproxy.cache import Cache
+from dohproxy.config import CacheConfig
+from dohproxy.doh.request import RequestRules
+from dohproxy.outcomes import Reason
+from dohproxy.policy.names import NameRules
+from dohproxy.policy.special_names import LocalAnswer
+from dohproxy.routes import Route, Routes
+from dohproxy.wire.malformed import Fault, Malformed
+from dohproxy.wire.name import from_text
+from dohproxy.wire.numbers import Rcode
+from dohproxy.wire.query import Query, parse_query
+from dohproxy.wire.reply import Content
+from tests.fakes.walk import NO_DOMAIN_LIMITS, SUFFIXES, names
+from tests.frontends import client as http1
+from tests.frontends.http2_client import Http2Client, get_fields
+from tests.frontends.served import RunningFrontend, open_frontend
+from tests.http2.client import headers
+
+TIMES: Final = 100
+NAME: Final = "www.example.net"
+ROUTED: Final = "nas.home.arpa"
+NOT_IN_SUFFIXES: Final = "www.example.de"
+RULES: Final = RequestRules("/dns-query", 1_024)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One rule that changes."""
+
+    stage: str
+    apply: Callable[[RunningFrontend, pytest.MonkeyPatch], None]
+    after: Reason
+    name: str = NAME
+    before: Reason = Reason.CACHED
+    parameter: str = ""
+    """What stands behind the query in the target."""
+
+
+def general_of(frontend: RunningFrontend) -> Route:
+    """The route of every name that has no other."""
+    return frontend.core.service.pipeline._routes.general
+
+
+def adopt(
+    frontend: RunningFrontend,
+    *,
+    names: NameRules | None = None,
+    routes: Routes | None = None,
+    deadline_seconds: float = 5.0,
+) -> None:
+    """Give the walk other rules; those that are not named stay as they are."""
+    walk = frontend.core.service.pipeline
+    walk.adopt(names or frontend.core.names, routes or Routes(general_of(frontend)), deadline_seconds)
+
+
+def route_elsewhere(frontend: RunningFrontend, domain: str) -> None:
+    """Let a domain have a cache of its own; who is asked is the same upstream, and knows nothing of it."""
+    general = general_of(frontend)
+    own = Route(Cache(CacheConfig()), general.resolver, is_general=False)
+    adopt(frontend, routes=Routes(general, {from_text(domain): own}))
+
+
+def forget_answers(frontend: RunningFrontend, names: NameRules | None = None, deadline_seconds: float = 5.0) -> None:
+    """Let the walk have an empty cache, so that what comes behind it is met."""
+    general = Route(Cache(CacheConfig()), general_of(frontend).resolver)
+    adopt(frontend, names=names, routes=Routes(general), deadline_seconds=deadline_seconds)
+
+
+def take_requests(**changed: Any) -> Callable[[RunningFrontend, pytest.MonkeyPatch], None]:
+    """Return what changes the rules about HTTP requests."""
+    return lambda frontend, _: frontend.core.service.adopt(replace(RULES, **changed))
+
+
+def limit_client(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    frontend.core.request_limiter.admit_request = lambda client, now: 3.0
+
+
+def limit_service(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    frontend.core.request_limiter.admit_to_service = lambda now: 3.0
+    forget_answers(frontend)
+
+
+def limit_misses(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    frontend.core.request_limiter.admit_miss = lambda client, now: 3.0
+    forget_answers(frontend)
+
+
+def take_places(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontend.core.request_limiter, "take_slot", lambda: None)
+    forget_answers(frontend)
+
+
+def limit_domain(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    narrow = names(replace(NO_DOMAIN_LIMITS, domain_misses_per_second=1, domain_misses_burst=1))
+    narrow.domains.charge(from_text(NAME), frontend.clock(), failed=False)
+    forget_answers(frontend, narrow)
+
+
+def deny_undelegated(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    forget_answers(frontend, names(NO_DOMAIN_LIMITS, SUFFIXES, may_deny=True))
+
+
+def remember_failure(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    forget_answers(frontend)
+    query = parse_query(http1.query(NAME))
+    general_of(frontend).cache.remember_failure(query.key, Rcode.SERVFAIL, (), frontend.clock())
+
+
+def leave_no_time(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    forget_answers(frontend, deadline_seconds=0.0)
+
+
+def find_fault(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(wire: bytes) -> Query:
+        raise Malformed(Fault.TRAILING_BYTES)
+
+    monkeypatch.setattr(pipeline, "parse_query", parse)
+    adopt(frontend)
+
+
+def refuse_questions(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "refuse", lambda _: Reason.TYPE_REFUSED)
+    adopt(frontend)
+
+
+def answer_here(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = LocalAnswer(Reason.LOCAL, Content(Rcode.NXDOMAIN), 60)
+    monkeypatch.setattr(pipeline, "answer_locally", lambda _: local)
+    adopt(frontend)
+
+
+class AllAreProbes:
+    """Takes every question for one about a name of its own, which is in nobody's cache."""
+
+    def absorb(self, query: Query) -> Query:
+        name = from_text("probe.example.net")
+        return replace(query, qname=name, key=name + query.key[len(query.qname) :])
+
+    def counts(self, query: Query) -> bool:
+        return False
+
+
+def absorb_all(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    adopt(frontend, names=replace(frontend.core.names, probes=AllAreProbes()))  # type: ignore[arg-type]
+
+
+INTERPRETED: Final = {"parse", "refused questions", "local answers", "probes", "places for misses"}
+"""Stages whose rules are part of the program, so that a test must put others in their place."""
+CHANGES: Final = [
+    Change("path", take_requests(path="/other"), Reason.WRONG_PATH),
+    Change("size", take_requests(max_query_bytes=20), Reason.TARGET_TOO_LONG),
+    Change(
+        "dialect",
+        take_requests(dialects={"get-random-padding": "refuse"}),
+        Reason.DIALECT_REFUSED,
+        parameter="&random_padding=x",
+    ),
+    Change("client's limit", limit_client, Reason.CLIENT_LIMIT),
+    Change("parse", find_fault, Reason.FORMAT_ERROR),
+    Change("refused questions", refuse_questions, Reason.TYPE_REFUSED),
+    Change("route", lambda frontend, _: route_elsewhere(frontend, "example.net"), Reason.FORWARDED),
+    Change(
+        "route of a name that was answered here",
+        lambda frontend, _: route_elsewhere(frontend, "home.arpa"),
+        Reason.FORWARDED,
+        name=ROUTED,
+        before=Reason.LOCAL,
+    ),
+    Change("local answers", answer_here, Reason.LOCAL),
+    Change("probes", absorb_all, Reason.FORWARDED),
+    Change("cache", lambda frontend, _: forget_answers(frontend), Reason.FORWARDED),
+    Change("undelegated names", deny_undelegated, Reason.UNDELEGATED, name=NOT_IN_SUFFIXES),
+    Change("remembered failures", remember_failure, Reason.FAILURE_REMEMBERED),
+    Change("service's limit", limit_service, Reason.SERVICE_LIMIT),
+    Change("domain's limit", limit_domain, Reason.DOMAIN_LIMIT),
+    Change("client's limit of misses", limit_misses, Reason.MISS_LIMIT),
+    Change("places for misses", take_places, Reason.SERVICE_LIMIT),
+    Change("deadline", leave_no_time, Reason.UPSTREAM_TIMEOUT),
+]
+
+
+class OverHttp1:
+    """Sends the same bytes each time."""
+
+    def __init__(self, raw: http1.RawClient, change: Change) -> None:
+        self._raw = raw
+        target = dict(get_fields(change.name))[":path"] + change.parameter
+        self._request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+    async def ask(self) -> None:
+        await self._raw.ask(self._request)
+
+
+class OverHttp2:
+    """Sends the same header block each time, on a new stream."""
+
+    def __init__(self, client: Http2Client, change: Change) -> None:
+        self._client = client
+        self._fields = tuple(
+            (name, value + change.parameter if name == ":path" else value) for name, value in get_fields(change.name)
+        )
+        self._stream = -1
+
+    async def ask(self) -> None:
+        self._stream += 2
+        await self._client.send(headers(self._stream, self._fields))
+        await self._client.response(self._stream)
+
+
+async def connect(frontend: RunningFrontend, protocol: str, change: Change) -> OverHttp1 | OverHttp2:
+    if protocol == "http1":
+        return OverHttp1(await frontend.connect(), change)
+    return OverHttp2(await Http2Client.connect(frontend), change)
+
+
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(one, id=one.stage, marks=[pytest.mark.interpreted] if one.stage in INTERPRETED else [])
+        for one in CHANGES
+    ],
+)
+async def test_a_rule_acts_on_the_next_request_after_a_hundred_cached_ones(
+    protocol: str, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_frontend() as frontend:
+        connection = await connect(frontend, protocol, change)
+        for _ in range(TIMES):
+            await connection.ask()
+        assert [outcome.reason for outcome in frontend.outcomes[1:]] == [change.before] * (TIMES - 1)
+        change.apply(frontend, monkeypatch)
+        await connection.ask()
+        assert frontend.outcomes[-1].reason is change.after
+        assert len(frontend.outcomes) == TIMES + 1
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+async def test_rules_that_change_nothing_for_it_let_a_hit_be_a_hit(protocol: str) -> None:
+    async with open_frontend() as frontend:
+        connection = await connect(frontend, protocol, CHANGES[0])
+        for _ in range(TIMES):
+            await connection.ask()
+            frontend.core.service.pipeline.rules_changed()
+        assert [outcome.reason for outcome in frontend.outcomes[1:]] == [Reason.CACHED] * (TIMES - 1)
+
+
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+async def test_a_refusal_is_no_more_remembered_than_an_answer(protocol: str) -> None:
+    async with open_frontend() as frontend:
+        connection = await connect(frontend, protocol, CHANGES[0])
+        await connection.ask()
+        frontend.core.service.adopt(replace(RULES, path="/other"))
+        for _ in range(TIMES):
+            await connection.ask()
+        assert [outcome.reason for outcome in frontend.outcomes[1:]] == [Reason.WRONG_PATH] * TIMES
+        frontend.core.service.adopt(RULES)
+        await connection.ask()
+        assert frontend.outcomes[-1].reason is Reason.CACHED
+
+
+async def test_every_change_of_the_rules_is_another_version() -> None:
+    async with open_frontend() as frontend:
+        walk = frontend.core.service.pipeline
+        seen = [walk.rules_version]
+        for change in (walk.rules_changed, lambda: frontend.core.service.adopt(RULES), lambda: adopt(frontend)):
+            change()
+            seen.append(walk.rules_version)
+        assert seen == sorted(set(seen))
