@@ -89,6 +89,8 @@ def _why(path: Path, error: OSError) -> str:
             )
         case PermissionError():
             return f"You may not open {path}{_owners(path)}. Use sudo, or become that user."
+        case ConnectionRefusedError() if not path.is_socket():
+            return f"{path} is no socket. Name the service's with --socket PATH, or its file with --config FILE."
         case ConnectionRefusedError():
             return f"Nobody listens at {path}: the service has ended. Start it again."
         case BlockingIOError() | TimeoutError():

@@ -29,7 +29,7 @@ from dohproxy.routes import Route, Routes
 from dohproxy.upstream.statistics import Foreseen
 from dohproxy.wire.answer import Kind
 from dohproxy.wire.name import from_text
-from dohproxy.wire.numbers import CLASS_IN, RD, Qtype
+from dohproxy.wire.numbers import CLASS_IN, RD, Qtype, Rcode
 from dohproxy.wire.query import Query, parse_query
 
 ARGUMENTS: Final = (
@@ -139,7 +139,7 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
     yield Stage("route", "the general upstreams and cache" if route.is_general else "one of its own, by [[route]]")
     local = answer_locally(query) if route.is_general else answer_any(query)
     if local is not None:
-        says = f"is answered here, and never leaves: rcode {local.content.rcode}"
+        says = f"is answered here, and never leaves: {rcode_name(local.content.rcode)}"
         yield Stage("local answers", says, local.reason, ends=True)
     yield Stage("local answers", "is not answered here")
     entry, state = route.cache.foresee(query.key, now, route.resolver.pressure(now))
@@ -202,7 +202,8 @@ def _obstacles(owners: Owners, query: Query, route: Route, client: Client | None
     limiter = owners.request_limiter
     failure = route.cache.foresee_failure(query.key, now)
     if failure is not None:
-        says = f"it failed a moment ago (rcode {failure.rcode}), and nobody asks again for {failure.until - now:.0f} s"
+        what = rcode_name(failure.rcode)
+        says = f"it failed a moment ago ({what}), and nobody asks again for {failure.until - now:.0f} s"
         yield Stage("remembered failure", says, Reason.FAILURE_REMEMBERED, ends=True)
     yield Stage("remembered failure", "none")
     wait = limiter.wait_for_service(now)
@@ -245,6 +246,11 @@ def _has_instead(query: Query, route: Route, stale: Entry | None, now: float) ->
         return False
     entry, key, state = found
     return content_instead(entry, key, query, ttl=1, is_fresh=state is Freshness.FRESH) is not None
+
+
+def rcode_name(number: int) -> str:
+    """Return what an rcode is called."""
+    return Rcode(number).name if number in list(Rcode) else f"rcode {number}"
 
 
 def upstream_says(foreseen: Foreseen) -> str:

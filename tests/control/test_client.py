@@ -93,7 +93,7 @@ def test_a_socket_at_which_nobody_listens_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_socket_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
-    with pytest.raises(Unreachable, match=r"Nobody listens|cannot be used as a socket"):
+    with pytest.raises(Unreachable, match=r"a is no socket\. Name "):
         send(tmp_path / "a", "/v1/x", {}, SECONDS)
 
 

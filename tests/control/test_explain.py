@@ -9,7 +9,7 @@ import pytest
 
 from dohproxy.config import CacheConfig
 from dohproxy.control import explain as module
-from dohproxy.control.explain import Owners, explain, make_query, upstream_says, walk
+from dohproxy.control.explain import Owners, explain, make_query, rcode_name, upstream_says, walk
 from dohproxy.outcomes import Client, Reason
 from dohproxy.routes import Route, Routes
 from dohproxy.upstream.resolver import UpstreamFailure
@@ -202,6 +202,11 @@ async def test_without_a_client_no_limit_of_clients_is_looked_at() -> None:
     assert stages[0].says == "is not looked at: no client was named"
     assert stages[-1].name == "upstream"
     assert "client's miss limit" not in {stage.name for stage in stages}
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "NOERROR"), (3, "NXDOMAIN"), (3_841, "rcode 3841")])
+def test_an_rcode_has_its_name_or_its_number(number: int, name: str) -> None:
+    assert rcode_name(number) == name
 
 
 @pytest.mark.parametrize("dnssec_ok", [False, True])
