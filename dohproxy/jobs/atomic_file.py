@@ -56,6 +56,7 @@ class AtomicFile:
         self._beside = path.with_name(f"{path.name}.partial")
         """One name, not a new one each time: what a killed process leaves behind is replaced by the next."""
         self._file: BinaryIO | None = None
+        self._is_committed = False
 
     def open(self) -> None:
         """Begin; must be called before `write`."""
@@ -75,9 +76,13 @@ class AtomicFile:
         os.fsync(file.fileno())
         file.close()
         self._beside.replace(self._path)
+        self._is_committed = True
 
     def discard(self) -> None:
-        """Leave nothing of the new content behind; harmless after `commit`."""
+        """Leave nothing of the new content behind; after `commit` nothing is done: what stands beside the file by then is
+        another one's."""
+        if self._is_committed:
+            return
         with contextlib.suppress(OSError):
             if self._file is not None:
                 self._file.close()

@@ -44,7 +44,7 @@ NAME: Final = "state"
 SAVE_SECONDS: Final = 60.0
 """Between two saves. What a crash loses is a minute of seniority, whose own unit that is, and a minute of what was
 learnt; a save of a whole table of the default size takes 50 ms of a core."""
-SLICE_SECONDS: Final = 0.002
+SLICE_SECONDS: Final = 0.001
 """How long tables are worked on before others have a turn: no client notices."""
 STEP_SLOTS: Final = 1_024
 """Slots between two looks at the clock: 0.2 ms where all are in use. A piece is a whole number of steps."""
