@@ -220,6 +220,13 @@ def test_a_snapshot_that_cannot_be_saved_is_an_error_to_check_and_no_reason_not_
     assert (process.returncode, f"warning: {told}" in written) == (0, True)
 
 
+def test_a_state_directory_that_is_none_is_an_error_to_check(directory: Path) -> None:
+    file = _write(directory, '[server]\nstate_directory = "absent"\n')
+    run = _run("check", "--config", file)
+    assert (run.exit_code, run.stdout) == (EXIT_CONFIG, "")
+    assert f"server.state_directory (line 2) names {directory}/absent, and there is no such directory" in run.stderr
+
+
 def test_healthcheck_does_not_read_the_certificate(directory: Path) -> None:
     # it runs as another user, perhaps in another container
     text = f'[server]\nlisten = ["127.0.0.1:{free_port()}"]\n[tls]\ncertificate = "absent.pem"\nkey = "absent.pem"\n'

@@ -79,8 +79,8 @@ class AtomicFile:
         self._is_committed = True
 
     def discard(self) -> None:
-        """Leave nothing of the new content behind; after `commit` nothing is done: what stands beside the file by then is
-        another one's."""
+        """Leave nothing of the new content behind; after `commit` nothing is done, as what stands beside the file by
+        then is another one's."""
         if self._is_committed:
             return
         with contextlib.suppress(OSError):

@@ -50,6 +50,24 @@ class Life:
         return 3
 
 
+class Huge:
+    """A table that is too large, and has nothing to say."""
+
+    slots = MOST_SLOTS + 1
+
+    def clock(self, now: float) -> float:
+        raise NotImplementedError
+
+    def export(self, first: int, count: int, now: float) -> tuple[bytes, int]:
+        raise NotImplementedError
+
+    def restore(self, first: int, content: bytes) -> None:
+        raise NotImplementedError
+
+    def go_on(self, clock: float, saved_at: float) -> None:
+        raise NotImplementedError
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the state belongs."""
@@ -254,14 +272,10 @@ class TestSaving:
             content(path)
 
     async def test_of_a_table_beyond_the_bound_nothing_is_kept(self, path: Path) -> None:
-        class Huge(Seniority):
-            @property
-            def slots(self) -> int:
-                return MOST_SLOTS + 1
-
-        life = Life(path, seniority=Huge(memoryview(bytearray(2 * 8))))
-        await life.file().save()
-        assert decode(content(path), open_key(path.parent)).tables == {}
+        life = Life(path)
+        kept = Kept(lambda *_: life.values, life._restore, {"huge": Huge(), "seniority": life.seniority})
+        await StateFile(path.parent, open_key(path.parent), kept, life.clock, life.wall_clock).save()
+        assert list(decode(content(path), open_key(path.parent)).tables) == ["seniority"]
 
     async def test_a_bug_ends_nothing(self, path: Path) -> None:
         life = Life(path, values={"nan": float("nan")})
