@@ -37,7 +37,7 @@ The floors. Imports point down only, and rooms on one floor do not know each oth
     cache | policy | upstream | doh | http1 | http2     six that never import each other
     outcomes        the words all stages share, and the one table of what each reason means
     wire            DNS messages: bytes to checked values and back
-    tls             certificates, and what both sides' TLS has in common
+    service_manager | tls       what systemd tells and wants to hear; certificates, and what both sides' TLS shares
     adoption        what another configuration changes, and what of it has to wait for a restart
     config          one TOML file to frozen, checked dataclasses
     authority | value                                   which texts name a host; what a value class is

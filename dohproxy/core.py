@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 from dohproxy.builders import build_names, build_request_limiter, clock, fair_share
 from dohproxy.cache import Cache
 from dohproxy.config import Config, RouteConfig, UpstreamConfig
+from dohproxy.control.explain import Owners
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.service import Service
 from dohproxy.jobs.job_metrics import suffix_list_metrics
@@ -84,6 +85,7 @@ class Core:
         self.suffixes.adopt(config.names, suffixes, time.time())
         self.cache.adopt(config.cache)
         self.budgets.begin_reload(now)
+        paused = [one.name for one in self.resolver.statistics(now).upstreams if one.is_paused]
         before, general = self._routes, self._general
         self._general = self._build_resolver(config, general)
         self._routes = {}
@@ -93,9 +95,20 @@ class Core:
             self._finish(gone.resolver, self._general)
         self._finish(general, self._general)
         self.resolver = self._together()
+        # One whose address has changed is another one, and left alone all the same: it was meant by its name.
+        for name in paused:
+            self.resolver.pause(name)
         self.config = config
         self.pipeline.adopt(self.names, self._routes_of_names(), config.resolver.deadline_seconds)
         self.service.adopt(request_rules(config))
+
+    def owners(self) -> Owners:
+        """Return those whom the walk asks, for who wants to know what they would say."""
+        return Owners(self.request_limiter, self.names, self._routes_of_names())
+
+    def caches(self) -> list[Cache]:
+        """Return the general cache and those of all routes."""
+        return [self.cache, *(route.cache for route in self._routes.values())]
 
     def statistics(self, now: float) -> dict[str, Any]:
         """Return all figures at `now`, ready for JSON."""

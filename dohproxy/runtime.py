@@ -7,7 +7,8 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +17,12 @@ import structlog
 
 from dohproxy.adoption import Changes, compare
 from dohproxy.builders import SECRET_BYTES, build_connection_limiter, clock, hold_strangers, http2_limits
-from dohproxy.config import Config, ConfigError, ListenAddress, Problem
+from dohproxy.cache import Cache
+from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
+from dohproxy.control.explain import Owners
+from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management_server import ManagementServer, management_metrics
 from dohproxy.control.metrics_page import metrics_application
 from dohproxy.control.server import admin_application
@@ -38,9 +42,7 @@ from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
-from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listener import Listener
-from dohproxy.frontends.listening import open_listener, remover_of_file
 from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.cache_file import CacheFile
@@ -52,11 +54,11 @@ from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
 from dohproxy.jobs.state_key import NoKey, StateKey, open_key
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, notify
 from dohproxy.observability.left_out import WorkaroundWatch
-from dohproxy.observability.logs import RateLimit, set_level
+from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.metrics import counter
 from dohproxy.observability.process_metrics import process_metrics
 from dohproxy.observability.sources import connection_limiter_metrics
-from dohproxy.observability.upstream_alerts import UpstreamWatch, alerts
+from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import Client, Frontend, Reply
 from dohproxy.policy.identity import Identities
 from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
@@ -66,7 +68,10 @@ from dohproxy.tls.certificate_pair import Pair
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import check_groups
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
+from dohproxy.upstream.resolvers import Resolvers
 
+DRAIN_DELAY_SECONDS: Final = 0.1
+"""Between the command to end and its being obeyed: its answer takes a millisecond."""
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
 
@@ -117,13 +122,16 @@ class Runtime:
             loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
         )
         self.delay = LoopDelay()
+        self.log_level = LogLevel(config.log.level, loop.call_later)
+        self._stop = asyncio.Event()
         self.reloads = ReloadBook(time.time())
         self.listeners: dict[ListenAddress, Listener] = {}
-        self._sockets = sockets
         self._manager = manager or ServiceManager(None, None, clock)
-        self._inherited = inherited or InheritedSockets(())
-        self._serving = ""
-        """What it serves, in words for the service manager."""
+        held = inherited or InheritedSockets(())
+        sockets.callback(held.close)
+        self._opener = Opener(held, sockets)
+        # SIGHUP and the command may come at once; two that wait in the middle for a file would mix.
+        self._reloading = asyncio.Lock()
         self._background: list[asyncio.Task[None]] = []
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._cache_file: CacheFile | None = None
@@ -139,24 +147,36 @@ class Runtime:
 
         Raises ConfigError if an address cannot be had.
         """
-        self._sockets.callback(self._inherited.close)
-        open_one = Opener(self._inherited, self._sockets, self.config.connections.write_seconds)
-        for address in self.config.server.listen:
-            self.listeners[address] = self._listener(open_one(PUBLIC_KEY, address))
+        seconds = self.config.connections.write_seconds
+        for address, one in self._opener.open_all(PUBLIC_KEY, self.config.server.listen, seconds).items():
+            self.listeners[address] = self._listener(one)
         opened = {}
         if self.config.metrics is not None:
-            opened["metrics"] = open_one("metrics.listen", self.config.metrics.listen)
+            opened["metrics"] = self._opener.open("metrics.listen", self.config.metrics.listen, seconds)
         if self.config.admin is not None:
             address = ListenAddress("unix", path=str(self.config.admin.socket))
-            opened["admin"] = open_one("admin.socket", address)
-        for warning in open_one.warnings():
-            _log.warning("inherited sockets", why=str(warning))
+            opened["admin"] = self._opener.open("admin.socket", address, seconds)
+        self._tell_of_sockets()
         return opened
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients connect now, with the ports that the system chose for port 0."""
+        return tuple(_bound_address(one.listening) for one in self.listeners.values())
+
+    @property
+    def _serving(self) -> str:
+        return f"serves on {', '.join(self.addresses)}"
+
+    def _tell_of_sockets(self) -> None:
+        for warning in self._opener.warnings():
+            _log.warning("inherited sockets", why=str(warning))
 
     async def run(
         self, management: dict[str, socket.socket], announce: Callable[[tuple[str, ...]], None], stop: asyncio.Event
     ) -> None:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once everything serves."""
+        self._stop = stop
         await self._load_state()
         await self._begin_health()
         servers = [self._management_server(name, opened) for name, opened in management.items()]
@@ -167,9 +187,7 @@ class Runtime:
         self._begin_jobs()
         for listener in self.listeners.values():
             self._begin(listener.accept_forever())
-        addresses = tuple(_bound_address(one.listening) for one in self.listeners.values())
-        announce(addresses)
-        self._serving = f"serves on {', '.join(addresses)}"
+        announce(self.addresses)
         self._manager.ready(self._serving)
         await stop.wait()
         self._manager.stopping("finishes the requests under way, and takes nothing new")
@@ -208,20 +226,24 @@ class Runtime:
 
         Raises ConfigError with all that is wrong; then nothing has changed. Either way it is logged and counted.
         """
-        with self._manager.reloading():
-            try:
-                if self.file is None:
-                    raise ConfigError((Problem("--config", "was not given, so there is no file to read again"),))
-                config = load(self.file)
-                problems = check_files(config)
-                if problems:
-                    raise ConfigError(problems)
-                changes = await self.adopt(config)
-            except ConfigError as error:
-                self.reloads.refuse(error)
-                raise
-        self.reloads.take(changes, time.time())
-        return changes
+        async with self._reloading:
+            with self._manager.reloading():
+                try:
+                    changes = await self.adopt(self._read_again())
+                except ConfigError as error:
+                    self.reloads.refuse(error)
+                    raise
+            self.reloads.take(changes, time.time())
+            return changes
+
+    def _read_again(self) -> Config:
+        if self.file is None:
+            raise ConfigError((Problem("--config", "was not given, so there is no file to read again"),))
+        config = load(self.file)
+        problems = check_files(config)
+        if problems:
+            raise ConfigError(located(problems, config.lines))
+        return config
 
     async def adopt(self, config: Config) -> Changes:
         """Hold to another configuration from now on, on open connections too.
@@ -254,9 +276,36 @@ class Runtime:
         """Return the digest of the certificate that clients are shown, None without one."""
         return None if self._certificate is None else self._certificate.digest
 
+    def owners(self) -> Owners:
+        """Return those whom the walk asks."""
+        return self.core.owners()
+
+    def look_at(self, packed: bytes) -> Client:
+        """Return the client at a packed address, and remember nothing."""
+        return self.identities.look_at(packed)
+
+    def resolvers(self) -> Resolvers:
+        """Return the general upstreams and those of all routes."""
+        return self.core.resolver
+
+    def caches(self) -> Sequence[Cache]:
+        """Return the general cache and those of all routes."""
+        return self.core.caches()
+
+    def drain(self) -> int:
+        """Begin the end in a moment, in which who asks for it is told; return how many clients are connected."""
+        asyncio.get_running_loop().call_later(DRAIN_DELAY_SECONDS, self._stop.set)
+        return self.connections.statistics().open
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return what is wrong with the upstreams."""
+        now = clock()
+        return alerts(self.core.resolver.statistics(now), now, time.time())
+
     def snapshot(self) -> dict[str, Any]:
         """Return what `/status` of the admin socket shows."""
-        return self.core.statistics(clock()) | {"reload": self.reloads.statistics()}
+        log = {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(clock())}
+        return self.core.statistics(clock()) | {"reload": asdict(self.reloads.statistics()), "log": log}
 
     def _take(self, config: Config) -> None:
         now = clock()
@@ -270,7 +319,7 @@ class Runtime:
         self.http2.adopt(http2_limits(config))
         if self._log_limit is not None:
             self._log_limit.adopt(config.log.lines_per_second)
-            set_level(config.log.level)
+            self.log_level.adopt(config.log.level)
 
     def _check_pair(self, config: Config) -> Pair | None:
         if self._certificate is None or config.tls is None:
@@ -290,32 +339,21 @@ class Runtime:
 
     def _open_new(self, config: Config) -> dict[ListenAddress, socket.socket]:
         """Open the listening sockets that there are not yet; all or none. Raises ConfigError."""
-        opened: dict[ListenAddress, socket.socket] = {}
-        try:
-            for address in config.server.listen:
-                if address not in self.listeners:
-                    opened[address] = open_listener(address, key="server.listen")
-                    bound_sending(opened[address], config.connections.write_seconds)
-        except ConfigError:
-            for one in opened.values():
-                remover_of_file(one)()
-                one.close()
-            raise
-        return opened
+        new = [address for address in config.server.listen if address not in self.listeners]
+        return self._opener.open_all(PUBLIC_KEY, new, config.connections.write_seconds)
 
     def _switch_listeners(self, config: Config, opened: dict[ListenAddress, socket.socket]) -> None:
         """Listen where the configuration says; connections that came where it no longer does go on."""
         for address, one in opened.items():
-            self._sockets.enter_context(one)
-            self._sockets.callback(remover_of_file(one))
             listener = self.listeners[address] = self._listener(one)
             self._begin(listener.accept_forever())
         for address in tuple(self.listeners):
             if address not in config.server.listen:
                 gone = self.listeners.pop(address)
                 gone.stop()
-                remover_of_file(gone.listening)()
-                gone.listening.close()
+                self._opener.close(gone.listening)
+        if opened:
+            self._tell_of_sockets()
 
     # --- Parts ---
 
@@ -334,7 +372,7 @@ class Runtime:
         if name == "metrics" and self.config.metrics is not None:
             application = metrics_application(self.core.metrics, pages_per_second=self.config.metrics.pages_per_second)
         else:
-            application = admin_application(self.snapshot)
+            application = admin_application(self)
         return ManagementServer(application), opened
 
     async def _begin_health(self) -> None:

@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 import uvloop
 
-from dohproxy import runtime as app
 from dohproxy.config import ListenAddress, MetricsConfig, TlsConfig
+from dohproxy.frontends import opener
 from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, get
 from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
@@ -108,7 +108,7 @@ def test_what_is_written_while_the_service_starts_is_a_renewal_and_no_reason_to_
         files.certificate.write_bytes(renewed.pem)  # Its key is yet to come.
         return open_listener(address, **options)
 
-    monkeypatch.setattr(app, "open_listener", open_while_half_of_a_renewal_is_written)
+    monkeypatch.setattr(opener, "open_listener", open_while_half_of_a_renewal_is_written)
 
     async def scenario(running: Running) -> None:
         assert await _shown(running) == ssl.PEM_cert_to_DER_cert(first.pem.decode())

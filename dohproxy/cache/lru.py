@@ -9,7 +9,7 @@ they are never moved. Places have no gaps: the last one moves to where another h
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from dohproxy.cache.entry import KEY_OFFSET, Entry
@@ -126,6 +126,25 @@ class LruTable:
         self._pages.drop(entry.page, entry.length)
         self.bytes -= entry.size
         return entry
+
+    def forget(self, is_meant: Callable[[bytes], bool], step: int) -> Iterator[int]:
+        """Remove every entry whose key is meant, and yield after each `step` of them that was looked at how many went.
+
+        The table may change between steps. The walk is from the last place to the first: what takes the place of one
+        that goes has been looked at, and what comes meanwhile comes behind.
+        """
+        place = self._count
+        while place:
+            gone = 0
+            end = max(place - step, 0)
+            while place > end:
+                key = self._at(place).key
+                if is_meant(key):
+                    self.remove(key)
+                    gone += 1
+                place -= 1
+            yield gone
+            place = min(place, self._count)
 
     def by_recency(self, most: int) -> Iterator[bytes]:
         """Yield at most so many keys, the most recently used first. The order is that of the first moment; the table

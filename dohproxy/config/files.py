@@ -10,10 +10,12 @@ from typing import Final, Literal
 
 from cryptography import x509
 
+from dohproxy.config.addresses import parse_socket
 from dohproxy.config.permissions import obstacle, refusal, service_user, this_user
 from dohproxy.config.problems import ConfigError, Problem
 from dohproxy.config.reader import read
 from dohproxy.config.schema import Config
+from dohproxy.config.schema.admin import ADMIN_SOCKET
 
 MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: the annotated reference is under 32 KiB, so this is a wrong file, not a long one."""
@@ -23,6 +25,10 @@ _DER_MARK: Final = b"\x30\x82"
 _PEM_MARKS: Final = {"certificate": (b"-----BEGIN CERTIFICATE-----",), "key": (b"PRIVATE KEY-----",)}
 _RUNTIME: Final = (Path("/run"), Path("/var/run"))
 _JSON_LINES: Final = re.compile(r"""^\s*(?:log\.)?format\s*=\s*["']json["']""", re.MULTILINE)
+_ADMIN_SECTION: Final = re.compile(
+    r"""^\s*\[admin\][^\[]*?(?:^\s*socket\s*=\s*["']([^"'\n]+)["']|(?=^\s*\[)|\Z)""", re.MULTILINE
+)
+"""The section of a file that is no TOML, and its socket: the operator is in the middle of writing it."""
 _LIST_MARK: Final = b"===BEGIN ICANN DOMAINS==="
 
 
@@ -59,6 +65,36 @@ def log_format_of(path: Path) -> Literal["text", "json"]:
         # No other section has a key of this name.
         found = "json" if _JSON_LINES.search(text) else None
     return "json" if found == "json" else "text"
+
+
+def find_admin_socket(path: Path) -> Path | None:
+    """Return the admin socket that the configuration file at `path` names, None if it has no [admin] section.
+
+    Nothing else of the file is looked at: who gives a command in the middle of an incident may have a file that is half
+    written. Raises `ConfigError` if this much cannot be read.
+    """
+    try:
+        text = _read_bytes(path).decode().removeprefix("\ufeff")
+    except (OSError, ValueError):
+        # `load` has the words for that.
+        return _admin_socket(load(path))
+    try:
+        admin = tomllib.loads(text).get("admin")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        found = _ADMIN_SECTION.search(text)
+        if found is None:
+            return _admin_socket(load(path))
+        admin = {} if found[1] is None else {"socket": found[1]}
+    if admin is None:
+        return None
+    try:
+        return parse_socket(admin["socket"], path.absolute().parent) if "socket" in admin else ADMIN_SOCKET
+    except (ValueError, TypeError, AttributeError):
+        return _admin_socket(load(path))
+
+
+def _admin_socket(config: Config) -> Path | None:
+    return None if config.admin is None else config.admin.socket
 
 
 def check_files(config: Config) -> tuple[Problem, ...]:

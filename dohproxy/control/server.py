@@ -1,18 +1,160 @@
-"""The admin socket's application: what the person on duty may ask of the running service."""
+"""The admin socket's application: serves the table of commands as HTTP and JSON.
 
+`POST /v1/NAME` with the arguments as a JSON object (or nothing) carries a command out. What comes back is an object
+with a `sentence` whatever happens, and with the HTTP status:
+
+| status | the command |
+|---|---|
+| 200 | was carried out; `well` is false if what it looked at is not |
+| 400 | was told what it cannot be told |
+| 404 | does not exist |
+| 405 | was not sent by POST |
+| 409 | was refused, and nothing has changed |
+| 413 | had a body longer than any has |
+| 500 | met a bug, which is in the log |
+| 503 | has to wait for another one that changes something |
+
+`GET /status` is what `status` shows, for scripts that read it already.
+"""
+
+import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
+import structlog
 from aiohttp import web
 
+from dohproxy.control import audit
+from dohproxy.control.command import Command, Refused, Result, WrongArguments, advise, find
+from dohproxy.control.commands import COMMANDS
+from dohproxy.control.service import Service
 
-def admin_application(snapshot: Callable[[], dict[str, Any]]) -> web.Application:
-    """Return the application behind `[admin] socket`; `snapshot` gives what `/status` shows, ready for JSON."""
+MOST_BODY_BYTES: Final = 4_096
+"""Of a command's arguments: a name of 255 bytes and an address are the longest of them."""
+BUSY_SECONDS: Final = 2.0
+"""How long a command waits for another one that changes something: most take milliseconds, and a person rather tries
+again than wonders."""
+
+_log = structlog.get_logger("dohproxy.control")
+
+
+class _Desk:
+    """Carries out commands: those that change something one after another."""
+
+    def __init__(self, service: Service, commands: Sequence[Command[Service]]) -> None:
+        self._service = service
+        self._commands = commands
+        self._changing = asyncio.Lock()
+        self._under_way = ""
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        command = find(self._commands, request.path)
+        if command is None:
+            return _say(404, advise(self._commands, request.path))
+        if request.method != "POST":
+            return _say(405, f"{command.name} is a command: send it by POST.")
+        try:
+            values = command.read(await _arguments(request))
+        except WrongArguments as error:
+            return _say(400, str(error))
+        transport = request.transport
+        peer = audit.peer_of(None if transport is None else transport.get_extra_info("socket"))
+        return await self._carry_out(command, values, peer)
+
+    async def _carry_out(
+        self, command: Command[Service], values: Mapping[str, Any], peer: audit.Peer | None
+    ) -> web.Response:
+        if not command.changes:
+            return (await self._try(command, values))[0]
+        if not command.is_exclusive:
+            response, result = await self._try(command, values)
+        elif not await self._may_change():
+            return _say(503, f"The service is busy with {self._under_way}; try again in a moment.")
+        else:
+            self._under_way = command.name
+            try:
+                response, result = await self._try(command, values)
+            finally:
+                self._changing.release()
+        audit.note(command.name, command.repeatable(values), peer, result)
+        return response
+
+    async def _may_change(self) -> bool:
+        """Wait until nobody else changes anything, but not for long; True must be followed by a release."""
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._changing.acquire()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _try(self, command: Command[Service], values: Mapping[str, Any]) -> tuple[web.Response, str]:
+        """Return what to answer, and what became of it in a word."""
+        try:
+            result = await command.handler(self._service, values)
+        except WrongArguments as error:
+            return _say(400, str(error)), "refused"
+        except Refused as refused:
+            return _say(409, refused.sentence, lines=refused.lines), "refused"
+        except Exception:
+            _log.exception("a command met a bug", command=command.name)
+            sentence = f"A bug kept {command.name} from being carried out; the log says where. Please report it."
+            return _say(500, sentence), "bug"
+        return _tell(result), "done"
+
+
+async def _arguments(request: web.Request) -> Mapping[str, object]:
+    body = await request.read()
+    if not body:
+        return {}
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        raise WrongArguments("The body is no JSON; send the arguments as an object, or nothing.") from None
+    if not isinstance(given, dict):
+        raise WrongArguments("The body is no JSON object; send the arguments by their names.")
+    return given
+
+
+def _tell(result: Result) -> web.Response:
+    return _json(200, {"sentence": result.sentence, "well": result.is_well, "lines": result.lines, **result.figures})
+
+
+def _say(status: int, sentence: str, lines: Sequence[str] = ()) -> web.Response:
+    return _json(status, {"sentence": sentence, "well": False, "lines": lines})
+
+
+def _json(status: int, body: Mapping[str, Any]) -> web.Response:
+    return web.json_response(body, status=status, dumps=_dumps)
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, indent=1, default=str)
+
+
+@web.middleware
+async def _in_sentences(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn what aiohttp refuses by itself into the form that all answers have."""
+    try:
+        return await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        return _say(413, f"The body is longer than the {MOST_BODY_BYTES} bytes that any command takes.")
+    except web.HTTPException as error:
+        return _say(error.status, f"{error.reason}: commands are at /v1/NAME, and /status.")
+
+
+def admin_application(service: Service, commands: Sequence[Command[Service]] = COMMANDS) -> web.Application:
+    """Return the application behind `[admin] socket`."""
+    desk = _Desk(service, commands)
 
     async def status(_: web.Request) -> web.Response:
-        return web.json_response(snapshot(), dumps=lambda value: json.dumps(value, indent=1, default=str))
+        return _json(200, service.snapshot())
 
-    application = web.Application()
+    application = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_in_sentences])
     application.router.add_get("/status", status)
+    application.router.add_route("*", "/v1/{name:.*}", desk.post)
     return application

@@ -9,7 +9,6 @@ remote client can reach after its release. `load_cert_chain` on the live context
 connections that are open, and tickets given out, go on.
 """
 
-import asyncio
 import math
 import ssl
 import time
@@ -201,17 +200,6 @@ class CertificateWatch:
 
     def _states(self) -> tuple[FileState, FileState]:
         return state_of(self._tls.certificate), state_of(self._tls.key)
-
-
-async def watch_forever(watch: CertificateWatch, every_seconds: float, clock: Callable[[], float] = time.time) -> None:
-    """Look at the files every so often until cancelled; `clock` gives Unix seconds."""
-    while True:
-        await asyncio.sleep(every_seconds)
-        try:
-            watch.poll(clock())
-        except Exception:
-            # A bug here must not take down a service whose certificate is good for weeks.
-            _log.exception("the certificate watch met a bug")
 
 
 _REFUSALS: Final[Mapping[Fault, str]] = {

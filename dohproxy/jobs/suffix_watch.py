@@ -8,7 +8,7 @@ import asyncio
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
@@ -165,17 +165,6 @@ class SuffixWatch:
     def _age(self, now: float) -> float:
         # A clock that is behind makes the list no older.
         return max(0.0, now - self._current.published)
-
-
-async def watch_list_forever(watch: SuffixWatch, every_seconds: float, clock: Callable[[], float] = time.time) -> None:
-    """Look at the file every so often until cancelled; `clock` gives Unix seconds."""
-    while True:
-        await asyncio.sleep(every_seconds)
-        try:
-            await watch.poll(clock())
-        except Exception:
-            # A bug here must not take down a service that has a list.
-            _log.exception("the watch of public suffixes met a bug")
 
 
 def _day(published: float) -> str:

@@ -184,6 +184,11 @@ def resolver_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
             [(u.name, float(u.defences.checks_cookies)) for u in upstreams],
         ),
         (
+            "paused",
+            "1 while the operator has it left alone.",
+            [(u.name, float(u.is_paused)) for u in upstreams],
+        ),
+        (
             "up",
             "1 while it is asked, 0 while its breaker is open.",
             [(u.name, float(u.breaker is not BreakerState.OPEN)) for u in upstreams],

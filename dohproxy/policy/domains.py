@@ -126,6 +126,11 @@ class DomainLimit:
         self._admitted += 1
         return True
 
+    def foresee(self, qname: bytes, client: Client, now: float) -> DomainBound | None:
+        """Return what `admit` would refuse a name for, None if it would not; nothing is charged or counted."""
+        domains = domains_of(qname, self._suffixes)
+        return self._bound(domains, client, now, charges=False)
+
     def charge(self, qname: bytes, now: float, *, failed: bool) -> None:
         """Count a fetch for this name that has ended; `failed` if it came to nothing."""
         domains = self._domains_of(qname)
@@ -147,7 +152,9 @@ class DomainLimit:
             failures_fill=self._failures.fill(now),
         )
 
-    def _bound(self, domains: tuple[bytes, bytes], client: Client, now: float) -> DomainBound | None:
+    def _bound(
+        self, domains: tuple[bytes, bytes], client: Client, now: float, *, charges: bool = True
+    ) -> DomainBound | None:
         if domains[0] in self._exempt:
             return None
         if self._misses.wait(self._hashes(domains[0]), now):
@@ -156,13 +163,13 @@ class DomainLimit:
             if self._failures.wait(hashes, now, cost):
                 return DomainBound.FAILURES
             if self._failures.wait(hashes, now, self._half_of_failures) and not self._has_share(
-                hashes, client, now, cost * CLIENT_FACTOR
+                hashes, client, now, cost * CLIENT_FACTOR, charges=charges
             ):
                 return DomainBound.CLIENT_SHARE
         return None
 
-    def _has_share(self, hashes: Hashes, client: Client, now: float, cost: float) -> bool:
-        """Charge what one client takes of a domain that fails a lot, unless it has had its share."""
+    def _has_share(self, hashes: Hashes, client: Client, now: float, cost: float, *, charges: bool) -> bool:
+        """Tell whether one client may take more of a domain that fails a lot, and charge it if it `charges`."""
         if client.exempt:
             return True
         # Two keyed hashes that nobody knows: together they are as good as a third one.
@@ -170,7 +177,8 @@ class DomainLimit:
         both = hashes[0] ^ theirs[0], hashes[1] ^ theirs[1]
         if self._failures.wait(both, now, cost):
             return False
-        self._failures.charge(both, now, cost)
+        if charges:
+            self._failures.charge(both, now, cost)
         return True
 
     def _costs(self, domains: tuple[bytes, bytes]) -> Iterator[tuple[Hashes, float]]:

@@ -50,6 +50,10 @@ class RequestLimiter:
         self.admit_to_service = total.take
         """Takes the time; returns 0.0 while all clients together are within the service's limit, else the seconds until
         they are. Hits go on either way; the walk remembers the result and uses it on misses."""
+        self.wait_for_service = total.wait
+        """Takes the time and returns the same, and charges nothing."""
+        self.wait_for_miss = misses.wait
+        """Takes what `admit_miss` takes and returns the same, and charges and counts nothing."""
         self.admit_miss = misses.admit
         """Takes a client and the time; returns 0.0, or the seconds until it may ask something that is not cached."""
 
@@ -68,6 +72,11 @@ class RequestLimiter:
     def may_miss(self, client: Client, now: float) -> bool:
         """Tell whether `admit_miss` would let this client ask; charges nothing."""
         return not self._misses.wait(client, now)
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether `take_slot` would return one of the places."""
+        return self.slots_taken < self._slots
 
     def take_slot(self) -> "MissSlot | None":
         """Return one of the slots for misses, to be given back when the miss has ended; None if all are taken."""

@@ -138,6 +138,12 @@ class InheritedSockets:
                 return sock.dup()
         return None
 
+    def give_back(self, taken: socket.socket) -> None:
+        """Note that nobody serves on a socket any more; it is the caller's to close."""
+        if taken.fileno() >= 0:
+            address = address_of(taken)
+            self._taken = {offered for offered in self._taken if offered.address != address}
+
     def warnings(self, opened_here: Sequence[tuple[str, ListenAddress]]) -> tuple[Problem, ...]:
         """Return what does not fit, once everything was taken; `opened_here`: what was not inherited.
 

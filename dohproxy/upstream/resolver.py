@@ -29,7 +29,7 @@ from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done, Late, SendOutcome, Stoppable, Transport, outcome_of
 from dohproxy.upstream.spoofing.echo_support import EchoSupport
-from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
+from dohproxy.upstream.statistics import Foreseen, ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
@@ -159,6 +159,16 @@ class Resolver:
             return False
         return self._start(query, deadline, priority, None)
 
+    def foresee(self, query: Query) -> Foreseen:
+        """Return who would be asked now if somebody asked, and start nothing."""
+        now = self._clock()
+        place = self._selection.next_upstream(now)
+        if place is None:
+            waits = self._selection.seconds_to_room(now)
+            return Foreseen(query.key in self._flights, None, 0.0, waits)
+        left = self._selection.healths[place].budget.left(now)
+        return Foreseen(query.key in self._flights, self._upstreams[place].name, left, 0.0)
+
     def begin_slowly(self) -> None:
         """Let the budgets grow from a small part to the whole: the cache is empty, and all clients' names are new."""
         for upstream in self._upstreams:
@@ -174,6 +184,22 @@ class Resolver:
             self._path_gone_since = None
         elif self._path_gone_since is None:
             self._path_gone_since = now
+
+    def pause(self, name: str) -> bool:
+        """Leave the upstream of this name alone, probes included; False if there is none. What is under way with it is
+        finished."""
+        found = self._find(name)
+        if found is not None and not found.health.is_paused:
+            found.health.pause(self._clock())
+        return found is not None
+
+    def resume(self, name: str) -> bool:
+        """Ask the upstream of this name again; False if there is none."""
+        found = self._find(name)
+        if found is not None and found.health.is_paused:
+            found.health.resume(self._clock())
+            self._queue.wake()
+        return found is not None
 
     def pressure(self, now: float) -> float:
         """Return how scarce sends are: 0.0 with half a burst left somewhere, 1.0 when nobody can be asked."""
@@ -264,6 +290,9 @@ class Resolver:
 
     def _carry(self, query: Query, send: Send, done: Done, notify: Callable[[], None]) -> Stoppable | SendStatus:
         return self._upstreams[send.upstream].send(query, send, done, Late(send.late_until, notify))
+
+    def _find(self, name: str) -> "_Upstream | None":
+        return next((one for one in self._upstreams if one.name == name), None)
 
     # --- Probes ---
 
@@ -370,6 +399,11 @@ class _Upstream:
         self._config = config
         self._may_vouch = may_vouch(config)
 
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+        return self._config.name
+
     def adopt(self, config: UpstreamConfig, budgets: BudgetGroups) -> None:
         """Take another name and another agreement; `way` must be the same."""
         self._config = config
@@ -451,6 +485,7 @@ class _Upstream:
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
             defences=self.udp.defences.statistics(now),
             left_out=self.over_udp.left_out + self.over_stream.left_out,
+            is_paused=health.is_paused,
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from dohproxy.saved import Interruption, Saved
 from dohproxy.upstream.resolver import Resolver
-from dohproxy.upstream.statistics import ResolverStatistics, together
+from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics, together
 
 
 class Resolvers:
@@ -38,6 +38,22 @@ class Resolvers:
     def restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
         """Let all upstreams go on with what another process has exported; return how many do."""
         return sum(one.restore(saved, seal, interruption) for one in (self._general, *self._others))
+
+    def pause(self, name: str) -> bool:
+        """Leave the upstream of this name alone; False if there is none."""
+        found = [resolver.pause(name) for resolver in (self._general, *self._others)]
+        return any(found)
+
+    def resume(self, name: str) -> bool:
+        """Ask the upstream of this name again; False if there is none."""
+        found = [resolver.resume(name) for resolver in (self._general, *self._others)]
+        return any(found)
+
+    def colleagues(self, name: str, now: float) -> list[tuple[UpstreamStatistics, ...]]:
+        """Return those that are asked about the same names as the upstream of this name, itself included: once for
+        each route that has it."""
+        every = [resolver.statistics(now).upstreams for resolver in (self._general, *self._others)]
+        return [upstreams for upstreams in every if any(one.name == name for one in upstreams)]
 
     async def close(self) -> None:
         """End all fetches and probes, and close all connections."""

@@ -43,17 +43,17 @@ class Selection:
         return usable[0] if self._choice == "ordered" else self._faster_of_two(usable, now)
 
     def is_any_reachable(self) -> bool:
-        """Tell whether there is an upstream that its breaker does not keep us from."""
-        return any(health.breaker.is_closed for health in self.healths)
+        """Tell whether there is an upstream that neither its breaker nor the operator keeps us from."""
+        return any(health.is_in_use for health in self.healths)
 
     def pressure(self, now: float) -> float:
         """Return how scarce sends are: 0.0 while the best upstream has half its burst, 1.0 when none can be asked."""
         for health in self.healths:
             # Asked at every request, and nearly always this is the answer.
-            if health.breaker.is_closed and health.budget.is_ample:
+            if health.is_in_use and health.budget.is_ample:
                 return 0.0
         best = max(
-            (health.budget.share_left(now) for health in self.healths if health.breaker.is_closed),
+            (health.budget.share_left(now) for health in self.healths if health.is_in_use),
             default=0.0,
         )
         return max(0.0, 1.0 - 2.0 * best)
@@ -61,13 +61,13 @@ class Selection:
     def seconds_to_room(self, now: float, reserve: float = 0.0) -> float:
         """Return how long to wait until somebody may be asked; infinity if that is not a matter of the rate."""
         return min(
-            (one.budget.seconds_to_room(now, reserve) for one in self.healths if one.breaker.is_closed),
+            (one.budget.seconds_to_room(now, reserve) for one in self.healths if one.is_in_use),
             default=math.inf,
         )
 
     def queries_per_second(self, now: float) -> float:
         """Return how many queries those that are well may be sent, all together."""
-        budgets = {id(one.budget): one.budget for one in self.healths if one.breaker.is_closed}
+        budgets = {id(one.budget): one.budget for one in self.healths if one.is_in_use}
         return sum(budget.queries_per_second * budget.aimd.share(now) for budget in budgets.values())
 
     def _spread(self, opened: UpstreamHealth, now: float) -> None:

@@ -55,6 +55,22 @@ class UpstreamStatistics:
     defences: DefenceStatistics
     left_out: tuple[LeftOut, ...] = ()
     """What we do not add to queries, as it was found not to stand it."""
+    is_paused: bool = False
+    """The operator has it left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What would become of a question now."""
+
+    is_under_way: bool
+    """An equal one has been asked already, and its answer is waited for."""
+    upstream: str | None
+    """Who would be asked; None if nobody may be."""
+    budget_left: float
+    """Queries that its rate allows right now."""
+    waits: float
+    """Seconds until somebody may be asked; infinity if that is not a matter of the rate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,14 @@ from dohproxy.config.files import (
     check_sockets,
     check_state,
     file_warnings,
+    find_admin_socket,
     load,
     log_format_of,
     socket_warnings,
 )
 from dohproxy.config.permissions import Reader
 from dohproxy.config.reader import read
+from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.tls.throwaway import write_throwaway_certificate
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "tls://192.0.2.53#ns0.example.net"\n'
@@ -349,3 +351,32 @@ def test_a_state_directory_that_may_not_be_written_is_told(tmp_path: Path, monke
     monkeypatch.setattr(os, "access", lambda *_: False)
     (problem,) = check_state(with_state(tmp_path))
     assert "this user may not write to it" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "socket"),
+    [
+        ("", None),
+        ("[server]\n", None),
+        ("[admin]\n", ADMIN_SOCKET),
+        ('[admin]\nsocket = "a.sock"\n', "a.sock"),
+        ('[admin]\nsocket = "a.sock"\n[server\nlisten = \n', "a.sock"),
+        ('x = \n[admin]\n# where\nsocket = "a.sock"\n', "a.sock"),
+        ('x = \n[admin]\n[server]\nsocket = "b.sock"\n', ADMIN_SOCKET),
+        ("x = \n[admin]\n", ADMIN_SOCKET),
+    ],
+)
+def test_the_admin_socket_is_found_in_a_file_that_is_half_written(
+    tmp_path: Path, text: str, socket: str | Path | None
+) -> None:
+    file = tmp_path / "dohproxy.toml"
+    file.write_text(text)
+    expected = None if socket is None else tmp_path / socket
+    assert find_admin_socket(file) == expected
+
+
+def test_a_half_written_file_without_the_section_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "dohproxy.toml"
+    file.write_text("x = \n[server]\n")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        find_admin_socket(file)

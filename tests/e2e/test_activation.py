@@ -43,10 +43,15 @@ class Manager:
     sockets: Sequence[tuple[str, socket.socket]]
     news: socket.socket
 
-    def start(self, text: str) -> Child:
-        """Start the service with this configuration, and everything that was bound."""
+    def write(self, text: str) -> Path:
+        """Write this configuration, with an upstream; return the file."""
         file = self.directory / "dohproxy.toml"
         file.write_text(text + '[[upstream]]\nname = "ns0"\nurl = "udp://127.0.0.1:9"\n', encoding="utf-8")
+        return file
+
+    def start(self, text: str) -> Child:
+        """Start the service with this configuration, and everything that was bound."""
+        file = self.write(text)
         descriptors = [sock.fileno() for _, sock in self.sockets]
         for descriptor in descriptors:
             os.set_inheritable(descriptor, True)
@@ -158,6 +163,20 @@ def test_what_does_not_fit_is_told_and_the_service_serves(tmp_path: Path) -> Non
             log = child.log_text()
     assert "is what no key of the configuration wants" in log
     assert f"Add ListenStream={LOOPBACK}:{port} to the .socket unit" in log
+
+
+def test_a_reload_may_leave_an_inherited_address_and_come_back_to_it(tmp_path: Path) -> None:
+    with _manager(tmp_path, ["doh", "doh"]) as manager:
+        ports = [sock.getsockname()[1] for _, sock in manager.sockets]
+        texts = [f'[server]\nlisten = ["{LOOPBACK}:{port}"]\n' for port in ports]
+        with _serving(manager, texts[0]) as child:
+            manager.hear(b"READY=1\n")
+            for number in (1, 0):
+                manager.write(texts[number])
+                child.signal(signal.SIGHUP)
+                manager.hear(b"RELOADING=1\n")
+                manager.hear(b"READY=1\n")
+                assert _status(_send(ports[number])) == b"HTTP/1.1 200", child.log_text()
 
 
 def test_a_manager_hears_of_the_whole_life(tmp_path: Path) -> None:

@@ -39,13 +39,13 @@ stamp = '{stamp}'
 # As a newcomer runs it, but on any free port and asking the Unbound of the tests.
 TRIAL = """
 import dataclasses, sys
-import dohproxy.cli as cli
+from dohproxy.cli import main, trial
 from dohproxy.config import ListenAddress, ServerConfig, UpstreamAddress, UpstreamConfig
-default, port = cli.default_config, int(sys.argv.pop())
+default, port = trial.default_config, int(sys.argv.pop())
 free = ServerConfig((ListenAddress("tcp", host="127.0.0.1", port=0),))
-cli.default_config = lambda upstreams: dataclasses.replace(default(upstreams), server=free)
-cli.system_upstreams = lambda file: (UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", port)),)
-cli.main()
+trial.default_config = lambda upstreams: dataclasses.replace(default(upstreams), server=free)
+trial.system_upstreams = lambda file: (UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", port)),)
+main()
 """
 STAMP = re.compile(r"^stamp: +(sdns://\S+)$", re.MULTILINE)
 SERVED = re.compile(r"serves https://127\.0\.0\.1:(\d+)/")

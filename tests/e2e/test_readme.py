@@ -12,11 +12,18 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FindProgram
+from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.processes import START_SECONDS, accepts_connections, wait_until
-from tests.e2e.proxy import PROJECT, environment
+from tests.e2e.proxy import PROJECT, ProxySettings, Sections, environment, run_dohproxy, running_proxy
+from tests.fakes.datagrams import answering
+from tests.fakes.upstream import make_reply
 
 SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALLED = ".venv/bin/dohproxy"
+ON_DUTY = "dohproxy"
+"""As it is typed where it is installed, to a service that runs."""
+ALONE = ("config schema", "completion ")
+"""Verbs that ask no service."""
 TRIAL_PORT = 8443
 AS_ROOT = ("/etc/letsencrypt/renewal-hooks/deploy/dohproxy", "systemctl")
 """What changes the machine: that it can be typed is tried with a directory in the place of the machine's own."""
@@ -50,7 +57,7 @@ def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_command_is_of_a_kind_tried_here() -> None:
-    known = {"make", "curl", INSTALLED, *AS_ROOT}
+    known = {"make", "curl", INSTALLED, ON_DUTY, *AS_ROOT}
     assert [command for command in readme_commands() if command.split()[0] not in known] == []
 
 
@@ -81,6 +88,22 @@ def test_the_target_is_in_the_makefile(command: str) -> None:
 def test_the_verb_works(command: str) -> None:
     run = run_in_shell(command)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_commands_to_a_running_service_work(authority: CertificateAuthority, tmp_path: Path) -> None:
+    with answering(make_reply) as port:
+        sections: Sections = {"admin": {"socket": str(tmp_path / "a.sock")}}
+        settings = ProxySettings((f"udp://127.0.0.1:{port}",), authority, sections=sections)
+        with running_proxy(tmp_path, settings) as proxy:
+            # The one that ends the service comes last.
+            for command in sorted(commands_of(ON_DUTY), key=lambda command: command.endswith("drain")):
+                words = command.split()[1:]
+                if not command.removeprefix("dohproxy ").startswith(ALONE):
+                    words += ["--config", str(tmp_path / "dohproxy.toml")]
+                run = run_dohproxy(*words)
+                assert (run.returncode, run.stderr) == (0, ""), command
+                assert run.stdout, command
+            assert proxy.child.wait(10) == 0
 
 
 def test_the_first_steps_work(find_program: FindProgram, tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from dohproxy.jobs.certificate_watch import (
     is_due,
     objection,
     state_of,
-    watch_forever,
 )
 from dohproxy.jobs.job_metrics import certificate_metrics
+from dohproxy.jobs.periodic import repeat
 from dohproxy.tls.certificate_pair import PairResult
 from dohproxy.tls.certificates import Fault, read_chain
 from dohproxy.tls.policy import bare_context
@@ -458,12 +458,12 @@ async def test_it_is_looked_at_again_and_again_whatever_happens(files: Files) ->
 
         with structlog.testing.capture_logs() as lines:
             async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(watch_forever(service.watch, 0.005, clock))
+                watching = tasks.create_task(repeat("the watch", lambda: 0.005, lambda: service.watch.poll(clock())))
                 await until(lambda: len(looks) > 2, "two more looks")
                 service.files.write(SECOND)
                 await until(lambda: service.watch.statistics().reloads[PairResult.LOADED] == 1, "the reload")
                 watching.cancel()
-        assert lines[0]["event"] == "the certificate watch met a bug"
+        assert (lines[0]["event"], lines[0]["job"]) == ("a job met a bug", "the watch")
         assert await service.shown() == SECOND.certificate
 
 

@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 from dohproxy.config import NamesConfig
+from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.suffix_watch import (
     DAY_SECONDS,
     MAX_FILE_BYTES,
@@ -19,7 +20,6 @@ from dohproxy.jobs.suffix_watch import (
     SuffixWatch,
     installed_list,
     read_list,
-    watch_list_forever,
 )
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.suffixes import PublicSuffixes, check_plausible
@@ -270,9 +270,9 @@ async def test_it_is_looked_at_again_and_again_whatever_happens(path: Path, log:
         return NOW
 
     async with asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(watch_list_forever(watched, 0.005, clock))
+        watching = tasks.create_task(repeat("the watch", lambda: 0.005, lambda: watched.poll(clock())))
         await until(lambda: len(looks) > 2, "two more looks")
         lay(path, WITH_DNSCRYPT)
         await until(lambda: not denies(rules), "the new list")
         watching.cancel()
-    assert log[0]["event"] == "the watch of public suffixes met a bug"
+    assert (log[0]["event"], log[0]["job"]) == ("a job met a bug", "the watch")

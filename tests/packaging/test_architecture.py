@@ -1,6 +1,7 @@
 """docs/architecture.md names files, rooms and functions: each of them exists, and no room is left out."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def test_a_named_file_exists(path: str) -> None:
 def test_every_room_stands_in_the_picture(room: str) -> None:
     picture = PAGE.split("```")[1]
     assert re.search(rf"(?<![\w/]){room.removesuffix('.py')}(/|\.py|\b)", picture)
+
+
+def test_the_floors_of_the_picture_are_those_that_imports_are_held_to() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    floors = [room for floor in settings["contracts"][0]["layers"] for room in floor.split(" | ")]
+    named = re.findall(r"(?:^| )(?:(\w+)(?:/|\.py)|(cli))(?= |$)", PAGE.split("```")[1], re.MULTILINE)
+    assert [room or command for room, command in named] == floors
 
 
 @pytest.mark.parametrize(("files", "functions"), STEPS)

@@ -66,8 +66,8 @@ def _launched(tree: Path, *, from_elsewhere: bool = False) -> subprocess.Complet
     ):
         (bin_directory / name).write_text(text, encoding="utf-8")
         (bin_directory / name).chmod(0o755)
-    (tree / "dohproxy").mkdir()
-    (tree / "dohproxy" / "cli.py").touch()
+    (tree / "dohproxy" / "cli").mkdir(parents=True)
+    (tree / "dohproxy" / "cli" / "__init__.py").touch()
     program = bin_directory / "dohproxy"
     if from_elsewhere:
         program = tree / "linked"

@@ -10,7 +10,7 @@ from typing import get_type_hints
 
 import pytest
 
-from dohproxy.cli import EXIT_AGAIN, EXIT_CONFIG
+from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED
 from dohproxy.config import Config, ConnectionsConfig, read
 from dohproxy.config.addresses import parse_listen
 from dohproxy.frontends.health_listener import LOOK_SECONDS
@@ -107,7 +107,7 @@ def test_nothing_is_checked_by_what_would_be_tried_again() -> None:
 def test_what_only_a_person_can_repair_is_not_tried_again() -> None:
     usage_error = 2
     assert _settings()["RestartPreventExitStatus"] == [f"{usage_error} {EXIT_CONFIG}"]
-    assert str(EXIT_AGAIN) not in _settings()["RestartPreventExitStatus"][0].split()
+    assert str(EXIT_FAILED) not in _settings()["RestartPreventExitStatus"][0].split()
 
 
 def test_a_newer_systemd_waits_for_the_end_of_a_reload() -> None:

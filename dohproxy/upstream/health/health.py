@@ -90,6 +90,8 @@ class UpstreamHealth:
         self.round_trip = RoundTrip()
         self.sends: dict[SendStatus, int] = dict.fromkeys(SendStatus, 0)
         self.probes = 0
+        self.is_paused = False
+        """The operator has it left alone: nothing is sent, not even a probe."""
         self.has_no_route = False
         """The last time that it could not be reached, this machine had no way to it."""
         self.when_opened: Callable[[float], None] = lambda _: None
@@ -114,6 +116,23 @@ class UpstreamHealth:
     # --- Sends ---
 
     @property
+    def is_in_use(self) -> bool:
+        """Whether neither its breaker nor the operator keeps us from it; at whatever time."""
+        return self.breaker.is_closed and not self.is_paused
+
+    def pause(self, now: float) -> None:
+        """Leave it alone until `resume`; what is under way is finished. Others take over its questions by and by."""
+        was_in_use = self.is_in_use
+        self.is_paused = True
+        if was_in_use:
+            self.when_opened(now)
+
+    def resume(self, now: float) -> None:
+        """Ask it again, little at first: it was perhaps left alone for being asked too much."""
+        self.is_paused = False
+        self.budget.begin_slowly(now)
+
+    @property
     def is_troubled(self) -> bool:
         """Whether another upstream is to be preferred."""
         return self._convicted is Signal.SERVFAIL
@@ -136,7 +155,7 @@ class UpstreamHealth:
 
     def may_be_asked(self, now: float, *, over_stream: bool = False) -> bool:
         """Tell whether a query may be sent as soon as the budget has room for it."""
-        if not self.breaker.is_closed:
+        if not self.is_in_use:
             return False
         return not (self.over_stream or over_stream) or self.connections.may_ask(now)
 
@@ -352,6 +371,8 @@ class UpstreamHealth:
         self.sends[result] += 1
 
     def _has_probe_left(self, now: float) -> bool:
+        if self.is_paused:
+            return False
         return len(self._probed_at) < MOST_PROBES or now - self._probed_at[0] >= MOST_PROBES_SECONDS
 
     def _suspicion(self, now: float) -> Signal | None:

@@ -16,9 +16,9 @@ def is_path_gone(upstreams: Sequence[tuple[str, UpstreamHealth]]) -> bool:
     """Tell whether it must be the way out that is gone, from the address and the health of each upstream.
 
     One that has told us to go away has spoken, as has one whose certificate is refused, and one on this machine is not
-    on the way out.
+    on the way out. One that the operator has left alone shows nothing.
     """
-    abroad = [(host, health) for host, health in upstreams if not ip_address(host).is_loopback]
+    abroad = [(host, health) for host, health in upstreams if not ip_address(host).is_loopback and not health.is_paused]
     if not abroad or not all(_is_out_of_reach(health) for _, health in abroad):
         return False
     # The addresses of a group share a budget, and are one resolver that can be down.

@@ -6,8 +6,8 @@ from pathlib import Path
 import click.testing
 import pytest
 
-from dohproxy import cli
-from dohproxy.cli import EXIT_CONFIG, main
+from dohproxy.cli import main, serve
+from dohproxy.cli.terminal import EXIT_CONFIG
 from dohproxy.doh.stamp import NO_PROMISES, Properties
 from dohproxy.doh.stamp_codec import decode
 from dohproxy.tls.certificates import read_chain_file
@@ -184,7 +184,7 @@ def test_check_warns_of_what_clients_still_accept(tmp_path: Path) -> None:
 def test_serve_only_warns_of_a_certificate_that_clients_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A service that comes back from a power cut with yesterday's certificate is better than none.
     served = []
-    monkeypatch.setattr(cli, "_run", lambda config, _announce, _file: served.append(config))
+    monkeypatch.setattr(serve, "run", lambda config, _announce, _file: served.append(config))
     run = _run("serve", "--config", _write(tmp_path, issued=issue(INTERMEDIATE, (HOST,), days=(-61, -1))))
     assert (run.exit_code, len(served)) == (0, 1)
     assert run.stderr.startswith("warning: tls.certificate (line 5) expired on ")

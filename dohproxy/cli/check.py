@@ -1,0 +1,137 @@
+"""The verb `check`: what is wrong with a configuration and the files it names. `serve` asks the same."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from dohproxy.builders import clock
+from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, required_config_option
+from dohproxy.config import (
+    AddressUnavailable,
+    Config,
+    ConfigError,
+    Problem,
+    TlsConfig,
+    check_files,
+    check_snapshot,
+    check_sockets,
+    check_state,
+    check_warnings,
+    file_warnings,
+    load,
+    located,
+    socket_warnings,
+)
+from dohproxy.config.permissions import port_warnings
+from dohproxy.descriptors import descriptor_warnings
+from dohproxy.observability.announcer import Announcer
+from dohproxy.tls.certificates import (
+    BadCertificate,
+    Chain,
+    certificate_problems,
+    certificate_warnings,
+    key_warnings,
+    read_chain_file,
+)
+from dohproxy.tls.policy import context_of
+from dohproxy.tls.self_check import LimitsNotInForce, check_groups, handshake_seconds
+from dohproxy.tools.handshake_price import price_warnings
+
+
+@click.command("check")
+@required_config_option
+@click.option("--lenient", is_flag=True, help="Only what `serve` refuses is an error: an expired certificate is none.")
+def check_verb(file: Path, *, lenient: bool) -> None:
+    """Read the configuration and the files it names; tell every error, each with its remedy."""
+    # A person reads this, whatever form the log has.
+    announcer = Announcer("text", clock)
+    with ending(announcer):
+        config = load(file)
+        with locating(config):
+            checked(config, announcer, is_strict=not lenient)
+        announcer.news(
+            f"{file}: fine, {len(config.upstreams)} upstream(s), listening on"
+            f" {', '.join(map(str, config.server.listen))}"
+        )
+
+
+@contextmanager
+def ending(announcer: Announcer) -> Iterator[None]:
+    """Say why there is no service, and exit with the code that says whether trying again may help."""
+    try:
+        yield
+    except (ConfigError, LimitsNotInForce) as error:
+        announcer.error(error)
+        sys.exit(EXIT_FAILED if isinstance(error, AddressUnavailable) else EXIT_CONFIG)
+
+
+def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
+    """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
+
+    A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
+    `certificate_problems`, `check_snapshot`, `check_state`.
+    """
+    problems = (*check_files(config), *check_sockets(config))
+    if problems:
+        raise ConfigError(problems)
+    prices = _check_handshakes(config)
+    problems, warnings = _check_certificate(config)
+    problems += check_snapshot(config)
+    problems += check_state(config)
+    if problems and is_strict:
+        raise ConfigError(problems)
+    told = (
+        *problems,
+        *check_warnings(config),
+        *((*file_warnings(config), *port_warnings(config)) if is_strict else ()),
+        *socket_warnings(config),
+        *descriptor_warnings(config),
+        *warnings,
+        *prices,
+    )
+    for warning in located(told, config.lines):
+        announcer.warning(warning)
+    return config
+
+
+@contextmanager
+def locating(config: Config) -> Iterator[None]:
+    """Give what is found wrong later the lines of the file in which its keys stand."""
+    try:
+        yield
+    except ConfigError as error:
+        raise type(error)(located(error.problems, config.lines)) from None
+
+
+def _check_handshakes(config: Config) -> tuple[Problem, ...]:
+    """Return what the operator should know of the price of handshakes. Raises ConfigError, and LimitsNotInForce if
+    strangers could make them dearer."""
+    context = context_of(config.tls)
+    if context is None:
+        return ()
+    check_groups(context)
+    return price_warnings(config.connections, handshake_seconds(context))
+
+
+def _check_certificate(config: Config) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Return what makes clients refuse the certificate, and what they accept and the operator should know."""
+    if config.tls is None:
+        return (), ()
+    chain, now = read_chain(config.tls), time.time()
+    return (
+        certificate_problems(chain, config.server.host, now),
+        (*certificate_warnings(chain, now), *key_warnings(config.tls)),
+    )
+
+
+def read_chain(tls: TlsConfig) -> Chain:
+    """Return the certificates that clients are shown. Raises ConfigError."""
+    try:
+        return read_chain_file(tls.certificate)
+    except (BadCertificate, OSError) as error:
+        sentence = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError((Problem("tls.certificate", f"{tls.certificate}: {sentence}"),)) from None

@@ -1,0 +1,102 @@
+"""The table of commands: what the person on duty may ask of the running service, and tell it.
+
+The admin socket serves it and the command line's verbs are made from it: to add a command is to add a row here.
+"""
+
+from typing import Final
+
+from dohproxy.config.keys import Choice, Integer, Switch
+from dohproxy.control import config_show, lifecycle
+from dohproxy.control.command import Argument, Command
+from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
+from dohproxy.control.explain import explain
+from dohproxy.control.flush import flush
+from dohproxy.control.log_level import log_level
+from dohproxy.control.names import NAME
+from dohproxy.control.service import Service
+from dohproxy.control.status import status
+from dohproxy.control.upstreams import UPSTREAM, pause, resume
+
+COMMANDS: Final[tuple[Command[Service], ...]] = (
+    Command(
+        "status",
+        "Tell how the service is: the state in one sentence, then figures.\n\nExit code 1 if something is not well.",
+        "",
+        status,
+    ),
+    Command(
+        "reload",
+        "Read the configuration again and hold to it from now on, on open connections too.\n\nIt is adopted as a whole"
+        " or, if anything is wrong with it, not at all. SIGHUP does the same.",
+        "every rule that the configuration has; what has to wait for a restart is told",
+        lifecycle.reload,
+    ),
+    Command(
+        "flush",
+        "Forget what is cached about a name, all below it, or everything.\n\nWhat is asked next is asked upstream, and"
+        " old answers and remembered failures go too. The first answers are forgotten at once; to look through a cache"
+        " of a million takes some seconds, in which it goes on answering.",
+        "the cache",
+        flush,
+        (
+            Argument("name", NAME, is_private=True),
+            Argument("below", Switch("All names below it too."), is_option=True, default=False),
+            Argument("all", Switch("Everything, in place of a name."), is_option=True, default=False),
+        ),
+        # A million entries take some 3 s of work, more where others are served in between.
+        seconds=120.0,
+        is_exclusive=False,
+    ),
+    Command(
+        "upstream pause",
+        "Leave an upstream alone: it is asked nothing, not even a probe.\n\nQueries under way are finished. It lasts"
+        " until `upstream resume` or a restart, reloads included.",
+        "which upstreams are asked",
+        pause,
+        (Argument("name", UPSTREAM, is_required=True, completes="upstreams"),),
+    ),
+    Command(
+        "upstream resume",
+        "Ask an upstream again that was paused: little at first, all of its budget within half a minute.",
+        "which upstreams are asked",
+        resume,
+        (Argument("name", UPSTREAM, is_required=True, completes="upstreams"),),
+    ),
+    Command(
+        "explain",
+        "Tell what would happen to a question now, stage by stage, and why; nothing is changed.\n\nNothing is charged,"
+        " no counter moves, and nobody is asked upstream.",
+        "",
+        explain,
+        EXPLAIN_ARGUMENTS,
+    ),
+    Command(
+        "config show",
+        "Tell what holds, key by key, and where each value comes from: file, preset, budget or default.",
+        "",
+        config_show.show,
+        config_show.ARGUMENTS,
+    ),
+    Command(
+        "drain",
+        "End the service as SIGTERM does: no new connections, requests under way are finished.\n\nIt does not come"
+        " back by itself: `systemctl start dohproxy`.",
+        "everything: the service ends",
+        lifecycle.drain,
+    ),
+    Command(
+        "log-level",
+        "Change the level of the log for a while; then it goes back to the configured one.",
+        "the level of the log, until the time is over or the service is started again",
+        log_level,
+        (
+            Argument(
+                "level",
+                Choice(("debug", "info", "warning", "error"), "The least important kind of message written."),
+                is_required=True,
+            ),
+            # An hour is an incident's length; beyond a day it is a setting, which belongs in the file.
+            Argument("minutes", Integer(1, 1_440, "minutes", "How long."), is_option=True, default=60),
+        ),
+    ),
+)

@@ -1,0 +1,258 @@
+"""The command `explain`: what would happen to a question now, stage by stage, and why.
+
+The owners are asked in the walk's order (`pipeline`), each by a question that changes nothing: nothing is charged or
+counted, no entry moves, and nobody is asked upstream. What a frontend does before, such as the shape of HTTP, and what
+is remembered of equal requests for a moment, is left out: the name is typed, and not sent.
+"""
+
+import math
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from ipaddress import ip_address
+from typing import Any, Final, Protocol
+
+from dohproxy.cache import Entry, Freshness
+from dohproxy.cache.substitutes import content_instead
+from dohproxy.config.keys import Switch, Text
+from dohproxy.control.command import Argument, Result
+from dohproxy.control.names import NAME, parse_address, parse_type, type_number
+from dohproxy.outcomes import Client, Reason
+from dohproxy.policy.domains import DomainBound
+from dohproxy.policy.names import NameRules
+from dohproxy.policy.probes import ClientProbes
+from dohproxy.policy.refusals import refuse
+from dohproxy.policy.request_limiter import RequestLimiter
+from dohproxy.policy.special_names import answer_any, answer_locally
+from dohproxy.routes import Route, Routes
+from dohproxy.upstream.statistics import Foreseen
+from dohproxy.wire.answer import Kind
+from dohproxy.wire.name import from_text
+from dohproxy.wire.numbers import CLASS_IN, RD, Qtype
+from dohproxy.wire.query import Query, parse_query
+
+ARGUMENTS: Final = (
+    Argument("name", NAME, is_required=True, is_private=True),
+    Argument(
+        "type",
+        Text(parse_type, "a type", "AAAA", "The type of records that is asked for."),
+        is_option=True,
+        default="A",
+    ),
+    Argument(
+        "client",
+        Text(
+            parse_address,
+            "an address",
+            "192.0.2.1",
+            "Who asks, so that the limits of clients are looked at too.",
+        ),
+        is_option=True,
+        is_private=True,
+    ),
+    Argument("dnssec", Switch("Ask with DO, as who validates does."), is_option=True, default=False),
+)
+_OPT_WITH_DO: Final = struct.pack("!BHHIH", 0, Qtype.OPT, 1_232, 0x8000, 0)
+_BOUNDS: Final = {
+    DomainBound.MISSES: "has had as many queries as one domain may (names.domain_misses_per_second)",
+    DomainBound.FAILURES: "had too many queries that came to nothing (names.domain_failures_per_second)",
+    DomainBound.CLIENT_SHARE: "had many queries that came to nothing, and this client its share of them",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Those whom the walk asks."""
+
+    request_limiter: RequestLimiter
+    names: NameRules
+    routes: Routes
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one stage would do."""
+
+    name: str
+    says: str
+    reason: Reason | None = None
+    """How the walk would end here; None if it would go on, or has to wait for an upstream."""
+    ends: bool = False
+
+
+class HasOwners(Protocol):
+    """A service whose walk can be explained."""
+
+    def owners(self) -> Owners:
+        """Return those whom the walk asks."""
+
+    def look_at(self, packed: bytes) -> Client:
+        """Return the client at a packed address, and remember nothing."""
+
+
+async def explain(service: HasOwners, values: Mapping[str, Any]) -> Result:
+    """Walk a question without effect."""
+    query = make_query(values["name"], type_number(values["type"]), dnssec_ok=values["dnssec"])
+    address = values["client"]
+    client = None if address is None else service.look_at(ip_address(address).packed)
+    stages = list(walk(service.owners(), query, client, time.monotonic()))
+    last = stages[-1]
+    what = f"{values['name']} {values['type']}" + ("" if address is None else f" for {address}")
+    figures = {
+        "name": values["name"],
+        "type": values["type"],
+        "client": address,
+        "ends_at": last.name,
+        "reason": "asked" if last.reason is None else last.reason.name.lower(),
+        "stages": [{**asdict(stage), "reason": stage.reason and stage.reason.name.lower()} for stage in stages],
+    }
+    return Result(f"{what}: {last.says}.", figures, [f"{stage.name}: {stage.says}" for stage in stages])
+
+
+def make_query(name: str, qtype: int, *, dnssec_ok: bool) -> Query:
+    """Return the query of a stub that asks for recursion; the name is one that has been read."""
+    question = from_text(name) + qtype.to_bytes(2) + CLASS_IN.to_bytes(2)
+    additional = _OPT_WITH_DO if dnssec_ok else b""
+    header = struct.pack("!6H", 0, RD, 1, 0, 0, 1 if dnssec_ok else 0)
+    return parse_query(header + question + additional)
+
+
+def walk(owners: Owners, query: Query, client: Client | None, now: float) -> Iterator[Stage]:
+    """Yield the stages in order, the one where it ends last. Without a client no limit of clients is looked at."""
+    for stage in _stages(owners, query, client, now):
+        yield stage
+        if stage.ends:
+            return
+
+
+def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> Iterator[Stage]:
+    limiter, names = owners.request_limiter, owners.names
+    yield _client_limit(limiter, client, now)
+    refused = refuse(query)
+    if refused is not None:
+        yield Stage("question", "is of a kind that is refused", refused, ends=True)
+    yield Stage("question", "is one that is answered")
+    # One of our own counts what it absorbs for nobody.
+    query = ClientProbes().absorb(query)
+    route = owners.routes.of(query)
+    yield Stage("route", "the general upstreams and cache" if route.is_general else "one of its own, by [[route]]")
+    local = answer_locally(query) if route.is_general else answer_any(query)
+    if local is not None:
+        says = f"is answered here, and never leaves: rcode {local.content.rcode}"
+        yield Stage("local answers", says, local.reason, ends=True)
+    yield Stage("local answers", "is not answered here")
+    entry, state = route.cache.foresee(query.key, now, route.resolver.pressure(now))
+    yield _cached(entry, state, query, now)
+    denial = names.undelegated.answer(query) if route.is_general else None
+    if denial is not None:
+        yield Stage("undelegated names", "is under no top-level domain that exists: NXDOMAIN", denial.reason, ends=True)
+    yield from _miss(owners, query, route, entry, client, now)
+
+
+def _client_limit(limiter: RequestLimiter, client: Client | None, now: float) -> Stage:
+    name = "client's limit"
+    if client is None:
+        return Stage(name, "is not looked at: no client was named")
+    if client.exempt:
+        return Stage(name, "does not hold for this client (limits.exempt_networks)")
+    wait = limiter.wait_for_request(client, now)
+    if wait:
+        says = f"the client is over it: 429, to come back in {math.ceil(wait)} s"
+        return Stage(name, says, Reason.CLIENT_LIMIT, ends=True)
+    return Stage(name, "the client is within it")
+
+
+def _cached(entry: Entry | None, state: Freshness, query: Query, now: float) -> Stage:
+    if entry is None:
+        return Stage("cache", "knows nothing of it")
+    age = int(now - entry.stored_at)
+    match entry.kind:
+        case Kind.NXDOMAIN if entry.key != query.key:
+            what = f"a name above it or another type was denied {age} s ago"
+        case Kind.NXDOMAIN:
+            what = f"the name was denied (NXDOMAIN) {age} s ago"
+        case Kind.NODATA:
+            what = f"there was nothing of the type {age} s ago"
+        case _:
+            what = f"was answered {age} s ago"
+    if state is Freshness.FRESH:
+        return Stage("cache", f"{what}, which is said for {entry.max_age(now)} s more", Reason.CACHED, ends=True)
+    over = age - entry.lifetime
+    if state is Freshness.KEPT:
+        says = f"{what}, {over} s more than it is good for, and the upstreams are short of budget: said as old (EDE 3)"
+        return Stage("cache", says, Reason.STALE, ends=True)
+    return Stage("cache", f"{what}, {over} s more than it is good for: said only if nothing better comes")
+
+
+def _miss(
+    owners: Owners, query: Query, route: Route, stale: Entry | None, client: Client | None, now: float
+) -> Iterator[Stage]:
+    """Yield what only misses meet."""
+    for stage in _obstacles(owners, query, route, client, now):
+        if stage.ends and _has_instead(query, route, stale, now):
+            yield Stage(stage.name, f"{stage.says}; the old answer is said (EDE 3)", Reason.STALE, ends=True)
+        else:
+            yield stage
+    yield Stage("upstream", upstream_says(route.resolver.foresee(query)), ends=True)
+
+
+def _obstacles(owners: Owners, query: Query, route: Route, client: Client | None, now: float) -> Iterator[Stage]:
+    """Yield what may keep a miss from being asked, as if there were nothing old to say."""
+    limiter = owners.request_limiter
+    failure = route.cache.foresee_failure(query.key, now)
+    if failure is not None:
+        says = f"it failed a moment ago (rcode {failure.rcode}), and nobody asks again for {failure.until - now:.0f} s"
+        yield Stage("remembered failure", says, Reason.FAILURE_REMEMBERED, ends=True)
+    yield Stage("remembered failure", "none")
+    wait = limiter.wait_for_service(now)
+    if wait:
+        says = f"all clients together are over it: 503, to come back in {math.ceil(wait)} s"
+        yield Stage("service's limit", says, Reason.SERVICE_LIMIT, ends=True)
+    yield Stage("service's limit", "all clients together are within it")
+    if route.limits_domains:
+        yield _domain_limit(owners.names, query, client, now)
+    if client is not None:
+        yield _miss_limit(limiter, client, now)
+    if not limiter.has_slot:
+        yield Stage("places for misses", "all are taken: 503", Reason.SERVICE_LIMIT, ends=True)
+    yield Stage("places for misses", f"{limiter.slots_taken} are taken")
+
+
+def _domain_limit(names: NameRules, query: Query, client: Client | None, now: float) -> Stage:
+    # Nobody's share stands for a client that was not named.
+    bound = names.domains.foresee(query.qname, client or _NOBODY, now)
+    if bound is not None:
+        says = f"its domain {_BOUNDS[bound]}: REFUSED, EDE 18"
+        return Stage("domain's limit", says, Reason.DOMAIN_LIMIT, ends=True)
+    return Stage("domain's limit", "its domain is within it")
+
+
+def _miss_limit(limiter: RequestLimiter, client: Client, now: float) -> Stage:
+    if limiter.wait_for_miss(client, now):
+        return Stage("client's miss limit", "the client is over it: REFUSED, EDE 18", Reason.MISS_LIMIT, ends=True)
+    return Stage("client's miss limit", "the client is within it")
+
+
+_NOBODY: Final = Client(b"", (), exempt=True)
+
+
+def _has_instead(query: Query, route: Route, stale: Entry | None, now: float) -> bool:
+    if stale is not None:
+        return True
+    found = route.cache.find_instead(query.key, now)
+    if found is None:
+        return False
+    entry, key, state = found
+    return content_instead(entry, key, query, ttl=1, is_fresh=state is Freshness.FRESH) is not None
+
+
+def upstream_says(foreseen: Foreseen) -> str:
+    """Return what would become of a question that nobody here can answer."""
+    if foreseen.is_under_way:
+        return "an equal question is under way, and its answer is waited for"
+    if foreseen.upstream is not None:
+        return f"{foreseen.upstream} is asked, whose budget allows {foreseen.budget_left:.0f} queries now"
+    if math.isinf(foreseen.waits):
+        return "nobody can be asked: each one is away, paused, or has as many queries in flight as it may"
+    return f"the budgets are spent: it waits for its turn, {foreseen.waits:.1f} s or more, or ends with SERVFAIL"

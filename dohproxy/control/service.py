@@ -1,0 +1,46 @@
+"""The running service as the commands see it: what they may look at and do."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from dohproxy.adoption import Changes
+from dohproxy.cache import Cache
+from dohproxy.config import Config
+from dohproxy.control.explain import Owners
+from dohproxy.control.log_level import LogLevel
+from dohproxy.observability.upstream_alerts import Alert
+from dohproxy.outcomes import Client
+from dohproxy.upstream.resolvers import Resolvers
+
+
+class Service(Protocol):
+    """What a handler is given; the runtime is one."""
+
+    config: Config
+    """What holds now."""
+    log_level: LogLevel
+
+    async def reload(self) -> Changes:
+        """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""
+
+    def owners(self) -> Owners:
+        """Return those whom the walk asks."""
+
+    def look_at(self, packed: bytes) -> Client:
+        """Return the client at a packed address, and remember nothing."""
+
+    def resolvers(self) -> Resolvers:
+        """Return the general upstreams and those of all routes."""
+
+    def caches(self) -> Sequence[Cache]:
+        """Return the general cache and those of all routes."""
+
+    def drain(self) -> int:
+        """Begin the end, in a moment: nothing new is taken and what is under way finished. Return how many connections
+        of clients there are."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all figures, nearly ready for JSON."""
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return what is wrong with the upstreams."""

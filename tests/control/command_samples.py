@@ -1,0 +1,116 @@
+"""Commands and a service for tests of what carries commands out."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dohproxy.adoption import Changes
+from dohproxy.cache import Cache
+from dohproxy.config import Config, UpstreamAddress, UpstreamConfig
+from dohproxy.config.keys import Choice, Integer, Switch, Text
+from dohproxy.control.command import Argument, Command, Refused, Result
+from dohproxy.control.explain import Owners
+from dohproxy.control.log_level import LogLevel
+from dohproxy.control.service import Service
+from dohproxy.observability.upstream_alerts import Alert
+from dohproxy.outcomes import Client
+from dohproxy.upstream.resolvers import Resolvers
+
+
+class FakeService:
+    """A service with nothing behind it: what it is told to say, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.config = Config((UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53)),))
+        self.told: list[Alert] = []
+        self.changes: Changes | Exception = Changes(self.config, (), ())
+        self.figures: dict[str, Any] = {}
+        self.is_ending = False
+        self.walked: Owners | None = None
+        self.asked: Resolvers | None = None
+        self.kept: list[Cache] = []
+        self.applied: list[str] = []
+        self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
+
+    async def reload(self) -> Changes:
+        """Return or raise what the test has laid down."""
+        if isinstance(self.changes, Exception):
+            raise self.changes
+        return self.changes
+
+    def owners(self) -> Owners:
+        """Return those that the test has laid down."""
+        assert self.walked is not None
+        return self.walked
+
+    def look_at(self, packed: bytes) -> Client:
+        """Return a client that nobody knows."""
+        return Client(packed, ((1, 2), (3, 4)))
+
+    def resolvers(self) -> Resolvers:
+        """Return those that the test has laid down."""
+        assert self.asked is not None
+        return self.asked
+
+    def caches(self) -> Sequence[Cache]:
+        """Return those that the test has laid down."""
+        return self.kept
+
+    def drain(self) -> int:
+        """Note it."""
+        self.is_ending = True
+        return 3
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the figures that the test has laid down."""
+        return self.figures
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return the alerts that the test has laid down."""
+        return self.told
+
+
+class Handlers:
+    """Handlers that note what they are given."""
+
+    def __init__(self) -> None:
+        self.given: list[Mapping[str, Any]] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+    async def change(self, _: Any, values: Mapping[str, Any]) -> Result:
+        """Note it, and end when the test allows it."""
+        self.given.append(values)
+        await self.may_end.wait()
+        return Result("It was changed.", {"count": len(self.given)}, ["a line"])
+
+    async def look(self, _: Any, values: Mapping[str, Any]) -> Result:
+        """Find something that is not well."""
+        return Result("It is not well.", dict(values), is_well=False)
+
+    async def refuse(self, _: Any, __: Mapping[str, Any]) -> Result:
+        """Refuse."""
+        raise Refused("It cannot be done: do something else.", ["why"])
+
+    async def fail(self, _: Any, __: Mapping[str, Any]) -> Result:
+        """Have a bug."""
+        raise ZeroDivisionError("secret.example.net")
+
+
+ARGUMENTS = (
+    Argument("name", Text(lambda text, _: text.lower(), "a name", "ns0", "The name."), is_required=True),
+    Argument("minutes", Integer(1, 60, "minutes", "How long."), is_option=True, default=5),
+    Argument("mode", Choice(("a", "b"), "How."), is_option=True),
+    Argument("below", Switch("All below too."), is_option=True, default=False),
+)
+
+
+def commands(handlers: Handlers) -> tuple[Command[Service], ...]:
+    """Return one command of each kind."""
+    return (
+        Command("change", "Change it.", "everything", handlers.change, ARGUMENTS),
+        Command("look at it", "Look.", "", handlers.look, ARGUMENTS[1:]),
+        Command("refuse", "Refuse.", "nothing", handlers.refuse),
+        Command("fail", "Fail.", "nothing", handlers.fail),
+        Command("take long", "Take long.", "little", handlers.look, is_exclusive=False),
+    )

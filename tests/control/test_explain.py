@@ -1,0 +1,240 @@
+"""What would happen to a question: the same as then happens, and nothing by being asked."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pytest
+
+from dohproxy.config import CacheConfig
+from dohproxy.control import explain as module
+from dohproxy.control.explain import Owners, explain, make_query, upstream_says, walk
+from dohproxy.outcomes import Client, Reason
+from dohproxy.routes import Route, Routes
+from dohproxy.upstream.resolver import UpstreamFailure
+from dohproxy.upstream.statistics import Foreseen
+from dohproxy.wire.answer import Answer, parse_answer
+from dohproxy.wire.name import from_text
+from dohproxy.wire.query import Query
+from tests.control.command_samples import FakeService
+from tests.fakes.resolver import FakeResolver
+from tests.fakes.walk import CLIENT, NEIGHBOUR, NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for, post
+from tests.wire import messages as m
+
+NAME = "www.example.net"
+EXEMPT = replace(CLIENT, exempt=True)
+
+
+class Seeing(FakeResolver):
+    """One that tells what it would do."""
+
+    def foresee(self, query: Query) -> Foreseen:
+        return Foreseen(is_under_way=False, upstream="ns0", budget_left=7.0, waits=0.0)
+
+
+def denied(query: Query) -> Answer:
+    wire = m.answer(authority=(m.soa(ttl=300),), asked=query.question, flags=m.QR | m.RD | m.RA | 3)
+    return parse_answer(wire, query)
+
+
+def as_asked(query: Query) -> Answer:
+    return address_of(replace(query, question=query.qname + query.question[-4:]))
+
+
+def failing(_: Query) -> UpstreamFailure:
+    return UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
+
+
+def owners_of(one: Walk) -> Owners:
+    """Return whom a walk asks."""
+    general = Route(one.cache, Seeing(lambda *_: None, address_of))
+    general.resolver.scarcity = one.resolver.scarcity  # type: ignore[attr-defined]
+    home = Route(
+        one.home_cache,
+        Seeing(lambda *_: None, address_of),
+        is_general=False,
+        limits_domains=one.routes_limit_domains,
+    )
+    return Owners(one.request_limiter, one.names, Routes(general, {from_text(domain): home for domain in one.routed}))
+
+
+def everything(one: Walk) -> tuple[Any, ...]:
+    """Return all that could change."""
+    now = one.clock()
+    cache = one.cache
+    keys = list(cache.by_recency(1_000))
+    return (
+        asdict(cache.statistics()),
+        keys,
+        [(entry.hits, entry.refresh_at) for key in keys if (entry := cache.peek(key)) is not None],
+        list(cache._failures._known),
+        asdict(one.request_limiter.statistics(now)),
+        [one.request_limiter.wait_for_request(client, now) for client in (CLIENT, NEIGHBOUR)],
+        asdict(one.names.domains.statistics(now)),
+        bytes(one.names.domains._failures._slots),
+        bytes(one.names.domains._misses._slots),
+        dict(one.names.probes.statistics()),
+        len(one.resolver.asked),
+        len(one.resolver.refreshed),
+        len(one.outcomes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A state, a question, and how it ends."""
+
+    make: Callable[[], Walk]
+    before: Callable[[Walk], Awaitable[None]] | None
+    reason: Reason
+    stage: str
+    name: str = NAME
+    qtype: int = m.A
+    client: Client = CLIENT
+
+
+def then(*names: str, after: float = 0.0, script: Any = None) -> Callable[[Walk], Awaitable[None]]:
+    """Ask these names, let so many seconds pass, and have the upstream say something else from then on."""
+
+    async def before(one: Walk) -> None:
+        for name in names:
+            await one.send(post(ask_for(name, edns=False)))
+        one.clock.now += after
+        if script is not None:
+            one.resolver.script = script
+
+    return before
+
+
+async def full(one: Walk) -> None:
+    while one.request_limiter.take_slot() is not None:
+        pass
+
+
+async def scarce(one: Walk) -> None:
+    await then(NAME, after=400)(one)
+    one.resolver.scarcity = 1.0
+
+
+ELASTIC = CacheConfig(minimum_ttl_under_pressure_seconds=1_800)
+ONE_FAILURE = replace(NO_DOMAIN_LIMITS, domain_failures_per_second=0.1, domain_failures_burst=1)
+CASES = {
+    "the client is over its limit": Case(
+        lambda: Walk(Limits(requests=1)), then(NAME), Reason.CLIENT_LIMIT, "client's limit"
+    ),
+    "an exempt client is never over its limit": Case(
+        lambda: Walk(Limits(requests=1)), then(NAME), Reason.CACHED, "cache", client=EXEMPT
+    ),
+    "the type is refused": Case(Walk, None, Reason.TYPE_REFUSED, "question", qtype=252),
+    "the name is special": Case(Walk, None, Reason.LOCAL, "local answers", name="printer.local"),
+    "ANY": Case(Walk, None, Reason.MINIMAL_ANY, "local answers", qtype=255),
+    "a fresh answer": Case(Walk, then(NAME, after=10), Reason.CACHED, "cache"),
+    "a fresh denial": Case(lambda: Walk(script=denied), then(NAME, after=10), Reason.CACHED, "cache"),
+    "an answer that is kept under pressure": Case(lambda: Walk(rules=ELASTIC), scarce, Reason.STALE, "cache"),
+    "a probe of Android": Case(
+        lambda: Walk(script=as_asked),
+        then("abcdef-dnsohttps-ds.metric.gstatic.com"),
+        Reason.CACHED,
+        "cache",
+        name="ghijkl-dnsohttps-ds.metric.gstatic.com",
+    ),
+    "no such top-level domain": Case(
+        lambda: Walk(may_deny=True), None, Reason.UNDELEGATED, "undelegated names", name="a.nowhere"
+    ),
+    "a remembered failure": Case(
+        lambda: Walk(script=failing), then(NAME, after=1), Reason.FAILURE_REMEMBERED, "remembered failure"
+    ),
+    "a remembered failure with an old answer": Case(
+        Walk, then(NAME, after=400), Reason.STALE, "remembered failure", name="old.example.net"
+    ),
+    "the service is over its limit": Case(
+        lambda: Walk(Limits(total=1)), then("a.example.net"), Reason.SERVICE_LIMIT, "service's limit"
+    ),
+    "the domain is over its limit": Case(
+        lambda: Walk(about_names=ONE_FAILURE, script=denied),
+        then("a.example.net", "b.example.net"),
+        Reason.DOMAIN_LIMIT,
+        "domain's limit",
+    ),
+    "the client is over its miss limit": Case(
+        lambda: Walk(Limits(misses=1)), then("a.example.net"), Reason.MISS_LIMIT, "client's miss limit"
+    ),
+    "all places are taken": Case(Walk, full, Reason.SERVICE_LIMIT, "places for misses"),
+    "nothing is known": Case(Walk, None, Reason.FORWARDED, "upstream"),
+    "an old answer and an upstream that may be asked": Case(Walk, then(NAME, after=400), Reason.FORWARDED, "upstream"),
+    "a route of its own": Case(lambda: Walk(routed=("example.net",)), None, Reason.FORWARDED, "upstream"),
+}
+
+
+async def fail_once_more(one: Walk) -> None:
+    """Have an old answer, and a failure to renew it."""
+    await then("old.example.net", after=400, script=failing)(one)
+    await one.send(post(ask_for("old.example.net", edns=False)))
+
+
+CASES["a remembered failure with an old answer"] = replace(
+    CASES["a remembered failure with an old answer"], before=fail_once_more
+)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_what_is_foretold_happens_and_the_telling_changes_nothing(case: Case) -> None:
+    one = case.make()
+    if case.before is not None:
+        await case.before(one)
+    before = everything(one)
+    query = make_query(case.name, case.qtype, dnssec_ok=False)
+    stages = list(walk(owners_of(one), query, case.client, one.clock()))
+    assert everything(one) == before
+    last = stages[-1]
+    assert (last.name, last.ends) == (case.stage, True), [(stage.name, stage.says) for stage in stages]
+    assert all(not stage.ends for stage in stages[:-1])
+    await one.send(post(ask_for(case.name, case.qtype, edns=False)), case.client)
+    assert one.reason is case.reason
+    assert last.reason is (None if case.reason is Reason.FORWARDED else case.reason)
+
+
+async def test_without_a_client_no_limit_of_clients_is_looked_at() -> None:
+    one = Walk(Limits(requests=1, misses=1))
+    await then(NAME)(one)
+    stages = list(walk(owners_of(one), make_query("other.example.net", m.A, dnssec_ok=False), None, one.clock()))
+    assert stages[0].says == "is not looked at: no client was named"
+    assert stages[-1].name == "upstream"
+    assert "client's miss limit" not in {stage.name for stage in stages}
+
+
+@pytest.mark.parametrize("dnssec_ok", [False, True])
+def test_the_question_is_what_a_stub_would_send(dnssec_ok: bool) -> None:
+    query = make_query(NAME, m.A, dnssec_ok=dnssec_ok)
+    assert (query.qname, query.qtype, query.dnssec_ok, query.recursion_desired) == (
+        *(from_text(NAME), m.A, dnssec_ok, True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("foreseen", "told"),
+    [
+        (Foreseen(True, None, 0.0, 0.0), "an equal question is under way"),
+        (Foreseen(False, "ns0", 12.7, 0.0), "ns0 is asked, whose budget allows 13 queries now"),
+        (Foreseen(False, None, 0.0, float("inf")), "nobody can be asked"),
+        (Foreseen(False, None, 0.0, 0.25), "waits for its turn, 0.2 s or more"),
+    ],
+    ids=["joined", "asked", "nobody", "waiting"],
+)
+def test_what_upstream_would_be_asked_is_said_with_its_budget(foreseen: Foreseen, told: str) -> None:
+    assert told in upstream_says(foreseen)
+
+
+async def test_the_command_says_how_it_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Walk()
+    one.clock.now = time.monotonic()
+    await then(NAME)(one)
+    service = FakeService()
+    service.walked = owners_of(one)
+    given = {"name": NAME, "type": "A", "client": "192.0.2.1", "dnssec": False}
+    result = await explain(service, given)
+    assert result.sentence.startswith(f"{NAME} A for 192.0.2.1: was answered ")
+    assert (result.figures["ends_at"], result.figures["reason"]) == ("cache", "cached")
+    assert result.lines[0] == "client's limit: the client is within it"
+    assert module.ARGUMENTS[0].is_private

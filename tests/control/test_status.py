@@ -1,0 +1,41 @@
+"""The state in one sentence."""
+
+from typing import Any
+
+from dohproxy.control.status import sentence, troubles
+from dohproxy.observability.upstream_alerts import Alert
+
+WELL: dict[str, Any] = {
+    "reload": {"last_succeeded": True, "waiting": ()},
+    "upstreams": [{"name": "ns0", "is_paused": False}],
+    "cache": {"positive_entries": 1_200, "negative_entries": 34},
+}
+
+
+def alert(*, is_harmless: bool) -> Alert:
+    return Alert("ns0", "silent", 0.0, "upstream ns0 says nothing", is_harmless=is_harmless)
+
+
+def test_what_is_well_is_said_in_one_sentence() -> None:
+    assert troubles(WELL, []) == []
+    assert sentence(WELL, []) == "All is well: 1 upstream is asked, 1,234 answers are in the cache."
+
+
+def test_what_is_paused_is_said_and_no_trouble_as_long_as_another_is_asked() -> None:
+    paused = {"name": "ns0", "is_paused": True}
+    one_of_two = WELL | {"upstreams": [paused, {"name": "ns1", "is_paused": False}]}
+    assert troubles(one_of_two, [alert(is_harmless=False)]) == []
+    assert sentence(one_of_two, []).startswith("All is well: 1 upstream is asked, 1 paused, ")
+    assert troubles(WELL | {"upstreams": [paused]}, []) == ["every upstream is paused"]
+
+
+def test_what_is_harmless_is_no_trouble() -> None:
+    assert troubles(WELL, [alert(is_harmless=True)]) == []
+
+
+def test_everything_that_is_wrong_stands_in_the_sentence() -> None:
+    refused = WELL | {"reload": {"last_succeeded": False, "waiting": ()}}
+    told = troubles(refused, [alert(is_harmless=False)])
+    said = sentence(refused, told)
+    assert said.startswith("Not well: upstream ns0 says nothing, since 1970-01-01 00:00:00 UTC; the configuration file")
+    assert said.count(".") == 1

@@ -1,0 +1,161 @@
+"""Commands at the admin socket of a running service, typed as a person on duty types them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.rcode
+import pytest
+
+from tests.e2e.answers import A
+from tests.e2e.certificates import CertificateAuthority
+from tests.e2e.proxy import Proxy, ProxySettings, run_dohproxy, running_proxy
+from tests.fakes.datagrams import answering
+from tests.fakes.upstream import make_reply
+
+
+class OnDuty:
+    """A running service and who looks after it."""
+
+    def __init__(self, proxy: Proxy, directory: Path, asked: list[bytes]) -> None:
+        self.proxy = proxy
+        self.asked = asked
+        self.file = directory / "dohproxy.toml"
+
+    def type(self, *words: str) -> tuple[int, str]:
+        """Type a command; return its exit code and what it said."""
+        run = run_dohproxy(*words, "--config", str(self.file))
+        assert "Traceback" not in run.stderr
+        return run.returncode, run.stdout + run.stderr
+
+    def figures(self, *words: str) -> dict[str, Any]:
+        """Type a command for its figures."""
+        run = run_dohproxy(*words, "--config", str(self.file), "--json")
+        found = json.loads(run.stdout)
+        assert isinstance(found, dict)
+        return found
+
+    def times_asked(self, label: bytes) -> int:
+        """Return how often the upstream was asked for a name that has this label."""
+        return sum(label in packet.lower() for packet in self.asked)
+
+    def rewrite(self, old: str, new: str) -> None:
+        """Change the file."""
+        text = self.file.read_text(encoding="utf-8")
+        assert old in text
+        self.file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def duty(authority: CertificateAuthority, tmp_path: Path) -> Iterator[OnDuty]:
+    """A service in front of an upstream that answers everything."""
+    asked: list[bytes] = []
+
+    def answer(packet: bytes) -> bytes:
+        asked.append(packet)
+        return make_reply(packet)
+
+    with answering(answer) as port:
+        settings = ProxySettings(
+            (f"udp://127.0.0.1:{port}",), authority, sections={"admin": {"socket": str(tmp_path / "a.sock")}}
+        )
+        with running_proxy(tmp_path, settings) as proxy:
+            yield OnDuty(proxy, tmp_path, asked)
+
+
+def test_the_state_is_told_in_one_sentence(duty: OnDuty) -> None:
+    code, said = duty.type("status")
+    assert (code, said.splitlines()[0]) == (0, "All is well: 1 upstream is asked, 0 answers are in the cache.")
+    assert duty.figures("status")["upstreams"][0]["name"] == "ns0"
+
+
+def test_other_rules_are_taken_and_a_bad_file_changes_nothing(duty: OnDuty) -> None:
+    duty.rewrite("exempt_networks", "requests_burst = 77\nexempt_networks")
+    code, said = duty.type("reload")
+    assert (code, said) == (
+        0,
+        "The configuration was read again: 1 key has changed.\n  changed: limits.requests_burst\n",
+    )
+    duty.rewrite("requests_burst = 77", "requests_burst = 0")
+    code, said = duty.type("reload")
+    assert (code, "nothing has changed" in said, "limits.requests_burst (line " in said) == (1, True, True)
+    code, said = duty.type("status")
+    assert (code, "configuration file was refused" in said) == (1, True)
+    assert duty.proxy.child.log_text().count("command=reload") == 2
+
+
+def test_the_log_tells_more_for_a_while_and_the_audit_line_stands_in_it_at_every_level(duty: OnDuty) -> None:
+    code, said = duty.type("log-level", "error", "--minutes", "1")
+    assert (code, said) == (0, "The log has the level error for 1 minute, then info again, as configured.\n")
+    assert duty.figures("status")["log"]["level"] == "error"
+    assert "command=log-level" in duty.proxy.child.log_text()
+    assert duty.type("log-level", "loud")[0] == 2
+    assert duty.type("log-level", "debug", "--minutes", "1441")[0] == 2
+
+
+def test_a_drained_service_tells_who_asked_and_ends_with_0(duty: OnDuty) -> None:
+    code, said = duty.type("drain")
+    assert (code, "takes no new connections" in said) == (0, True)
+    assert duty.proxy.child.wait(10) == 0
+    code, said = duty.type("status")
+    assert (code, "There is no socket" in said) == (3, True)
+
+
+def test_what_is_flushed_is_asked_for_again_on_the_same_connection(duty: OnDuty) -> None:
+    query = dns.message.make_query("www.flushed.example.com", A, id=0).to_wire()
+    with duty.proxy.client() as client:
+        for _ in range(100):
+            assert client.get(query).message().answer
+        assert duty.times_asked(b"flushed") == 1
+        code, said = duty.type("flush", "www.flushed.example.com")
+        assert (code, said) == (0, "Forgotten: 1 answer or failure about www.flushed.example.com.\n")
+        assert client.get(query).message().answer
+        assert duty.times_asked(b"flushed") == 2
+        assert duty.type("flush", "flushed.example.com", "--below")[1].startswith("Forgotten: 1 ")
+        assert duty.type("flush", "--all") == (0, "Nothing was known about everything.\n")
+    assert "flushed" not in duty.proxy.child.log_text()
+    assert duty.type("flush")[0] == 2
+
+
+def test_a_paused_upstream_is_asked_nothing_over_a_reload_too_until_it_is_resumed(duty: OnDuty) -> None:
+    code, said = duty.type("upstream", "pause", "ns0")
+    assert (code, "ns0 is paused" in said, "It was the last one" in said) == (0, True, True)
+    assert duty.type("reload")[0] == 0
+    assert duty.type("status")[0] == 1
+    assert duty.proxy.metric("dohproxy_upstream_paused", {"upstream": "ns0"}) == 1
+    # A reload by which it becomes another one.
+    duty.rewrite('preset = "own"', 'preset = "own"\nidle_seconds = 7')
+    assert duty.type("reload")[0] == 0
+    query = dns.message.make_query("www.paused.example.com", A, id=0).to_wire()
+    with duty.proxy.client() as client:
+        assert client.get(query).message().rcode() == dns.rcode.SERVFAIL
+        assert duty.times_asked(b"paused") == 0
+        assert duty.type("upstream", "resume", "ns0")[0] == 0
+        other = dns.message.make_query("www.resumed.example.com", A, id=0).to_wire()
+        assert client.get(other).message().answer
+    assert duty.type("upstream", "pause", "ns1") == (2, 'No upstream is called "ns1"; did you mean ns0?\n')
+
+
+def test_what_would_happen_to_a_question_is_told_and_nobody_is_asked(duty: OnDuty) -> None:
+    code, said = duty.type("explain", "www.explained.example.com", "--client", "192.0.2.1")
+    assert code == 0
+    assert said.startswith("www.explained.example.com A for 192.0.2.1: ns0 is asked, whose budget allows ")
+    assert duty.times_asked(b"explained") == 0
+    with duty.proxy.client() as client:
+        assert client.get(dns.message.make_query("www.explained.example.com", A, id=0).to_wire()).message().answer
+    assert duty.figures("explain", "WWW.explained.example.com.")["ends_at"] == "cache"
+    code, said = duty.type("explain", "a..b")
+    assert (code, said.startswith('name is "a..b": it is not a host name')) == (2, True)
+    assert duty.type("explain", "a", "--type", "NONSENSE")[0] == 2
+    assert "explained" not in duty.proxy.child.log_text()
+
+
+def test_what_holds_is_told_with_its_origin(duty: OnDuty) -> None:
+    code, said = duty.type("config", "show", "limits")
+    assert code == 0
+    assert "limits.table_slots = 131072  # default\n" in said
+    assert 'limits.exempt_networks = ["127.0.0.0/8"]  # line ' in said
+    keys = {key["path"]: key for key in duty.figures("config", "show", "--written")["keys"]}
+    assert keys["upstream #1.preset"]["value"] == "own"
