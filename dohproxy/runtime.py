@@ -45,9 +45,11 @@ from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
-from dohproxy.jobs.job_metrics import cache_file_metrics, certificate_metrics
+from dohproxy.jobs.job_metrics import cache_file_metrics, certificate_metrics, state_file_metrics
 from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.reload import ReloadBook, read_suffixes, reload_metrics
+from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
+from dohproxy.jobs.state_key import NoKey, StateKey, open_key
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, notify
 from dohproxy.observability.left_out import WorkaroundWatch
 from dohproxy.observability.logs import RateLimit
@@ -102,9 +104,9 @@ class Runtime:
         self._certificate = certificate
         self._tls = tls
         self._log_limit = log_limit
-        self.identities = Identities(
-            os.urandom(SECRET_BYTES), config.limits.exempt_networks, config.clients.member_networks
-        )
+        self._state_key = _open_state_key(config)
+        secret = os.urandom(SECRET_BYTES) if self._state_key is None else self._state_key.clients
+        self.identities = Identities(secret, config.limits.exempt_networks, config.clients.member_networks)
         self.client_resolver = ClientResolver(self.identities, config.clients)
         self.front_proxy = FrontProxyWatch(config.clients, self.client_resolver.statuses, clock())
         self.core = Core(config, tasks, self.front_proxy.observe)
@@ -134,6 +136,7 @@ class Runtime:
         self._background: list[asyncio.Task[None]] = []
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._cache_file: CacheFile | None = None
+        self._state_file: StateFile | None = None
         self._health: HealthListener | None = None
         self._price_strangers()
         self._add_sources()
@@ -175,6 +178,7 @@ class Runtime:
     ) -> None:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once everything serves."""
         self._stop = stop
+        await self._load_state()
         await self._begin_health()
         servers = await self._start_management(management) if management else []
         await self._load_cache()
@@ -193,8 +197,7 @@ class Runtime:
         for task in self._background:
             task.cancel()
         await self.core.close()
-        if self._cache_file is not None:
-            await self._cache_file.save_last()
+        await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
         if self._health is not None:
             self._health.stop()
         for server in servers:
@@ -390,6 +393,19 @@ class Runtime:
         if before is not None:
             before.stop()
 
+    async def _load_state(self) -> None:
+        """Go on with what the last process has left, if it is kept."""
+        directory, key = self.config.server.state_directory, self._state_key
+        if directory is None:
+            return
+        if key is None:
+            self.core.metrics.add_source(lambda: state_file_metrics(NOT_KEPT))
+            return
+        kept = Kept(self.core.export, self.core.restore, {"seniority": self.core.request_limiter.seniority})
+        self._state_file = state_file = StateFile(directory, key, kept, clock)
+        self.core.metrics.add_source(lambda: state_file_metrics(state_file.statistics()))
+        await state_file.load()
+
     async def _load_cache(self) -> None:
         """Bring the cache back from its file, if it has one. Without a warm cache every name is new."""
         file, is_warm = self.config.cache.snapshot_file, False
@@ -423,6 +439,8 @@ class Runtime:
         self._begin(ping_forever(self._manager))
         if self._cache_file is not None:
             self._begin(self._cache_file.save_forever(self.config.cache.snapshot_seconds))
+        if self._state_file is not None:
+            self._begin(self._state_file.save_forever())
 
     def _tick_upstreams(self) -> None:
         upstreams, workarounds = self._watches
@@ -514,6 +532,17 @@ def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> Certificate
     if not check_groups(tls):
         _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
     return watch
+
+
+def _open_state_key(config: Config) -> StateKey | None:
+    """Return the key under which state is kept, None if none is to be or can be; the service does without it."""
+    if config.server.state_directory is None:
+        return None
+    try:
+        return open_key(config.server.state_directory)
+    except NoKey as why:
+        _log.warning("nothing of the last run is known, and nothing is kept for the next", why=str(why))
+        return None
 
 
 def _ignore(number: signal.Signals) -> None:
