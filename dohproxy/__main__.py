@@ -1,13 +1,10 @@
 """`python -m dohproxy` is the `dohproxy` command."""
 
-from dohproxy.frontends.aiohttp_adapter import import_aiohttp
+from dohproxy.cli import main as command
 
 
 def main() -> None:
-    """Import everything, aiohttp first because it matters how, and run the command line."""
-    import_aiohttp()
-    from dohproxy.cli import main as command
-
+    """Run the command line."""
     # Whichever way it was started, this is what to type.
     command(prog_name="dohproxy")
 

@@ -18,7 +18,8 @@ from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
 
 SECRET_BYTES: Final = 32
-"""The length of the key under which client addresses are hashed; made anew at each start and never written."""
+"""The length of the key under which client addresses are hashed; made anew at each start and never written, unless
+there is a state directory: then it is derived from the key there."""
 clock: Final = time.monotonic
 """The one clock: event loops run on it too, so deadlines of the core are deadlines of the loop."""
 

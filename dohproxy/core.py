@@ -34,6 +34,7 @@ from dohproxy.outcomes import Client
 from dohproxy.pipeline import Pipeline
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.routes import Route, Routes
+from dohproxy.saved import Interruption, Saved, read_dict
 from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
@@ -120,6 +121,17 @@ class Core:
             "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
             "left_out": all_words(resolver),
         }
+
+    def export(self, seal: Callable[[str], str], now: float) -> Saved:
+        """Return what is known of the upstreams and spent of their budgets; `seal` hides who they are."""
+        return {"budgets": self.budgets.export(seal, now), "upstreams": self.resolver.export(seal, now)}
+
+    def restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
+        """Go on with what another process has exported; return with how many budgets and upstreams. Raises
+        UnfitState."""
+        budgets, upstreams = read_dict(saved, "budgets"), read_dict(saved, "upstreams")
+        restored = self.budgets.restore(budgets, seal, interruption)
+        return restored + self.resolver.restore(upstreams, seal, interruption)
 
     def _build_resolver(self, config: Config, before: Resolver | None) -> Resolver:
         learn = learn_into(self.cache, self.names.domains, clock)

@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import Final
 
 from dohproxy.config import Config, Problem
-from dohproxy.control.management_server import MOST_CONNECTIONS
 
 OWN: Final = 64
 """Standard streams, the event loop, the certificate and other files while they are read, probes of upstreams."""
-ONE_MANAGEMENT_SERVER: Final = MOST_CONNECTIONS + 2
+MANAGEMENT_CONNECTIONS: Final = 16
+"""To one management server at once: two Prometheus servers keep one each, a person on duty has another."""
+ONE_MANAGEMENT_SERVER: Final = MANAGEMENT_CONNECTIONS + 2
 """What listens for scrapers or for whoever is on duty, their connections, and one more while another makes room."""
 FEWEST_CONNECTIONS: Final = 8
 """As few as may be configured."""

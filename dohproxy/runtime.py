@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -21,11 +21,9 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
+from dohproxy.control.aiohttp_adapter import import_aiohttp
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
-from dohproxy.control.management_server import ManagementServer, management_metrics
-from dohproxy.control.metrics_page import metrics_application
-from dohproxy.control.server import admin_application
 from dohproxy.core import Core
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
@@ -47,9 +45,11 @@ from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
-from dohproxy.jobs.job_metrics import cache_file_metrics, certificate_metrics
+from dohproxy.jobs.job_metrics import cache_file_metrics, certificate_metrics, state_file_metrics
 from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.reload import ReloadBook, read_suffixes, reload_metrics
+from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
+from dohproxy.jobs.state_key import NoKey, StateKey, open_key
 from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, notify
 from dohproxy.observability.left_out import WorkaroundWatch
 from dohproxy.observability.logs import RateLimit
@@ -70,6 +70,9 @@ from dohproxy.upstream.resolvers import Resolvers
 
 DRAIN_DELAY_SECONDS: Final = 0.1
 """Between the command to end and its being obeyed: its answer takes a millisecond."""
+if TYPE_CHECKING:
+    from dohproxy.control.management_server import ManagementServer
+
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
 
@@ -101,9 +104,9 @@ class Runtime:
         self._certificate = certificate
         self._tls = tls
         self._log_limit = log_limit
-        self.identities = Identities(
-            os.urandom(SECRET_BYTES), config.limits.exempt_networks, config.clients.member_networks
-        )
+        self._state_key = _open_state_key(config)
+        secret = os.urandom(SECRET_BYTES) if self._state_key is None else self._state_key.clients
+        self.identities = Identities(secret, config.limits.exempt_networks, config.clients.member_networks)
         self.client_resolver = ClientResolver(self.identities, config.clients)
         self.front_proxy = FrontProxyWatch(config.clients, self.client_resolver.statuses, clock())
         self.core = Core(config, tasks, self.front_proxy.observe)
@@ -133,6 +136,7 @@ class Runtime:
         self._background: list[asyncio.Task[None]] = []
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._cache_file: CacheFile | None = None
+        self._state_file: StateFile | None = None
         self._health: HealthListener | None = None
         self._price_strangers()
         self._add_sources()
@@ -174,11 +178,9 @@ class Runtime:
     ) -> None:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once everything serves."""
         self._stop = stop
+        await self._load_state()
         await self._begin_health()
-        servers = [self._management_server(name, opened) for name, opened in management.items()]
-        for server, opened in servers:
-            await server.start(opened)
-        self.core.metrics.add_source(lambda: management_metrics([server.count for server, _ in servers]))
+        servers = await self._start_management(management) if management else []
         await self._load_cache()
         self._begin_jobs()
         for listener in self.listeners.values():
@@ -195,11 +197,10 @@ class Runtime:
         for task in self._background:
             task.cancel()
         await self.core.close()
-        if self._cache_file is not None:
-            await self._cache_file.save_last()
+        await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
         if self._health is not None:
             self._health.stop()
-        for server, _ in servers:
+        for server in servers:
             await server.stop()
 
     def heed_signals(self, stop: asyncio.Event) -> None:
@@ -365,18 +366,45 @@ class Runtime:
             self.handshakes,
         )
 
-    def _management_server(self, name: str, opened: socket.socket) -> tuple[ManagementServer, socket.socket]:
-        if name == "metrics" and self.config.metrics is not None:
-            application = metrics_application(self.core.metrics, pages_per_second=self.config.metrics.pages_per_second)
-        else:
-            application = admin_application(self)
-        return ManagementServer(application), opened
+    async def _start_management(self, opened: dict[str, socket.socket]) -> "list[ManagementServer]":
+        """Serve metrics and commands on their listeners."""
+        import_aiohttp()
+        # Only now: what they bring is a quarter of all that is imported, and of no use where nobody listens for them.
+        from dohproxy.control.management_server import ManagementServer, management_metrics
+        from dohproxy.control.metrics_page import metrics_application
+        from dohproxy.control.server import admin_application
+
+        servers = []
+        for name, listening in opened.items():
+            if name == "metrics" and self.config.metrics is not None:
+                pages = self.config.metrics.pages_per_second
+                application = metrics_application(self.core.metrics, pages_per_second=pages)
+            else:
+                application = admin_application(self)
+            server = ManagementServer(application)
+            await server.start(listening)
+            servers.append(server)
+        self.core.metrics.add_source(lambda: management_metrics([server.count for server in servers]))
+        return servers
 
     async def _begin_health(self) -> None:
         before, self._health = self._health, HealthListener(self.health_answers, self.delay)
         await self._health.start(self.config.server.listen[0])
         if before is not None:
             before.stop()
+
+    async def _load_state(self) -> None:
+        """Go on with what the last process has left, if it is kept."""
+        directory, key = self.config.server.state_directory, self._state_key
+        if directory is None:
+            return
+        if key is None:
+            self.core.metrics.add_source(lambda: state_file_metrics(NOT_KEPT))
+            return
+        kept = Kept(self.core.export, self.core.restore, {"seniority": self.core.request_limiter.seniority})
+        self._state_file = state_file = StateFile(directory, key, kept, clock)
+        self.core.metrics.add_source(lambda: state_file_metrics(state_file.statistics()))
+        await state_file.load()
 
     async def _load_cache(self) -> None:
         """Bring the cache back from its file, if it has one. Without a warm cache every name is new."""
@@ -411,6 +439,8 @@ class Runtime:
         self._begin(ping_forever(self._manager))
         if self._cache_file is not None:
             self._begin(self._cache_file.save_forever(self.config.cache.snapshot_seconds))
+        if self._state_file is not None:
+            self._begin(self._state_file.save_forever())
 
     def _tick_upstreams(self) -> None:
         upstreams, workarounds = self._watches
@@ -502,6 +532,17 @@ def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> Certificate
     if not check_groups(tls):
         _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
     return watch
+
+
+def _open_state_key(config: Config) -> StateKey | None:
+    """Return the key under which state is kept, None if none is to be or can be; the service does without it."""
+    if config.server.state_directory is None:
+        return None
+    try:
+        return open_key(config.server.state_directory)
+    except NoKey as why:
+        _log.warning("nothing of the last run is known, and nothing is kept for the next", why=str(why))
+        return None
 
 
 def _ignore(number: signal.Signals) -> None:

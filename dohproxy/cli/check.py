@@ -19,6 +19,7 @@ from dohproxy.config import (
     check_files,
     check_snapshot,
     check_sockets,
+    check_state,
     check_warnings,
     file_warnings,
     load,
@@ -72,7 +73,7 @@ def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
     """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
 
     A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
-    `certificate_problems`, `check_snapshot`.
+    `certificate_problems`, `check_snapshot`, `check_state`.
     """
     problems = (*check_files(config), *check_sockets(config))
     if problems:
@@ -80,6 +81,7 @@ def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
     prices = _check_handshakes(config)
     problems, warnings = _check_certificate(config)
     problems += check_snapshot(config)
+    problems += check_state(config)
     if problems and is_strict:
         raise ConfigError(problems)
     told = (

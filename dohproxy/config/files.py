@@ -190,6 +190,21 @@ def check_snapshot(config: Config) -> tuple[Problem, ...]:
     )
 
 
+def check_state(config: Config) -> tuple[Problem, ...]:
+    """Return why state could not be kept in its directory, if so. The service does without it all the same."""
+    directory = config.server.state_directory
+    if directory is None or (_is_directory(directory) and os.access(directory, os.W_OK | os.X_OK)):
+        return ()
+    why = "this user may not write to it" if _is_directory(directory) else "there is no such directory for this user"
+    return (
+        Problem(
+            "server.state_directory",
+            f"names {directory}, and {why}: budgets and seniority would be lost at each restart. Name a directory of"
+            " the service's user, as StateDirectory= in its systemd unit makes one.",
+        ),
+    )
+
+
 def _is_directory(path: Path) -> bool:
     try:
         return stat.S_ISDIR(path.stat().st_mode)

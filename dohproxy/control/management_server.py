@@ -13,10 +13,9 @@ from typing import Final, cast
 from aiohttp import web
 from prometheus_client.core import Metric
 
+from dohproxy.descriptors import MANAGEMENT_CONNECTIONS
 from dohproxy.observability.metrics import gauge
 
-MOST_CONNECTIONS: Final = 16
-"""The most connections at once: two Prometheus servers keep one each, a person on duty has another."""
 FIRST_REQUEST_SECONDS: Final = 5.0
 """The time from connecting to a first byte."""
 IDLE_SECONDS: Final = 75.0
@@ -55,7 +54,7 @@ class ManagementServer:
     def enter(self, connection: "_Limited") -> None:
         """Let a connection in; who has been silent longest makes room, if nothing is under way for it."""
         self._open[connection] = None
-        if len(self._open) > MOST_CONNECTIONS:
+        if len(self._open) > MANAGEMENT_CONNECTIONS:
             # The newest itself goes where all the others are being served.
             next((one for one in self._open if not one.is_served), connection).cut()
 
@@ -129,4 +128,6 @@ class _Limited(asyncio.Protocol):
 def management_metrics(connections: Sequence[int]) -> Iterator[Metric]:
     """Yield the connections of each management server, together."""
     yield gauge("dohproxy_management_connections", "Connections of scrapers and admins.", sum(connections))
-    yield gauge("dohproxy_max_management_connections", "Those that may be open.", MOST_CONNECTIONS * len(connections))
+    yield gauge(
+        "dohproxy_max_management_connections", "Those that may be open.", MANAGEMENT_CONNECTIONS * len(connections)
+    )

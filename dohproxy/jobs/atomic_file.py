@@ -12,29 +12,36 @@ MODE: Final = 0o600
 
 
 class ForeignFile(Exception):
-    """Others than this user could have written the file; the message is a predicate, for the operator."""
+    """Others could have written a file of this user, or read a secret; the message is a predicate, for the operator."""
 
 
-def read_own_file(path: Path, most_bytes: int) -> bytes:
-    """Return a file's content, or its first `most_bytes` bytes.
+def read_own_file(path: Path, most_bytes: int, *, is_secret: bool = False) -> bytes:
+    """Return a file's content, or its first `most_bytes` bytes; one that `is_secret` must not be readable by others.
 
     Raises ForeignFile, and OSError if there is none, it may not be read, or it is no regular file.
     """
     # Without O_NONBLOCK, opening a named pipe waits for somebody to write into it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        _require_own(os.fstat(descriptor))
+        _require_own(os.fstat(descriptor), is_secret=is_secret)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(most_bytes)
     finally:
         os.close(descriptor)
 
 
-def _require_own(found: os.stat_result) -> None:
+def _require_own(found: os.stat_result, *, is_secret: bool) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "Not a regular file")
     if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ForeignFile("can be written by other users, so it may say anything")
+    if is_secret and found.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise ForeignFile("can be read by other users")
+
+
+def reason_of(error: OSError) -> str:
+    """Return the system's words alone: Python's own text repeats the file name."""
+    return error.strerror or ("it takes too long" if isinstance(error, TimeoutError) else type(error).__name__)
 
 
 class AtomicFile:
@@ -49,6 +56,7 @@ class AtomicFile:
         self._beside = path.with_name(f"{path.name}.partial")
         """One name, not a new one each time: what a killed process leaves behind is replaced by the next."""
         self._file: BinaryIO | None = None
+        self._is_committed = False
 
     def open(self) -> None:
         """Begin; must be called before `write`."""
@@ -68,9 +76,13 @@ class AtomicFile:
         os.fsync(file.fileno())
         file.close()
         self._beside.replace(self._path)
+        self._is_committed = True
 
     def discard(self) -> None:
-        """Leave nothing of the new content behind; harmless after `commit`."""
+        """Leave nothing of the new content behind; after `commit` nothing is done, as what stands beside the file by
+        then is another one's."""
+        if self._is_committed:
+            return
         with contextlib.suppress(OSError):
             if self._file is not None:
                 self._file.close()

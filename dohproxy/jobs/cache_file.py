@@ -25,7 +25,7 @@ import structlog
 from dohproxy.cache import Cache
 from dohproxy.cache.restarts import Restoring, Saving
 from dohproxy.cache.snapshot import MOST_BYTES, MOST_ENTRIES, DamagedSnapshot, Snapshot, read_snapshot
-from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file
+from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file, reason_of
 
 SLICE_SECONDS: Final = 0.002
 """How long the cache is worked on before others have a turn: no client notices."""
@@ -98,7 +98,7 @@ class CacheFile:
             _log.info("there is no cache snapshot, the cache begins empty", file=str(self._path))
         except OSError as error:  # TimeoutError is one
             _log.warning(
-                "the cache snapshot cannot be read, the cache begins empty", file=str(self._path), why=_reason(error)
+                "the cache snapshot cannot be read, the cache begins empty", file=str(self._path), why=reason_of(error)
             )
         except (DamagedSnapshot, ForeignFile) as fault:
             await self._set_aside(str(fault))
@@ -125,7 +125,7 @@ class CacheFile:
         try:
             await self._in_thread(self._path.replace, aside)
         except OSError as error:
-            kept_as = f"nothing ({_reason(error)})"
+            kept_as = f"nothing ({reason_of(error)})"
         _log.warning(
             "the cache snapshot is set aside, the cache begins empty", why=f"{self._path} {fault}", kept_as=kept_as
         )
@@ -154,7 +154,7 @@ class CacheFile:
             try:
                 await self._write(replacement)
             except OSError as error:
-                self._failed(_reason(error))
+                self._failed(reason_of(error))
             except Exception:
                 self._save_failures += 1
                 _log.exception("saving the cache met a bug")
@@ -192,8 +192,3 @@ class CacheFile:
 
 def _read(path: Path) -> Snapshot:
     return read_snapshot(read_own_file(path, MOST_BYTES + 1))
-
-
-def _reason(error: OSError) -> str:
-    """Return the system's words alone: Python's own text repeats the file name."""
-    return error.strerror or ("it takes too long" if isinstance(error, TimeoutError) else type(error).__name__)

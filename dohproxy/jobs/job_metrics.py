@@ -1,4 +1,4 @@
-"""The figures of what runs in the background: the certificate, the list of suffixes, the cache's file."""
+"""The figures of what runs in the background: the certificate, the list of suffixes, the files of cache and state."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from prometheus_client.core import Metric
 
 from dohproxy.jobs.cache_file import CacheFileStatistics
 from dohproxy.jobs.certificate_watch import CertificateStatistics
+from dohproxy.jobs.state_file import StateFileStatistics
 from dohproxy.jobs.suffix_watch import SuffixStatistics
 from dohproxy.observability.metrics import counter, gauge, labelled_counter
 
@@ -63,3 +64,15 @@ def cache_file_metrics(file: CacheFileStatistics) -> Iterator[Metric]:
     yield gauge("dohproxy_cache_snapshot_entries", "Entries last saved.", file.saved)
     yield gauge("dohproxy_cache_snapshot_max_entries", "Entries that are saved at most.", file.most_entries)
     yield counter("dohproxy_cache_snapshot_failures", "Snapshots that could not be saved.", file.save_failures)
+
+
+def state_file_metrics(file: StateFileStatistics) -> Iterator[Metric]:
+    """Yield what came back from the last run, and whether the next one will find anything."""
+    yield gauge("dohproxy_state_restored", "Budgets and upstreams that go on as in the last run.", file.restored)
+    yield gauge("dohproxy_state_restored_slots", "Networks whose time here was taken back.", file.restored_slots)
+    yield gauge("dohproxy_state_saved_at_seconds", "When it was last saved, in Unix time; 0: not yet.", file.saved_at)
+    yield gauge("dohproxy_state_bytes", "Of the file last saved.", file.saved_bytes)
+    yield gauge("dohproxy_state_max_bytes", "Of a file that is written or read.", file.most_bytes)
+    yield counter(
+        "dohproxy_state_failures", "Saves that failed; and 1 if there is no key to save with.", file.save_failures
+    )

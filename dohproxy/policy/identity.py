@@ -119,7 +119,8 @@ class Identities:
     def __init__(self, secret: bytes, exempt: tuple[Network, ...] = (), members: tuple[Network, ...] = ()) -> None:
         """`exempt`: networks the limits do not apply to; `members`: those that go first where a budget is short.
 
-        `secret`: 16 to 64 random bytes, else ValueError; new at each start, the same in all workers.
+        `secret`: 16 to 64 random bytes, else ValueError; new at each start unless state is kept, the same in all
+        workers.
         """
         if not SECRET_BYTES <= len(secret) <= hashlib.blake2b.MAX_KEY_SIZE:
             raise ValueError(f"the secret must have {SECRET_BYTES} to {hashlib.blake2b.MAX_KEY_SIZE} bytes")

@@ -41,7 +41,7 @@ class Priorities:
     """Judges each miss."""
 
     def __init__(self, seniority: Seniority, shares: GcraTable) -> None:
-        self._seniority = seniority
+        self.seniority = seniority
         self._shares = shares
         self._members = self._settled = self._newcomers = self._greedy = 0
 
@@ -52,7 +52,7 @@ class Priorities:
     def judge(self, client: Client, now: float) -> Priority:
         """Return where a question of `client` stands, and count it against its network's fair share."""
         hashes = client.hashes[1] if len(client.hashes) > 1 else client.hashes[0]
-        level = self._seniority.level(hashes, now)
+        level = self.seniority.level(hashes, now)
         is_greedy = not self._shares.charge(hashes, now)
         self._greedy += is_greedy
         if client.member:
@@ -67,6 +67,4 @@ class Priorities:
 
     def statistics(self, now: float) -> PriorityStatistics:
         """Return a frozen snapshot."""
-        return PriorityStatistics(
-            self._members, self._settled, self._newcomers, self._greedy, self._seniority.fill(now)
-        )
+        return PriorityStatistics(self._members, self._settled, self._newcomers, self._greedy, self.seniority.fill(now))

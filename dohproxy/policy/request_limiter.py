@@ -37,6 +37,8 @@ class RequestLimiter:
         self._total = total
         self._slots = slots
         self._priorities = priorities
+        self.seniority = priorities.seniority
+        """Who has been here how long; kept from one process to the next."""
         self.slots_taken = 0
         # The limits' own methods, as every request comes here.
         self.admit_request = requests.admit

@@ -13,6 +13,7 @@ from typing import Final
 
 from dohproxy.config import ResolverConfig, UpstreamConfig
 from dohproxy.outcomes import Priority, Purpose, Reason
+from dohproxy.saved import Interruption, Saved, UnfitState, read_dict
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.fetch import Fetch, Land
@@ -27,6 +28,7 @@ from dohproxy.upstream.results import Bug, SendStatus, Unproven, UpstreamFailure
 from dohproxy.upstream.root_question import PROBE, PROBE_SECONDS, probe_ending
 from dohproxy.upstream.selection import Selection
 from dohproxy.upstream.sends import Done, Late, SendOutcome, Stoppable, Transport, outcome_of
+from dohproxy.upstream.spoofing.echo_support import EchoSupport
 from dohproxy.upstream.statistics import Foreseen, ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for
@@ -216,6 +218,26 @@ class Resolver:
             refused_fetches=self._flights.refused_fetches,
         )
 
+    def export(self, seal: Callable[[str], str], now: float) -> Saved:
+        """Return what is known of the upstreams beside their budgets, by what `seal` makes of their ways."""
+        return {seal(upstream.kept_as): upstream.export(now) for upstream in self._upstreams}
+
+    def restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
+        """Let the upstreams go on with what another process has exported; return how many do.
+
+        What is unfit is left out, and that upstream begins anew.
+        """
+        restored = 0
+        for upstream in self._upstreams:
+            one = saved.get(seal(upstream.kept_as))
+            if isinstance(one, dict):
+                try:
+                    upstream.restore(one, interruption)
+                    restored += 1
+                except UnfitState:
+                    continue
+        return restored
+
     async def finish(self, successor: "Resolver") -> None:
         """Wait for what is under way, at most as long as late answers are listened for, and close the connections to
         those upstreams with which `successor` does not go on."""
@@ -370,6 +392,9 @@ class _Upstream:
             workarounds=self.over_stream,
         )
         self.way = _way(config, question)
+        self.kept_as = f"{config.url} {config.group} {question.qname.hex()} {question.qtype}"
+        """What makes it the same upstream after a restart. Its certificate or what may be added is not part of it: what
+        has been learnt of these is learnt anew."""
         self._question = question
         self._config = config
         self._may_vouch = may_vouch(config)
@@ -407,6 +432,24 @@ class _Upstream:
 
     def _wants_trial(self, now: float) -> bool:
         return self.over_udp.wants_trial(now) or self.over_stream.wants_trial(now)
+
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with."""
+        return {"health": self.health.export(now)} | {name: one.export(now) for name, one in self._learnt().items()}
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported. Raises UnfitState."""
+        self.health.restore(read_dict(saved, "health"), interruption)
+        for name, one in self._learnt().items():
+            one.restore(read_dict(saved, name), interruption)
+
+    def _learnt(self) -> dict[str, Workarounds | EchoSupport]:
+        return {
+            "over_udp": self.over_udp,
+            "over_stream": self.over_stream,
+            "case": self.udp.defences.casing.echo_support,
+            "cookies": self.udp.defences.cookies.echo_support,
+        }
 
     async def probe(
         self, now: float, *, over_stream: bool, additions: Additions | None = None

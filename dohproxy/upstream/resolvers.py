@@ -1,7 +1,8 @@
 """All resolvers of a service as one, for whoever looks after them: the general one, and one for each route."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from dohproxy.saved import Interruption, Saved
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics, together
 
@@ -26,6 +27,17 @@ class Resolvers:
     def statistics(self, now: float) -> ResolverStatistics:
         """Return a snapshot of all together at `now`."""
         return together(self._general.statistics(now), [one.statistics(now) for one in self._others])
+
+    def export(self, seal: Callable[[str], str], now: float) -> Saved:
+        """Return what is known of all upstreams beside their budgets."""
+        saved = self._general.export(seal, now)
+        for resolver in self._others:
+            saved |= resolver.export(seal, now)
+        return saved
+
+    def restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
+        """Let all upstreams go on with what another process has exported; return how many do."""
+        return sum(one.restore(saved, seal, interruption) for one in (self._general, *self._others))
 
     def pause(self, name: str) -> bool:
         """Leave the upstream of this name alone; False if there is none."""

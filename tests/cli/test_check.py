@@ -152,6 +152,13 @@ def test_a_snapshot_that_cannot_be_saved_is_an_error_to_check_and_no_reason_not_
     assert (process.returncode, f"warning: {told}" in written) == (0, True)
 
 
+def test_a_state_directory_that_is_none_is_an_error_to_check(directory: Path) -> None:
+    file = write(directory, '[server]\nstate_directory = "absent"\n')
+    ended = run("check", "--config", file)
+    assert (ended.exit_code, ended.stdout) == (EXIT_CONFIG, "")
+    assert f"server.state_directory (line 2) names {directory}/absent, and there is no such directory" in ended.stderr
+
+
 @pytest.mark.parametrize("verb", ["check", "serve"])
 @pytest.mark.parametrize("key", ["server.listen #1", "metrics.listen", "admin.socket"])
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from dohproxy.config import (
     ConfigError,
     NamesConfig,
     Problem,
+    ServerConfig,
     TlsConfig,
     UpstreamAddress,
     UpstreamConfig,
@@ -23,6 +24,7 @@ from dohproxy.config.files import (
     check_files,
     check_snapshot,
     check_sockets,
+    check_state,
     file_warnings,
     find_admin_socket,
     load,
@@ -325,6 +327,30 @@ def test_root_is_warned_of_what_the_service_may_not_read(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(files, "service_user", lambda: None)
     assert file_warnings(config) == ()
+
+
+def with_state(directory: Path | None) -> Config:
+    upstream = UpstreamConfig("one", UpstreamAddress("udp", "192.0.2.1", 53))
+    return Config(upstreams=(upstream,), server=ServerConfig(state_directory=directory))
+
+
+def test_a_state_directory_of_this_user_is_no_problem(tmp_path: Path) -> None:
+    assert check_state(with_state(tmp_path)) == check_state(with_state(None)) == ()
+
+
+@pytest.mark.parametrize("name", ["absent", "file"])
+def test_a_state_directory_that_is_none_is_told_with_its_remedy(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (problem,) = check_state(with_state(tmp_path / name))
+    assert problem.path == "server.state_directory"
+    assert "there is no such directory" in str(problem)
+    assert "StateDirectory=" in str(problem)
+
+
+def test_a_state_directory_that_may_not_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (problem,) = check_state(with_state(tmp_path))
+    assert "this user may not write to it" in str(problem)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 
 from dohproxy.config import ListenAddress
-from dohproxy.control.management_server import MOST_CONNECTIONS, ManagementServer
+from dohproxy.control.management_server import ManagementServer
+from dohproxy.descriptors import MANAGEMENT_CONNECTIONS
 from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, Response
 from tests.frontends.served import until
@@ -62,10 +63,10 @@ async def served() -> AsyncIterator[Served]:
 
 async def test_who_says_nothing_keeps_nobody_out_and_goes_first() -> None:
     async with served() as one:
-        silent = [await one.connect() for _ in range(3 * MOST_CONNECTIONS)]
-        await until(lambda: one.frontend.count == MOST_CONNECTIONS, "no more than there may be")
+        silent = [await one.connect() for _ in range(3 * MANAGEMENT_CONNECTIONS)]
+        await until(lambda: one.frontend.count == MANAGEMENT_CONNECTIONS, "no more than there may be")
         assert (await one.scrape()).status == 200
-        assert one.frontend.count <= MOST_CONNECTIONS
+        assert one.frontend.count <= MANAGEMENT_CONNECTIONS
         assert await silent[0].rest() == b""
 
 
@@ -73,10 +74,10 @@ async def test_a_connection_that_has_asked_outlasts_those_that_have_not() -> Non
     async with served() as one:
         scraper = await one.connect()
         assert (await scraper.ask(ASK)).status == 200
-        silent = [await one.connect() for _ in range(MOST_CONNECTIONS - 1)]
+        silent = [await one.connect() for _ in range(MANAGEMENT_CONNECTIONS - 1)]
         assert (await scraper.ask(ASK)).status == 200
         silent += [await one.connect() for _ in range(3)]
-        await until(lambda: one.frontend.count == MOST_CONNECTIONS, "no more than there may be")
+        await until(lambda: one.frontend.count == MANAGEMENT_CONNECTIONS, "no more than there may be")
         assert (await scraper.ask(ASK)).status == 200
         assert [await client.rest() for client in silent[:3]] == [b""] * 3
 
@@ -84,13 +85,13 @@ async def test_a_connection_that_has_asked_outlasts_those_that_have_not() -> Non
 async def test_who_is_being_served_is_not_cut_for_a_newcomer() -> None:
     async with served() as one:
         one.may_answer.clear()
-        busy = [await one.connect() for _ in range(MOST_CONNECTIONS)]
+        busy = [await one.connect() for _ in range(MANAGEMENT_CONNECTIONS)]
         for client in busy:
             await client.send(ASK)
         await until(lambda: all(connection.is_served for connection in one.frontend._open), "all of them served")
         assert await (await one.connect()).rest() == b""
         one.may_answer.set()
-        assert [(await client.response()).status for client in busy] == [200] * MOST_CONNECTIONS
+        assert [(await client.response()).status for client in busy] == [200] * MANAGEMENT_CONNECTIONS
 
 
 async def test_who_does_not_ask_within_its_time_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

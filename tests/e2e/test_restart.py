@@ -1,11 +1,13 @@
 """The proxy ends, however it ends, and the next one knows what it knew: the upstream need not even be there."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dns.message
+import pytest
 
 from dohproxy.cache.snapshot import read_snapshot
 from tests.e2e import zones
@@ -119,3 +121,60 @@ def test_a_damaged_snapshot_is_set_aside_and_the_service_serves(
     assert path.with_name("cache.snapshot.damaged").read_bytes() == damaged
     with running_proxy(tmp_path, wanted) as proxy:
         assert_knows(proxy, NAMES)
+
+
+BURST = 40
+
+
+def stateful(upstream: MisbehavingServer, authority: CertificateAuthority, directory: Path) -> ProxySettings:
+    sections: Sections = {
+        "server": {"state_directory": str(directory)},
+        "resolver": {"deadline_seconds": 2, "attempt_seconds": 0.5},
+    }
+    budget = {"queries_per_second": 0.5, "burst": BURST, "in_flight": 50}
+    return ProxySettings((f"udp://127.0.0.1:{upstream.port}",), authority, sections=sections, upstream=budget)
+
+
+def left(proxy: Proxy) -> float:
+    return proxy.metric("dohproxy_upstream_budget_left")
+
+
+def spend(proxy: Proxy) -> float:
+    """Ask for new names until there is no budget for one; return what is left then, which nobody may have."""
+    with proxy.client() as client:
+        for number in range(2 * BURST):
+            if says(ask(client, f"spent{number}.{zones.ORIGIN}")) == Said("SERVFAIL"):
+                break
+    # The page is made once a second.
+    time.sleep(1.1)
+    return left(proxy)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_no_end_gives_an_upstream_a_burst_anew(
+    authority: CertificateAuthority, tmp_path: Path, end: signal.Signals
+) -> None:
+    directory = tmp_path / "kept"
+    directory.mkdir()
+    with an_upstream() as upstream:
+        wanted = stateful(upstream, authority, directory)
+        with running_proxy(tmp_path, wanted) as proxy:
+            assert proxy.metric("dohproxy_state_restored") == 0
+            left_at_end, ended_at = spend(proxy), time.monotonic()
+            proxy.child.signal(end)
+            proxy.child.wait(10)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
+        assert modes == {"key": 0o600, "state": 0o600}
+        content = (directory / "state").read_bytes()
+        assert not any(word in content for word in (b"127.0.0.1", zones.ORIGIN.encode(), b"udp:"))
+        with running_proxy(tmp_path, wanted) as proxy:
+            # A quarter of a burst is what a budget begins with that nothing is known of.
+            assert left(proxy) <= left_at_end + 0.5 * (time.monotonic() - ended_at) + 0.5 < BURST / 4
+            # Its budget, and what else is known of it.
+            assert proxy.metric("dohproxy_state_restored") == 2
+            if end is signal.SIGTERM:
+                assert proxy.metric("dohproxy_state_restored_slots") == 1
+            wait_until(lambda: proxy.metric("dohproxy_state_saved_at_seconds") > 0, 5, "the first save")
+            assert proxy.metric("dohproxy_state_failures_total") == 0
+            assert proxy.child.terminate() == 0
+            assert "Traceback" not in proxy.child.log_text()

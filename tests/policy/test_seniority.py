@@ -222,3 +222,54 @@ def test_a_level_never_says_more_than_the_time_that_has_passed(visits: list[tupl
 def test_a_buffer_that_makes_no_table_is_refused(buffer: memoryview) -> None:
     with pytest.raises(ValueError, match="the table must be one writable piece"):
         Seniority(buffer)
+
+
+class TestAfterARestart:
+    BOOTED = 5.0
+
+    def _again(self, before: Seniority, now: float, *, seconds: float, slots: int = 1_024) -> Seniority:
+        again = _seniority(slots)
+        again.go_on(before.clock(now), self.BOOTED - seconds)
+        content, _ = before.export(0, slots, now)
+        again.restore(0, content)
+        return again
+
+    def _settled(self, now: float = START, hours: int = 16) -> tuple[Seniority, float]:
+        before = _seniority()
+        before.level(_network(1), now)
+        now = _whole_units(now + hours * HOUR)
+        assert before.level(_network(1), now) == 5
+        return before, now
+
+    @pytest.mark.parametrize(("pause_hours", "level"), [(0, 5), (15, 5), (17, 6), (7 * 24, 8), (9 * 24, 0)])
+    def test_a_network_is_as_old_as_the_wall_clock_says(self, pause_hours: float, level: int) -> None:
+        before, now = self._settled()
+        again = self._again(before, now, seconds=pause_hours * HOUR)
+        assert again.level(_network(1), self.BOOTED) == level
+        assert again.level(_network(2), self.BOOTED) == 0
+
+    def test_restart_after_restart_nothing_is_lost(self) -> None:
+        before, now = self._settled()
+        for _ in range(20):
+            before, now = self._again(before, now, seconds=6 * 60.0), self.BOOTED
+            assert before.level(_network(1), now) >= 5
+        assert before.level(_network(1), now) == 5
+
+    def test_who_is_forgotten_is_not_written_and_the_others_are_counted(self) -> None:
+        before, now = self._settled()
+        before.level(_network(2), now - FORGOTTEN_SECONDS - HOUR)
+        content, used = before.export(0, 1_024, now)
+        assert used == 1
+        assert content.count(0) >= len(content) - SLOT_BYTES
+        assert before.export(0, 1_024, now + 2 * FORGOTTEN_SECONDS) == (bytes(len(content)), 0)
+
+    def test_a_part_has_its_place_and_no_part_goes_beyond_the_table(self) -> None:
+        before = _seniority()
+        before.level(_network(0, first=700), START)
+        content, used = before.export(512, 512, START)
+        assert (used, before.export(0, 512, START)[1], len(content)) == (1, 0, 512 * SLOT_BYTES)
+        again = _seniority()
+        again.restore(512, content)
+        assert again.export(512, 512, START) == (content, 1)
+        with pytest.raises(ValueError, match="not so many"):
+            again.restore(1_000, content)

@@ -1,9 +1,10 @@
 """[server]: where the frontend is, what it is called and how much it reads."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
-from dohproxy.config.addresses import ListenAddress, parse_listen, parse_public_name, parse_url_path
+from dohproxy.config.addresses import ListenAddress, parse_listen, parse_path, parse_public_name, parse_url_path
 from dohproxy.config.keys import Integer, Text, TextList
 
 LOOPBACK_8443: Final = ListenAddress("tcp", host="127.0.0.1", port=8443)
@@ -54,3 +55,16 @@ class ServerConfig:
             " of 128 (RFC 8467): 512 would do and is Google's limit, dnscrypt-proxy reads 4096.",
         ),
     ] = 1024
+    state_directory: Annotated[
+        Path | None,
+        Text(
+            parse_path,
+            "directory",
+            "/var/lib/dohproxy",
+            "Where a restart finds again what it must not forget: what is spent of the upstreams' budgets, who has"
+            " banned or throttled us, what upstreams cannot stand, and which networks have been asking here how long."
+            " It is in the file state, written every minute and at the end, without a name or an address: keyed hashes,"
+            " and the key is beside it, in the file key. Absent by default: nothing is kept. Only the service's user"
+            " can read both; leave the key out of backups. The example is the StateDirectory of the systemd unit.",
+        ),
+    ] = None

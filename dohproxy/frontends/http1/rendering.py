@@ -4,9 +4,8 @@ import http
 from collections.abc import Mapping
 from typing import Final
 
-from aiohttp.helpers import rfc822_formatted_time
-
 from dohproxy.doh.exchange import HttpResponse
+from dohproxy.frontends.http_date import http_date
 
 _STATUS_LINES: Final[Mapping[int, str]] = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in http.HTTPStatus
@@ -16,7 +15,7 @@ _STATUS_LINES: Final[Mapping[int, str]] = {
 def render_again(response: HttpResponse) -> bytes:
     """Return the whole response to a connection that stays open. What stands before its body is made once a second
     however often it is given; the body is kept as it is, and not once more behind that."""
-    date = rfc822_formatted_time()
+    date = http_date()
     rendered: tuple[str, bytes] | None = response.rendered
     if rendered is None or rendered[0] is not date:
         rendered = date, _head(response, close=False)
@@ -36,6 +35,6 @@ def _head(response: HttpResponse, *, close: bool) -> bytes:
     """
     head = [_STATUS_LINES[response.status]]
     head += [f"{name}: {value}\r\n" for name, value in response.fields]
-    head.append(f"content-length: {len(response.body)}\r\ndate: {rfc822_formatted_time()}\r\n")
+    head.append(f"content-length: {len(response.body)}\r\ndate: {http_date()}\r\n")
     head.append("connection: close\r\n\r\n" if close else "\r\n")
     return "".join(head).encode("ascii")

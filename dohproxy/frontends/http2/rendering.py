@@ -2,9 +2,8 @@
 
 import time
 
-from aiohttp.helpers import rfc822_formatted_time
-
 from dohproxy.doh.exchange import HttpResponse
+from dohproxy.frontends.http_date import http_date
 from dohproxy.http2.hpack import encode_field
 from dohproxy.http2.response import Response
 
@@ -17,7 +16,7 @@ def render(response: HttpResponse, now: float) -> Response:
     rendered: tuple[float, Response] | None = response.rendered
     if rendered is None or now >= rendered[0]:
         until = now + 1.0 - time.time() % 1.0  # Read before the date, which thus holds until then at least.
-        date = encode_field(b"date", rfc822_formatted_time().encode("ascii"))
+        date = encode_field(b"date", http_date().encode("ascii"))
         body = response.body
         fields = (*response.fields, ("content-length", str(len(body))))
         rendered = until, Response(response.status, fields, body, last_field=date)

@@ -8,6 +8,8 @@ here all at once.
 
 from typing import Final
 
+from dohproxy.saved import Interruption, Saved, distance, read_count, read_dict, read_moment, read_number
+
 LEAST_SHARE: Final = 1 / 16
 """Four halvings: of 10 queries a second it leaves 37 a minute, with which popular names stay fresh."""
 HALVING_PAUSE_SECONDS: Final = 10.0
@@ -16,6 +18,8 @@ averages over two seconds, Freifunk München over ten."""
 RECOVERY_SECONDS: Final = 600.0
 """How long the share takes from nothing to the whole; from a half it takes five minutes, some bans' length. A resolver
 that throttles again meanwhile is met at half of that."""
+MOST_HALVINGS: Final = 2**53
+"""The most that is read back; it would take longer than anything lasts."""
 START_SHARE: Final = 0.25
 """The part of rate and burst that is used at a beginning: a browser's first page gets through, a crowd's does not."""
 START_SECONDS: Final = 30.0
@@ -48,6 +52,15 @@ class ShareGrowth:
             self._from = share
             self._since = now
 
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with."""
+        return {"from": self._from, "since": distance(self._since, now)}
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Grow on from what another process has exported. Raises UnfitState, and then nothing has changed."""
+        share, since = read_number(saved, "from", 0.0, 1.0), read_moment(saved, "since", interruption)
+        self._from, self._since = share, since
+
 
 class AimdShare:
     """The share of one budget that is in use."""
@@ -78,3 +91,19 @@ class AimdShare:
     def begin_slowly(self, now: float) -> None:
         """Start from a quarter."""
         self._start.set_back(START_SHARE, now)
+
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with."""
+        return {
+            "halvings": self.halvings,
+            "halved_at": distance(self._halved_at, now),
+            "halved": self._halved.export(now),
+            "start": self._start.export(now),
+        }
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported. Raises UnfitState."""
+        self.halvings = read_count(saved, "halvings", MOST_HALVINGS)
+        self._halved_at = read_moment(saved, "halved_at", interruption)
+        self._halved.restore(read_dict(saved, "halved"), interruption)
+        self._start.restore(read_dict(saved, "start"), interruption)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from dohproxy.saved import Interruption, Saved, distance, read_count, read_moment, read_number
 from dohproxy.upstream.health.signals import ConnectFailure, Signal
 
 SHORTEST_PAUSE_SECONDS: Final = 1.0
@@ -26,6 +27,10 @@ ONE_EVENT_SECONDS: Final = 1.0
 """What happens to several connections within it has one reason."""
 CUTS_SECONDS: Final = 60.0
 """The time in which they count together."""
+MOST_FAILURES: Final = 8
+"""Failures in a row that are told apart: from the seventh on the pause is the longest."""
+MOST_OPENED: Final = 1_000_000
+"""The most connections, or questions on one, that are read back: far beyond any that can be configured."""
 TURNED_AWAY: Final = 3
 """Connections in a row that did not come to be, before an operator is told."""
 SINGLE_SECONDS: Final = 600.0
@@ -125,7 +130,7 @@ class ConnectionBudget:
         self._flooded_until = -math.inf
         longest = min(LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS * 2.0 ** (self._failures - 1))
         # Above this the power means nothing any more and would grow without bound.
-        self._failures = min(self._failures + 1, 8)
+        self._failures = min(self._failures + 1, MOST_FAILURES)
         if self._failures > 1:
             self._paused_until = now + longest * (1 - JITTER * self._draw())
 
@@ -181,6 +186,42 @@ class ConnectionBudget:
         if now < self._single_until:
             return Signal.CUT
         return Signal.FEW_ANSWERS if now < max(self._sure_until, self._told_until) else None
+
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with: what was opened, the pauses, and what was seen of the upstream's
+        ways. It has no connections yet."""
+        return {
+            "opened": self._most - self._refill(now),
+            "failures": self._failures,
+            "turned_away": self.is_turned_away,
+            "paused_until": distance(self._paused_until, now),
+            "single_until": distance(self._single_until, now),
+            "questions": self.most_questions(now) or 0,
+            "questions_until": distance(self._questions_until, now),
+            "closed_at": distance(self._closed_at, now),
+            "sure_until": distance(self._sure_until, now),
+            "told_until": distance(self._told_until, now),
+        }
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported. Raises UnfitState.
+
+        If it may have gone on opening connections after that, one is left to begin with: without any, an upstream that
+        is asked over connections alone could not be asked at all for the first seconds.
+        """
+        opened = read_number(saved, "opened", 0.0, MOST_OPENED)
+        self._failures = read_count(saved, "failures", MOST_FAILURES)
+        self.is_turned_away = saved.get("turned_away") is True
+        self._paused_until = read_moment(saved, "paused_until", interruption)
+        self._single_until = read_moment(saved, "single_until", interruption)
+        self._questions = read_count(saved, "questions", MOST_OPENED) or None
+        self._questions_until = read_moment(saved, "questions_until", interruption)
+        self._closed_at = read_moment(saved, "closed_at", interruption)
+        self._sure_until = read_moment(saved, "sure_until", interruption)
+        self._told_until = read_moment(saved, "told_until", interruption)
+        self._left, self._counted_at = max(0.0, self._most - opened), interruption.saved_at
+        if interruption.unknown_until is not None:
+            self._left, self._counted_at = min(1.0, float(self._most)), interruption.unknown_until
 
     def _refill(self, now: float) -> float:
         if now > self._counted_at:

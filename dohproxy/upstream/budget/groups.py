@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from dohproxy.config import UpstreamConfig
+from dohproxy.saved import Interruption, Saved, UnfitState, read_dict
 from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
 
@@ -39,3 +40,28 @@ class BudgetGroups:
             budget.begin_slowly(self._now)
         self._given[key] = budget, connections
         return budget, connections
+
+    def export(self, seal: Callable[[str], str], now: float) -> Saved:
+        """Return what the next process goes on with, by what `seal` makes of the names of groups and addresses."""
+        return {
+            seal(key): {"queries": budget.export(now), "connections": connections.export(now)}
+            for key, (budget, connections) in self._given.items()
+        }
+
+    def restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
+        """Let those that have been given out go on with what another process has exported; return how many do.
+
+        What is unfit is left out, and that one begins anew.
+        """
+        restored = 0
+        for key, (budget, connections) in self._given.items():
+            one = saved.get(seal(key))
+            if not isinstance(one, dict):
+                continue
+            try:
+                budget.restore(read_dict(one, "queries"), interruption)
+                connections.restore(read_dict(one, "connections"), interruption)
+                restored += 1
+            except UnfitState:
+                continue
+        return restored

@@ -8,12 +8,17 @@ addresses of one resolver (a `group`) share one Budget.
 
 import math
 from collections.abc import Callable
+from typing import Final
 
+from dohproxy.saved import Interruption, Saved, read_dict, read_number
 from dohproxy.upstream.budget.aimd import AimdShare
+
+MOST_SPENT: Final = 1e9
+"""The most that is read back as spent of a burst: far beyond any that can be configured."""
 
 
 class Budget:
-    """One upstream's budget. It begins full: `burst` is what a restart may cost the upstream."""
+    """One upstream's budget. It begins full, or with what `restore` leaves of that."""
 
     def __init__(self, queries_per_second: float, burst: int, most_in_flight: int, *, now: float) -> None:
         self.burst = burst
@@ -131,6 +136,21 @@ class Budget:
         self.left(now)
         self.aimd.begin_slowly(now)
         self._cut(now)
+
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with; nobody there waits for what is in flight here."""
+        return {"spent": self.burst - self.left(now), "aimd": self.aimd.export(now)}
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported; what it has spent of the burst is gained anew by time alone.
+
+        If it may have gone on spending after that, all is taken to have been spent then. Raises UnfitState.
+        """
+        spent = read_number(saved, "spent", 0.0, MOST_SPENT)
+        self.aimd.restore(read_dict(saved, "aimd"), interruption)
+        self._left, self._counted_at = max(0.0, self.burst - spent), interruption.saved_at
+        if interruption.unknown_until is not None:
+            self._left, self._counted_at = 0.0, interruption.unknown_until
 
     def halve(self, now: float) -> bool:
         """Use half of what was used, and come back slowly; False if that was done a moment ago."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from dohproxy.saved import Interruption, Saved, UnfitState, distance, read_count, read_moment, read_number
+
 UNREACHABLE_WEIGHT: Final = 3
 """A refused connection means that nobody is there; three are enough for a restart that takes a moment to be noticed."""
 TIMEOUT_WEIGHT: Final = 1
@@ -39,6 +41,10 @@ SILENCE: Final = Pauses(1.0, 60.0)
 """No word at all: down, or it drops us. At most 7 probes in the first minute, then one a minute."""
 BAN: Final = Pauses(60.0, 3600.0)
 """The pauses after it has told us to go away. Bans last a minute (Freifunk München) to half an hour (AdGuard DNS)."""
+
+MOST_OPENINGS: Final = 8
+"""Openings in a row that are told apart: from the seventh on every pause is the longest."""
+_CAUSES: Final = {"restart": RESTART, "silence": SILENCE, "ban": BAN}
 
 
 class BreakerState(StrEnum):
@@ -143,12 +149,33 @@ class Breaker:
         if self._opened_at is not None and self._probing:
             self._open(self._pauses, now)
 
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with; a probe that is under way is not its own."""
+        if self._opened_at is None:
+            return {"cause": None}
+        [cause] = [word for word, pauses in _CAUSES.items() if pauses is self._pauses]
+        opened_at = distance(self._opened_at, now)
+        return {"cause": cause, "opened_at": opened_at, "pause": self._pause, "openings": self._openings}
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Stay open if another process's was. Raises UnfitState, and then nothing has changed."""
+        cause = saved.get("cause")
+        if cause is None:
+            return
+        pauses = _CAUSES.get(cause) if isinstance(cause, str) else None
+        if pauses is None:
+            raise UnfitState("cause")
+        pause = read_number(saved, "pause", 0.0, pauses.longest)
+        openings = read_count(saved, "openings", MOST_OPENINGS)
+        opened_at = read_moment(saved, "opened_at", interruption)
+        self._pauses, self._pause, self._openings, self._opened_at = pauses, pause, openings, opened_at
+
     def _open(self, pauses: Pauses, now: float) -> None:
         self._pauses = pauses
         longest = min(pauses.longest, pauses.shortest * 2.0**self._openings)
         self._pause = longest * (1 - JITTER * self._draw())
         # Above this the power means nothing any more and would grow without bound.
-        self._openings = min(self._openings + 1, 8)
+        self._openings = min(self._openings + 1, MOST_OPENINGS)
         self._opened_at = now
         self._probing = False
         self._forgive()

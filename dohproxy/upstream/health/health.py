@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from dohproxy.saved import Interruption, Saved, UnfitState, distance, read_dict, read_list, read_moment, read_number
 from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
 from dohproxy.upstream.health.breaker import BAN, RESTART, SILENCE, TIMEOUT_WEIGHT, UNREACHABLE_WEIGHT, Breaker
@@ -399,6 +400,32 @@ class UpstreamHealth:
         if signal is not Signal.UDP_SILENT:
             # It has answered, and not as one that does not want us.
             self.breaker.close()
+
+    # --- From one process to the next ---
+
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with beside the budgets: the breaker, of what the upstream was
+        convicted, and its probes."""
+        return {
+            "breaker": self.breaker.export(now),
+            "convicted": None if self._convicted is None else self._convicted.value,
+            "probe_at": distance(self._probe_at, now),
+            "probe_pause": self._probe_pause,
+            "probed_at": [distance(one, now) for one in self._probed_at],
+        }
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported. Raises UnfitState, and then nothing has changed."""
+        word = saved.get("convicted")
+        if word is not None and word not in list(Signal):
+            raise UnfitState("convicted")
+        pause = read_number(saved, "probe_pause", PROBE_SECONDS, LONGEST_PROBE_SECONDS)
+        probe_at = read_moment(saved, "probe_at", interruption)
+        probed_at = [read_moment({"at": one}, "at", interruption) for one in read_list(saved, "probed_at", MOST_PROBES)]
+        self.breaker.restore(read_dict(saved, "breaker"), interruption)
+        self._convicted = None if word is None else Signal(word)
+        self._probe_pause, self._probe_at = pause, probe_at
+        self._probed_at.extend(probed_at)
 
     # --- What is to be told ---
 

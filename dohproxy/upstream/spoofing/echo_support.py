@@ -10,6 +10,8 @@ for ever.
 from enum import StrEnum
 from typing import Final
 
+from dohproxy.saved import Interruption, Saved, distance, read_count, read_moment
+
 PROOFS_TO_ESTABLISH: Final = 3
 """Replies in a row that have the echo. One could be chance: a name that an upstream happens to have in our case."""
 SUSPICION_OF_A_MISS: Final = 16
@@ -84,3 +86,20 @@ class EchoSupport:
         self._proofs = 0
         self._suspicion = 0
         self._last_missed = b""
+
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with; the name last missed is nothing to write down."""
+        until = self._given_up_until
+        return {
+            "proofs": self._proofs,
+            "suspicion": self._suspicion,
+            "given_up_until": None if until is None else distance(until, now),
+        }
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported. Raises UnfitState, and then nothing has changed."""
+        proofs = read_count(saved, "proofs", PROOFS_TO_ESTABLISH)
+        suspicion = read_count(saved, "suspicion", SUSPICION_TO_GIVE_UP)
+        until = read_moment(saved, "given_up_until", interruption)
+        self._proofs, self._suspicion = proofs, suspicion
+        self._given_up_until = None if saved.get("given_up_until") is None else until

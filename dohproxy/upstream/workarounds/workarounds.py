@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import Final
 
 from dohproxy.config.additions import Addition
+from dohproxy.saved import Interruption, Saved, UnfitState, distance, read_list, read_moment, read_number
 from dohproxy.upstream.results import SendStatus, Unproven
 from dohproxy.upstream.workarounds.trial import (
     Additions,
@@ -42,6 +43,9 @@ whoever bans us should not be asked twice for each name until a trial has shown 
 SHORTEST_PAUSE_SECONDS: Final = 60.0
 LONGEST_PAUSE_SECONDS: Final = 3600.0
 """The pause between two trials which showed that it is nothing of ours; it doubles from one to the next."""
+
+MOST_WORD: Final = 32
+"""Characters of what came instead of an answer, as it is read back; the longest word has 14."""
 
 _ERRORS: Final = frozenset({Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
 _FAILURES: Final = frozenset(
@@ -160,6 +164,37 @@ class Workarounds:
         self.in_use = without_what_edns_holds(self._wanted - frozenset(self._left_out))
         self._retry_at = now + RETRY_SECONDS if self._left_out else float("inf")
 
+    def export(self, now: float) -> Saved:
+        """Return what the next process goes on with."""
+        return {
+            "shown": sorted(one.value for one in self._shown),
+            "left_out": [
+                {"addition": one.addition.value, "since": distance(one.since, now), "how": one.how}
+                for one in self._left_out.values()
+            ],
+            "retry_at": distance(self._retry_at, now),
+            "not_ours_until": distance(self._not_ours_until, now),
+            "pause": self._pause,
+        }
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported, as far as it is wanted now. Raises UnfitState, and then nothing
+        has changed."""
+        shown = frozenset(_read_addition(word) for word in read_list(saved, "shown", len(Addition)))
+        left_out: dict[Addition, LeftOut] = {}
+        for one in read_list(saved, "left_out", len(Addition)):
+            if not isinstance(one, dict) or not isinstance(one.get("how"), str) or len(one["how"]) > MOST_WORD:
+                raise UnfitState("left_out")
+            addition = _read_addition(one.get("addition"))
+            since = read_moment(one, "since", interruption)
+            if addition in self._wanted:
+                left_out[addition] = LeftOut(addition, self._over_stream, since, one["how"])
+        pause = read_number(saved, "pause", SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        retry_at = read_moment(saved, "retry_at", interruption, never=float("inf"))
+        self._not_ours_until = read_moment(saved, "not_ours_until", interruption)
+        self._shown, self._left_out, self._pause, self._retry_at = shown, left_out, pause, retry_at
+        self.in_use = without_what_edns_holds(self._wanted - frozenset(left_out))
+
     def _heard_bad(self, added: Additions, now: float) -> None:
         if self._bad_since is None:
             self._bad_since = now
@@ -185,6 +220,13 @@ def write_query(
         has_edns=Addition.EDNS in added,
         asks_ad=Addition.AD in added,
     )
+
+
+def _read_addition(word: object) -> Addition:
+    for addition in Addition:
+        if word == addition.value:
+            return addition
+    raise UnfitState("addition")
 
 
 def _is_bad(outcome: Answer | Unproven | SendStatus) -> bool:

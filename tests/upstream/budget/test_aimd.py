@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dohproxy.saved import UnfitState
 from dohproxy.upstream.budget.aimd import (
     HALVING_PAUSE_SECONDS,
     LEAST_SHARE,
@@ -13,6 +14,7 @@ from dohproxy.upstream.budget.aimd import (
     AimdShare,
     ShareGrowth,
 )
+from tests.fakes.restarts import BOOTED, after, written
 
 NOW = 1_000.0
 HALF_GROWN_OVER = RECOVERY_SECONDS / 2
@@ -154,3 +156,37 @@ def test_the_share_has_bounds_and_falls_only_for_a_reason(steps: list[tuple[floa
         share = aimd.share(now)
         assert LEAST_SHARE * START_SHARE <= share <= grown
     assert aimd.share(now + RECOVERY_SECONDS) == 1.0
+
+
+class TestAfterARestart:
+    def test_a_halved_share_stays_halved_and_grows_with_the_time_that_passed(self) -> None:
+        before, now = AimdShare(), 1_000.0
+        before.halve(now)
+        again = AimdShare()
+        again.restore(written(before.export(now + 60.0)), after(60.0))
+        assert again.share(BOOTED) == pytest.approx(before.share(now + 120.0))
+        assert again.halvings == 1
+        assert again.is_held_back(BOOTED)
+        assert again.share(BOOTED + RECOVERY_SECONDS) == 1.0
+
+    def test_a_halving_of_a_moment_ago_is_still_one_sign(self) -> None:
+        before = AimdShare()
+        before.halve(1_000.0)
+        again = AimdShare()
+        again.restore(written(before.export(1_001.0)), after(2.0))
+        assert not again.halve(BOOTED)
+        assert again.halve(BOOTED + HALVING_PAUSE_SECONDS)
+
+    def test_a_beginning_goes_on(self) -> None:
+        before = AimdShare()
+        before.begin_slowly(1_000.0)
+        again = AimdShare()
+        again.restore(written(before.export(1_000.0)), after(0.0))
+        assert again.share(BOOTED) == pytest.approx(START_SHARE)
+
+    @pytest.mark.parametrize("share", [-0.5, 1.5, None, "1"])
+    def test_no_other_share_is_taken(self, share: object) -> None:
+        saved = AimdShare().export(0.0)
+        saved["halved"]["from"] = share
+        with pytest.raises(UnfitState):
+            AimdShare().restore(saved, after(0.0))

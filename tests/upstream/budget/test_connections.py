@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dohproxy.saved import UnfitState
 from dohproxy.upstream.budget.connections import (
     CUTS,
     CUTS_SECONDS,
@@ -16,6 +17,7 @@ from dohproxy.upstream.budget.connections import (
     ConnectionBudget,
 )
 from dohproxy.upstream.health.signals import ConnectFailure, Signal
+from tests.fakes.restarts import BOOTED, after, crashed, written
 
 NOW = 100.0
 
@@ -359,3 +361,53 @@ class TestConnectionsThatAreCut:
         _cut(budget, NOW, NOW + 10, NOW + 20)
         _fail(budget, TURNED_AWAY, NOW + 20)
         assert budget.signal(NOW + 20) is Signal.CONNECT
+
+
+class TestAfterARestart:
+    def _again(
+        self, before: ConnectionBudget, *, seconds: float, crash: bool = False, now: float = NOW
+    ) -> ConnectionBudget:
+        again = ConnectionBudget(4, 1.0, lambda: 0.0, now=BOOTED)
+        again.restore(written(before.export(now)), crashed(seconds) if crash else after(seconds))
+        return again
+
+    def test_what_was_opened_is_not_opened_anew_at_once(self) -> None:
+        before = _budget()
+        for _ in range(4):
+            before.take(NOW)
+        again = self._again(before, seconds=2.0)
+        assert again.open == 0
+        for _ in range(2):
+            assert again.may_open(BOOTED)
+            again.take(BOOTED)
+        assert not again.may_open(BOOTED)
+
+    def test_after_a_crash_there_is_one(self) -> None:
+        again = self._again(_budget(), seconds=2.0, crash=True)
+        assert again.may_open(BOOTED)
+        again.take(BOOTED)
+        assert not again.may_open(BOOTED)
+
+    def test_a_pause_goes_on(self) -> None:
+        before = _budget()
+        _fail(before, 8)
+        again = self._again(before, seconds=10.0)
+        assert not again.may_open(BOOTED + LONGEST_PAUSE_SECONDS - 11.0)
+        assert again.may_open(BOOTED + LONGEST_PAUSE_SECONDS - 10.0)
+        assert again.signal(BOOTED) is Signal.CONNECT
+
+    def test_a_single_connection_is_kept_to(self) -> None:
+        before = _budget()
+        _cut(before, NOW, NOW + 2, NOW + 4)
+        again = self._again(before, seconds=60.0, now=NOW + 4)
+        assert (again.most(BOOTED), again.most(BOOTED + SINGLE_SECONDS)) == (1, 4)
+
+    def test_how_much_may_be_asked_on_one_is_known(self) -> None:
+        before = _budget()
+        before.closed_after(3, NOW)
+        again = self._again(before, seconds=60.0)
+        assert (again.most_questions(BOOTED), again.most_questions(BOOTED + SINGLE_SECONDS)) == (3, None)
+
+    def test_what_is_unfit_is_refused(self) -> None:
+        with pytest.raises(UnfitState):
+            _budget().restore(_budget().export(NOW) | {"failures": 1_000}, after(0.0))

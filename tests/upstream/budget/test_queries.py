@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dohproxy.upstream.budget.queries import Budget
+from tests.fakes.restarts import BOOTED, after, crashed, written
 
 
 def _budget(queries_per_second: float = 10, burst: int = 3, most_in_flight: int = 100) -> Budget:
@@ -231,3 +232,59 @@ class TestOverdue:
         assert budget.take(100.0)
         budget.keep_while_there_is_room(lambda: pytest.fail("nobody could be sent instead"))
         assert not budget.take(100.0)
+
+
+class TestAfterARestart:
+    def test_what_is_spent_comes_back_by_time_alone(self) -> None:
+        before = _budget(queries_per_second=1, burst=10)
+        for _ in range(10):
+            before.take(100.0)
+        again = Budget(1, 10, 100, now=BOOTED)
+        again.restore(written(before.export(100.0)), after(3.0))
+        assert again.left(BOOTED) == pytest.approx(3.0)
+        assert [again.take(BOOTED) for _ in range(4)] == [True, True, True, False]
+
+    def test_after_a_long_pause_it_is_full_and_no_more(self) -> None:
+        before = _budget(burst=10)
+        before.take(100.0)
+        again = Budget(10, 10, 100, now=BOOTED)
+        again.restore(written(before.export(100.0)), after(86_400.0))
+        assert again.left(BOOTED) == 10
+
+    @pytest.mark.parametrize(("burst", "left"), [(4, 0.0), (15, 5.0)])
+    def test_of_another_agreement_as_much_is_spent(self, burst: int, left: float) -> None:
+        before = _budget(burst=10)
+        for _ in range(10):
+            before.take(100.0)
+        again = Budget(10, burst, 100, now=BOOTED)
+        again.restore(written(before.export(100.0)), after(0.0))
+        assert again.left(BOOTED) == left
+
+    def test_a_halved_share_cuts_what_there_is(self) -> None:
+        before = _budget(burst=10)
+        before.halve(100.0)
+        again = Budget(10, 10, 100, now=BOOTED)
+        again.restore(written(before.export(100.0)), after(0.0))
+        assert again.left(BOOTED) == pytest.approx(5.0)
+
+    def test_after_a_crash_all_counts_as_spent_until_the_next_save_would_have_been(self) -> None:
+        saved = written(_budget(queries_per_second=1, burst=10).export(100.0))
+        again = Budget(1, 10, 100, now=BOOTED)
+        again.restore(saved, crashed(seconds=2.0))
+        assert again.left(BOOTED) == 0.0
+        later = Budget(1, 10, 100, now=BOOTED)
+        later.restore(saved, crashed(seconds=64.0))
+        assert later.left(BOOTED) == pytest.approx(4.0)
+
+    @given(
+        spent=st.integers(0, 10),
+        pause=st.floats(0, 100),
+        crash=st.booleans(),
+    )
+    def test_it_never_has_more_than_a_budget_without_a_restart(self, spent: int, pause: float, crash: bool) -> None:
+        before = _budget(queries_per_second=1, burst=10)
+        for _ in range(spent):
+            before.take(100.0)
+        again = Budget(1, 10, 100, now=BOOTED)
+        again.restore(written(before.export(100.0)), crashed(pause) if crash else after(pause))
+        assert 0.0 <= again.left(BOOTED) <= before.left(100.0 + pause) + 1e-6

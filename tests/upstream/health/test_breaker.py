@@ -2,6 +2,7 @@
 
 import pytest
 
+from dohproxy.saved import UnfitState
 from dohproxy.upstream.health.breaker import (
     BAN,
     OPENING_WEIGHT,
@@ -13,6 +14,7 @@ from dohproxy.upstream.health.breaker import (
     BreakerState,
     Pauses,
 )
+from tests.fakes.restarts import BOOTED, after, written
 
 
 def _breaker(drawn: float = 0.0) -> Breaker:
@@ -209,3 +211,41 @@ def test_a_day_of_failures_overflows_nothing() -> None:
         breaker.begin_probe()
         breaker.failed(TIMEOUT_WEIGHT, sent_at=now, now=now)
     assert breaker.may_probe(now + RESTART.longest)
+
+
+class TestAfterARestart:
+    @pytest.mark.parametrize("cause", [RESTART, SILENCE, BAN], ids=["restart", "silence", "ban"])
+    def test_an_open_one_stays_open_for_the_rest_of_its_pause(self, cause: Pauses) -> None:
+        before = _breaker()
+        before.open(cause, 100.0)
+        again = _breaker()
+        again.restore(written(before.export(100.0)), after(0.5))
+        assert (again.cause, again.state(BOOTED)) == (cause, BreakerState.OPEN)
+        assert not again.may_probe(BOOTED + cause.shortest - 0.6)
+        assert again.may_probe(BOOTED + cause.shortest - 0.5)
+
+    def test_the_pauses_go_on_growing(self) -> None:
+        before = _breaker()
+        for _ in range(3):
+            before.ban(100.0)
+        again = _breaker()
+        again.restore(written(before.export(100.0)), after(0.0))
+        again.ban(BOOTED)
+        assert again.state(BOOTED + 8 * BAN.shortest - 1) is BreakerState.OPEN
+        assert again.state(BOOTED + 8 * BAN.shortest) is BreakerState.HALF_OPEN
+
+    def test_a_closed_one_stays_closed(self) -> None:
+        again = _breaker()
+        again.restore(written(_breaker().export(100.0)), after(0.0))
+        assert again.is_closed
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"cause": "other"}, {"cause": ["ban"]}, {"pause": 1e9}, {"openings": 99}, {"opened_at": "now"}],
+        ids=str,
+    )
+    def test_what_is_unfit_changes_nothing(self, change: dict[str, object]) -> None:
+        again = _breaker()
+        with pytest.raises(UnfitState):
+            again.restore(_open(100.0).export(100.0) | change, after(0.0))
+        assert again.is_closed

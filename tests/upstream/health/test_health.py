@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from dohproxy.saved import UnfitState
 from dohproxy.upstream.budget.aimd import HALVING_PAUSE_SECONDS, RECOVERY_SECONDS
 from dohproxy.upstream.health.breaker import BAN, BreakerState
 from dohproxy.upstream.health.health import LONGEST_PROBE_SECONDS, MOST_PROBES, PROBE_SECONDS, STANDBY_SECONDS
@@ -22,6 +23,8 @@ from tests.fakes.guest import (
     described,
     ending_of,
 )
+from tests.fakes.restarts import BOOTED, after, written
+from tests.fakes.upstream_health import ending, health
 
 SUSPICIONS = [
     Signal.REFUSED,
@@ -473,3 +476,34 @@ class TestWhatIsTold:
         guest = Guest()
         guest.ask_many(GOOD, times=100)
         assert guest.upstream.finding(guest.now) is None
+
+
+class TestAfterARestart:
+    def test_who_has_banned_us_is_left_alone_and_the_reason_is_told(self) -> None:
+        guest = Guest()
+        guest.suspect(Signal.REFUSED)
+        guest.probe(REFUSED)
+        assert guest.upstream.breaker.cause is BAN
+        again = health()
+        again.restore(written(guest.upstream.export(guest.now)), after(1.0))
+        found = again.finding(BOOTED)
+        assert found is not None
+        assert found.signal is Signal.REFUSED
+        assert not again.is_usable(BOOTED)
+        assert not again.may_probe(BOOTED)
+
+    def test_no_more_probes_go_out_in_a_minute_than_without(self) -> None:
+        before = health()
+        for number in range(MOST_PROBES):
+            before.begin_probe(100.0 + number)
+            before.end_probe(ending(SendStatus.ANSWERED, sent_at=100.0 + number, now=100.0 + number))
+        again = health()
+        again.restore(written(before.export(110.0)), after(1.0))
+        assert not again.may_probe(BOOTED)
+
+    @pytest.mark.parametrize(
+        "change", [{"convicted": "of murder"}, {"probe_pause": 0}, {"probed_at": [0] * 99}, {"breaker": None}], ids=str
+    )
+    def test_what_is_unfit_is_refused(self, change: dict[str, object]) -> None:
+        with pytest.raises(UnfitState):
+            health().restore(health().export(0.0) | change, after(0.0))

@@ -2,7 +2,9 @@
 
 import pytest
 
+from dohproxy.saved import UnfitState
 from dohproxy.upstream.spoofing.echo_support import PAUSE_SECONDS, EchoState, EchoSupport
+from tests.fakes.restarts import BOOTED, after, written
 
 UNKNOWN, ESTABLISHED, GIVEN_UP = EchoState
 
@@ -96,3 +98,28 @@ def test_nothing_that_still_comes_in_changes_what_was_given_up() -> None:
     for _ in range(2):
         echo_support.shown(PAUSE_SECONDS)
     assert echo_support.state(PAUSE_SECONDS) is UNKNOWN
+
+
+class TestAfterARestart:
+    def test_what_was_established_is(self) -> None:
+        again = EchoSupport()
+        again.restore(written(_shown(3).export(0.0)), after(86_400.0))
+        assert again.state(BOOTED) is ESTABLISHED
+
+    def test_what_was_given_up_is_until_its_pause_is_over(self) -> None:
+        before, again = EchoSupport(), EchoSupport()
+        before.give_up(0.0)
+        again.restore(written(before.export(0.0)), after(60.0))
+        assert again.state(BOOTED + PAUSE_SECONDS - 61.0) is GIVEN_UP
+        assert again.state(BOOTED + PAUSE_SECONDS - 60.0) is UNKNOWN
+
+    def test_no_name_is_handed_over(self) -> None:
+        before = _shown(3)
+        _miss(before, 1)
+        assert "name" not in str(before.export(0.0))
+
+    def test_what_is_unfit_changes_nothing(self) -> None:
+        again = EchoSupport()
+        with pytest.raises(UnfitState):
+            again.restore({"proofs": 99, "suspicion": 0, "given_up_until": None}, after(0.0))
+        assert again.state(0.0) is UNKNOWN

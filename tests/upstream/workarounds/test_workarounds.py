@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from dohproxy.config.additions import Addition
+from dohproxy.saved import UnfitState
 from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.upstream.workarounds.workarounds import (
@@ -18,6 +19,7 @@ from dohproxy.upstream.workarounds.workarounds import (
 )
 from dohproxy.wire.answer import TRUNCATED, Answer, parse_answer
 from dohproxy.wire.query import parse_query
+from tests.fakes.restarts import BOOTED, after, written
 from tests.wire import messages as m
 
 EDNS, COOKIE, AD, CASE, PADDING = Addition
@@ -254,3 +256,46 @@ def test_a_trial_that_clears_us_is_not_held_again_at_every_failure() -> None:
         assert not workarounds.may_be_ours(_answer(5), now + pause - 1)
         assert workarounds.wants_trial(now + pause)
         now, pause = now + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+class TestAfterARestart:
+    def _learnt(self) -> Workarounds:
+        workarounds = Workarounds(OVER_UDP)
+        _hold(workarounds, lambda additions: SILENCE if COOKIE in additions else GOOD, 1_000.0)
+        return workarounds
+
+    def test_what_an_upstream_cannot_stand_stays_left_out_until_it_is_tried_again(self) -> None:
+        before = self._learnt()
+        assert COOKIE not in before.in_use
+        again = Workarounds(OVER_UDP)
+        again.restore(written(before.export(1_000.0)), after(600.0))
+        assert again.in_use == before.in_use
+        [left_out] = again.left_out
+        assert (left_out.addition, left_out.how, left_out.since) == (COOKIE, "silence", BOOTED - 600.0)
+        assert not again.wants_trial(BOOTED + RETRY_SECONDS - 601.0)
+        assert again.wants_trial(BOOTED + RETRY_SECONDS - 600.0)
+        assert not again.may_be_ours(SILENCE, BOOTED)
+
+    def test_what_the_operator_leaves_out_now_is_not_a_finding(self) -> None:
+        again = Workarounds(OVER_UDP, [COOKIE])
+        again.restore(written(self._learnt().export(1_000.0)), after(0.0))
+        assert again.left_out == ()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"shown": ["magic"]},
+            {"shown": [["edns"]]},
+            {"left_out": [{"addition": "magic", "since": 0, "how": "silence"}]},
+            {"left_out": [{"addition": "ad", "since": 0, "how": "x" * 99}]},
+            {"left_out": ["ad"]},
+            {"pause": 1e9},
+            {"retry_at": "soon"},
+        ],
+        ids=str,
+    )
+    def test_what_is_unfit_changes_nothing(self, change: dict[str, object]) -> None:
+        again = Workarounds(OVER_UDP)
+        with pytest.raises(UnfitState):
+            again.restore(self._learnt().export(1_000.0) | change, after(0.0))
+        assert (again.in_use, again.left_out) == (OVER_UDP, ())

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.frontends.aiohttp_adapter import AUTHORITIES
+from dohproxy.control.aiohttp_adapter import AUTHORITIES
 from dohproxy.tls.throwaway import write_throwaway_certificate
 
 TOLD = """
 import json, os, ssl, sys
-from dohproxy.frontends.aiohttp_adapter import AUTHORITIES, import_aiohttp
+from dohproxy.control.aiohttp_adapter import AUTHORITIES, import_aiohttp
 before = [os.environ.get(name) for name in AUTHORITIES]
 early = "aiohttp" in sys.modules
 import_aiohttp()

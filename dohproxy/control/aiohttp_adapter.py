@@ -1,5 +1,8 @@
 """Imports aiohttp without what only its HTTP client needs; there is none in this program.
 
+It serves metrics and commands, so it comes in when there is a listener for these, and nobody else waits for it: it is a
+quarter of all that a start imports.
+
 When it is imported, aiohttp makes two TLS contexts for that client, and each reads all authorities of the system: a
 tenth of the start, and 2 MiB for good. OpenSSL finds their file and directory by two environment variables, which name
 nothing meanwhile. The contexts that are left trust nobody, so a client that somebody adds fails at once.

@@ -1,0 +1,205 @@
+"""What a restart must not forget under the whole service: budgets, verdicts, seniority, what upstreams cannot stand."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from dohproxy.builders import clock
+from dohproxy.config import Config, LogConfig, ServerConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.config.additions import Addition
+from dohproxy.core import Core
+from dohproxy.jobs.state_codec import decode
+from dohproxy.jobs.state_key import StateKey, open_key
+from dohproxy.runtime import Runtime
+from dohproxy.saved import Interruption
+from dohproxy.upstream.health.breaker import BAN, BreakerState
+from tests.fakes.restarts import written
+from tests.frontends.client import get
+from tests.test_runtime import ANYWHERE, CLIENT, NAME, Running, run
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
+    """Both event loops."""
+    factory: LoopFactory = request.param
+    return factory
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root, asyncio_logger = logging.getLogger(), logging.getLogger("asyncio")
+    before = root.handlers, root.level, asyncio_logger.level
+    yield
+    root.handlers, root.level = before[0], before[1]
+    asyncio_logger.setLevel(before[2])
+
+
+@pytest.fixture
+def runtimes(monkeypatch: pytest.MonkeyPatch) -> list[Runtime]:
+    """Every runtime that is built."""
+    built: list[Runtime] = []
+    begin = Runtime._load_state
+
+    async def load(self: Runtime) -> None:
+        built.append(self)
+        await begin(self)
+
+    monkeypatch.setattr(Runtime, "_load_state", load)
+    return built
+
+
+def _in(directory: Path) -> ServerConfig:
+    return ServerConfig((ANYWHERE,), state_directory=directory)
+
+
+async def _ask(service: Running) -> None:
+    client = await service.connect()
+    assert (await client.ask(get(NAME))).message().answer
+    client.cut()
+
+
+async def _ask_nothing(service: Running) -> None:
+    assert service.addresses
+
+
+def test_the_next_run_goes_on_with_what_this_one_has_spent_and_learnt(
+    loop_factory: LoopFactory, tmp_path: Path, runtimes: list[Runtime]
+) -> None:
+    # The same in both runs; whether somebody is there does not matter here.
+    address = UpstreamAddress("udp", "127.0.0.1", 9)
+    config = UpstreamConfig("one", address, queries_per_second=0.1, burst=20, in_flight=30)
+    marked: list[float] = []
+
+    async def spend(_: Running) -> None:
+        health = runtimes[-1].core._general._upstreams[0].health
+        while health.budget.take(clock()):
+            pass
+        health.budget.halve(clock())
+        health.breaker.ban(clock())
+        marked.append(clock())
+
+    async def look(_: Running) -> None:
+        health = runtimes[-1].core._general._upstreams[0].health
+        passed = clock() - marked[0]
+        assert health.budget.left(clock()) <= passed * 0.1 + 0.01
+        assert 0.45 < health.budget.aimd._halved.share(clock()) < 0.6
+        assert (health.breaker.cause, health.breaker.state(clock())) == (BAN, BreakerState.OPEN)
+
+    run(loop_factory, spend, upstreams=(config,), server=_in(tmp_path))
+    run(loop_factory, look, upstreams=(config,), server=_in(tmp_path))
+    assert len(runtimes) == 2
+
+
+def test_clients_are_known_by_the_same_hashes_in_the_next_run(
+    loop_factory: LoopFactory, tmp_path: Path, runtimes: list[Runtime]
+) -> None:
+    address = bytes((198, 51, 100, 77))
+    run(loop_factory, _ask_nothing, server=_in(tmp_path))
+    run(loop_factory, _ask_nothing, server=_in(tmp_path))
+    run(loop_factory, _ask_nothing)
+    first, second, without = (one.identities.client(address).hashes for one in runtimes)
+    assert first == second != without
+
+
+def test_no_name_and_no_address_is_in_the_files(loop_factory: LoopFactory, tmp_path: Path) -> None:
+    ports: list[int] = []
+
+    async def scenario(service: Running) -> None:
+        await _ask(service)
+        ports.append(service.upstream.config().url.port)
+
+    run(loop_factory, scenario, server=_in(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "state"]
+    for path in tmp_path.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+    state = decode((tmp_path / "state").read_bytes(), open_key(tmp_path))
+    assert state.tables["seniority"].used == 1
+    content = (tmp_path / "state").read_bytes() + b"".join(state.tables["seniority"].pieces)
+    for word in (NAME, "secret", "example", "127.0.0.1", "udp://", CLIENT, f":{ports[0]}"):
+        assert word.encode() not in content
+    assert bytes((127, 0, 0, 1)) not in content
+    assert bytes((127, 0, 0)) + b"\x00" not in content
+    assert open_key(tmp_path).clients not in content
+
+
+def test_without_a_directory_in_the_configuration_nothing_is_written(
+    loop_factory: LoopFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(loop_factory, _ask)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("spoil", ["key", "state", "directory"])
+def test_nothing_keeps_it_from_starting(
+    loop_factory: LoopFactory, tmp_path: Path, spoil: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "kept"
+    if spoil != "directory":
+        directory.mkdir()
+        run(loop_factory, _ask_nothing, server=_in(directory))
+        (directory / spoil).chmod(0o644)
+    capfd.readouterr()
+    run(loop_factory, _ask, server=_in(directory), log=LogConfig("info"))
+    said = capfd.readouterr()
+    told = said.out + said.err
+    assert "Traceback" not in told
+    if spoil == "state":
+        assert "the state is left unread" in told
+    else:
+        assert "nothing of the last run is known, and nothing is kept for the next" in told
+    assert (directory / "state.unread").exists() is (spoil == "state")
+
+
+UPSTREAM = UpstreamConfig("one", UpstreamAddress("udp", "192.0.2.1", 53), group="home")
+KEY = StateKey(bytes(32))
+
+
+async def test_what_an_upstream_cannot_stand_goes_from_core_to_core() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        config = Config((UPSTREAM,))
+        before, again = Core(config, tasks), Core(config, tasks)
+        learnt = before._general._upstreams[0]
+        trial = learnt.over_udp.begin_trial()
+        trial.not_stood[Addition.COOKIE] = "silence"
+        learnt.over_udp._keep(trial, clock())
+        for _ in range(3):
+            learnt.udp.defences.casing.echo_support.shown(clock())
+        saved = written(before.export(KEY.seal, clock()))
+        assert not any(word in str(saved) for word in ("192.0.2.1", "home", "udp:"))
+        # One budget and one upstream.
+        assert again.restore(saved, KEY.seal, Interruption(clock())) == 2
+        [left_out] = again._general._upstreams[0].over_udp.left_out
+        assert left_out.addition is Addition.COOKIE
+        assert again.statistics(clock())["left_out"] == before.statistics(clock())["left_out"]
+        assert again.resolver.statistics(clock()).upstreams[0].defences.checks_case
+        await before.close()
+        await again.close()
+
+
+async def test_another_upstream_begins_anew() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        before = Core(Config((UPSTREAM,)), tasks)
+        other = Core(Config((replace(UPSTREAM, url=UpstreamAddress("udp", "192.0.2.2", 53), group=""),)), tasks)
+        assert other.restore(written(before.export(KEY.seal, clock())), KEY.seal, Interruption(clock())) == 0
+        await before.close()
+        await other.close()
+
+
+async def test_unfit_values_of_one_upstream_do_no_harm_to_it() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        before, again = Core(Config((UPSTREAM,)), tasks), Core(Config((UPSTREAM,)), tasks)
+        saved = written(before.export(KEY.seal, clock()))
+        for one in saved["upstreams"].values():
+            one["health"]["probe_pause"] = "long"
+        assert again.restore(saved, KEY.seal, Interruption(clock())) == 1
+        assert again._general._upstreams[0].health.is_usable(clock())
+        await before.close()
+        await again.close()
