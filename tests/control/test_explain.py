@@ -22,6 +22,9 @@ from tests.fakes.resolver import FakeResolver
 from tests.fakes.walk import CLIENT, NEIGHBOUR, NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for, post
 from tests.wire import messages as m
 
+pytestmark = pytest.mark.interpreted
+"""The upstreams of these tests derive from the resolver, and what may not change is looked at inside."""
+
 NAME = "www.example.net"
 EXEMPT = replace(CLIENT, exempt=True)
 

@@ -251,8 +251,12 @@ class Http1Frontend(asyncio.Protocol):
         self._miss = miss
         self._is_last = is_last
         asked = self._server.service.pursue(miss, self._notify)
-        if self._miss is miss:
+        # It may have been answered by now, which the compiler does not expect of what was assigned above.
+        if self._waits_for(miss):
             self._asked = asked
+
+    def _waits_for(self, miss: Miss) -> bool:
+        return self._miss is miss
 
     def _notify(self, response: HttpResponse) -> None:
         """Answer a miss, and go on in another turn of the loop: whoever tells us has others to tell."""
