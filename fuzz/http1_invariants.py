@@ -213,7 +213,9 @@ def difference(data: bytes, theirs: Theirs, fault: Fault) -> Difference | None:
 
 
 def _lengths_of(head: bytes) -> int:
-    return len(re.findall(rb"(?i)(?:^|\n)content-length:", head))
+    """Return how many lengths there are in all; h11 takes a list of the same one for it."""
+    fields: list[bytes] = re.findall(rb"(?i)(?:^|\n)content-length:(.*)", head)
+    return sum(1 + value.count(b",") for value in fields)
 
 
 # ------------------------------------------------------------------ through the door

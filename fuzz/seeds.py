@@ -84,6 +84,7 @@ def http1() -> list[bytes]:
         get,
         get * 3 + b"GET / HTTP/1.1\r\n" + host + b"X : y\r\n\r\n",
         post % (b"Content-Length: 5\r\n", b"hello") + get,
+        post % (b"Content-Length: 5, 5\r\n", b"hello"),
         post % (b"Transfer-Encoding: chunked\r\n", chunks) + b"\r\n" + get,
         post % (b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"hello"),
         post % (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", chunks),
