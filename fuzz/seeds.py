@@ -235,7 +235,10 @@ def suffix_lists() -> list[bytes]:
         b"// ===BEGIN PRIVATE DOMAINS===\ngithub.io\n// ===END PRIVATE DOMAINS===\n"
     )
     installed = resources.files("publicsuffixlist").joinpath("public_suffix_list.dat").read_bytes()
-    return [page, installed[:2_000], page[:-5], page.replace(b"com", b"c om"), b"<html>not found</html>", b""]
+    private_exception = page.replace(b"github.io", b"*.uk\n!co.uk")
+    exception_to_nothing = page.replace(b"github.io", b"!com")
+    broken = (page[:-5], page.replace(b"com", b"c om"), exception_to_nothing, b"<html>not found</html>", b"")
+    return [page, private_exception, installed[:2_000], *broken]
 
 
 def write(directory: Path, name: str, seeds: Iterable[bytes]) -> None:
