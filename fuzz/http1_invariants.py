@@ -53,7 +53,7 @@ class Difference(Enum):
     FOLDED = "h11 unfolds fields (RFC 9112 section 5.2 has a server refuse them)"
     CONTROL = "h11 lets control characters through in values (RFC 9110 section 5.5)"
     TARGET = "h11 leaves it to its user what a target looks like"
-    HOST = "h11 leaves it to its user what a host looks like"
+    HOST = "h11 leaves it to its user what a host looks like, and needs one in 1.1 alone (RFC 9110 section 2.5)"
     LENGTH = "the same length twice, or one of more than 19 digits"
     CODING = "a length beside a coding, or chunks in HTTP/1.0: h11 obeys the coding"
     VERSION = "h11 takes any version"
@@ -198,6 +198,7 @@ def difference(data: bytes, theirs: Theirs, fault: Fault) -> Difference | None:
         Difference.TARGET: lambda: not request.target.startswith(b"/"),
         Difference.HOST: lambda: (
             not all(is_authority(value.decode("latin-1")) for name, value in fields if name == b"host")
+            or (b"host" not in names and request.http_version not in (b"1.0", b"1.1"))
         ),
         Difference.LENGTH: lambda: _lengths_of(head) > 1 or len(values.get(b"content-length", b"")) > 19,
         Difference.CODING: lambda: (
@@ -211,7 +212,9 @@ def difference(data: bytes, theirs: Theirs, fault: Fault) -> Difference | None:
 
 
 def _lengths_of(head: bytes) -> int:
-    return len(re.findall(rb"(?i)(?:^|\n)content-length:", head))
+    """Return how many lengths there are in all; h11 takes a list of the same one for it."""
+    fields: list[bytes] = re.findall(rb"(?i)(?:^|\n)content-length:(.*)", head)
+    return sum(1 + value.count(b",") for value in fields)
 
 
 # ------------------------------------------------------------------ through the frontend

@@ -180,9 +180,9 @@ def soa_ttls(records: list[Record]) -> list[int]:
     ]
 
 
-def zone_of(message: dns.message.Message) -> bytes:
-    """Return the owner of the one SOA in the authority section, in lower-case wire form."""
-    (owner,) = [rrset.name for rrset in message.authority if rrset.rdtype == dns.rdatatype.SOA]
+def zone_of(records: list[Record]) -> bytes:
+    """Return the owner of the one SOA in the authority section of these records, in lower-case wire form."""
+    (owner,) = [record.owner for record in records if record.section == 1 and record.rtype == SOA]
     return (owner.to_wire() or b"").lower()
 
 

@@ -36,6 +36,7 @@ def answers() -> list[bytes]:
     """Return answers of each kind, and the costliest."""
     alias = m.record(m.CNAME, m.name("other.example.net"))
     mail = m.record(15, b"\x00\x0a\x04mail" + m.QNAME)
+    of_another_class = m.soa().replace(b"\x00\x06\x00\x01", b"\x00\x06\x00\x03")
     service = m.record(m.HTTPS, b"\x00\x01\x00\x00\x01\x00\x03\x02h2\x00\x04\x00\x04\xc0\x00\x02\x01")
     usual = [
         m.answer(m.record()),
@@ -45,6 +46,7 @@ def answers() -> list[bytes]:
         m.answer(service, asked=m.question(qtype=m.HTTPS)),
         m.answer(authority=(m.soa(),)),
         m.answer(authority=(m.soa(),), flags=m.QR | m.RD | m.RA | 3),
+        m.answer(authority=(m.soa(), of_another_class), flags=m.QR | m.RD | m.RA | 3),
         m.answer(authority=(m.record(m.NS, m.QNAME),)),
         m.answer(m.record(7, b"\x04mail" + m.QNAME), asked=m.question(qtype=7)),
         m.answer(flags=m.QR | m.RD | m.RA | m.TC),
@@ -82,6 +84,7 @@ def http1() -> list[bytes]:
         get,
         get * 3 + b"GET / HTTP/1.1\r\n" + host + b"X : y\r\n\r\n",
         post % (b"Content-Length: 5\r\n", b"hello") + get,
+        post % (b"Content-Length: 5, 5\r\n", b"hello"),
         post % (b"Transfer-Encoding: chunked\r\n", chunks) + b"\r\n" + get,
         post % (b"Expect: 100-continue\r\nContent-Length: 5\r\n", b"hello"),
         post % (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", chunks),
@@ -90,6 +93,7 @@ def http1() -> list[bytes]:
         get.replace(host, host + b"Connection: close\r\n") + get,
         get.replace(host, host + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n") + get,
         get.replace(b"1.1", b"1.0") + get,
+        get.replace(b"1.1", b"1.2").replace(host, b""),
         get.replace(b"localhost", b"user@localhost"),
         b"OPTIONS * HTTP/1.1\r\n" + host + b"\r\nCONNECT [::1]:443 HTTP/1.1\r\n" + host + b"\r\n",
         b"GET http://localhost/dns-query HTTP/1.1\nHost: localhost\n\n",
@@ -231,7 +235,10 @@ def suffix_lists() -> list[bytes]:
         b"// ===BEGIN PRIVATE DOMAINS===\ngithub.io\n// ===END PRIVATE DOMAINS===\n"
     )
     installed = resources.files("publicsuffixlist").joinpath("public_suffix_list.dat").read_bytes()
-    return [page, installed[:2_000], page[:-5], page.replace(b"com", b"c om"), b"<html>not found</html>", b""]
+    private_exception = page.replace(b"github.io", b"*.uk\n!co.uk")
+    exception_to_nothing = page.replace(b"github.io", b"!com")
+    broken = (page[:-5], page.replace(b"com", b"c om"), exception_to_nothing, b"<html>not found</html>", b"")
+    return [page, private_exception, installed[:2_000], *broken]
 
 
 def write(directory: Path, name: str, seeds: Iterable[bytes]) -> None:

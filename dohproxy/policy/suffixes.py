@@ -28,6 +28,7 @@ _PRIVATE_SHIFT: Final = 3
 _ICANN_BITS: Final = 0b111
 _ALL_BITS: Final = 0b111_111
 _RULES: Final = _RULE | _RULE << _PRIVATE_SHIFT
+_WILDCARDS: Final = _WILDCARD | _WILDCARD << _PRIVATE_SHIFT
 
 _SECTION = re.compile(r"// ===(BEGIN|END) (ICANN|PRIVATE) DOMAINS===")
 _VERSION = re.compile(r"// VERSION: (\d{4}-\d\d-\d\d)")
@@ -166,6 +167,8 @@ class _Reading:
             raise ValueError("a rule outside of both sections")
         labels = _wire_labels(rule)
         suffix = b"".join(labels) + b"\x00"
+        if kind == _EXCEPTION and not self._rules.get(b"".join(labels[1:]) + b"\x00", 0) & _WILDCARDS:
+            raise ValueError("an exception, and no wildcard before it")
         if self._section == "PRIVATE":
             kind <<= _PRIVATE_SHIFT
         else:

@@ -216,6 +216,8 @@ def test_line_ends_of_another_system_are_read() -> None:
         (LIST.replace("co.uk", "*"), "in line 5"),
         (LIST.replace("co.uk", "a.*.uk"), "in line 5"),
         (LIST.replace("co.uk", "!"), "in line 5"),
+        (LIST.replace("co.uk", "!uk"), "in line 5"),
+        (LIST.replace("co.uk", "!www.ck"), "in line 5"),
         (LIST.replace("co.uk", "a" * 64 + ".uk"), "in line 5"),
         (LIST.replace("co.uk", "п" * 1_000_000), "in line 5"),
         (LIST.replace("co.uk", "п" * 63), "in line 5"),
@@ -223,7 +225,8 @@ def test_line_ends_of_another_system_are_read() -> None:
     ],
     ids=[
         *("nothing", "a page", "a rule outside", "cut short", "half of it", "an empty label", "another letter"),
-        *("the whole tree", "a wildcard in the middle", "no name", "a long label", "an endless label"),
+        *("the whole tree", "a wildcard in the middle", "no name", "an exception to nothing"),
+        *("an exception before its wildcard", "a long label", "an endless label"),
         *("a label too long on the wire", "a zero"),
     ],
 )
