@@ -254,14 +254,14 @@ class Runtime:
         suffixes = await read_suffixes(wanted.names)
         pair = self._check_pair(wanted)
         opened = self._open_new(wanted)
+        health_moves = wanted.server.listen[0] != self.config.server.listen[0]
+        self.config = wanted
         self._take(wanted)
         self.core.adopt(wanted, suffixes)
         self._take_certificate(wanted, pair)
         self.connections.identify_all()
         self._switch_listeners(wanted, opened)
-        health_moved = wanted.server.listen[0] != self.config.server.listen[0]
-        self.config = wanted
-        if health_moved:
+        if health_moves:
             await self._begin_health()
         return changes
 
@@ -325,7 +325,6 @@ class Runtime:
         return self._certificate.check(config.tls, config.server.host, time.time())
 
     def _take_certificate(self, config: Config, pair: Pair | None) -> None:
-        self.config = config
         if self._certificate is not None and config.tls is not None and pair is not None:
             self._certificate.adopt(config.tls, config.server.host, pair)
         self._price_strangers()

@@ -19,6 +19,7 @@ from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.runtime import Runtime
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
+from dohproxy.tools.healthcheck import check_health
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from tests.frontends.client import RawClient, get
 from tests.frontends.served import until
@@ -221,6 +222,8 @@ async def test_listeners_come_and_go_and_connections_stay(file: Path, tmp_path: 
         assert (await other.ask(get(NAME))).status == 200
         with pytest.raises(OSError, match=r"."):
             await RawClient.connect(service.listening.getsockname())
+        # The health check asks where the new file says, and is told how the service is.
+        assert await asyncio.to_thread(check_health, load(file))
 
 
 async def test_what_has_to_wait_for_a_restart_is_named_and_stays(file: Path) -> None:
