@@ -1,12 +1,15 @@
 """Fixtures for every test: foreign corpora where there are any, and the programs it is tried with."""
 
+import asyncio
 import gc
+import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import settings
 
 from dohproxy import pipeline
@@ -20,6 +23,7 @@ settings.register_profile("usual", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=1_000)
 settings.load_profile("usual")
 
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 FindProgram = Callable[[str, str], str]
 
 
@@ -102,3 +106,20 @@ def find_program() -> FindProgram:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """A certificate for localhost and the loopback addresses, made by the code under test."""
     return Certificate(*write_throwaway_certificate(tmp_path_factory.mktemp("certificate"), "localhost"))
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
+    """Both event loops."""
+    factory: LoopFactory = request.param
+    return factory
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Leave logging as it was, as each service that runs in this process configures it."""
+    root, asyncio_logger = logging.getLogger(), logging.getLogger("asyncio")
+    before = root.handlers, root.level, asyncio_logger.level
+    yield
+    root.handlers, root.level = before[0], before[1]
+    asyncio_logger.setLevel(before[2])

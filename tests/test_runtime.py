@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import re
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from ipaddress import ip_network
@@ -18,7 +17,6 @@ from typing import Any
 import aiohttp
 import dns.rcode
 import pytest
-import uvloop
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -58,20 +56,7 @@ NAME = "secret.example.net"
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
-    """Both event loops."""
-    factory: LoopFactory = request.param
-    return factory
-
-
-@pytest.fixture(autouse=True)
-def _restored_logging() -> Iterator[None]:
-    root, asyncio_logger = logging.getLogger(), logging.getLogger("asyncio")
-    before = root.handlers, root.level, asyncio_logger.level
-    yield
-    root.handlers, root.level = before[0], before[1]
-    asyncio_logger.setLevel(before[2])
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 @dataclass(slots=True)

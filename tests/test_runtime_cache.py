@@ -1,12 +1,10 @@
 """The cache under the whole service: back before anybody is served, saved at the end, and the upstreams spared."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from dohproxy import runtime as app
 from dohproxy.cache import Cache
@@ -22,20 +20,7 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 NAMES = [f"{number}.example.net" for number in range(5)]
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
-    """Both event loops."""
-    factory: LoopFactory = request.param
-    return factory
-
-
-@pytest.fixture(autouse=True)
-def _restored_logging() -> Iterator[None]:
-    root, asyncio_logger = logging.getLogger(), logging.getLogger("asyncio")
-    before = root.handlers, root.level, asyncio_logger.level
-    yield
-    root.handlers, root.level = before[0], before[1]
-    asyncio_logger.setLevel(before[2])
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 @pytest.fixture

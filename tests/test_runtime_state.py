@@ -1,13 +1,11 @@
 """What a restart must not forget under the whole service: budgets, verdicts, seniority, what upstreams cannot stand."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from dohproxy.builders import clock
 from dohproxy.config import Config, LogConfig, ServerConfig, UpstreamAddress, UpstreamConfig
@@ -25,20 +23,7 @@ from tests.test_runtime import ANYWHERE, CLIENT, NAME, Running, run
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def loop_factory(request: pytest.FixtureRequest) -> LoopFactory:
-    """Both event loops."""
-    factory: LoopFactory = request.param
-    return factory
-
-
-@pytest.fixture(autouse=True)
-def _restored_logging() -> Iterator[None]:
-    root, asyncio_logger = logging.getLogger(), logging.getLogger("asyncio")
-    before = root.handlers, root.level, asyncio_logger.level
-    yield
-    root.handlers, root.level = before[0], before[1]
-    asyncio_logger.setLevel(before[2])
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 @pytest.fixture
