@@ -133,7 +133,7 @@ class Runtime:
         self._opener = Opener(held, sockets)
         # SIGHUP and the command may come at once; two that wait in the middle for a file would mix.
         self._reloading = asyncio.Lock()
-        self._background: list[asyncio.Task[None]] = []
+        self._background: set[asyncio.Task[None]] = set()
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._cache_file: CacheFile | None = None
         self._state_file: StateFile | None = None
@@ -194,7 +194,7 @@ class Runtime:
             listener.stop()
             listener.listening.close()
         await self._drain()
-        for task in self._background:
+        for task in tuple(self._background):
             task.cancel()
         await self.core.close()
         await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
@@ -416,7 +416,9 @@ class Runtime:
             self.core.resolver.begin_slowly()
 
     def _begin(self, coroutine: Any) -> None:
-        self._background.append(self._tasks.create_task(coroutine))
+        task = self._tasks.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     def _begin_jobs(self) -> None:
         """Begin what is done now and then. Each job ends with the service, and no bug in one ends the service."""

@@ -135,7 +135,6 @@ class CertificateWatch:
         self._has_succeeded = True
         if pair.digest != self.digest:
             self._install(pair)
-            self._live, self.digest = pair.chain, pair.digest
             self._results[PairResult.LOADED] += 1
 
     def statistics(self) -> CertificateStatistics:
@@ -179,7 +178,6 @@ class CertificateWatch:
                 self._last = Attempt(self._last.states, retry_at=pair.chain.server.not_before)
             raise PairRefused(PairResult(fault.value), _REFUSALS[fault])
         self._install(pair)
-        self._live, self.digest = pair.chain, pair.digest
         return True
 
     def _install(self, pair: Pair) -> None:
@@ -195,6 +193,7 @@ class CertificateWatch:
             context = self._contexts[kind] = bare_context()
         pair.load_into(context)
         self._context.sni_callback = None if context is self._context else _lead_to(context)
+        self._live, self.digest = pair.chain, pair.digest
         self._handshake_seconds = handshake_seconds(context)
         self._when_priced(self._handshake_seconds)
 
