@@ -33,7 +33,7 @@ SINGLE: Final = (
     "frontends/tls_transport.py",
     *(f"frontends/http1/{name}.py" for name in ("connection", "parsing", "rendering")),
     *(f"frontends/http2/{name}.py" for name in ("connection", "rendering", "requests")),
-    *(f"observability/{name}.py" for name in ("front_proxy", "metrics", "sources")),
+    *(f"observability/{name}.py" for name in ("front_proxy", "tallies")),
 )
 INTERPRETED: Final = frozenset(
     {

@@ -3,11 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
-
-from prometheus_client.core import Metric
 
 from dohproxy.builders import build_names, build_request_limiter, clock, fair_share
 from dohproxy.cache import Cache
@@ -15,21 +13,15 @@ from dohproxy.config import Config, RouteConfig, UpstreamConfig
 from dohproxy.control.explain import Owners
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.service import Service
-from dohproxy.jobs.job_metrics import suffix_list_metrics
+from dohproxy.jobs.job_figures import SUFFIX_FIGURES
 from dohproxy.jobs.suffix_watch import SuffixWatch
 from dohproxy.learning import learn_into
-from dohproxy.observability.left_out import all_words, left_out_metrics
-from dohproxy.observability.metrics import Metrics
-from dohproxy.observability.sources import (
-    cache_metrics,
-    domain_metrics,
-    probe_metrics,
-    rebinding_metrics,
-    request_limiter_metrics,
-    resolver_metrics,
-    route_metrics,
-)
-from dohproxy.observability.upstream_alerts import alert_metrics, alerts
+from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
+from dohproxy.observability.figures import FigureRegistry
+from dohproxy.observability.limit_figures import DOMAIN_FIGURES, PROBE_FIGURES, REBINDING_FIGURES, REQUEST_LIMIT_FIGURES
+from dohproxy.observability.request_figures import REQUEST_FIGURES
+from dohproxy.observability.tallies import Tallies
+from dohproxy.observability.upstream_figures import UPSTREAM_FIGURES
 from dohproxy.outcomes import Client
 from dohproxy.pipeline import Pipeline
 from dohproxy.policy.suffixes import PublicSuffixes
@@ -58,7 +50,8 @@ class Core:
         self.cache = Cache(config.cache, self._draw.random, self.names.undelegated.is_listed, self.names.judge)
         self.suffixes = SuffixWatch(config.names, self.names, time.time())
         self.budgets = BudgetGroups(clock(), self._draw.random)
-        self.metrics = Metrics()
+        self.tallies = Tallies()
+        self.figures = FigureRegistry()
         self._general = self._build_resolver(config, None)
         self._routes = {route.domains: self._build_route(config, route, None) for route in config.routes}
         self.resolver = self._together()
@@ -66,12 +59,12 @@ class Core:
             self.request_limiter,
             self.names,
             self._routes_of_names(),
-            tally=self.metrics.tally,
+            tally=self.tallies.tally,
             clock=clock,
             deadline_seconds=config.resolver.deadline_seconds,
         )
         self.service = Service(self.pipeline, request_rules(config), observe)
-        self._add_sources()
+        self._add_figures()
 
     def adopt(self, config: Config, suffixes: PublicSuffixes | None = None) -> None:
         """Take another configuration that has been checked; `suffixes` is its list, if it names one.
@@ -109,18 +102,6 @@ class Core:
     def caches(self) -> list[Cache]:
         """Return the general cache and those of all routes."""
         return [self.cache, *(route.cache for route in self._routes.values())]
-
-    def statistics(self, now: float) -> dict[str, Any]:
-        """Return all figures at `now`, ready for JSON."""
-        resolver = self.resolver.statistics(now)
-        return {
-            "cache": asdict(self.cache.statistics()),
-            "limits": asdict(self.request_limiter.statistics(now)),
-            "domains": asdict(self.names.domains.statistics(now)),
-            "upstreams": [asdict(upstream) for upstream in resolver.upstreams],
-            "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
-            "left_out": all_words(resolver),
-        }
 
     def export(self, seal: Callable[[str], str], now: float) -> Saved:
         """Return what is known of the upstreams and spent of their budgets; `seal` hides who they are."""
@@ -202,28 +183,17 @@ class Core:
         by_domain = {from_text(domain): route for domains, route in self._routes.items() for domain in domains}
         return Routes(Route(self.cache, self._general), by_domain)
 
-    def _add_sources(self) -> None:
-        add = self.metrics.add_source
-        add(lambda: route_metrics([route.cache.statistics() for route in self._routes.values()]))
-        add(lambda: cache_metrics(self.cache.statistics()))
-        add(lambda: request_limiter_metrics(self.request_limiter.statistics(clock())))
-        add(lambda: domain_metrics(self.names.domains.statistics(clock())))
-        add(self._rebinding_metrics)
-        add(lambda: probe_metrics(self.names.probes.statistics()))
-        add(lambda: suffix_list_metrics(self.suffixes.statistics(time.time())))
-        add(self._upstream_metrics)
-
-    def _rebinding_metrics(self) -> Iterator[Metric]:
-        if self.names.rebinding is not None:
-            yield from rebinding_metrics(self.names.rebinding.withheld)
-
-    def _upstream_metrics(self) -> Iterator[Metric]:
-        """Yield all that there is to say of upstreams, as of one moment."""
-        now = clock()
-        statistics = self.resolver.statistics(now)
-        yield from resolver_metrics(statistics)
-        yield from alert_metrics(statistics, now, time.time())
-        yield from left_out_metrics(statistics)
+    def _add_figures(self) -> None:
+        add = self.figures.add
+        add(REQUEST_FIGURES, self.tallies.all)
+        add(ROUTE_FIGURES, lambda: [route.cache.statistics() for route in self._routes.values()] or None)
+        add(CACHE_FIGURES, lambda: self.cache.statistics())
+        add(REQUEST_LIMIT_FIGURES, lambda: self.request_limiter.statistics(clock()))
+        add(DOMAIN_FIGURES, lambda: self.names.domains.statistics(clock()))
+        add(REBINDING_FIGURES, lambda: None if self.names.rebinding is None else self.names.rebinding.withheld)
+        add(PROBE_FIGURES, lambda: self.names.probes.statistics())
+        add(SUFFIX_FIGURES, lambda: self.suffixes.statistics(time.time()))
+        add(UPSTREAM_FIGURES, lambda: self.resolver.statistics(clock()))
 
 
 def request_rules(config: Config) -> RequestRules:

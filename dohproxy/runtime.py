@@ -8,7 +8,6 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,17 +23,19 @@ from dohproxy.config.files import check_files, load
 from dohproxy.control.aiohttp_adapter import import_aiohttp
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
+from dohproxy.control.management_figures import MANAGEMENT_FIGURES
 from dohproxy.core import Core
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
-from dohproxy.frontends.frontend_metrics import (
-    address_metrics,
-    connection_metrics,
-    loop_metrics,
-    request_cache_metrics,
+from dohproxy.frontends.frontend_figures import (
+    ADDRESS_FIGURES,
+    CONNECTION_FIGURES,
+    LOOP_FIGURES,
+    REQUEST_CACHE_FIGURES,
+    LoopStatistics,
 )
 from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
@@ -45,17 +46,22 @@ from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
-from dohproxy.jobs.job_metrics import cache_file_metrics, certificate_metrics, state_file_metrics
+from dohproxy.jobs.job_figures import (
+    CACHE_FILE_FIGURES,
+    CERTIFICATE_FIGURES,
+    RELOAD_FIGURES,
+    STATE_FILE_FIGURES,
+)
 from dohproxy.jobs.periodic import repeat
-from dohproxy.jobs.reload import ReloadBook, read_suffixes, reload_metrics
+from dohproxy.jobs.reload import ReloadBook, read_suffixes
 from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
 from dohproxy.jobs.state_key import NoKey, StateKey, open_key
-from dohproxy.observability.front_proxy import FrontProxyWatch, front_proxy_metrics, notify
-from dohproxy.observability.left_out import WorkaroundWatch
-from dohproxy.observability.logs import RateLimit
-from dohproxy.observability.metrics import counter
-from dohproxy.observability.process_metrics import process_metrics
-from dohproxy.observability.sources import connection_limiter_metrics
+from dohproxy.observability.figures import plain_values
+from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch, notify
+from dohproxy.observability.left_out import WorkaroundWatch, all_words
+from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES
+from dohproxy.observability.logs import LOG_FIGURES, RateLimit
+from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, build, process_statistics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import Client, Frontend, Reply
 from dohproxy.policy.identity import Identities
@@ -139,7 +145,7 @@ class Runtime:
         self._state_file: StateFile | None = None
         self._health: HealthListener | None = None
         self._price_strangers()
-        self._add_sources()
+        self._add_figures()
 
     # --- Serving ---
 
@@ -301,9 +307,17 @@ class Runtime:
         return alerts(self.core.resolver.statistics(now), now, time.time())
 
     def snapshot(self) -> dict[str, Any]:
-        """Return what `/status` of the admin socket shows."""
-        log = {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(clock())}
-        return self.core.statistics(clock()) | {"reload": asdict(self.reloads.statistics()), "log": log}
+        """Return what `/status` of the admin socket shows: what is no number in words, and all figures."""
+        now = clock()
+        resolver = self.core.resolver.statistics(now)
+        return {
+            "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
+            "left_out": all_words(resolver),
+            "upstreams": [{"name": one.name, "breaker": one.breaker} for one in resolver.upstreams],
+            "reload": {"waiting": self.reloads.statistics().waiting},
+            "log": {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(now)},
+            "figures": plain_values(self.core.figures.read()),
+        }
 
     def _take(self, config: Config) -> None:
         now = clock()
@@ -369,21 +383,23 @@ class Runtime:
         """Serve metrics and commands on their listeners."""
         import_aiohttp()
         # Only now: what they bring is a quarter of all that is imported, and of no use where nobody listens for them.
-        from dohproxy.control.management_server import ManagementServer, management_metrics
-        from dohproxy.control.metrics_page import metrics_application
+        from dohproxy.control.management_server import ManagementServer
         from dohproxy.control.server import admin_application
 
         servers = []
         for name, listening in opened.items():
             if name == "metrics" and self.config.metrics is not None:
+                # The library that writes the page is loaded for nobody else.
+                from dohproxy.control.metrics_page import metrics_application
+
                 pages = self.config.metrics.pages_per_second
-                application = metrics_application(self.core.metrics, pages_per_second=pages)
+                application = metrics_application(self.core.figures, pages_per_second=pages)
             else:
                 application = admin_application(self)
             server = ManagementServer(application)
             await server.start(listening)
             servers.append(server)
-        self.core.metrics.add_source(lambda: management_metrics([server.count for server in servers]))
+        self.core.figures.add(MANAGEMENT_FIGURES, lambda: [server.count for server in servers])
         return servers
 
     async def _begin_health(self) -> None:
@@ -398,11 +414,11 @@ class Runtime:
         if directory is None:
             return
         if key is None:
-            self.core.metrics.add_source(lambda: state_file_metrics(NOT_KEPT))
+            self.core.figures.add(STATE_FILE_FIGURES, lambda: NOT_KEPT)
             return
         kept = Kept(self.core.export, self.core.restore, {"seniority": self.core.request_limiter.seniority})
         self._state_file = state_file = StateFile(directory, key, kept, clock)
-        self.core.metrics.add_source(lambda: state_file_metrics(state_file.statistics()))
+        self.core.figures.add(STATE_FILE_FIGURES, state_file.statistics)
         await state_file.load()
 
     async def _load_cache(self) -> None:
@@ -410,7 +426,7 @@ class Runtime:
         file, is_warm = self.config.cache.snapshot_file, False
         if file is not None:
             self._cache_file = cache_file = CacheFile(file, self.core.cache, clock)
-            self.core.metrics.add_source(lambda: cache_file_metrics(cache_file.statistics()))
+            self.core.figures.add(CACHE_FILE_FIGURES, cache_file.statistics)
             is_warm = await cache_file.load()
         if not is_warm:
             self.core.resolver.begin_slowly()
@@ -465,22 +481,23 @@ class Runtime:
         parsed = self.core.service.read(request, Frontend.HTTP1)
         return isinstance(self.core.pipeline.begin(parsed, Client(b"", (), exempt=True), clock()), Reply)
 
-    def _add_sources(self) -> None:
-        add = self.core.metrics.add_source
+    def _add_figures(self) -> None:
+        add = self.core.figures.add
         known = {Frontend.HTTP1: self.http1.known, Frontend.HTTP2: self.http2.requests.known}
-        add(lambda: front_proxy_metrics(self.front_proxy.findings()))
-        add(lambda: loop_metrics(self.handshakes.waiting, self.delay.seconds))
-        add(lambda: connection_metrics(self.connections.statistics()))
-        add(lambda: request_cache_metrics(known))
-        add(lambda: connection_limiter_metrics(self.connection_limiter.statistics(clock())))
-        add(lambda: address_metrics(self.client_resolver.statuses))
-        add(lambda: reload_metrics(self.reloads.statistics()))
-        certificate, limit = self._certificate, self._log_limit
-        if certificate is not None:
-            add(lambda: certificate_metrics(certificate.statistics()))
-        if limit is not None:
-            add(lambda: [counter("dohproxy_log_lines_dropped", "Log lines over their rate.", limit.swallowed)])
-        add(process_metrics)
+        add(FRONT_PROXY_FIGURES, self.front_proxy.findings)
+        add(LOOP_FIGURES, lambda: LoopStatistics(self.handshakes.waiting, self.delay.seconds))
+        add(CONNECTION_FIGURES, self.connections.statistics)
+        add(REQUEST_CACHE_FIGURES, lambda: known)
+        add(CONNECTION_LIMIT_FIGURES, lambda: self.connection_limiter.statistics(clock()))
+        add(ADDRESS_FIGURES, lambda: self.client_resolver.statuses)
+        add(RELOAD_FIGURES, self.reloads.statistics)
+        if self._certificate is not None:
+            add(CERTIFICATE_FIGURES, self._certificate.statistics)
+        if self._log_limit is not None:
+            limit = self._log_limit
+            add(LOG_FIGURES, lambda: limit)
+        add(PROCESS_FIGURES, process_statistics)
+        add(BUILD_FIGURES, build)
 
     async def _drain(self) -> None:
         self.connections.drain()

@@ -79,7 +79,12 @@ TARGETS: Final = {
         seeds.requests,
         ("doh/request", "doh/dialects", "doh/media", "doh/base64url"),
     ),
-    "metrics": Target("fuzz.metrics_invariants", "check_metrics", seeds.metrics, ("observability/metrics",)),
+    "metrics": Target(
+        "fuzz.metrics_invariants",
+        "check_metrics",
+        seeds.metrics,
+        ("observability/tallies",),
+    ),
     "proxy_header": Target(
         "fuzz.client_invariants", "check_proxy_header", seeds.proxy_headers, ("policy/proxy_protocol",)
     ),

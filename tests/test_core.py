@@ -9,6 +9,7 @@ from dohproxy.core import Core
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.outcomes import Client, Frontend
 from dohproxy.pipeline import Miss
+from tests.fakes.samples import samples_in
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import query
 
@@ -58,8 +59,8 @@ async def test_figures_of_all_that_is_there_come_after_every_change() -> None:
     async with upstream.running(), asyncio.TaskGroup() as tasks:
         config = Config((upstream.config(),))
         core = Core(config, tasks)
-        names = {family.name for family in core.metrics.collect()}
+        names = {reading.figure.name for reading in core.figures.read()}
         core.adopt(replace(config, upstreams=(upstream.config(name="other"),)))
-        assert {family.name for family in core.metrics.collect()} == names
-        assert [one["name"] for one in core.statistics(clock())["upstreams"]] == ["other"]
+        assert {reading.figure.name for reading in core.figures.read()} == names
+        assert samples_in(core.figures.read())["dohproxy_upstream_up", ("other",)] == 1
         await core.close()

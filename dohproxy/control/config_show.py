@@ -23,7 +23,7 @@ class HasConfig(Protocol):
     config: Config
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all figures; `reload` is among them."""
+        """Return its state; `reload` is in it."""
 
 
 async def show(service: HasConfig, values: Mapping[str, Any]) -> Result:

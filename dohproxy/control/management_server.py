@@ -7,14 +7,12 @@ within some seconds goes.
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Final, cast
 
 from aiohttp import web
-from prometheus_client.core import Metric
 
 from dohproxy.descriptors import MANAGEMENT_CONNECTIONS
-from dohproxy.observability.metrics import gauge
 
 FIRST_REQUEST_SECONDS: Final = 5.0
 """The time from connecting to a first byte."""
@@ -123,11 +121,3 @@ class _Limited(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def management_metrics(connections: Sequence[int]) -> Iterator[Metric]:
-    """Yield the connections of each management server, together."""
-    yield gauge("dohproxy_management_connections", "Connections of scrapers and admins.", sum(connections))
-    yield gauge(
-        "dohproxy_max_management_connections", "Those that may be open.", MANAGEMENT_CONNECTIONS * len(connections)
-    )

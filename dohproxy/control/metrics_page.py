@@ -10,6 +10,8 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from dohproxy.observability.exposition import Exposition
+from dohproxy.observability.figures import FigureRegistry
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 
 PAGES_BURST: Final = 20
@@ -69,10 +71,10 @@ class _One(Collector):
 
 
 def metrics_application(
-    collector: Collector, *, pages_per_second: float = 1.0, clock: Callable[[], float] = time.monotonic
+    figures: FigureRegistry, *, pages_per_second: float = 1.0, clock: Callable[[], float] = time.monotonic
 ) -> web.Application:
     """Return the application behind `[metrics] listen`."""
-    page = Page(collector, clock, pages_per_second)
+    page = Page(Exposition(figures), clock, pages_per_second)
 
     async def metrics(request: web.Request) -> web.Response:
         content_type, text = await page.get(request.headers.get("Accept", ""))

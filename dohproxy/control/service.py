@@ -40,7 +40,7 @@ class Service(Protocol):
         of clients there are."""
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all figures, nearly ready for JSON."""
+        """Return its state in words and figures, nearly ready for JSON; see docs/commands.md."""
 
     def alerts(self) -> Sequence[Alert]:
         """Return what is wrong with the upstreams."""

@@ -19,12 +19,13 @@ async def status(service: Service, _: Mapping[str, Any]) -> Result:
 
 def troubles(snapshot: Mapping[str, Any], alerts: Sequence[Alert]) -> list[str]:
     """Return what is not as it should be, each in words that continue a sentence."""
-    paused = {one["name"] for one in snapshot["upstreams"] if one["is_paused"]}
+    figures = snapshot["figures"]
+    paused = {name for name, is_paused in figures["dohproxy_upstream_paused"].items() if is_paused}
     # Nothing is heard of those that are paused, and whoever paused them knows why.
     found = [alert.words for alert in alerts if not alert.is_harmless and alert.upstream not in paused]
-    if paused and len(paused) == len(snapshot["upstreams"]):
+    if paused and len(paused) == len(figures["dohproxy_upstream_paused"]):
         found.append("every upstream is paused")
-    if not snapshot["reload"]["last_succeeded"]:
+    if not figures["dohproxy_last_reload_success"]:
         found.append("the configuration file was refused when it was last read, and what held before still holds")
     return found
 
@@ -33,35 +34,30 @@ def sentence(snapshot: Mapping[str, Any], told: Sequence[str]) -> str:
     """Return the state in one sentence."""
     if told:
         return f"Not well: {'; '.join(told)}."
-    upstreams, cache = snapshot["upstreams"], snapshot["cache"]
-    entries = cache["positive_entries"] + cache["negative_entries"]
-    count = sum(not one["is_paused"] for one in upstreams)
+    paused = list(snapshot["figures"]["dohproxy_upstream_paused"].values())
+    entries = snapshot["figures"]["dohproxy_cache_entries"]
+    count = sum(not is_paused for is_paused in paused)
     asked = "1 upstream is" if count == 1 else f"{count} upstreams are"
-    paused = "" if count == len(upstreams) else f", {len(upstreams) - count} paused"
-    return f"All is well: {asked} asked{paused}, {entries:,} answers are in the cache."
+    rest = "" if count == len(paused) else f", {len(paused) - count} paused"
+    return f"All is well: {asked} asked{rest}, {entries['positive'] + entries['negative']:,} answers are in the cache."
 
 
 def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a person on duty looks at first."""
+    figures = snapshot["figures"]
     for one in snapshot["upstreams"]:
-        state = "paused" if one["is_paused"] else f"breaker {one['breaker']}"
-        answered = one["sends"].get("answered", 0)
-        yield (
-            f"upstream {one['name']}: {state}, {answered:,} answered, {one['in_flight']} of"
-            f" {one['most_in_flight']} in flight, {one['budget_left']:.0f} of {one['burst']} left of the burst,"
-            f" {one['score_seconds'] * 1000:.0f} ms"
-        )
-    cache, limits = snapshot["cache"], snapshot["limits"]
-    used = (cache["positive_bytes"] + cache["negative_bytes"]) / MEBIBYTE
-    most = (cache["positive_max_bytes"] + cache["negative_max_bytes"]) / MEBIBYTE
+        yield _upstream(one["name"], one["breaker"], figures)
+    entries = figures["dohproxy_cache_entries"]
+    used = sum(figures["dohproxy_cache_bytes"].values()) / MEBIBYTE
+    most = sum(figures["dohproxy_cache_max_bytes"].values()) / MEBIBYTE
     yield (
-        f"cache: {cache['positive_entries']:,} answers, {cache['negative_entries']:,} denials,"
-        f" {used:.1f} of {most:.0f} MiB, {cache['failures']:,} failures remembered"
+        f"cache: {entries['positive']:,} answers, {entries['negative']:,} denials,"
+        f" {used:.1f} of {most:.0f} MiB, {entries['failure']:,} failures remembered"
     )
-    limited = sum(width["limited"] for width in limits["requests"]["widths"])
     yield (
-        f"clients: {limits['requests']['admitted']:,} requests admitted, {limited:,} refused,"
-        f" {limits['slots_taken']} of {limits['slots']} places for misses taken"
+        f"clients: {figures['dohproxy_limit_admitted_total']['requests']:,} requests admitted,"
+        f" {sum(figures['dohproxy_limited_total']['requests'].values()):,} refused,"
+        f" {figures['dohproxy_miss_slots_taken']} of {figures['dohproxy_miss_slots']} places for misses taken"
     )
     for word in snapshot["left_out"]:
         yield f"left out: {word}"
@@ -69,3 +65,15 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
         yield f"log: level {snapshot['log']['level']} for {snapshot['log']['seconds_left']} s more"
     if snapshot["reload"]["waiting"]:
         yield f"waiting for a restart: {', '.join(snapshot['reload']['waiting'])}"
+
+
+def _upstream(name: str, breaker: str, figures: Mapping[str, Any]) -> str:
+    def of(figure: str) -> Any:
+        return figures[f"dohproxy_upstream_{figure}"][name]
+
+    state = "paused" if of("paused") else f"breaker {breaker}"
+    return (
+        f"upstream {name}: {state}, {of('sends_total').get('answered', 0):,} answered, {of('in_flight')} of"
+        f" {of('max_in_flight')} in flight, {of('budget_left'):.0f} of {of('budget_burst')} left of the burst,"
+        f" {of('score_seconds') * 1000:.0f} ms"
+    )

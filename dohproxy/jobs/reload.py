@@ -1,16 +1,13 @@
 """Reading the configuration again: what has to be read with it, and what became of each attempt."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client.core import Metric
 
 from dohproxy.adoption import Changes
 from dohproxy.config import ConfigError, NamesConfig, Problem
 from dohproxy.jobs.suffix_watch import ListRefusal, read_list
-from dohproxy.observability.metrics import gauge, labelled_counter
 from dohproxy.policy.suffixes import PublicSuffixes
 
 _log = structlog.get_logger("dohproxy.reload")
@@ -70,17 +67,3 @@ async def read_suffixes(config: NamesConfig) -> PublicSuffixes | None:
     if isinstance(found, ListRefusal):
         raise ConfigError((Problem("names.public_suffix_file", f"is refused: {found.sentence}"),))
     return found
-
-
-def reload_metrics(reloads: ReloadStatistics) -> Iterator[Metric]:
-    """Yield what became of the attempts to read the configuration again."""
-    counts = [(("taken",), float(reloads.taken)), (("refused",), float(reloads.refused))]
-    text = "Attempts to read the configuration again, by what became of them."
-    yield labelled_counter("dohproxy_reloads", text, ("result",), counts)
-    yield gauge(
-        "dohproxy_last_reload_success", "1 if what the file held last is in force.", float(reloads.last_succeeded)
-    )
-    yield gauge("dohproxy_config_loaded_seconds", "When what holds was read, in Unix time.", reloads.in_force_since)
-    yield gauge(
-        "dohproxy_keys_waiting_for_restart", "Keys that differ from the file until a restart.", len(reloads.waiting)
-    )

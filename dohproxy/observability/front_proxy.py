@@ -6,17 +6,16 @@ kept: the keyed hash of the first one, and whether there was another.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
 
 import structlog
-from prometheus_client.core import Metric
 
 from dohproxy.config import ClientsConfig
-from dohproxy.observability.metrics import labelled_gauge
+from dohproxy.observability.figures import FigureGroup, Unit, gauge, label_of
 from dohproxy.outcomes import Client
 from dohproxy.policy.forwarded import AddressStatus, trusted_by
 
@@ -183,11 +182,15 @@ def notify(news: Collection[FrontProxyIssue]) -> None:
         _log.warning(EVENTS[finding], remedy=REMEDIES[finding])
 
 
-def front_proxy_metrics(findings: Collection[FrontProxyIssue]) -> Iterator[Metric]:
-    """Yield which findings hold."""
-    yield labelled_gauge(
-        "dohproxy_front_proxy_finding",
-        "1 if this was wrong with a front proxy within the last 5 to 10 minutes.",
-        "finding",
-        [(finding.value, float(finding in findings)) for finding in FrontProxyIssue],
-    )
+FRONT_PROXY_FIGURES: Final = FigureGroup[Collection[FrontProxyIssue]](
+    "Front proxies",
+    (
+        gauge(
+            "front_proxy_finding",
+            "1 if this was wrong with a front proxy within the last 5 to 10 minutes.",
+            lambda findings: {finding.value: float(finding in findings) for finding in FrontProxyIssue},
+            label_of("finding", FrontProxyIssue),
+            unit=Unit.SWITCH,
+        ),
+    ),
+)

@@ -1,11 +1,12 @@
 """What an upstream cannot stand of what we add to a query, told to the operator."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Final
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
 
-from dohproxy.config.additions import ADDITION_NAMES
+from dohproxy.config.additions import ADDITION_NAMES, Addition
+from dohproxy.observability.figures import UPSTREAM, Label, Unit, gauge, label_of
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
 from dohproxy.upstream.workarounds.trial import SILENCE
 from dohproxy.upstream.workarounds.workarounds import LeftOut
@@ -23,17 +24,23 @@ def all_words(resolver: ResolverStatistics) -> tuple[str, ...]:
     return tuple(words(upstream, one) for upstream in resolver.upstreams for one in upstream.left_out)
 
 
-def left_out_metrics(resolver: ResolverStatistics) -> Iterator[Metric]:
-    """Yield a 1 for each thing that is left out."""
-    family = GaugeMetricFamily(
-        "dohproxy_upstream_left_out",
-        "1 for what is not added to queries to it, as it was found not to stand it.",
-        labels=("upstream", "addition", "transport"),
-    )
-    for upstream in resolver.upstreams:
-        for one in upstream.left_out:
-            family.add_metric((upstream.name, one.addition, "stream" if one.over_stream else "udp"), 1.0)
-    yield family
+def _left_out(resolver: ResolverStatistics) -> Mapping[tuple[str, str, str], float]:
+    return {
+        (upstream.name, one.addition, "stream" if one.over_stream else "udp"): 1.0
+        for upstream in resolver.upstreams
+        for one in upstream.left_out
+    }
+
+
+LEFT_OUT_FIGURE: Final = gauge(
+    "upstream_left_out",
+    "1 for what is left out of queries to an upstream, as it was found not to stand it.",
+    _left_out,
+    UPSTREAM,
+    label_of("addition", Addition),
+    Label("transport", ("udp", "stream")),
+    unit=Unit.SWITCH,
+)
 
 
 class WorkaroundWatch:

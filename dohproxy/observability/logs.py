@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import ExcInfo, Processor
 
 from dohproxy.config import LogConfig
+from dohproxy.observability.figures import FigureGroup, counter
 from dohproxy.observability.journal import is_journal, with_priority
 
 MOST_KINDS: Final = 1_000
@@ -58,6 +59,12 @@ class RateLimit(logging.Filter):
         """Return the message without its values: our events are constants, other people's are formats."""
         kind = str(record.msg.get("event") if isinstance(record.msg, dict) else record.msg)
         return kind if kind in self._kinds or len(self._kinds) < MOST_KINDS else "other"
+
+
+LOG_FIGURES: Final = FigureGroup[RateLimit](
+    "The log",
+    (counter("log_lines_dropped", "Log lines over their rate.", lambda limit: limit.swallowed),),
+)
 
 
 def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:

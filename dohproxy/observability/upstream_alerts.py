@@ -1,14 +1,13 @@
 """What is wrong with an upstream, in words that a volunteer on duty understands at three in the morning."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
 
-from dohproxy.observability.metrics import gauge
+from dohproxy.observability.figures import UPSTREAM, Figure, Label, Unit, gauge
 from dohproxy.upstream.health.signals import HARMLESS, Signal
 from dohproxy.upstream.statistics import ResolverStatistics
 
@@ -90,20 +89,30 @@ def alerts(resolver: ResolverStatistics, now: float, wall: float) -> tuple[Alert
     return tuple(found)
 
 
-def alert_metrics(resolver: ResolverStatistics, now: float, wall: float) -> Iterator[Metric]:
-    """Yield an alert for each upstream with which something is wrong, in words; those that are harmless are 0."""
-    family = GaugeMetricFamily(
-        "dohproxy_upstream_alert",
-        "1 while an upstream throttles or bans us or is gone, 0 for what need not be its fault; in words.",
-        labels=("upstream", "signal", "words"),
-    )
-    for alert in alerts(resolver, now, wall):
-        # Without the time, which would make a series of its own for each trouble, and two if it falls between seconds.
-        family.add_metric((alert.upstream, alert.signal, alert.what), float(not alert.is_harmless))
-    yield family
-    yield gauge(
-        "dohproxy_path_gone", "1 while no upstream can be reached by any way.", resolver.path_gone_since is not None
-    )
+def _alerts_in_words(resolver: ResolverStatistics) -> Mapping[tuple[str, str, str], float]:
+    # Without the time, which would make a series of its own for each trouble, and two if it falls between seconds.
+    return {
+        (alert.upstream, alert.signal, alert.what): float(not alert.is_harmless) for alert in alerts(resolver, 0.0, 0.0)
+    }
+
+
+ALERT_FIGURE: Final = gauge(
+    "upstream_alert",
+    "1 while an upstream throttles or bans us or is gone, 0 for what need not be its fault; in words.",
+    _alerts_in_words,
+    UPSTREAM,
+    Label("signal", (*(signal.value for signal in Signal), PATH)),
+    Label(
+        "words", source="`signal`, with what OpenSSL says of a certificate it refuses; one at a time for an upstream"
+    ),
+    unit=Unit.SWITCH,
+)
+PATH_FIGURE: Final[Figure[ResolverStatistics]] = gauge(
+    "path_gone",
+    "1 while no upstream can be reached by any way.",
+    lambda resolver: resolver.path_gone_since is not None,
+    unit=Unit.SWITCH,
+)
 
 
 class UpstreamWatch:

@@ -6,20 +6,21 @@ from collections.abc import Iterator
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from dohproxy.control.metrics_page import PAGES_BURST, Page, metrics_application
-from dohproxy.observability.metrics import Metrics, counter
+from dohproxy.observability.figures import FigureRegistry
+from dohproxy.observability.request_figures import REQUEST_FIGURES
 from tests.control.served import served
+from tests.fakes.samples import registry_of
 from tests.frontends.client import RawClient
 
 
 async def test_the_page_is_where_prometheus_looks_and_nowhere_else() -> None:
-    registry = Metrics().registry()
-    async with served(metrics_application(registry)) as url, aiohttp.ClientSession() as session:
+    async with served(metrics_application(registry_of(REQUEST_FIGURES, ()))) as url, aiohttp.ClientSession() as session:
         async with session.get(f"{url}/metrics") as page:
             assert (page.status, page.content_type) == (200, "text/plain")
             assert "dohproxy_requests" in await page.text()
@@ -30,7 +31,7 @@ async def test_the_page_is_where_prometheus_looks_and_nowhere_else() -> None:
 
 async def test_a_scraper_cannot_make_the_page_longer_by_what_it_asks() -> None:
     async with (
-        served(metrics_application(CollectorRegistry())) as url,
+        served(metrics_application(FigureRegistry())) as url,
         aiohttp.ClientSession() as session,
         session.get(f"{url}/metrics", params={"name[]": "<script>" * 100}) as page,
     ):
@@ -47,7 +48,7 @@ async def test_a_scraper_cannot_make_the_page_longer_by_what_it_asks() -> None:
     ids=["TLS", "a long field", "many fields"],
 )
 async def test_the_page_is_bounded_itself(sent: bytes, status: bytes) -> None:
-    async with served(metrics_application(CollectorRegistry())) as url:
+    async with served(metrics_application(FigureRegistry())) as url:
         client = await RawClient.connect(("127.0.0.1", int(url.rpartition(":")[2])))
         with contextlib.suppress(ConnectionError):
             await client.send(sent)
@@ -56,7 +57,7 @@ async def test_the_page_is_bounded_itself(sent: bytes, status: bytes) -> None:
 
 
 async def test_a_silent_scraper_is_cut() -> None:
-    async with served(metrics_application(CollectorRegistry()), idle_seconds=0.2) as url:
+    async with served(metrics_application(FigureRegistry()), idle_seconds=0.2) as url:
         client = await RawClient.connect(("127.0.0.1", int(url.rpartition(":")[2])))
         assert await client.rest() == b""
         client.cut()
@@ -71,7 +72,7 @@ class Counting(Collector):
     def collect(self) -> Iterator[Metric]:
         self.asked += 1
         for number in range(50):
-            yield counter(f"dohproxy_figure{number}", "A figure.", number)
+            yield CounterMetricFamily(f"dohproxy_figure{number}", "A figure.", value=number)
 
 
 async def test_the_page_is_made_once_a_second_however_often_it_is_wanted() -> None:

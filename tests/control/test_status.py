@@ -5,11 +5,17 @@ from typing import Any
 from dohproxy.control.status import sentence, troubles
 from dohproxy.observability.upstream_alerts import Alert
 
-WELL: dict[str, Any] = {
-    "reload": {"last_succeeded": True, "waiting": ()},
-    "upstreams": [{"name": "ns0", "is_paused": False}],
-    "cache": {"positive_entries": 1_200, "negative_entries": 34},
+FIGURES: dict[str, Any] = {
+    "dohproxy_last_reload_success": True,
+    "dohproxy_upstream_paused": {"ns0": False},
+    "dohproxy_cache_entries": {"positive": 1_200, "negative": 34, "cut": 5, "failure": 6},
 }
+WELL: dict[str, Any] = {"figures": FIGURES}
+
+
+def but(**figures: Any) -> dict[str, Any]:
+    """A service that is well but for these figures."""
+    return {"figures": FIGURES | {f"dohproxy_{name}": value for name, value in figures.items()}}
 
 
 def alert(*, is_harmless: bool) -> Alert:
@@ -22,11 +28,10 @@ def test_what_is_well_is_said_in_one_sentence() -> None:
 
 
 def test_what_is_paused_is_said_and_no_trouble_as_long_as_another_is_asked() -> None:
-    paused = {"name": "ns0", "is_paused": True}
-    one_of_two = WELL | {"upstreams": [paused, {"name": "ns1", "is_paused": False}]}
+    one_of_two = but(upstream_paused={"ns0": True, "ns1": False})
     assert troubles(one_of_two, [alert(is_harmless=False)]) == []
     assert sentence(one_of_two, []).startswith("All is well: 1 upstream is asked, 1 paused, ")
-    assert troubles(WELL | {"upstreams": [paused]}, []) == ["every upstream is paused"]
+    assert troubles(but(upstream_paused={"ns0": True}), []) == ["every upstream is paused"]
 
 
 def test_what_is_harmless_is_no_trouble() -> None:
@@ -34,7 +39,7 @@ def test_what_is_harmless_is_no_trouble() -> None:
 
 
 def test_everything_that_is_wrong_stands_in_the_sentence() -> None:
-    refused = WELL | {"reload": {"last_succeeded": False, "waiting": ()}}
+    refused = but(last_reload_success=False)
     told = troubles(refused, [alert(is_harmless=False)])
     said = sentence(refused, told)
     assert said.startswith("Not well: upstream ns0 says nothing, since 1970-01-01 00:00:00 UTC; the configuration file")

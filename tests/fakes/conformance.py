@@ -47,6 +47,7 @@ from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
 from dohproxy.frontends.protocol_chooser import Frontends
+from dohproxy.observability.exposition import Exposition
 from dohproxy.policy.identity import Identities
 from dohproxy.tls.policy import server_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
@@ -238,7 +239,7 @@ class RunningServer:
     def _figure(self, name: str, labels: dict[str, str]) -> float:
         return sum(
             sample.value
-            for metric in self.core.metrics.collect()
+            for metric in Exposition(self.core.figures).collect()
             for sample in metric.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )

@@ -20,10 +20,11 @@ from dohproxy.config import CacheConfig
 from dohproxy.jobs import cache_file
 from dohproxy.jobs.atomic_file import AtomicFile
 from dohproxy.jobs.cache_file import CacheFile, CacheFileStatistics
-from dohproxy.jobs.job_metrics import cache_file_metrics
+from dohproxy.jobs.job_figures import CACHE_FILE_FIGURES
 from fuzz.snapshot_invariants import seal
 from tests.cache.answers import ask, positive
 from tests.fakes.clock import FakeClock
+from tests.fakes.samples import samples_of
 from tests.frontends.served import until
 
 RULES = CacheConfig(max_megabytes=4)
@@ -451,16 +452,11 @@ async def test_the_last_save_takes_no_longer_than_it_may(path: Path, monkeypatch
 
 
 def test_the_figures_are_told() -> None:
-    samples = {
-        sample.name: sample.value
-        for metric in cache_file_metrics(CacheFileStatistics(1, 2, 3.5, 4, 5, 6))
-        for sample in metric.samples
-    }
-    assert samples == {
-        "dohproxy_cache_snapshot_restored": 1,
-        "dohproxy_cache_snapshot_left_out": 2,
-        "dohproxy_cache_snapshot_saved_at_seconds": 3.5,
-        "dohproxy_cache_snapshot_entries": 4,
-        "dohproxy_cache_snapshot_max_entries": 5,
-        "dohproxy_cache_snapshot_failures_total": 6,
+    assert samples_of(CACHE_FILE_FIGURES, CacheFileStatistics(1, 2, 3.5, 4, 5, 6)) == {
+        ("dohproxy_cache_snapshot_restored", ()): 1,
+        ("dohproxy_cache_snapshot_left_out", ()): 2,
+        ("dohproxy_cache_snapshot_saved_at_seconds", ()): 3.5,
+        ("dohproxy_cache_snapshot_entries", ()): 4,
+        ("dohproxy_cache_snapshot_max_entries", ()): 5,
+        ("dohproxy_cache_snapshot_failures_total", ()): 6,
     }

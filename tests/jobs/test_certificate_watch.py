@@ -24,11 +24,12 @@ from dohproxy.jobs.certificate_watch import (
     objection,
     state_of,
 )
-from dohproxy.jobs.job_metrics import certificate_metrics
+from dohproxy.jobs.job_figures import CERTIFICATE_FIGURES
 from dohproxy.jobs.periodic import repeat
 from dohproxy.tls.certificate_pair import PairResult
 from dohproxy.tls.certificates import Fault, read_chain
 from dohproxy.tls.policy import bare_context
+from tests.fakes.samples import samples_of
 from tests.frontends.client import RawClient, get
 from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
 from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend, resident_bytes, until
@@ -471,16 +472,12 @@ def test_the_figures_are_told(files: Files) -> None:
     watch = CertificateWatch(tls_of(files), "localhost", bare_context())
     files.write(EXPIRED)
     watch.poll(NOW)
-    samples = {
-        (sample.name, *sample.labels.values()): sample.value
-        for metric in certificate_metrics(watch.statistics())
-        for sample in metric.samples
-    }
-    assert samples["dohproxy_certificate_not_after_seconds",] == NOW + 60 * DAY
-    assert samples["dohproxy_certificate_last_reload_success",] == 0
-    assert samples["dohproxy_certificate_reloads_total", "expired"] == 1
-    assert samples["dohproxy_certificate_reloads_total", "loaded"] == 0
-    assert 0 < samples["dohproxy_handshake_cpu_seconds",] < 1
+    samples = samples_of(CERTIFICATE_FIGURES, watch.statistics())
+    assert samples["dohproxy_certificate_not_after_seconds", ()] == NOW + 60 * DAY
+    assert samples["dohproxy_certificate_last_reload_success", ()] == 0
+    assert samples["dohproxy_certificate_reloads_total", ("expired",)] == 1
+    assert samples["dohproxy_certificate_reloads_total", ("loaded",)] == 0
+    assert 0 < samples["dohproxy_handshake_cpu_seconds", ()] < 1
     assert len(samples) == 3 + len(PairResult)
 
 

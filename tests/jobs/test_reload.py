@@ -6,7 +6,8 @@ import pytest
 
 from dohproxy.adoption import Changes
 from dohproxy.config import Config, ConfigError, NamesConfig, Problem, UpstreamAddress, UpstreamConfig
-from dohproxy.jobs.reload import ReloadBook, read_suffixes, reload_metrics
+from dohproxy.jobs.job_figures import RELOAD_FIGURES
+from dohproxy.jobs.reload import ReloadBook, read_suffixes
 from tests.fakes.samples import samples_of
 
 CONFIG = Config((UpstreamConfig("first", UpstreamAddress("udp", "192.0.2.1", 53)),))
@@ -24,7 +25,7 @@ def test_what_was_taken_and_refused_is_counted_and_the_last_attempt_is_known() -
     statistics = book.statistics()
     assert (statistics.taken, statistics.refused, statistics.last_succeeded) == (1, 1, False)
     assert (statistics.in_force_since, statistics.waiting) == (2_000.0, ("limits.table_slots",))
-    samples = samples_of(reload_metrics(statistics))
+    samples = samples_of(RELOAD_FIGURES, statistics)
     assert samples["dohproxy_reloads_total", ("taken",)] == samples["dohproxy_reloads_total", ("refused",)] == 1
     assert samples["dohproxy_last_reload_success", ()] == 0
     assert samples["dohproxy_config_loaded_seconds", ()] == 2_000

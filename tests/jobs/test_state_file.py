@@ -15,7 +15,7 @@ from structlog.typing import EventDict
 
 from dohproxy.jobs import state_file
 from dohproxy.jobs.atomic_file import AtomicFile
-from dohproxy.jobs.job_metrics import state_file_metrics
+from dohproxy.jobs.job_figures import STATE_FILE_FIGURES
 from dohproxy.jobs.state_codec import MOST_BYTES, MOST_SLOTS, SavedState, decode, encode
 from dohproxy.jobs.state_file import NOT_KEPT, SAVE_SECONDS, Kept, StateFile
 from dohproxy.jobs.state_key import KEY_BYTES, StateKey, open_key
@@ -332,8 +332,8 @@ async def test_the_figures_are_shown(path: Path) -> None:
         ("dohproxy_state_max_bytes", ()): MOST_BYTES,
         ("dohproxy_state_failures_total", ()): 0,
     }
-    assert samples_of(state_file_metrics(file.statistics())) == expected
-    assert samples_of(state_file_metrics(NOT_KEPT))["dohproxy_state_failures_total", ()] == 1
+    assert samples_of(STATE_FILE_FIGURES, file.statistics()) == expected
+    assert samples_of(STATE_FILE_FIGURES, NOT_KEPT)["dohproxy_state_failures_total", ()] == 1
 
 
 def test_a_key_that_is_not_ours_reads_nothing() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from structlog.testing import capture_logs
 
 from dohproxy.config.additions import Addition
-from dohproxy.observability.left_out import WorkaroundWatch, all_words, left_out_metrics
+from dohproxy.observability.left_out import LEFT_OUT_FIGURE, WorkaroundWatch, all_words
 from dohproxy.upstream.statistics import ResolverStatistics
 from dohproxy.upstream.workarounds.workarounds import LeftOut
 from tests.fakes.statistics import resolver_of, well
@@ -42,10 +42,8 @@ def test_it_is_logged_when_it_begins_and_when_it_ends_and_not_between() -> None:
 
 
 def test_there_is_a_series_for_each_while_it_lasts() -> None:
-    (family,) = left_out_metrics(_resolver(COOKIE, EDNS))
-    assert [(sample.labels, sample.value) for sample in family.samples] == [
-        ({"upstream": "ns0", "addition": "cookie", "transport": "udp"}, 1.0),
-        ({"upstream": "ns0", "addition": "edns", "transport": "stream"}, 1.0),
-    ]
-    (family,) = left_out_metrics(_resolver())
-    assert family.samples == []
+    assert LEFT_OUT_FIGURE.values(_resolver(COOKIE, EDNS)) == {
+        ("ns0", "cookie", "udp"): 1.0,
+        ("ns0", "edns", "stream"): 1.0,
+    }
+    assert LEFT_OUT_FIGURE.values(_resolver()) == {}

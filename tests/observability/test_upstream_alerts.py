@@ -1,15 +1,23 @@
 """What the volunteer on duty is told: in words, with a time, once when it begins and once when it ends."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from prometheus_client.core import Metric
 from structlog.testing import capture_logs
 
-from dohproxy.observability.upstream_alerts import PATH, REMEDIES, WORDS, UpstreamWatch, alert_metrics, alerts
+from dohproxy.observability.exposition import family_of
+from dohproxy.observability.figures import Reading
+from dohproxy.observability.upstream_alerts import (
+    ALERT_FIGURE,
+    PATH,
+    PATH_FIGURE,
+    REMEDIES,
+    WORDS,
+    UpstreamWatch,
+    alerts,
+)
 from dohproxy.upstream.health.health import HealthIssue
 from dohproxy.upstream.health.signals import HARMLESS, Signal
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
@@ -77,36 +85,23 @@ class TestWords:
         assert "ns0" not in alert.words
 
 
-def _samples(metrics: Sequence[Metric], name: str) -> list[tuple[dict[str, str], float]]:
-    return [(sample.labels, sample.value) for metric in metrics for sample in metric.samples if sample.name == name]
-
-
-class TestMetric:
+class TestFigure:
     def test_trouble_is_one_and_what_is_harmless_is_none(self) -> None:
         resolver = resolver_of(
             _upstream("ns0", Signal.REFUSED), _upstream("ns1", Signal.REFUSED_SOME), _upstream("ns2")
         )
-        samples = _samples(list(alert_metrics(resolver, NOW, WALL)), "dohproxy_upstream_alert")
-        assert [(labels["upstream"], labels["signal"], value) for labels, value in samples] == [
-            ("ns0", "refused", 1.0),
-            ("ns1", "refused_some", 0.0),
-        ]
-        assert samples[0][0]["words"] == f"upstream ns0 {WORDS[Signal.REFUSED]}"
+        assert ALERT_FIGURE.values(resolver) == {
+            ("ns0", "refused", f"upstream ns0 {WORDS[Signal.REFUSED]}"): 1.0,
+            ("ns1", "refused_some", f"upstream ns1 {WORDS[Signal.REFUSED_SOME]}"): 0.0,
+        }
 
     def test_one_trouble_is_one_series_whenever_it_is_looked_at(self) -> None:
-        begun = resolver_of(_upstream("ns0", Signal.REFUSED, NOW - 0.5))
-        seen = {
-            tuple(sorted(labels.items()))
-            for later in (0.0, 0.4996, 0.5004, 60.0)
-            for labels, _ in _samples(
-                list(alert_metrics(begun, NOW + later, WALL + later * 1.0001)), "dohproxy_upstream_alert"
-            )
-        }
-        assert len(seen) == 1
+        begun = [resolver_of(_upstream("ns0", Signal.REFUSED, NOW - earlier)) for earlier in (0.0, 0.4996, 0.5, 60.0)]
+        assert len({labels for resolver in begun for labels in ALERT_FIGURE.values(resolver)}) == 1
 
     @pytest.mark.parametrize(("resolver", "value"), [(WELL, 0.0), (GONE, 1.0)], ids=["there", "gone"])
     def test_the_way_out_has_a_figure_of_its_own(self, resolver: ResolverStatistics, value: float) -> None:
-        assert _samples(list(alert_metrics(resolver, NOW, WALL)), "dohproxy_path_gone") == [({}, value)]
+        assert PATH_FIGURE.values(resolver) == {(): value}
 
 
 def _logged(*looks: ResolverStatistics) -> Log:
@@ -183,8 +178,8 @@ class TestLog:
 
 
 def test_the_alert_that_the_manual_shows_is_the_one_that_is_given() -> None:
-    [family, *_] = alert_metrics(resolver_of(_upstream("ns0", Signal.UDP_SILENT)), NOW, WALL)
-    [sample] = family.samples
+    reading = Reading(ALERT_FIGURE, ALERT_FIGURE.values(resolver_of(_upstream("ns0", Signal.UDP_SILENT))))
+    [sample] = family_of(reading).samples
     labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
     manual = Path(__file__).parents[2] / "docs" / "upstreams.md"
     assert f"{sample.name}{{{labels}}} {sample.value:g}" in manual.read_text(encoding="utf-8").splitlines()

@@ -1,6 +1,6 @@
 """The figures of what runs in the background."""
 
-from dohproxy.jobs.job_metrics import suffix_list_metrics
+from dohproxy.jobs.job_figures import SUFFIX_FIGURES
 from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
 from tests.fakes.samples import samples_of
 
@@ -16,4 +16,4 @@ def test_the_age_of_the_list_stands_beside_its_bound() -> None:
         **{("dohproxy_suffix_list_reloads_total", (result.value,)): 2 for result in ListResult},
         ("dohproxy_suffix_list_last_reload_success", ()): 0,
     }
-    assert samples_of(suffix_list_metrics(statistics)) == expected
+    assert samples_of(SUFFIX_FIGURES, statistics) == expected

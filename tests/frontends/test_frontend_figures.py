@@ -2,7 +2,13 @@
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
-from dohproxy.frontends.frontend_metrics import address_metrics, connection_metrics, request_cache_metrics
+from dohproxy.frontends.frontend_figures import (
+    ADDRESS_FIGURES,
+    CONNECTION_FIGURES,
+    LOOP_FIGURES,
+    REQUEST_CACHE_FIGURES,
+    LoopStatistics,
+)
 from dohproxy.frontends.request_cache import CachedRequest, RequestCache
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS
 from dohproxy.http2.errors import Excess
@@ -15,7 +21,7 @@ from tests.fakes.samples import samples_of
 
 def test_connections_stand_beside_their_bound() -> None:
     statistics = ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}, 500, 1_000, {}, {})
-    samples = samples_of(connection_metrics(statistics))
+    samples = samples_of(CONNECTION_FIGURES, statistics)
     assert samples["dohproxy_connections", ()] == 3
     assert samples["dohproxy_max_connections", ()] == 8
     assert samples["dohproxy_connections_accepted_total", ()] == 20
@@ -27,7 +33,7 @@ def test_connections_stand_beside_their_bound() -> None:
 
 def test_every_limit_of_http2_and_every_defect_of_a_proxy_header_is_there_from_the_start() -> None:
     statistics = ConnectionStatistics(0, 8, 0, {}, 0, 1_000, {Excess.RESETS: 3}, {Defect.NOT_PROXY: 4})
-    samples = samples_of(connection_metrics(statistics))
+    samples = samples_of(CONNECTION_FIGURES, statistics)
     excesses = {labels[0]: value for (name, labels), value in samples.items() if "excesses" in name}
     assert excesses == {excess.value: 3.0 * (excess is Excess.RESETS) for excess in Excess}
     defects = {labels[0]: value for (name, labels), value in samples.items() if "defects" in name}
@@ -37,7 +43,7 @@ def test_every_limit_of_http2_and_every_defect_of_a_proxy_header_is_there_from_t
 def test_what_is_remembered_of_requests_stands_beside_its_bound_for_each_frontend() -> None:
     known = RequestCache(1_000_000)
     known.remember(b"GET /", CachedRequest(ParsedRequest(FrontendKind.HTTP2, 1, "GET", Dialect.RFC_GET), 5))
-    samples = samples_of(request_cache_metrics({FrontendKind.HTTP1: RequestCache(), FrontendKind.HTTP2: known}))
+    samples = samples_of(REQUEST_CACHE_FIGURES, {FrontendKind.HTTP1: RequestCache(), FrontendKind.HTTP2: known})
     found = {labels[0]: value for (name, labels), value in samples.items() if name == "dohproxy_request_cache_entries"}
     assert found == {"http1": 0, "http2": 1}
     assert samples["dohproxy_request_cache_bytes", ("http2",)] == known.held_bytes > 5
@@ -46,8 +52,15 @@ def test_what_is_remembered_of_requests_stands_beside_its_bound_for_each_fronten
 
 
 def test_every_way_to_an_address_is_there_from_the_start() -> None:
-    samples = samples_of(address_metrics({AddressStatus.HEADER: 5}))
+    samples = samples_of(ADDRESS_FIGURES, {AddressStatus.HEADER: 5})
     assert samples == {
         ("dohproxy_client_address_total", (status.value,)): 5.0 * (status is AddressStatus.HEADER)
         for status in AddressStatus
+    }
+
+
+def test_the_event_loop_tells_who_waits_and_how_late_it_was() -> None:
+    assert samples_of(LOOP_FIGURES, LoopStatistics(handshakes_waiting=3, delay_seconds=0.5)) == {
+        ("dohproxy_handshakes_waiting", ()): 3,
+        ("dohproxy_loop_delay_seconds", ()): 0.5,
     }

@@ -5,17 +5,22 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import ProcessCollector
-from prometheus_client.core import Metric
 
-from dohproxy.observability.process_metrics import process_metrics
+import dohproxy
+from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, build, process_statistics
+from tests.fakes.samples import samples_of
 
 
-def _values(metrics: list[Metric]) -> dict[str, float]:
-    return {sample.name: sample.value for metric in metrics for sample in metric.samples}
+def _values(own: Path = Path("/proc/self")) -> dict[str, float]:
+    statistics = process_statistics(own)
+    assert statistics is not None
+    return {name: value for (name, _), value in samples_of(PROCESS_FIGURES, statistics).items()}
 
 
 def test_they_are_those_of_every_prometheus_client() -> None:
-    ours, theirs = _values(list(process_metrics())), _values(list(ProcessCollector(registry=None).collect()))
+    families = ProcessCollector(registry=None).collect()
+    theirs = {sample.name: sample.value for family in families for sample in family.samples}
+    ours = _values()
     assert ours.keys() == theirs.keys()
     for name, value in theirs.items():
         # Between the two some memory and CPU time is used; the start is as exact as a tick and a second of the boot.
@@ -27,7 +32,7 @@ def test_they_need_nothing_but_the_processs_own_directory(tmp_path: Path) -> Non
         shutil.copyfile(f"/proc/self/{name}", tmp_path / name)
     (tmp_path / "fd").mkdir()
     (tmp_path / "fd" / "0").touch()
-    values = _values(list(process_metrics(tmp_path)))
+    values = _values(tmp_path)
     assert values["process_open_fds"] == 1
     assert values["process_resident_memory_bytes"] > 1_000_000
 
@@ -37,10 +42,17 @@ def test_a_name_may_hold_anything(tmp_path: Path) -> None:
     (tmp_path / "stat").write_text(f"1 (a) b) (c) {fields}\n")
     (tmp_path / "fd").mkdir()
     (tmp_path / "limits").write_text("Max open files            unlimited            unlimited            files\n")
-    values = _values(list(process_metrics(tmp_path)))
+    values = _values(tmp_path)
     assert values["process_virtual_memory_bytes"] == 23
     assert values["process_max_fds"] == float("inf")
 
 
 def test_where_there_is_no_linux_there_are_none(tmp_path: Path) -> None:
-    assert list(process_metrics(tmp_path)) == []
+    assert process_statistics(tmp_path) is None
+
+
+def test_the_version_that_runs_is_told_with_its_form() -> None:
+    version, form = build()
+    assert version == dohproxy.__version__
+    assert samples_of(BUILD_FIGURES, (version, form)) == {("dohproxy_build_info", (version, form)): 1.0}
+    assert form in BUILD_FIGURES.figures[0].labels[1].values

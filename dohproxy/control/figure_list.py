@@ -1,0 +1,114 @@
+"""All figures that the service has, in one list, and the page that explains them: docs/metrics.md."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from dohproxy.control.management_figures import MANAGEMENT_FIGURES
+from dohproxy.frontends.frontend_figures import (
+    ADDRESS_FIGURES,
+    CONNECTION_FIGURES,
+    LOOP_FIGURES,
+    REQUEST_CACHE_FIGURES,
+)
+from dohproxy.jobs.job_figures import (
+    CACHE_FILE_FIGURES,
+    CERTIFICATE_FIGURES,
+    RELOAD_FIGURES,
+    STATE_FILE_FIGURES,
+    SUFFIX_FIGURES,
+)
+from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
+from dohproxy.observability.figures import Figure, FigureGroup, Label
+from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES
+from dohproxy.observability.limit_figures import (
+    CONNECTION_LIMIT_FIGURES,
+    DOMAIN_FIGURES,
+    PROBE_FIGURES,
+    REBINDING_FIGURES,
+    REQUEST_LIMIT_FIGURES,
+)
+from dohproxy.observability.logs import LOG_FIGURES
+from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES
+from dohproxy.observability.request_figures import REQUEST_FIGURES
+from dohproxy.observability.upstream_figures import UPSTREAM_FIGURES
+
+GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
+    REQUEST_FIGURES,
+    UPSTREAM_FIGURES,
+    CACHE_FIGURES,
+    ROUTE_FIGURES,
+    REQUEST_LIMIT_FIGURES,
+    DOMAIN_FIGURES,
+    REBINDING_FIGURES,
+    PROBE_FIGURES,
+    CONNECTION_FIGURES,
+    CONNECTION_LIMIT_FIGURES,
+    REQUEST_CACHE_FIGURES,
+    ADDRESS_FIGURES,
+    FRONT_PROXY_FIGURES,
+    LOOP_FIGURES,
+    CERTIFICATE_FIGURES,
+    SUFFIX_FIGURES,
+    RELOAD_FIGURES,
+    CACHE_FILE_FIGURES,
+    STATE_FILE_FIGURES,
+    LOG_FIGURES,
+    MANAGEMENT_FIGURES,
+    PROCESS_FIGURES,
+    BUILD_FIGURES,
+)
+"""In the order of the page. The runtime says where each is read."""
+
+_HEAD: Final = """\
+# Figures
+
+What the service counts and measures. Prometheus reads all of it at `/metrics`, where `[metrics]` is configured;
+`dohproxy status --json`, and `/status` of the admin socket, have it under the same names in `figures`. There a figure
+without labels is a number, one with labels an object by the values of the first, and within by those of the next.
+
+A *counter* only grows, from 0 at the start: look at its rate. A *gauge* is as it is now. Where something has a bound,
+the bound is a figure too, so an alert can say "nearly full" without knowing the configuration. No label holds the name
+or the address of a client, and none has more values than stand here.
+
+This page is written from the program: do not change it by hand.
+"""
+
+
+def figures() -> Iterator[Figure[Any]]:
+    """Yield every figure."""
+    for group in GROUPS:
+        yield from group.figures
+
+
+def page() -> str:
+    """Return the page."""
+    return "\n".join((_HEAD, *(_section(group) for group in GROUPS)))
+
+
+def _section(group: FigureGroup[Any]) -> str:
+    lines = [f"## {group.title}", ""]
+    if group.condition:
+        lines += [f"There only {group.condition}.", ""]
+    lines += ["| name | type | unit | labels | meaning | since |", "|---|---|---|---|---|---|"]
+    lines += [_row(figure) for figure in group.figures]
+    labels = list(_labels(group.figures))
+    return "\n".join([*lines, "", *labels, ""] if labels else [*lines, ""])
+
+
+def _row(figure: Figure[Any]) -> str:
+    labels = ", ".join(f"`{label.name}`" for label in figure.labels)
+    cells = (f"`{figure.sample_name}`", figure.kind, figure.unit, labels, figure.help, figure.since)
+    return f"| {' | '.join(cells)} |"
+
+
+def _labels(declared: Iterable[Figure[Any]]) -> Iterator[str]:
+    """Yield a line for each label of these figures, once for all that have the very same one."""
+    owners: dict[Label, list[str]] = {}
+    for figure in declared:
+        for label in figure.labels:
+            owners.setdefault(label, []).append(figure.name)
+    for label, names in owners.items():
+        is_ambiguous = sum(other.name == label.name for other in owners) > 1
+        where = f" of {', '.join(f'`{name}`' for name in names)}" if is_ambiguous else ""
+        values = ", ".join(f"`{value}`" for value in label.values)
+        yield f"- `{label.name}`{where}: {values or f'one for each {label.source}'}"

@@ -1,0 +1,166 @@
+"""The figures of what runs in the background: reloads, the certificate, the list of suffixes, the files of cache and
+state."""
+
+from typing import Final
+
+from dohproxy.jobs.cache_file import CacheFileStatistics
+from dohproxy.jobs.certificate_watch import CertificateStatistics
+from dohproxy.jobs.reload import ReloadStatistics
+from dohproxy.jobs.state_file import StateFileStatistics
+from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
+from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge, label_of
+from dohproxy.tls.certificate_pair import PairResult
+
+RELOAD_FIGURES: Final = FigureGroup[ReloadStatistics](
+    "The configuration",
+    (
+        counter(
+            "reloads",
+            "Attempts to read the configuration again, by what became of them.",
+            lambda reloads: {"taken": reloads.taken, "refused": reloads.refused},
+            Label("result", ("taken", "refused")),
+        ),
+        gauge(
+            "last_reload_success",
+            "1 if what the file held last is in force.",
+            lambda reloads: reloads.last_succeeded,
+            unit=Unit.SWITCH,
+        ),
+        gauge(
+            "config_loaded_seconds",
+            "When what holds was read, in Unix time.",
+            lambda reloads: reloads.in_force_since,
+            unit=Unit.UNIX_TIME,
+        ),
+        gauge(
+            "keys_waiting_for_restart",
+            "Keys that differ from the file until a restart.",
+            lambda reloads: len(reloads.waiting),
+        ),
+    ),
+)
+
+CERTIFICATE_FIGURES: Final = FigureGroup[CertificateStatistics](
+    "The certificate",
+    (
+        gauge(
+            "certificate_not_after_seconds",
+            "When the certificate expires, in Unix time.",
+            lambda certificate: certificate.not_after,
+            unit=Unit.UNIX_TIME,
+        ),
+        counter(
+            "certificate_reloads",
+            "New certificates found on the disk, by what became of them.",
+            lambda certificate: certificate.reloads,
+            label_of("result", PairResult),
+        ),
+        gauge(
+            "certificate_last_reload_success",
+            "1 if the certificate on the disk is in use, 0 if it was refused.",
+            lambda certificate: certificate.last_succeeded,
+            unit=Unit.SWITCH,
+        ),
+        gauge(
+            "handshake_cpu_seconds",
+            "What one handshake with this certificate costs, of one core.",
+            lambda certificate: certificate.handshake_seconds,
+            unit=Unit.SECONDS,
+        ),
+    ),
+    "with `[tls]`",
+)
+
+SUFFIX_FIGURES: Final = FigureGroup[SuffixStatistics](
+    "The list of public suffixes",
+    (
+        gauge(
+            "suffix_list_age_seconds",
+            "Age of the list of public suffixes.",
+            lambda suffixes: suffixes.age_seconds,
+            unit=Unit.SECONDS,
+        ),
+        gauge(
+            "suffix_list_max_age_seconds",
+            "Age at which the list of public suffixes denies nothing any more.",
+            lambda suffixes: suffixes.max_age_seconds,
+            unit=Unit.SECONDS,
+        ),
+        gauge("suffix_list_rules", "Public suffixes in the list.", lambda suffixes: suffixes.rules),
+        gauge(
+            "suffix_list_top_level_domains",
+            "Top-level domains in the list.",
+            lambda suffixes: suffixes.top_level_domains,
+        ),
+        gauge(
+            "suffix_list_denies",
+            "1 while names under others are denied here.",
+            lambda suffixes: suffixes.denies,
+            unit=Unit.SWITCH,
+        ),
+        counter(
+            "suffix_list_reloads",
+            "Lists of public suffixes found on the disk, by what became of them.",
+            lambda suffixes: suffixes.reloads,
+            label_of("result", ListResult),
+        ),
+        gauge(
+            "suffix_list_last_reload_success",
+            "1 if the list on the disk is in use, or none is configured; 0 if it was refused.",
+            lambda suffixes: suffixes.last_succeeded,
+            unit=Unit.SWITCH,
+        ),
+    ),
+)
+
+CACHE_FILE_FIGURES: Final = FigureGroup[CacheFileStatistics](
+    "The file of the cache",
+    (
+        gauge("cache_snapshot_restored", "Entries of the cache taken back at the start.", lambda file: file.restored),
+        gauge(
+            "cache_snapshot_left_out",
+            "Entries of the cache found at the start and not taken back.",
+            lambda file: file.left_out,
+        ),
+        gauge(
+            "cache_snapshot_saved_at_seconds",
+            "When the cache was last saved, in Unix time; 0: not yet.",
+            lambda file: file.saved_at,
+            unit=Unit.UNIX_TIME,
+        ),
+        gauge("cache_snapshot_entries", "Entries of the cache last saved.", lambda file: file.saved),
+        gauge(
+            "cache_snapshot_max_entries", "Entries of the cache that are saved at most.", lambda file: file.most_entries
+        ),
+        counter(
+            "cache_snapshot_failures",
+            "Snapshots of the cache that could not be saved.",
+            lambda file: file.save_failures,
+        ),
+    ),
+    "with `cache.snapshot_file`",
+)
+
+STATE_FILE_FIGURES: Final = FigureGroup[StateFileStatistics](
+    "The file of the state",
+    (
+        gauge("state_restored", "Budgets and upstreams that go on as in the last run.", lambda file: file.restored),
+        gauge("state_restored_slots", "Networks whose time here was taken back.", lambda file: file.restored_slots),
+        gauge(
+            "state_saved_at_seconds",
+            "When the state was last saved, in Unix time; 0: not yet.",
+            lambda file: file.saved_at,
+            unit=Unit.UNIX_TIME,
+        ),
+        gauge("state_bytes", "Size of the state that was last saved.", lambda file: file.saved_bytes, unit=Unit.BYTES),
+        gauge(
+            "state_max_bytes", "Largest state that is written or read.", lambda file: file.most_bytes, unit=Unit.BYTES
+        ),
+        counter(
+            "state_failures",
+            "Saves of the state that failed; and 1 if there is no key to save with.",
+            lambda file: file.save_failures,
+        ),
+    ),
+    "with `server.state_directory`",
+)

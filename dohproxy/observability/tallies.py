@@ -1,0 +1,55 @@
+"""How requests have ended, counted: on the hot path three plain additions to a tally that is found once."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from dohproxy.outcomes import Outcome
+from dohproxy.wire.numbers import Rcode
+
+FIRST_BOUND: Final = 0.0001
+LATENCY_BOUNDS: Final = (FIRST_BOUND, 0.0005, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+"""Seconds. Hits take some 0.1 ms, a recursive resolver 1 ms to 1 s; 5 s is the deadline."""
+OTHER_RCODE: Final = -1
+"""What stands for all rcodes without a name: an upstream may send 4,096 of them."""
+_FOLDED_RCODES: Final = frozenset({*(int(rcode) for rcode in Rcode), OTHER_RCODE, None})
+
+
+class Tally:
+    """How often, and how fast, requests have ended in one way: three plain additions a request."""
+
+    __slots__ = ("buckets", "count", "outcome", "seconds")
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.count = 0
+        self.seconds = 0.0
+        self.buckets = [0] * (len(LATENCY_BOUNDS) + 1)
+
+    def __call__(self, seconds: float) -> None:
+        """Count one more request, which took so long from its last byte to its response."""
+        self.count += 1
+        self.seconds += seconds
+        # Nearly all that are counted this way came from the cache, and are within the first bound.
+        self.buckets[0 if seconds <= FIRST_BOUND else bisect_left(LATENCY_BOUNDS, seconds)] += 1
+
+
+class Tallies:
+    """The tallies of all ways in which requests have ended: some hundred at most, as outcomes are a closed set."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[Outcome, Tally] = {}
+
+    def tally(self, outcome: Outcome) -> Tally:
+        """Return what counts the requests that end like this, the same object each time."""
+        tally = self._tallies.get(outcome)
+        if tally is None:
+            if outcome.answered_rcode not in _FOLDED_RCODES:
+                return self.tally(replace(outcome, answered_rcode=OTHER_RCODE))
+            tally = self._tallies[outcome] = Tally(outcome)
+        return tally
+
+    def all(self) -> Sequence[Tally]:
+        """Return all that there are."""
+        return list(self._tallies.values())

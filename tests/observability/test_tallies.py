@@ -1,0 +1,34 @@
+"""The tallies of requests: one for each way to end, and no more than there are names for."""
+
+import pytest
+
+from dohproxy.doh.dialects import Dialect
+from dohproxy.observability.tallies import FIRST_BOUND, LATENCY_BOUNDS, OTHER_RCODE, Tallies, Tally
+from dohproxy.outcomes import Frontend, Outcome, Reason
+from dohproxy.wire.numbers import Rcode
+
+
+def _outcome(answered_rcode: int | None = None) -> Outcome:
+    return Outcome(Reason.CACHED, Frontend.HTTP1, "GET", Dialect.RFC_GET, answered_rcode=answered_rcode)
+
+
+@pytest.mark.parametrize("seconds", [0.0, FIRST_BOUND, 0.00011, 5.0, 5.1])
+def test_a_request_is_counted_once_in_the_bucket_of_its_time(seconds: float) -> None:
+    tally = Tally(_outcome())
+    tally(seconds)
+    number = sum(bound < seconds for bound in LATENCY_BOUNDS)
+    assert (tally.count, tally.seconds) == (1, seconds)
+    assert tally.buckets == [int(place == number) for place in range(len(LATENCY_BOUNDS) + 1)]
+
+
+def test_equal_outcomes_are_counted_by_the_same_tally() -> None:
+    tallies = Tallies()
+    assert tallies.tally(_outcome()) is tallies.tally(_outcome())
+    assert tallies.all() == [tallies.tally(_outcome())]
+
+
+def test_no_upstream_can_make_more_tallies_than_there_are_names() -> None:
+    tallies = Tallies()
+    for rcode in range(4096):
+        tallies.tally(_outcome(rcode))
+    assert {tally.outcome.answered_rcode for tally in tallies.all()} == {*Rcode, OTHER_RCODE}
