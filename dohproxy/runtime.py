@@ -56,12 +56,12 @@ from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.reload import ReloadBook, read_suffixes
 from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
 from dohproxy.jobs.state_key import NoKey, StateKey, open_key
-from dohproxy.observability.figures import plain_values
+from dohproxy.observability.figures import plain
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch, notify
 from dohproxy.observability.left_out import WorkaroundWatch, all_words
 from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES
 from dohproxy.observability.logs import LOG_FIGURES, RateLimit
-from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, build, process_statistics
+from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import Client, Frontend, Reply
 from dohproxy.policy.identity import Identities
@@ -79,6 +79,8 @@ DRAIN_DELAY_SECONDS: Final = 0.1
 if TYPE_CHECKING:
     from dohproxy.control.management_server import ManagementServer
 
+OPEN_FILES_SECONDS: Final = 10.0
+"""Between two counts of the open files, where the kernel does not count them: no more than between two scrapes."""
 SWEEP_SECONDS: Final = 1.0
 """Between two looks at all connections; deadlines are whole seconds, and a look at 10,000 costs some 10 ms."""
 
@@ -129,6 +131,7 @@ class Runtime:
             loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
         )
         self.delay = LoopDelay()
+        self.open_files = OpenFiles()
         self.log_level = LogLevel(config.log.level, loop.call_later)
         self._stop = asyncio.Event()
         self.reloads = ReloadBook(time.time())
@@ -306,17 +309,25 @@ class Runtime:
         now = clock()
         return alerts(self.core.resolver.statistics(now), now, time.time())
 
-    def snapshot(self) -> dict[str, Any]:
+    def waiting(self) -> Sequence[str]:
+        """Return the keys that differ from the file until a restart."""
+        return self.reloads.statistics().waiting
+
+    async def snapshot(self) -> dict[str, Any]:
         """Return what `/status` of the admin socket shows: what is no number in words, and all figures."""
+        figures = {}
+        for reading in self.core.figures.read():
+            figures[reading.figure.sample_name] = plain(reading.values)
+            await asyncio.sleep(0)  # All together cost some milliseconds, for which everybody else would wait.
         now = clock()
         resolver = self.core.resolver.statistics(now)
         return {
             "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
             "left_out": all_words(resolver),
             "upstreams": [{"name": one.name, "breaker": one.breaker} for one in resolver.upstreams],
-            "reload": {"waiting": self.reloads.statistics().waiting},
+            "reload": {"waiting": self.waiting()},
             "log": {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(now)},
-            "figures": plain_values(self.core.figures.read()),
+            "figures": figures,
         }
 
     def _take(self, config: Config) -> None:
@@ -442,6 +453,7 @@ class Runtime:
             ("the sweep of connections", lambda: SWEEP_SECONDS, lambda: self.connections.sweep(clock())),
             ("the look at front proxies", lambda: SWEEP_SECONDS, lambda: notify(self.front_proxy.news(clock()))),
             ("the look at upstreams", lambda: SWEEP_SECONDS, self._tick_upstreams),
+            ("the count of open files", lambda: OPEN_FILES_SECONDS, self.open_files.poll),
             (
                 "the watch of public suffixes",
                 lambda: self.config.names.reload_seconds,
@@ -496,7 +508,7 @@ class Runtime:
         if self._log_limit is not None:
             limit = self._log_limit
             add(LOG_FIGURES, lambda: limit)
-        add(PROCESS_FIGURES, process_statistics)
+        add(PROCESS_FIGURES, lambda: process_statistics(self.open_files.count))
         add(BUILD_FIGURES, build)
 
     async def _drain(self) -> None:

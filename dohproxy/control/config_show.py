@@ -1,7 +1,7 @@
 """The command `config show`: what holds, and where each value comes from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
@@ -22,13 +22,13 @@ class HasConfig(Protocol):
 
     config: Config
 
-    def snapshot(self) -> dict[str, Any]:
-        """Return its state; `reload` is in it."""
+    def waiting(self) -> Sequence[str]:
+        """Return the keys that differ from the file until a restart."""
 
 
 async def show(service: HasConfig, values: Mapping[str, Any]) -> Result:
     """Tell it."""
-    every = effective(service.config, service.snapshot()["reload"]["waiting"])
+    every = effective(service.config, service.waiting())
     wanted = [key for key in every if _is_wanted(key, values["section"], is_written=values["written"])]
     return Result(sentence(every), {"keys": [asdict(key) for key in wanted]}, [line(key) for key in wanted])
 

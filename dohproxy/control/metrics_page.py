@@ -46,7 +46,7 @@ class Page:
     async def _make(self, encode: Callable[[Collector], bytes]) -> bytes:
         parts = []
         for family in self._collector.collect():
-            parts.append(encode(_One(family)).removesuffix(_END))
+            parts.append(encode(One(family)).removesuffix(_END))
             await asyncio.sleep(0)
         return b"".join(parts) + (_END if encode(_Nothing()).endswith(_END) else b"")
 
@@ -59,7 +59,7 @@ class _Nothing(Collector):
         return ()
 
 
-class _One(Collector):
+class One(Collector):
     """One figure, or several of one name."""
 
     def __init__(self, family: Metric) -> None:

@@ -152,7 +152,7 @@ def admin_application(service: Service, commands: Sequence[Command[Service]] = C
     desk = _Desk(service, commands)
 
     async def status(_: web.Request) -> web.Response:
-        return _json(200, service.snapshot())
+        return _json(200, await service.snapshot())
 
     application = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_in_sentences])
     application.router.add_get("/status", status)

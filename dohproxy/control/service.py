@@ -39,7 +39,10 @@ class Service(Protocol):
         """Begin the end, in a moment: nothing new is taken and what is under way finished. Return how many connections
         of clients there are."""
 
-    def snapshot(self) -> dict[str, Any]:
+    def waiting(self) -> Sequence[str]:
+        """Return the keys that differ from the file until a restart."""
+
+    async def snapshot(self) -> dict[str, Any]:
         """Return its state in words and figures, nearly ready for JSON; see docs/commands.md."""
 
     def alerts(self) -> Sequence[Alert]:

@@ -12,7 +12,7 @@ MEBIBYTE = 1_048_576
 
 async def status(service: Service, _: Mapping[str, Any]) -> Result:
     """Tell how the service is."""
-    snapshot = service.snapshot()
+    snapshot = await service.snapshot()
     told = troubles(snapshot, service.alerts())
     return Result(sentence(snapshot, told), snapshot, list(_lines(snapshot)), is_well=not told)
 

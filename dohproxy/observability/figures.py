@@ -9,7 +9,7 @@ can ever become one (CVE-2026-40011: a query name that broke the exposition).
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, StrEnum
 from typing import Any, Final, Generic, TypeVar
 
@@ -183,13 +183,9 @@ class FigureRegistry:
                     yield Reading(figure, figure.values(found))
 
 
-def plain_values(readings: Iterable[Reading]) -> dict[str, Any]:
-    """Return figures by their names as JSON has them: numbers, or objects by the values of the first label, and within
-    by those of the next. What is no finite number is null."""
-    return {reading.figure.sample_name: _plain(reading.values) for reading in readings}
-
-
-def _plain(values: Values) -> Any:
+def plain(values: Values) -> Any:
+    """Return the values of a figure as JSON has them: a number, or an object by the values of the first label, and
+    within by those of the next. What is no finite number is None."""
     if () in values:
         return _plain_value(values[()])
     nested: dict[str, Any] = {}

@@ -1,9 +1,8 @@
 """The figures of requests, added up from their tallies."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from operator import add
 from typing import Final
 
 from dohproxy.doh.dialects import Dialect
@@ -29,19 +28,21 @@ Tallied = Sequence[Tally]
 
 
 def _by_outcome(tallies: Tallied) -> Mapping[tuple[str, ...], float]:
-    counts: Counter[tuple[str, ...]] = Counter()
+    counts: defaultdict[tuple[str, str, Reason], int] = defaultdict(int)
     for tally in tallies:
         outcome = tally.outcome
-        row = OUTCOMES[outcome.reason]
-        counts[outcome.frontend.value, outcome.variant, row.label, str(row.status)] += tally.count
-    return counts
+        counts[outcome.frontend, outcome.variant, outcome.reason] += tally.count
+    return {
+        (frontend, variant, OUTCOMES[reason].label, str(OUTCOMES[reason].status)): count
+        for (frontend, variant, reason), count in counts.items()
+    }
 
 
 def _by(label_value: Callable[[Outcome], str | None]) -> Callable[[Tallied], Mapping[str, float]]:
     """Return what adds up the counts by a label's value; None is not counted."""
 
     def counts(tallies: Tallied) -> Mapping[str, float]:
-        found: Counter[str] = Counter()
+        found: defaultdict[str, int] = defaultdict(int)
         for tally in tallies:
             value = label_value(tally.outcome)
             if value is not None:
@@ -56,18 +57,17 @@ def _rcode(outcome: Outcome) -> str | None:
 
 
 def _latency(tallies: Tallied) -> Mapping[str, Distribution]:
-    counts: dict[str, list[int]] = {}
-    seconds: defaultdict[str, float] = defaultdict(float)
+    groups: defaultdict[str, list[Tally]] = defaultdict(list)
     for tally in tallies:
-        how = _HOW.get(tally.outcome.reason, _OTHER)
-        before = counts.get(how)
-        counts[how] = tally.buckets if before is None else list(map(add, before, tally.buckets))
-        seconds[how] += tally.seconds
+        groups[_HOW.get(tally.outcome.reason, _OTHER)].append(tally)
+    return {how: _distribution(group) for how, group in groups.items()}
+
+
+def _distribution(tallies: Tallied) -> Distribution:
+    counts = map(sum, zip(*(tally.buckets for tally in tallies), strict=True))
     bounds = (*map(str, LATENCY_BOUNDS), "+Inf")
-    return {
-        how: Distribution(tuple(zip(bounds, map(float, accumulate(numbers)), strict=True)), seconds[how])
-        for how, numbers in counts.items()
-    }
+    buckets = zip(bounds, map(float, accumulate(counts)), strict=True)
+    return Distribution(tuple(buckets), sum(tally.seconds for tally in tallies))
 
 
 REQUEST_FIGURES: Final = FigureGroup[Tallied](

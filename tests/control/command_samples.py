@@ -61,7 +61,11 @@ class FakeService:
         self.is_ending = True
         return 3
 
-    def snapshot(self) -> dict[str, Any]:
+    def waiting(self) -> Sequence[str]:
+        """Return none."""
+        return ()
+
+    async def snapshot(self) -> dict[str, Any]:
         """Return the figures that the test has laid down."""
         return self.figures
 

@@ -23,7 +23,6 @@ def test_a_key_is_a_line_of_toml_with_its_origin(key: Effective, told: str) -> N
 
 async def test_it_is_told_whole_or_by_section_or_only_what_was_written() -> None:
     service = FakeService()
-    service.figures = {"reload": {"waiting": ()}}
     service.config.lines["log.level"] = 7  # type: ignore[index]
     whole = await show(service, {"section": None, "written": False})
     assert whole.sentence.endswith(" keys hold, of which 1 stand in the file.")

@@ -17,7 +17,7 @@ from dohproxy.observability.figures import (
     counter,
     gauge,
     label_of,
-    plain_values,
+    plain,
 )
 
 
@@ -90,7 +90,7 @@ def test_json_has_numbers_and_objects_by_labels() -> None:
     )
     registry = FigureRegistry()
     registry.add(FigureGroup("Figures", figures), lambda: 7.0)
-    assert plain_values(registry.read()) == {
+    assert {reading.figure.sample_name: plain(reading.values) for reading in registry.read()} == {
         "dohproxy_hits_total": 7.0,
         "dohproxy_rate": None,
         "dohproxy_sends": {"x": {"red": 1, "blue": 2}, "y": {"red": 3}},
