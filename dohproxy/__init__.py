@@ -40,7 +40,7 @@ The floors. Imports point down only, and rooms on one floor do not know each oth
     service_manager | tls       what systemd tells and wants to hear; certificates, and what both sides' TLS shares
     adoption        what another configuration changes, and what of it has to wait for a restart
     config          one TOML file to frozen, checked dataclasses
-    authority | value                                   which texts name a host; what a value class is
+    authority | value | x509                which texts name a host; what a value class is; what a certificate says
 
 Four words kept apart: a query is what the client asks; an answer is what an upstream or the cache knows; a reply is
 the DNS message we send; a response is the HTTP around it.

@@ -38,6 +38,7 @@ from fuzz.http2_traffic import Traffic
 from tests.fakes import upstream as fake
 from tests.fakes.upstream import Act, FakeUpstream
 from tests.frontends.client import RawClient, get, post_head, query
+from tests.frontends.served import until
 
 MARK = "mark-7f3"
 ODD_NAMES = (f'quo"te.{MARK}.example', f"back\\slash.{MARK}.example", f"new\nline.{MARK}.example", "\x00\xff.{}")
@@ -119,6 +120,7 @@ def everything(directory: Path) -> str:
 async def test_a_service_that_leaves_nothing_out_has_every_figure_of_the_list_and_no_other(tmp_path: Path) -> None:
     upstream = FakeUpstream()
     async with upstream.running(), serving(tmp_path, everything(tmp_path), upstream) as (runtime, _):
+        await until(lambda: len(runtime.core.figures.groups) == len(GROUPS), "the last group")
         assert sorted(group.title for group in runtime.core.figures.groups) == sorted(group.title for group in GROUPS)
         read = [reading.figure for reading in runtime.core.figures.read()]
         assert sorted(figure.sample_name for figure in read) == sorted(figure.sample_name for figure in figures())

@@ -29,17 +29,17 @@ from dohproxy.config import (
 from dohproxy.config.permissions import port_warnings
 from dohproxy.descriptors import descriptor_warnings
 from dohproxy.observability.announcer import Announcer
+from dohproxy.tls.certificate_pair import server_context
 from dohproxy.tls.certificates import (
-    BadCertificate,
     Chain,
     certificate_problems,
     certificate_warnings,
     key_warnings,
     read_chain_file,
 )
-from dohproxy.tls.policy import context_of
 from dohproxy.tls.self_check import LimitsNotInForce, check_groups, handshake_seconds
 from dohproxy.tools.handshake_price import price_warnings
+from dohproxy.x509 import UnreadableCertificate
 
 
 @click.command("check")
@@ -110,9 +110,9 @@ def locating(config: Config) -> Iterator[None]:
 def _check_handshakes(config: Config) -> tuple[Problem, ...]:
     """Return what the operator should know of the price of handshakes. Raises ConfigError, and LimitsNotInForce if
     strangers could make them dearer."""
-    context = context_of(config.tls)
-    if context is None:
+    if config.tls is None:
         return ()
+    context = server_context(config.tls)
     check_groups(context)
     return price_warnings(config.connections, handshake_seconds(context))
 
@@ -132,6 +132,6 @@ def read_chain(tls: TlsConfig) -> Chain:
     """Return the certificates that clients are shown. Raises ConfigError."""
     try:
         return read_chain_file(tls.certificate)
-    except (BadCertificate, OSError) as error:
+    except (UnreadableCertificate, OSError) as error:
         sentence = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError((Problem("tls.certificate", f"{tls.certificate}: {sentence}"),)) from None

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from cryptography import x509
-
 from dohproxy.config.addresses import parse_socket
 from dohproxy.config.permissions import obstacle, refusal, service_user, this_user
 from dohproxy.config.problems import ConfigError, Problem
 from dohproxy.config.reader import read
 from dohproxy.config.schema import Config
 from dohproxy.config.schema.admin import ADMIN_SOCKET
+from dohproxy.x509 import UnreadableCertificate, read_pem
 
 MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: the annotated reference is under 32 KiB, so this is a wrong file, not a long one."""
@@ -236,13 +235,16 @@ def _check_pem(key: str, path: Path) -> Problem | None:
 
 def _check_authority(key: str, path: Path) -> Problem | None:
     try:
-        certificates = x509.load_pem_x509_certificates(_read_bytes(path))
-    except OSError as error:
+        content = _read_bytes(path)
+        if len(content) > MAX_FILE_BYTES:
+            return Problem(
+                key, f"names {path}, which is longer than {MAX_FILE_BYTES} bytes; give one authority or a few."
+            )
+        read_pem(content)
+    except UnreadableCertificate as error:
+        return Problem(key, f"names {path}, which {error}.")
+    except (OSError, ValueError) as error:
         return _unreadable(key, path, error)
-    except ValueError:
-        certificates = []
-    if not certificates:
-        return Problem(key, f"names {path}, which holds no certificate in PEM form that can be read.")
     return None
 
 

@@ -98,7 +98,7 @@ class CertificateWatch:
             pair = read_pair(tls)
             pair.load_into(context)
         except PairRefused as refusal:
-            raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
+            raise ConfigError((refusal.problem,)) from None
         self._live = pair.chain
         self.digest = pair.digest
         # One for each kind of key ever seen, so a handful at most, and each kept for good.
@@ -122,7 +122,7 @@ class CertificateWatch:
             pair = read_pair(tls)
             pair.load_into(bare_context())
         except PairRefused as refusal:
-            raise ConfigError((Problem("tls.certificate", f"cannot be used: {refusal}"),)) from None
+            raise ConfigError((refusal.problem,)) from None
         fault = objection(pair.chain, self._live, host, now) if pair.digest != self.digest else None
         if fault is not None:
             raise ConfigError((Problem("tls.certificate", f"is refused: {_REFUSALS[fault]}"),))

@@ -11,13 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from dohproxy.config import TlsConfig
-from dohproxy.tls.certificates import BadCertificate, Chain, read_chain
+from dohproxy.config import ConfigError, Problem, TlsConfig
+from dohproxy.tls.certificates import Chain, read_chain
 from dohproxy.tls.pair_faults import fault_of_pair
-from dohproxy.tls.policy import MISMATCHES
+from dohproxy.tls.policy import bare_context
+from dohproxy.x509 import UnreadableCertificate
 
 MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: sixteen certificates are 32 KiB, so this is another file or an endless device."""
+MISMATCHES: Final = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
+"""What OpenSSL calls a key that is not the certificate's; the last one if it is of another kind."""
 
 
 class PairResult(StrEnum):
@@ -36,15 +39,19 @@ class PairResult(StrEnum):
 class PairRefused(Exception):
     """A pair is not taken; the message is a sentence for the operator."""
 
-    def __init__(self, result: PairResult, sentence: str) -> None:
+    def __init__(self, result: PairResult, sentence: str, key: str = "tls.certificate") -> None:
+        """`key` is what the operator has to look at."""
         super().__init__(sentence)
         self.result = result
+        self.problem = Problem(key, sentence)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """The bytes of both files, and what the certificates say. Not known to belong together until loaded."""
 
+    files: TlsConfig
+    """Where they were read."""
     certificate: bytes = field(repr=False)
     key: bytes = field(repr=False)
     chain: Chain
@@ -57,8 +64,8 @@ class Pair:
     def load_into(self, context: ssl.SSLContext) -> None:
         """Let a context's handshakes show this pair from now on.
 
-        Raises Refused if OpenSSL does not take it. The context may then have a certificate and no key: try a pair in a
-        context of its own before a live one.
+        Raises PairRefused if OpenSSL does not take it. The context may then have a certificate and no key: try a pair
+        in a context of its own before a live one.
         """
         with _as_file(self.certificate) as certificate, _as_file(self.key) as key:
             try:
@@ -68,46 +75,54 @@ class Pair:
                 raise self._refusal(error) from None
 
     def _refusal(self, error: ssl.SSLError | OSError) -> PairRefused:
+        files = self.files
         fault = fault_of_pair(self.certificate, self.key)
-        if fault is None:
-            return _refusal(error)
-        what = "key" if fault.is_of_key else "certificate's file"
+        if fault is not None:
+            result = PairResult.MISMATCH if fault.is_mismatch else PairResult.UNUSABLE
+            key, file = ("tls.key", files.key) if fault.is_of_key else ("tls.certificate", files.certificate)
+            return PairRefused(result, f"{file} {fault.sentence}", key)
+        if isinstance(error, ssl.SSLError) and error.reason in MISMATCHES:
+            sentence = f"{files.key} is not the key of {files.certificate}; give the pair that belongs together"
+            return PairRefused(PairResult.MISMATCH, sentence, "tls.key")
+        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        detail = f" ({reason})" if reason else ""
         return PairRefused(
-            PairResult.MISMATCH if fault.is_mismatch else PairResult.UNUSABLE, f"the {what} {fault.sentence}"
+            PairResult.UNUSABLE,
+            f"{files.certificate} and {files.key} cannot be used{detail}; both must be PEM, the key without a password,"
+            " the server's certificate first in its file",
         )
 
 
+def server_context(tls: TlsConfig) -> ssl.SSLContext:
+    """Return a context of our policy that shows this pair. Raises ConfigError if the pair cannot be used."""
+    context = bare_context()
+    try:
+        read_pair(tls).load_into(context)
+    except PairRefused as refusal:
+        raise ConfigError((refusal.problem,)) from None
+    return context
+
+
 def read_pair(tls: TlsConfig) -> Pair:
-    """Read both files, once: what is judged is what is loaded, even while somebody writes. Raises Refused."""
-    certificate, key = _read(tls.certificate), _read(tls.key)
+    """Read both files, once: what is judged is what is loaded, even while somebody writes. Raises PairRefused."""
+    certificate, key = _read("tls.certificate", tls.certificate), _read("tls.key", tls.key)
     try:
         chain = read_chain(certificate)
-    except BadCertificate as error:
-        raise PairRefused(PairResult.UNUSABLE, f"{tls.certificate} {error}") from None
-    return Pair(certificate, key, chain)
+    except UnreadableCertificate as error:
+        raise PairRefused(PairResult.UNUSABLE, f"{tls.certificate} cannot be used: it {error}") from None
+    return Pair(tls, certificate, key, chain)
 
 
-def _read(path: Path) -> bytes:
+def _read(key: str, path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise PairRefused(PairResult.UNREADABLE, f"{path} cannot be read ({error.strerror})") from None
+        raise PairRefused(PairResult.UNREADABLE, f"{path} cannot be read ({error.strerror})", key) from None
     if len(content) > MAX_FILE_BYTES:
-        raise PairRefused(
-            PairResult.UNUSABLE, f"{path} is longer than {MAX_FILE_BYTES} bytes, so hardly a certificate or key"
-        )
+        sentence = f"{path} is longer than {MAX_FILE_BYTES} bytes, so hardly a certificate or key"
+        raise PairRefused(PairResult.UNUSABLE, sentence, key)
     return content
-
-
-def _refusal(error: ssl.SSLError | OSError) -> PairRefused:
-    if isinstance(error, ssl.SSLError) and error.reason in MISMATCHES:
-        return PairRefused(PairResult.MISMATCH, "the key is not the certificate's; was one of the two files forgotten?")
-    reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
-    detail = f" ({reason})" if reason else ""
-    return PairRefused(
-        PairResult.UNUSABLE, f"the pair cannot be used{detail}; both must be PEM, the key without a password"
-    )
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from dohproxy.config import Problem, TlsConfig
+from dohproxy.x509 import UnreadableCertificate, alternative_names, read_pem
 
 DAY_SECONDS: Final = 86_400.0
 SOON_SECONDS: Final = 7 * DAY_SECONDS
@@ -29,10 +30,6 @@ SOON_SECONDS_OF_A_SHORT_LIFE: Final = 2 * DAY_SECONDS
 """The same for certificates of a few days (Let's Encrypt's `shortlived` has 160 hours), renewed when half is over."""
 MAX_CERTIFICATES: Final = 16
 """The most certificates in one file: three are usual, OpenSSL's clients accept ten by default."""
-
-
-class BadCertificate(ValueError):
-    """A file holds no certificate that can be read; the message says so in words that continue its name."""
 
 
 class KeyKind(StrEnum):
@@ -109,21 +106,12 @@ class Chain:
 
 
 def read_chain(pem: bytes) -> Chain:
-    """Read the certificates of a PEM file. Raises BadCertificate."""
-    try:
-        parsed = x509.load_pem_x509_certificates(pem)
-    except ValueError:
-        parsed = []
-    # What is cut off in the middle of a certificate is passed over in silence.
-    if not parsed or pem.count(b"-----BEGIN ") != pem.count(b"-----END "):
-        raise BadCertificate("holds no certificate in PEM form, or a damaged one")
+    """Read the certificates of a PEM file. Raises UnreadableCertificate."""
+    parsed = read_pem(pem)
     if len(parsed) > MAX_CERTIFICATES:
-        raise BadCertificate(f"holds {len(parsed)} certificates; a chain has {MAX_CERTIFICATES} at most")
-    try:
-        certificates = tuple(_read(one) for one in parsed)
-        is_in_order = all(_issued(child, parent) for child, parent in pairwise(parsed))
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise BadCertificate(f"holds a certificate that cannot be understood ({error})") from None
+        raise UnreadableCertificate(f"holds {len(parsed)} certificates; a chain has {MAX_CERTIFICATES} at most")
+    certificates = tuple(_read(one) for one in parsed)
+    is_in_order = all(_issued(child, parent) for child, parent in pairwise(parsed))
     return Chain(certificates, is_in_order)
 
 
@@ -179,7 +167,7 @@ def key_warnings(tls: TlsConfig) -> tuple[Problem, ...]:
 
 
 def read_chain_file(path: Path) -> Chain:
-    """Read the chain of a file. Raises BadCertificate and OSError."""
+    """Read the chain of a file. Raises UnreadableCertificate and OSError."""
     return read_chain(path.read_bytes())
 
 
@@ -214,30 +202,22 @@ def _shown_names(certificate: Certificate) -> str:
 
 
 def _read(parsed: x509.Certificate) -> Certificate:
-    names, addresses = _alternative_names(parsed)
-    return Certificate(
-        subject=parsed.subject.rfc4514_string(),
-        issuer=parsed.issuer.rfc4514_string(),
-        not_before=parsed.not_valid_before_utc.timestamp(),
-        not_after=parsed.not_valid_after_utc.timestamp(),
-        names=names,
-        addresses=addresses,
-        key_kind=_key_kind(parsed),
-        is_self_signed=_issued(parsed, parsed),
-        tbs_hash=hashlib.sha256(parsed.tbs_certificate_bytes).digest(),
-    )
-
-
-def _alternative_names(parsed: x509.Certificate) -> tuple[tuple[str, ...], tuple[IPv4Address | IPv6Address, ...]]:
+    """Raises UnreadableCertificate."""
+    names = alternative_names(parsed)
     try:
-        found = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return (), ()
-    addresses = found.get_values_for_type(x509.IPAddress)
-    return (
-        tuple(name.lower() for name in found.get_values_for_type(x509.DNSName)),
-        tuple(address for address in addresses if isinstance(address, IPv4Address | IPv6Address)),
-    )
+        return Certificate(
+            subject=parsed.subject.rfc4514_string(),
+            issuer=parsed.issuer.rfc4514_string(),
+            not_before=parsed.not_valid_before_utc.timestamp(),
+            not_after=parsed.not_valid_after_utc.timestamp(),
+            names=names.names,
+            addresses=names.addresses,
+            key_kind=_key_kind(parsed),
+            is_self_signed=_issued(parsed, parsed),
+            tbs_hash=hashlib.sha256(parsed.tbs_certificate_bytes).digest(),
+        )
+    except ValueError as error:
+        raise UnreadableCertificate(f"holds a certificate that cannot be understood ({error})") from None
 
 
 def _key_kind(parsed: x509.Certificate) -> KeyKind:

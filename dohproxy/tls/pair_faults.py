@@ -8,6 +8,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from dohproxy.x509 import UnreadableCertificate, is_authority, public_key_info, read_pem
+
 _SSH_MARK: Final = b"BEGIN OPENSSH PRIVATE KEY"
 
 
@@ -46,10 +48,10 @@ def fault_of_pair(certificate: bytes, key: bytes) -> PairFault | None:
             "cannot be used: it holds no private key in PEM form, or a damaged one, or one of a kind that TLS has not",
         )
     try:
-        chain = x509.load_pem_x509_certificates(certificate)
+        chain = read_pem(certificate)
         places = [number for number, one in enumerate(chain, start=1) if _belong(one, private)]
-    except (ValueError, UnsupportedAlgorithm):
-        return PairFault(False, False, "cannot be used: it holds no certificate in PEM form, or a damaged one")
+    except UnreadableCertificate as error:
+        return PairFault(False, False, f"cannot be used: it {error}")
     if not places:
         return _fault_of_strangers(chain)
     if places[0] > 1:
@@ -64,7 +66,7 @@ def fault_of_pair(certificate: bytes, key: bytes) -> PairFault | None:
 
 def _fault_of_strangers(chain: list[x509.Certificate]) -> PairFault | None:
     """Tell of a file that has the authorities alone, as certbot's chain.pem."""
-    if not all(map(_is_authority, chain)) or all(one.issuer == one.subject for one in chain):
+    if not all(map(is_authority, chain)) or all(one.issuer == one.subject for one in chain):
         return None
     return PairFault(
         False,
@@ -75,14 +77,4 @@ def _fault_of_strangers(chain: list[x509.Certificate]) -> PairFault | None:
 
 def _belong(certificate: x509.Certificate, private: PrivateKeyTypes) -> bool:
     form = serialization.PublicFormat.SubjectPublicKeyInfo
-    encoded = [
-        key.public_bytes(serialization.Encoding.DER, form) for key in (certificate.public_key(), private.public_key())
-    ]
-    return encoded[0] == encoded[1]
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        return False
+    return public_key_info(certificate) == private.public_key().public_bytes(serialization.Encoding.DER, form)

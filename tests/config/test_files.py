@@ -280,6 +280,13 @@ class TestAuthoritiesOfUpstreams:
         [problem] = self._check(tmp_path / "ca.pem")
         assert "holds no certificate in PEM form" in problem.sentence
 
+    def test_a_file_that_is_longer_than_is_read_is_told_and_not_called_damaged(self, tmp_path: Path) -> None:
+        certificate, _ = write_throwaway_certificate(tmp_path, "ns1.example.net")
+        once = certificate.read_bytes()
+        certificate.write_bytes(once * (MAX_FILE_BYTES // len(once) + 1))
+        [problem] = self._check(certificate)
+        assert f"longer than {MAX_FILE_BYTES} bytes" in problem.sentence
+
 
 # --- The form of the log, from a file that may be wrong in all else ---
 

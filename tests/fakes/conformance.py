@@ -35,6 +35,7 @@ from dohproxy.config import (
     ConnectionsConfig,
     ListenAddress,
     NamesConfig,
+    TlsConfig,
     UpstreamConfig,
     default_config,
 )
@@ -49,7 +50,7 @@ from dohproxy.frontends.listening import open_listener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.observability.exposition import Exposition
 from dohproxy.policy.identity import Identities
-from dohproxy.tls.policy import server_context
+from dohproxy.tls.certificate_pair import server_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
@@ -323,7 +324,7 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         plain, encrypted = (open_listener(ListenAddress("tcp", host=LOOPBACK, port=0)) for _ in range(2))
         listeners = [
             Listener(plain, frontends.open, register, client_resolver, None),
-            Listener(encrypted, frontends.open, register, client_resolver, server_context(certificate, key)),
+            Listener(encrypted, frontends.open, register, client_resolver, server_context(TlsConfig(certificate, key))),
         ]
         background = [tasks.create_task(listener.accept_forever()) for listener in listeners]
         background.append(tasks.create_task(_sweep_forever(register)))

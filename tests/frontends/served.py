@@ -25,6 +25,7 @@ from dohproxy.config import (
     ListenAddress,
     LogConfig,
     ServerConfig,
+    TlsConfig,
 )
 from dohproxy.core import Core
 from dohproxy.frontends.client_resolver import ClientResolver
@@ -38,7 +39,7 @@ from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.outcomes import Client, Outcome
 from dohproxy.policy.identity import Identities
-from dohproxy.tls.policy import server_context
+from dohproxy.tls.certificate_pair import server_context
 from tests.fakes.limits import AMPLE
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import RawClient
@@ -68,7 +69,7 @@ class Certificate:
 
     def server_context(self) -> ssl.SSLContext:
         """What the frontend shows."""
-        return server_context(self.file, self.key)
+        return server_context(TlsConfig(self.file, self.key))
 
     def client_context(self, *protocols: str) -> ssl.SSLContext:
         """A client that trusts this certificate alone and offers these by ALPN: HTTP/1.1 if none is named."""

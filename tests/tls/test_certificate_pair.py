@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from dohproxy.config import TlsConfig
-from dohproxy.tls.certificate_pair import MAX_FILE_BYTES, PairRefused, PairResult, read_pair
+from dohproxy.config import ConfigError, TlsConfig
+from dohproxy.tls.certificate_pair import MAX_FILE_BYTES, PairRefused, PairResult, read_pair, server_context
 from dohproxy.tls.certificates import Fault
 from dohproxy.tls.policy import bare_context
 from tests.frontends.issuer import INTERMEDIATE, Files, issue
@@ -85,12 +85,12 @@ WEAK = issue(INTERMEDIATE, kind="RSA-1024")
         pytest.param(GOOD.pem, b"", PairResult.UNUSABLE, "no private key in PEM form", id="an empty key file"),
         pytest.param(GOOD.pem, GOOD.key_pem[:-60], PairResult.UNUSABLE, "or a damaged one", id="half a key"),
         pytest.param(GOOD.pem, LOCKED, PairResult.UNUSABLE, "without a password", id="a key with a password"),
-        pytest.param(GOOD.pem, OTHER.key_pem, PairResult.MISMATCH, "not the certificate's", id="another pair's key"),
+        pytest.param(GOOD.pem, OTHER.key_pem, PairResult.MISMATCH, "is not the key of", id="another pair's key"),
         pytest.param(
             GOOD.pem,
             issue(None, kind="RSA").key_pem,
             PairResult.MISMATCH,
-            "not the certificate's",
+            "is not the key of",
             id="another kind's key",
         ),
         pytest.param(
@@ -115,6 +115,11 @@ def test_a_pair_that_cannot_be_used_is_told_why(
     with pytest.raises(PairRefused, match=sentence) as caught:
         read_pair(tls_of(files)).load_into(bare_context())
     assert caught.value.result is result
+    # What the operator has to look at is named, and nobody is told of a file that is right.
+    wrong = "tls.certificate" if certificate != GOOD.pem else "tls.key"
+    assert caught.value.problem.path == wrong
+    with pytest.raises(ConfigError, match=sentence):
+        server_context(tls_of(files))
 
 
 def test_an_endless_device_is_not_read_to_its_end() -> None:

@@ -10,7 +10,6 @@ import pytest
 from dohproxy.config import TlsConfig
 from dohproxy.tls.certificates import (
     MAX_CERTIFICATES,
-    BadCertificate,
     Fault,
     KeyKind,
     certificate_problems,
@@ -20,6 +19,7 @@ from dohproxy.tls.certificates import (
     read_chain,
     read_chain_file,
 )
+from dohproxy.x509 import UnreadableCertificate
 from tests.conftest import FindProgram
 from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Issued, issue
 
@@ -68,13 +68,13 @@ def test_a_certificate_without_names_matches_nothing() -> None:
     ],
 )
 def test_what_is_no_certificate_is_told(content: bytes) -> None:
-    with pytest.raises(BadCertificate, match="no certificate in PEM form, or a damaged one"):
+    with pytest.raises(UnreadableCertificate, match="no certificate in PEM form, or a damaged one"):
         read_chain(content)
 
 
 def test_a_bundle_of_all_roots_is_no_chain() -> None:
     assert len(read_chain(ROOT.pem * MAX_CERTIFICATES).certificates) == MAX_CERTIFICATES
-    with pytest.raises(BadCertificate, match="17 certificates"):
+    with pytest.raises(UnreadableCertificate, match="17 certificates"):
         read_chain(ROOT.pem * (MAX_CERTIFICATES + 1))
 
 

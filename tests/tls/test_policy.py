@@ -1,4 +1,4 @@
-"""TLS as the frontend offers it: what is refused, and what an operator is told about files that do not fit."""
+"""TLS as the frontend offers it: what is refused, and in which groups keys are agreed on."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dohproxy.config import ConfigError, TlsConfig
+from dohproxy.config import TlsConfig
 from dohproxy.frontends.connections import Closing
+from dohproxy.tls.certificate_pair import server_context
 from dohproxy.tls.local_handshake import Reaction, attempt, dheat_hello, ordinary_hello
-from dohproxy.tls.policy import context_of, server_context
-from dohproxy.tls.throwaway import write_throwaway_certificate
 from tests.conftest import FindProgram
 from tests.frontends.client import get
 from tests.frontends.served import Certificate, Setting, open_frontend
@@ -137,12 +136,10 @@ def _handshake(
     return client, client.session
 
 
-# --- Files ---
+# --- Groups ---
 
 
-def write_pair(
-    directory: Path, *, password: bytes | None = None, curve: ec.EllipticCurve | None = None
-) -> tuple[Path, Path]:
+def write_pair(directory: Path, curve: ec.EllipticCurve | None = None, password: bytes | None = None) -> TlsConfig:
     """Write a certificate and its key, locked if there is a password."""
     key = ec.generate_private_key(curve or ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -157,47 +154,13 @@ def write_pair(
         .not_valid_after(now + datetime.timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
+    files = TlsConfig(directory / "other.pem", directory / "other.key")
+    files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password is not None:
         encryption = serialization.BestAvailableEncryption(password)
-    files = directory / "other.pem", directory / "other.key"
-    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+    files.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
     return files
-
-
-def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
-    certificate, _ = write_throwaway_certificate(tmp_path, "localhost")
-    _, key = write_pair(tmp_path)
-    with pytest.raises(ConfigError, match=r"^- tls\.key .* is not the key of .*certificate\.pem"):
-        server_context(certificate, key)
-
-
-def test_a_key_with_a_password_is_told_and_not_asked_for(tmp_path: Path) -> None:
-    certificate, key = write_pair(tmp_path, password=b"secret")
-    with pytest.raises(ConfigError, match=r"tls\.key .*other\.key is encrypted, .* without a password"):
-        server_context(certificate, key)
-
-
-@pytest.mark.parametrize("which", ["certificate", "key"])
-@pytest.mark.parametrize(
-    "content", [None, b"", b"\x30\x82", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
-)
-def test_a_file_that_is_no_pem_is_told(tmp_path: Path, which: str, content: bytes | None) -> None:
-    files = dict(zip(("certificate", "key"), write_throwaway_certificate(tmp_path, "localhost"), strict=True))
-    if content is None:
-        files[which].unlink()
-    else:
-        files[which].write_bytes(content)
-    with pytest.raises(ConfigError, match=rf"tls\.{which} .* cannot be used|tls\.certificate .*No such file"):
-        context_of(TlsConfig(files["certificate"], files["key"]))
-
-
-def test_without_a_section_there_is_no_tls() -> None:
-    assert context_of(None) is None
-
-
-# --- Groups ---
 
 
 @pytest.mark.parametrize("group", ["ffdhe2048", "ffdhe3072", "ffdhe8192", "secp384r1", "secp521r1", "X448"])
@@ -244,7 +207,7 @@ def test_a_share_in_a_finite_field_costs_less_than_an_ordinary_handshake(certifi
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
 def test_a_certificate_on_another_curve_is_shown(tmp_path: Path, version: ssl.TLSVersion) -> None:
-    server = server_context(*write_pair(tmp_path, curve=ec.SECP384R1()))
+    server = server_context(write_pair(tmp_path, ec.SECP384R1()))
     client = ssl.create_default_context(cafile=str(tmp_path / "other.pem"))
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE

@@ -6,12 +6,9 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from dohproxy.config import UpstreamConfig
 from dohproxy.tls.groups import SUITES_1_2, UPSTREAM_GROUPS, name_groups
+from dohproxy.x509 import UnreadableCertificate, alternative_names, public_key_info, read_der
 
 
 def make_context(ca_file: Path | None = None, *, own: Path | None = None) -> "PinningContext":
@@ -91,10 +88,9 @@ def pin_of(certificate: bytes) -> str:
     """Return the SHA-256 of the public key in a certificate (its SubjectPublicKeyInfo), in base64; empty if it cannot
     be read."""
     try:
-        key = x509.load_der_x509_certificate(certificate).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+        info = public_key_info(read_der(certificate))
+    except UnreadableCertificate:
         return ""
-    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(info).digest()).decode()
 
 
@@ -110,16 +106,7 @@ def read_certificate(der: bytes) -> tuple[tuple[str, ...], float | None]:
     Nothing and None where it cannot be read: what a stranger shows may be anything.
     """
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        return _names_in(certificate), certificate.not_valid_after_utc.timestamp()
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        certificate = read_der(der)
+        return alternative_names(certificate).texts, certificate.not_valid_after_utc.timestamp()
+    except ValueError:
         return (), None
-
-
-def _names_in(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    addresses = found.get_values_for_type(x509.IPAddress)
-    return (*found.get_values_for_type(x509.DNSName), *map(str, addresses))
