@@ -9,13 +9,14 @@ from typing import Final
 from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.jobs.suffix_watch import installed_list
-from dohproxy.policy.connection_limiter import ConnectionLimiter, affordable
+from dohproxy.policy.connection_limiter import Allowance, ConnectionLimiter, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
 from dohproxy.policy.names import NameRules, build_name_rules
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
+from dohproxy.policy.standing import Standings
 
 SECRET_BYTES: Final = 32
 """The length of the key under which client addresses are hashed; made anew at each start and never written, unless
@@ -67,11 +68,18 @@ def build_request_limiter(limits: LimitsConfig, upstreams: Sequence[UpstreamConf
     )
 
 
-def build_connection_limiter(connections: ConnectionsConfig, limits: LimitsConfig) -> ConnectionLimiter:
+def build_connection_limiter(
+    connections: ConnectionsConfig, limits: LimitsConfig, standings: Standings
+) -> ConnectionLimiter:
     """Return the limits on connections."""
+    everybody = Allowance(connections.new_per_second, connections.new_burst)
+    shares = memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))
     return ConnectionLimiter(
         _client_limit(limits, connections.new_per_second_per_client, connections.new_burst_per_client),
         _total_limit(connections.new_per_second, connections.new_burst),
+        GcraTable(shares, per_second=everybody.per_second, burst=everybody.burst),
+        standings,
+        everybody,
         max_per_client=connections.max_per_client,
         max_per_network=connections.max_per_network,
         max_handshakes=connections.max_handshakes,

@@ -20,11 +20,21 @@ class Client:
     address: bytes
     """Packed, 4 or 16 bytes; b"" for a peer without address (a Unix socket)."""
     hashes: tuple[tuple[int, int], ...]
-    """One pair of keyed 64-bit hashes for each prefix, narrow to wide: /32 and /24, or /64, /56 and /48."""
+    """One pair of keyed hashes for each prefix that limits are kept for, narrow to wide: /32 and /24, or /64, /56 and
+    /48; of a member the first alone, so that no neighbour can use up what it may have."""
+    prefixes: tuple[tuple[int, int], ...]
+    """The hashes of all prefixes, narrow to wide: /32 and /24, or /64, /56, /48 and /32; one for a peer without
+    address."""
+    path: tuple[int, ...]
+    """The first hashes of the same, the widest first."""
     exempt: bool = False
     """Inside one of the operator's exempt networks: client limits do not apply."""
     member: bool = False
-    """Inside one of the networks that the operator calls members': first in line where a budget is short."""
+    """Inside one of the networks that the operator calls members': first in line at every bound."""
+
+
+NOBODY: Final = Client(b"", (), ((0, 0),), (0,), exempt=True)
+"""For questions of our own, which are nobody's; no client's limit is asked about it."""
 
 
 class Reason(Enum):
@@ -188,8 +198,9 @@ class Priority:
 
     rank: int
     """Lower goes first, always."""
-    prefix: int
-    """Keyed hash of the network that asks; within a rank the networks take turns."""
+    path: tuple[int, ...]
+    """Keyed hashes of the networks that ask, the widest first; within a rank these take turns, and those within them
+    within their turns."""
     reserve: float
     """Part of an upstream's burst that this question must leave to those of a better rank, 0.0 to 1.0."""
 

@@ -31,6 +31,7 @@ What is remembered of requests never outlives a rule: a parsed request, with all
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 from dohproxy.cache import Entry, Freshness
 from dohproxy.cache.substitutes import content_instead
@@ -63,6 +64,11 @@ from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import Content, content_of, write_envelope, write_reply_to_refused
+
+HITS_PER_NOTE: Final = 16
+"""Of so many hits one is noted for its network's seniority, which counts hours: who belongs here asks more than that in
+one, and nobody's hits cost more for it."""
+_SLOT_LOST: Final = UpstreamFailure(Reason.SERVICE_LIMIT)
 
 MissResult = Answer | UpstreamFailure | Entry | Bug | None
 """What became of a miss: an upstream's word, what somebody else's equal question had brought by then, or None where the
@@ -108,6 +114,7 @@ class Pipeline:
         self._request_limiter = request_limiter
         self._tally = tally
         self._clock = clock
+        self._unnoted = HITS_PER_NOTE
         self.rules_version = 0
         """Raised with each change of a rule, the frontends' own among them."""
         self.adopt(names, routes, deadline_seconds)
@@ -149,10 +156,13 @@ class Pipeline:
         wait = self._request_limiter.admit_request(client, now)
         if wait:
             return self._refuse(Reason.CLIENT_LIMIT, parsed, client, now, retry_after=wait)
-        service_wait = self._request_limiter.admit_to_service(now)
+        service_wait = self._request_limiter.admit_to_service(client, now)
         answered = parsed.answered
         if answered is not None and answered.holds(now):
             answered.count(self._clock() - now)
+            self._unnoted -= 1
+            if not self._unnoted:
+                self._note_answered(answered.said, client, now)
             return answered.said
         query = parsed.query or self._parse(parsed)
         if query is None:
@@ -163,6 +173,12 @@ class Pipeline:
             # What was answered from the cache is nothing that these rules answer before it.
             return self._look_up(query, arrival, now)
         return self._answer_now(query, arrival, now)
+
+    def _note_answered(self, said: Reply | Refused, client: Client, now: float) -> None:
+        """Remember of one hit in so many that its client was answered."""
+        self._unnoted = HITS_PER_NOTE
+        if isinstance(said, Reply):
+            self._request_limiter.note_answered(client, now)
 
     def _parse(self, parsed: ParsedRequest) -> Query | None:
         try:
@@ -223,7 +239,7 @@ class Pipeline:
         if self._request_limiter.admit_miss(arrival.client, now):
             return self._stale_or(stale, query, arrival) or self._fail(query, arrival, Reason.MISS_LIMIT)
         # Last, because what is taken here has to be given back.
-        slot = self._request_limiter.take_slot()
+        slot = self._request_limiter.take_slot(arrival.client, now)
         if slot is None:
             return self._stale_or(stale, query, arrival) or self._refuse(
                 Reason.SERVICE_LIMIT, arrival.parsed, arrival.client, now, retry_after=SLOT_RETRY_SECONDS
@@ -238,7 +254,10 @@ class Pipeline:
         `notify` is called with what is to be given to `conclude`, once, perhaps before this returns; not if what is
         returned is stopped first.
         """
-        query, arrival = miss.query, miss.arrival
+        query, arrival, slot = miss.query, miss.arrival, miss.slot
+        if slot.is_lost:
+            notify(_SLOT_LOST)
+            return None
         # Between the two halves others have run, and somebody else's equal question may have been answered.
         entry, freshness = arrival.route.cache.lookup(query.key, self._clock(), 0.0)
         if entry is not None and freshness is Freshness.FRESH:
@@ -246,12 +265,21 @@ class Pipeline:
             return None
         patience = self._settings.stale_wait_seconds if miss.stale else None
         deadline = arrival.started + self._deadline_seconds
-        return arrival.route.resolver.ask(query, notify, deadline=deadline, patience=patience, priority=miss.priority)
+        asked = arrival.route.resolver.ask(query, notify, deadline=deadline, patience=patience, priority=miss.priority)
+
+        def lose() -> None:
+            asked.stop()
+            notify(_SLOT_LOST)
+
+        slot.when_lost = lose
+        return asked
 
     def conclude(self, miss: Miss, found: MissResult) -> Reply | Refused:
         """Answer with what was found. Raises what a bug raised on the way."""
         miss.slot.give_back()
         query, arrival = miss.query, miss.arrival
+        if isinstance(found, (Answer, Entry)):
+            self._request_limiter.note_answered(arrival.client, self._clock())
         if isinstance(found, Answer):
             return self._answer_from_upstream(found, query, arrival)
         if isinstance(found, Entry):

@@ -63,7 +63,7 @@ from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES
 from dohproxy.observability.logs import LOG_FIGURES, RateLimit
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
-from dohproxy.outcomes import Client, Frontend, Reply
+from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
 from dohproxy.policy.identity import Identities
 from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
@@ -125,7 +125,8 @@ class Runtime:
         )
         self.http2 = Http2Server(service, self.client_resolver, self.connections, clock, http2_limits(config))
         self.frontends = Frontends(self.http1.frontend, self.http2.frontend, self.connections, clock)
-        self.connection_limiter = build_connection_limiter(config.connections, config.limits)
+        standings = self.core.request_limiter.standings
+        self.connection_limiter = build_connection_limiter(config.connections, config.limits, standings)
         loop = asyncio.get_running_loop()
         self.handshakes = HandshakeScheduler(
             loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
@@ -302,7 +303,7 @@ class Runtime:
     def drain(self) -> int:
         """Begin the end in a moment, in which who asks for it is told; return how many clients are connected."""
         asyncio.get_running_loop().call_later(DRAIN_DELAY_SECONDS, self._stop.set)
-        return self.connections.statistics().open
+        return self.connections.slots_taken
 
     def alerts(self) -> Sequence[Alert]:
         """Return what is wrong with the upstreams."""
@@ -491,7 +492,7 @@ class Runtime:
         """Tell whether a question for localhost is answered; it is nobody's, and no client's limit is asked."""
         request = HttpRequest("POST", self.config.server.path, LOCALHOST_QUERY, content_type=DNS_MESSAGE)
         parsed = self.core.service.read(request, Frontend.HTTP1)
-        return isinstance(self.core.pipeline.begin(parsed, Client(b"", (), exempt=True), clock()), Reply)
+        return isinstance(self.core.pipeline.begin(parsed, NOBODY, clock()), Reply)
 
     def _add_figures(self) -> None:
         add = self.core.figures.add

@@ -35,6 +35,7 @@ from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Arrival, Miss
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.request_limiter import MissSlot
+from dohproxy.policy.standing import Standing
 from dohproxy.upstream.sends import Stoppable
 from dohproxy.wire.query import Query
 
@@ -281,7 +282,7 @@ class Echo:
         response = HttpResponse(200, (), parsed.wire)
         if len(parsed.wire) % 3:
             return response
-        priority = Priority(0, 0, 0.0)
+        priority = Priority(0, (), 0.0)
         return Miss(cast(Query, response), cast(Arrival, None), None, cast(MissSlot, _NoPlace()), priority)
 
     def pursue(self, miss: Miss, notify: Callable[[HttpResponse], None]) -> Stoppable | None:
@@ -339,7 +340,7 @@ def check_frontend(data: bytes, run: Run) -> None:
 
 async def _speak(data: bytes, size: int) -> tuple[bytes, bool]:
     server, echo = _server()
-    place = server.register.take_slot()
+    place = server.register.take_slot((), Standing.MEMBER, 0.0)
     assert place is not None
     frontend, sink = server.frontend(None, place), Sink()
     frontend.connection_made(sink)

@@ -7,13 +7,11 @@ from dohproxy.builders import clock
 from dohproxy.config import Config, RouteConfig, ServerConfig
 from dohproxy.core import Core
 from dohproxy.doh.exchange import HttpRequest
-from dohproxy.outcomes import Client, Frontend
+from dohproxy.outcomes import NOBODY, Frontend
 from dohproxy.pipeline import Miss
 from tests.fakes.samples import samples_in
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import query
-
-NOBODY = Client(bytes((127, 0, 0, 1)), ((1, 2), (3, 4)), exempt=True)
 
 
 async def _ask(core: Core, name: str) -> int:

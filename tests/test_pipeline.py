@@ -572,7 +572,7 @@ async def test_a_client_over_its_miss_limit_gets_the_stale_answer() -> None:
     assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
 
 
-@pytest.mark.parametrize("limits", [Limits(slots=1), Limits(total=2)], ids=["no place left", "too many requests"])
+@pytest.mark.parametrize("limits", [Limits(slots=1), Limits(total=3)], ids=["no place left", "too many requests"])
 async def test_a_service_over_its_limit_gives_stale_answers_and_fresh_ones(limits: Limits) -> None:
     walk = await walk_with_stale_entry(limits)
     await walk.ask(ask_for("fresh.example.net"))
@@ -918,7 +918,7 @@ class TestPriorities:
         member, stranger = (asked.priority for asked in walk.resolver.asked)
         assert member.rank == 0 < stranger.rank
         assert member.reserve == 0.0 < stranger.reserve
-        assert stranger.prefix == CLIENT.hashes[1][0]
+        assert stranger.path == CLIENT.path[:1]
 
     async def test_who_has_asked_more_than_a_fair_share_stands_behind_those_who_have_not(self) -> None:
         walk = Walk(limits=Limits(fair_share=3))

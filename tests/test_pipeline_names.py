@@ -15,7 +15,18 @@ from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query
 from tests.fakes.resolver import Script
-from tests.fakes.walk import CLIENT, NEIGHBOUR, NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for, errors_in, post
+from tests.fakes.walk import (
+    CLIENT,
+    NEIGHBOUR,
+    NO_DOMAIN_LIMITS,
+    Limits,
+    Walk,
+    address_of,
+    ask_for,
+    client_of,
+    errors_in,
+    post,
+)
 from tests.wire import messages as m
 
 pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
@@ -45,7 +56,7 @@ def failing(rcode: Rcode) -> Script:
 
 
 def stranger(number: int) -> Client:
-    return Client(number.to_bytes(4), ((number * 0x9E3779B97F4A7C15, number * 0xC2B2AE3D27D4EB4F),))
+    return client_of(number.to_bytes(4), (number * 0x9E3779B97F4A7C15, number * 0xC2B2AE3D27D4EB4F))
 
 
 async def flood(walk: Walk, attempts: int, domain: str = "example.net") -> int:

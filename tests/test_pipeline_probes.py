@@ -15,7 +15,7 @@ from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query
 from dohproxy.wire.upstream_query import upstream_question
-from tests.fakes.walk import Walk, post
+from tests.fakes.walk import Walk, client_of, post
 from tests.wire import messages as m
 
 pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
@@ -133,7 +133,7 @@ def walk_with_the_list() -> Walk:
 
 def clients() -> Iterator[tuple[int, Client]]:
     for number in range(1, CLIENTS + 1):
-        yield number, Client(number.to_bytes(4), ((number * 65_537, number * 104_729),))
+        yield number, client_of(number.to_bytes(4), (number * 65_537, number * 104_729))
 
 
 async def probe(walk: Walk, kind: Kind) -> list[dns.message.Message]:

@@ -88,8 +88,8 @@ def limit_client(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
     frontend.core.request_limiter.admit_request = lambda client, now: 3.0
 
 
-def limit_service(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
-    frontend.core.request_limiter.admit_to_service = lambda now: 3.0
+def limit_service(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontend.core.request_limiter, "admit_to_service", lambda client, now: 3.0)
     forget_answers(frontend)
 
 
@@ -99,7 +99,7 @@ def limit_misses(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
 
 
 def take_places(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frontend.core.request_limiter, "take_slot", lambda: None)
+    monkeypatch.setattr(frontend.core.request_limiter, "take_slot", lambda client, now: None)
     forget_answers(frontend)
 
 

@@ -442,4 +442,4 @@ def test_the_limits_are_those_configured() -> None:
     client = Identities(bytes(32)).client(bytes((192, 0, 2, 1)))
     assert [request_limiter.admit_request(client, 50.0) == 0 for _ in range(5)] == [True] * 3 + [False] * 2
     assert [request_limiter.admit_miss(client, 50.0) == 0 for _ in range(2)] == [True, False]
-    assert [request_limiter.take_slot() is not None for _ in range(3)] == [True, True, False]
+    assert [request_limiter.take_slot(client, 50.0) is not None for _ in range(3)] == [True, True, False]

@@ -18,6 +18,7 @@ from dohproxy.frontends.connections import Connections, ConnectionSlot
 from dohproxy.frontends.http1.connection import Http1Frontend, Http1Server
 from dohproxy.frontends.http2.connection import Http2Frontend, Http2Server
 from dohproxy.policy.identity import Identities
+from dohproxy.policy.standing import Standing
 from tests.fakes.limits import AMPLE
 
 CACHED: Final = "www.example.net"
@@ -75,7 +76,7 @@ class _Service:
         self.http2 = Http2Server(service, client_resolver, self.register, clock, http2_limits(config))
 
     def slot(self) -> ConnectionSlot:
-        slot = self.register.take_slot()
+        slot = self.register.take_slot((), Standing.MEMBER, 0.0)
         if slot is None:
             raise Failed("no place is free")
         return slot

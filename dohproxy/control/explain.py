@@ -18,7 +18,7 @@ from dohproxy.cache.substitutes import content_instead
 from dohproxy.config.keys import Switch, Text
 from dohproxy.control.command import Argument, Result
 from dohproxy.control.names import NAME, parse_address, parse_type, type_number
-from dohproxy.outcomes import Client, Reason
+from dohproxy.outcomes import NOBODY, Client, Reason
 from dohproxy.policy.domains import DomainBound
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.probes import ClientProbes
@@ -206,7 +206,7 @@ def _obstacles(owners: Owners, query: Query, route: Route, client: Client | None
         says = f"it failed a moment ago ({what}), and nobody asks again for {failure.until - now:.0f} s"
         yield Stage("remembered failure", says, Reason.FAILURE_REMEMBERED, ends=True)
     yield Stage("remembered failure", "none")
-    wait = limiter.wait_for_service(now)
+    wait = limiter.wait_for_service(client or NOBODY, now)
     if wait:
         says = f"all clients together are over it: 503, to come back in {math.ceil(wait)} s"
         yield Stage("service's limit", says, Reason.SERVICE_LIMIT, ends=True)
@@ -215,14 +215,14 @@ def _obstacles(owners: Owners, query: Query, route: Route, client: Client | None
         yield _domain_limit(owners.names, query, client, now)
     if client is not None:
         yield _miss_limit(limiter, client, now)
-    if not limiter.has_slot:
+    if not limiter.has_slot(client or NOBODY, now):
         yield Stage("places for misses", "all are taken: 503", Reason.SERVICE_LIMIT, ends=True)
-    yield Stage("places for misses", f"{limiter.slots_taken} are taken")
+    yield Stage("places for misses", f"{limiter.slots.taken} are taken")
 
 
 def _domain_limit(names: NameRules, query: Query, client: Client | None, now: float) -> Stage:
     # Nobody's share stands for a client that was not named.
-    bound = names.domains.foresee(query.qname, client or _NOBODY, now)
+    bound = names.domains.foresee(query.qname, client or NOBODY, now)
     if bound is not None:
         says = f"its domain {_BOUNDS[bound]}: REFUSED, EDE 18"
         return Stage("domain's limit", says, Reason.DOMAIN_LIMIT, ends=True)
@@ -233,9 +233,6 @@ def _miss_limit(limiter: RequestLimiter, client: Client, now: float) -> Stage:
     if limiter.wait_for_miss(client, now):
         return Stage("client's miss limit", "the client is over it: REFUSED, EDE 18", Reason.MISS_LIMIT, ends=True)
     return Stage("client's miss limit", "the client is within it")
-
-
-_NOBODY: Final = Client(b"", (), exempt=True)
 
 
 def _has_instead(query: Query, route: Route, stale: Entry | None, now: float) -> bool:

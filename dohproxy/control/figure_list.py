@@ -26,6 +26,7 @@ from dohproxy.observability.limit_figures import (
     PROBE_FIGURES,
     REBINDING_FIGURES,
     REQUEST_LIMIT_FIGURES,
+    SLOT_FIGURES,
 )
 from dohproxy.observability.logs import LOG_FIGURES
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES
@@ -43,6 +44,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     PROBE_FIGURES,
     CONNECTION_FIGURES,
     CONNECTION_LIMIT_FIGURES,
+    SLOT_FIGURES,
     REQUEST_CACHE_FIGURES,
     ADDRESS_FIGURES,
     FRONT_PROXY_FIGURES,

@@ -17,7 +17,9 @@ import structlog
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.held_bytes import HeldBytes, Holder
 from dohproxy.http2.errors import Excess
+from dohproxy.policy.fair_slots import FairSlots, FairSlotsStatistics, Path
 from dohproxy.policy.proxy_protocol import Defect
+from dohproxy.policy.standing import Standing
 from dohproxy.value import value
 
 _log = structlog.get_logger("dohproxy.connections")
@@ -27,6 +29,7 @@ class Closing(StrEnum):
     """Why the server closed or refused a connection; metric label."""
 
     TOO_MANY = "too_many"
+    MADE_ROOM = "made_room"
     TOO_MANY_PER_CLIENT = "too_many_per_client"
     CLIENT_RATE = "client_rate"
     TOTAL_RATE = "total_rate"
@@ -47,9 +50,10 @@ class Closing(StrEnum):
 
 
 WITHOUT_CEREMONY: Final = frozenset({
-    Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.ALL_QUEUES_FULL, Closing.DRAIN,
+    Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.ALL_QUEUES_FULL, Closing.DRAIN, Closing.MADE_ROOM,
 })  # fmt: skip
-"""After these a connection is cut, and nothing more is said on it: its client does not read."""
+"""After these a connection is cut, and nothing more is said on it: its client does not read, or its slot is given away.
+"""
 
 
 @value
@@ -65,11 +69,17 @@ class Waiting:
     idle: bool
     """Whether it is between two requests."""
     idle_since: float | None = None
-    """When it became idle; None for what keeps no idle deadline."""
+    """When it became idle, by its last query and not by its last byte; None for what keeps no idle deadline."""
+    has_asked: bool = False
+    """Whether a query has been answered on it."""
 
 
 class Connection(Protocol):
     """A frontend's side of one connection."""
+
+    @property
+    def slot(self) -> "ConnectionSlot":
+        """What lets it be open."""
 
     def waiting(self, now: float) -> Waiting:
         """Return what this connection is waiting for."""
@@ -88,8 +98,11 @@ class Holding(Connection, Holder, Protocol):
     """A frontend's side of one that may hold more than every connection does."""
 
 
-CROWDED_SHARE: Final = 0.9
-"""Part of all slots from which on idle connections have less time, as in dnsdist's overload mode."""
+USEFUL_SECONDS: Final = 5.0
+"""How long after a query a connection is of use to its client: where all slots are taken, those that are not make room
+first. Longer than the pauses within one page load."""
+GRACE_SECONDS: Final = 2.0
+"""How long a connection may be there without a query before one of equal right may take its slot."""
 CROWDED_IDLE_SHARE: Final = 0.25
 """Part of the idle time that is left then: still longer than the pauses within one page load."""
 
@@ -114,8 +127,7 @@ def overdue_reason(waiting: Waiting, now: float, limits: ConnectionsConfig, *, c
 class ConnectionStatistics:
     """The connections at one instant."""
 
-    open: int
-    max_total: int
+    slots: FairSlotsStatistics
     accepted: int
     closed: dict[Closing, int]
     held_bytes: int
@@ -134,7 +146,8 @@ class Connections:
         self.draining = False
         self.held: HeldBytes[Holding] = HeldBytes(limits.max_held_bytes)
         self._open: set[Connection] = set()
-        self.slots_taken = 0
+        self.slots: FairSlots[ConnectionSlot] = FairSlots(limits.max_total, GRACE_SECONDS)
+        self._unfreed = 0
         self._empty = asyncio.Event()
         self._empty.set()
         self._accepted = 0
@@ -146,6 +159,7 @@ class Connections:
         """Take other limits. They hold for open connections from the next sweep on; none is cut for there being more
         than there may be now."""
         self.limits = limits
+        self.slots.most = limits.max_total
         self.held.most_bytes = limits.max_held_bytes
 
     def identify_all(self) -> None:
@@ -156,21 +170,33 @@ class Connections:
             except Exception:
                 _log.exception("a connection met a bug", stage="identify")
 
-    def take_slot(self) -> "ConnectionSlot | None":
-        """Return a slot for a socket just accepted, before a byte of it is read; None if all are taken."""
-        if self.slots_taken >= self.limits.max_total:
+    def take_slot(self, path: Path, standing: Standing, now: float) -> "ConnectionSlot | None":
+        """Return a slot for a socket just accepted, before a byte of it is read; None if all are taken, and by nobody
+        who would have to make room: who has, is cut."""
+        slot = ConnectionSlot(self)
+        is_taken, loser = self.slots.join(slot, path, standing, now)
+        if loser is not None:
+            self.count(Closing.MADE_ROOM)
+            loser.lose()
+        if not is_taken:
             self.count(Closing.TOO_MANY)
             return None
-        self.slots_taken += 1
         self._accepted += 1
+        self._unfreed += 1
         self._empty.clear()
-        return ConnectionSlot(self)
+        return slot
 
-    def free_slot(self) -> None:
+    def free_slot(self, slot: "ConnectionSlot") -> None:
         """A socket is closed; `ConnectionSlot.free` calls this once."""
-        self.slots_taken -= 1
-        if not self.slots_taken:
+        self.slots.leave(slot)
+        self._unfreed -= 1
+        if not self._unfreed:
             self._empty.set()
+
+    @property
+    def slots_taken(self) -> int:
+        """How many sockets are open: those with a slot, and those that have just lost theirs."""
+        return self._unfreed
 
     async def wait_empty(self) -> None:
         """Wait until no connection is left."""
@@ -210,7 +236,7 @@ class Connections:
             self.held.look_again()
         except Exception:
             _log.exception("a connection met a bug", stage="sweep")
-        crowded = self.slots_taken >= CROWDED_SHARE * self.limits.max_total
+        crowded = self.slots.is_crowded
         for connection in list(self._open):
             try:
                 self._judge(connection, now, crowded=crowded)
@@ -220,7 +246,10 @@ class Connections:
                 self._open.discard(connection)
 
     def _judge(self, connection: Connection, now: float, *, crowded: bool) -> None:
-        closing = overdue_reason(connection.waiting(now), now, self.limits, crowded=crowded)
+        waiting = connection.waiting(now)
+        is_idle = waiting.idle_since is not None and now - waiting.idle_since > USEFUL_SECONDS
+        self.slots.note(connection.slot, now, useful=waiting.has_asked and not is_idle)
+        closing = overdue_reason(waiting, now, self.limits, crowded=crowded)
         if closing is not None:
             self.count(closing)
             connection.close_for(closing)
@@ -241,8 +270,7 @@ class Connections:
         """Return a frozen snapshot."""
         held = self.held
         return ConnectionStatistics(
-            self.slots_taken,
-            self.limits.max_total,
+            self.slots.statistics(),
             self._accepted,
             dict(self._closed),
             held.total,
@@ -255,11 +283,15 @@ class Connections:
 class ConnectionSlot:
     """One socket's right to be open. Freed once, however many of its holders think it is theirs to do."""
 
-    __slots__ = ("_connections", "_then")
+    __slots__ = ("_connections", "_then", "is_lost", "when_lost")
 
     def __init__(self, connections: Connections) -> None:
         self._connections: Connections | None = connections
         self._then: Callable[[], None] | None = None
+        self.when_lost: Callable[[], None] | None = None
+        """What cuts the connection, wherever it has got to."""
+        self.is_lost = False
+        """Somebody with more right to it has it now."""
 
     def when_freed(self, then: Callable[[], None]) -> None:
         """Have `then` called when the slot is freed."""
@@ -267,8 +299,16 @@ class ConnectionSlot:
 
     def free(self) -> None:
         """The socket is closed."""
+        self.when_lost = None
         if self._connections is not None:
-            self._connections.free_slot()
+            self._connections.free_slot(self)
             self._connections = None
             if self._then is not None:
                 self._then()
+
+    def lose(self) -> None:
+        """Somebody with more right to it has the slot now: the connection is cut."""
+        self.is_lost = True
+        when_lost, self.when_lost = self.when_lost, None
+        if when_lost is not None:
+            when_lost()

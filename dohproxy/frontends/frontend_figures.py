@@ -16,8 +16,8 @@ from dohproxy.policy.proxy_protocol import Defect
 CONNECTION_FIGURES: Final = FigureGroup[ConnectionStatistics](
     "Connections",
     (
-        gauge("connections", "Connections open, handshakes included.", lambda connections: connections.open),
-        gauge("max_connections", "Connections that may be open.", lambda connections: connections.max_total),
+        gauge("connections", "Connections open, handshakes included.", lambda connections: connections.slots.taken),
+        gauge("max_connections", "Connections that may be open.", lambda connections: connections.slots.most),
         counter("connections_accepted", "Connections given a slot.", lambda connections: connections.accepted),
         gauge(
             "held_bytes",

@@ -87,4 +87,4 @@ def rank(charged: Iterable[tuple[AnyHolder, int]], count: int) -> list[AnyHolder
 
 def _network(client: Client) -> int:
     """Return the keyed hash of the /24 or /56 that a client is in; peers without an address are one network."""
-    return client.hashes[min(1, len(client.hashes) - 1)][0]
+    return client.prefixes[min(1, len(client.prefixes) - 1)][0]

@@ -1,9 +1,8 @@
 """The way of a connection from `accept` to its frontend.
 
-Our own accept loop rather than `loop.create_server`, because three things must happen before TLS: a slot is taken
-(or the socket closed for the price of a system call), the PROXY header is read, and the connection limiter is asked.
-Nothing of that waits but for the PROXY header, so it happens in the callback that accepts, and only what waits is a
-task.
+Our own accept loop rather than `loop.create_server`, because three things must happen before TLS: the PROXY header is
+read, the connection limiter is asked, and a slot is taken, or the socket closed for the price of a system call. Nothing
+of that waits but for the PROXY header, so it happens in the callback that accepts, and only what waits is a task.
 """
 
 import asyncio
@@ -22,13 +21,18 @@ from dohproxy.frontends.client_resolver import ClientResolver, packed_address
 from dohproxy.frontends.connections import Closing, Connections, ConnectionSlot
 from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.tls_transport import TlsTransport
-from dohproxy.policy.connection_limiter import ConnectionLimiter, ConnectionRefusal
+from dohproxy.outcomes import Client
+from dohproxy.policy.connection_limiter import ConnectionLimiter
 from dohproxy.policy.proxy_protocol import MAXIMUM_V2_BYTES, BadHeader, read_header
+from dohproxy.policy.standing import Standing
 
 MOST_ACCEPTED_AT_ONCE: Final = 16
 """The most connections accepted in one turn of the event loop, so that those who are connected already get theirs."""
 OVERLOAD_PAUSE_SECONDS: Final = 0.1
 """The pause after running out of descriptors or memory: other connections end meanwhile. trio waits as long."""
+CROWDED_HANDSHAKE_SHARE: Final = 0.4
+"""Part of the time for a handshake that those who are no members have while nearly all handshakes that may be under way
+are: with the usual 5 seconds two, which is two round trips on a poor mobile network."""
 _OVERLOAD: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 _log = structlog.get_logger("dohproxy.listener")
@@ -47,6 +51,9 @@ class _Arriving:
     slot: ConnectionSlot
     until: float
     """The event loop's time by which its PROXY header and its handshake have to be there."""
+    client: Client
+    standing: Standing = Standing.MEMBER
+    """A front proxy brings members too."""
 
 
 class Listener:
@@ -112,11 +119,7 @@ class Listener:
             except OSError as error:
                 self._pause(error)
                 return
-            slot = self._connections.take_slot()
-            if slot is None:
-                accepted.close()
-            else:
-                self._welcome(accepted, packed_address(accepted.family, address), slot)
+            self._welcome(accepted, packed_address(accepted.family, address))
 
     def _pause(self, error: OSError) -> None:
         """Survive the lack of descriptors and memory."""
@@ -128,20 +131,39 @@ class Listener:
 
     # --- Before the handshake ---
 
-    def _welcome(self, accepted: socket.socket, packed: bytes | None, slot: ConnectionSlot) -> None:
+    def _welcome(self, accepted: socket.socket, packed: bytes | None) -> None:
         """Lead a connection on as far as can be gone without waiting; its slot is the frontend's in the end."""
-        accepted.setblocking(False)
-        until = self._loop.time() + self._connections.limits.handshake_seconds
-        arriving = _Arriving(accepted, packed, slot, until)
-        if self._client_resolver.expects_proxy_header(packed):
-            self._tasks.create_task(self._read_header(arriving))
-        else:
-            self._admit(arriving)
+        try:
+            accepted.setblocking(False)
+            now = self._loop.time()
+            if self._client_resolver.expects_proxy_header(packed):
+                # Until it says whom it brings, it is the front proxy's.
+                proxy = self._client_resolver.of_connection(packed)
+                arriving = self._take_slot(accepted, packed, proxy, Standing.MEMBER, now)
+                if arriving is not None:
+                    self._tasks.create_task(self._read_header(arriving))
+            else:
+                self._admit(accepted, packed, now)
+        except Exception:
+            _log.exception("a connection met a bug")
+            accepted.close()
+
+    def _take_slot(
+        self, accepted: socket.socket, packed: bytes | None, client: Client, standing: Standing, now: float
+    ) -> _Arriving | None:
+        """Return a connection that has a slot; one for which there is none is closed."""
+        slot = self._connections.take_slot(client.path, standing, now)
+        if slot is None:
+            accepted.close()
+            return None
+        until = now + self._connections.limits.handshake_seconds
+        return _Arriving(accepted, packed, slot, until, client, standing)
 
     async def _read_header(self, arriving: _Arriving) -> None:
         """Read the PROXY header, and go on with the client that it names."""
         is_read = False
         try:
+            self._hold_on(arriving)
             async with asyncio.timeout_at(arriving.until):
                 source = await read_proxy_header(arriving.sock)
             is_read = True
@@ -154,59 +176,87 @@ class Listener:
         except Exception:
             _log.exception("a connection met a bug")
         finally:
-            if not is_read:
+            if is_read:
+                arriving.slot.free()
+            else:
                 self._turn_away(arriving, Closing.PROXY_HEADER)
         if is_read:
-            self._admit(arriving)
+            self._admit(arriving.sock, arriving.packed, self._loop.time(), until=arriving.until)
 
-    def _admit(self, arriving: _Arriving) -> None:
-        """Ask the connection limiter about this client, before TLS costs anything."""
+    def _hold_on(self, arriving: _Arriving) -> None:
+        """Let this task end if its connection has to make room. Raises ConnectionAbortedError if it had to already."""
+        if arriving.slot.is_lost:
+            raise ConnectionAbortedError
+        task = asyncio.current_task()
+
+        def end() -> None:
+            if task is not None:
+                task.cancel()
+
+        arriving.slot.when_lost = end
+
+    def _admit(self, accepted: socket.socket, packed: bytes | None, now: float, until: float | None = None) -> None:
+        """Ask the connection limiter about this client, before TLS costs anything. `until`: what is left of its time,
+        if some has passed."""
+        client = self._client_resolver.of_connection(packed)
+        limiter = None if self._client_resolver.speaks_for_others(packed) else self._connection_limiter
+        standing = Standing.MEMBER if limiter is None else limiter.standing(client, now)
+        refusal = None if limiter is None else limiter.enter(client, standing, now)
+        if refusal is not None:
+            self._connections.count(Closing(refusal.value))
+            accepted.close()
+            return
+        arriving = self._take_slot(accepted, packed, client, standing, now)
+        if arriving is None:
+            if limiter is not None:
+                limiter.leave(client)
+            return
+        if limiter is not None:
+            arriving.slot.when_freed(partial(limiter.leave, client))
+        if until is not None:
+            arriving.until = until
+        self._lead_on(arriving)
+
+    def _lead_on(self, arriving: _Arriving) -> None:
         try:
-            refusal = self._ask_limiter(arriving)
-            if refusal is not None:
-                self._turn_away(arriving, Closing(refusal.value))
-            elif self._tls is None:
+            if self._tls is None:
                 self._tasks.create_task(self._serve_plain(arriving))
+            elif self._begin_handshake(arriving):
+                self._shake_hands(arriving, self._tls)
             else:
-                self._begin_handshake(arriving, self._tls)
+                self._turn_away(arriving, Closing.TOO_MANY_HANDSHAKES)
         except OSError:
             self._turn_away(arriving, Closing.HANDSHAKE)  # It has gone already.
         except Exception:
             _log.exception("a connection met a bug")
             self._turn_away(arriving, Closing.HANDSHAKE)
 
-    def _ask_limiter(self, arriving: _Arriving) -> ConnectionRefusal | None:
-        """Return why this client may not come in. A front proxy stands for many and is not asked about."""
-        connection_limiter = self._connection_limiter
-        if connection_limiter is None:
-            return None
-        if not self._client_resolver.speaks_for_others(arriving.packed):
-            client = self._client_resolver.of_connection(arriving.packed)
-            refusal = connection_limiter.enter(client, self._loop.time())
-            if refusal is not None:
-                return refusal
-            arriving.slot.when_freed(lambda: connection_limiter.leave(client))
-        return (
-            None if self._tls is None or connection_limiter.begin_handshake() else ConnectionRefusal.TOO_MANY_HANDSHAKES
-        )
-
-    def _is_stranger(self, arriving: _Arriving) -> bool:
-        """Tell whether its handshake goes after members'. A front proxy brings members too."""
-        if self._client_resolver.speaks_for_others(arriving.packed):
-            return False
-        client = self._client_resolver.of_connection(arriving.packed)
-        return not (client.member or client.exempt)
+    def _begin_handshake(self, arriving: _Arriving) -> bool:
+        """Tell whether a handshake may begin. If others have to make room for it, they do."""
+        limiter = self._connection_limiter
+        if limiter is None:
+            return True
+        handshakes, now = limiter.handshakes, self._loop.time()
+        if arriving.standing is not Standing.MEMBER and handshakes.is_crowded:
+            arriving.until -= (1 - CROWDED_HANDSHAKE_SHARE) * self._connections.limits.handshake_seconds
+        is_taken, loser = handshakes.join(arriving.slot, arriving.client.path, arriving.standing, now)
+        if isinstance(loser, ConnectionSlot):
+            self._connections.count(Closing.MADE_ROOM)
+            loser.lose()
+        return is_taken
 
     def _turn_away(self, arriving: _Arriving, closing: Closing) -> None:
         arriving.sock.close()
+        if not arriving.slot.is_lost:  # That has been counted as what it is.
+            self._connections.count(closing)
         arriving.slot.free()
-        self._connections.count(closing)
 
     # --- To the frontend ---
 
     async def _serve_plain(self, arriving: _Arriving) -> None:
         is_served = False
         try:
+            self._hold_on(arriving)
             frontend = self._frontend(arriving.packed, arriving.slot)
             await self._loop.connect_accepted_socket(lambda: frontend, arriving.sock)
             is_served = True
@@ -218,7 +268,7 @@ class Listener:
             if not is_served:
                 self._turn_away(arriving, Closing.HANDSHAKE)
 
-    def _begin_handshake(self, arriving: _Arriving, tls: ssl.SSLContext) -> None:
+    def _shake_hands(self, arriving: _Arriving, tls: ssl.SSLContext) -> None:
         """Begin one of the handshakes that the connection limiter allows to be under way at once."""
         scheduler = self._scheduler
         assert scheduler is not None  # noqa: S101 - `accept_forever` has seen to it.
@@ -226,7 +276,7 @@ class Listener:
         def end(transport: TlsTransport, is_open: bool) -> None:
             self._handshakes.discard(transport)
             if self._connection_limiter is not None:
-                self._connection_limiter.end_handshake()
+                self._connection_limiter.handshakes.leave(arriving.slot)
             if is_open:
                 self._open_frontend(arriving, transport)
             else:
@@ -234,16 +284,16 @@ class Listener:
 
         try:
             seconds = arriving.until - self._loop.time()
-            is_stranger = self._is_stranger(arriving)
-            self._handshakes.add(
-                TlsTransport(
-                    self._loop, arriving.sock, tls, seconds, end, self._count_flood, scheduler, is_stranger=is_stranger
-                )
+            is_stranger = arriving.standing is Standing.STRANGER
+            transport = TlsTransport(
+                self._loop, arriving.sock, tls, seconds, end, self._count_flood, scheduler, is_stranger=is_stranger
             )
         except BaseException:
             if self._connection_limiter is not None:
-                self._connection_limiter.end_handshake()
+                self._connection_limiter.handshakes.leave(arriving.slot)
             raise
+        self._handshakes.add(transport)
+        arriving.slot.when_lost = transport.abort
 
     def _open_frontend(self, arriving: _Arriving, transport: TlsTransport) -> None:
         try:

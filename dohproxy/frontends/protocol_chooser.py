@@ -8,9 +8,11 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
-from dohproxy.frontends.connections import Closing, Connections, ConnectionSlot, Waiting
+from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, ConnectionSlot, Waiting
+from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.http2.frames import PREFACE
 
 FrontendMaker = Callable[[bytes | None, ConnectionSlot], asyncio.Protocol]
@@ -37,7 +39,8 @@ class ProtocolChooser(asyncio.Protocol):
     def __init__(self, frontends: Frontends, packed: bytes | None, slot: ConnectionSlot) -> None:
         self._frontends = frontends
         self._packed = packed
-        self._slot = slot
+        self.slot = slot
+        slot.when_lost = partial(self.close_for, Closing.MADE_ROOM)
         self._opened = frontends.clock()
         self._read = b""
         self._transport: asyncio.Transport | None = None
@@ -69,12 +72,12 @@ class ProtocolChooser(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone before it said anything."""
         self._frontends.register.remove(self)
-        self._slot.free()
+        self.slot.free()
         self._transport = None
 
     def _hand_over(self, maker: FrontendMaker) -> asyncio.Protocol:
         transport = cast(asyncio.Transport, self._transport)
-        frontend = maker(self._packed, self._slot)
+        frontend = maker(self._packed, self.slot)
         transport.set_protocol(frontend)
         frontend.connection_made(transport)
         return frontend
@@ -93,8 +96,12 @@ class ProtocolChooser(asyncio.Protocol):
         )
 
     def close_for(self, closing: Closing) -> None:
-        """Close."""
-        if self._transport is not None:
+        """Close; at once where its slot is given away."""
+        if self._transport is None:
+            return
+        if closing in WITHOUT_CEREMONY:
+            cut(self._transport)
+        else:
             self._transport.close()
 
     def identify(self) -> None:

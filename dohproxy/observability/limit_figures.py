@@ -6,9 +6,11 @@ from typing import Final
 from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge, label_of
 from dohproxy.policy.connection_limiter import ConnectionLimiterStatistics
 from dohproxy.policy.domains import DomainBound, DomainStatistics
+from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.limits import LimitStatistics, Width
 from dohproxy.policy.probes import ProbeKind
 from dohproxy.policy.request_limiter import RequestLimiterStatistics
+from dohproxy.policy.standing import Standing
 
 _LIMIT: Final = Label("limit", ("requests", "misses"))
 _PREFIX: Final = label_of("prefix", Width)
@@ -86,8 +88,8 @@ REQUEST_LIMIT_FIGURES: Final = FigureGroup[RequestLimiterStatistics](
             lambda limiter: limiter.priorities.fill,
             unit=Unit.RATIO,
         ),
-        gauge("miss_slots_taken", "Misses being resolved.", lambda limiter: limiter.slots_taken),
-        gauge("miss_slots", "Misses that may be resolved at once.", lambda limiter: limiter.slots),
+        gauge("miss_slots_taken", "Misses being resolved.", lambda limiter: limiter.slots.taken),
+        gauge("miss_slots", "Misses that may be resolved at once.", lambda limiter: limiter.slots.most),
     ),
 )
 
@@ -174,8 +176,8 @@ CONNECTION_LIMIT_FIGURES: Final = FigureGroup[ConnectionLimiterStatistics](
             lambda limiter: limiter.strangers_per_second,
             unit=Unit.PER_SECOND,
         ),
-        gauge("handshakes", "TLS handshakes under way.", lambda limiter: limiter.handshakes),
-        gauge("max_handshakes", "TLS handshakes that may be under way.", lambda limiter: limiter.max_handshakes),
+        gauge("handshakes", "TLS handshakes under way.", lambda limiter: limiter.handshakes.taken),
+        gauge("max_handshakes", "TLS handshakes that may be under way.", lambda limiter: limiter.handshakes.most),
         gauge(
             "busiest_client_connections",
             "Connections of the client with the most.",
@@ -186,3 +188,35 @@ CONNECTION_LIMIT_FIGURES: Final = FigureGroup[ConnectionLimiterStatistics](
         ),
     ),
 )
+
+_SHARED: Final = Label("bound", ("connections", "handshakes", "misses"))
+
+SLOT_FIGURES: Final = FigureGroup[Mapping[str, FairSlotsStatistics]](
+    "Bounds that all clients share",
+    (
+        gauge(
+            "slots_held",
+            "Slots that are taken, by who holds them.",
+            lambda bounds: {name: _by_standing(slots) for name, slots in bounds.items()},
+            _SHARED,
+            Label("standing", tuple(standing.name.lower() for standing in Standing)),
+        ),
+        gauge("max_slots", "Slots that there are.", lambda bounds: {n: slots.most for n, slots in bounds.items()}, _SHARED),
+        counter(
+            "slots_made_room",
+            "Holders that lost their slot to somebody with more right to it.",
+            lambda bounds: {name: slots.made_room for name, slots in bounds.items()},
+            _SHARED,
+        ),
+        counter(
+            "slots_refused",
+            "Newcomers for whom nobody had to make room.",
+            lambda bounds: {name: slots.refused for name, slots in bounds.items()},
+            _SHARED,
+        ),
+    ),
+)
+
+
+def _by_standing(slots: FairSlotsStatistics) -> dict[str, int]:
+    return {standing.name.lower(): count for standing, count in slots.by_standing.items()}

@@ -2,21 +2,33 @@
 
 A handshake costs more than fifty answers from the cache. So connections have limits of their own: how many one client
 and its network hold, how many they open in a second, how many everybody opens, and how many handshakes are under way.
-Whoever is connected already is not touched by any of them. What handshakes cost depends on the certificate's key and on
-the machine; where the rate for everybody would take more of a core than it may, strangers get a lower one.
+Members go first in each of them, and whoever is connected already is not touched by any. What handshakes cost depends
+on the certificate's key and on the machine; where the rate for everybody would take more of a core than it may,
+strangers get a lower one.
 """
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from dohproxy.config import ConnectionsConfig, LimitsConfig
 from dohproxy.outcomes import Client
-from dohproxy.policy.gcra import Gcra
+from dohproxy.policy.fair_slots import FairSlots, FairSlotsStatistics
+from dohproxy.policy.gcra import Gcra, GcraTable
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
+from dohproxy.policy.standing import STRANGERS_LEAVE, Standing, Standings
 
-SITE_FACTOR = 4
+SITE_FACTOR: Final = 4
 """A /48 may hold so many times the connections of a /56."""
+FAIR_SHARE: Final = 0.25
+"""Part of all new connections that one /24, or provider's /32 of IPv6, may open while there are more than may be."""
+CROWDED_FILL: Final = 0.5
+"""How full the bucket of all new connections is when that begins to count."""
+HANDSHAKE_GRACE_SECONDS: Final = 2.0
+"""How long a handshake may be under way before somebody of equal right may take its slot: two round trips on a poor
+mobile network."""
 
 
 class ConnectionRefusal(StrEnum):
@@ -27,7 +39,7 @@ class ConnectionRefusal(StrEnum):
     CLIENT_RATE = "client_rate"
     """Its address or one of its networks opens them too fast."""
     TOTAL_RATE = "total_rate"
-    """Everybody together opens them too fast."""
+    """Everybody together opens them too fast, or this prefix more than its share of what there may be."""
     STRANGERS_RATE = "strangers_rate"
     """All who are no members open them faster than this machine can afford with this certificate."""
     TOO_MANY_HANDSHAKES = "too_many_handshakes"
@@ -63,8 +75,7 @@ class ConnectionLimiterStatistics:
     """How full the bucket of strangers' new connections is; 0.0 if they have none of their own."""
     strangers_per_second: float
     """What strangers may open in a second, infinity if that is not less than everybody may."""
-    handshakes: int
-    max_handshakes: int
+    handshakes: FairSlotsStatistics
     busiest_client: int
     """Connections of the client that holds the most."""
     max_per_client: int
@@ -74,15 +85,29 @@ class ConnectionLimiter:
     """Counts connections by prefix; bounded by the number of connections there are."""
 
     def __init__(
-        self, rate: ClientLimit, total: Gcra, *, max_per_client: int, max_per_network: int, max_handshakes: int
+        self,
+        rate: ClientLimit,
+        total: Gcra,
+        shares: GcraTable,
+        standings: Standings,
+        everybody: Allowance,
+        *,
+        max_per_client: int,
+        max_per_network: int,
+        max_handshakes: int,
     ) -> None:
+        """`total`: the bucket of `everybody`; `shares`: those of prefixes, whose rate and burst are set here."""
         self._rate = rate
         self._total = total
+        self._shares = shares
+        self._standings = standings
+        self._everybody = everybody
         self._strangers: Gcra | None = None
-        self._strangers_per_second = math.inf
+        self._allowance: Allowance | None = None
+        self._share(0.0)
         self._most = (max_per_client, max_per_network, max_per_network * SITE_FACTOR)
-        self._max_handshakes = max_handshakes
-        self._handshakes = 0
+        self.handshakes: FairSlots[Hashable] = FairSlots(max_handshakes, HANDSHAKE_GRACE_SECONDS)
+        """Those under way; who loses its slot has to be told."""
         # The keys are keyed hashes, which nobody outside can choose.
         self._held: tuple[dict[tuple[int, int], int], ...] = ({}, {}, {})
 
@@ -98,22 +123,31 @@ class ConnectionLimiter:
         self._total.adopt(connections.new_per_second, connections.new_burst, now)
         per_network = connections.max_per_network
         self._most = (connections.max_per_client, per_network, per_network * SITE_FACTOR)
-        self._max_handshakes = connections.max_handshakes
+        self.handshakes.most = connections.max_handshakes
+        self._everybody = Allowance(connections.new_per_second, connections.new_burst)
+        self._share(now)
 
     def hold_strangers(self, allowance: Allowance | None, bucket: memoryview, now: float) -> None:
         """Let strangers open no more connections than this, from now on; `bucket` is an empty slot of 8 bytes, which
         is used if they were not held before."""
+        self._allowance = allowance
+        self._share(now)
         if allowance is None:
             self._strangers = None
-            self._strangers_per_second = math.inf
-            return
-        if self._strangers is None:
+        elif self._strangers is None:
             self._strangers = Gcra(bucket, per_second=allowance.per_second, burst=allowance.burst)
         else:
             self._strangers.adopt(allowance.per_second, allowance.burst, now)
-        self._strangers_per_second = allowance.per_second
 
-    def enter(self, client: Client, now: float) -> ConnectionRefusal | None:
+    def _share(self, now: float) -> None:
+        whole = self._allowance or self._everybody
+        self._shares.adopt(FAIR_SHARE * whole.per_second, max(1.0, FAIR_SHARE * whole.burst), now)
+
+    def standing(self, client: Client, now: float) -> Standing:
+        """Return where this client stands at the bounds that all share."""
+        return self._standings.of(client, now)
+
+    def enter(self, client: Client, standing: Standing, now: float) -> ConnectionRefusal | None:
         """Let a new connection of `client` in, or say why not; if it is in, `leave` is owed when it closes."""
         if not client.exempt:
             for held, most, key in zip(self._held, self._most, client.hashes, strict=False):
@@ -121,9 +155,10 @@ class ConnectionLimiter:
                     return ConnectionRefusal.TOO_MANY_PER_CLIENT
             if self._rate.admit(client, now):
                 return ConnectionRefusal.CLIENT_RATE
-            if self._strangers is not None and not client.member and self._strangers.take(now):
-                return ConnectionRefusal.STRANGERS_RATE
-        if self._total.take(now):
+        refusal = None if standing is Standing.MEMBER else self._admit_among_others(client, standing, now)
+        if refusal is not None:
+            return refusal
+        if self._total.take(now, STRANGERS_LEAVE if standing is Standing.STRANGER else 0.0):
             return ConnectionRefusal.TOTAL_RATE
         for held, key in zip(self._held, client.hashes, strict=False):
             held[key] = held.get(key, 0) + 1
@@ -138,16 +173,16 @@ class ConnectionLimiter:
             else:
                 del held[key]
 
-    def begin_handshake(self) -> bool:
-        """Let a handshake begin, if there are not too many; if it does, `end_handshake` is owed."""
-        if self._handshakes >= self._max_handshakes:
-            return False
-        self._handshakes += 1
-        return True
-
-    def end_handshake(self) -> None:
-        """A handshake has ended, one way or the other."""
-        self._handshakes -= 1
+    def _admit_among_others(self, client: Client, standing: Standing, now: float) -> ConnectionRefusal | None:
+        """Keep those who are no members to what they may have together, and each of their prefixes to its share."""
+        leave = STRANGERS_LEAVE if standing is Standing.STRANGER else 0.0
+        crowd = self._total if self._strangers is None else self._strangers
+        is_greedy = not self._shares.charge(client.prefixes[-1], now)
+        if is_greedy and crowd.fill(now) >= CROWDED_FILL:
+            return ConnectionRefusal.TOTAL_RATE
+        if self._strangers is not None and self._strangers.take(now, leave):
+            return ConnectionRefusal.STRANGERS_RATE
+        return None
 
     def statistics(self, now: float) -> ConnectionLimiterStatistics:
         """Return a frozen snapshot."""
@@ -155,9 +190,8 @@ class ConnectionLimiter:
             rate=self._rate.statistics(now),
             total_fill=self._total.fill(now),
             strangers_fill=0.0 if self._strangers is None else self._strangers.fill(now),
-            strangers_per_second=self._strangers_per_second,
-            handshakes=self._handshakes,
-            max_handshakes=self._max_handshakes,
+            strangers_per_second=math.inf if self._allowance is None else self._allowance.per_second,
+            handshakes=self.handshakes.statistics(),
             busiest_client=max(self._held[0].values(), default=0),
             max_per_client=self._most[0],
         )

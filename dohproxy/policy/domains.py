@@ -21,8 +21,10 @@ What one domain is:
 Random names directly below a registry's suffix, such as .com, are met by none of this: to refuse what is new there
 would be to refuse all that is new. The clients' miss limits hold, and the upstream's budget.
 
-A single client must not be able to keep a domain closed for everybody, be it from malice or by a broken program. Once
-half of what may fail is used up, each client has a share of its own, which all its misses count against.
+Nobody alone may keep a domain closed for everybody, be it from malice or by a broken program. Once half of what may be
+asked or fail is used up, each /24, or provider's /32 of IPv6, has a share of its own, which all its misses count
+against: who holds a /48 has no more of them than a household. Members have a bucket of their own for each domain, and
+no flood of strangers closes it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,9 +41,11 @@ from dohproxy.wire.name import from_text, label_offsets
 
 REGISTRANT_COST: Final = 1 / 8
 """What a failure under a private suffix costs the domain of whoever runs it."""
-CLIENT_FACTOR: Final = 4.0
-"""How much dearer a miss is to the share of one client: it has a quarter of the domain's burst and rate. Half of the
-burst, unshared, and one client's quarter do not make a whole."""
+SHARE_FACTOR: Final = 4.0
+"""How much dearer a miss is to the share of one network: it has a quarter of the domain's burst and rate. Half of the
+burst, unshared, and one network's quarter do not make a whole."""
+_MEMBERS: Final = (0x6D656D, 0x62657273)
+"""Tells a domain's bucket for members from that for all others; any two numbers do."""
 
 REMEMBERED: Final = 512
 """Names and domains whose places are at hand: twice the misses that may be under way (`limits.waiting_misses`)."""
@@ -59,6 +63,7 @@ class DomainBound(StrEnum):
     MISSES = "misses"
     FAILURES = "failures"
     CLIENT_SHARE = "client_share"
+    """What the network of the client may ask of a domain that is asked for a lot, or fails a lot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +89,16 @@ class DomainLimit:
         failures: GcraTable,
         suffixes: PublicSuffixes,
         *,
+        misses_burst: float,
         failures_burst: float,
         secret: bytes,
         exempt: Iterable[str] = (),
     ) -> None:
-        """`failures_burst`: that of the table `failures`. `secret`: 16 to 64 random bytes, new at each start, the same
-        in all workers. `exempt`: host names whose domains have no limit."""
+        """`misses_burst` and `failures_burst`: those of the tables. `secret`: 16 to 64 random bytes, new at each start,
+        the same in all workers. `exempt`: host names whose domains have no limit."""
         self._misses = misses
         self._failures = failures
+        self._half_of_misses = misses_burst / 2
         self._half_of_failures = failures_burst / 2
         self._exempt_names = tuple(from_text(name) for name in exempt)
         self._refused = dict.fromkeys(DomainBound, 0)
@@ -103,6 +110,7 @@ class DomainLimit:
         """Take other limits; what domains have used up stays used up."""
         self._misses.adopt(config.domain_misses_per_second, config.domain_misses_burst, now)
         self._failures.adopt(config.domain_failures_per_second, config.domain_failures_burst, now)
+        self._half_of_misses = config.domain_misses_burst / 2
         self._half_of_failures = config.domain_failures_burst / 2
         self._exempt_names = tuple(from_text(name) for name in config.exempt_domains)
         self.use(self._suffixes)
@@ -157,29 +165,34 @@ class DomainLimit:
     ) -> DomainBound | None:
         if domains[0] in self._exempt:
             return None
-        if self._misses.wait(self._hashes(domains[0]), now):
-            return DomainBound.MISSES
+        bound = self._bound_of_misses(self._hashes(domains[0]), client, now, charges=charges)
+        if bound is not None:
+            return bound
         for hashes, cost in self._costs(domains):
-            if self._failures.wait(hashes, now, cost):
+            if not client.member and self._failures.wait(hashes, now, cost):
                 return DomainBound.FAILURES
-            if self._failures.wait(hashes, now, self._half_of_failures) and not self._has_share(
-                hashes, client, now, cost * CLIENT_FACTOR, charges=charges
-            ):
+            if self._is_over_share(self._failures, hashes, self._half_of_failures, client, now, cost, charges=charges):
                 return DomainBound.CLIENT_SHARE
         return None
 
-    def _has_share(self, hashes: Hashes, client: Client, now: float, cost: float, *, charges: bool) -> bool:
-        """Tell whether one client may take more of a domain that fails a lot, and charge it if it `charges`."""
-        if client.exempt:
-            return True
-        # Two keyed hashes that nobody knows: together they are as good as a third one.
-        theirs = client.hashes[0]
-        both = hashes[0] ^ theirs[0], hashes[1] ^ theirs[1]
-        if self._failures.wait(both, now, cost):
+    def _bound_of_misses(self, hashes: Hashes, client: Client, now: float, *, charges: bool) -> DomainBound | None:
+        if client.member:
+            is_admitted = _admits(self._misses, _together(hashes, _MEMBERS), now, 1.0, charges=charges)
+            return None if is_admitted else DomainBound.MISSES
+        if self._misses.wait(hashes, now):
+            return DomainBound.MISSES
+        if self._is_over_share(self._misses, hashes, self._half_of_misses, client, now, 1.0, charges=charges):
+            return DomainBound.CLIENT_SHARE
+        return None
+
+    def _is_over_share(
+        self, table: GcraTable, hashes: Hashes, half: float, client: Client, now: float, cost: float, *, charges: bool
+    ) -> bool:
+        """Tell whether a network has had its share of a domain of which more than `half` is used up; charge it else."""
+        if client.exempt or not table.wait(hashes, now, half):
             return False
-        if charges:
-            self._failures.charge(both, now, cost)
-        return True
+        share = _together(hashes, client.prefixes[-1])
+        return not _admits(table, share, now, cost * SHARE_FACTOR, charges=charges)
 
     def _costs(self, domains: tuple[bytes, bytes]) -> Iterator[tuple[Hashes, float]]:
         """Yield the buckets of failures that stand for a name, and what one costs there."""
@@ -187,6 +200,20 @@ class DomainLimit:
         yield self._hashes(domain), 1.0
         if registrant != domain:
             yield self._hashes(registrant), REGISTRANT_COST
+
+
+def _together(hashes: Hashes, others: Hashes) -> Hashes:
+    """Return the hashes of both: two keyed ones that nobody knows are as good as a third one."""
+    return hashes[0] ^ others[0], hashes[1] ^ others[1]
+
+
+def _admits(table: GcraTable, hashes: Hashes, now: float, cost: float, *, charges: bool) -> bool:
+    """Tell whether a bucket has room, and charge it if it has and it `charges`."""
+    if table.wait(hashes, now, cost):
+        return False
+    if charges:
+        table.charge(hashes, now, cost)
+    return True
 
 
 def domains_of(qname: bytes, suffixes: PublicSuffixes) -> tuple[bytes, bytes]:

@@ -236,24 +236,33 @@ class Gcra(_Rate):
         if not self._is_rate(per_second, burst):
             self._slot[0] = self._changed_tat(per_second, burst, now)(self._slot[0])
 
-    def wait(self, now: float, cost: float = 1.0) -> float:
-        """Return the seconds until a request of this cost would be allowed, 0.0 for now; change nothing."""
-        return self._excess(self._tat(now), now, cost)
+    def wait(self, now: float, reserve: float = 0.0) -> float:
+        """Return what `take` would; change nothing."""
+        return self._excess(self._tat(now) + self._left_to_others(reserve), now, 1.0)
 
-    def take(self, now: float) -> float:
+    def take(self, now: float, reserve: float = 0.0) -> float:
         """Charge one request if it is allowed and return 0.0, else the seconds until it would be; `wait` and `charge`
-        in one."""
+        in one.
+
+        `reserve`: the part of the burst that this request has to leave to others. Whoever need not leave it goes first
+        whenever there is more to do than the rate allows.
+        """
         tat = self._slot[0]
         if not now < tat <= now + self._horizon:
             tat = now
+        left = self._left_to_others(reserve) if reserve else 0.0
         ahead = tat + self._interval
-        if ahead > now + self._ceiling:
-            wait = self._excess(tat, now, 1.0)
+        if ahead + left > now + self._ceiling:
+            wait = self._excess(tat + left, now, 1.0)
             if wait:
                 return wait
-            ahead = now + self._ceiling
+            ahead = min(ahead, now + self._ceiling)
         self._slot[0] = ahead
         return 0.0
+
+    def _left_to_others(self, reserve: float) -> float:
+        # From an empty bucket everybody may take one.
+        return min(reserve * self._ceiling, self._ceiling - self._interval)
 
     def charge(self, now: float, cost: float = 1.0) -> None:
         """Add a request to the bucket, whether it was allowed or not; a full bucket stays just full."""

@@ -33,11 +33,15 @@ MAPPED_PREFIX: Final = bytes(10) + b"\xff\xff"
 SIX_TO_FOUR_PREFIX: Final = b"\x20\x02"
 TEREDO_PREFIX: Final = b"\x20\x01\x00\x00"
 
-PREFIX_BYTES: Final = {0: (0,), IPV4_BYTES: (4, 3), IPV6_BYTES: (8, 7, 6)}
-"""Bytes of address per width, narrow to wide: /32, /24; /64, /56, /48; nothing for peers without address.
+PREFIX_BYTES: Final = {0: (0,), IPV4_BYTES: (4, 3), IPV6_BYTES: (8, 7, 6, 4)}
+"""Bytes of address per width, narrow to wide: /32, /24; /64, /56, /48, /32; nothing for peers without address.
 
 A /64 is one host's to choose from (RFC 4291 section 2.5.1), so no IPv6 prefix is narrower.
 """
+
+LIMITED_WIDTHS: Final = 3
+"""Widths, from the narrowest, that limits are kept for. A provider's /32 has fair shares alone: to give thousands of
+households one limit would be no limit for one of them, or none for the others."""
 
 SECRET_BYTES = 16
 """Least length of the secret: the 128 bits the hash puts out."""
@@ -157,11 +161,15 @@ class Identities:
         if widths is None:
             raise ValueError(f"an address has 4 or 16 bytes, not {len(address)}")
         # Limits are the owner's; to be exempt or a member takes the address itself.
+        prefixes = tuple(self._hashes(held_by, width) for width in widths)
+        is_member = address in self._members
         return Client(
             address=address,
-            hashes=tuple(self._hashes(held_by, width) for width in widths),
+            hashes=prefixes[: 1 if is_member else LIMITED_WIDTHS],
             exempt=address in self._exempt,
-            member=address in self._members,
+            member=is_member,
+            prefixes=prefixes,
+            path=tuple(first for first, _ in reversed(prefixes)),
         )
 
     def _hashes(self, address: bytes, width: int) -> tuple[int, int]:

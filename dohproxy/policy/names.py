@@ -60,6 +60,7 @@ def build_name_rules(
         GcraTable(misses, per_second=config.domain_misses_per_second, burst=config.domain_misses_burst),
         GcraTable(failures, per_second=config.domain_failures_per_second, burst=config.domain_failures_burst),
         suffixes,
+        misses_burst=config.domain_misses_burst,
         failures_burst=config.domain_failures_burst,
         secret=secret,
         exempt=config.exempt_domains,

@@ -10,7 +10,7 @@ from typing import Final
 
 from dohproxy.outcomes import Client, Priority
 from dohproxy.policy.gcra import GcraTable
-from dohproxy.policy.seniority import LEVELS, Seniority
+from dohproxy.policy.seniority import LEVELS, NETWORK, Seniority
 
 FAIR_SHARE: Final = 0.25
 """Part of all budgets together that one network may use before it stands behind those that use less: four busy ones
@@ -51,19 +51,20 @@ class Priorities:
 
     def judge(self, client: Client, now: float) -> Priority:
         """Return where a question of `client` stands, and count it against its network's fair share."""
-        hashes = client.hashes[1] if len(client.hashes) > 1 else client.hashes[0]
-        level = self.seniority.level(hashes, now)
+        hashes = client.prefixes[min(NETWORK, len(client.prefixes) - 1)]
+        path = client.path[:-1] or client.path
+        level = self.seniority.level(client.prefixes, now)
         is_greedy = not self._shares.charge(hashes, now)
         self._greedy += is_greedy
         if client.member:
             self._members += 1
-            return Priority(0, hashes[0], 0.0)
+            return Priority(0, path, 0.0)
         if level:
             self._settled += 1
         else:
             self._newcomers += 1
         rank = 1 + LEVELS - level + (GREEDY_RANKS if is_greedy else 0)
-        return Priority(rank, hashes[0], 0.0 if level and not is_greedy else JUNIOR_RESERVE)
+        return Priority(rank, path, 0.0 if level and not is_greedy else JUNIOR_RESERVE)
 
     def statistics(self, now: float) -> PriorityStatistics:
         """Return a frozen snapshot."""

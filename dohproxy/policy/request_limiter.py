@@ -1,13 +1,20 @@
 """Who may go on: the client's limits, the service's limit, the slots for misses, and who goes first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from dohproxy.config import LimitsConfig
 from dohproxy.outcomes import Client, Priority
+from dohproxy.policy.fair_slots import FairSlots, FairSlotsStatistics
 from dohproxy.policy.gcra import Gcra
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
 from dohproxy.policy.priorities import Priorities, PriorityStatistics
+from dohproxy.policy.standing import STRANGERS_LEAVE, Standing, Standings
 
+MISS_GRACE_SECONDS: Final = 1.0
+"""How long a miss has its slot before somebody of equal right may take it: answers come within some hundred
+milliseconds, and what takes longer is mostly a name whose servers are silent."""
 SLOT_RETRY_SECONDS = 1.0
 """Retry-After when all slots are taken: a miss is over after a few hundred milliseconds, and no client reads
 fractions."""
@@ -21,8 +28,7 @@ class RequestLimiterStatistics:
     misses: LimitStatistics
     total_fill: float
     """How full the service-wide bucket is, 0.0 to 1.0."""
-    slots_taken: int
-    slots: int
+    slots: FairSlotsStatistics
     priorities: PriorityStatistics
 
 
@@ -35,11 +41,11 @@ class RequestLimiter:
         self._requests = requests
         self._misses = misses
         self._total = total
-        self._slots = slots
+        self.slots: FairSlots[MissSlot] = FairSlots(slots, MISS_GRACE_SECONDS)
         self._priorities = priorities
         self.seniority = priorities.seniority
         """Who has been here how long; kept from one process to the next."""
-        self.slots_taken = 0
+        self.standings = Standings(priorities.seniority)
         # The limits' own methods, as every request comes here.
         self.admit_request = requests.admit
         """Takes a client and the time; returns 0.0, or the seconds until this client may ask again."""
@@ -47,11 +53,6 @@ class RequestLimiter:
         """Takes the same and returns the same, and charges and counts nothing."""
         self.charge_request = requests.charge
         """Takes the same, and counts a request that was refused before `admit_request` was asked."""
-        self.admit_to_service = total.take
-        """Takes the time; returns 0.0 while all clients together are within the service's limit, else the seconds until
-        they are. Hits go on either way; the walk remembers the result and uses it on misses."""
-        self.wait_for_service = total.wait
-        """Takes the time and returns the same, and charges nothing."""
         self.wait_for_miss = misses.wait
         """Takes what `admit_miss` takes and returns the same, and charges and counts nothing."""
         self.admit_miss = misses.admit
@@ -66,24 +67,48 @@ class RequestLimiter:
             limits.misses_per_second, limits.misses_burst, limits.network_factor, limits.site_factor, now
         )
         self._total.adopt(limits.total_requests_per_second, limits.total_requests_burst, now)
-        self._slots = limits.waiting_misses
+        self.slots.most = limits.waiting_misses
         self._priorities.adopt(*share, now)
+
+    def admit_to_service(self, client: Client, now: float) -> float:
+        """Return 0.0 while all clients together are within the service's limit, else the seconds until they are; for
+        strangers that is a little sooner the case.
+
+        Hits go on either way; the walk remembers the result and uses it on misses.
+        """
+        if client.member:
+            return self._total.take(now)
+        wait = self._total.take(now, STRANGERS_LEAVE)
+        if wait and self.standings.of(client, now) is not Standing.STRANGER:
+            return self._total.take(now)
+        return wait
+
+    def wait_for_service(self, client: Client, now: float) -> float:
+        """Return what `admit_to_service` would, and charge nothing."""
+        is_stranger = self.standings.of(client, now) is Standing.STRANGER
+        return self._total.wait(now, STRANGERS_LEAVE if is_stranger else 0.0)
+
+    def note_answered(self, client: Client, now: float) -> None:
+        """Remember that this client has got an answer: it is what seniority comes from."""
+        if client.prefixes:
+            self.seniority.meet(client.prefixes, now)
 
     def may_miss(self, client: Client, now: float) -> bool:
         """Tell whether `admit_miss` would let this client ask; charges nothing."""
         return not self._misses.wait(client, now)
 
-    @property
-    def has_slot(self) -> bool:
-        """Whether `take_slot` would return one of the places."""
-        return self.slots_taken < self._slots
+    def has_slot(self, client: Client, now: float) -> bool:
+        """Tell whether `take_slot` would return one of the slots; nobody has to make room for it."""
+        return self.slots.has_room(client.path, self.standings.of(client, now), now)
 
-    def take_slot(self) -> "MissSlot | None":
-        """Return one of the slots for misses, to be given back when the miss has ended; None if all are taken."""
-        if self.slots_taken >= self._slots:
-            return None
-        self.slots_taken += 1
-        return MissSlot(self)
+    def take_slot(self, client: Client, now: float) -> "MissSlot | None":
+        """Return one of the slots for misses, to be given back when the miss has ended; None if all are taken, and by
+        nobody who would have to make room for this client: who has, is told."""
+        slot = MissSlot(self.slots)
+        is_taken, loser = self.slots.join(slot, client.path, self.standings.of(client, now), now)
+        if loser is not None:
+            loser.lose()
+        return slot if is_taken else None
 
     def priority(self, client: Client, now: float) -> Priority:
         """Return where this client's question stands where the upstreams' budget is short, and count it."""
@@ -95,23 +120,32 @@ class RequestLimiter:
             requests=self._requests.statistics(now),
             misses=self._misses.statistics(now),
             total_fill=self._total.fill(now),
-            slots_taken=self.slots_taken,
-            slots=self._slots,
+            slots=self.slots.statistics(),
             priorities=self._priorities.statistics(now),
         )
 
 
 class MissSlot:
-    """One miss's right to be resolved. Given back once, however many of its holders think it is theirs to do: a task
-    that is cancelled before its first step never gets to say so."""
+    """One miss's right to be resolved. Given back as often as its holders like: a task that is cancelled before its
+    first step never gets to say so."""
 
-    __slots__ = ("_request_limiter",)
+    __slots__ = ("_slots", "is_lost", "when_lost")
 
-    def __init__(self, request_limiter: RequestLimiter) -> None:
-        self._request_limiter: RequestLimiter | None = request_limiter
+    def __init__(self, slots: "FairSlots[MissSlot]") -> None:
+        self._slots = slots
+        self.is_lost = False
+        """Somebody with more right to it has it now."""
+        self.when_lost: Callable[[], None] | None = None
+        """What is to be done then."""
 
     def give_back(self) -> None:
         """The miss has ended."""
-        if self._request_limiter is not None:
-            self._request_limiter.slots_taken -= 1
-            self._request_limiter = None
+        self._slots.leave(self)
+        self.when_lost = None
+
+    def lose(self) -> None:
+        """Make room: the miss ends without an answer."""
+        self.is_lost = True
+        when_lost, self.when_lost = self.when_lost, None
+        if when_lost is not None:
+            when_lost()

@@ -6,6 +6,10 @@ fixed size: 8 bytes a slot, two possible slots a key, no address, only a keyed h
 somebody who belongs here is never given to a newcomer. The table means nothing without the hash's secret: it dies with
 the process, or both are handed over to the next.
 
+Whoever holds a /48 has 256 networks in it, and an hour. So the slots of IPv6 networks lie within those of their /48,
+and these within those of their provider's /32: sixteen slots for the one and a part of the table for the other, each in
+two places. However many networks one of them sends, the slots of the rest of the world stay.
+
 The table's clock is its own: that of the process, put forward by what an earlier process's had come to. So a table that
 is handed over is taken as it is, and the time in between has passed.
 """
@@ -25,6 +29,18 @@ SETTLED_SECONDS: Final = 3_600
 LEVELS: Final = 8
 """Seniority doubles from level to level: under an hour, then 1, 2, 4, ... hours, and 128 (five days) at the top."""
 
+Prefixes = tuple[Hashes, ...]
+"""The hashes of a client's prefixes, narrow to wide: those of `Client.prefixes`."""
+NETWORK: Final = 1
+"""Where the /24 or /56 stands among these, which is what is remembered; then the /48 and the /32 of IPv6."""
+SITE: Final = 2
+PROVIDER: Final = 3
+SITE_SLOTS: Final = 16
+"""The slots of a /48, in each of two places: more than the households of one that share it, and few against the table.
+"""
+PROVIDER_PART: Final = 64
+"""One in so many slots is a /32's, in each of two places: 2,048 networks of one provider with the usual table."""
+
 _FIELD: Final = 0xFF_FFFF
 TAG_SHIFT: Final = 8 * HASH_BYTES - 16
 """The bits of the first hash from here on, its highest, tell networks apart."""
@@ -33,7 +49,7 @@ TAG_SHIFT: Final = 8 * HASH_BYTES - 16
 class Seniority:
     """First and last seen, by network."""
 
-    __slots__ = ("_ahead", "_count", "_slots")
+    __slots__ = ("_ahead", "_count", "_region", "_slots", "newcomers")
 
     def __init__(self, buffer: memoryview) -> None:
         """`buffer`: zero-filled, writable, in one piece, two or more slots of 8 bytes; else ValueError."""
@@ -41,19 +57,27 @@ class Seniority:
             raise ValueError("the table must be one writable piece of two or more slots of 8 bytes")
         self._slots = buffer.cast("B").cast("Q")
         self._count = len(self._slots)
+        self._region = max(SITE_SLOTS, self._count // PROVIDER_PART)
         self._ahead = 0.0
+        self.newcomers = 0
+        """Networks that were answered and not known, or not known any more; since the start."""
 
-    def level(self, hashes: Hashes, now: float) -> int:
-        """Return 0 (new) to LEVELS (five days and more) for a network that asks now, and remember that it does."""
+    def level(self, prefixes: Prefixes, now: float) -> int:
+        """Return 0 (new) to LEVELS (five days and more) for the network of a client; change nothing."""
         unit = self._unit(now)
-        tag = hashes[0] >> TAG_SHIFT & 0xFFFF
-        first, second = hashes[0] % self._count, hashes[1] % self._count
-        for place in (first, second):
+        place = self._find(prefixes, unit)
+        return 0 if place is None else _level(unit - (self._slots[place] >> 24 & _FIELD))
+
+    def meet(self, prefixes: Prefixes, now: float) -> int:
+        """Remember that a client of this network is answered now; return the same as `level`."""
+        unit = self._unit(now)
+        place = self._find(prefixes, unit)
+        if place is not None:
             slot = self._slots[place]
-            if slot and slot >> 48 == tag and not _is_forgotten(slot, unit):
-                self._slots[place] = tag << 48 | slot & _FIELD << 24 | unit
-                return _level(unit - (slot >> 24 & _FIELD))
-        self._begin(first, second, tag, unit)
+            self._slots[place] = slot & ~_FIELD | unit
+            return _level(unit - (slot >> 24 & _FIELD))
+        self.newcomers += 1
+        self._begin(prefixes, unit)
         return 0
 
     def fill(self, now: float) -> float:
@@ -95,12 +119,40 @@ class Seniority:
     def _unit(self, now: float) -> int:
         return (int(now + self._ahead) // UNIT_SECONDS + 1) & _FIELD
 
-    def _begin(self, first: int, second: int, tag: int, unit: int) -> None:
+    def _find(self, prefixes: Prefixes, unit: int) -> int | None:
+        """Return the slot in which this network is remembered, None if it is not."""
+        tag = _tag(prefixes)
+        for place in self._places(prefixes):
+            slot = self._slots[place]
+            if slot and slot >> 48 == tag and not _is_forgotten(slot, unit):
+                return place
+        return None
+
+    def _begin(self, prefixes: Prefixes, unit: int) -> None:
         """Give a newcomer the slot whose owner has been silent longer, if one of both may be had."""
-        free = [place for place in (first, second) if not _is_settled(self._slots[place], unit)]
+        free = [place for place in self._places(prefixes) if not _is_settled(self._slots[place], unit)]
         if free:
             place = min(free, key=lambda place: self._slots[place] & _FIELD)
-            self._slots[place] = tag << 48 | unit << 24 | unit
+            self._slots[place] = _tag(prefixes) << 48 | unit << 24 | unit
+
+    def _places(self, prefixes: Prefixes) -> tuple[int, int]:
+        """Return the two slots that a network may have: anywhere, or within those of its site and its provider."""
+        network = _network(prefixes)
+        if len(prefixes) <= PROVIDER:
+            return network[0] % self._count, network[1] % self._count
+        site, provider = prefixes[SITE], prefixes[PROVIDER]
+        first = provider[0] % self._count + site[0] % self._region + network[0] % SITE_SLOTS
+        second = provider[1] % self._count + site[1] % self._region + network[1] % SITE_SLOTS
+        return first % self._count, second % self._count
+
+
+def _network(prefixes: Prefixes) -> Hashes:
+    """Return the hashes of the network that is remembered: the /24 or /56, or all peers without address."""
+    return prefixes[min(NETWORK, len(prefixes) - 1)]
+
+
+def _tag(prefixes: Prefixes) -> int:
+    return _network(prefixes)[0] >> TAG_SHIFT & 0xFFFF
 
 
 def _is_forgotten(slot: int, unit: int) -> bool:

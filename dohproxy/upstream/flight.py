@@ -119,18 +119,22 @@ class Flights(Generic[Outcome]):
         flight.fetch = begin(lambda outcome: self._land(key, flight, outcome))
         return True
 
-    def is_full(self, key: bytes) -> bool:
-        """Tell whether as many wait for the fetch under way as may."""
-        return len(self._flights[key].waiters) >= self._most_waiters
+    def is_full(self, key: bytes, reserve: float = 0.0) -> bool:
+        """Tell whether as many wait for the fetch under way as may, if the part `reserve` is left to others."""
+        return len(self._flights[key].waiters) >= self._most_beside(reserve)
 
-    def join(self, key: bytes, waiter: Waiter[Outcome], *, stands: bool = False) -> bool:
-        """Let `waiter` wait for the fetch under way. Return False if too many do; who `stands` has more room."""
+    def join(self, key: bytes, waiter: Waiter[Outcome], *, stands: bool = False, reserve: float = 0.0) -> bool:
+        """Let `waiter` wait for the fetch under way. Return False if too many do; who `stands` has more room, and who
+        has to leave a `reserve` to others less."""
         flight = self._flights[key]
-        if len(flight.waiters) >= (2 * self._most_waiters if stands else self._most_waiters):
+        if len(flight.waiters) >= (2 if stands else 1) * self._most_beside(reserve):
             self.refused_waiters += 1
             return False
         waiter.wait_for(flight)
         return True
+
+    def _most_beside(self, reserve: float) -> int:
+        return max(1, int(self._most_waiters * (1 - reserve)))
 
     def close(self) -> None:
         """Stop all fetches; nothing can be started afterwards."""

@@ -45,11 +45,11 @@ Learn = Callable[[Query, Answer | UpstreamFailure], None]
 ResolverResult = Answer | UpstreamFailure | None
 """What who asked is told; None only to those who have something else to give."""
 
-FIRST: Final = Priority(0, 0, 0.0)
+FIRST: Final = Priority(0, (), 0.0)
 """For a question that nobody else's has to go before."""
 FINISHING_SECONDS: Final = 0.1
 """Between two looks at what is still under way when another resolver has taken over."""
-UNAWAITED: Final = {Purpose.REVALIDATION: Priority(1_000, 0, 0.25), Purpose.PREFETCH: Priority(1_001, 0, 0.75)}
+UNAWAITED: Final = {Purpose.REVALIDATION: Priority(1_000, (), 0.25), Purpose.PREFETCH: Priority(1_001, (), 0.75)}
 """For what nobody waits for: behind every client, and with a part of each burst left to what comes before: clients
 first, then whoever has got something stale, and names fetched ahead only where there is plenty. Old answers are given
 unasked from half a burst down (`pressure`), so to renew them must be possible with less than that."""
@@ -138,12 +138,12 @@ class Resolver:
                 notify(UpstreamFailure(Reason.BUDGET_SPENT))
             return waiter
         self._queue.promote(query.key, priority)
-        stands = patience is None and self._flights.is_full(query.key)
+        stands = patience is None and self._flights.is_full(query.key, priority.reserve)
         if stands:
             until = min(deadline, self._clock() + self._settings.budget_wait_seconds)
             late = UpstreamFailure(Reason.SERVICE_LIMIT)
         waiter = Waiter(notify, until=until, late=late)
-        if not self._flights.join(query.key, waiter, stands=stands):
+        if not self._flights.join(query.key, waiter, stands=stands, reserve=priority.reserve):
             notify(UpstreamFailure(Reason.SERVICE_LIMIT))
         return waiter
 

@@ -114,7 +114,7 @@ def _while_one_waits(server: RunningServer, client: Client) -> Response:
     """The only place for misses is taken by a question that the upstream does not answer."""
     with Http1Client(server.port) as waiting:
         waiting.send(b"GET " + _of("silent.place.example").target.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert server.wait_until(lambda: server.core.request_limiter.statistics(0.0).slots_taken)
+        assert server.wait_until(lambda: server.core.request_limiter.statistics(0.0).slots.taken)
         return client.exchange(_of("other.place.example"))
 
 

@@ -15,6 +15,7 @@ from dohproxy.control.service import Service
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
 from dohproxy.upstream.resolvers import Resolvers
+from tests.fakes.walk import client_of
 
 
 class FakeService:
@@ -45,7 +46,7 @@ class FakeService:
 
     def look_at(self, packed: bytes) -> Client:
         """Return a client that nobody knows."""
-        return Client(packed, ((1, 2), (3, 4)))
+        return client_of(packed, (1, 2), (3, 4))
 
     def resolvers(self) -> Resolvers:
         """Return those that the test has laid down."""

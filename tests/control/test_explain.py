@@ -19,7 +19,7 @@ from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query
 from tests.control.command_samples import FakeService
 from tests.fakes.resolver import FakeResolver
-from tests.fakes.walk import CLIENT, NEIGHBOUR, NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for, post
+from tests.fakes.walk import CLIENT, MEMBER, NEIGHBOUR, NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for, post
 from tests.wire import messages as m
 
 pytestmark = pytest.mark.interpreted
@@ -111,7 +111,7 @@ def then(*names: str, after: float = 0.0, script: Any = None) -> Callable[[Walk]
 
 
 async def full(one: Walk) -> None:
-    while one.request_limiter.take_slot() is not None:
+    while one.request_limiter.take_slot(MEMBER, one.clock.now) is not None:
         pass
 
 

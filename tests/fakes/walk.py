@@ -31,9 +31,17 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.resolver import FakeResolver, Script
 from tests.wire import messages as m
 
-CLIENT = Client(b"\xc0\x00\x02\x01", ((1, 2), (3, 4)))
-MEMBER = Client(b"\xc0\x00\x03\x01", ((11, 12), (13, 14)), member=True)
-NEIGHBOUR = Client(b"\xc6\x33\x64\x01", ((501, 502), (503, 504)))
+
+def client_of(address: bytes, *prefixes: tuple[int, int], member: bool = False, exempt: bool = False) -> Client:
+    """Return a client with these hashes, narrow to wide."""
+    path = tuple(first for first, _ in reversed(prefixes))
+    hashes = prefixes[:1] if member else prefixes
+    return Client(address, hashes, exempt=exempt, member=member, prefixes=prefixes, path=path)
+
+
+CLIENT = client_of(b"\xc0\x00\x02\x01", (1, 2), (3, 4))
+MEMBER = client_of(b"\xc0\x00\x03\x01", (11, 12), (13, 14), member=True)
+NEIGHBOUR = client_of(b"\xc6\x33\x64\x01", (501, 502), (503, 504))
 RULES = RequestRules("/dns-query", 1_024)
 DEADLINE_SECONDS = 5.0
 SLOTS = 1_024
@@ -170,7 +178,7 @@ class Walk:
     @property
     def slots_taken(self) -> int:
         """Misses under way."""
-        return self.request_limiter.statistics(self.clock()).slots_taken
+        return self.request_limiter.slots.taken
 
     @property
     def charged(self) -> int:

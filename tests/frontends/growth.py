@@ -31,6 +31,7 @@ from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.protocol_chooser import FrontendMaker
 from dohproxy.policy.identity import Identities
+from dohproxy.policy.standing import Standing
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 from tests.fakes.limits import AMPLE
@@ -142,7 +143,7 @@ class Stage:
 
     def slot(self) -> ConnectionSlot:
         """Take a place."""
-        slot = self.register.take_slot()
+        slot = self.register.take_slot((), Standing.MEMBER, 0.0)
         assert slot is not None
         return slot
 

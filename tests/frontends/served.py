@@ -124,8 +124,9 @@ class RunningFrontend:
         self.http2 = Http2Server(core.service, self.client_resolver, self.register, self.clock, http2)
         self.frontends = Frontends(self.server.frontend, self.http2.frontend, self.register, self.clock)
         self.tls = None if setting.certificate is None else setting.certificate.server_context()
+        standings = core.request_limiter.standings
         self.connection_limiter = (
-            build_connection_limiter(setting.connections, setting.limits) if setting.gated else None
+            build_connection_limiter(setting.connections, setting.limits, standings) if setting.gated else None
         )
         self.listener = Listener(
             listening, self.frontends.open, self.register, self.client_resolver, self.tls, self.connection_limiter
@@ -159,7 +160,7 @@ class RunningFrontend:
     @property
     def misses(self) -> int:
         """Misses that hold a place."""
-        return self.core.request_limiter.statistics(time.monotonic()).slots_taken
+        return self.core.request_limiter.slots.taken
 
     @property
     def reasons(self) -> list[str]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from dohproxy.config import ConnectionsConfig
-from dohproxy.frontends.connections import Closing, Connections, Waiting, overdue_reason
+from dohproxy.frontends.connections import Closing, Connections, ConnectionSlot, Waiting, overdue_reason
 from dohproxy.frontends.held_bytes import FREE_BYTES
-from dohproxy.outcomes import Client
+from dohproxy.policy.standing import Standing
+from tests.fakes.walk import CLIENT
 
 LIMITS = ConnectionsConfig(
     max_total=3, header_seconds=5, write_seconds=10, max_age_seconds=600, max_queued_bytes=65_536
@@ -54,6 +55,7 @@ class _Fake:
 
     def __init__(self, waiting: Waiting) -> None:
         self._waiting = waiting
+        self.slot = ConnectionSlot(Connections(LIMITS))
         self.told: list[Closing | str] = []
 
     def waiting(self, now: float) -> Waiting:
@@ -74,7 +76,7 @@ class _Holding(_Fake):
 
     def __init__(self, size: int) -> None:
         super().__init__(Waiting(999.0, None, None, 0, idle=False))
-        self.client = Client(b"\xc0\x00\x02\x01", ((1, 2), (3, 4)))
+        self.client = CLIENT
         self.size = size
 
     def held_bytes(self) -> int:
@@ -109,16 +111,16 @@ async def test_a_connection_may_remove_itself_during_a_sweep() -> None:
 
 async def test_no_more_places_than_allowed() -> None:
     register = Connections(LIMITS)
-    slots = [register.take_slot() for _ in range(3)]
+    slots = [register.take_slot((), Standing.MEMBER, 0.0) for _ in range(3)]
     assert None not in slots
-    assert register.take_slot() is None
+    assert register.take_slot((), Standing.MEMBER, 0.0) is None
     assert register.statistics().closed == {Closing.TOO_MANY: 1}
-    assert (register.statistics().open, register.statistics().max_total, register.statistics().accepted) == (3, 3, 3)
+    assert (register.slots_taken, register.statistics().slots.most, register.statistics().accepted) == (3, 3, 3)
 
 
 async def test_a_place_is_freed_once_however_often_it_is_said() -> None:
     register = Connections(LIMITS)
-    first, second = register.take_slot(), register.take_slot()
+    first, second = register.take_slot((), Standing.MEMBER, 0.0), register.take_slot((), Standing.MEMBER, 0.0)
     assert first is not None
     assert second is not None
     first.free()

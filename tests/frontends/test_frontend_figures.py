@@ -14,13 +14,18 @@ from dohproxy.http2.blocks import MOST_KEPT_TARGETS
 from dohproxy.http2.errors import Excess
 from dohproxy.outcomes import Frontend as FrontendKind
 from dohproxy.parsed_request import ParsedRequest
+from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.forwarded import AddressStatus
 from dohproxy.policy.proxy_protocol import Defect
 from tests.fakes.samples import samples_of
 
 
+def _slots(taken: int) -> FairSlotsStatistics:
+    return FairSlotsStatistics(taken, 8, {}, 0, 0)
+
+
 def test_connections_stand_beside_their_bound() -> None:
-    statistics = ConnectionStatistics(3, 8, 20, {Closing.AGE: 2}, 500, 1_000, {}, {})
+    statistics = ConnectionStatistics(_slots(3), 20, {Closing.AGE: 2}, 500, 1_000, {}, {})
     samples = samples_of(CONNECTION_FIGURES, statistics)
     assert samples["dohproxy_connections", ()] == 3
     assert samples["dohproxy_max_connections", ()] == 8
@@ -32,7 +37,7 @@ def test_connections_stand_beside_their_bound() -> None:
 
 
 def test_every_limit_of_http2_and_every_defect_of_a_proxy_header_is_there_from_the_start() -> None:
-    statistics = ConnectionStatistics(0, 8, 0, {}, 0, 1_000, {Excess.RESETS: 3}, {Defect.NOT_PROXY: 4})
+    statistics = ConnectionStatistics(_slots(0), 0, {}, 0, 1_000, {Excess.RESETS: 3}, {Defect.NOT_PROXY: 4})
     samples = samples_of(CONNECTION_FIGURES, statistics)
     excesses = {labels[0]: value for (name, labels), value in samples.items() if "excesses" in name}
     assert excesses == {excess.value: 3.0 * (excess is Excess.RESETS) for excess in Excess}

@@ -1,6 +1,6 @@
 """Who is cut when all connections together hold too much, and in which order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -28,7 +28,7 @@ def holder(network: int, size: int = 0, *, host: int = 1, member: bool = False) 
     """Make one in a /24 of its own."""
     address = bytes((10, network >> 8, network & 0xFF, host))
     client = IDENTITIES.client(address)
-    return Holder(Client(address, client.hashes, member=member), size)
+    return Holder(replace(client, member=member), size)
 
 
 def charge(account: HeldBytes[Holder], *holders: Holder) -> bool:

@@ -16,11 +16,12 @@ from dohproxy.outcomes import Frontend as FrontendKind
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss, MissResult
 from dohproxy.upstream.resolver import UpstreamFailure
+from tests.fakes.walk import client_of
 from tests.frontends.client import get, query
 from tests.frontends.served import open_frontend
 
 NOBODY_THERE = UpstreamFailure(Reason.UPSTREAM_UNREACHABLE)
-CLIENT = Client(b"\xc0\x00\x02\x01", ())
+CLIENT = client_of(b"\xc0\x00\x02\x01", (1, 2), (3, 4))
 
 
 async def test_a_bug_before_the_miss_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,8 +105,7 @@ async def test_a_hang_up_in_the_same_turn_of_the_loop_as_the_answer_is_no_bug(mo
 
         monkeypatch.setattr(service.pipeline, "ask", ask)
         request = HttpRequest("POST", "/dns-query", query("www.example.net"), content_type="application/dns-message")
-        client = Client(CLIENT.address, ((1, 2), (3, 4)))
-        miss = service.begin(service.read(request, FrontendKind.HTTP1), client, frontend.clock())
+        miss = service.begin(service.read(request, FrontendKind.HTTP1), CLIENT, frontend.clock())
         assert isinstance(miss, Miss)
         waiting = asyncio.get_running_loop().create_task(service.resolve(miss))
         await asyncio.sleep(0)

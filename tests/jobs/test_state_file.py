@@ -27,7 +27,7 @@ from tests.fakes.samples import samples_of
 WALL = 1_800_000_000.0
 HOUR = 3_600.0
 SLOTS = 20_000
-FRIEND = (1 << 40 | 17_000, 18_000)
+FRIEND = ((1 << 40 | 17_000, 18_000),)
 
 
 @dataclass(slots=True)
@@ -77,9 +77,9 @@ def path(tmp_path: Path) -> Path:
 async def save(path: Path, *, is_last: bool = True) -> Life:
     """A run in which somebody has been here for 16 hours, and its save."""
     life = Life(path)
-    life.seniority.level(FRIEND, life.clock())
+    life.seniority.meet(FRIEND, life.clock())
     life.clock.pass_by(16 * HOUR + 64)
-    assert life.seniority.level(FRIEND, life.clock()) == 5
+    assert life.seniority.meet(FRIEND, life.clock()) == 5
     await life.file().save(is_last=is_last)
     return life
 
@@ -104,25 +104,25 @@ class TestLoading:
         file = again.file()
         await file.load()
         assert again.restored == [(before.values, Interruption(-15.0))]
-        assert again.seniority.level(FRIEND, again.clock()) == 5
-        assert again.seniority.level((2 << 40 | 17_001, 18_001), again.clock()) == 0
+        assert again.seniority.meet(FRIEND, again.clock()) == 5
+        assert again.seniority.meet(((2 << 40 | 17_001, 18_001),), again.clock()) == 0
         assert (file.statistics().restored, file.statistics().restored_slots) == (3, 1)
 
     async def test_a_long_pause_counts_by_the_wall_clock(self, path: Path) -> None:
         await save(path)
         again = Life(path, FakeClock(5.0), FakeClock(WALL + 17 * HOUR))
         await again.file().load()
-        assert again.seniority.level(FRIEND, again.clock()) == 6
+        assert again.seniority.meet(FRIEND, again.clock()) == 6
         later = Life(path, FakeClock(5.0), FakeClock(WALL + 9 * 24 * HOUR))
         await later.file().load()
-        assert later.seniority.level(FRIEND, later.clock()) == 0
+        assert later.seniority.meet(FRIEND, later.clock()) == 0
 
     async def test_a_wall_clock_that_was_put_back_is_no_time_at_all(self, path: Path) -> None:
         await save(path)
         again = Life(path, FakeClock(5.0), FakeClock(WALL - HOUR))
         await again.file().load()
         assert again.restored[0][1] == Interruption(5.0)
-        assert again.seniority.level(FRIEND, again.clock()) == 5
+        assert again.seniority.meet(FRIEND, again.clock()) == 5
 
     @pytest.mark.parametrize(("pause", "unknown_until"), [(2.0, 1_000.0), (100.0, 1_000.0 - 100.0 + SAVE_SECONDS)])
     async def test_what_was_not_saved_at_the_end_is_not_exact(
@@ -173,7 +173,7 @@ class TestLoading:
         with structlog.testing.capture_logs() as log:
             await again.file().load()
         assert again.restored == []
-        assert again.seniority.level(FRIEND, again.clock()) == 0
+        assert again.seniority.meet(FRIEND, again.clock()) == 0
         [line] = log
         assert why in line["why"]
         assert "exc_info" not in line

@@ -30,7 +30,7 @@ def test_the_limiter_s_bounds_stand_beside_their_fill() -> None:
     assert [wait > 0 for wait in waits] == [False, False, True, True]
     for number in range(1, 201):
         request_limiter.admit_request(identities.client(bytes((198, 51, number, 7))), 100.0)
-    request_limiter.take_slot()
+    request_limiter.take_slot(client, 100.0)
     for _ in range(12):
         request_limiter.priority(client, 100.0)
     samples = samples_of(REQUEST_LIMIT_FIGURES, request_limiter.statistics(100.0))

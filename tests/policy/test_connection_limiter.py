@@ -6,10 +6,19 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from dohproxy.outcomes import Client
-from dohproxy.policy.connection_limiter import SITE_FACTOR, Allowance, ConnectionLimiter, ConnectionRefusal, affordable
-from dohproxy.policy.gcra import Gcra
+from dohproxy.policy.connection_limiter import (
+    CROWDED_FILL,
+    SITE_FACTOR,
+    Allowance,
+    ConnectionLimiter,
+    ConnectionRefusal,
+    affordable,
+)
+from dohproxy.policy.gcra import Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import build_client_limit
+from dohproxy.policy.seniority import Seniority
+from dohproxy.policy.standing import STRANGERS_LEAVE, Standing, Standings
 
 NOW = 1_000.0
 SLOTS = 4_096
@@ -17,13 +26,27 @@ IDENTITIES = Identities(bytes(16), (ip_network("192.0.2.0/24"),), (ip_network("1
 
 
 def connection_limiter(
-    *, per_client: int = 2, per_network: int = 4, burst: float = 100, total: float = 1_000, handshakes: int = 2
+    *,
+    per_client: int = 2,
+    per_network: int = 4,
+    burst: float = 100,
+    total: float = 1_000,
+    handshakes: int = 2,
+    seniority: Seniority | None = None,
 ) -> ConnectionLimiter:
     buffers = [memoryview(bytearray(8 * SLOTS)) for _ in range(3)]
     rate = build_client_limit(*buffers, per_second=1, burst=burst, network_factor=8, site_factor=32)
     bucket = Gcra(memoryview(bytearray(8)), per_second=1, burst=total)
+    shares = GcraTable(memoryview(bytearray(8 * SLOTS)), per_second=1, burst=1)
     return ConnectionLimiter(
-        rate, bucket, max_per_client=per_client, max_per_network=per_network, max_handshakes=handshakes
+        rate,
+        bucket,
+        shares,
+        Standings(seniority or Seniority(memoryview(bytearray(8 * SLOTS)))),
+        Allowance(1, total),
+        max_per_client=per_client,
+        max_per_network=per_network,
+        max_handshakes=handshakes,
     )
 
 
@@ -32,7 +55,11 @@ def client(text: str) -> Client:
 
 
 def entered(frontend: ConnectionLimiter, *texts: str) -> list[ConnectionRefusal | None]:
-    return [frontend.enter(client(text), NOW) for text in texts]
+    return [enter(frontend, text) for text in texts]
+
+
+def enter(frontend: ConnectionLimiter, text: str, now: float = NOW) -> ConnectionRefusal | None:
+    return frontend.enter(client(text), frontend.standing(client(text), now), now)
 
 
 def test_a_client_holds_so_many_connections_and_no_more() -> None:
@@ -77,13 +104,14 @@ def test_a_site_holds_four_networks_worth() -> None:
 def test_a_client_opens_connections_no_faster_than_its_rate() -> None:
     frontend = connection_limiter(per_client=100, per_network=1_000, burst=3)
     assert entered(frontend, *["127.0.0.1"] * 4) == [None] * 3 + [ConnectionRefusal.CLIENT_RATE]
-    assert frontend.enter(client("127.0.0.1"), NOW + 1) is None
+    assert enter(frontend, "127.0.0.1", NOW + 1) is None
 
 
 def test_everybody_together_opens_them_no_faster_than_the_total() -> None:
     frontend = connection_limiter(total=3)
-    assert entered(frontend, *(f"127.0.{n}.1" for n in range(4))) == [None] * 3 + [ConnectionRefusal.TOTAL_RATE]
-    assert frontend.enter(client("127.0.9.1"), NOW + 1) is None
+    members = [f"198.51.100.{n}" for n in range(4)]
+    assert entered(frontend, *members) == [None] * 3 + [ConnectionRefusal.TOTAL_RATE]
+    assert enter(frontend, "198.51.100.9", NOW + 1) is None
 
 
 def test_an_exempt_client_is_held_to_the_total_alone() -> None:
@@ -93,16 +121,17 @@ def test_an_exempt_client_is_held_to_the_total_alone() -> None:
 
 def test_handshakes_under_way_are_bounded() -> None:
     frontend = connection_limiter()
-    assert [frontend.begin_handshake() for _ in range(3)] == [True, True, False]
-    frontend.end_handshake()
-    assert frontend.begin_handshake()
+    joins = [frontend.handshakes.join(number, (number,), Standing.STRANGER, NOW) for number in range(3)]
+    assert joins == [(True, None), (True, None), (False, None)]
+    frontend.handshakes.leave(0)
+    assert frontend.handshakes.join(3, (3,), Standing.STRANGER, NOW) == (True, None)
 
 
 def test_nothing_is_kept_of_those_who_have_left() -> None:
     frontend = connection_limiter()
     for n in range(200):
         somebody = client(f"127.0.{n}.1")
-        assert frontend.enter(somebody, NOW) is None
+        assert frontend.enter(somebody, Standing.STRANGER, NOW) is None
         frontend.leave(somebody)
     assert [len(held) for held in frontend._held] == [0, 0, 0]
 
@@ -110,10 +139,10 @@ def test_nothing_is_kept_of_those_who_have_left() -> None:
 def test_figures_stand_beside_their_bounds() -> None:
     frontend = connection_limiter()
     entered(frontend, "127.0.0.1", "127.0.0.1", "127.0.0.2")
-    frontend.begin_handshake()
+    frontend.handshakes.join("one", (1,), Standing.STRANGER, NOW)
     figures = frontend.statistics(NOW)
     assert (figures.busiest_client, figures.max_per_client) == (2, 2)
-    assert (figures.handshakes, figures.max_handshakes) == (1, 2)
+    assert (figures.handshakes.taken, figures.handshakes.most) == (1, 2)
     assert figures.total_fill == pytest.approx(0.003)
 
 
@@ -149,9 +178,9 @@ def held(*, burst: float = 2, total: float = 1_000) -> ConnectionLimiter:
 
 
 def test_strangers_together_open_no_more_than_their_rate() -> None:
-    frontend = held()
-    assert entered(frontend, *(f"127.0.{n}.1" for n in range(3))) == [None, None, ConnectionRefusal.STRANGERS_RATE]
-    assert frontend.enter(client("127.0.9.1"), NOW + 1) is None
+    frontend = held(burst=4)
+    assert entered(frontend, *(f"127.{n}.0.1" for n in range(4))) == [None] * 3 + [ConnectionRefusal.STRANGERS_RATE]
+    assert enter(frontend, "127.9.0.1", NOW + 1) is None
 
 
 def test_members_and_exempt_clients_come_in_while_strangers_have_used_up_theirs() -> None:
@@ -161,8 +190,8 @@ def test_members_and_exempt_clients_come_in_while_strangers_have_used_up_theirs(
 
 
 def test_strangers_that_are_refused_take_nothing_from_everybodys_rate() -> None:
-    frontend = held(total=3)
-    assert entered(frontend, *(f"127.0.{n}.1" for n in range(9)))[2:] == [ConnectionRefusal.STRANGERS_RATE] * 7
+    frontend = held(total=2)
+    assert entered(frontend, *(f"127.{n}.0.1" for n in range(9)))[1:] == [ConnectionRefusal.STRANGERS_RATE] * 8
     assert entered(frontend, "198.51.100.1", "198.51.100.2") == [None, ConnectionRefusal.TOTAL_RATE]
 
 
@@ -176,3 +205,51 @@ def test_a_cheaper_certificate_sets_strangers_free() -> None:
     assert entered(frontend, "127.0.1.1", "127.0.2.1") == [None, None]
     figures = frontend.statistics(NOW)
     assert (figures.strangers_fill, figures.strangers_per_second) == (0, math.inf)
+
+
+# --- Who goes first ---
+
+
+def test_a_flood_of_strangers_leaves_members_their_part_of_the_rate() -> None:
+    frontend = connection_limiter(total=100)
+    refusals = entered(frontend, *(f"127.{n}.0.1" for n in range(200)))
+    assert refusals.count(None) == 100 * (1 - STRANGERS_LEAVE)
+    assert entered(frontend, *(f"198.51.100.{n}" for n in range(25)), "198.51.100.25")[-2:] == [
+        None,
+        ConnectionRefusal.TOTAL_RATE,
+    ]
+
+
+def test_members_come_in_at_the_full_rate_while_the_flood_goes_on() -> None:
+    frontend = connection_limiter(total=100)
+    refused = 0
+    for second in range(200):
+        for n in range(50):
+            enter(frontend, f"127.{n}.0.1", NOW + second)
+        refused += enter(frontend, "198.51.100.1", NOW + second) is not None
+        frontend.leave(client("198.51.100.1"))
+    assert refused == 0
+
+
+def test_one_prefix_has_no_more_than_its_share_while_the_rate_is_short() -> None:
+    frontend = connection_limiter(per_client=1_000, per_network=1_000, total=400)
+    greedy = entered(frontend, *(f"2001:db8:{n:x}::1" for n in range(400)))
+    assert greedy.count(None) == 400 * CROWDED_FILL
+    assert greedy[-1] is ConnectionRefusal.TOTAL_RATE
+    assert entered(frontend, *(f"127.{n}.0.1" for n in range(50))) == [None] * 50
+
+
+def test_a_network_that_has_been_here_for_an_hour_comes_in_where_strangers_do_not() -> None:
+    seniority = Seniority(memoryview(bytearray(8 * SLOTS)))
+    frontend = connection_limiter(total=8, seniority=seniority)
+    settled = client("127.9.9.1")
+    seniority.meet(settled.prefixes, NOW)
+    later = NOW + 2 * 3_600
+    assert frontend.standing(settled, later) is Standing.SETTLED
+    assert [enter(frontend, f"127.{n}.0.1", later) for n in range(7)][-1] is ConnectionRefusal.TOTAL_RATE
+    assert enter(frontend, "127.9.9.1", later) is None
+
+
+def test_a_member_is_not_counted_with_its_neighbours() -> None:
+    frontend = connection_limiter(per_client=2, per_network=2)
+    assert entered(frontend, *(f"198.51.100.{n}" for n in range(9))) == [None] * 9

@@ -1,5 +1,7 @@
 """How much may be asked about one domain: who is cut off, how soon, and whom it does not touch."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 
@@ -9,14 +11,14 @@ from dohproxy.policy.domains import DomainBound, DomainLimit, domains_of
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, buffer_bytes
 from dohproxy.wire.name import from_text
-from tests.fakes.walk import CLIENT, NEIGHBOUR, SUFFIXES
+from tests.fakes.walk import CLIENT, NEIGHBOUR, SUFFIXES, client_of
 from tests.wire import messages as m
 from tests.wire.strategies import deterministic, qnames
 
 NOW = 1_000.0
 DEFAULTS = NamesConfig()
 MISSES, FAILURES = DEFAULTS.domain_misses_burst, DEFAULTS.domain_failures_burst
-MONITOR = Client(b"\xc0\x00\x02\x02", ((9, 9),), exempt=True)
+MONITOR = client_of(b"\xc0\x00\x02\x02", (9, 9), exempt=True)
 WWW = from_text("www.example.net")
 
 
@@ -27,6 +29,7 @@ def limit(*, exempt: tuple[str, ...] = (), secret: bytes = b"secret of tests!") 
         GcraTable(tables[0], per_second=DEFAULTS.domain_misses_per_second, burst=MISSES),
         GcraTable(tables[1], per_second=DEFAULTS.domain_failures_per_second, burst=FAILURES),
         SUFFIXES,
+        misses_burst=MISSES,
         failures_burst=FAILURES,
         secret=secret,
         exempt=exempt,
@@ -35,7 +38,7 @@ def limit(*, exempt: tuple[str, ...] = (), secret: bytes = b"secret of tests!") 
 
 def stranger(number: int) -> Client:
     """One of many clients; their hashes are as unrelated as real ones."""
-    return Client(number.to_bytes(4), ((number * 0x9E3779B97F4A7C15, number * 0xC2B2AE3D27D4EB4F),))
+    return client_of(number.to_bytes(4), (number * 0x9E3779B97F4A7C15, number * 0xC2B2AE3D27D4EB4F))
 
 
 def flood(
@@ -137,8 +140,29 @@ def test_a_share_is_of_one_domain() -> None:
     assert limiter.admit(from_text("www.example.org"), CLIENT, NOW)
 
 
-def test_a_domain_that_does_not_fail_has_no_shares() -> None:
-    assert flood(limit(), "*.example.net", 1_000, failed=False, client=CLIENT) == MISSES
+def test_one_network_takes_no_more_than_its_share_of_a_domain_that_does_not_fail() -> None:
+    assert MISSES / 2 < flood(limit(), "*.example.net", 1_000, failed=False, client=CLIENT) < MISSES * 0.8
+
+
+def test_many_networks_together_use_up_what_a_domain_may_have() -> None:
+    tried = limit()
+    asked = sum(flood(tried, f"*.{n}.example.net", 20, failed=False, client=stranger(n)) for n in range(500))
+    assert asked == MISSES
+
+
+def test_a_flood_of_strangers_closes_no_domain_for_members() -> None:
+    tried = limit()
+    for n in range(500):
+        flood(tried, f"*.{n}.example.net", 20, failed=True, client=stranger(n))
+    assert tried.admit(WWW, stranger(9_999), NOW) is False
+    member = replace(stranger(1_000), member=True)
+    assert [tried.admit(WWW, member, NOW) for _ in range(3)] == [True] * 3
+
+
+def test_a_member_may_not_ask_for_a_domain_without_end() -> None:
+    tried, member = limit(), replace(stranger(1_000), member=True)
+    assert flood(tried, "*.example.net", 10_000, failed=False, client=member) == MISSES
+    assert flood(tried, "*.example.org", 10_000, failed=True, client=member) < FAILURES
 
 
 def test_a_client_of_the_operator_s_choosing_has_no_share_but_is_bound_like_all() -> None:

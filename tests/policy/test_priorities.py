@@ -1,5 +1,6 @@
 """Who goes first: members, then those who have been here longer, and those who take more than their share last."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -24,8 +25,7 @@ def _priorities(burst: int = SHARE) -> Priorities:
 
 
 def _client(address: bytes, *, member: bool = False) -> Client:
-    known = Identities(bytes(32)).client(address)
-    return Client(known.address, known.hashes, member=member)
+    return replace(Identities(bytes(32)).client(address), member=member)
 
 
 def _settled(priorities: Priorities, hours: int, address: bytes = KNOWN) -> tuple[Client, float]:
@@ -33,7 +33,7 @@ def _settled(priorities: Priorities, hours: int, address: bytes = KNOWN) -> tupl
     client = _client(address)
     now = START
     while now < START + hours * HOUR:
-        priorities.judge(client, now)
+        priorities.seniority.meet(client.prefixes, now)
         now += 24 * HOUR
     return client, START + hours * HOUR + 64.0
 
@@ -118,10 +118,10 @@ class TestNetworks:
     def test_neighbours_share_what_they_have(self, one: str, other: str, *, is_one_network: bool) -> None:
         priorities = _priorities()
         first, second = (_client(bytes.fromhex(address)) for address in (one, other))
-        priorities.judge(first, START)
+        priorities.seniority.meet(first.prefixes, START)
         judged = [priorities.judge(client, START + 2 * HOUR) for client in (first, second)]
         assert (judged[0].rank == judged[1].rank) is is_one_network
-        assert (judged[0].prefix == judged[1].prefix) is is_one_network
+        assert (judged[0].path == judged[1].path) is is_one_network
 
     def test_neighbours_use_up_one_share(self) -> None:
         priorities = _priorities()
@@ -129,10 +129,16 @@ class TestNetworks:
             priorities.judge(_client(bytes((192, 0, 2, last))), START)
         assert priorities.judge(_client(bytes((192, 0, 2, 99))), START).rank > 1 + LEVELS
 
+    def test_a_question_makes_nobody_senior_before_it_is_answered(self) -> None:
+        priorities = _priorities()
+        priorities.judge(_client(KNOWN), START)
+        assert priorities.judge(_client(KNOWN), START + 2 * HOUR).rank == 1 + LEVELS
+
     def test_a_peer_without_address_has_a_place_too(self) -> None:
         priorities = _priorities()
         client = _client(b"")
         assert priorities.judge(client, START).rank == 1 + LEVELS
+        priorities.seniority.meet(client.prefixes, START)
         assert priorities.judge(client, START + 2 * HOUR).rank < 1 + LEVELS
 
     def test_a_flood_of_strangers_goes_after_all_who_were_here_before(self) -> None:
@@ -150,7 +156,7 @@ def test_the_books_tell_who_asked() -> None:
         priorities.judge(_client(STRANGER), now)
     priorities.judge(_client(STRANGER, member=True), now)
     books = priorities.statistics(now)
-    assert (books.members, books.settled, books.newcomers) == (1, 1, 1 + SHARE + 2)
+    assert (books.members, books.settled, books.newcomers) == (1, 1, SHARE + 2)
     assert books.greedy == 3
     assert 0 < books.fill < 0.01
 

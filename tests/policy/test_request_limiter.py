@@ -1,12 +1,13 @@
 """The limits as the walk meets them: the client's, the service's, and the places for misses."""
 
+from dataclasses import replace
+
 import pytest
 
-from dohproxy.outcomes import Client
-from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, request_limiter
+from tests.fakes.walk import CLIENT, MEMBER, NEIGHBOUR, Limits, request_limiter
 
 NOW = 1_000.0
-EXEMPT = Client(CLIENT.address, CLIENT.hashes, exempt=True)
+EXEMPT = replace(CLIENT, exempt=True)
 
 
 def test_a_client_has_its_burst_and_is_told_when_to_return() -> None:
@@ -45,32 +46,32 @@ def test_an_exempt_client_is_limited_only_with_all_others() -> None:
     limits = request_limiter(Limits(requests=1, misses=1, total=3, slots=1))
     assert [limits.admit_request(EXEMPT, NOW) for _ in range(5)] == [0.0] * 5
     assert [limits.admit_miss(EXEMPT, NOW) for _ in range(5)] == [0.0] * 5
-    assert [limits.admit_to_service(NOW) for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
+    assert [limits.admit_to_service(MEMBER, NOW) for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
 
 
 def test_a_request_beyond_the_services_limit_does_not_lengthen_the_wait() -> None:
     limits = request_limiter(Limits(total=2))
-    waits = [limits.admit_to_service(NOW) for _ in range(50)]
+    waits = [limits.admit_to_service(MEMBER, NOW) for _ in range(50)]
     assert waits == [0.0, 0.0, *[pytest.approx(1.0)] * 48]
-    assert limits.admit_to_service(NOW + 1.0) == 0.0
+    assert limits.admit_to_service(MEMBER, NOW + 1.0) == 0.0
 
 
 def test_the_services_fill_is_reported() -> None:
     limits = request_limiter(Limits(total=4))
     assert limits.statistics(NOW).total_fill == 0.0
     for _ in range(3):
-        limits.admit_to_service(NOW)
+        limits.admit_to_service(MEMBER, NOW)
     assert limits.statistics(NOW).total_fill == pytest.approx(0.75)
 
 
 def test_places_are_taken_up_to_their_number_and_come_back_once() -> None:
     limits = request_limiter(Limits(slots=2))
-    first, second, third = (limits.take_slot() for _ in range(3))
+    first, second, third = (limits.take_slot(CLIENT, NOW) for _ in range(3))
     assert third is None
-    assert limits.statistics(NOW).slots_taken == limits.statistics(NOW).slots == 2
+    assert limits.slots.taken == limits.statistics(NOW).slots.most == 2
     assert first is not None
     first.give_back()
     first.give_back()
-    assert limits.statistics(NOW).slots_taken == 1
-    assert limits.take_slot() is not None
+    assert limits.slots.taken == 1
+    assert limits.take_slot(CLIENT, NOW) is not None
     assert second is not None

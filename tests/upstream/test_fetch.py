@@ -68,7 +68,7 @@ class Rig:
             self.selection, zone=b"\x00", deadline=DEADLINE, attempt_seconds=1.0, most_sends=self.most_sends
         )
         fetch = Fetch(query, attempts, self.queue, self.carry, self.learn, now, self.told.append, self.late)
-        fetch.begin(Priority(1, 1, 0.0), DEADLINE)
+        fetch.begin(Priority(1, (1,), 0.0), DEADLINE)
         return fetch
 
     def carry(self, _: Query, send: Send, done: Done, notify: Callable[[], None]) -> Sent | SendStatus:
@@ -147,7 +147,7 @@ async def test_one_that_is_stopped_in_line_or_when_its_turn_has_come_is_never_se
         rig.told.append,
         rig.late,
     )
-    waiting.begin(Priority(1, 2, 0.0), DEADLINE)
+    waiting.begin(Priority(1, (2,), 0.0), DEADLINE)
     assert rig.queue.statistics(0.0).waiting == 1
     waiting.stop()
     assert rig.queue.statistics(0.0).waiting == 0

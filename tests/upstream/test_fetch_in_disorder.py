@@ -156,7 +156,7 @@ async def live(seed: int) -> None:
     world = World(draw)
     for _ in range(TURNS):
         for _ in range(draw.choice([1, 1, 2, 4, 8])):
-            priority = Priority(draw.randrange(3), draw.randrange(4), draw.choice([0.0, 0.3]))
+            priority = Priority(draw.randrange(3), (draw.randrange(4),), draw.choice([0.0, 0.3]))
             world.ask(draw.choice(QUERIES), priority)
         await asyncio.sleep(draw.choice([0, 0, 0.01, 0.03, 0.2]))
     await asyncio.sleep(3 * DEADLINE_SECONDS)

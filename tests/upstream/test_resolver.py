@@ -566,7 +566,7 @@ async def test_the_query_that_goes_out_tells_nothing_of_the_client() -> None:
 
 
 def _priority(rank: int, prefix: int = 1, reserve: float = 0.0) -> Priority:
-    return Priority(rank, prefix, reserve)
+    return Priority(rank, (prefix,), reserve)
 
 
 class TestSharedBudgets:

@@ -17,8 +17,8 @@ from dohproxy.wire.answer import Answer
 from tests.fakes.asking import ask
 from tests.fakes.upstream import REFUSED, FakeUpstream, make_query
 
-SETTLED = Priority(1, 7, 0.0)
-NEWCOMER = Priority(9, 3, 0.25)
+SETTLED = Priority(1, (7,), 0.0)
+NEWCOMER = Priority(9, (3,), 0.25)
 LONG = 10.0
 
 

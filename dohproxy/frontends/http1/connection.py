@@ -8,6 +8,7 @@ is begun before the one before it is answered.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, cast
 
 import structlog
@@ -61,7 +62,8 @@ class Http1Frontend(asyncio.Protocol):
         """`packed`: the peer's address, None for a Unix socket."""
         self._server = server
         self._packed = packed
-        self._slot = slot
+        self.slot = slot
+        slot.when_lost = partial(self.close_for, Closing.MADE_ROOM)
         self.client = server.client_resolver.of_connection(packed)
         self._opened = self._idle_since = server.clock()
         self._engine = Http1Connection(server.max_query_bytes)
@@ -74,6 +76,8 @@ class Http1Frontend(asyncio.Protocol):
         self._is_last = False
         """The response to that is to be the connection's last."""
         self._requests = 0
+        self._has_asked = False
+        """A query has come that is DNS."""
         self._header_since: float | None = None
         self._writing_since: float | None = None
         self._held = 0
@@ -100,7 +104,7 @@ class Http1Frontend(asyncio.Protocol):
         """Give back what the connection held."""
         self._server.register.remove(self)
         self._server.register.note_held(self, 0)
-        self._slot.free()
+        self.slot.free()
         self._transport = None
         self._stop_timer()
         if self._lingering is not None:
@@ -163,6 +167,8 @@ class Http1Frontend(asyncio.Protocol):
             self._wait_for(result, is_last=False)
             return
         self._idle_since = now
+        if not self._has_asked:
+            self._has_asked = bool(result.body)
         if result.close or self._must_close(now):
             self._write_last(result)
             return
@@ -287,6 +293,8 @@ class Http1Frontend(asyncio.Protocol):
 
     def _respond(self, response: HttpResponse, *, is_last: bool) -> None:
         now = self._idle_since = self._server.clock()
+        if not self._has_asked:
+            self._has_asked = bool(response.body)
         is_last = is_last or (self._has_ended and not self._engine.held_bytes)
         if is_last or response.close or self._must_close(now):
             self._write_last(response)
@@ -404,6 +412,7 @@ class Http1Frontend(asyncio.Protocol):
             queued_bytes=queued,
             idle=is_idle,
             idle_since=self._idle_since if is_idle else None,
+            has_asked=self._has_asked,
         )
 
     def close_for(self, closing: Closing) -> None:

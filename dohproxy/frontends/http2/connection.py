@@ -71,7 +71,8 @@ class Http2Frontend(asyncio.Protocol):
     def __init__(self, server: Http2Server, packed: bytes | None, slot: ConnectionSlot) -> None:
         self._server = server
         self._packed = packed
-        self._slot = slot
+        self.slot = slot
+        slot.when_lost = partial(self.close_for, Closing.MADE_ROOM)
         self.client = server.client_resolver.of_connection(packed)
         self._opened = self._now = self._idle_since = server.clock()
         self._is_stranger = True
@@ -109,7 +110,7 @@ class Http2Frontend(asyncio.Protocol):
         """Give back what the connection held."""
         self._server.register.remove(self)
         self._server.register.note_held(self, 0)
-        self._slot.free()
+        self.slot.free()
         self._transport = None
         if self._goodbye is not None:
             self._goodbye.cancel()
@@ -135,7 +136,7 @@ class Http2Frontend(asyncio.Protocol):
         if self._lingering is not None:
             self._lingering.pass_over(len(data))
             return
-        now = self._now = self._idle_since = self._server.clock()
+        now = self._now = self._server.clock()
         self._engine.receive(data, now)
         if self._begun or self._reset:
             self._follow_read()
@@ -172,6 +173,7 @@ class Http2Frontend(asyncio.Protocol):
         if body is None:
             body = bytes(server.limits.max_body_bytes + 1)
         client = self.client if server.client_resolver.field is None else self._client_of(head)
+        self._idle_since = self._now
         parsed = server.requests.find(head, body)
         if parsed is None:
             refused = server.service.turn_away_early(client, Frontend.HTTP2, self._now)
@@ -291,7 +293,8 @@ class Http2Frontend(asyncio.Protocol):
             return Waiting(self._opened, None, self._writing_since, queued, idle=False)
         engine = self._engine
         if engine.is_idle and not queued:
-            return Waiting(self._opened, None, None, 0, idle=True, idle_since=self._idle_since)
+            has_asked = not self._is_stranger
+            return Waiting(self._opened, None, None, 0, idle=True, idle_since=self._idle_since, has_asked=has_asked)
         since = [instant for instant in (self._writing_since, engine.windows.blocked_since) if instant is not None]
         return Waiting(
             opened=self._opened,
@@ -299,6 +302,7 @@ class Http2Frontend(asyncio.Protocol):
             writing_since=min(since, default=None),
             queued_bytes=queued + engine.windows.blocked_bytes,
             idle=False,
+            has_asked=not self._is_stranger,
         )
 
     def close_for(self, closing: Closing) -> None:

@@ -58,7 +58,7 @@ class Budget:
 
     def has_room(self, now: float, reserve: float = 0.0) -> bool:
         """Tell whether a query may go out now that has to leave the part `reserve` of the burst to others."""
-        if not self._has_place():
+        if not self._has_place(reserve):
             return False
         # Nearly always there was more at the last look than can be needed, and since then it can only have grown.
         if self._left >= 1 + reserve * self.burst + self.is_claimed:
@@ -71,7 +71,7 @@ class Budget:
 
     def seconds_to_room(self, now: float, reserve: float = 0.0) -> float:
         """Return how long the rate takes to make room; 0.0 if there is, infinity while too many are in flight."""
-        if not self._has_place():
+        if not self._has_place(reserve):
             return math.inf
         missing = self._needed(now, reserve) - self.left(now)
         return max(0.0, missing) / (self.queries_per_second * self.aimd.share(now))
@@ -83,7 +83,7 @@ class Budget:
     def take(self, now: float, reserve: float = 0.0) -> bool:
         """Count one query as sent and in flight, if it may be; a True must be followed by one `release`."""
         # What has been gained is counted before anything is taken: later it would find the slot that this one leaves.
-        if not self._has_place() or self.left(now) < self._needed(now, reserve):
+        if not self._has_place(reserve) or self.left(now) < self._needed(now, reserve):
             return False
         self._take()
         return True
@@ -105,8 +105,10 @@ class Budget:
         """Forget an overdue query that has ended or is about to; harmless if it has given way."""
         self._overdue.pop(give_way, None)
 
-    def _has_place(self) -> bool:
-        return self.in_flight < self.most_in_flight or bool(self._overdue)
+    def _has_place(self, reserve: float = 0.0) -> bool:
+        # Of what may be in flight the same part is left to others as of the burst: names whose servers are silent hold
+        # theirs for seconds.
+        return self.in_flight < max(1.0, (1 - reserve) * self.most_in_flight) or bool(self._overdue)
 
     def _take(self) -> None:
         if self.in_flight >= self.most_in_flight:

@@ -69,11 +69,11 @@ class BudgetQueue:
         until = min(deadline, now + self._wait_seconds)
         return self._enter(_Waiter(key, begin, go), priority, self._slots(now), until)
 
-    def enter_again(self, key: bytes, prefix: int, begin: Begin, go: Go, *, deadline: float) -> Step | None:
-        """Return the next step of the question `key`, of the network `prefix`, which needs one more send to be
+    def enter_again(self, key: bytes, path: tuple[int, ...], begin: Begin, go: Go, *, deadline: float) -> Step | None:
+        """Return the next step of the question `key`, of the networks `path`, which needs one more send to be
         answered; None as `enter`. It stands before all that have not been asked for yet, and waits until the
         `deadline`."""
-        return self._enter(_Waiter(key, begin, go), Priority(AGAIN_RANK, prefix, 0.0), MOST_WAITING, deadline)
+        return self._enter(_Waiter(key, begin, go), Priority(AGAIN_RANK, path, 0.0), MOST_WAITING, deadline)
 
     def _enter(self, waiter: _Waiter, priority: Priority, slots: int, until: float) -> Step | None:
         is_new = priority.rank != AGAIN_RANK

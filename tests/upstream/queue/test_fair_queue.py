@@ -13,7 +13,7 @@ PLENTY = 100
 
 
 def _priority(rank: int, network: str = "a") -> Priority:
-    return Priority(rank, ord(network), 0.0)
+    return Priority(rank, (ord(network),), 0.0)
 
 
 def _line(*items: str, rank: int = 1) -> FairQueue[str]:
@@ -77,9 +77,9 @@ class TestOrder:
 
     def test_each_keeps_its_own_priority(self) -> None:
         turns = _line("a1")
-        turns.join("a2", Priority(1, ord("a"), 0.25), PLENTY)
+        turns.join("a2", Priority(1, (ord("a"),), 0.25), PLENTY)
         turns.serve("a1")
-        assert next(turns.in_order()) == ("a2", Priority(1, ord("a"), 0.25))
+        assert next(turns.in_order()) == ("a2", Priority(1, (ord("a"),), 0.25))
 
 
 class TestComingAndGoing:
@@ -235,8 +235,8 @@ class _Model:
         ranks = [one.rank for _, one in first_of_each]
         assert ranks == sorted(ranks)
         assert all(self.waiting[item] == one for item, one in first_of_each)
-        assert {(one.rank, one.prefix) for _, one in first_of_each} == {
-            (one.rank, one.prefix) for one in self.waiting.values()
+        assert {(one.rank, one.path) for _, one in first_of_each} == {
+            (one.rank, one.path) for one in self.waiting.values()
         }
 
 

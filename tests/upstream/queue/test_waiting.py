@@ -50,7 +50,7 @@ class Rig:
 
     async def ask(self, name: str, rank: int = 1, *, reserve: float = 0.0, seconds: float = LONG) -> Step:
         """Let a question of the network that is its first letter pass."""
-        return await self.enter(name, Priority(rank, ord(name[0]), reserve), self.begin(name), seconds=seconds)
+        return await self.enter(name, Priority(rank, (ord(name[0]),), reserve), self.begin(name), seconds=seconds)
 
     async def enter(self, name: str, priority: Priority, begin: Begin, *, seconds: float = LONG) -> Step:
         """Wait for the turn of a question; cancelled, leave."""
@@ -102,7 +102,7 @@ class TestGoing:
 
     async def test_what_cannot_be_asked_at_all_does_not_wait(self) -> None:
         rig = Rig()
-        outcome = await rig.enter("a1", Priority(1, 1, 0.0), lambda *_: UNREACHABLE)
+        outcome = await rig.enter("a1", Priority(1, (1,), 0.0), lambda *_: UNREACHABLE)
         assert outcome == UNREACHABLE
         assert rig.figures() == (0, 0, 0, 0, 0)
 
@@ -133,7 +133,7 @@ class TestGoing:
         looks = iter([SPENT] * 5)
         begin = rig.begin("a1")
         outcome = await rig.enter(
-            "a1", Priority(1, 1, 0.0), lambda now, reserve: next(looks, None) or begin(now, reserve)
+            "a1", Priority(1, (1,), 0.0), lambda now, reserve: next(looks, None) or begin(now, reserve)
         )
         assert isinstance(outcome, Send)
         assert list(looks) == []
@@ -143,7 +143,7 @@ class TestGoing:
         rig.spend()
         outcomes = iter([SPENT, SPENT])
         async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(rig.enter("a1", Priority(1, 1, 0.0), lambda *_: next(outcomes, UNREACHABLE)))
+            waiting = tasks.create_task(rig.enter("a1", Priority(1, (1,), 0.0), lambda *_: next(outcomes, UNREACHABLE)))
             await _settle()
             rig.queue.wake()
             assert await waiting == UNREACHABLE
@@ -185,7 +185,7 @@ class TestOrder:
         rig = _full()
         async with asyncio.TaskGroup() as tasks:
             await self._wait_in_line(rig, tasks, ("a1", 3), ("b1", 5))
-            rig.queue.promote(b"b1", Priority(0, ord("m"), 0.0))
+            rig.queue.promote(b"b1", Priority(0, (ord("m"),), 0.0))
             rig.let_go(2)
             rig.queue.wake()
         assert rig.went == ["b1", "a1"]
@@ -197,12 +197,12 @@ class TestOrder:
             waiting = tasks.create_task(rig.ask("n1", 9, reserve=0.5))
             await _settle()
             assert rig.went == []
-            rig.queue.promote(b"n1", Priority(1, ord("s"), 0.0))
+            rig.queue.promote(b"n1", Priority(1, (ord("s"),), 0.0))
             assert isinstance(await waiting, Send)
 
     async def test_who_is_not_in_line_is_not_promoted(self) -> None:
         rig = Rig()
-        rig.queue.promote(b"a1", Priority(0, 1, 0.0))
+        rig.queue.promote(b"a1", Priority(0, (1,), 0.0))
         assert rig.queue.is_empty
 
 
@@ -284,7 +284,9 @@ class TestWhatIsAskedOnceMore:
             step = begin(now, reserve)
             return spent if step == SPENT else step
 
-        step = rig.queue.enter_again(name.encode(), ord(name[0]), again, gone.set_result, deadline=rig.now() + seconds)
+        step = rig.queue.enter_again(
+            name.encode(), (ord(name[0]),), again, gone.set_result, deadline=rig.now() + seconds
+        )
         if step is not None:
             gone.set_result(step)
         return gone
@@ -320,7 +322,7 @@ class TestWhatIsAskedOnceMore:
         rig = Rig(burst=2)
         await rig.ask("first")
         blocked: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
-        never = rig.queue.enter_again(b"no", 1, lambda *_: None, blocked.set_result, deadline=rig.now() + LONG)
+        never = rig.queue.enter_again(b"no", (1,), lambda *_: None, blocked.set_result, deadline=rig.now() + LONG)
         assert never is None
         assert isinstance(await rig.ask("new"), Send)
         rig.queue.leave(b"no")
