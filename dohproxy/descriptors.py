@@ -30,7 +30,9 @@ def reserve(config: Config) -> int:
     # Budgets are shared within a group, but each upstream may come to use the whole of it.
     upstreams = sum(one.connections + (one.in_flight if one.url.transport == "udp" else 0) for one in config.upstreams)
     management_servers = sum(frontend is not None for frontend in (config.metrics, config.admin))
-    return OWN + len(config.server.listen) + upstreams + ONE_MANAGEMENT_SERVER * management_servers
+    # They have no slot before they have said whom they bring.
+    headers = config.connections.max_handshakes if config.clients.address_from == "proxy-protocol" else 0
+    return OWN + len(config.server.listen) + upstreams + ONE_MANAGEMENT_SERVER * management_servers + headers
 
 
 def raised(limits: Limits, wanted: int) -> Limits:

@@ -59,11 +59,12 @@ from dohproxy.jobs.state_key import NoKey, StateKey, open_key
 from dohproxy.observability.figures import plain
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch, notify
 from dohproxy.observability.left_out import WorkaroundWatch, all_words
-from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES
+from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, SLOT_FIGURES
 from dohproxy.observability.logs import LOG_FIGURES, RateLimit
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
+from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.identity import Identities
 from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
@@ -494,6 +495,14 @@ class Runtime:
         parsed = self.core.service.read(request, Frontend.HTTP1)
         return isinstance(self.core.pipeline.begin(parsed, NOBODY, clock()), Reply)
 
+    def shared_slots(self) -> dict[str, FairSlotsStatistics]:
+        """Return the bounds that all clients share, by name: those for which room is made when they are full."""
+        return {
+            "connections": self.connections.slots.statistics(),
+            "handshakes": self.connection_limiter.handshakes.statistics(),
+            "misses": self.core.request_limiter.slots.statistics(),
+        }
+
     def _add_figures(self) -> None:
         add = self.core.figures.add
         known = {Frontend.HTTP1: self.http1.known, Frontend.HTTP2: self.http2.requests.known}
@@ -502,6 +511,7 @@ class Runtime:
         add(CONNECTION_FIGURES, self.connections.statistics)
         add(REQUEST_CACHE_FIGURES, lambda: known)
         add(CONNECTION_LIMIT_FIGURES, lambda: self.connection_limiter.statistics(clock()))
+        add(SLOT_FIGURES, self.shared_slots)
         add(ADDRESS_FIGURES, lambda: self.client_resolver.statuses)
         add(RELOAD_FIGURES, self.reloads.statistics)
         if self._certificate is not None:

@@ -12,7 +12,7 @@ from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Purpose, Reason, Refused, Reply
 from dohproxy.parsed_request import ParsedRequest
-from dohproxy.pipeline import Miss
+from dohproxy.pipeline import HITS_PER_NOTE, Miss
 from dohproxy.policy.probes import ProbeKind
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer, parse_answer
@@ -27,6 +27,7 @@ from tests.fakes.walk import (
     Walk,
     address_of,
     ask_for,
+    client_of,
     errors_in,
     post,
 )
@@ -570,6 +571,54 @@ async def test_a_client_over_its_miss_limit_gets_the_stale_answer() -> None:
     walk = await walk_with_stale_entry(Limits(misses=1))
     await walk.ask(ask_for("other.example.net"))
     assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
+
+
+class Endless:
+    """A question that nobody answers."""
+
+    def __init__(self) -> None:
+        self.is_stopped = False
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
+async def test_a_miss_makes_room_for_a_members_and_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    walk, asked = Walk(Limits(slots=1)), Endless()
+    monkeypatch.setattr(walk.resolver, "ask", lambda *_, **__: asked)
+    held = walk.begin(post(ask_for("held.example.net")), NEIGHBOUR)
+    assert isinstance(held, Miss)
+    told: list[HttpResponse] = []
+    assert walk.service.pursue(held, told.append) is asked
+    theirs = walk.begin(post(ask_for("member.example.net")), MEMBER)
+    assert isinstance(theirs, Miss)
+    assert [response.status for response in told] == [503]
+    assert (walk.slots_taken, walk.reason, asked.is_stopped) == (1, Reason.SERVICE_LIMIT, True)
+    assert isinstance(walk.begin(post(ask_for("other.example.net")), CLIENT), HttpResponse)
+    theirs.slot.give_back()
+    assert walk.slots_taken == 0
+
+
+async def test_a_miss_that_lost_its_slot_before_it_was_asked_is_never_asked() -> None:
+    walk = Walk(Limits(slots=1))
+    held = walk.begin(post(ask_for("held.example.net")), NEIGHBOUR)
+    assert isinstance(held, Miss)
+    assert isinstance(walk.begin(post(ask_for("member.example.net")), MEMBER), Miss)
+    told: list[HttpResponse] = []
+    assert walk.service.pursue(held, told.append) is None
+    assert [response.status for response in told] == [503]
+    assert walk.resolver.asked == []
+
+
+async def test_hits_make_senior_and_refusals_do_not() -> None:
+    walk = Walk()
+    await walk.ask(ask_for(NAME))
+    seniority, begun = walk.request_limiter.seniority, walk.clock.now
+    for answered in (True, False):
+        client = client_of(bytes((192, 0, 9, answered)), (901, 902), (903 + answered, 904))
+        for _ in range(2 * HITS_PER_NOTE):
+            walk.begin(post(ask_for(NAME)) if answered else post(b"not DNS"), client)
+        assert (seniority.level(client.prefixes, begun + 7_200) > 0) is answered
 
 
 @pytest.mark.parametrize("limits", [Limits(slots=1), Limits(total=3)], ids=["no place left", "too many requests"])

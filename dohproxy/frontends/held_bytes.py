@@ -72,19 +72,21 @@ class HeldBytes(Generic[AnyHolder]):
 
 
 def rank(charged: Iterable[tuple[AnyHolder, int]], count: int) -> list[AnyHolder]:
-    """Return the first `count` in the order in which they have to go: members last, then by what the network holds in
-    all, then by what each does."""
-    sizes = [(holder, size, _network(holder.client)) for holder, size in charged]
+    """Return the first `count` in the order in which they have to go: members last, then by what the widest of its
+    networks holds in all, then by what the next one does, then by what each does."""
+    sizes = list(charged)
     by_network: Counter[int] = Counter()
-    for _, size, network in sizes:
-        by_network[network] += size
-    order = [
-        (holder.client.member, -by_network[network], network, -size, number)
-        for number, (holder, size, network) in enumerate(sizes)
-    ]
-    return [sizes[number][0] for *_, number in heapq.nsmallest(count, order)]
+    for holder, size in sizes:
+        for network in _networks(holder):
+            by_network[network] += size
+
+    def place(number: int) -> tuple[bool, list[tuple[int, int]], int, int]:
+        holder, size = sizes[number]
+        return holder.client.member, [(-by_network[one], one) for one in _networks(holder)], -size, number
+
+    return [sizes[number][0] for number in heapq.nsmallest(count, range(len(sizes)), key=place)]
 
 
-def _network(client: Client) -> int:
-    """Return the keyed hash of the /24 or /56 that a client is in; peers without an address are one network."""
-    return client.prefixes[min(1, len(client.prefixes) - 1)][0]
+def _networks(holder: Holder) -> tuple[int, ...]:
+    """Return the hashes of the networks around a client, the widest first; peers without an address have none."""
+    return holder.client.path[:-1]

@@ -50,7 +50,7 @@ class _Arriving:
     """Its client's address, None for a Unix socket."""
     slot: ConnectionSlot
     until: float
-    """The event loop's time by which its PROXY header and its handshake have to be there."""
+    """The event loop's time by which its handshake has to be there."""
     client: Client
     standing: Standing = Standing.MEMBER
     """A front proxy brings members too."""
@@ -80,6 +80,8 @@ class Listener:
         self._loop: asyncio.AbstractEventLoop
         self._tasks: asyncio.TaskGroup
         self._is_accepting = False
+        self._awaited_headers = 0
+        """Connections from front proxies that have not said yet whom they bring."""
         self._count_flood = partial(connections.count, Closing.TLS_FLOOD)
         self._handshakes: set[TlsTransport] = set()
         """The handshakes under way."""
@@ -136,14 +138,14 @@ class Listener:
         try:
             accepted.setblocking(False)
             now = self._loop.time()
-            if self._client_resolver.expects_proxy_header(packed):
-                # Until it says whom it brings, it is the front proxy's.
-                proxy = self._client_resolver.of_connection(packed)
-                arriving = self._take_slot(accepted, packed, proxy, Standing.MEMBER, now)
-                if arriving is not None:
-                    self._tasks.create_task(self._read_header(arriving))
-            else:
+            if not self._client_resolver.expects_proxy_header(packed):
                 self._admit(accepted, packed, now)
+            elif self._awaited_headers < self._connections.limits.max_handshakes:
+                self._awaited_headers += 1
+                self._tasks.create_task(self._read_header(accepted, packed, now))
+            else:
+                self._connections.count(Closing.TOO_MANY_HANDSHAKES)
+                accepted.close()
         except Exception:
             _log.exception("a connection met a bug")
             accepted.close()
@@ -159,16 +161,16 @@ class Listener:
         until = now + self._connections.limits.handshake_seconds
         return _Arriving(accepted, packed, slot, until, client, standing)
 
-    async def _read_header(self, arriving: _Arriving) -> None:
-        """Read the PROXY header, and go on with the client that it names."""
+    async def _read_header(self, accepted: socket.socket, packed: bytes | None, now: float) -> None:
+        """Read the PROXY header, and go on with the client that it names. Until then it has no slot: nobody knows yet
+        whose that would be."""
+        until = now + self._connections.limits.handshake_seconds
+        source: bytes | None = None
         is_read = False
         try:
-            self._hold_on(arriving)
-            async with asyncio.timeout_at(arriving.until):
-                source = await read_proxy_header(arriving.sock)
+            async with asyncio.timeout_at(until):
+                source = await read_proxy_header(accepted)
             is_read = True
-            if source is not None:
-                arriving.packed = source
         except BadHeader as bad:
             self._connections.count_defect(bad.defect)
         except (OSError, EOFError):
@@ -176,12 +178,12 @@ class Listener:
         except Exception:
             _log.exception("a connection met a bug")
         finally:
-            if is_read:
-                arriving.slot.free()
-            else:
-                self._turn_away(arriving, Closing.PROXY_HEADER)
+            self._awaited_headers -= 1
+            if not is_read:
+                self._connections.count(Closing.PROXY_HEADER)
+                accepted.close()
         if is_read:
-            self._admit(arriving.sock, arriving.packed, self._loop.time(), until=arriving.until)
+            self._admit(accepted, packed if source is None else source, self._loop.time(), until=until)
 
     def _hold_on(self, arriving: _Arriving) -> None:
         """Let this task end if its connection has to make room. Raises ConnectionAbortedError if it had to already."""

@@ -16,6 +16,10 @@ BACKLOG: Final = 1_024
 """Connections the kernel holds for us; Linux cuts it to net.core.somaxconn (4,096)."""
 
 
+DEFER_SECONDS: Final = 2
+"""How long the kernel keeps a connection on which nothing has come to itself. Clients of all our protocols speak first;
+who only connects holds none of our slots until then, and costs no turn of the event loop."""
+
 _PASSING: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 """What may be over without anybody's doing: the last process ends, an interface gets its address."""
 
@@ -53,6 +57,13 @@ def take_over(inherited: socket.socket) -> socket.socket:
     inherited.listen(BACKLOG)
     inherited.setblocking(False)
     return inherited
+
+
+def defer_accepting(listening: socket.socket) -> None:
+    """Have connections wait in the kernel until their first byte is there, for a moment; no more on a Unix socket or
+    where the kernel cannot."""
+    if listening.family != socket.AF_UNIX and hasattr(socket, "TCP_DEFER_ACCEPT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_SECONDS)
 
 
 def remover_of_file(opened: socket.socket) -> Callable[[], None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from dohproxy.config import ConfigError, ListenAddress, Problem
 from dohproxy.frontends.kernel_buffers import bound_sending
-from dohproxy.frontends.listening import open_listener, remover_of_file, take_over
+from dohproxy.frontends.listening import defer_accepting, open_listener, remover_of_file, take_over
 from dohproxy.service_manager.activation import InheritedSockets
 
 
@@ -37,11 +37,12 @@ class Opener:
     def open_all(
         self, key: str, addresses: Iterable[ListenAddress], write_seconds: float
     ) -> dict[ListenAddress, socket.socket]:
-        """Return a socket for each address, all or none. Raises ConfigError."""
+        """Return a socket for clients for each address, all or none. Raises ConfigError."""
         opened: dict[ListenAddress, socket.socket] = {}
         try:
             for address in addresses:
                 opened[address] = self.open(key, address, write_seconds)
+                defer_accepting(opened[address])
         except ConfigError:
             for one in opened.values():
                 self.close(one)

@@ -197,7 +197,11 @@ SLOT_FIGURES: Final = FigureGroup[Mapping[str, FairSlotsStatistics]](
         gauge(
             "slots_held",
             "Slots that are taken, by who holds them.",
-            lambda bounds: {name: _by_standing(slots) for name, slots in bounds.items()},
+            lambda bounds: {
+                (name, standing.name.lower()): count
+                for name, slots in bounds.items()
+                for standing, count in slots.by_standing.items()
+            },
             _SHARED,
             Label("standing", tuple(standing.name.lower() for standing in Standing)),
         ),
@@ -217,6 +221,3 @@ SLOT_FIGURES: Final = FigureGroup[Mapping[str, FairSlotsStatistics]](
     ),
 )
 
-
-def _by_standing(slots: FairSlotsStatistics) -> dict[str, int]:
-    return {standing.name.lower(): count for standing, count in slots.by_standing.items()}

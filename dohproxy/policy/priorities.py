@@ -10,11 +10,11 @@ from typing import Final
 
 from dohproxy.outcomes import Client, Priority
 from dohproxy.policy.gcra import GcraTable
-from dohproxy.policy.seniority import LEVELS, NETWORK, Seniority
+from dohproxy.policy.seniority import LEVELS, SITE, Seniority
 
 FAIR_SHARE: Final = 0.25
-"""Part of all budgets together that one network may use before it stands behind those that use less: four busy ones
-can be served side by side, which is more than an association has at night and less than a flood needs."""
+"""Part of all budgets together that one /24, or /48 of IPv6, may use before it stands behind those that use less: four
+busy ones can be served side by side, which is more than an association has at night and less than a flood needs."""
 GREEDY_RANKS: Final = LEVELS + 2
 """What asking more than the fair share costs: who does goes behind every stranger who does not."""
 JUNIOR_RESERVE: Final = 0.25
@@ -51,7 +51,7 @@ class Priorities:
 
     def judge(self, client: Client, now: float) -> Priority:
         """Return where a question of `client` stands, and count it against its network's fair share."""
-        hashes = client.prefixes[min(NETWORK, len(client.prefixes) - 1)]
+        hashes = client.prefixes[min(SITE, len(client.prefixes) - 1)]
         path = client.path[:-1] or client.path
         level = self.seniority.level(client.prefixes, now)
         is_greedy = not self._shares.charge(hashes, now)

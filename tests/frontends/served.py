@@ -118,7 +118,9 @@ class RunningFrontend:
         self.core = core
         self.clock = SkewedClock()
         self.register = Connections(setting.connections)
-        self.client_resolver = ClientResolver(Identities(bytes(32)), setting.clients)
+        self.client_resolver = ClientResolver(
+            Identities(bytes(32), (), setting.clients.member_networks), setting.clients
+        )
         self.server = Http1Server(core.service, self.client_resolver, self.register, self.clock, max_query_bytes=1024)
         http2 = replace(setting.http2, max_requests=setting.connections.max_requests)
         self.http2 = Http2Server(core.service, self.client_resolver, self.register, self.clock, http2)

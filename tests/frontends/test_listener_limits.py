@@ -1,5 +1,7 @@
 """Before TLS costs anything: who opens too many connections, or too fast, gets none, and harms nobody who is in."""
 
+import contextlib
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -11,6 +13,10 @@ from tests.frontends.served import Certificate, RunningFrontend, Setting, open_f
 
 BEHIND_A_PROXY = ClientsConfig(address_from="proxy-protocol", trusted_proxies=(ip_network("127.0.0.0/8"),))
 GATED = Setting(gated=True, clients=BEHIND_A_PROXY)
+WITH_MEMBERS = Setting(
+    gated=True, clients=replace(BEHIND_A_PROXY, member_networks=(ip_network("198.51.100.0/24"),))
+).with_connections(idle_seconds=60)
+MEMBER = "198.51.100.7"
 
 
 def header(address: str) -> bytes:
@@ -59,7 +65,7 @@ async def test_a_client_that_opens_too_fast_is_stopped_before_the_handshake(cert
 
 
 async def test_everybody_together_opens_no_more_than_the_total() -> None:
-    async with open_frontend(GATED.with_connections(new_burst=3, new_per_second=1)) as frontend:
+    async with open_frontend(GATED.with_connections(new_burst=4, new_per_second=1)) as frontend:
         let_in = [(await visit(frontend, f"192.0.{number}.1"))[1] for number in range(6)]
         assert let_in[:3] == [True] * 3
         assert not all(let_in)
@@ -85,3 +91,41 @@ async def test_a_front_proxy_that_names_its_clients_is_not_counted_as_one_of_the
     async with open_frontend(Setting(gated=True, clients=clients).with_connections(max_per_client=1)) as frontend:
         proxies = [await frontend.connect() for _ in range(4)]
         assert [(await proxy.ask(get())).status for proxy in proxies] == [200] * 4
+
+
+async def test_a_full_house_makes_room_for_a_member_and_for_nobody_else() -> None:
+    async with open_frontend(WITH_MEMBERS.with_connections(max_total=4)) as frontend:
+        strangers = [(await visit(frontend, f"192.0.{number}.1"))[1] for number in range(4)]
+        assert strangers == [True] * 4
+        assert not (await visit(frontend, "192.0.9.1"))[1]
+        members = [(await visit(frontend, MEMBER))[1] for _ in range(3)]
+        assert members == [True] * 3
+        assert (frontend.closed[Closing.MADE_ROOM], frontend.closed[Closing.TOO_MANY]) == (3, 1)
+        assert frontend.register.slots.taken == 4
+
+
+async def test_one_network_that_holds_all_connections_makes_room_for_another() -> None:
+    async with open_frontend(WITH_MEMBERS.with_connections(max_total=6)) as frontend:
+        greedy = [await visit(frontend, f"192.0.2.{host}") for host in range(6)]
+        assert all(is_in for _, is_in in greedy)
+        assert [(await visit(frontend, f"192.0.{number}.1"))[1] for number in (3, 4)] == [True] * 2
+        assert frontend.closed == {Closing.MADE_ROOM: 2}
+        left = 0
+        for client, _ in greedy:
+            with contextlib.suppress(OSError, EOFError):
+                left += (await client.ask(get())).status == 200
+        assert left == 4
+
+
+async def test_handshakes_that_stall_make_room_for_those_of_others(certificate: Certificate) -> None:
+    setting = replace(WITH_MEMBERS, certificate=certificate).with_connections(max_handshakes=4, handshake_seconds=30)
+    async with open_frontend(setting) as frontend:
+        for host in range(4):
+            await frontend.connect(tls=False, before=header(f"192.0.2.{host}"))
+        limiter = frontend.connection_limiter
+        assert limiter is not None
+        await frontend.until(lambda: limiter.handshakes.taken == 4, "all handshakes")
+        for address in ("192.0.3.1", "192.0.4.1", MEMBER, MEMBER):
+            assert (await visit(frontend, address))[1]
+        assert frontend.closed[Closing.MADE_ROOM] >= 1
+        assert Closing.TOO_MANY_HANDSHAKES not in frontend.closed

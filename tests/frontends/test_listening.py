@@ -1,12 +1,13 @@
 """Sockets that listen: what they refuse, what they take over, and what is said when an address cannot be had."""
 
+import select
 import socket
 from pathlib import Path
 
 import pytest
 
 from dohproxy.config import ConfigError, ListenAddress
-from dohproxy.frontends.listening import open_listener, remover_of_file
+from dohproxy.frontends.listening import defer_accepting, open_listener, remover_of_file
 
 
 def test_a_busy_port_is_told_with_its_key() -> None:
@@ -65,3 +66,16 @@ def test_there_is_no_file_of_a_tcp_socket_to_remove() -> None:
 def test_an_ipv6_listener_takes_no_ipv4() -> None:
     with open_listener(ListenAddress("tcp", host="::", port=0)) as opened:
         assert opened.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_DEFER_ACCEPT"), reason="this kernel hands over every connection at once")
+def test_who_only_connects_is_kept_by_the_kernel_until_the_first_byte() -> None:
+    listening = open_listener(ListenAddress("tcp", host="127.0.0.1", port=0))
+    with listening, socket.socket() as client:
+        defer_accepting(listening)
+        client.connect(listening.getsockname())
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+        client.send(b"x")
+        assert select.select([listening], [], [], 5.0)[0]
+        listening.accept()[0].close()

@@ -404,6 +404,17 @@ async def test_an_idle_connection_is_closed_politely(setting: Setting) -> None:
         assert (client.goaways, frontend.closed) == ([0], {Closing.IDLE: 1})
 
 
+async def test_pings_without_queries_keep_no_connection_open(setting: Setting) -> None:
+    async with open_frontend(setting.with_connections(idle_seconds=0.5)) as frontend:
+        client = await Http2Client.connect(frontend)
+        assert (await client.ask(1)).status == 200
+        while not client.goaways:
+            await client.send(frames.ping())
+            await client.read()
+            await asyncio.sleep(0.05)
+        assert frontend.closed == {Closing.IDLE: 1}
+
+
 async def test_a_connection_that_takes_its_time_to_close_is_counted_once(certificate: Certificate) -> None:
     # Over TLS the end waits for the client, and sweeps go on meanwhile.
     async with open_frontend(Setting(certificate=certificate).with_connections(idle_seconds=0.3)) as frontend:
