@@ -334,6 +334,10 @@ class Pipeline:
         return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
 
     def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> Reply:
+        self._unnoted -= 1
+        if not self._unnoted:
+            self._unnoted = HITS_PER_NOTE
+            self._request_limiter.note_answered(arrival.client, now)
         max_age, content = entry.max_age(now), entry.content(now)
         answered = arrival.parsed.answered
         if answered is not None and answered.entry == entry and answered.envelope is not None:

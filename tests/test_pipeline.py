@@ -615,10 +615,14 @@ async def test_hits_make_senior_and_refusals_do_not() -> None:
     await walk.ask(ask_for(NAME))
     seniority, begun = walk.request_limiter.seniority, walk.clock.now
     for answered in (True, False):
-        client = client_of(bytes((192, 0, 9, answered)), (901, 902), (903 + answered, 904))
+        client = client_of(bytes((192, 0, 9, answered)), (901, 902), ((answered + 1) << 40 | 903, 904))
+        parsed = walk.service.read(post(ask_for(NAME) if answered else b"not DNS"), Frontend.HTTP1)
         for _ in range(2 * HITS_PER_NOTE):
-            walk.begin(post(ask_for(NAME)) if answered else post(b"not DNS"), client)
+            walk.repeat(parsed, client)
         assert (seniority.level(client.prefixes, begun + 7_200) > 0) is answered
+    for number in range(2 * HITS_PER_NOTE):
+        walk.begin(post(ask_for(NAME, flags=number)), NEIGHBOUR)
+    assert seniority.level(NEIGHBOUR.prefixes, begun + 7_200) > 0
 
 
 @pytest.mark.parametrize("limits", [Limits(slots=1), Limits(total=3)], ids=["no place left", "too many requests"])
