@@ -620,8 +620,8 @@ async def test_hits_make_senior_and_refusals_do_not() -> None:
         for _ in range(2 * HITS_PER_NOTE):
             walk.repeat(parsed, client)
         assert (seniority.level(client.prefixes, begun + 7_200) > 0) is answered
-    for number in range(2 * HITS_PER_NOTE):
-        walk.begin(post(ask_for(NAME, flags=number)), NEIGHBOUR)
+    for _ in range(2 * HITS_PER_NOTE):
+        walk.begin(post(ask_for(NAME)), NEIGHBOUR)
     assert seniority.level(NEIGHBOUR.prefixes, begun + 7_200) > 0
 
 
