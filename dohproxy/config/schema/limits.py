@@ -80,7 +80,8 @@ class LimitsConfig:
             1,
             1_000_000,
             "requests a second",
-            "All clients together; beyond it misses get 503 and hits go on. Well under what one core answers"
+            "All clients together; beyond it misses get 503 and hits go on. Strangers leave a quarter of the burst to"
+            " the others, who so go first. Well under what one core answers"
             " and 300 times what the busiest known association saw on average (6.5).",
         ),
     ] = 2000
@@ -94,7 +95,7 @@ class LimitsConfig:
             1,
             10_000,
             "misses",
-            "Misses being resolved at once, everyone together. Netflix's adaptive limiter moves between 20"
+            "Misses being resolved at once, everyone together; room is made as for connections.max_total. Netflix's adaptive limiter moves between 20"
             " and 1000; at 50 ms each, 256 are 5000 a second, more than any budget.",
         ),
     ] = 256
