@@ -28,6 +28,7 @@ from dohproxy.observability.figures import Figure, Kind
 from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.tallies import LATENCY_BOUNDS
 from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Reason
+from dohproxy.policy.standing import Standing
 from dohproxy.runtime import Runtime
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
@@ -263,7 +264,7 @@ def fill(runtime: Runtime) -> None:
         client = runtime.identities.client(b"\xc6" + number.to_bytes(3))
         runtime.core.request_limiter.admit_request(client, clock())
         runtime.core.request_limiter.priority(client, clock())
-        runtime.connection_limiter.enter(client, clock())
+        runtime.connection_limiter.enter(client, Standing.STRANGER, clock())
 
 
 def cost(runtime: Runtime) -> dict[str, float]:

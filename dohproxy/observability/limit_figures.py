@@ -205,7 +205,9 @@ SLOT_FIGURES: Final = FigureGroup[Mapping[str, FairSlotsStatistics]](
             _SHARED,
             Label("standing", tuple(standing.name.lower() for standing in Standing)),
         ),
-        gauge("max_slots", "Slots that there are.", lambda bounds: {n: slots.most for n, slots in bounds.items()}, _SHARED),
+        gauge(
+            "max_slots", "Slots that there are.", lambda bounds: {n: slots.most for n, slots in bounds.items()}, _SHARED
+        ),
         counter(
             "slots_made_room",
             "Holders that lost their slot to somebody with more right to it.",
@@ -220,4 +222,3 @@ SLOT_FIGURES: Final = FigureGroup[Mapping[str, FairSlotsStatistics]](
         ),
     ),
 )
-

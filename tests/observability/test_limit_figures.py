@@ -10,12 +10,15 @@ from dohproxy.observability.limit_figures import (
     PROBE_FIGURES,
     REBINDING_FIGURES,
     REQUEST_LIMIT_FIGURES,
+    SLOT_FIGURES,
 )
 from dohproxy.policy.connection_limiter import ConnectionLimiterStatistics
 from dohproxy.policy.domains import DomainBound, DomainStatistics
+from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import LimitStatistics, Width, WidthStatistics
 from dohproxy.policy.probes import ProbeKind
+from dohproxy.policy.standing import Standing
 from tests.fakes.samples import Samples, samples_of
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
@@ -69,9 +72,23 @@ def test_probes_are_told_by_kind() -> None:
     assert samples == {("dohproxy_probes_total", (probe.value,)): 3 for probe in ProbeKind}
 
 
+HANDSHAKES = FairSlotsStatistics(4, 8, {Standing.MEMBER: 1, Standing.SETTLED: 0, Standing.STRANGER: 3}, 5, 6)
+
+
+def test_each_shared_bound_tells_who_holds_it_and_who_made_room() -> None:
+    samples = samples_of(SLOT_FIGURES, {"handshakes": HANDSHAKES})
+    held = {labels[1]: value for (name, labels), value in samples.items() if name == "dohproxy_slots_held"}
+    assert held == {"member": 1, "settled": 0, "stranger": 3}
+    assert samples["dohproxy_max_slots", ("handshakes",)] == 8
+    assert samples["dohproxy_slots_made_room_total", ("handshakes",)] == 5
+    assert samples["dohproxy_slots_refused_total", ("handshakes",)] == 6
+
+
 def test_connections_that_are_refused_are_told_by_prefix_and_stand_beside_their_bounds() -> None:
     rate = LimitStatistics(9, 0, 0, tuple(WidthStatistics(width, 0.5, 3) for width in Width))
-    samples = samples_of(CONNECTION_LIMIT_FIGURES, ConnectionLimiterStatistics(rate, 0.1, 0.2, math.inf, 4, 8, 2, 16))
+    samples = samples_of(
+        CONNECTION_LIMIT_FIGURES, ConnectionLimiterStatistics(rate, 0.1, 0.2, math.inf, HANDSHAKES, 2, 16)
+    )
     for width in Width:
         assert samples["dohproxy_connections_limited_total", (width.value,)] == 3
         assert samples["dohproxy_connection_table_fill", (width.value,)] == 0.5

@@ -47,7 +47,8 @@ class ClientsConfig:
             Text(parse_network, "CIDR", "192.0.2.0/24", ""),
             0,
             MAX_NETWORKS,
-            "Networks of the association's members, if they can be told: they go first at every bound that all share, and"
+            "Networks of the association's members, if they can be told: they go first at every bound that all share,"
+            " and"
             " have limits of their own, apart from their neighbours'. Everybody else goes by how long their network has"
             " been answered here.",
         ),

@@ -17,7 +17,8 @@ class ConnectionsConfig:
             100_000,
             "connections",
             "Connections open at once. When all are, strangers make room for networks that have been here for an hour"
-            " and both for members, then the network that holds most for one that holds less. An idle one with TLS holds 21 KiB, so the default may"
+            " and both for members, then the network that holds most for one that holds less. An idle one with TLS"
+            " holds 21 KiB, so the default may"
             " cost 41 MiB. No more than the limit on open files leaves beside upstreams and files, which is said at the"
             " start.",
         ),
@@ -61,7 +62,8 @@ class ConnectionsConfig:
             1,
             100_000,
             "connections a second",
-            "Of everybody together; strangers leave a quarter of the burst to the others, who so go first. A full handshake costs 0.35 ms with an ECDSA key (November 2026), so 400 leave most"
+            "Of everybody together; strangers leave a quarter of the burst to the others, who so go first. A full"
+            " handshake costs 0.35 ms with an ECDSA key (November 2026), so 400 leave most"
             " of one core to those who are connected already.",
         ),
     ] = 400
@@ -87,8 +89,7 @@ class ConnectionsConfig:
             1,
             100_000,
             "handshakes",
-            "TLS handshakes under way at once; one takes two round trips. When all are, room is made as for"
-            " max_total.",
+            "TLS handshakes under way at once; one takes two round trips. When all are, room is made as for max_total.",
         ),
     ] = 200
     max_requests: Annotated[
@@ -151,7 +152,8 @@ class ConnectionsConfig:
             1,
             600,
             "seconds",
-            "Since the last query, whatever else comes. Long enough for the bursts of one web page, short enough to free the slot;"
+            "Since the last query, whatever else comes. Long enough for the bursts of one web page, short enough to"
+            " free the slot;"
             " Knot Resolver has 10, dnsdist 30.",
         ),
     ] = 20

@@ -95,7 +95,8 @@ class LimitsConfig:
             1,
             10_000,
             "misses",
-            "Misses being resolved at once, everyone together; room is made as for connections.max_total. Netflix's adaptive limiter moves between 20"
+            "Misses being resolved at once, everyone together; room is made as for connections.max_total. Netflix's"
+            " adaptive limiter moves between 20"
             " and 1000; at 50 ms each, 256 are 5000 a second, more than any budget.",
         ),
     ] = 256
