@@ -1,4 +1,4 @@
-"""Everything that is measured: `make bench`, or `make bench ARGS="peers --rounds 3"`.
+"""Everything that is measured: `make bench`, or `make bench ARGS="peers --quick"`.
 
 cached      CPU time per cached request of this server alone, in 20 s; what runs when nothing is said
 peers       this server beside dnsdist and Unbound, written to bench/results.md

@@ -2,8 +2,8 @@
 
 The server is a process of its own with one core to itself, its client another process on another core. One
 connection is kept, one request is under way at a time, and all are answered from the cache. What is reported is the
-time the kernel has charged to the server and its threads (/proc/PID/stat), over the number of answers. The variants
-take turns, so that a machine that slows down during the run slows them all; the spread says how far to trust them.
+time the kernel has charged to the server and its threads, over the number of answers. The variants take turns, so that
+a machine that slows down during the run slows them all; the spread says how far to trust them.
 """
 
 import argparse

@@ -6,6 +6,7 @@ rank to the power of 0.91; later studies have between 0.9 and 1.1.
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Final
 
@@ -15,6 +16,7 @@ ZIPF_EXPONENT: Final = 1.0
 NAMES: Final = 10_000
 
 
+@cache
 def popular_names() -> tuple[str, ...]:
     """Return 10,000 names in the shapes of a public list, most popular first: the same on every machine."""
     return names.popular_names(NAMES)

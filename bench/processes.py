@@ -10,13 +10,17 @@ from typing import Final
 
 MOST_DESCRIPTORS: Final = 65_536
 """Enough for everybody here; some programs go through all they might have."""
-TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+_SCHEDULER_CLOCK: Final = 2
+"""What the scheduler has charged, as Linux numbers the clocks of a process."""
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and all its threads so far (proc(5), fields 14 and 15 of stat)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    """User and system time of a process and all its threads so far, to the nanosecond: its CPU clock in Linux.
+
+    That is clock_getcpuclockid(3), whose result is the complement of the process id with the kind of clock below it;
+    /proc/PID/stat has the same time in steps of 10 ms.
+    """
+    return time.clock_gettime(~pid << 3 | _SCHEDULER_CLOCK)
 
 
 def resident_bytes(pid: int) -> int:

@@ -1,7 +1,7 @@
-"""dohproxy beside dnsdist and Unbound, as far as they are installed: `python -m bench.peers`. Takes half an hour.
+"""dohproxy beside dnsdist and Unbound, as far as they are installed: `python -m bench.peers`. Takes 40 minutes.
 
-Prints the tables and writes them to bench/results.md. `--only TEXT` measures the rows that contain the text, and writes
-nothing.
+Prints the tables and writes them to bench/results.md. `--rows TEXT` measures the rows that contain the text, and
+`--quick` tries everything but memory and growth with a few short turns; both write nothing.
 """
 
 import argparse
@@ -10,39 +10,57 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from bench.names import Popularity, popular_names
-from bench.peers import memory, results
-from bench.peers.clients import LoadFailed
+from bench.peers import instructions, memory, results
+from bench.peers.clients import Client, LoadFailed, ready_client
+from bench.peers.comparison import Cell, Cells, Sample, ratios
 from bench.peers.idle import idle_connections
 from bench.peers.memory import Place, new_certificate
-from bench.peers.results import Cell, Holding, Sample
+from bench.peers.results import Holding, cost_text, instructions_text, ratio_text
 from bench.peers.servers import Peer, Running, compile_ours, installed, running, upstream_process
-from bench.peers.targets import TARGETS, judge, judge_growth
-from bench.peers.workloads import WORKLOADS, Round, Workload
+from bench.peers.targets import OWN, TARGETS, judge, judge_growth
+from bench.peers.workloads import WORKLOADS, Workload
 from bench.processes import choose_cores, cpu_seconds, open_descriptors, pin_self, raise_descriptor_limit
 from bench.sources import with_ours
 from tests.e2e.certificates import CertificateAuthority
 
-ROUNDS: Final = 5
-SECONDS: Final = 1.2
-NEEDED: Final = ("taskset", "h2load", "dnsdist")
-"""Whatever is compared: util-linux, nghttp2-client, and the upstream."""
+TURNS: Final = 24
+"""Of each server in each row: enough for quartiles that hold."""
+QUICK_TURNS: Final = 4
+QUICK_SHARE: Final = 0.25
+"""Which part of its time a quick turn takes, and of its requests a quick count."""
+NEEDED: Final = ("taskset", "dnsdist")
+"""Whatever is compared: util-linux, and the upstream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """The command line."""
 
-    rounds: int
-    seconds: float
-    only: str
+    turns: int
+    rows: list[str]
+    quick: bool
+
+    @property
+    def share(self) -> float:
+        """Which part of its time a turn takes."""
+        return QUICK_SHARE if self.quick else 1.0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is measured."""
+        return not self.rows and not self.quick
+
+    def wants(self, row: str) -> bool:
+        """Tell whether a row is to be measured."""
+        return not self.rows or any(text in row for text in self.rows)
 
 
 def main() -> None:
@@ -50,9 +68,8 @@ def main() -> None:
     options = parse()
     missing = [program for program in NEEDED if shutil.which(program) is None]
     if missing:
-        raise SystemExit(f"not installed: {', '.join(missing)}; on Debian: apt-get install nghttp2-client dnsdist")
+        raise SystemExit(f"not installed: {', '.join(missing)}; on Debian: apt-get install util-linux dnsdist")
     peers = installed()
-    names = popular_names()
     server_core, client_core = choose_cores()
     pin_self(client_core)
     raise_descriptor_limit()
@@ -62,10 +79,13 @@ def main() -> None:
             place = Place(root, upstream, server_core, client_core, CertificateAuthority(root))
             new_certificate(place)
             compile_ours(root)
-            workloads = [one for one in WORKLOADS if options.only in one.name]
-            measured = measure_workloads(place, peers, workloads, Popularity(names), options)
-            holdings = measure_holdings(place, peers, [row for row in memory.ROWS if options.only in row.name])
-    growth = "" if options.only else measure_growth(server_core)
+            workloads = [one for one in WORKLOADS if options.wants(one.name)]
+            measured = measure_workloads(place, peers, workloads, options)
+            if instructions.can_count():
+                measured = count_instructions(place, peers, workloads, measured, options)
+            rows = [] if options.quick else [row for row in memory.ROWS if options.wants(row.name)]
+            holdings = measure_holdings(place, peers, rows)
+    growth = measure_growth(server_core) if options.is_whole else ""
     verdicts = [*judge(TARGETS, measured, holdings), *judge_growth(growth)]
     page = results.markdown(
         results.Page(
@@ -75,22 +95,23 @@ def main() -> None:
             verdicts=[verdict.cells() for verdict in verdicts],
             growth=growth,
             notes=[f"{peer.name}: {note}" for peer in peers for note in peer.notes],
-            rounds=options.rounds,
-            seconds=options.seconds,
+            turns=options.turns,
         )
     )
     print(page)
-    if not options.only:
+    if options.is_whole:
         results.FILE.write_text(page, encoding="utf-8")
 
 
 def parse() -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each server in each workload")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of one turn")
-    parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name contains this")
-    return Options(**vars(parser.parse_args()))
+    parser.add_argument("--turns", type=int, help=f"of each server in each row; {TURNS} if nothing is said")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="TEXT", help="rows whose name contains one of these")
+    parser.add_argument("--quick", action="store_true", help="a few short turns, to see that everything works")
+    options = parser.parse_args()
+    turns = options.turns or (QUICK_TURNS if options.quick else TURNS)
+    return Options(turns, options.rows, options.quick)
 
 
 class Servers:
@@ -117,38 +138,81 @@ class Servers:
 
 
 def measure_workloads(
-    place: Place, peers: Sequence[Peer], workloads: Sequence[Workload], popularity: Popularity, options: Options
-) -> dict[str, dict[str, Cell]]:
+    place: Place, peers: Sequence[Peer], workloads: Sequence[Workload], options: Options
+) -> dict[str, Cells]:
     """Let the servers take turns at each workload."""
-    table: dict[str, dict[str, Cell]] = {}
+    table: dict[str, Cells] = {}
     with ExitStack() as stack:
         servers = Servers(place, stack)
         for workload in workloads:
-            samples: defaultdict[str, list[Sample]] = defaultdict(list)
-            able = [peer for peer in peers if workload.frontend in peer.frontends and workload.variant in peer.variants]
-            for number in range(options.rounds):
-                for peer in able:
-                    try:
-                        server = servers.ready_for(workload, peer)
-                        turn = Round(server, options.seconds, place.client_core, place.directory, popularity, number)
-                        samples[peer.name].append(take_turn(workload, turn))
-                    except LoadFailed as failure:
-                        print(f"{peer.name}, {workload.name}: {failure}", file=sys.stderr)
-            row = {peer.name: Cell(tuple(samples[peer.name])) for peer in peers}
+            samples = take_turns(place, servers, workload, peers, options)
+            row = {peer.name: Cell(tuple(samples.get(peer.name, ()))) for peer in peers}
             table[workload.name] = row
-            print(f"{workload.name}: " + ", ".join(f"{name} {cell.text()}" for name, cell in row.items()), flush=True)
+            print(f"{workload.name}: {summary(row)}", flush=True)
     return table
 
 
-def take_turn(workload: Workload, turn: Round) -> Sample:
+def summary(cells: Cells) -> str:
+    """Return a row on one line, for who waits for it."""
+    costs = [f"{name} {cost_text(cell)}" for name, cell in cells.items()]
+    over = [f"over {name} {ratio_text(ratios(cells, OWN, name))}" for name in cells if name != OWN]
+    return "; ".join([*costs, *over])
+
+
+def take_turns(
+    place: Place, servers: Servers, workload: Workload, peers: Sequence[Peer], options: Options
+) -> dict[str, list[Sample]]:
+    """Return what the turns of each server came to, as many for each; a server that fails one is left out."""
+    samples: dict[str, list[Sample]] = {}
+    with ExitStack() as stack:
+        ready: dict[str, tuple[Running, Client]] = {}
+        able = [peer for peer in peers if peer.is_able(workload.frontend, workload.variant)]
+        for peer in able:
+            try:
+                server = servers.ready_for(workload, peer)
+                time.sleep(workload.pause)
+                arguments = workload.client.arguments(server.port)
+                client = stack.enter_context(ready_client(arguments, place.client_core, place.directory))
+            except LoadFailed as failure:
+                print(f"{peer.name}, {workload.name}: {failure}", file=sys.stderr)
+            else:
+                ready[peer.name], samples[peer.name] = (server, client), []
+        # The first is for warming up: by its end everybody remembers of the names what they ever will.
+        for turn in range(1 + options.turns):
+            for name, (server, client) in list(ready.items()):
+                time.sleep(workload.pause)
+                try:
+                    sample = take_turn(workload, server, client, options.share)
+                    samples[name] += [sample] * (turn > 0)
+                except LoadFailed as failure:
+                    print(f"{name}, {workload.name}: {failure}", file=sys.stderr)
+                    del ready[name], samples[name]
+    return samples
+
+
+def take_turn(workload: Workload, server: Running, client: Client, share: float) -> Sample:
     """Measure one turn; raise LoadFailed if it came to nothing."""
-    run = workload.act(turn)
-    before = cpu_seconds(turn.server.pid)
-    load = run()
-    spent = cpu_seconds(turn.server.pid) - before
-    if open_descriptors(turn.server.pid) < workload.idle:
+    before = cpu_seconds(server.pid)
+    load = client.take_turn(workload.seconds * share)
+    spent = cpu_seconds(server.pid) - before
+    if open_descriptors(server.pid) < workload.idle:
         raise LoadFailed(f"it does not hold {workload.idle} idle connections")
     return Sample(spent / load.answered * 1e6, load.answered / load.seconds)
+
+
+def count_instructions(
+    place: Place, peers: Sequence[Peer], workloads: Sequence[Workload], measured: dict[str, Cells], options: Options
+) -> dict[str, Cells]:
+    """Return the rows with the instructions of a request, where those are counted."""
+    requests = round(instructions.REQUESTS * options.share)
+    counted = {peer.name: instructions.count(place, peer, workloads, requests) for peer in peers}
+    table: dict[str, Cells] = {}
+    for row, cells in measured.items():
+        table[row] = {name: replace(cell, instructions=counted[name].get(row)) for name, cell in cells.items()}
+        told = [f"{name} {instructions_text(cell)}" for name, cell in table[row].items() if cell.instructions]
+        if told:
+            print(f"{row}, thousands of instructions: {', '.join(told)}", flush=True)
+    return table
 
 
 def measure_holdings(place: Place, peers: Sequence[Peer], rows: Sequence[memory.Row]) -> dict[str, Holding]:

@@ -1,19 +1,20 @@
-"""Who asks the servers: h2load where one connection is enough, and a client that opens connections where it is not.
+"""Clients as processes of their own that take turns, and the one that opens one connection after the other.
 
-h2load (nghttp2) is written in C and costs its core a fraction of what a server costs the other. What it cannot do is
-one connection after the other; that is done here, with the HTTP/2 of one fixed request.
+A client gets everything ready that is not to be measured, says so, and then waits for its turns (`serve_turns`,
+`ready_client`). bench.peers.crowd is the other one: it keeps its connections. New connections are made here, with the
+HTTP/2 of one fixed request.
 """
 
 import argparse
 import base64
-import re
 import socket
 import ssl
 import struct
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,17 +23,17 @@ import hpack
 
 from bench.questions import A, query
 from tests.e2e.processes import LOOPBACK
+from tests.e2e.proxy import PROJECT
 
 WARM_NAME: Final = "www.example.net"
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS, GOAWAY = 0, 1, 4, 7
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 TIMEOUT_SECONDS: Final = 5.0
+FOREVER: Final = 600.0
+"""For turns that end with their requests: longer than any server needs."""
 LARGEST_CAP: Final = 8
 """More connections than the variant with a cap allows."""
-_FINISHED = re.compile(r"^finished in ([0-9.]+)(ms|s|us),", re.MULTILINE)
-_REQUESTS = re.compile(r"^requests: (\d+) total,", re.MULTILINE)
-_CODES = re.compile(r"^status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,40 +55,82 @@ class LoadFailed(Exception):
     """A server did not answer as the workload needs it; what was measured means nothing."""
 
 
-def h2load(port: int, core: int, targets: list[str] | Path, arguments: list[str]) -> Load:
-    """Run h2load on a core; `targets` are paths, or a file of whole URIs. Raise LoadFailed if something failed."""
-    uris = (
-        ["--input-file", str(targets)]
-        if isinstance(targets, Path)
-        else [f"https://{LOOPBACK}:{port}{one}" for one in targets]
-    )
-    argv = ["taskset", "-c", str(core), "h2load", "--clients", "1", *arguments, *uris]
-    run = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-    return read_h2load(run.stdout)
+# --- Turns ---
 
 
-def read_h2load(told: str) -> Load:
-    """Return what h2load says it has done; raise LoadFailed if a request has got no answer."""
-    finished, requests, codes = _FINISHED.search(told), _REQUESTS.search(told), _CODES.search(told)
-    if finished is None or requests is None or codes is None:
-        raise LoadFailed("h2load does not say what it has done")
-    seconds = float(finished[1]) * {"s": 1.0, "ms": 1e-3, "us": 1e-6}[finished[2]]
-    # A refusal is an answer here, though h2load says that it failed; those that got no status at all are lost.
-    answered = sum(int(code) for code in codes.groups())
-    if not answered or answered < int(requests[1]):
-        raise LoadFailed(f"{requests[1]} requests, {answered} answers")
-    return Load(answered, seconds)
+def serve_turns(take: Callable[[int, float, int], Load]) -> None:
+    """Say "ready"; for each line of seconds and a count, 0 for no limit, take a turn and print what it came to.
+
+    The turns are numbered from 0. Ends the process with a sentence where one means nothing.
+    """
+    print("ready", flush=True)
+    for number, line in enumerate(sys.stdin):
+        seconds, most = line.split()
+        try:
+            load = take(number, float(seconds), int(most))
+        except (LoadFailed, OSError) as failure:
+            raise SystemExit(str(failure)) from failure
+        print(load.answered, load.seconds, flush=True)
+
+
+@dataclass(slots=True)
+class Client:
+    """A client process that waits for its turns."""
+
+    process: "subprocess.Popen[str]"
+    errors: Path
+
+    def take_turn(self, seconds: float, requests: int = 0) -> Load:
+        """Have it ask for so long, or at most so many requests; raise LoadFailed if that came to nothing."""
+        answered, lasted = self._tell(f"{seconds} {requests}\n").split()
+        return Load(int(answered), float(lasted))
+
+    def wait_until_ready(self) -> None:
+        """Wait for it; raise LoadFailed if it cannot get ready."""
+        self._tell("")
+
+    def _tell(self, line: str) -> str:
+        if self.process.stdin is None or self.process.stdout is None:
+            raise TypeError("a client without pipes")
+        try:
+            self.process.stdin.write(line)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # It has ended, and told why.
+        told = self.process.stdout.readline()
+        if not told:
+            raise LoadFailed(self.errors.read_text(encoding="utf-8").strip().rpartition("\n")[2] or "it has ended")
+        return told
+
+
+@contextmanager
+def ready_client(arguments: Sequence[str], core: int, directory: Path) -> Iterator[Client]:
+    """Run a client's module with its arguments on a core; give it once it is ready. Raises LoadFailed."""
+    argv = ["taskset", "-c", str(core), sys.executable, "-m", *arguments]
+    errors = directory / "client.errors"
+    with (
+        errors.open("w", encoding="utf-8") as written,
+        subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=written, text=True, cwd=PROJECT
+        ) as process,
+    ):
+        try:
+            client = Client(process, errors)
+            client.wait_until_ready()
+            yield client
+        finally:
+            process.kill()
 
 
 # --- One connection after the other ---
 
 
-def client_context() -> ssl.SSLContext:
-    """Return a context for HTTP/2 that does not look at the certificate: all servers show the same one."""
+def client_context(alpn: str = "h2") -> ssl.SSLContext:
+    """Return a context for a protocol that does not look at the certificate: all servers show the same one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols([alpn])
     return context
 
 
@@ -157,25 +200,31 @@ def ask_once(port: int) -> bool:
     return True
 
 
-def connect_again_and_again(port: int, seconds: float, *, resumed: bool) -> Load:
-    """Open a connection, ask once, close it, for so long. Raise LoadFailed if `resumed` and it is not."""
+def connect_again_and_again(port: int, *, resumed: bool) -> Callable[[int, float, int], Load]:
+    """Return what opens a connection, asks once and closes it, for so long. It raises LoadFailed if `resumed` does not
+    tell what the handshakes were."""
     context, flight = client_context(), first_flight()
     with open_and_ask(port, context, flight) as first:
         session = first.session if resumed else None
-    count, began = 0, time.monotonic()
-    while (now := time.monotonic()) < began + seconds:
-        with open_and_ask(port, context, flight, session) as connection:
-            if connection.session_reused != resumed:
-                raise LoadFailed("the handshake was not the one that was asked for")
-        count += 1
-    return Load(count, now - began)
+
+    def take(_number: int, seconds: float, _most: int) -> Load:
+        count, began = 0, time.monotonic()
+        while (now := time.monotonic()) < began + seconds:
+            with open_and_ask(port, context, flight, session) as connection:
+                if connection.session_reused != resumed:
+                    raise LoadFailed("the handshake was not the one that was asked for")
+            count += 1
+        return Load(count, now - began)
+
+    return take
 
 
-def knock_again_and_again(port: int, seconds: float) -> Load:
-    """Hold as many connections as are allowed, and count how often another one is turned away."""
+def knock_again_and_again(port: int, held: ExitStack) -> Callable[[int, float, int], Load]:
+    """Hold as many connections as are allowed; return what counts how often another one is turned away."""
     context, flight = client_context(), first_flight()
-    with ExitStack() as held:
-        _fill(port, context, flight, held)
+    _fill(port, context, flight, held)
+
+    def take(_number: int, seconds: float, _most: int) -> Load:
         count, began = 0, time.monotonic()
         while (now := time.monotonic()) < began + seconds:
             try:
@@ -184,7 +233,9 @@ def knock_again_and_again(port: int, seconds: float) -> Load:
                 count += 1
             else:
                 raise LoadFailed("a connection over the cap was let in")
-    return Load(count, now - began)
+        return Load(count, now - began)
+
+    return take
 
 
 def _fill(port: int, context: ssl.SSLContext, flight: bytes, held: ExitStack) -> None:
@@ -196,30 +247,18 @@ def _fill(port: int, context: ssl.SSLContext, flight: bytes, held: ExitStack) ->
     raise LoadFailed(f"there is no cap: {LARGEST_CAP} connections are open")
 
 
-def in_process(kind: str, port: int, seconds: float, core: int) -> Load:
-    """Run one of the two above as a process of its own on a core."""
-    argv = ["taskset", "-c", str(core), sys.executable, "-m", "bench.peers.clients", kind, str(port), str(seconds)]
-    told = subprocess.run(
-        argv, capture_output=True, text=True, timeout=seconds + 60, check=False, cwd=Path(__file__).parents[2]
-    )
-    if told.returncode:
-        raise LoadFailed(told.stderr.strip().rpartition("\n")[2])
-    count, lasted = told.stdout.split()
-    return Load(int(count), float(lasted))
-
-
 def main() -> None:
-    """Run one of them and print what it came to."""
+    """Get ready for one of them, and take the turns that standard input asks for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["full", "resumed", "knock"])
     parser.add_argument("port", type=int)
-    parser.add_argument("seconds", type=float)
+    parser.add_argument("kind", choices=["full", "resumed", "knock"])
     options = parser.parse_args()
-    if options.kind == "knock":
-        load = knock_again_and_again(options.port, options.seconds)
-    else:
-        load = connect_again_and_again(options.port, options.seconds, resumed=options.kind == "resumed")
-    print(load.answered, load.seconds)
+    with ExitStack() as held:
+        if options.kind == "knock":
+            take = knock_again_and_again(options.port, held)
+        else:
+            take = connect_again_and_again(options.port, resumed=options.kind == "resumed")
+        serve_turns(take)
 
 
 if __name__ == "__main__":

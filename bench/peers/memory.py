@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.peers.clients import LoadFailed
+from bench.peers.asking import new_name
+from bench.peers.clients import FOREVER, LoadFailed, ready_client
 from bench.peers.idle import idle_connections
 from bench.peers.servers import PLAIN, Peer, Running, running, start
-from bench.peers.workloads import Round, count_of
+from bench.peers.workloads import crowd
 from bench.processes import cpu_seconds, resident_bytes
 from bench.questions import A, query
 from tests.e2e.certificates import CertificateAuthority
@@ -21,7 +22,7 @@ from tests.e2e.processes import LOOPBACK
 IDLE_CONNECTIONS: Final = (1_000, 10_000)
 ANSWERS_BEFORE: Final = 50_000
 ANSWERS: Final = 100_000
-ANSWER_BYTES: Final = len(query("fill0x123456-bench.net", A)) - 11 + 16
+ANSWER_BYTES: Final = len(query(new_name("fill", 0, 123_456), A)) - 11 + 16
 """The length of one as a DNS message: a query without its OPT, and one address under a compressed name."""
 STARTS: Final = 5
 RELOAD_SECONDS: Final = 15.0
@@ -76,12 +77,14 @@ def per_answer(place: Place, peer: Peer) -> float:
     keeps beside its cache and bounds, such as parsed requests of requests, connections' tables or free memory, is as
     large as it gets. The answers' own bytes are in it; the row's name says how many those are.
     """
-    with running(peer, PLAIN, place.directory, place.upstream, place.core) as server:
-        round_ = Round(server, 0.0, place.client_core, place.directory, None, 0)
-        names = round_.new_names(ANSWERS_BEFORE + ANSWERS, "fill")
-        count_of(round_.uris(names[:ANSWERS_BEFORE]), round_, ANSWERS_BEFORE)()
+    ten_streams = crowd("http2", "GET", connections=1, streams=10, kind="fill")
+    with (
+        running(peer, PLAIN, place.directory, place.upstream, place.core) as server,
+        ready_client(ten_streams.arguments(server.port), place.client_core, place.directory) as client,
+    ):
+        client.take_turn(FOREVER, ANSWERS_BEFORE)
         before = resident_bytes(server.pid)
-        count_of(round_.uris(names[ANSWERS_BEFORE:]), round_, ANSWERS)()
+        client.take_turn(FOREVER, ANSWERS)
         return (resident_bytes(server.pid) - before) / ANSWERS
 
 

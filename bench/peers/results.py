@@ -2,47 +2,14 @@
 
 import datetime
 import platform
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.peers.comparison import NOT_MEASURED, Cell, Cells, Quartiles, ratios
+
 FILE: Final = Path(__file__).parents[1] / "results.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One turn."""
-
-    microseconds: float
-    """CPU time of the server for one request."""
-    per_second: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """All turns of one workload at one server, or why there are none."""
-
-    samples: tuple[Sample, ...] = ()
-    why_not: str = "-"
-
-    @property
-    def microseconds(self) -> float:
-        """The median."""
-        return statistics.median(sample.microseconds for sample in self.samples)
-
-    @property
-    def per_second(self) -> float:
-        """The median."""
-        return statistics.median(sample.per_second for sample in self.samples)
-
-    def text(self) -> str:
-        """Return the median with its spread, and requests a second."""
-        if not self.samples:
-            return self.why_not
-        spent = [sample.microseconds for sample in self.samples]
-        return f"{self.microseconds:.1f} ({min(spent):.1f} to {max(spent):.1f}), {self.per_second:,.0f}/s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +21,7 @@ class Holding:
 
     def text(self, name: str) -> str:
         """Return a server's figure, or a hyphen."""
-        return f"{self.figures[name]:.3g} {self.unit}" if name in self.figures else "-"
+        return f"{self.figures[name]:.3g} {self.unit}" if name in self.figures else NOT_MEASURED
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +30,7 @@ class Page:
 
     versions: Mapping[str, str]
     """The version of each server, ours first."""
-    workloads: Mapping[str, Mapping[str, Cell]]
+    workloads: Mapping[str, Cells]
     holdings: Mapping[str, Holding]
     verdicts: Sequence[Sequence[str]]
     """Rows of the table of targets."""
@@ -71,25 +38,43 @@ class Page:
     """What bench.growth printed; may be empty."""
     notes: Sequence[str]
     """What a hyphen stands for."""
-    rounds: int
-    seconds: float
+    turns: int
 
 
-def best_of_others(figures: Mapping[str, float], own: str) -> float | None:
-    """Return the smallest figure that is not ours, None if there is none."""
-    return min((figure for name, figure in figures.items() if name != own), default=None)
+def cost_text(cell: Cell) -> str:
+    """Return CPU time, its quartiles, and how busy the server was."""
+    if not cell.samples:
+        return NOT_MEASURED
+    spent = cell.microseconds
+    return f"{spent.median:.1f} ({spent.lower:.1f} to {spent.upper:.1f}), {cell.busy:.0%}"
 
 
-def costs(cells: Mapping[str, Cell]) -> dict[str, float]:
-    """Return the CPU time of each server that was measured."""
-    return {name: cell.microseconds for name, cell in cells.items() if cell.samples}
+def ratio_text(ratio: Quartiles | None) -> str:
+    """Return a ratio, its quartiles, and the word for it."""
+    if ratio is None:
+        return NOT_MEASURED
+    return f"{ratio.median:.2f} ({ratio.lower:.2f} to {ratio.upper:.2f}) {ratio.word}"
 
 
-def ratio_to_best(cells: Mapping[str, Cell], own: str) -> str:
-    """Return our CPU time over that of the best of the others."""
-    spent = costs(cells)
-    best = best_of_others(spent, own)
-    return "-" if best is None or own not in spent else f"{spent[own] / best:.2f}"
+def instructions_text(cell: Cell) -> str:
+    """Return instructions in thousands."""
+    return NOT_MEASURED if cell.instructions is None else f"{cell.instructions / 1e3:.1f}"
+
+
+def speed_table(names: Sequence[str], workloads: Mapping[str, Cells]) -> list[str]:
+    """Return the table of CPU time, its ratios and the instructions; `names` are the servers, ours first."""
+    own, *others = names
+    heading = ["", *names, *(f"over {other}" for other in others), *(f"{name}, instructions" for name in names)]
+    rows = [
+        [
+            workload,
+            *(cost_text(cells.get(name, Cell())) for name in names),
+            *(ratio_text(ratios(cells, own, other)) for other in others),
+            *(instructions_text(cells.get(name, Cell())) for name in names),
+        ]
+        for workload, cells in workloads.items()
+    ]
+    return _table(heading, rows)
 
 
 def markdown(page: Page) -> str:
@@ -103,25 +88,33 @@ def markdown(page: Page) -> str:
         + ", ".join(f"{name} {version}" for name, version in page.versions.items())
         + f"; Python {platform.python_version()}, Linux {platform.release()}, {platform.machine()}.",
         "",
-        "Each server on one core, the client and the upstream on another; the same ECDSA certificate and TLS 1.3; one",
-        f"connection at a time. CPU microseconds a request, the median of {page.rounds} turns of {page.seconds:g} s",
-        "(lowest to highest), and requests a second as that client gets them. The servers take turns, so that a",
-        "machine that slows down slows them all. The last column is our CPU time over that of the best of the others:",
-        "below 1 is ahead. A hyphen: that server has no such thing, or did not do it.",
+        "Each server on one core, the client and the upstream on another; the same ECDSA certificate and TLS 1.3.",
+        "Cached rows ask for 500 names in turn. All connections are open before the first turn and stay open; on each",
+        f"of them one request is under way, or one on each stream. The servers take turns, {page.turns} each, and all",
+        "that a server does from the first request of a turn to its last response is charged to the turn's requests.",
         "",
-        *_table(
-            ["", *names, "ratio"],
-            [
-                [workload, *(cells[name].text() for name in names), ratio_to_best(cells, names[0])]
-                for workload, cells in page.workloads.items()
-            ],
-        ),
+        "- A server's own column: CPU microseconds a request, the median of the turns (lower to upper quartile), and",
+        "  which part of the time it was busy. Well below 100 % it has waited for its client, and each request pays",
+        "  for waking it up.",
+        "- over: our CPU time over that server's, pair by pair of turns that followed each other, median (lower to",
+        "  upper quartile). Below 1 is better; *ahead* only if the upper quartile is below 1, *behind* only if the",
+        "  lower one is above it.",
+        "- instructions: thousands of them a request in user mode, counted by callgrind; not what the kernel does.",
         "",
-        *_table(["", *names], [[what, *(row.text(name) for name in names)] for what, row in page.holdings.items()]),
+        "A hyphen: that server has no such thing, did not do it, or nobody counted.",
         "",
+        *speed_table(names, page.workloads),
+        "",
+    ]
+    if page.holdings:
+        rows = [[what, *(row.text(name) for name in names)] for what, row in page.holdings.items()]
+        lines += [*_table(["", *names], rows), ""]
+    lines += [
         *(f"- {note}" for note in page.notes),
         "",
         "## Targets",
+        "",
+        "Beside another server, what is found is the upper quartile of the pairs.",
         "",
         *_table(["", "measured by", "at most", "found", ""], page.verdicts),
         "",

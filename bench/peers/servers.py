@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ from typing import Final, Literal
 from bench.peers.clients import ask_once
 from bench.processes import descriptor_limit
 from bench.sources import with_ours
-from tests.e2e.processes import Child, free_port, start_on_free_ports
+from tests.e2e.processes import START_SECONDS, Child, free_port, start_on_free_ports
 from tests.e2e.proxy import PROJECT
 
 Frontend = Literal["http1", "http2"]
@@ -29,6 +29,8 @@ LIMITED: Final = "limited"
 CAPPED: Final = "capped"
 """One connection for each client, or the least that can be had."""
 OF_DEVELOPERS: Final = "rich"
+SLOWER: Final = 10
+"""Times as long a start may take under valgrind."""
 MANY_DESCRIPTORS: Final = 32_768
 TCP_PLACES: Final = {True: 25_000, False: 15_000}
 """For Unbound, by whether so many descriptors may be open: beyond half of its places it closes what is idle for over
@@ -60,6 +62,10 @@ class Peer:
         """Whether the program is there."""
         return _which(self.program) is not None
 
+    def is_able(self, frontend: Frontend, variant: str) -> bool:
+        """Tell whether it speaks a protocol and has a variant."""
+        return frontend in self.frontends and variant in self.variants
+
     def version(self) -> str:
         """Return what it calls itself."""
         argv = [_which(self.program) or self.program, *self.version_argv]
@@ -80,7 +86,7 @@ name = "ns0"
 url = "udp://127.0.0.1:{upstream}"
 queries_per_second = 100000
 burst = 100000
-in_flight = 10000
+in_flight = 2000
 [cache]
 max_megabytes = 512
 [connections]
@@ -92,11 +98,14 @@ new_burst = 1000000
 stranger_handshake_percent = 100
 idle_seconds = 600
 """
-_DOHPROXY_WIDE: Final = """\
+_DOHPROXY_ANY_CONNECTIONS: Final = """\
 max_per_client = 15000
 max_per_network = 15000
 new_per_second_per_client = 10000
 new_burst_per_client = 100000
+"""
+_DOHPROXY_WIDE: Final = f"""\
+{_DOHPROXY_ANY_CONNECTIONS}
 [limits]
 requests_per_second = 100000
 requests_burst = 1000000
@@ -169,7 +178,7 @@ PEERS: Final = (
         configuration=_DOHPROXY,
         variants={
             PLAIN: _DOHPROXY_WIDE,
-            LIMITED: "[limits]\nrequests_per_second = 1\nrequests_burst = 1\n",
+            LIMITED: f"{_DOHPROXY_ANY_CONNECTIONS}[limits]\nrequests_per_second = 1\nrequests_burst = 1\n",
             CAPPED: "max_per_client = 1\nnew_per_second_per_client = 10000\nnew_burst_per_client = 100000\n",
         },
         argv=("-P", "-m", "dohproxy", "serve", "--config", "{configuration}"),
@@ -248,21 +257,24 @@ class Running:
 
 
 @contextmanager
-def running(peer: Peer, variant: str, directory: Path, upstream: int, core: int) -> Iterator[Running]:
-    """Start a server on one core, in a directory that holds its certificate; end it whatever happens."""
-    server = start(peer, variant, directory, upstream, core)
+def running(
+    peer: Peer, variant: str, directory: Path, upstream: int, core: int, under: Sequence[str] = ()
+) -> Iterator[Running]:
+    """Start a server on one core, in a directory that holds its certificate; end it whatever happens. `under` is the
+    command line of what runs it, such as valgrind."""
+    server = start(peer, variant, directory, upstream, core, under)
     try:
         yield server
     finally:
         server.child.kill()
 
 
-def start(peer: Peer, variant: str, directory: Path, upstream: int, core: int) -> Running:
+def start(peer: Peer, variant: str, directory: Path, upstream: int, core: int, under: Sequence[str] = ()) -> Running:
     """Start a server and wait for its first answer; raise RuntimeError with its log if there is none."""
-    return start_on_free_ports(partial(_start_once, peer, variant, directory, upstream, core), only_if="in use")
+    return start_on_free_ports(partial(_start_once, peer, variant, directory, upstream, core, under), only_if="in use")
 
 
-def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: int) -> Running:
+def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: int, under: Sequence[str]) -> Running:
     port, side_port = free_port(), free_port()
     configuration = directory / f"{peer.name}.conf"
     place = {
@@ -276,9 +288,9 @@ def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: 
     )
     configuration.write_text(text, encoding="ascii")
     program = _which(peer.program) or peer.program
-    argv = ["taskset", "-c", str(core), program, *(part.format(**place) for part in peer.argv)]
+    argv = ["taskset", "-c", str(core), *under, program, *(part.format(**place) for part in peer.argv)]
     child = Child(argv, directory / f"{peer.name}.log", environment=as_installed(directory), directory=PROJECT)
-    child.wait_until_ready(lambda: ask_once(port))
+    child.wait_until_ready(lambda: ask_once(port), within_seconds=START_SECONDS * (SLOWER if under else 1))
     return Running(peer, directory, port, side_port, child, place)
 
 

@@ -5,8 +5,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.peers.comparison import Cells, best_of_others, costs, ratios
 from bench.peers.memory import ANSWER_BYTES, ANSWERS
-from bench.peers.results import Cell, Holding, best_of_others, costs
+from bench.peers.results import Holding
+from bench.peers.workloads import (
+    CACHED,
+    CONNECTIONS,
+    FULL,
+    IDLE,
+    MANY,
+    METHODS,
+    MISSES,
+    NO_BASE64,
+    OVER_CAP,
+    OVER_LIMIT,
+    THREE_BYTES,
+    beside,
+    cached,
+)
 
 OWN: Final = "dohproxy"
 BEST: Final = "the best of the others"
@@ -17,8 +33,8 @@ _SIZE: Final = re.compile(r"^\s+([0-9,]+)\s+[0-9.,]+ ns\s+([0-9.]+)$")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A figure of ours in one row is at most `most` times another one: another server's in the same row, or ours in
-    another row. Without another one, `most` is in the row's own unit."""
+    """A figure of ours in one row is at most `most` times another one: another server's in the same row, in three of
+    four pairs of turns, or ours in another row. Without another one, `most` is in the row's own unit."""
 
     row: str
     most: float
@@ -27,29 +43,25 @@ class Target:
     other_row: str | None = None
 
 
-TEN: Final = "cached GET, HTTP/2, 10 streams"
-FULL: Final = "new connection, full handshake, one query"
+TEN: Final = cached("http2", "GET", MANY, 10).name
 TARGETS: Final = (
-    Target("cached GET, HTTP/1.1", 0.75, server=BEST),
-    Target("cached POST, HTTP/1.1", 0.75, server=BEST),
-    Target("cached GET, HTTP/2, 1 stream", 0.85, server=BEST),
-    Target("cached POST, HTTP/2, 1 stream", 0.85, server=BEST),
-    Target(TEN, 0.6, server=BEST),
-    Target("cached POST, HTTP/2, 10 streams", 0.6, server=BEST),
-    Target("malformed: three bytes, 10 streams", 0.7, other_row=TEN),
-    Target("malformed: no base64, 10 streams", 0.7, other_row=TEN),
-    Target("over its limit, 10 streams", 0.7, other_row=TEN),
-    Target("connection over its cap", 0.15, other_row=FULL),
-    Target(FULL, 1.1, server=BEST),
-    Target("misses, 10 streams", 2.0, server="dnsdist"),
+    *(
+        Target(cached(frontend, method, connections, streams).name, most, server=BEST)
+        for (frontend, streams), most in zip(CACHED, (0.75, 0.85, 0.6), strict=True)
+        for method in METHODS
+        for connections in CONNECTIONS
+    ),
+    Target(THREE_BYTES.name, 0.7, other_row=TEN),
+    Target(NO_BASE64.name, 0.7, other_row=TEN),
+    Target(OVER_LIMIT.name, 0.7, other_row=TEN),
+    Target(OVER_CAP.name, 0.15, other_row=FULL.name),
+    Target(FULL.name, 1.1, server=BEST),
+    Target(MISSES.name, 2.0, server="dnsdist"),
     Target("memory after the first answer", 70),
     Target("memory per idle connection, 1,000 of them", 40),
     Target("memory per idle connection, 10,000 of them", 40),
     Target(f"memory per cached answer, {ANSWERS:,} of {ANSWER_BYTES} bytes", 0.8 * 1_024 + ANSWER_BYTES),
-    *(
-        Target(f"{TEN}, beside {count:,} idle", MOST_GROWTH, other_row=f"{TEN}, beside 10 idle")
-        for count in (100, 1_000, 10_000)
-    ),
+    *(Target(beside(count).name, MOST_GROWTH, other_row=beside(IDLE[0]).name) for count in IDLE[1:]),
 )
 
 
@@ -81,39 +93,35 @@ class Verdict:
         ]
 
 
-def judge(
-    targets: Sequence[Target], workloads: Mapping[str, Mapping[str, Cell]], holdings: Mapping[str, Holding]
-) -> list[Verdict]:
+def judge(targets: Sequence[Target], workloads: Mapping[str, Cells], holdings: Mapping[str, Holding]) -> list[Verdict]:
     """Return a verdict on each target whose row there is, in their order."""
     verdicts = []
     for target in targets:
         if target.row in workloads:
-            figures: Mapping[str, float] = costs(workloads[target.row])
+            measured_by, found = _find(target, workloads)
         elif target.row in holdings:
-            figures = holdings[target.row].figures
+            holding = holdings[target.row]
+            measured_by, found = holding.unit, holding.figures.get(OWN)
         else:
             continue
-        measured_by, base = _measure_of(target, figures, workloads, holdings)
-        own = figures.get(OWN)
-        found = own / base if own is not None and base else None
         verdicts.append(Verdict(target.row, measured_by, target.most, found))
     return verdicts
 
 
-def _measure_of(
-    target: Target,
-    figures: Mapping[str, float],
-    workloads: Mapping[str, Mapping[str, Cell]],
-    holdings: Mapping[str, Holding],
-) -> tuple[str, float | None]:
-    """Return what our figure is divided by: its name and its value, None if that was not measured."""
+def _find(target: Target, workloads: Mapping[str, Cells]) -> tuple[str, float | None]:
+    """Return what our CPU time in a row is measured by, and how it compares; None if one of them was not measured."""
+    cells = workloads[target.row]
+    figures = costs(cells)
+    own = figures.get(OWN)
     if target.other_row is not None:
-        return f"our own {target.other_row}", costs(workloads.get(target.other_row, {})).get(OWN)
-    if target.server == BEST:
-        return BEST, best_of_others(figures, OWN)
-    if target.server is not None:
-        return target.server, figures.get(target.server)
-    return holdings[target.row].unit if target.row in holdings else "µs", 1.0
+        base = costs(workloads.get(target.other_row, {})).get(OWN)
+        return f"our own {target.other_row}", own / base if own is not None and base else None
+    if target.server is None:
+        return "µs", own
+    server = best_of_others(figures, OWN) if target.server == BEST else target.server
+    pairs = None if server is None else ratios(cells, OWN, server)
+    measured_by = f"{BEST}, {server}" if target.server == BEST and server is not None else target.server
+    return measured_by, None if pairs is None else pairs.upper
 
 
 # --- What bench.growth prints: a title, and a line for each size, which ends with the ratio to the smallest ---

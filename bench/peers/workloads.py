@@ -1,67 +1,41 @@
-"""The table of workloads: what is asked, over what, and which variant of each server it is asked of."""
+"""The table of workloads: what is asked, over how many connections, and which variant of each server it is asked of."""
 
-import random
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from bench.names import Popularity
-from bench.peers.clients import WARM_NAME, Load, h2load, in_process, target
-from bench.peers.servers import CAPPED, LIMITED, PLAIN, Frontend, Running
-from bench.questions import A, query
-from tests.e2e.processes import LOOPBACK
+from bench.peers.servers import CAPPED, LIMITED, PLAIN, Frontend
+from bench.peers.speakers import Method
 
-DRAWS: Final = 40_000
-"""Draws of the 10,000 names; they are asked for once before the first round, so that all that follow are hits."""
-MISSES: Final = 10_000
-"""In one round, each name new."""
-MIXED: Final = 20_000
-MISS_SHARE: Final = 0.1
-WARM_SECONDS: Final = 0.3
-MALFORMED: Final = 20_000
-LIMIT_SECONDS: Final = 1.1
-"""After it the client may ask once again, so that its connection begins well."""
+CONNECTIONS: Final = (1, 50, 1_000)
+"""One shows what a request costs that wakes everybody up, 50 what it costs a server that is never idle, 1,000 what so
+many connections do to it."""
+MANY: Final = CONNECTIONS[1]
+"""Those of all workloads that are not about connections."""
+FEW: Final = 10
+"""Where names are new: with ten streams each, as many questions are under way to the upstream as the kernel's own
+buffer for its socket holds, however late the upstream gets to read them."""
+CALLGRIND_CONNECTIONS: Final = CONNECTIONS[:2]
+"""Under valgrind a handshake takes a tenth of a second."""
+METHODS: Final[tuple[Method, ...]] = ("GET", "POST")
+PROTOCOLS: Final = {"http1": "HTTP/1.1", "http2": "HTTP/2"}
 IDLE: Final = (10, 100, 1_000, 10_000)
-TEN: Final = ("--max-concurrent-streams", "10")
+TURN_SECONDS: Final = 0.4
+LONG_TURN_SECONDS: Final = 1.0
+"""Where so many requests are under way that a turn would be over before each connection has had some."""
+LIMIT_SECONDS: Final = 1.1
+"""After it the client may ask once again, so that its connections begin well."""
 
 
-@dataclass(slots=True)
-class Round:
-    """One turn of one workload at one server."""
+@dataclass(frozen=True, slots=True)
+class ClientOf:
+    """The client of a workload: a module, and its arguments but for the port."""
 
-    server: Running
-    seconds: float
-    core: int
-    """The client's."""
-    directory: Path
-    """For files of URIs."""
-    popularity: Popularity | None
-    """How names are drawn; None where none are."""
-    number: int
-    """The number of the round, so that new names are new."""
+    module: str
+    options: tuple[str, ...]
 
-    def uris(self, names: list[str]) -> Path:
-        """Write a file of URIs, and return where it is."""
-        file = self.directory / f"{self.server.peer.name}.uris"
-        lines = (f"https://{LOOPBACK}:{self.server.port}{target(name)}" for name in names)
-        file.write_text("\n".join(lines), encoding="ascii")
-        return file
-
-    def draw(self, rng: random.Random, count: int) -> list[str]:
-        """Return names as they are asked for."""
-        if self.popularity is None:
-            raise RuntimeError("no names to draw from")
-        return self.popularity.draw(rng, count)
-
-    def new_names(self, count: int, kind: str) -> list[str]:
-        """Return names that nobody has asked this server for."""
-        return [f"{kind}{self.number}x{number}-bench.net" for number in range(count)]
-
-
-Act = Callable[[Round], Callable[[], Load]]
-"""Gets everything ready that is not to be measured; what it returns is measured."""
+    def arguments(self, port: int) -> list[str]:
+        """Return the command line after `python -m`."""
+        return [self.module, str(port), *self.options]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,117 +44,89 @@ class Workload:
 
     name: str
     frontend: Frontend
-    act: Act
+    client: ClientOf
     variant: str = PLAIN
+    seconds: float = TURN_SECONDS
+    """Of one turn."""
+    pause: float = 0.0
+    """Seconds before the client comes and before each turn."""
     idle: int = 0
     """Other connections that are open and say nothing. They stay open, so such rows come last, by size."""
+    counted: ClientOf | None = None
+    """The client while instructions are counted; None if they are not."""
 
 
-def same_name(*arguments: str) -> Act:
-    """One cached name, again and again."""
-    return _for_some_time([target(WARM_NAME)], *arguments)
+def crowd(frontend: Frontend, method: Method, *, connections: int, streams: int, kind: str) -> ClientOf:
+    """Return a client that keeps its connections."""
+    options = {"frontend": frontend, "method": method, "connections": connections, "streams": streams}
+    told = [f"--{name}={value}" for name, value in options.items()]
+    return ClientOf("bench.peers.crowd", (kind, *told))
 
 
-def malformed(encoded: str) -> Act:
-    """No DNS message where one should be, after a good query: a client that never sends one is soon cut off."""
-
-    def act(round_: Round) -> Callable[[], Load]:
-        file = round_.uris([WARM_NAME])
-        with file.open("a", encoding="ascii") as uris:
-            uris.write(f"\nhttps://{LOOPBACK}:{round_.server.port}/dns-query?dns={encoded}" * MALFORMED)
-        return count_of(file, round_, 1 + MALFORMED)
-
-    return act
+def new_connections(kind: str) -> ClientOf:
+    """Return a client that opens one connection after the other."""
+    return ClientOf("bench.peers.clients", (kind,))
 
 
-def over_limit(round_: Round) -> Callable[[], Load]:
-    """The same name from a client that has had its one answer in this second."""
-    time.sleep(LIMIT_SECONDS)
-    return _for_some_time([target(WARM_NAME)], *TEN, warm=False)(round_)
+def described(what: str, frontend: Frontend, connections: int, streams: int) -> str:
+    """Return the name of a row; HTTP/1.1 has no streams to speak of."""
+    parts = [what, PROTOCOLS[frontend], f"{connections:,} connection{'s' * (connections > 1)}"]
+    if frontend == "http2":
+        parts.append(f"{streams} stream{'s' * (streams > 1)}")
+    return ", ".join(parts)
 
 
-def _for_some_time(targets: list[str], *arguments: str, warm: bool = True) -> Act:
-    def act(round_: Round) -> Callable[[], Load]:
-        def run(seconds: float) -> Load:
-            options = ["--duration", f"{round(seconds * 1_000)}ms", *arguments]
-            return h2load(round_.server.port, round_.core, targets, options)
+def cached(frontend: Frontend, method: Method, connections: int, streams: int) -> Workload:
+    """500 names that everybody has in the cache."""
 
-        if warm:
-            run(WARM_SECONDS)
-        return lambda: run(round_.seconds)
+    def client(kind: str) -> ClientOf:
+        return crowd(frontend, method, connections=connections, streams=streams, kind=kind)
 
-    return act
-
-
-def posted(*arguments: str) -> Act:
-    """The same name as a POST."""
-
-    def act(round_: Round) -> Callable[[], Load]:
-        body = round_.directory / "body"
-        body.write_bytes(query(WARM_NAME, A))
-        options = ["--data", str(body), "--header", "content-type: application/dns-message", *arguments]
-        return _for_some_time(["/dns-query"], *options)(round_)
-
-    return act
+    return Workload(
+        described(f"cached {method}", frontend, connections, streams),
+        frontend,
+        client("cached"),
+        seconds=LONG_TURN_SECONDS if connections > MANY else TURN_SECONDS,
+        counted=client("counted") if connections in CALLGRIND_CONNECTIONS else None,
+    )
 
 
-def popular(round_: Round) -> Callable[[], Load]:
-    """10,000 names, the popular ones more often."""
-    rng = random.Random(7)  # noqa: S311 - the same names for every server and round
-    file = round_.uris(round_.draw(rng, DRAWS))
-    run = count_of(file, round_, DRAWS)
-    if not round_.number:
-        run()
-    return run
+def ten_streams(what: str, kind: str, *, connections: int = MANY, variant: str = PLAIN, pause: float = 0.0) -> Workload:
+    """Something else over many connections with ten streams each."""
+    client = crowd("http2", "GET", connections=connections, streams=10, kind=kind)
+    return Workload(described(what, "http2", connections, 10), "http2", client, variant, pause=pause)
 
 
-def misses(round_: Round) -> Callable[[], Load]:
-    """Names that are all new."""
-    return count_of(round_.uris(round_.new_names(MISSES, "miss")), round_, MISSES)
+def beside(count: int) -> Workload:
+    """Cached names, while so many connections are idle."""
+    client = crowd("http2", "GET", connections=MANY, streams=10, kind="cached")
+    name = described("cached GET", "http2", MANY, 10)
+    return Workload(f"{name}, beside {count:,} idle", "http2", client, idle=count)
 
 
-def mixed(round_: Round) -> Callable[[], Load]:
-    """Nine hits for each miss."""
-    rng = random.Random(round_.number)  # noqa: S311 - the same names for every server
-    names = round_.draw(rng, round(MIXED * (1 - MISS_SHARE)))
-    names += round_.new_names(MIXED - len(names), "mixed")
-    rng.shuffle(names)
-    return count_of(round_.uris(names), round_, MIXED)
-
-
-def count_of(file: Path, round_: Round, count: int) -> Callable[[], Load]:
-    """Return what asks for every URI of a file once, ten at a time."""
-    options = ["--requests", str(count), *TEN]
-    return lambda: h2load(round_.server.port, round_.core, file, options)
-
-
-def connections(kind: str) -> Act:
-    """New connections, one after the other."""
-
-    def act(round_: Round) -> Callable[[], Load]:
-        return lambda: in_process(kind, round_.server.port, round_.seconds, round_.core)
-
-    return act
-
-
+FULL: Final = Workload("new connection, full handshake, one query", "http2", new_connections("full"))
+OVER_CAP: Final = Workload("connection over its cap", "http2", new_connections("knock"), CAPPED)
+THREE_BYTES: Final = ten_streams("malformed: three bytes", "three-bytes")
+NO_BASE64: Final = ten_streams("malformed: no base64", "no-base64")
+OVER_LIMIT: Final = ten_streams("over its limit", "limited", variant=LIMITED, pause=LIMIT_SECONDS)
+MISSES: Final = ten_streams("misses", "miss", connections=FEW)
+CACHED: Final[tuple[tuple[Frontend, int], ...]] = (("http1", 1), ("http2", 1), ("http2", 10))
+"""How a cached answer is asked for: the protocol, and how many streams are in use."""
 WORKLOADS: Final = (
-    Workload("cached GET, HTTP/1.1", "http1", same_name("--h1")),
-    Workload("cached POST, HTTP/1.1", "http1", posted("--h1")),
-    Workload("cached GET, HTTP/2, 1 stream", "http2", same_name()),
-    Workload("cached POST, HTTP/2, 1 stream", "http2", posted()),
-    Workload("cached GET, HTTP/2, 10 streams", "http2", same_name(*TEN)),
-    Workload("cached POST, HTTP/2, 10 streams", "http2", posted(*TEN)),
-    Workload("10,000 names by popularity, 10 streams", "http2", popular),
-    Workload("malformed: three bytes, 10 streams", "http2", malformed("AAAA")),
-    Workload("malformed: no base64, 10 streams", "http2", malformed("!!!!")),
-    Workload("over its limit, 10 streams", "http2", over_limit, LIMITED),
-    Workload("connection over its cap", "http2", connections("knock"), CAPPED),
-    Workload("new connection, full handshake, one query", "http2", connections("full")),
-    Workload("new connection, resumed handshake, one query", "http2", connections("resumed")),
-    Workload("misses, 10 streams", "http2", misses),
-    Workload("mixed, 90 % hits, 10 streams", "http2", mixed),
     *(
-        Workload(f"cached GET, HTTP/2, 10 streams, beside {count:,} idle", "http2", same_name(*TEN), idle=count)
-        for count in IDLE
+        cached(frontend, method, connections, streams)
+        for frontend, streams in CACHED
+        for method in METHODS
+        for connections in CONNECTIONS
     ),
+    ten_streams("10,000 names by popularity", "popular"),
+    THREE_BYTES,
+    NO_BASE64,
+    OVER_LIMIT,
+    OVER_CAP,
+    FULL,
+    Workload("new connection, resumed handshake, one query", "http2", new_connections("resumed")),
+    MISSES,
+    ten_streams("mixed, 90 % hits", "mixed", connections=FEW),
+    *(beside(count) for count in IDLE),
 )

@@ -8,83 +8,88 @@ import dns.message
 import pytest
 
 import bench.__main__
-from bench.peers.clients import PREFACE, LoadFailed, first_flight, read_h2load, target
+from bench.peers.clients import PREFACE, first_flight, target
+from bench.peers.comparison import Cell, Quartiles, Sample
 from bench.peers.memory import ROWS
-from bench.peers.results import Cell, Holding, Page, Sample, markdown, ratio_to_best
+from bench.peers.results import Holding, Page, cost_text, instructions_text, markdown, ratio_text, speed_table
 from bench.peers.servers import PEERS, PLAIN, UPSTREAM_CONFIGURATION, Peer
 from bench.peers.targets import BEST, OWN, TARGETS, Target, judge, judge_growth
-from bench.peers.workloads import WORKLOADS
+from bench.peers.workloads import CONNECTIONS, WORKLOADS
 from dohproxy.doh.base64url import decode
 
-TOLD = """\
-finished in 1.50s, 13333.00 req/s, 1.78MB/s
-requests: 20001 total, 20001 started, 20001 done, 1 succeeded, 20000 failed, 20000 errored, 0 timeout
-status codes: 1 2xx, 0 3xx, 20000 4xx, 0 5xx
-"""
+
+def cell(*microseconds: float, instructions: float | None = None) -> Cell:
+    """Return what turns of these costs make, at ten thousand requests a second."""
+    return Cell(tuple(Sample(one, 10_000.0) for one in microseconds), instructions)
 
 
-def cell(*microseconds: float) -> Cell:
-    """Return what turns of these costs make."""
-    return Cell(tuple(Sample(one, 1_000.0) for one in microseconds))
-
-
-def test_a_cell_is_its_median_and_its_spread() -> None:
-    assert cell(12.0, 10.0, 30.0).text() == "12.0 (10.0 to 30.0), 1,000/s"
-
-
-def test_a_cell_without_turns_is_a_hyphen() -> None:
-    assert Cell().text() == "-"
+def test_a_cost_is_told_with_its_quartiles_and_how_busy_the_server_was() -> None:
+    assert cost_text(cell(12.0, 10.0, 30.0, 14.0, 16.0)) == "14.0 (12.0 to 16.0), 14%"
 
 
 @pytest.mark.parametrize(
-    ("cells", "ratio"),
+    ("ratio", "told"),
     [
-        ({"us": cell(10.0), "one": cell(20.0), "two": cell(40.0)}, "0.50"),
-        ({"us": cell(10.0), "one": Cell(), "two": cell(5.0)}, "2.00"),
-        ({"us": cell(10.0), "one": Cell(), "two": Cell()}, "-"),
-        ({"us": Cell(), "one": cell(5.0)}, "-"),
+        (Quartiles(0.9, 0.95, 0.99), "0.95 (0.90 to 0.99) ahead"),
+        (Quartiles(0.9, 0.95, 1.01), "0.95 (0.90 to 1.01) level"),
+        (Quartiles(1.1, 1.2, 1.4), "1.20 (1.10 to 1.40) behind"),
+        (None, "-"),
     ],
-    ids=["ahead of the best", "behind the only one", "alone", "not measured"],
+    ids=["ahead", "level", "behind", "not measured"],
 )
-def test_the_ratio_is_to_the_best_of_the_others(cells: dict[str, Cell], ratio: str) -> None:
-    assert ratio_to_best(cells, "us") == ratio
+def test_a_ratio_is_told_with_its_quartiles_and_its_word(ratio: Quartiles | None, told: str) -> None:
+    assert ratio_text(ratio) == told
 
 
-def test_the_page_has_a_row_for_each_workload_and_a_column_for_each_server() -> None:
-    versions = {"us": "1.0", "them": "2.0"}
-    page = markdown(
+def test_what_was_not_measured_is_a_hyphen() -> None:
+    assert cost_text(Cell()) == instructions_text(Cell()) == "-"
+
+
+def test_a_row_of_the_table_of_speed_has_costs_ratios_and_instructions() -> None:
+    cells = {"us": cell(10.0, 10.0, instructions=41_250.0), "them": cell(20.0, 20.0), "others": Cell()}
+    assert speed_table(list(cells), {"cached": cells}) == [
+        "|  | us | them | others | over them | over others "
+        "| us, instructions | them, instructions | others, instructions |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| cached | 10.0 (10.0 to 10.0), 10% | 20.0 (20.0 to 20.0), 20% | - "
+        "| 0.50 (0.50 to 0.50) ahead | - | 41.2 | - | - |",
+    ]
+
+
+def page(**holdings: Holding) -> str:
+    """Return a page with one row of speed."""
+    return markdown(
         Page(
-            versions=versions,
+            versions={"us": "1.0", "them": "2.0"},
             workloads={"cached": {"us": cell(1.0), "them": cell(2.0)}},
-            holdings={"memory": Holding("MiB", {"us": 3.0})},
+            holdings=holdings,
             verdicts=[["cached", "them", "0.6", "0.5", "reached"]],
             growth="entries\n  1,000  5 ns  1.00",
             notes=["them: holds nothing."],
-            rounds=3,
-            seconds=1.0,
+            turns=24,
         )
     )
-    assert "| cached | 1.0 (1.0 to 1.0), 1,000/s | 2.0 (2.0 to 2.0), 1,000/s | 0.50 |" in page
-    assert "| memory | 3 MiB | - |" in page
-    assert "us 1.0, them 2.0" in page
-    assert "| cached | them | 0.6 | 0.5 | reached |" in page
-    assert "- them: holds nothing." in page
-    assert "```\nentries\n  1,000  5 ns  1.00\n```" in page
-
-
-def test_refusals_are_answers() -> None:
-    load = read_h2load(TOLD)
-    assert (load.answered, load.seconds) == (20_001, 1.5)
 
 
 @pytest.mark.parametrize(
-    "told",
-    ["", TOLD.replace("20000 4xx", "19000 4xx"), TOLD.replace("1 2xx", "0 2xx").replace("20000 4xx", "0 4xx")],
-    ids=["nothing", "some without an answer", "none with an answer"],
+    "line",
+    [
+        "| cached | 1.0 (1.0 to 1.0), 1% | 2.0 (2.0 to 2.0), 2% | 0.50 (0.50 to 0.50) ahead | - | - |",
+        "| memory | 3 MiB | - |",
+        "| cached | them | 0.6 | 0.5 | reached |",
+        "- them: holds nothing.",
+        "  1,000  5 ns  1.00",
+    ],
+    ids=["speed", "memory", "target", "note", "growth"],
 )
-def test_a_run_that_lost_requests_means_nothing(told: str) -> None:
-    with pytest.raises(LoadFailed):
-        read_h2load(told)
+def test_the_page_has_a_line_for_everything(line: str) -> None:
+    assert line in page(memory=Holding("MiB", {"us": 3.0})).splitlines()
+
+
+def test_the_page_says_who_was_measured_and_in_how_many_turns() -> None:
+    told = page()
+    assert "us 1.0, them 2.0" in told
+    assert "The servers take turns, 24 each" in told
 
 
 def test_a_target_holds_a_query() -> None:
@@ -122,9 +127,7 @@ def test_every_socket_of_every_server_is_on_loopback() -> None:
 
 def test_every_workload_is_possible_for_us_and_for_a_peer() -> None:
     for workload in WORKLOADS:
-        able = [
-            peer.name for peer in PEERS if workload.frontend in peer.frontends and workload.variant in peer.variants
-        ]
+        able = [peer.name for peer in PEERS if peer.is_able(workload.frontend, workload.variant)]
         assert able[0] == "dohproxy"
         assert len(able) > 1
 
@@ -145,6 +148,7 @@ def rows(**costs: dict[str, float]) -> dict[str, dict[str, Cell]]:
         (Target("hit", 0.6, server=BEST), 0.6, "reached"),
         (Target("hit", 0.59, server=BEST), 0.6, "not reached"),
         (Target("hit", 0.3, server="slow"), 0.3, "reached"),
+        (Target("uneven", 0.79, server=BEST), 0.8, "not reached"),
         (Target("hit", 0.3, server="absent"), None, "not measured"),
         (Target("refusal", 0.7, other_row="hit"), 0.5, "reached"),
         (Target("refusal", 0.7, other_row="no such row"), None, "not measured"),
@@ -155,6 +159,7 @@ def rows(**costs: dict[str, float]) -> dict[str, dict[str, Cell]]:
         "as cheap as it should be beside the best",
         "a little too dear beside the best",
         "beside a server that is named",
+        "as cheap in the middle, and not in three of four pairs",
         "beside one that was not measured",
         "beside another row of ours",
         "beside a row that was not measured",
@@ -164,6 +169,8 @@ def rows(**costs: dict[str, float]) -> dict[str, dict[str, Cell]]:
 )
 def test_a_target_is_reached_or_not(target: Target, found: float | None, word: str) -> None:
     workloads = rows(hit={OWN: 6.0, "fast": 10.0, "slow": 20.0}, refusal={OWN: 3.0})
+    uneven = (5.0, 6.0, 7.0, 8.0, 9.0)
+    workloads["uneven"] = {OWN: cell(*uneven), "fast": cell(*[10.0] * len(uneven))}
     holdings = {"memory": Holding("MiB", {OWN: 66.0, "fast": 40.0})}
     (verdict,) = judge([target], workloads, holdings)
     assert verdict.found == (None if found is None else pytest.approx(found))
@@ -204,6 +211,24 @@ clients in the tables
         ("entries in the cache: 1,000,000", "reached"),
         ("clients in the tables: 1,000,000", "not reached"),
     ]
+
+
+@pytest.mark.parametrize("connections", ["1 connection", "50 connections", "1,000 connections"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("protocol", ["HTTP/1.1", "HTTP/2"])
+def test_every_way_to_ask_for_a_cached_answer_has_a_row_and_a_target(
+    protocol: str, method: str, connections: str
+) -> None:
+    row = re.compile(rf"cached {method}, {protocol}, {connections}(, 10? streams?)?")
+    streams = 1 if protocol == "HTTP/1.1" else 2
+    assert sum(row.fullmatch(workload.name) is not None for workload in WORKLOADS) == streams
+    assert sum(row.fullmatch(one.row) is not None for one in TARGETS) == streams
+
+
+def test_no_two_rows_have_the_same_name() -> None:
+    names = [workload.name for workload in WORKLOADS]
+    assert len(set(names)) == len(names)
+    assert CONNECTIONS == (1, 50, 1_000)
 
 
 def test_idle_connections_only_ever_become_more() -> None:

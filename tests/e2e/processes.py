@@ -121,10 +121,10 @@ class Child:
         """Whether it runs, in words that continue its name."""
         return "runs" if self.is_running else f"has ended with {self._process.returncode}"
 
-    def wait_until_ready(self, is_ready: Callable[[], bool]) -> None:
+    def wait_until_ready(self, is_ready: Callable[[], bool], within_seconds: float = START_SECONDS) -> None:
         """Wait for the process to serve; raise RuntimeError with its log when it ends or is too slow."""
         try:
-            wait_until(lambda: not self.is_running or is_ready(), START_SECONDS, "start")
+            wait_until(lambda: not self.is_running or is_ready(), within_seconds, "start")
         except TimeoutError as error:
             self.kill()
             raise RuntimeError(f"{self._argv[0]} did not become ready:\n{self.log_text()}") from error
