@@ -31,7 +31,7 @@ from bench.processes import choose_cores, cpu_seconds, open_descriptors, pin_sel
 from bench.sources import with_ours
 from tests.e2e.certificates import CertificateAuthority
 
-TURNS: Final = 24
+TURNS: Final = 22
 """Of each server in each row: enough for quartiles that hold."""
 QUICK_TURNS: Final = 4
 QUICK_SHARE: Final = 0.25

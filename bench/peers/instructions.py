@@ -28,7 +28,7 @@ PROGRAMS: Final = ("valgrind", "vgdb")
 REQUESTS: Final = 2_000
 WARM_REQUESTS: Final = 2_000
 """By when a server remembers of the names and of each connection what it ever will."""
-IDLE_SECONDS: Final = 3.0
+IDLE_SECONDS: Final = 2.0
 COMMAND_SECONDS: Final = 60.0
 
 

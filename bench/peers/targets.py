@@ -53,7 +53,7 @@ TARGETS: Final = (
     ),
     Target(THREE_BYTES.name, 0.7, other_row=TEN),
     Target(NO_BASE64.name, 0.7, other_row=TEN),
-    Target(OVER_LIMIT.name, 0.7, other_row=TEN),
+    Target(OVER_LIMIT.name, 0.7, other_row=cached("http2", "GET", 1, 10).name),
     Target(OVER_CAP.name, 0.15, other_row=FULL.name),
     Target(FULL.name, 1.1, server=BEST),
     Target(MISSES.name, 2.0, server="dnsdist"),

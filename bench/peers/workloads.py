@@ -23,7 +23,7 @@ TURN_SECONDS: Final = 0.4
 LONG_TURN_SECONDS: Final = 1.0
 """Where so many requests are under way that a turn would be over before each connection has had some."""
 LIMIT_SECONDS: Final = 1.1
-"""After it the client may ask once again, so that its connections begin well."""
+"""After it the client may ask once again, so that its one connection begins well and is not cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ FULL: Final = Workload("new connection, full handshake, one query", "http2", new
 OVER_CAP: Final = Workload("connection over its cap", "http2", new_connections("knock"), CAPPED)
 THREE_BYTES: Final = ten_streams("malformed: three bytes", "three-bytes")
 NO_BASE64: Final = ten_streams("malformed: no base64", "no-base64")
-OVER_LIMIT: Final = ten_streams("over its limit", "limited", variant=LIMITED, pause=LIMIT_SECONDS)
+OVER_LIMIT: Final = ten_streams("over its limit", "limited", connections=1, variant=LIMITED, pause=LIMIT_SECONDS)
 MISSES: Final = ten_streams("misses", "miss", connections=FEW)
 CACHED: Final[tuple[tuple[Frontend, int], ...]] = (("http1", 1), ("http2", 1), ("http2", 10))
 """How a cached answer is asked for: the protocol, and how many streams are in use."""
