@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -71,7 +72,10 @@ class Callgrind:
 
     def _command(self, *words: str) -> None:
         argv = ["vgdb", f"--pid={self._pid}", *words]
-        told = subprocess.run(argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+        try:
+            told = subprocess.run(argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+        except subprocess.TimeoutExpired as late:
+            raise LoadFailed(f"vgdb had no answer in {COMMAND_SECONDS:g} s") from late
         if told.returncode:
             raise LoadFailed(f"vgdb: {told.stderr.strip()}")
 
@@ -92,7 +96,13 @@ def count(place: Place, peer: Peer, workloads: Sequence[Workload], requests: int
     if not able:
         return found
     dumps = place.directory / f"{peer.name}.callgrind"
-    with running(peer, PLAIN, place.directory, place.upstream, place.core, under_callgrind(dumps)) as server:
+    with ExitStack() as stack:
+        try:
+            under = under_callgrind(dumps)
+            server = stack.enter_context(running(peer, PLAIN, place.directory, place.upstream, place.core, under))
+        except RuntimeError as failure:
+            print(f"{peer.name} under callgrind: {failure}", file=sys.stderr)
+            return found
         callgrind = Callgrind(server.pid, dumps)
         for row, client in able.items():
             try:
