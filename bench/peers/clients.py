@@ -7,6 +7,7 @@ HTTP/2 of one fixed request.
 
 import argparse
 import base64
+import os
 import socket
 import ssl
 import struct
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -92,11 +93,8 @@ class Client:
     def _tell(self, line: str) -> str:
         if self.process.stdin is None or self.process.stdout is None:
             raise TypeError("a client without pipes")
-        try:
-            self.process.stdin.write(line)
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # It has ended, and told why.
+        with suppress(BrokenPipeError):  # If it has ended, it has told why.
+            os.write(self.process.stdin.fileno(), line.encode("ascii"))  # Past a buffer, which would keep it then.
         told = self.process.stdout.readline()
         if not told:
             raise LoadFailed(self.errors.read_text(encoding="utf-8").strip().rpartition("\n")[2] or "it has ended")
