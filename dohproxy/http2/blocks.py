@@ -9,8 +9,9 @@ from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess
 from dohproxy.http2.fields import MalformedRequest, RequestHead, RestOfHead, is_target, read_head
 from dohproxy.http2.frames import END_HEADERS, END_STREAM, PADDED, PRIORITY_FLAG, STREAM_ID_MASK, without_padding
-from dohproxy.http2.hpack import Decoder, Field, TooLarge, cost_of, find_path, read_string
+from dohproxy.http2.hpack import Decoder, TooLarge, cost_of, find_path, read_string
 from dohproxy.http2.limits import Http2Limits
+from dohproxy.http2.static_table import Field
 
 MOST_KEPT_BYTES: Final = 16_384
 """The memory for header lists of one connection that are kept but for their paths: some eight lists. A client has one

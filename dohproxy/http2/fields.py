@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from dohproxy.authority import is_authority
-from dohproxy.http2.hpack import Field
+from dohproxy.http2.static_table import Field
 
 _IN_NAMES: Final = bytes(byte for byte in range(0x21, 0x7F) if byte != 0x3A and not 0x41 <= byte <= 0x5A)
 """Visible ASCII without upper case and colon (RFC 9113 section 8.2.1)."""

@@ -1,21 +1,17 @@
 """Header blocks (RFC 7541): a decoder with a budget, and an encoder that keeps no state.
 
-The static table and the Huffman code's are those of the `hpack` library; its decoder builds lists that a client can
-make as long as it likes, ours stops counting at the limit. Everything a block says is still followed to its end,
-because the dynamic table belongs to the connection and not to the request that was too large.
+The decoder of the `hpack` library, for one, builds lists that a client can make as long as it likes; this one stops
+counting at the limit. Everything a block says is still followed to its end, because the dynamic table belongs to the
+connection and not to the request that was too large.
 """
 
 from functools import lru_cache
 from typing import Final
 
-from hpack.table import HeaderTable
-
 from dohproxy.http2 import huffman
 from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess
+from dohproxy.http2.static_table import STATIC, Field
 
-Field = tuple[bytes, bytes]
-
-STATIC: Final[tuple[Field, ...]] = tuple(HeaderTable.STATIC_TABLE)
 TABLE_BYTES: Final = 4_096
 """SETTINGS_HEADER_TABLE_SIZE, the default: what a client may make us keep."""
 FIELD_OVERHEAD: Final = 32

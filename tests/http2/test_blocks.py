@@ -8,8 +8,8 @@ from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.blocks import LONGEST_KEPT_BLOCK, MOST_KEPT_BYTES, BlockReader, HeaderList
 from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess
 from dohproxy.http2.fields import MalformedRequest, RequestHead
-from dohproxy.http2.hpack import Field
 from dohproxy.http2.limits import Http2Limits
+from dohproxy.http2.static_table import Field
 from tests.http2 import client as c
 
 FIELDS = HeaderList([(name.encode(), value.encode()) for name, value in c.GET])

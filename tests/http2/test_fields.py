@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dohproxy.http2.fields import MOST_KEPT_FIELDS, MalformedRequest, RequestHead, RestOfHead, check_trailers, read_head
-from dohproxy.http2.hpack import Field
+from dohproxy.http2.static_table import Field
 
 METHOD, SCHEME, AUTHORITY, PATH = (
     (b":method", b"GET"),
