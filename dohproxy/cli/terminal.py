@@ -1,15 +1,22 @@
 """What the verbs share: exit codes, options, and how something is said at a terminal."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
 
 import dohproxy
-from dohproxy import pipeline
 
-VERSION: Final = dohproxy.__version__ + ("" if pipeline.__file__.endswith(".py") else " (compiled)")
+
+def _is_compiled() -> bool:
+    # Without importing it, which most verbs do not need.
+    found = find_spec("dohproxy.pipeline")
+    return found is not None and not str(found.origin).endswith(".py")
+
+
+VERSION: Final = dohproxy.__version__ + (" (compiled)" if _is_compiled() else "")
 
 EXIT_FAILED: Final = 1
 """What was asked for was refused, or is not well."""
