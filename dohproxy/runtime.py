@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 
@@ -20,10 +20,9 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
-from dohproxy.control.aiohttp_adapter import import_aiohttp
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
-from dohproxy.control.management_figures import MANAGEMENT_FIGURES
+from dohproxy.control.management import Management
 from dohproxy.core import Core
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
@@ -77,9 +76,6 @@ from dohproxy.upstream.resolvers import Resolvers
 
 DRAIN_DELAY_SECONDS: Final = 0.1
 """Between the command to end and its being obeyed: its answer takes a millisecond."""
-if TYPE_CHECKING:
-    from dohproxy.control.management_server import ManagementServer
-
 OPEN_FILES_SECONDS: Final = 10.0
 """Between two counts of the open files, where the kernel does not count them: no more than between two scrapes."""
 SWEEP_SECONDS: Final = 1.0
@@ -103,10 +99,12 @@ class Runtime:
         log_limit: RateLimit | None = None,
         manager: ServiceManager | None = None,
         inherited: InheritedSockets | None = None,
+        when_managed: Callable[[], None] = lambda: None,
     ) -> None:
         """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what
         `reload` reads; `certificate` keeps that of `tls`, the context that clients meet. `manager` and `inherited` are
-        whoever started this process, and what it has left to us."""
+        whoever started this process, and what it has left to us. `when_managed` is called once scrapers and commands
+        are served too."""
         self.config = config
         self.file = file
         self._tasks = tasks
@@ -136,6 +134,8 @@ class Runtime:
         self.open_files = OpenFiles()
         self.log_level = LogLevel(config.log.level, loop.call_later)
         self._stop = asyncio.Event()
+        self._management = Management()
+        self._when_managed = when_managed
         self.reloads = ReloadBook(time.time())
         self.listeners: dict[ListenAddress, Listener] = {}
         self._manager = manager or ServiceManager(None, None, clock)
@@ -187,17 +187,18 @@ class Runtime:
     async def run(
         self, management: dict[str, socket.socket], announce: Callable[[tuple[str, ...]], None], stop: asyncio.Event
     ) -> None:
-        """Serve until `stop` is set, then drain. `announce` is called with the addresses once everything serves."""
+        """Serve until `stop` is set, then drain. `announce` is called with the addresses once clients are served."""
         self._stop = stop
         await self._load_state()
         await self._begin_health()
-        servers = await self._start_management(management) if management else []
         await self._load_cache()
         self._begin_jobs()
         for listener in self.listeners.values():
             self._begin(listener.accept_forever())
         announce(self.addresses)
         self._manager.ready(self._serving)
+        if management:
+            self._begin(self._manage(management))
         await stop.wait()
         self._manager.stopping("finishes the requests under way, and takes nothing new")
         _log.info("stopping: requests under way are finished, nothing new is taken")
@@ -211,8 +212,7 @@ class Runtime:
         await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
         if self._health is not None:
             self._health.stop()
-        for server in servers:
-            await server.stop()
+        await self._management.stop()
 
     def heed_signals(self, stop: asyncio.Event) -> None:
         """Set `stop` on SIGTERM and SIGINT, read the file again on SIGHUP, and let the other two end nothing."""
@@ -392,28 +392,11 @@ class Runtime:
             self.handshakes,
         )
 
-    async def _start_management(self, opened: dict[str, socket.socket]) -> "list[ManagementServer]":
-        """Serve metrics and commands on their listeners."""
-        import_aiohttp()
-        # Only now: what they bring is a quarter of all that is imported, and of no use where nobody listens for them.
-        from dohproxy.control.management_server import ManagementServer
-        from dohproxy.control.server import admin_application
-
-        servers = []
-        for name, listening in opened.items():
-            if name == "metrics" and self.config.metrics is not None:
-                # The library that writes the page is loaded for nobody else.
-                from dohproxy.control.metrics_page import metrics_application
-
-                pages = self.config.metrics.pages_per_second
-                application = metrics_application(self.core.figures, pages_per_second=pages)
-            else:
-                application = admin_application(self)
-            server = ManagementServer(application)
-            await server.start(listening)
-            servers.append(server)
-        self.core.figures.add(MANAGEMENT_FIGURES, lambda: [server.count for server in servers])
-        return servers
+    async def _manage(self, opened: dict[str, socket.socket]) -> None:
+        # A reload reads the authorities of the system, which must not be while this is under way.
+        async with self._reloading:
+            await self._management.start(opened, self.config, self.core.figures, self)
+        self._when_managed()
 
     async def _begin_health(self) -> None:
         before, self._health = self._health, HealthListener(self.health_answers, self.delay)
@@ -531,11 +514,16 @@ class Runtime:
 
 
 async def serve(
-    config: Config, announce: Callable[[tuple[str, ...]], None], log_limit: RateLimit, file: Path | None = None
+    config: Config,
+    announce: Callable[[tuple[str, ...]], None],
+    log_limit: RateLimit,
+    file: Path | None = None,
+    when_managed: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; on SIGHUP read `file` again.
 
-    `announce` is called once everything listens, with the addresses as bound. Raises ConfigError if an address or the
+    `announce` is called once clients are served, with the addresses as bound, and `when_managed` once scrapers and
+    commands are. Raises ConfigError if an address or the
     certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
     """
     manager = ServiceManager.from_environment(os.environ, os.getpid(), clock)
@@ -558,6 +546,7 @@ async def serve(
                 log_limit=log_limit,
                 manager=manager,
                 inherited=inherited,
+                when_managed=when_managed,
             )
             management = runtime.listen()
             stop = asyncio.Event()

@@ -11,7 +11,6 @@ import click
 from dohproxy.builders import clock
 from dohproxy.cli.check import checked, ending, locating
 from dohproxy.cli.terminal import VERSION, config_option
-from dohproxy.cli.trial import trial_config, trial_text
 from dohproxy.config import Config, ConfigError, load, log_format_of
 from dohproxy.observability.announcer import Announcer
 from dohproxy.observability.logs import configure_logs, log_everything
@@ -33,6 +32,9 @@ def serve_verb(file: Path | None) -> None:
                     file,
                 )
         else:
+            # What it needs is of no use to a service.
+            from dohproxy.cli.trial import trial_config, trial_text
+
             with trial_config() as (config, certificate):
                 run(config, lambda addresses: announcer.news(trial_text(config, addresses[0], certificate)))
 
@@ -43,13 +45,14 @@ def run(config: Config, announce: Any, file: Path | None = None) -> None:
     log_everything()
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
         try:
-            runner.run(serve(config, freezing(announce), limit, file))
+            runner.run(serve(config, freezing(announce), limit, file, gc.freeze))
         except* ConfigError as group:
             raise next(_leaves(group)) from None
 
 
 def freezing(announce: Callable[[tuple[str, ...]], None]) -> Callable[[tuple[str, ...]], None]:
-    """Return `announce` with what else there is to do once everything is built.
+    """Return `announce` with what else there is to do once everything is built; it is done again when scrapers and
+    commands are served.
 
     From then on the garbage collector leaves alone what lives as long as the process. Among it is the cache's list of
     keys, through which it would look for 20 ms or more where there are a million.

@@ -1,0 +1,87 @@
+"""The listeners for scrapers and commands: brought up when the service serves already, and beside it.
+
+What they need is a quarter of all that this program imports, and nobody who asks for names waits for it: a thread
+imports it. The sockets listen by then, so whoever connects to one of them meanwhile is served a moment later.
+"""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dohproxy.config import Config
+from dohproxy.control.aiohttp_adapter import import_aiohttp
+from dohproxy.control.management_figures import MANAGEMENT_FIGURES
+from dohproxy.control.service import Service
+from dohproxy.observability.figures import FigureRegistry
+
+if TYPE_CHECKING:
+    from dohproxy.control.management_server import ManagementServer
+
+IMPORT_TURN_SECONDS: Final = 0.0005
+"""How long a thread that imports keeps the others waiting; Python's own 5 ms would be noticed at each turn of the event
+loop."""
+
+
+class Management:
+    """The servers of one process."""
+
+    def __init__(self) -> None:
+        self._servers: list[ManagementServer] = []
+
+    async def start(
+        self, opened: Mapping[str, socket.socket], config: Config, figures: FigureRegistry, service: Service
+    ) -> None:
+        """Serve the metrics and the commands of `service` on their listeners.
+
+        While it imports, nobody may read the authorities of the system: see `import_aiohttp`.
+        """
+        await asyncio.to_thread(import_in_turns, partial(import_servers, with_metrics="metrics" in opened))
+        from dohproxy.control.management_server import ManagementServer
+        from dohproxy.control.server import admin_application
+
+        for name, listening in opened.items():
+            if name == "metrics" and config.metrics is not None:
+                from dohproxy.control.metrics_page import metrics_application
+
+                application = metrics_application(figures, pages_per_second=config.metrics.pages_per_second)
+            else:
+                application = admin_application(service)
+            server = ManagementServer(application)
+            self._servers.append(server)
+            await server.start(listening)
+        figures.add(MANAGEMENT_FIGURES, lambda: [server.count for server in self._servers])
+
+    async def stop(self) -> None:
+        """Close everything."""
+        for server in self._servers:
+            await server.stop()
+
+
+def import_servers(*, with_metrics: bool) -> None:
+    """Import what the servers need; the library that writes the page of metrics is loaded for nobody else."""
+    import_aiohttp()
+    import dohproxy.control.management_server
+    import dohproxy.control.server
+
+    if with_metrics:
+        import dohproxy.control.metrics_page  # noqa: F401
+
+
+def import_in_turns(work: Callable[[], None]) -> None:
+    """Do what a thread has to do, and let the others have their turns in between."""
+    with _short_turns():
+        work()
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(IMPORT_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
