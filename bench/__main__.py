@@ -8,6 +8,7 @@ ban         the proxy as the guest of an upstream that bans
 incident    the flood of September 2019, and others
 memory      what one cached answer takes
 growth      what an answer costs as cache and crowd grow, and the longest pauses
+start       from the command line to the first answer, in half a minute
 snapshot    what saving and loading the cache takes
 mutants     whether each limit of SECURITY.md is held by the test that it names
 """
@@ -25,6 +26,7 @@ MODULES: Final = {
     "incident": "bench.incident.__main__",
     "memory": "bench.memory_per_entry",
     "growth": "bench.growth",
+    "start": "bench.start",
     "snapshot": "bench.snapshot",
     "mutants": "bench.mutants.__main__",
 }
