@@ -9,7 +9,7 @@ incident    the flood of September 2019, and others
 memory      what one cached answer takes
 growth      what an answer costs as cache and crowd grow, and the longest pauses
 start       from the command line to the first answer, in half a minute
-snapshot    what saving and loading the cache takes
+snapshot    what saving, loading and flushing take, and the longest that nobody else has a turn
 mutants     whether each limit of SECURITY.md is held by the test that it names
 """
 

@@ -38,8 +38,7 @@ MAGIC: Final = b"dohcache"
 VERSION: Final = 1
 MOST_ENTRIES: Final = 100_000
 """Entries of a snapshot: more than a third of what the default cache holds, and about what can be loaded while a start
-may wait. What is used least stays out. Listing their places cannot be cut into pieces, and takes up to 10 ms for so
-many."""
+may wait. What is used least stays out."""
 MOST_BYTES: Final = 67_108_864
 """The greatest length of a snapshot: so many ordinary answers make 12 MB. A longer file is none of ours."""
 

@@ -1,11 +1,11 @@
 """The command `flush`: forget what is cached about a name, all below it, or everything."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dohproxy.cache import Cache
 from dohproxy.control.command import Result, WrongArguments
+from dohproxy.jobs.turns import Turns
 from dohproxy.wire.name import from_text, suffixes
 
 
@@ -17,7 +17,7 @@ class HasCaches(Protocol):
 
 
 async def flush(service: HasCaches, values: Mapping[str, Any]) -> Result:
-    """Forget it, in steps between which everybody else is served."""
+    """Forget it, in slices between which everybody else is served."""
     name, below, everything = values["name"], values["below"], values["all"]
     if everything and (name is not None or below):
         raise WrongArguments("--all is everything: leave out the name and --below.")
@@ -27,10 +27,11 @@ async def flush(service: HasCaches, values: Mapping[str, Any]) -> Result:
     wire = b"" if name is None else from_text(name)
     gone = 0 if everything else sum(cache.forget_usual(wire) for cache in caches)
     is_meant = everything_there_is if everything else below_of(wire) if below else wire.__eq__
+    turns = Turns()
     for cache in caches:
         for step in cache.forget(is_meant):
             gone += step
-            await asyncio.sleep(0)
+            await turns.give_way()
     what = "about everything" if everything else f"about {name}" + (" and all names below it" if below else "")
     return Result(f"{_told(gone)} {what}.", {"forgotten": gone})
 

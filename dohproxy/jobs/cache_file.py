@@ -7,38 +7,30 @@ It is loaded before the first connection is accepted. The sockets listen by then
 second for 50,000 entries; served meanwhile, they would ask the upstreams for the very names that are about to come
 back. LOAD_SECONDS bounds it: the file has the most used entries first, and what does not come in time stays out.
 
-It is written while the service works. Entries become bytes on the event loop, which owns them, for SLICE_SECONDS at a
-time; what blocks is done by a thread. There is one thread, so that everything happens to the file in the order asked
-for, also what a cancelled save has left to do.
+It is written while the service works: entries become bytes on the event loop, which owns them, in slices.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import structlog
 
 from dohproxy.cache import Cache
 from dohproxy.cache.restarts import Restoring, Saving
 from dohproxy.cache.snapshot import MOST_BYTES, MOST_ENTRIES, DamagedSnapshot, Snapshot, read_snapshot
-from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file, reason_of
+from dohproxy.jobs.atomic_file import AtomicFile, read_own_file
+from dohproxy.jobs.saved_file import SavedFile, Words
+from dohproxy.jobs.turns import Turns
 
-SLICE_SECONDS: Final = 0.002
-"""How long the cache is worked on before others have a turn: no client notices."""
-STEP_ENTRIES: Final = 20
-"""Entries between two looks at the clock: saving them takes 0.1 ms, loading 0.5 ms."""
 LOAD_SECONDS: Final = 4.0
 """That a start may take longer. A stub that asked first of all waits 5 (resolv.conf(5))."""
-LAST_SAVE_SECONDS: Final = 5.0
-"""For the save at the end: with the longest drain (80 s) still less than the 90 after which systemd kills."""
+WORDS: Final = Words("cache snapshot", "the cache begins empty")
 
 _log = structlog.get_logger("dohproxy.cache")
-
-_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,76 +53,46 @@ class CacheFile:
     """Keeps a cache in a file from one process to the next."""
 
     def __init__(
-        self, path: Path, cache: Cache, clock: Callable[[], float], wall_clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        cache: Cache,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float] = time.time,
+        spent: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`clock` is the cache's own, `wall_clock` gives Unix seconds."""
-        self._path = path
+        """`clock` is the cache's own, `wall_clock` gives Unix seconds, `spent` the CPU time of this thread."""
+        self._file = SavedFile(path, WORDS, _log, (DamagedSnapshot,))
         self._cache = cache
         self._clock = clock
         self._wall_clock = wall_clock
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cache-file")
-        self._saving = asyncio.Lock()
+        self._spent = spent
         self._restored = 0
         self._left_out = 0
         self._saved_at = 0.0
         self._saved = 0
-        self._save_failures = 0
 
     def statistics(self) -> CacheFileStatistics:
         """Return the figures."""
         return CacheFileStatistics(
-            self._restored, self._left_out, self._saved_at, self._saved, MOST_ENTRIES, self._save_failures
+            self._restored, self._left_out, self._saved_at, self._saved, MOST_ENTRIES, self._file.save_failures
         )
-
-    # --- Loading ---
 
     async def load(self) -> bool:
         """Take back what the file holds; return whether the cache is warm by it (see `Restoring.is_warm`).
 
-        Takes LOAD_SECONDS at most. A file that is no good is set aside.
+        Takes LOAD_SECONDS at most. A file that is no good is put aside.
         """
         until = self._clock() + LOAD_SECONDS
-        try:
-            async with asyncio.timeout(LOAD_SECONDS):
-                snapshot = await self._in_thread(_read, self._path)
-            return await self._restore(snapshot, until)
-        except FileNotFoundError:
-            _log.info("there is no cache snapshot, the cache begins empty", file=str(self._path))
-        except OSError as error:  # TimeoutError is one
-            _log.warning(
-                "the cache snapshot cannot be read, the cache begins empty", file=str(self._path), why=reason_of(error)
-            )
-        except (DamagedSnapshot, ForeignFile) as fault:
-            await self._set_aside(str(fault))
-        except Exception:
-            # Whatever led to the bug would lead to it at every start.
-            _log.exception("the cache snapshot met a bug")
-            await self._set_aside("cannot be understood")
-        return False
+        return bool(await self._file.load(_read, lambda snapshot: self._restore(snapshot, until), LOAD_SECONDS))
 
     async def _restore(self, snapshot: Snapshot, until: float) -> bool:
         restoring = Restoring(self._cache, snapshot, wall_now=self._wall_clock(), now=self._clock())
-        while self._work(restoring.step):
-            if self._clock() >= until:
-                break
-            await asyncio.sleep(0)
+        turns = Turns(self._spent)
+        while restoring.step(1) and self._clock() < until:
+            await turns.give_way()
         self._restored, self._left_out = restoring.restored, restoring.left_out
         _log.info("the cache is back", restored=restoring.restored, left_out=restoring.left_out)
         return restoring.is_warm
-
-    async def _set_aside(self, fault: str) -> None:
-        """Rename a file that is no good, over the one before; whoever wants to know why still has it."""
-        aside = self._path.with_name(f"{self._path.name}.damaged")
-        kept_as = str(aside)
-        try:
-            await self._in_thread(self._path.replace, aside)
-        except OSError as error:
-            kept_as = f"nothing ({reason_of(error)})"
-        _log.warning(
-            "the cache snapshot is set aside, the cache begins empty", why=f"{self._path} {fault}", kept_as=kept_as
-        )
-
-    # --- Saving ---
 
     async def save_forever(self, every_seconds: float) -> None:
         """Save every so often until cancelled."""
@@ -139,55 +101,25 @@ class CacheFile:
             await self.save()
 
     async def save_last(self) -> None:
-        """Save within LAST_SAVE_SECONDS; nothing may be saved afterwards."""
-        try:
-            async with asyncio.timeout(LAST_SAVE_SECONDS):
-                await self.save()
-        except TimeoutError:
-            self._failed(f"it takes more than {LAST_SAVE_SECONDS:g} seconds")
-        self._thread.shutdown(wait=False)
+        """Save for the last time."""
+        await self._file.save_last(self.save())
 
     async def save(self) -> None:
         """Write the cache as it is now. What fails is logged and counted, and the snapshot before stays."""
-        async with self._saving:
-            replacement = AtomicFile(self._path)
-            try:
-                await self._write(replacement)
-            except OSError as error:
-                self._failed(reason_of(error))
-            except Exception:
-                self._save_failures += 1
-                _log.exception("saving the cache met a bug")
-            finally:
-                # Not awaited, because this may be a cancellation; the thread does it before anything that comes later.
-                self._thread.submit(replacement.discard)
+        await self._file.save(self._write)
 
     async def _write(self, replacement: AtomicFile) -> None:
         wall_now = self._wall_clock()
+        turns = Turns(self._spent)
         saving = Saving(self._cache, wall_now=wall_now, now=self._clock())
-        await self._in_thread(replacement.open)
-        while self._work(saving.step):
-            await self._in_thread(replacement.write, saving.writer.take())
-        await self._in_thread(replacement.write, saving.writer.finish())
-        await self._in_thread(replacement.commit)
+        await self._file.in_thread(replacement.open)
+        while saving.step(1):
+            if turns.is_over:
+                await self._file.in_thread(replacement.write, saving.writer.take())
+                turns.begin()
+        await self._file.in_thread(replacement.write, saving.writer.finish())
+        await self._file.in_thread(replacement.commit)
         self._saved_at, self._saved = wall_now, saving.writer.entries
-
-    def _failed(self, why: str) -> None:
-        self._save_failures += 1
-        _log.warning("the cache is not saved, the snapshot before stays", file=str(self._path), why=why)
-
-    # --- Both ---
-
-    def _work(self, step: Callable[[int], bool]) -> bool:
-        """Take steps for SLICE_SECONDS; return whether there are more to take."""
-        until = self._clock() + SLICE_SECONDS
-        while step(STEP_ENTRIES):
-            if self._clock() >= until:
-                return True
-        return False
-
-    async def _in_thread(self, do: Callable[..., _R], *args: Any) -> _R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, do, *args)
 
 
 def _read(path: Path) -> Snapshot:

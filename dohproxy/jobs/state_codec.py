@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dohproxy.jobs.saved_file import CannotSave
 from dohproxy.jobs.state_key import StateKey
 from dohproxy.saved import Saved, UnfitState, read_count, read_dict, read_list, read_number
 
@@ -48,8 +49,8 @@ class UnreadableState(Exception):
     """A file is not to be used; the message is a predicate, for the operator."""
 
 
-class StateTooLarge(Exception):
-    """There is more to be kept than a file may hold; the message is a sentence for the operator."""
+class StateTooLarge(CannotSave):
+    """There is more to be kept than a file may hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,50 +12,45 @@ What clients have used up of their limits is not kept. Such a debt lasts for the
 restart takes; no client can cause a restart; and what a burst more could cost the upstreams is in their budgets, which
 are kept. Ten tables more would be written for it.
 
-The tables become bytes on the event loop, which owns them, for SLICE_SECONDS at a time; a thread does what blocks.
+The tables become bytes on the event loop, which owns them, in slices; a thread does what blocks.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import structlog
 
-from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file, reason_of
+from dohproxy.jobs.atomic_file import AtomicFile, read_own_file
+from dohproxy.jobs.saved_file import SavedFile, Words
 from dohproxy.jobs.state_codec import (
     MOST_BYTES,
     MOST_SLOTS,
     PIECE_SLOTS,
     SavedState,
     SavedTable,
-    StateTooLarge,
     UnreadableState,
     decode,
     encode,
 )
 from dohproxy.jobs.state_key import StateKey
+from dohproxy.jobs.turns import Turns
 from dohproxy.saved import Interruption, Saved
 
 NAME: Final = "state"
 SAVE_SECONDS: Final = 60.0
 """Between two saves. What a crash loses is a minute of seniority, whose own unit that is, and a minute of what was
 learnt; a save of a whole table of the default size takes 50 ms of a core."""
-SLICE_SECONDS: Final = 0.001
-"""How long tables are worked on before others have a turn: no client notices."""
 STEP_SLOTS: Final = 1_024
-"""Slots between two looks at the clock: 0.2 ms where all are in use. A piece is a whole number of steps."""
+"""Slots between two looks at what a slice has cost: 0.2 ms where all are in use. A piece is a whole number of steps."""
 LOAD_SECONDS: Final = 1.0
 """That a start may take longer for it. A whole table of the default size takes 10 ms; what takes longer is the disk."""
-LAST_SAVE_SECONDS: Final = 5.0
-"""For the save at the end, beside that of the cache: with the longest drain (80 s) less than systemd's 90."""
+WORDS: Final = Words("state", "budgets and seniority begin anew")
 
 _log = structlog.get_logger("dohproxy.state")
-
-_R = TypeVar("_R")
 
 
 class Table(Protocol):
@@ -117,47 +112,38 @@ class StateFile:
         kept: Kept,
         clock: Callable[[], float],
         wall_clock: Callable[[], float] = time.time,
+        spent: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`clock` is that of all that is kept, `wall_clock` gives Unix seconds."""
-        self._path = directory / NAME
+        """`clock` is that of all that is kept, `wall_clock` gives Unix seconds, `spent` the CPU time of this thread."""
+        self._file = SavedFile(directory / NAME, WORDS, _log, (UnreadableState,))
         self._key = key
         self._kept = kept
         self._clock = clock
         self._wall_clock = wall_clock
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state-file")
-        self._saving = asyncio.Lock()
+        self._spent = spent
         self._restored = self._restored_slots = 0
         self._saved_at = 0.0
         self._saved_bytes = 0
-        self._save_failures = 0
 
     def statistics(self) -> StateFileStatistics:
         """Return the figures."""
         return StateFileStatistics(
-            self._restored, self._restored_slots, self._saved_at, self._saved_bytes, MOST_BYTES, self._save_failures
+            self._restored,
+            self._restored_slots,
+            self._saved_at,
+            self._saved_bytes,
+            MOST_BYTES,
+            self._file.save_failures,
         )
 
     # --- Loading ---
 
     async def load(self) -> None:
-        """Go on with what the file holds, within LOAD_SECONDS. A file that is no good is left unread, and put aside so
-        that it is not written over."""
-        try:
-            async with asyncio.timeout(LOAD_SECONDS):
-                state = await self._in_thread(_read, self._path, self._key)
-            self._restore(state)
-        except FileNotFoundError:
-            _log.info("there is no state of an earlier run, budgets and seniority begin anew", file=str(self._path))
-        except OSError as error:  # TimeoutError is one
-            _log.warning(
-                "the state cannot be read, budgets and seniority begin anew", file=str(self._path), why=reason_of(error)
-            )
-        except (UnreadableState, ForeignFile) as fault:
-            await self._put_aside(str(fault))
-        except Exception:
-            # Whatever led to the bug would lead to it at every start.
-            _log.exception("the state met a bug")
-            await self._put_aside("cannot be understood")
+        """Go on with what the file holds, within LOAD_SECONDS. A file that is no good is put aside."""
+        await self._file.load(lambda path: _read(path, self._key), self._take, LOAD_SECONDS)
+
+    async def _take(self, state: SavedState) -> None:
+        self._restore(state)
 
     def _restore(self, state: SavedState) -> None:
         now = self._clock()
@@ -190,18 +176,6 @@ class StateFile:
                 table.restore(number * PIECE_SLOTS, piece)
         self._restored_slots += saved.used
 
-    async def _put_aside(self, fault: str) -> None:
-        """Rename a file that is no good, over the one before; whoever wants to know why still has it."""
-        aside = self._path.with_name(f"{self._path.name}.unread")
-        kept_as = str(aside)
-        try:
-            await self._in_thread(self._path.replace, aside)
-        except OSError as error:
-            kept_as = f"nothing ({reason_of(error)})"
-        _log.warning(
-            "the state is left unread, budgets and seniority begin anew", why=f"{self._path} {fault}", kept_as=kept_as
-        )
-
     # --- Saving ---
 
     async def save_forever(self) -> None:
@@ -211,32 +185,17 @@ class StateFile:
             await asyncio.sleep(SAVE_SECONDS)
 
     async def save_last(self) -> None:
-        """Save for the last time, within LAST_SAVE_SECONDS; nothing that is kept may change any more."""
-        try:
-            async with asyncio.timeout(LAST_SAVE_SECONDS):
-                await self.save(is_last=True)
-        except TimeoutError:
-            self._failed(f"it takes more than {LAST_SAVE_SECONDS:g} seconds")
-        self._thread.shutdown(wait=False)
+        """Save for the last time; nothing that is kept may change any more."""
+        await self._file.save_last(self.save(is_last=True))
 
     async def save(self, *, is_last: bool = False) -> None:
         """Write the state as it is now. What fails is logged and counted, and the file before stays."""
-        async with self._saving:
-            replacement = AtomicFile(self._path)
-            try:
-                state = await self._export(is_last=is_last)
-                self._saved_bytes = await self._in_thread(_write, replacement, state, self._key)
-                self._saved_at = state.saved_at
-            except OSError as error:
-                self._failed(reason_of(error))
-            except StateTooLarge as fault:
-                self._failed(str(fault))
-            except Exception:
-                self._save_failures += 1
-                _log.exception("saving the state met a bug")
-            finally:
-                # Not awaited, because this may be a cancellation; the thread does it before anything that comes later.
-                self._thread.submit(replacement.discard)
+        await self._file.save(lambda replacement: self._write(replacement, is_last=is_last))
+
+    async def _write(self, replacement: AtomicFile, *, is_last: bool) -> None:
+        state = await self._export(is_last=is_last)
+        self._saved_bytes = await self._file.in_thread(_write, replacement, state, self._key)
+        self._saved_at = state.saved_at
 
     async def _export(self, *, is_last: bool) -> SavedState:
         """Return all that is kept as of now; tables go on changing meanwhile, which each slot may by itself."""
@@ -253,7 +212,7 @@ class StateFile:
         pieces: list[bytes] = []
         steps: list[bytes] = []
         used = used_before = 0
-        until = self._clock() + SLICE_SECONDS
+        turns = Turns(self._spent)
         for first in range(0, table.slots, STEP_SLOTS):
             content, in_use = table.export(first, min(STEP_SLOTS, table.slots - first), now)
             steps.append(content)
@@ -262,19 +221,10 @@ class StateFile:
                 pieces.append(b"".join(steps) if used > used_before else b"")
                 steps.clear()
                 used_before = used
-            if self._clock() >= until:
-                await asyncio.sleep(0)
-                until = self._clock() + SLICE_SECONDS
+            await turns.give_way()
         if steps:
             pieces.append(b"".join(steps) if used > used_before else b"")
         return SavedTable(table.slots, table.clock(now), used, pieces)
-
-    def _failed(self, why: str) -> None:
-        self._save_failures += 1
-        _log.warning("the state is not saved, the file before stays", file=str(self._path), why=why)
-
-    async def _in_thread(self, do: Callable[..., _R], *args: Any) -> _R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, do, *args)
 
 
 def _read(path: Path, key: StateKey) -> SavedState:

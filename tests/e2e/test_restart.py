@@ -100,7 +100,7 @@ def test_after_kill_the_last_snapshot_counts(authority: CertificateAuthority, tm
         assert_knows(proxy, NAMES)
 
 
-def test_a_damaged_snapshot_is_set_aside_and_the_service_serves(
+def test_a_damaged_snapshot_is_put_aside_and_the_service_serves(
     authority: CertificateAuthority, tmp_path: Path
 ) -> None:
     path = tmp_path / "cache.snapshot"
@@ -115,10 +115,10 @@ def test_a_damaged_snapshot_is_set_aside_and_the_service_serves(
             learn(proxy, NAMES)
             proxy.child.terminate()
             log = proxy.child.log_text()
-    assert "the cache snapshot is set aside, the cache begins empty" in log
+    assert "the cache snapshot is left unread, the cache begins empty" in log
     assert "is damaged or cut short" in log
     assert "Traceback" not in log
-    assert path.with_name("cache.snapshot.damaged").read_bytes() == damaged
+    assert path.with_name("cache.snapshot.unread").read_bytes() == damaged
     with running_proxy(tmp_path, wanted) as proxy:
         assert_knows(proxy, NAMES)
 

@@ -17,13 +17,14 @@ from structlog.typing import EventDict
 from dohproxy.cache import Cache, Freshness
 from dohproxy.cache.snapshot import MOST_ENTRIES, read_snapshot
 from dohproxy.config import CacheConfig
-from dohproxy.jobs import cache_file
+from dohproxy.jobs import cache_file, saved_file
 from dohproxy.jobs.atomic_file import AtomicFile
 from dohproxy.jobs.cache_file import CacheFile, CacheFileStatistics
 from dohproxy.jobs.job_figures import CACHE_FILE_FIGURES
+from dohproxy.jobs.turns import SLICE_SECONDS
 from fuzz.snapshot_invariants import seal
 from tests.cache.answers import ask, positive
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, TickingClock
 from tests.fakes.samples import samples_of
 from tests.frontends.served import until
 
@@ -133,7 +134,7 @@ async def test_the_file_is_for_this_user_alone_and_nothing_lies_beside_it(path: 
 async def test_no_file_is_no_trouble(path: Path) -> None:
     with structlog.testing.capture_logs() as lines:
         assert not await Life(path).file().load()
-    assert told(lines) == [("info", "there is no cache snapshot, the cache begins empty")]
+    assert told(lines) == [("info", "there is no cache snapshot of an earlier run, the cache begins empty")]
 
 
 def cut_short(path: Path) -> None:
@@ -186,9 +187,9 @@ async def test_a_file_that_is_no_good_is_set_aside(path: Path, spoil: Callable[[
     life = Life(path)
     with structlog.testing.capture_logs() as lines:
         assert not await life.file().load()
-    assert told(lines) == [("warning", "the cache snapshot is set aside, the cache begins empty")]
+    assert told(lines) == [("warning", "the cache snapshot is left unread, the cache begins empty")]
     assert lines[0]["why"] == f"{path} {fault}"
-    aside = path.with_name("cache.snapshot.damaged")
+    aside = path.with_name("cache.snapshot.unread")
     assert lines[0]["kept_as"] == str(aside)
     assert identity(aside) == state
     assert names(path.parent) == {aside.name}
@@ -199,13 +200,13 @@ async def test_only_one_file_is_set_aside(path: Path) -> None:
     for written in (b"first", b"second"):
         put(path, written)
         await Life(path).file().load()
-    assert names(path.parent) == {"cache.snapshot.damaged"}
-    assert content(path.with_name("cache.snapshot.damaged")) == b"second"
+    assert names(path.parent) == {"cache.snapshot.unread"}
+    assert content(path.with_name("cache.snapshot.unread")) == b"second"
 
 
 async def test_a_file_that_cannot_be_set_aside_is_told_and_replaced_by_the_next(path: Path) -> None:
     put(path, b"nonsense")
-    (path.parent / "cache.snapshot.damaged").mkdir()
+    (path.parent / "cache.snapshot.unread").mkdir()
     life = Life(path)
     file = life.file()
     with structlog.testing.capture_logs() as lines:
@@ -269,9 +270,9 @@ async def test_a_bug_in_loading_is_told_and_not_met_again(path: Path, monkeypatc
         assert not await Life(path).file().load()
     assert told(lines) == [
         ("error", "the cache snapshot met a bug"),
-        ("warning", "the cache snapshot is set aside, the cache begins empty"),
+        ("warning", "the cache snapshot is left unread, the cache begins empty"),
     ]
-    assert names(path.parent) == {"cache.snapshot.damaged"}
+    assert names(path.parent) == {"cache.snapshot.unread"}
 
 
 # --- Saving that fails ---
@@ -310,7 +311,7 @@ async def test_a_save_that_fails_is_told_and_counted_and_the_file_stays(
     with structlog.testing.capture_logs() as lines:
         await file.save()
     await thread_is_idle(file)
-    assert told(lines) == [("warning", "the cache is not saved, the snapshot before stays")]
+    assert told(lines) == [("warning", "the cache snapshot is not saved, the file before stays")]
     assert (lines[0]["why"], lines[0]["file"]) == (error.strerror, str(path))
     assert (content(path), names(path.parent)) == (before, {path.name})
     assert (file.statistics().save_failures, file.statistics().saved_at) == (1, 0.0)
@@ -320,7 +321,7 @@ async def test_a_save_that_fails_is_told_and_counted_and_the_file_stays(
 
 
 async def thread_is_idle(file: CacheFile) -> None:
-    await file._in_thread(lambda: None)
+    await file._file.in_thread(lambda: None)
 
 
 async def test_a_directory_that_is_gone_is_no_end_of_anything(path: Path) -> None:
@@ -338,7 +339,7 @@ async def test_a_bug_in_saving_is_told_and_counted(path: Path, monkeypatch: pyte
     with structlog.testing.capture_logs() as lines:
         await file.save()
     await thread_is_idle(file)
-    assert told(lines) == [("error", "saving the cache met a bug")]
+    assert told(lines) == [("error", "saving the cache snapshot met a bug")]
     assert (file.statistics().save_failures, names(path.parent)) == (1, set())
 
 
@@ -374,18 +375,6 @@ async def test_a_save_cut_off_by_the_end_does_not_meet_the_last_one(
 # --- The loop goes on ---
 
 
-@dataclass(slots=True)
-class TickingClock:
-    """A clock on which every look takes a while: the computer is slow."""
-
-    look_seconds: float
-    now: float = 1_000.0
-
-    def __call__(self) -> float:
-        self.now += self.look_seconds
-        return self.now
-
-
 async def turns_of_others(action: asyncio.Task[Any]) -> int:
     turns = 0
     while not action.done():
@@ -397,13 +386,14 @@ async def turns_of_others(action: asyncio.Task[Any]) -> int:
 async def test_others_have_their_turns_while_it_is_saved_and_loaded(path: Path) -> None:
     life = Life(path)
     life.learn()
-    slices = ENTRIES // cache_file.STEP_ENTRIES // 3
-    look_seconds = cache_file.SLICE_SECONDS / 3
+    # Each look at what has been spent costs a tenth of a slice, and there is one for each entry.
+    slices, look_seconds = ENTRIES // 10, SLICE_SECONDS / 10
     async with asyncio.TaskGroup() as tasks:
-        file = CacheFile(path, life.cache, TickingClock(look_seconds), life.wall_clock)
-        assert await turns_of_others(tasks.create_task(file.save())) >= slices
-        back = CacheFile(path, Cache(RULES), TickingClock(look_seconds), life.wall_clock)
-        assert await turns_of_others(tasks.create_task(back.load())) >= slices
+        file = CacheFile(path, life.cache, life.clock, life.wall_clock, TickingClock(look_seconds))
+        # Between two slices the thread writes, which is some turns of others.
+        assert await turns_of_others(tasks.create_task(file.save())) >= slices - 5
+        back = CacheFile(path, Cache(RULES), life.clock, life.wall_clock, TickingClock(look_seconds))
+        assert await turns_of_others(tasks.create_task(back.load())) >= slices - 5
     assert back.statistics().restored == ENTRIES
 
 
@@ -440,13 +430,13 @@ async def test_the_last_save_takes_no_longer_than_it_may(path: Path, monkeypatch
     life = Life(path)
     life.learn()
     file = life.file()
-    monkeypatch.setattr(cache_file, "LAST_SAVE_SECONDS", 0.05)
+    monkeypatch.setattr(saved_file, "LAST_SAVE_SECONDS", 0.05)
     monkeypatch.setattr(os, "fsync", lambda _: answers.wait(10))
     with structlog.testing.capture_logs() as lines:
         await file.save_last()
     assert content(path) == before
     answers.set()
-    assert told(lines) == [("warning", "the cache is not saved, the snapshot before stays")]
+    assert told(lines) == [("warning", "the cache snapshot is not saved, the file before stays")]
     assert lines[0]["why"] == "it takes more than 0.05 seconds"
     assert file.statistics().save_failures == 1
 
