@@ -20,7 +20,7 @@ from typing import Final
 
 import structlog
 
-from dohproxy.config import ConfigError, Problem, TlsConfig
+from dohproxy.config import ConfigError, TlsConfig
 from dohproxy.tls.certificate_pair import Pair, PairRefused, PairResult, read_pair
 from dohproxy.tls.certificates import Chain, Fault, KeyKind, faults_of
 from dohproxy.tls.policy import bare_context
@@ -119,23 +119,15 @@ class CertificateWatch:
         Raises ConfigError if it cannot be used, or if clients that are served now would be refused by it.
         """
         try:
-            pair = read_pair(tls)
-            pair.load_into(bare_context())
+            return self._judge(tls, host, now)
         except PairRefused as refusal:
             raise ConfigError((refusal.problem,)) from None
-        fault = objection(pair.chain, self._live, host, now) if pair.digest != self.digest else None
-        if fault is not None:
-            raise ConfigError((Problem("tls.certificate", f"is refused: {_REFUSALS[fault]}"),))
-        return pair
 
     def adopt(self, tls: TlsConfig, host: str, pair: Pair) -> None:
         """Take the pair that `check` returned for these files."""
         self._tls, self._host = tls, host
         self._last = Attempt(self._states())
-        self._has_succeeded = True
-        if pair.digest != self.digest:
-            self._install(pair)
-            self._results[PairResult.LOADED] += 1
+        self._take(pair)
 
     def statistics(self) -> CertificateStatistics:
         """Return the figures."""
@@ -153,31 +145,39 @@ class CertificateWatch:
             return
         self._last = Attempt(states)
         try:
-            is_new = self._take(now)
+            pair = self._judge(self._tls, self._host, now)
         except PairRefused as refusal:
+            self._last = Attempt(states, refusal.good_from)
             self._has_succeeded = False
             self._results[refusal.result] += 1
             _log.warning(
                 "a new certificate is refused, the old one stays", reason=refusal.result.value, why=str(refusal)
             )
             return
-        self._has_succeeded = True
-        if is_new:
-            self._results[PairResult.LOADED] += 1
+        if self._take(pair):
             _log.info("a new certificate is in use", valid_until=_iso(self._live.server.not_after))
 
-    def _take(self, now: float) -> bool:
-        """Put the pair on the disk to use; return whether it is another one. Raises Refused."""
-        pair = read_pair(self._tls)
+    def _judge(self, tls: TlsConfig, host: str, now: float) -> Pair:
+        """Return the pair on the disk. Raises PairRefused if it cannot be used, or if clients that are served now would
+        be refused by it."""
+        pair = read_pair(tls)
+        if pair.digest == self.digest:
+            return pair
+        pair.load_into(bare_context())
+        fault = objection(pair.chain, self._live, host, now)
+        if fault is not None:
+            good_from = pair.chain.server.not_before if fault is Fault.NOT_YET_VALID else math.inf
+            sentence = f"{tls.certificate} is refused: {_REFUSALS[fault]}"
+            raise PairRefused(PairResult(fault.value), sentence, good_from=good_from)
+        return pair
+
+    def _take(self, pair: Pair) -> bool:
+        """Put a pair to use that was judged; return whether it is another one."""
+        self._has_succeeded = True
         if pair.digest == self.digest:
             return False
-        pair.load_into(bare_context())
-        fault = objection(pair.chain, self._live, self._host, now)
-        if fault is not None:
-            if fault is Fault.NOT_YET_VALID:
-                self._last = Attempt(self._last.states, retry_at=pair.chain.server.not_before)
-            raise PairRefused(PairResult(fault.value), _REFUSALS[fault])
         self._install(pair)
+        self._results[PairResult.LOADED] += 1
         return True
 
     def _install(self, pair: Pair) -> None:

@@ -1,6 +1,7 @@
 """A certificate chain and its key as they were at one moment, and the way into a TLS context."""
 
 import hashlib
+import math
 import os
 import ssl
 import tempfile
@@ -39,11 +40,15 @@ class PairResult(StrEnum):
 class PairRefused(Exception):
     """A pair is not taken; the message is a sentence for the operator."""
 
-    def __init__(self, result: PairResult, sentence: str, key: str = "tls.certificate") -> None:
-        """`key` is what the operator has to look at."""
+    def __init__(
+        self, result: PairResult, sentence: str, key: str = "tls.certificate", *, good_from: float = math.inf
+    ) -> None:
+        """`key` is what the operator has to look at; `good_from`: Unix seconds from which the same pair may be judged
+        otherwise."""
         super().__init__(sentence)
         self.result = result
         self.problem = Problem(key, sentence)
+        self.good_from = good_from
 
 
 @dataclass(frozen=True, slots=True)
