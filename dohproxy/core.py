@@ -21,7 +21,7 @@ from dohproxy.observability.figures import FigureRegistry
 from dohproxy.observability.limit_figures import DOMAIN_FIGURES, PROBE_FIGURES, REBINDING_FIGURES, REQUEST_LIMIT_FIGURES
 from dohproxy.observability.request_figures import REQUEST_FIGURES
 from dohproxy.observability.tallies import Tallies
-from dohproxy.observability.upstream_figures import UPSTREAM_FIGURES
+from dohproxy.observability.upstream_figures import BUDGET_FIGURES, UPSTREAM_FIGURES
 from dohproxy.outcomes import Client
 from dohproxy.pipeline import Pipeline
 from dohproxy.policy.suffixes import PublicSuffixes
@@ -86,6 +86,7 @@ class Core:
             self._routes[route.domains] = self._build_route(config, route, before.pop(route.domains, None))
         for gone in before.values():
             self._finish(gone.resolver, self._general)
+        self.budgets.end_reload()
         self._finish(general, self._general)
         self.resolver = self._together()
         # One whose address has changed is another one, and left alone all the same: it was meant by its name.
@@ -194,6 +195,7 @@ class Core:
         add(PROBE_FIGURES, lambda: self.names.probes.statistics())
         add(SUFFIX_FIGURES, lambda: self.suffixes.statistics(time.time()))
         add(UPSTREAM_FIGURES, lambda: self.resolver.statistics(clock()))
+        add(BUDGET_FIGURES, lambda: self.budgets.gone)
 
 
 def request_rules(config: Config) -> RequestRules:

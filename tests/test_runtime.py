@@ -234,6 +234,7 @@ PAIRS = [
     ("dohproxy_upstream_budget_left", "dohproxy_upstream_budget_burst"),
     ("dohproxy_upstream_connections", "dohproxy_upstream_max_connections"),
     ("dohproxy_fetches", "dohproxy_max_fetches"),
+    ("dohproxy_budgets_gone", "dohproxy_max_budgets_gone"),
 ]
 SHARES = ["dohproxy_service_limit_fill", "dohproxy_limit_table_fill"]
 

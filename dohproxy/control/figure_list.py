@@ -31,11 +31,12 @@ from dohproxy.observability.limit_figures import (
 from dohproxy.observability.logs import LOG_FIGURES
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES
 from dohproxy.observability.request_figures import REQUEST_FIGURES
-from dohproxy.observability.upstream_figures import UPSTREAM_FIGURES
+from dohproxy.observability.upstream_figures import BUDGET_FIGURES, UPSTREAM_FIGURES
 
 GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     REQUEST_FIGURES,
     UPSTREAM_FIGURES,
+    BUDGET_FIGURES,
     CACHE_FIGURES,
     ROUTE_FIGURES,
     REQUEST_LIMIT_FIGURES,

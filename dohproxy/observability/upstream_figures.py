@@ -6,6 +6,7 @@ from typing import Final
 from dohproxy.observability.figures import UPSTREAM, FigureGroup, Label, Unit, counter, gauge, label_of
 from dohproxy.observability.left_out import LEFT_OUT_FIGURE
 from dohproxy.observability.upstream_alerts import ALERT_FIGURE, PATH_FIGURE
+from dohproxy.upstream.budget.groups import MOST_GONE
 from dohproxy.upstream.health.breaker import BreakerState
 from dohproxy.upstream.results import SendStatus
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics
@@ -153,5 +154,13 @@ UPSTREAM_FIGURES: Final = FigureGroup[ResolverStatistics](
         counter(
             "fetches_refused", "Questions not asked, too many under way.", lambda resolver: resolver.refused_fetches
         ),
+    ),
+)
+
+BUDGET_FIGURES: Final = FigureGroup[int](
+    "Budgets of upstreams that have gone",
+    (
+        gauge("budgets_gone", "Budgets kept of upstreams that no configuration names any more.", lambda gone: gone),
+        gauge("max_budgets_gone", "Budgets of such upstreams that are kept at most.", lambda _: MOST_GONE),
     ),
 )

@@ -3,7 +3,8 @@
 import pytest
 
 from dohproxy.config import UpstreamAddress, UpstreamConfig
-from dohproxy.upstream.budget.groups import BudgetGroups
+from dohproxy.upstream.budget.groups import FORGET_SECONDS, MOST_GONE, BudgetGroups
+from dohproxy.upstream.budget.queries import Budget
 from tests.fakes.restarts import BOOTED, after, written
 
 
@@ -57,3 +58,65 @@ def test_one_that_is_unfit_begins_anew_and_the_others_do_not(unfit: object) -> N
     first, second = (again.of(one)[0] for one in (_upstream(1), _upstream(2)))
     assert again.restore(saved, _seal, after(0.0)) == 1
     assert (first.left(BOOTED), second.left(BOOTED)) == (first.burst, second.burst - 1)
+
+
+def _reload(budgets: BudgetGroups, now: float, *upstreams: UpstreamConfig) -> list[Budget]:
+    budgets.begin_reload(now)
+    given = [budgets.of(one)[0] for one in upstreams]
+    budgets.end_reload()
+    return given
+
+
+def test_who_goes_and_comes_back_finds_what_was_left_of_the_budget() -> None:
+    budgets = BudgetGroups(0.0, lambda: 0.0)
+    spent, _ = budgets.of(_upstream(1))
+    for _ in range(spent.burst):
+        assert spent.take(0.0)
+        spent.release()
+    _reload(budgets, 0.0, _upstream(2))
+    assert _reload(budgets, 0.5, _upstream(1))[0].left(0.5) == 0.5 * spent.queries_per_second
+
+
+def test_who_has_gone_and_is_full_again_is_forgotten_after_a_while() -> None:
+    budgets = BudgetGroups(0.0, lambda: 0.0)
+    budgets.of(_upstream(1))
+    _reload(budgets, 1.0, _upstream(2))
+    _reload(budgets, FORGET_SECONDS, _upstream(2))
+    assert budgets.gone == 1
+    _reload(budgets, FORGET_SECONDS + 1.0, _upstream(2))
+    assert budgets.gone == 0
+
+
+def test_nobody_is_forgotten_who_has_something_under_way_or_spent() -> None:
+    budgets = BudgetGroups(0.0, lambda: 0.0)
+    # A burst of 40 that takes 4,000 seconds.
+    slow = UpstreamConfig("ns1", UpstreamAddress("udp", "192.0.2.1", 53), queries_per_second=0.01)
+    busy, connected = budgets.of(_upstream(2))[0], budgets.of(_upstream(3))[1]
+    spent, _ = budgets.of(slow)
+    for _ in range(spent.burst):
+        spent.take(0.0)
+        spent.release()
+    busy.take(0.0)
+    connected.take(0.0)
+    _reload(budgets, 1.0)
+    _reload(budgets, 2 * FORGET_SECONDS)
+    assert budgets.gone == 3
+    _reload(budgets, 10 * FORGET_SECONDS)
+    assert budgets.gone == 2
+    busy.release()
+    connected.release()
+    _reload(budgets, 20 * FORGET_SECONDS)
+    assert budgets.gone == 0
+
+
+def test_reloads_without_end_keep_no_more_than_there_may_be_and_the_emptiest() -> None:
+    budgets = BudgetGroups(0.0, lambda: 0.0)
+    empty, _ = budgets.of(_upstream(250))
+    for _ in range(empty.burst):
+        empty.take(0.0)
+        empty.release()
+    for number in range(2 * MOST_GONE):
+        _reload(budgets, number / 1_000, _upstream(number))
+        assert budgets.gone <= MOST_GONE
+    assert budgets.gone == MOST_GONE
+    assert _reload(budgets, 0.2, _upstream(250)) == [empty]
