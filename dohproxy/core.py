@@ -78,7 +78,7 @@ class Core:
         self.suffixes.adopt(config.names, suffixes, time.time())
         self.cache.adopt(config.cache)
         self.budgets.begin_reload(now)
-        paused = [one.name for one in self.resolver.statistics(now).upstreams if one.is_paused]
+        paused = self.resolver.paused(now)
         before, general = self._routes, self._general
         self._general = self._build_resolver(config, general)
         self._routes = {}
@@ -90,8 +90,8 @@ class Core:
         self._finish(general, self._general)
         self.resolver = self._together()
         # One whose address has changed is another one, and left alone all the same: it was meant by its name.
-        for name in paused:
-            self.resolver.pause(name)
+        for name, since in paused.items():
+            self.resolver.stay_paused(name, since)
         self.config = config
         self.pipeline.adopt(self.names, self._routes_of_names(), config.resolver.deadline_seconds)
         self.service.adopt(request_rules(config))
@@ -106,13 +106,19 @@ class Core:
 
     def export(self, seal: Callable[[str], str], now: float) -> Saved:
         """Return what is known of the upstreams and spent of their budgets; `seal` hides who they are."""
-        return {"budgets": self.budgets.export(seal, now), "upstreams": self.resolver.export(seal, now)}
+        return {
+            "budgets": self.budgets.export(seal, now),
+            "upstreams": self.resolver.export(seal, now),
+            "pauses": self.resolver.export_pauses(seal, now),
+        }
 
     def restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
         """Go on with what another process has exported; return with how many budgets and upstreams. Raises
         UnfitState."""
         budgets, upstreams = read_dict(saved, "budgets"), read_dict(saved, "upstreams")
         restored = self.budgets.restore(budgets, seal, interruption)
+        if "pauses" in saved:  # Not of releases that forgot them.
+            self.resolver.restore_pauses(read_dict(saved, "pauses"), seal, interruption, clock())
         return restored + self.resolver.restore(upstreams, seal, interruption)
 
     def _build_resolver(self, config: Config, before: Resolver | None) -> Resolver:

@@ -322,11 +322,15 @@ class Runtime:
             figures[reading.figure.sample_name] = plain(reading.values)
             await asyncio.sleep(0)  # All together cost some milliseconds, for which everybody else would wait.
         now = clock()
-        resolver = self.core.resolver.statistics(now)
+        resolver, wall = self.core.resolver.statistics(now), time.time()
+        paused = {name: wall - (now - since) for name, since in self.core.resolver.paused(now).items()}
         return {
-            "alerts": [alert.words for alert in alerts(resolver, now, time.time())],
+            "alerts": [alert.words for alert in alerts(resolver, now, wall)],
             "left_out": all_words(resolver),
-            "upstreams": [{"name": one.name, "breaker": one.breaker} for one in resolver.upstreams],
+            "upstreams": [
+                {"name": one.name, "breaker": one.breaker, "paused_since": paused.get(one.name)}
+                for one in resolver.upstreams
+            ],
             "reload": {"waiting": self.waiting()},
             "log": {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(now)},
             "figures": figures,

@@ -189,3 +189,56 @@ async def test_unfit_values_of_one_upstream_do_no_harm_to_it() -> None:
         assert again._general._upstreams[0].health.is_usable(clock())
         await before.close()
         await again.close()
+
+
+async def test_one_that_was_left_alone_by_hand_stays_so_until_it_is_resumed() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        two = Config((UPSTREAM, replace(UPSTREAM, name="two", url=UpstreamAddress("udp", "192.0.2.2", 53))))
+        before, again = Core(two, tasks), Core(two, tasks)
+        before.resolver.pause("two")
+        [since] = before.resolver.paused(clock()).values()
+        saved = written(before.export(KEY.seal, clock()))
+        assert "two" not in str(saved)
+        again.restore(saved, KEY.seal, Interruption(clock() - 100.0))
+        [(name, known)] = again.resolver.paused(clock()).items()
+        assert name == "two"
+        assert known == pytest.approx(since - 100.0, abs=30.0)
+        # The other one has had all questions before, so it goes on as it was.
+        assert again.resolver.statistics(clock()).upstreams[0].budget_share == 1.0
+        again.resolver.resume("two")
+        last = Core(two, tasks)
+        last.restore(written(again.export(KEY.seal, clock())), KEY.seal, Interruption(clock()))
+        assert last.resolver.paused(clock()) == {}
+        for core in (before, again, last):
+            await core.close()
+
+
+async def test_it_is_known_by_its_name_and_forgotten_with_it() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        before = Core(Config((UPSTREAM,)), tasks)
+        before.resolver.pause("one")
+        saved = written(before.export(KEY.seal, clock()))
+        moved = Core(Config((replace(UPSTREAM, url=UpstreamAddress("udp", "192.0.2.9", 53)),)), tasks)
+        moved.restore(saved, KEY.seal, Interruption(clock()))
+        assert list(moved.resolver.paused(clock())) == ["one"]
+        other = Core(Config((replace(UPSTREAM, name="other"),)), tasks)
+        other.restore(saved, KEY.seal, Interruption(clock()))
+        assert other.resolver.paused(clock()) == {}
+        assert other.export(KEY.seal, clock())["pauses"] == {}
+        for core in (before, moved, other):
+            await core.close()
+
+
+@pytest.mark.parametrize("unfit", ["long", [], -1e12, True], ids=str)
+async def test_a_pause_that_cannot_be_read_is_none(unfit: object) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        before, again = Core(Config((UPSTREAM,)), tasks), Core(Config((UPSTREAM,)), tasks)
+        before.resolver.pause("one")
+        saved = written(before.export(KEY.seal, clock()))
+        saved["pauses"] = dict.fromkeys(saved["pauses"], unfit)
+        assert again.restore(saved, KEY.seal, Interruption(clock())) == 2
+        assert again.resolver.paused(clock()) == {}
+        del saved["pauses"]  # As an earlier release has left it.
+        assert again.restore(saved, KEY.seal, Interruption(clock())) == 2
+        await before.close()
+        await again.close()

@@ -1,6 +1,7 @@
 """The command `status`: the state in one sentence, then figures."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from dohproxy.control.command import Result
@@ -46,7 +47,7 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a person on duty looks at first."""
     figures = snapshot["figures"]
     for one in snapshot["upstreams"]:
-        yield _upstream(one["name"], one["breaker"], figures)
+        yield _upstream(one, figures)
     entries = figures["dohproxy_cache_entries"]
     used = sum(figures["dohproxy_cache_bytes"].values()) / MEBIBYTE
     most = sum(figures["dohproxy_cache_max_bytes"].values()) / MEBIBYTE
@@ -67,11 +68,15 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
         yield f"waiting for a restart: {', '.join(snapshot['reload']['waiting'])}"
 
 
-def _upstream(name: str, breaker: str, figures: Mapping[str, Any]) -> str:
+def _upstream(one: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
+    name, since = one["name"], one["paused_since"]
+
     def of(figure: str) -> Any:
         return figures[f"dohproxy_upstream_{figure}"][name]
 
-    state = "paused" if of("paused") else f"breaker {breaker}"
+    state = f"breaker {one['breaker']}"
+    if since is not None:
+        state = f"paused by hand since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return (
         f"upstream {name}: {state}, {of('sends_total').get('answered', 0):,} answered, {of('in_flight')} of"
         f" {of('max_in_flight')} in flight, {of('budget_left'):.0f} of {of('budget_burst')} left of the burst,"

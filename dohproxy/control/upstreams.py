@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from dohproxy.config import Config
 from dohproxy.config.keys import Text, find_nearest, show
 from dohproxy.config.presets import parse_upstream_name
 from dohproxy.control.command import Result, WrongArguments
@@ -17,6 +18,8 @@ UPSTREAM: Final = Text(parse_upstream_name, "a name", "ns0", "The upstream, by i
 class HasUpstreams(Protocol):
     """A service that asks upstreams."""
 
+    config: Config
+
     def resolvers(self) -> Resolvers:
         """Return the general upstreams and those of all routes."""
 
@@ -29,7 +32,8 @@ async def pause(service: HasUpstreams, values: Mapping[str, Any]) -> Result:
         return Result(f"{name} is paused already.", {"upstream": name, "left": _left(resolvers, name)})
     resolvers.pause(name)
     left = _left(resolvers, name)
-    return Result(paused_sentence(name, found.in_flight, left), {"upstream": name, "left": left})
+    is_kept = service.config.server.state_directory is not None
+    return Result(paused_sentence(name, found.in_flight, left, is_kept=is_kept), {"upstream": name, "left": left})
 
 
 async def resume(service: HasUpstreams, values: Mapping[str, Any]) -> Result:
@@ -41,10 +45,12 @@ async def resume(service: HasUpstreams, values: Mapping[str, Any]) -> Result:
     return Result(f"{name} is asked again: little at first, and all of its budget by and by.", {"upstream": name})
 
 
-def paused_sentence(name: str, in_flight: int, left: Sequence[str]) -> str:
-    """Return what it means that an upstream is left alone; `left`: those that are asked in its place."""
+def paused_sentence(name: str, in_flight: int, left: Sequence[str], *, is_kept: bool) -> str:
+    """Return what it means that an upstream is left alone; `left`: those that are asked in its place; `is_kept`: the
+    next process will know."""
+    end = ", over restarts too" if is_kept else " or a restart"
     under_way = f" {in_flight} queries under way are finished." if in_flight else ""
-    said = f"{name} is paused: it is asked nothing, not even a probe, until `upstream resume {name}` or a restart."
+    said = f"{name} is paused: it is asked nothing, not even a probe, until `upstream resume {name}`{end}."
     if left:
         return f"{said}{under_way} Asked in its place: {', '.join(left)}."
     return (

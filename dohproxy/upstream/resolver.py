@@ -193,6 +193,14 @@ class Resolver:
             found.health.pause(self._clock())
         return found is not None
 
+    def stay_paused(self, name: str, since: float) -> bool:
+        """Leave the upstream of this name alone as it was before, under another configuration or in another process;
+        False if there is none."""
+        found = self._find(name)
+        if found is not None:
+            found.health.stay_paused(since)
+        return found is not None
+
     def resume(self, name: str) -> bool:
         """Ask the upstream of this name again; False if there is none."""
         found = self._find(name)
@@ -485,7 +493,7 @@ class _Upstream:
             ignored_packets=self.udp.ignored_packets + self.stream.ignored_packets,
             defences=self.udp.defences.statistics(now),
             left_out=self.over_udp.left_out + self.over_stream.left_out,
-            is_paused=health.is_paused,
+            paused_since=health.paused_since,
         )
 
 

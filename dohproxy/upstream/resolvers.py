@@ -1,8 +1,10 @@
 """All resolvers of a service as one, for whoever looks after them: the general one, and one for each route."""
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from dohproxy.saved import Interruption, Saved
+from dohproxy.saved import Interruption, Saved, UnfitState, distance, read_moment
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics, together
 
@@ -39,10 +41,33 @@ class Resolvers:
         """Let all upstreams go on with what another process has exported; return how many do."""
         return sum(one.restore(saved, seal, interruption) for one in (self._general, *self._others))
 
+    def export_pauses(self, seal: Callable[[str], str], now: float) -> Saved:
+        """Return since when which upstreams are left alone, by what `seal` makes of their names: as a reload does, the
+        next process knows those whom the operator meant by them, whatever address they have there."""
+        return {seal(_pause_of(name)): distance(since, now) for name, since in self.paused(now).items()}
+
+    def restore_pauses(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption, now: float) -> None:
+        """Leave those alone that another process has left alone. Of one that there is no more nothing is kept."""
+        for one in self.statistics(now).upstreams:
+            with suppress(UnfitState):
+                since = read_moment(saved, seal(_pause_of(one.name)), interruption)
+                if since > -math.inf:
+                    self.stay_paused(one.name, min(since, now))
+
     def pause(self, name: str) -> bool:
         """Leave the upstream of this name alone; False if there is none."""
         found = [resolver.pause(name) for resolver in (self._general, *self._others)]
         return any(found)
+
+    def stay_paused(self, name: str, since: float) -> bool:
+        """Leave the upstream of this name alone as it was before; False if there is none."""
+        found = [resolver.stay_paused(name, since) for resolver in (self._general, *self._others)]
+        return any(found)
+
+    def paused(self, now: float) -> dict[str, float]:
+        """Return the names of all upstreams that are left alone, with the moment since which they are."""
+        upstreams = self.statistics(now).upstreams
+        return {one.name: one.paused_since for one in upstreams if one.paused_since is not None}
 
     def resume(self, name: str) -> bool:
         """Ask the upstream of this name again; False if there is none."""
@@ -59,3 +84,8 @@ class Resolvers:
         """End all fetches and probes, and close all connections."""
         for resolver in (self._general, *self._others):
             await resolver.close()
+
+
+def _pause_of(name: str) -> str:
+    """Return what is sealed for a pause, which is nothing that is sealed for anything else."""
+    return f"pause of {name}"

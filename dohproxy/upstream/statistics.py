@@ -55,8 +55,13 @@ class UpstreamStatistics:
     defences: DefenceStatistics
     left_out: tuple[LeftOut, ...] = ()
     """What we do not add to queries, as it was found not to stand it."""
-    is_paused: bool = False
-    """The operator has it left alone."""
+    paused_since: float | None = None
+    """Monotonic instant since which the operator has it left alone; None: it is asked."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the operator has it left alone."""
+        return self.paused_since is not None
 
 
 @dataclass(frozen=True, slots=True)

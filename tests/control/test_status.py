@@ -2,13 +2,24 @@
 
 from typing import Any
 
-from dohproxy.control.status import sentence, troubles
+from dohproxy.control.status import _upstream, sentence, troubles
 from dohproxy.observability.upstream_alerts import Alert
 
 FIGURES: dict[str, Any] = {
     "dohproxy_last_reload_success": True,
     "dohproxy_upstream_paused": {"ns0": False},
     "dohproxy_cache_entries": {"positive": 1_200, "negative": 34, "cut": 5, "failure": 6},
+}
+SOME: dict[str, Any] = {
+    f"dohproxy_upstream_{name}": {"ns0": value}
+    for name, value in {
+        "sends_total": {"answered": 7},
+        "in_flight": 1,
+        "max_in_flight": 20,
+        "budget_left": 39.5,
+        "budget_burst": 40,
+        "score_seconds": 0.012,
+    }.items()
 }
 WELL: dict[str, Any] = {"figures": FIGURES}
 
@@ -44,3 +55,10 @@ def test_everything_that_is_wrong_stands_in_the_sentence() -> None:
     said = sentence(refused, told)
     assert said.startswith("Not well: upstream ns0 says nothing, since 1970-01-01 00:00:00 UTC; the configuration file")
     assert said.count(".") == 1
+
+
+def test_it_is_said_since_when_an_upstream_is_paused() -> None:
+    one = {"name": "ns0", "breaker": "closed", "paused_since": 1_800_000_000.0}
+    line = _upstream(one, SOME)
+    assert line.startswith("upstream ns0: paused by hand since 2027-01-15 08:00:00 UTC, 7 answered, ")
+    assert _upstream(one | {"paused_since": None}, SOME).startswith("upstream ns0: breaker closed, 7 answered, ")

@@ -88,4 +88,11 @@ async def test_a_name_that_no_upstream_has_is_told_with_those_that_there_are(nam
 
 
 def test_what_is_under_way_is_said_to_be_finished() -> None:
-    assert "3 queries under way are finished." in paused_sentence("ns0", 3, ["ns1"])
+    assert "3 queries under way are finished." in paused_sentence("ns0", 3, ["ns1"], is_kept=False)
+
+
+@pytest.mark.parametrize(
+    ("is_kept", "end"), [(True, "until `upstream resume ns0`, over restarts too."), (False, "ns0` or a restart.")]
+)
+def test_it_is_said_whether_a_restart_ends_it(end: str, *, is_kept: bool) -> None:
+    assert end in paused_sentence("ns0", 0, ["ns1"], is_kept=is_kept)

@@ -90,8 +90,8 @@ class UpstreamHealth:
         self.round_trip = RoundTrip()
         self.sends: dict[SendStatus, int] = dict.fromkeys(SendStatus, 0)
         self.probes = 0
-        self.is_paused = False
-        """The operator has it left alone: nothing is sent, not even a probe."""
+        self.paused_since: float | None = None
+        """Since when the operator has it left alone; None: it is asked. Then nothing is sent, not even a probe."""
         self.has_no_route = False
         """The last time that it could not be reached, this machine had no way to it."""
         self.when_opened: Callable[[float], None] = lambda _: None
@@ -116,6 +116,11 @@ class UpstreamHealth:
     # --- Sends ---
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the operator has it left alone."""
+        return self.paused_since is not None
+
+    @property
     def is_in_use(self) -> bool:
         """Whether neither its breaker nor the operator keeps us from it; at whatever time."""
         return self.breaker.is_closed and not self.is_paused
@@ -123,13 +128,17 @@ class UpstreamHealth:
     def pause(self, now: float) -> None:
         """Leave it alone until `resume`; what is under way is finished. Others take over its questions by and by."""
         was_in_use = self.is_in_use
-        self.is_paused = True
+        self.paused_since = now
         if was_in_use:
             self.when_opened(now)
 
+    def stay_paused(self, since: float) -> None:
+        """Leave it alone as before, when it was another object; others have taken over its questions long since."""
+        self.paused_since = since
+
     def resume(self, now: float) -> None:
         """Ask it again, little at first: it was perhaps left alone for being asked too much."""
-        self.is_paused = False
+        self.paused_since = None
         self.budget.begin_slowly(now)
 
     @property
