@@ -46,3 +46,14 @@ def test_usage_names_the_program_however_it_wasstarted() -> None:
     )
     assert ended.returncode == 2
     assert ended.stderr.startswith("Usage: dohproxy check ")
+
+
+def test_the_garbage_collector_is_kept_from_what_is_imported_and_from_nothing_else() -> None:
+    code = (
+        "import atexit, gc, sys; from dohproxy.__main__ import main; sys.argv[1:] = ['--version'];"
+        "atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 10_000)); main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=START_SECONDS, check=True
+    )
+    assert ended.stdout.splitlines()[-1] == "True True"

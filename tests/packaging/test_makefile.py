@@ -35,6 +35,14 @@ def test_make_knows_what_to_do_for(goal: str, find_program: FindProgram) -> None
     assert planned.returncode == 0, planned.stderr
 
 
+def test_bytecode_is_written_where_the_service_may_not(find_program: FindProgram) -> None:
+    make = find_program("make", "make")
+    planned = subprocess.run([make, "--dry-run", "venv"], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert "-m compileall -q dohproxy" in planned.stdout
+    unit = (ROOT / "conf" / "dohproxy.service").read_text(encoding="utf-8")
+    assert "ProtectSystem=strict" in unit
+
+
 @pytest.mark.parametrize("goal", PROMISED)
 def test_make_without_a_goal_explains(goal: str, find_program: FindProgram) -> None:
     make = find_program("make", "make")
