@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dohproxy.builders import build_names, build_request_limiter, clock, fair_share
@@ -32,6 +32,14 @@ from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import PROBE, apex_question
 from dohproxy.wire.name import from_text
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnRoute:
+    """A route for some domains, and the resolver behind it, which the route knows as no more than the walk asks for."""
+
+    route: Route
+    resolver: Resolver
 
 
 class Core:
@@ -102,7 +110,7 @@ class Core:
 
     def caches(self) -> list[Cache]:
         """Return the general cache and those of all routes."""
-        return [self.cache, *(route.cache for route in self._routes.values())]
+        return [self.cache, *(one.route.cache for one in self._routes.values())]
 
     def export(self, seal: Callable[[str], str], now: float) -> Saved:
         """Return what is known of the upstreams and spent of their budgets; `seal` hides who they are."""
@@ -125,7 +133,7 @@ class Core:
         learn = learn_into(self.cache, self.names.domains, clock)
         return self._resolver(config, config.general_upstreams, learn, before)
 
-    def _build_route(self, config: Config, route: RouteConfig, before: Route | None) -> Route:
+    def _build_route(self, config: Config, route: RouteConfig, before: _OwnRoute | None) -> _OwnRoute:
         """Return one route, with a cache and a line of its own, or those that it had.
 
         The limits on single domains keep one from using up what others share: so they hold there only if the budget is
@@ -138,14 +146,14 @@ class Core:
         if before is None:
             cache = Cache(rules, self._draw.random, self.names.undelegated.is_listed)
         else:
-            cache = before.cache
+            cache = before.route.cache
             cache.adopt(rules)
         learn = learn_into(cache, self.names.domains if is_shared else None, clock)
         apex = from_text(route.domains[0])
         resolver = self._resolver(config, upstreams, learn, None if before is None else before.resolver, apex)
         if before is not None:
             self._finish(before.resolver, resolver)
-        return Route(cache, resolver, is_general=False, limits_domains=is_shared)
+        return _OwnRoute(Route(cache, resolver, is_general=False, limits_domains=is_shared), resolver)
 
     def _resolver(
         self,
@@ -184,16 +192,16 @@ class Core:
         await self.resolver.close()
 
     def _together(self) -> Resolvers:
-        return Resolvers(self._general, [route.resolver for route in self._routes.values()])
+        return Resolvers(self._general, [one.resolver for one in self._routes.values()])
 
     def _routes_of_names(self) -> Routes:
-        by_domain = {from_text(domain): route for domains, route in self._routes.items() for domain in domains}
+        by_domain = {from_text(domain): one.route for domains, one in self._routes.items() for domain in domains}
         return Routes(Route(self.cache, self._general), by_domain)
 
     def _add_figures(self) -> None:
         add = self.figures.add
         add(REQUEST_FIGURES, self.tallies.all)
-        add(ROUTE_FIGURES, lambda: [route.cache.statistics() for route in self._routes.values()] or None)
+        add(ROUTE_FIGURES, lambda: [one.route.cache.statistics() for one in self._routes.values()] or None)
         add(CACHE_FIGURES, lambda: self.cache.statistics())
         add(REQUEST_LIMIT_FIGURES, lambda: self.request_limiter.statistics(clock()))
         add(DOMAIN_FIGURES, lambda: self.names.domains.statistics(clock()))

@@ -54,8 +54,7 @@ from dohproxy.policy.refusals import refuse
 from dohproxy.policy.request_limiter import SLOT_RETRY_SECONDS, MissSlot, RequestLimiter
 from dohproxy.policy.special_names import answer_any, answer_locally
 from dohproxy.routes import Route, Routes
-from dohproxy.upstream.resolver import UpstreamFailure
-from dohproxy.upstream.results import Bug
+from dohproxy.upstream.results import Bug, UpstreamFailure
 from dohproxy.upstream.sends import Stoppable
 from dohproxy.upstream.telling import content_of_failure
 from dohproxy.value import value
@@ -205,7 +204,7 @@ class Pipeline:
 
     def _look_up(self, query: Query, arrival: Arrival, now: float) -> Reply | Refused | Miss:
         route = arrival.route
-        entry, freshness = route.cache.lookup(query.key, now, route.resolver.pressure(now))
+        entry, freshness = route.cache.lookup(query.key, now, route.upstreams.pressure(now))
         if entry is not None and freshness is Freshness.FRESH:
             entry.use()
             if now >= entry.refresh_at and entry.is_popular:
@@ -265,7 +264,8 @@ class Pipeline:
             return None
         patience = self._settings.stale_wait_seconds if miss.stale else None
         deadline = arrival.started + self._deadline_seconds
-        asked = arrival.route.resolver.ask(query, notify, deadline=deadline, patience=patience, priority=miss.priority)
+        upstreams = arrival.route.upstreams
+        asked = upstreams.ask(query, notify, deadline=deadline, patience=patience, priority=miss.priority)
 
         def lose() -> None:
             asked.stop()
@@ -309,7 +309,7 @@ class Pipeline:
             return
         client = arrival.client
         if self._request_limiter.may_miss(client, now) and self._admits_domain(query, arrival, now):
-            asked = route.resolver.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
+            asked = route.upstreams.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
             if asked:
                 self._request_limiter.admit_miss(client, now)
             entry.put_off(now, asked=asked)

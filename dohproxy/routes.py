@@ -9,7 +9,7 @@ from typing import Final
 
 from dohproxy.cache import Cache
 from dohproxy.policy.special_names import special_zone_position
-from dohproxy.upstream.resolver import Resolver
+from dohproxy.upstream.upstreams import Upstreams
 from dohproxy.value import value
 from dohproxy.wire.numbers import Qtype
 from dohproxy.wire.query import Query
@@ -20,7 +20,7 @@ class Route:
     """Who is asked, and where what they say is kept."""
 
     cache: Cache
-    resolver: Resolver
+    upstreams: Upstreams
     is_general: bool = True
     """Whether it is for every name: then the rules for names that cannot exist hold."""
     limits_domains: bool = True

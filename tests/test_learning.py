@@ -10,8 +10,6 @@ from dohproxy.wire.query import parse_query
 from tests.fakes.walk import NO_DOMAIN_LIMITS, Walk, address_of, ask_for
 from tests.wire import messages as m
 
-pytestmark = pytest.mark.interpreted  # its walk has a resolver derived from ours
-
 QUERY = parse_query(ask_for("www.example.net"))
 
 

@@ -33,8 +33,6 @@ from tests.fakes.walk import (
 )
 from tests.wire import messages as m
 
-pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
-
 NAME = "www.example.net"
 MALFORMED = b"\x00" * 40
 UNDELEGATED = "printer.lan"

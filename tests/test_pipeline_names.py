@@ -29,8 +29,6 @@ from tests.fakes.walk import (
 )
 from tests.wire import messages as m
 
-pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
-
 RANDOM = "abcdefghijklmnop.test.dnscrypt"
 FEW = NamesConfig(
     domain_misses_per_second=1, domain_misses_burst=6, domain_failures_per_second=1, domain_failures_burst=2

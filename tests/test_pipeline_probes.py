@@ -18,8 +18,6 @@ from dohproxy.wire.upstream_query import upstream_question
 from tests.fakes.walk import Walk, client_of, post
 from tests.wire import messages as m
 
-pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
-
 AAAA = 28
 TTL = 300
 CLIENTS = 50

@@ -14,8 +14,6 @@ from dohproxy.wire.query import Query
 from tests.fakes.walk import NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for
 from tests.wire import messages as m
 
-pytestmark = pytest.mark.interpreted
-
 PRIVATE = ("10.in-addr.arpa", "168.192.in-addr.arpa", "home.arpa", "internal", "local", "lan", "intern.example.org")
 ONE_MISS = replace(NO_DOMAIN_LIMITS, domain_misses_per_second=1, domain_misses_burst=1)
 DS = 43

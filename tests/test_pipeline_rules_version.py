@@ -69,13 +69,13 @@ def adopt(
 def route_elsewhere(frontend: RunningFrontend, domain: str) -> None:
     """Let a domain have a cache of its own; who is asked is the same upstream, and knows nothing of it."""
     general = general_of(frontend)
-    own = Route(Cache(CacheConfig()), general.resolver, is_general=False)
+    own = Route(Cache(CacheConfig()), general.upstreams, is_general=False)
     adopt(frontend, routes=Routes(general, {from_text(domain): own}))
 
 
 def forget_answers(frontend: RunningFrontend, names: NameRules | None = None, deadline_seconds: float = 5.0) -> None:
     """Let the walk have an empty cache, so that what comes behind it is met."""
-    general = Route(Cache(CacheConfig()), general_of(frontend).resolver)
+    general = Route(Cache(CacheConfig()), general_of(frontend).upstreams)
     adopt(frontend, names=names, routes=Routes(general), deadline_seconds=deadline_seconds)
 
 

@@ -12,7 +12,6 @@ from dohproxy.wire.query import parse_query
 from tests.fakes.resolver import FakeResolver
 from tests.fakes.walk import address_of, ask_for
 
-pytestmark = pytest.mark.interpreted
 A, PTR, DS = 1, 12, 43
 
 

@@ -142,7 +142,7 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
         says = f"is answered here, and never leaves: {rcode_name(local.content.rcode)}"
         yield Stage("local answers", says, local.reason, ends=True)
     yield Stage("local answers", "is not answered here")
-    entry, state = route.cache.foresee(query.key, now, route.resolver.pressure(now))
+    entry, state = route.cache.foresee(query.key, now, route.upstreams.pressure(now))
     yield _cached(entry, state, query, now)
     denial = names.undelegated.answer(query) if route.is_general else None
     if denial is not None:
@@ -194,7 +194,7 @@ def _miss(
             yield Stage(stage.name, f"{stage.says}; the old answer is said (EDE 3)", Reason.STALE, ends=True)
         else:
             yield stage
-    yield Stage("upstream", upstream_says(route.resolver.foresee(query)), ends=True)
+    yield Stage("upstream", upstream_says(route.upstreams.foresee(query)), ends=True)
 
 
 def _obstacles(owners: Owners, query: Query, route: Route, client: Client | None, now: float) -> Iterator[Stage]:

@@ -33,6 +33,7 @@ from dohproxy.upstream.statistics import Foreseen, ResolverStatistics, UpstreamS
 from dohproxy.upstream.transports.stream import StreamTransport
 from dohproxy.upstream.transports.tls import context_for
 from dohproxy.upstream.transports.udp import UdpTransport
+from dohproxy.upstream.upstreams import FIRST, ResolverResult, Upstreams
 from dohproxy.upstream.workarounds.probing import try_additions
 from dohproxy.upstream.workarounds.trial import Additions
 from dohproxy.upstream.workarounds.workarounds import OVER_TCP, OVER_TLS, OVER_UDP, Workarounds
@@ -42,11 +43,7 @@ from dohproxy.wire.query import Query
 __all__ = ["Learn", "Resolver", "ResolverStatistics", "UpstreamFailure", "UpstreamStatistics"]
 
 Learn = Callable[[Query, Answer | UpstreamFailure], None]
-ResolverResult = Answer | UpstreamFailure | None
-"""What who asked is told; None only to those who have something else to give."""
 
-FIRST: Final = Priority(0, (), 0.0)
-"""For a question that nobody else's has to go before."""
 FINISHING_SECONDS: Final = 0.1
 """Between two looks at what is still under way when another resolver has taken over."""
 UNAWAITED: Final = {Purpose.REVALIDATION: Priority(1_000, (), 0.25), Purpose.PREFETCH: Priority(1_001, (), 0.75)}
@@ -55,7 +52,7 @@ first, then whoever has got something stale, and names fetched ahead only where 
 unasked from half a burst down (`pressure`), so to renew them must be possible with less than that."""
 
 
-class Resolver:
+class Resolver(Upstreams):
     """Asks the upstreams, equal questions once, within every budget.
 
     `learn` is called once for each fetch that ends, synchronously, before anybody who waits is told, and again if an

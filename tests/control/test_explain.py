@@ -11,29 +11,17 @@ from dohproxy.config import CacheConfig
 from dohproxy.control import explain as module
 from dohproxy.control.explain import Owners, explain, make_query, rcode_name, upstream_says, walk
 from dohproxy.outcomes import Client, Reason
-from dohproxy.routes import Route, Routes
 from dohproxy.upstream.resolver import UpstreamFailure
 from dohproxy.upstream.statistics import Foreseen
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query
 from tests.control.command_samples import FakeService
-from tests.fakes.resolver import FakeResolver
 from tests.fakes.walk import CLIENT, MEMBER, NEIGHBOUR, NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for, post
 from tests.wire import messages as m
 
-pytestmark = pytest.mark.interpreted
-"""The upstreams of these tests derive from the resolver, and what may not change is looked at inside."""
-
 NAME = "www.example.net"
 EXEMPT = replace(CLIENT, exempt=True)
-
-
-class Seeing(FakeResolver):
-    """One that tells what it would do."""
-
-    def foresee(self, query: Query) -> Foreseen:
-        return Foreseen(is_under_way=False, upstream="ns0", budget_left=7.0, waits=0.0)
 
 
 def denied(query: Query) -> Answer:
@@ -51,15 +39,7 @@ def failing(_: Query) -> UpstreamFailure:
 
 def owners_of(one: Walk) -> Owners:
     """Return whom a walk asks."""
-    general = Route(one.cache, Seeing(lambda *_: None, address_of))
-    general.resolver.scarcity = one.resolver.scarcity  # type: ignore[attr-defined]
-    home = Route(
-        one.home_cache,
-        Seeing(lambda *_: None, address_of),
-        is_general=False,
-        limits_domains=one.routes_limit_domains,
-    )
-    return Owners(one.request_limiter, one.names, Routes(general, {from_text(domain): home for domain in one.routed}))
+    return Owners(one.request_limiter, one.names, one.routes)
 
 
 def everything(one: Walk) -> tuple[Any, ...]:
@@ -234,7 +214,7 @@ def test_what_upstream_would_be_asked_is_said_with_its_budget(foreseen: Foreseen
     assert told in upstream_says(foreseen)
 
 
-async def test_the_command_says_how_it_ends_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_command_says_how_it_ends_first() -> None:
     one = Walk()
     one.clock.now = time.monotonic()
     await then(NAME)(one)

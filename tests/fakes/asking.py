@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from dohproxy.outcomes import Priority
-from dohproxy.upstream.resolver import FIRST, Resolver, ResolverResult
 from dohproxy.upstream.results import Bug, SendStatus, Unproven
 from dohproxy.upstream.sends import Transport, outcome_of
+from dohproxy.upstream.upstreams import FIRST, ResolverResult, Upstreams
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -20,12 +20,12 @@ def exchange(
 
 
 async def ask(
-    resolver: Resolver, query: Query, *, deadline: float, patience: float | None = None, priority: Priority = FIRST
+    upstreams: Upstreams, query: Query, *, deadline: float, patience: float | None = None, priority: Priority = FIRST
 ) -> ResolverResult:
     """Ask and wait, as a client does: cancelled, it gives up its waiter. Raises what a bug raised."""
     told: asyncio.Future[ResolverResult | Bug] = asyncio.get_running_loop().create_future()
     notify: Callable[[ResolverResult | Bug], None] = told.set_result
-    waiter = resolver.ask(query, notify, deadline=deadline, patience=patience, priority=priority)
+    waiter = upstreams.ask(query, notify, deadline=deadline, patience=patience, priority=priority)
     try:
         found = await told
     finally:

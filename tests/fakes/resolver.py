@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from dohproxy.outcomes import Priority, Purpose
 from dohproxy.upstream.flight import Waiter
-from dohproxy.upstream.resolver import FIRST, Learn, Resolver, ResolverResult, UpstreamFailure
-from dohproxy.upstream.results import Bug
+from dohproxy.upstream.resolver import Learn
+from dohproxy.upstream.results import Bug, UpstreamFailure
+from dohproxy.upstream.statistics import Foreseen
+from dohproxy.upstream.upstreams import FIRST, ResolverResult
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
@@ -23,7 +25,7 @@ class Asked:
     priority: Priority
 
 
-class FakeResolver(Resolver):
+class FakeResolver:
     """Tells at once what `script` says: an answer, a failure, an exception that is a bug, None where patience runs out.
 
     Like the real one it calls `learn` before it tells an answer or a failure. While it `is_silent`, everybody waits.
@@ -35,6 +37,7 @@ class FakeResolver(Resolver):
         self.refresh_deadlines: list[float] = []
         self.has_room = True
         self.scarcity = 0.0
+        self.foreseen = Foreseen(is_under_way=False, upstream="ns0", budget_left=7.0, waits=0.0)
         self.script = script
         self.is_silent = False
         self._notify = learn
@@ -64,3 +67,6 @@ class FakeResolver(Resolver):
 
     def pressure(self, now: float) -> float:
         return self.scarcity
+
+    def foresee(self, query: Query) -> Foreseen:
+        return self.foreseen

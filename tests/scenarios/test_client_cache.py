@@ -11,8 +11,6 @@ import pytest
 from tests.scenarios.performance import Performance, compare
 from tests.scenarios.replay import Entry, read
 
-pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
-
 NAMES = (
     "aa", "ad", "ad_rev", "broken_nodata", "case", "cd", "cd_rev", "chaos", "delegation", "do_nsec", "do_nsec3",
     "do_q_nsec", "do_q_rrsig", "nodata", "notify", "nxdomain", "rd", "rd_rev", "refused", "transport_error", "ttl",

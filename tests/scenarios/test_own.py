@@ -5,8 +5,6 @@ import pytest
 from tests.scenarios.own import SCENARIOS
 from tests.scenarios.performance import Performance, compare
 
-pytestmark = pytest.mark.interpreted  # its resolver is derived from ours, which the compiled one allows nobody
-
 
 @pytest.mark.parametrize("title", SCENARIOS)
 async def test_a_scenario_is_played_as_written(title: str) -> None:
