@@ -46,9 +46,16 @@ class Core:
     """What one process holds besides its sockets. The upstreams' tasks run in `tasks`."""
 
     def __init__(
-        self, config: Config, tasks: asyncio.TaskGroup, observe: Callable[[Client], None] = lambda _: None
+        self,
+        config: Config,
+        tasks: asyncio.TaskGroup,
+        observe: Callable[[Client], None] = lambda _: None,
+        *,
+        clock: Callable[[], float] = clock,
     ) -> None:
-        """`observe` is told of each request's client. Raises OSError if an upstream's authorities are unreadable."""
+        """`observe` is told of each request's client; `clock` must be the event loop's. Raises OSError if an upstream's
+        authorities are unreadable."""
+        self._clock = clock
         self.config = config
         self._tasks = tasks
         self._draw = random.SystemRandom()
@@ -80,7 +87,7 @@ class Core:
         Limits, names and cache are told; upstreams that stay keep what is known of them, and what is under way with
         the others is finished.
         """
-        now = clock()
+        now = self._clock()
         self.request_limiter.adopt(config.limits, fair_share(config.general_upstreams), now)
         self.names.adopt(config.names, config.cache.negative_ttl_max_seconds, now)
         self.suffixes.adopt(config.names, suffixes, time.time())
@@ -130,7 +137,7 @@ class Core:
         return restored + self.resolver.restore(upstreams, seal, interruption)
 
     def _build_resolver(self, config: Config, before: Resolver | None) -> Resolver:
-        learn = learn_into(self.cache, self.names.domains, clock)
+        learn = learn_into(self.cache, self.names.domains, self._clock)
         return self._resolver(config, config.general_upstreams, learn, before)
 
     def _build_route(self, config: Config, route: RouteConfig, before: _OwnRoute | None) -> _OwnRoute:
@@ -148,7 +155,7 @@ class Core:
         else:
             cache = before.route.cache
             cache.adopt(rules)
-        learn = learn_into(cache, self.names.domains if is_shared else None, clock)
+        learn = learn_into(cache, self.names.domains if is_shared else None, self._clock)
         apex = from_text(route.domains[0])
         resolver = self._resolver(config, upstreams, learn, None if before is None else before.resolver, apex)
         if before is not None:
@@ -168,7 +175,7 @@ class Core:
             config.resolver,
             learn,
             self._tasks,
-            clock,
+            self._clock,
             self._draw,
             budgets=self.budgets,
             before=before,
@@ -203,12 +210,12 @@ class Core:
         add(REQUEST_FIGURES, self.tallies.all)
         add(ROUTE_FIGURES, lambda: [one.route.cache.statistics() for one in self._routes.values()] or None)
         add(CACHE_FIGURES, lambda: self.cache.statistics())
-        add(REQUEST_LIMIT_FIGURES, lambda: self.request_limiter.statistics(clock()))
-        add(DOMAIN_FIGURES, lambda: self.names.domains.statistics(clock()))
+        add(REQUEST_LIMIT_FIGURES, lambda: self.request_limiter.statistics(self._clock()))
+        add(DOMAIN_FIGURES, lambda: self.names.domains.statistics(self._clock()))
         add(REBINDING_FIGURES, lambda: None if self.names.rebinding is None else self.names.rebinding.withheld)
         add(PROBE_FIGURES, lambda: self.names.probes.statistics())
         add(SUFFIX_FIGURES, lambda: self.suffixes.statistics(time.time()))
-        add(UPSTREAM_FIGURES, lambda: self.resolver.statistics(clock()))
+        add(UPSTREAM_FIGURES, lambda: self.resolver.statistics(self._clock()))
         add(BUDGET_FIGURES, lambda: self.budgets.gone)
 
 

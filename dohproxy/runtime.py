@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from dohproxy.adoption import Changes, compare
-from dohproxy.builders import SECRET_BYTES, build_connection_limiter, clock, hold_strangers, http2_limits
+from dohproxy.builders import SECRET_BYTES, clock, hold_strangers
 from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.addresses import bracketed
@@ -23,26 +23,16 @@ from dohproxy.config.files import check_files, load
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management import Management
-from dohproxy.core import Core
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
-from dohproxy.frontends.client_resolver import ClientResolver
-from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.frontend_figures import (
-    ADDRESS_FIGURES,
-    CONNECTION_FIGURES,
     LOOP_FIGURES,
-    REQUEST_CACHE_FIGURES,
     LoopStatistics,
 )
-from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
-from dohproxy.frontends.http1.connection import Http1Server
-from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.opener import Opener
-from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.jobs.job_figures import (
@@ -56,15 +46,13 @@ from dohproxy.jobs.reload import ReloadBook, read_suffixes
 from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
 from dohproxy.jobs.state_key import NoKey, StateKey, open_key
 from dohproxy.observability.figures import plain
-from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch, notify
+from dohproxy.observability.front_proxy import notify
 from dohproxy.observability.left_out import WorkaroundWatch, all_words
-from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, SLOT_FIGURES
 from dohproxy.observability.logs import LOG_FIGURES, RateLimit
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
-from dohproxy.policy.fair_slots import FairSlotsStatistics
-from dohproxy.policy.identity import Identities
+from dohproxy.server import Server
 from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.service_manager.watchdog import ping_forever
@@ -113,26 +101,11 @@ class Runtime:
         self._log_limit = log_limit
         self._state_key = _open_state_key(config)
         secret = os.urandom(SECRET_BYTES) if self._state_key is None else self._state_key.clients
-        self.identities = Identities(secret, config.limits.exempt_networks, config.clients.member_networks)
-        self.client_resolver = ClientResolver(self.identities, config.clients)
-        self.front_proxy = FrontProxyWatch(config.clients, self.client_resolver.statuses, clock())
-        self.core = Core(config, tasks, self.front_proxy.observe)
-        self.connections = Connections(config.connections)
-        service = self.core.service
-        self.http1 = Http1Server(
-            service, self.client_resolver, self.connections, clock, max_query_bytes=config.server.max_query_bytes
-        )
-        self.http2 = Http2Server(service, self.client_resolver, self.connections, clock, http2_limits(config))
-        self.frontends = Frontends(self.http1.frontend, self.http2.frontend, self.connections, clock)
-        standings = self.core.request_limiter.standings
-        self.connection_limiter = build_connection_limiter(config.connections, config.limits, standings)
-        loop = asyncio.get_running_loop()
-        self.handshakes = HandshakeScheduler(
-            loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
-        )
+        self.server = Server(config, tasks, secret)
+        self.core = self.server.core
         self.delay = LoopDelay()
         self.open_files = OpenFiles()
-        self.log_level = LogLevel(config.log.level, loop.call_later)
+        self.log_level = LogLevel(config.log.level, asyncio.get_running_loop().call_later)
         self._stop = asyncio.Event()
         self._management = Management()
         self._when_managed = when_managed
@@ -161,7 +134,7 @@ class Runtime:
         """
         seconds = self.config.connections.write_seconds
         for address, one in self._opener.open_all(PUBLIC_KEY, self.config.server.listen, seconds).items():
-            self.listeners[address] = self._listener(one)
+            self.listeners[address] = self.server.listener(one, self._tls)
         opened = {}
         if self.config.metrics is not None:
             opened["metrics"] = self._opener.open("metrics.listen", self.config.metrics.listen, seconds)
@@ -208,7 +181,7 @@ class Runtime:
         await self._drain()
         for task in tuple(self._background):
             task.cancel()
-        await self.core.close()
+        await self.server.close()
         await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
         if self._health is not None:
             self._health.stop()
@@ -267,10 +240,11 @@ class Runtime:
         opened = self._open_new(wanted)
         health_moves = wanted.server.listen[0] != self.config.server.listen[0]
         self.config = wanted
-        self._take(wanted)
-        self.core.adopt(wanted, suffixes)
+        self.server.adopt(wanted, suffixes)
         self._take_certificate(wanted, pair)
-        self.connections.identify_all()
+        if self._log_limit is not None:
+            self._log_limit.adopt(wanted.log.lines_per_second)
+            self.log_level.adopt(wanted.log.level)
         self._switch_listeners(wanted, opened)
         if health_moves:
             await self._begin_health()
@@ -291,7 +265,7 @@ class Runtime:
 
     def look_at(self, packed: bytes) -> Client:
         """Return the client at a packed address, and remember nothing."""
-        return self.identities.look_at(packed)
+        return self.server.identities.look_at(packed)
 
     def resolvers(self) -> Resolvers:
         """Return the general upstreams and those of all routes."""
@@ -304,7 +278,7 @@ class Runtime:
     def drain(self) -> int:
         """Begin the end in a moment, in which who asks for it is told; return how many clients are connected."""
         asyncio.get_running_loop().call_later(DRAIN_DELAY_SECONDS, self._stop.set)
-        return self.connections.slots_taken
+        return self.server.connections.slots_taken
 
     def alerts(self) -> Sequence[Alert]:
         """Return what is wrong with the upstreams."""
@@ -336,20 +310,6 @@ class Runtime:
             "figures": figures,
         }
 
-    def _take(self, config: Config) -> None:
-        now = clock()
-        self.identities.adopt(config.limits.exempt_networks, config.clients.member_networks)
-        self.client_resolver.adopt(config.clients)
-        self.front_proxy.adopt(config.clients)
-        self.connections.adopt(config.connections)
-        self.connection_limiter.adopt(config.connections, config.limits, now)
-        self.handshakes.adopt(config.connections.stranger_handshake_percent)
-        self.http1.max_query_bytes = config.server.max_query_bytes
-        self.http2.adopt(http2_limits(config))
-        if self._log_limit is not None:
-            self._log_limit.adopt(config.log.lines_per_second)
-            self.log_level.adopt(config.log.level)
-
     def _check_pair(self, config: Config) -> Pair | None:
         if self._certificate is None or config.tls is None:
             return None
@@ -363,7 +323,8 @@ class Runtime:
     def _price_strangers(self) -> None:
         """Hold strangers to what handshakes cost, now and with each new certificate."""
         if self._certificate is not None:
-            self._certificate.when_priced(partial(hold_strangers, self.connection_limiter, self.config.connections))
+            limiter = self.server.connection_limiter
+            self._certificate.when_priced(partial(hold_strangers, limiter, self.config.connections))
 
     def _open_new(self, config: Config) -> dict[ListenAddress, socket.socket]:
         """Open the listening sockets that there are not yet; all or none. Raises ConfigError."""
@@ -373,7 +334,7 @@ class Runtime:
     def _switch_listeners(self, config: Config, opened: dict[ListenAddress, socket.socket]) -> None:
         """Listen where the configuration says; connections that came where it no longer does go on."""
         for address, one in opened.items():
-            listener = self.listeners[address] = self._listener(one)
+            listener = self.listeners[address] = self.server.listener(one, self._tls)
             self._begin(listener.accept_forever())
         for address in tuple(self.listeners):
             if address not in config.server.listen:
@@ -384,17 +345,6 @@ class Runtime:
             self._tell_of_sockets()
 
     # --- Parts ---
-
-    def _listener(self, listening: socket.socket) -> Listener:
-        return Listener(
-            listening,
-            self.frontends.open,
-            self.connections,
-            self.client_resolver,
-            self._tls,
-            self.connection_limiter,
-            self.handshakes,
-        )
 
     async def _manage(self, opened: dict[str, socket.socket]) -> None:
         # A reload reads the authorities of the system, which must not be while this is under way.
@@ -439,8 +389,8 @@ class Runtime:
     def _begin_jobs(self) -> None:
         """Begin what is done now and then. Each job ends with the service, and no bug in one ends the service."""
         jobs: list[tuple[str, Callable[[], float], Callable[[], Awaitable[None] | None]]] = [
-            ("the sweep of connections", lambda: SWEEP_SECONDS, lambda: self.connections.sweep(clock())),
-            ("the look at front proxies", lambda: SWEEP_SECONDS, lambda: notify(self.front_proxy.news(clock()))),
+            ("the sweep of connections", lambda: SWEEP_SECONDS, self.server.sweep),
+            ("the look at front proxies", lambda: SWEEP_SECONDS, lambda: notify(self.server.front_proxy.news(clock()))),
             ("the look at upstreams", lambda: SWEEP_SECONDS, self._tick_upstreams),
             ("the count of open files", lambda: OPEN_FILES_SECONDS, self.open_files.poll),
             (
@@ -482,24 +432,9 @@ class Runtime:
         parsed = self.core.service.read(request, Frontend.HTTP1)
         return isinstance(self.core.pipeline.begin(parsed, NOBODY, clock()), Reply)
 
-    def shared_slots(self) -> dict[str, FairSlotsStatistics]:
-        """Return the bounds that all clients share, by name: those for which room is made when they are full."""
-        return {
-            "connections": self.connections.slots.statistics(),
-            "handshakes": self.connection_limiter.handshakes.statistics(),
-            "misses": self.core.request_limiter.slots.statistics(),
-        }
-
     def _add_figures(self) -> None:
         add = self.core.figures.add
-        known = {Frontend.HTTP1: self.http1.known, Frontend.HTTP2: self.http2.requests.known}
-        add(FRONT_PROXY_FIGURES, self.front_proxy.findings)
-        add(LOOP_FIGURES, lambda: LoopStatistics(self.handshakes.waiting, self.delay.seconds))
-        add(CONNECTION_FIGURES, self.connections.statistics)
-        add(REQUEST_CACHE_FIGURES, lambda: known)
-        add(CONNECTION_LIMIT_FIGURES, lambda: self.connection_limiter.statistics(clock()))
-        add(SLOT_FIGURES, self.shared_slots)
-        add(ADDRESS_FIGURES, lambda: self.client_resolver.statuses)
+        add(LOOP_FIGURES, lambda: LoopStatistics(self.server.handshakes.waiting, self.delay.seconds))
         add(RELOAD_FIGURES, self.reloads.statistics)
         if self._certificate is not None:
             add(CERTIFICATE_FIGURES, self._certificate.statistics)
@@ -510,11 +445,12 @@ class Runtime:
         add(BUILD_FIGURES, build)
 
     async def _drain(self) -> None:
-        self.connections.drain()
+        connections = self.server.connections
+        connections.drain()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.connections.limits.drain_seconds):
-                await self.connections.wait_empty()
-        self.connections.cut()
+            async with asyncio.timeout(connections.limits.drain_seconds):
+                await connections.wait_empty()
+        connections.cut()
 
 
 async def serve(

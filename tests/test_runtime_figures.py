@@ -261,10 +261,10 @@ def fill(runtime: Runtime) -> None:
             outcome = Outcome(reason, frontend, method, dialect, fault=fault, answered_rcode=rcode)
             runtime.core.tallies.tally(outcome)(number / 1_000)
     for number in range(10_000):
-        client = runtime.identities.client(b"\xc6" + number.to_bytes(3))
+        client = runtime.server.identities.client(b"\xc6" + number.to_bytes(3))
         runtime.core.request_limiter.admit_request(client, clock())
         runtime.core.request_limiter.priority(client, clock())
-        runtime.connection_limiter.enter(client, Standing.STRANGER, clock())
+        runtime.server.connection_limiter.enter(client, Standing.STRANGER, clock())
 
 
 def cost(runtime: Runtime) -> dict[str, float]:

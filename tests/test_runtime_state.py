@@ -90,7 +90,7 @@ def test_clients_are_known_by_the_same_hashes_in_the_next_run(
     run(loop_factory, _ask_nothing, server=_in(tmp_path))
     run(loop_factory, _ask_nothing, server=_in(tmp_path))
     run(loop_factory, _ask_nothing)
-    first, second, without = (one.identities.client(address).hashes for one in runtimes)
+    first, second, without = (one.server.identities.client(address).hashes for one in runtimes)
     assert first == second != without
 
 

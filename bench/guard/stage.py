@@ -4,21 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Final
-from unittest.mock import patch
 
 from bench.guard.clients import Http2Bytes, Sink
 from bench.guard.stub import stub_upstream
-from dohproxy import core as core_module
-from dohproxy.builders import http2_limits
+from dohproxy.builders import SECRET_BYTES
 from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
-from dohproxy.core import Core
-from dohproxy.frontends.client_resolver import ClientResolver
-from dohproxy.frontends.connections import Connections, ConnectionSlot
-from dohproxy.frontends.http1.connection import Http1Frontend, Http1Server
-from dohproxy.frontends.http2.connection import Http2Frontend, Http2Server
-from dohproxy.policy.identity import Identities
+from dohproxy.frontends.connections import ConnectionSlot
+from dohproxy.frontends.http1.connection import Http1Frontend
+from dohproxy.frontends.http2.connection import Http2Frontend
 from dohproxy.policy.standing import Standing
+from dohproxy.server import Server
 from tests.fakes.limits import AMPLE
 
 CACHED: Final = "www.example.net"
@@ -55,31 +51,23 @@ class Loop(asyncio.SelectorEventLoop):
         return self.clock()
 
 
-class _Service:
-    def __init__(self, clock: Clock, upstream: int, limits: LimitsConfig, tasks: asyncio.TaskGroup) -> None:
-        asked = UpstreamConfig(
-            "stub",
-            UpstreamAddress("udp", "127.0.0.1", upstream, None),
-            queries_per_second=100_000.0,
-            burst=100_000,
-            in_flight=1_000,
-        )
-        config = Config((asked,), connections=CONNECTIONS, limits=limits)
-        with patch.object(core_module, "clock", clock):
-            core = Core(config, tasks)
-        self.register = Connections(CONNECTIONS)
-        self.resolver = core.resolver
-        client_resolver, service = ClientResolver(Identities(bytes(32)), config.clients), core.service
-        self.http1 = Http1Server(
-            service, client_resolver, self.register, clock, max_query_bytes=config.server.max_query_bytes
-        )
-        self.http2 = Http2Server(service, client_resolver, self.register, clock, http2_limits(config))
+def _server(clock: Clock, upstream: int, limits: LimitsConfig, tasks: asyncio.TaskGroup) -> Server:
+    asked = UpstreamConfig(
+        "stub",
+        UpstreamAddress("udp", "127.0.0.1", upstream, None),
+        queries_per_second=100_000.0,
+        burst=100_000,
+        in_flight=1_000,
+    )
+    config = Config((asked,), connections=CONNECTIONS, limits=limits)
+    return Server(config, tasks, bytes(SECRET_BYTES), clock=clock)
 
-    def slot(self) -> ConnectionSlot:
-        slot = self.register.take_slot((), Standing.MEMBER, 0.0)
-        if slot is None:
-            raise Failed("no place is free")
-        return slot
+
+def _slot(server: Server) -> ConnectionSlot:
+    slot = server.connections.take_slot((), Standing.MEMBER, 0.0)
+    if slot is None:
+        raise Failed("no place is free")
+    return slot
 
 
 class Stage:
@@ -88,20 +76,20 @@ class Stage:
     def __init__(self, clock: Clock, upstream: int, tasks: asyncio.TaskGroup) -> None:
         self.clock = clock
         self._limited_clients = 0
-        self._wide = _Service(clock, upstream, AMPLE, tasks)
-        self._narrow = _Service(clock, upstream, NARROW, tasks)
+        self._wide = _server(clock, upstream, AMPLE, tasks)
+        self._narrow = _server(clock, upstream, NARROW, tasks)
 
     def open_http1(self, *, limited: bool = False) -> tuple[Http1Frontend, Sink]:
         """Return a new HTTP/1.1 connection."""
-        service = self._narrow if limited else self._wide
-        frontend, sink = service.http1.frontend(self._client(limited=limited), service.slot()), Sink()
+        server = self._narrow if limited else self._wide
+        frontend, sink = server.http1.frontend(self._client(limited=limited), _slot(server)), Sink()
         frontend.connection_made(sink)
         return frontend, sink
 
     def open_http2(self, *, limited: bool = False) -> tuple[Http2Frontend, Sink]:
         """Return a new HTTP/2 connection."""
-        service = self._narrow if limited else self._wide
-        frontend, sink = service.http2.frontend(self._client(limited=limited), service.slot()), Sink()
+        server = self._narrow if limited else self._wide
+        frontend, sink = server.http2.frontend(self._client(limited=limited), _slot(server)), Sink()
         frontend.connection_made(sink)
         return frontend, sink
 
@@ -121,8 +109,8 @@ class Stage:
 
     async def close(self) -> None:
         """Give up what is still asked upstream."""
-        for service in (self._wide, self._narrow):
-            await service.resolver.close()
+        for server in (self._wide, self._narrow):
+            await server.close()
 
 
 @asynccontextmanager

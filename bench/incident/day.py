@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import merge
 from typing import Final
-from unittest.mock import patch
 
 from bench.ban.books import Report
 from bench.ban.simulator import Behaviour, Simulator
@@ -72,21 +71,20 @@ async def _live(flood: Flood, behaviour: Behaviour, popularity: Popularity, seco
     loop = asyncio.get_running_loop()
     upstream = Simulator(behaviour)
     upstream.open()
-    with patch("dohproxy.core.clock", loop.time):
-        async with asyncio.TaskGroup() as tasks:
-            core = Core(_configuration(upstream.port), tasks)
-            tending = tasks.create_task(_tend(core))
-            walkers = _Walkers(core, tasks)
-            people = callers(Browsing().members)
-            calm = Browsing(seconds=seconds_before, think_seconds=PAGES_A_DAY_THINK_SECONDS)
-            await walkers.walk(browse(calm, popularity, people))
-            before, walkers.tallies, walkers.misses = walkers.tallies, {}, Counter()
-            report = upstream.report()
-            busy = Browsing(seconds=flood.day_seconds, think_seconds=PAGES_A_DAY_THINK_SECONDS)
-            browsing = browse(busy, popularity, people, phase=1)
-            await walkers.walk(merge(strangers(flood, popularity), browsing, key=lambda asked: asked.due))
-            tending.cancel()
-            await core.resolver.close()
+    async with asyncio.TaskGroup() as tasks:
+        core = Core(_configuration(upstream.port), tasks, clock=loop.time)
+        tending = tasks.create_task(_tend(core))
+        walkers = _Walkers(core, tasks)
+        people = callers(Browsing().members)
+        calm = Browsing(seconds=seconds_before, think_seconds=PAGES_A_DAY_THINK_SECONDS)
+        await walkers.walk(browse(calm, popularity, people))
+        before, walkers.tallies, walkers.misses = walkers.tallies, {}, Counter()
+        report = upstream.report()
+        busy = Browsing(seconds=flood.day_seconds, think_seconds=PAGES_A_DAY_THINK_SECONDS)
+        browsing = browse(busy, popularity, people, phase=1)
+        await walkers.walk(merge(strangers(flood, popularity), browsing, key=lambda asked: asked.due))
+        tending.cancel()
+        await core.resolver.close()
     upstream.close()
     return Day(before, walkers.tallies, report, upstream.report(), walkers.misses)
 

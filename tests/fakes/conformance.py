@@ -28,7 +28,7 @@ import dns.rdatatype
 import dns.rrset
 import uvloop
 
-from dohproxy.builders import SECRET_BYTES, clock, http2_limits
+from dohproxy.builders import SECRET_BYTES, clock
 from dohproxy.config import (
     CacheConfig,
     Config,
@@ -41,20 +41,15 @@ from dohproxy.config import (
 )
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.core import Core
-from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
-from dohproxy.frontends.http1.connection import Http1Server
-from dohproxy.frontends.http2.connection import Http2Server
-from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
-from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.observability.exposition import Exposition
-from dohproxy.policy.identity import Identities
+from dohproxy.server import Server
 from dohproxy.tls.certificate_pair import server_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
-from tests.fakes.limits import AMPLE
+from tests.fakes.limits import AMPLE, ungated
 from tests.fakes.upstream import LOOPBACK, Act, FakeUpstream
 
 TTL = 300
@@ -309,27 +304,20 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         else:
             await stack.enter_async_context(fake.running())
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        config = replace(setup.config, upstreams=(fake.config("udp", **setup.upstream_keys),))
-        core = Core(config, tasks)
-        register = Connections(config.connections)
-        client_resolver = ClientResolver(
-            Identities(os.urandom(SECRET_BYTES), config.limits.exempt_networks), config.clients
-        )
-        http1 = Http1Server(
-            core.service, client_resolver, register, clock, max_query_bytes=config.server.max_query_bytes
-        )
-        http2 = Http2Server(core.service, client_resolver, register, clock, http2_limits(config))
-        frontends = Frontends(http1.frontend, http2.frontend, register, clock)
+        upstreams = (fake.config("udp", **setup.upstream_keys),)
+        config = replace(setup.config, upstreams=upstreams, connections=ungated(setup.config.connections))
+        service = Server(config, tasks, os.urandom(SECRET_BYTES))
+        register = service.connections
         certificate, key = write_throwaway_certificate(directory, "localhost")
         plain, encrypted = (open_listener(ListenAddress("tcp", host=LOOPBACK, port=0)) for _ in range(2))
         listeners = [
-            Listener(plain, frontends.open, register, client_resolver, None),
-            Listener(encrypted, frontends.open, register, client_resolver, server_context(TlsConfig(certificate, key))),
+            service.listener(plain, None),
+            service.listener(encrypted, server_context(TlsConfig(certificate, key))),
         ]
         background = [tasks.create_task(listener.accept_forever()) for listener in listeners]
-        background.append(tasks.create_task(_sweep_forever(register)))
+        background.append(tasks.create_task(_sweep_forever(service)))
         running = RunningServer(
-            core=core,
+            core=service.core,
             register=register,
             upstream=fake,
             loop=asyncio.get_running_loop(),
@@ -348,7 +336,7 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         encrypted.close()
         register.cut()
         await register.wait_empty()
-        await core.resolver.close()
+        await service.close()
 
 
 def _trust(certificate: Path) -> dict[str, ssl.SSLContext]:
@@ -357,7 +345,7 @@ def _trust(certificate: Path) -> dict[str, ssl.SSLContext]:
     return contexts
 
 
-async def _sweep_forever(register: Connections) -> None:
+async def _sweep_forever(service: Server) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        register.sweep(clock())
+        service.sweep()

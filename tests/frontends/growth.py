@@ -22,16 +22,15 @@ from unittest.mock import Mock
 
 from hpack import Encoder, HeaderTuple, NeverIndexedHeaderTuple
 
-from dohproxy.builders import http2_limits
+from dohproxy.builders import SECRET_BYTES
 from dohproxy.config import Config, ConnectionsConfig
 from dohproxy.core import Core
-from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections, ConnectionSlot
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.protocol_chooser import FrontendMaker
-from dohproxy.policy.identity import Identities
 from dohproxy.policy.standing import Standing
+from dohproxy.server import Server
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
 from tests.fakes.limits import AMPLE
@@ -283,21 +282,15 @@ async def main(what: str) -> None:
     upstream = FakeUpstream()
     async with upstream.running(), asyncio.TaskGroup() as tasks:
         config = Config((upstream.config(),), connections=CONNECTIONS, limits=AMPLE)
-        core = Core(config, tasks)
-        register, client_resolver = (
-            Connections(config.connections),
-            ClientResolver(Identities(bytes(32)), config.clients),
-        )
-        http1 = Http1Server(core.service, client_resolver, register, time.monotonic, max_query_bytes=1024)
-        http2 = Http2Server(core.service, client_resolver, register, time.monotonic, http2_limits(config))
-        stage = Stage(core, register, http1, http2)
+        server = Server(config, tasks, bytes(SECRET_BYTES))
+        stage = Stage(server.core, server.connections, server.http1, server.http2)
         stage.keep("www.example.net", answer_bytes)
         gc.collect()
         before = resident_bytes()
         charged = await play(stage)
         gc.collect()
         sys.stdout.write(json.dumps({"grown": resident_bytes() - before, "charged": charged}))
-        await core.resolver.close()
+        await server.close()
 
 
 if __name__ == "__main__":

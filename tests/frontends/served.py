@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from dohproxy.builders import build_connection_limiter
+from dohproxy.builders import SECRET_BYTES
 from dohproxy.config import (
     ClientsConfig,
     Config,
@@ -27,20 +27,14 @@ from dohproxy.config import (
     ServerConfig,
     TlsConfig,
 )
-from dohproxy.core import Core
-from dohproxy.frontends.client_resolver import ClientResolver
-from dohproxy.frontends.connections import Closing, Connections
-from dohproxy.frontends.http1.connection import Http1Server
-from dohproxy.frontends.http2.connection import Http2Server
+from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.kernel_buffers import bound_sending
-from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.listening import open_listener
-from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.outcomes import Client, Outcome
-from dohproxy.policy.identity import Identities
+from dohproxy.server import Server
 from dohproxy.tls.certificate_pair import server_context
-from tests.fakes.limits import AMPLE
+from tests.fakes.limits import AMPLE, ungated
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import RawClient
 
@@ -113,26 +107,24 @@ class SkewedClock:
 class RunningFrontend:
     """One running frontend. Made by `open_frontend`."""
 
-    def __init__(self, setting: Setting, core: Core, listening: socket.socket, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, setting: Setting, listening: socket.socket, tasks: asyncio.TaskGroup) -> None:
         self.setting = setting
-        self.core = core
         self.clock = SkewedClock()
-        self.register = Connections(setting.connections)
-        self.client_resolver = ClientResolver(
-            Identities(bytes(32), (), setting.clients.member_networks), setting.clients
+        config = Config(
+            (setting.upstream.config(),),
+            ServerConfig(),
+            limits=setting.limits,
+            clients=setting.clients,
+            connections=setting.connections if setting.gated else ungated(setting.connections),
+            log=LogConfig(),
         )
-        self.server = Http1Server(core.service, self.client_resolver, self.register, self.clock, max_query_bytes=1024)
-        http2 = replace(setting.http2, max_requests=setting.connections.max_requests)
-        self.http2 = Http2Server(core.service, self.client_resolver, self.register, self.clock, http2)
-        self.frontends = Frontends(self.server.frontend, self.http2.frontend, self.register, self.clock)
+        self.server = Server(config, tasks, bytes(SECRET_BYTES), clock=self.clock)
+        self.server.http2.adopt(replace(setting.http2, max_requests=setting.connections.max_requests))
+        self.core = core = self.server.core
+        self.register = self.server.connections
+        self.client_resolver = self.server.client_resolver
         self.tls = None if setting.certificate is None else setting.certificate.server_context()
-        standings = core.request_limiter.standings
-        self.connection_limiter = (
-            build_connection_limiter(setting.connections, setting.limits, standings) if setting.gated else None
-        )
-        self.listener = Listener(
-            listening, self.frontends.open, self.register, self.client_resolver, self.tls, self.connection_limiter
-        )
+        self.listener = self.server.listener(listening, self.tls)
         self.clients: list[RawClient] = []
         self.outcomes: list[Outcome] = []
         self.asked_limits: list[Client] = []
@@ -187,6 +179,10 @@ class RunningFrontend:
         self.clients.append(client)
         return client
 
+    async def close(self) -> None:
+        """Give up what is asked upstream."""
+        await self.server.close()
+
     async def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until something holds."""
         await until(condition, what)
@@ -204,9 +200,7 @@ async def open_frontend(setting: Setting | None = None) -> AsyncIterator[Running
             # Less than the service has, so that a client that does not read shows sooner.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
             async with asyncio.TaskGroup() as tasks:
-                config = Config((setting.upstream.config(),), ServerConfig(), limits=setting.limits, log=LogConfig())
-                core = Core(config, tasks)
-                frontend = RunningFrontend(setting, core, listening, tasks)
+                frontend = RunningFrontend(setting, listening, tasks)
                 background = [tasks.create_task(frontend.listener.accept_forever())]
                 if setting.sweeps:
                     background.append(tasks.create_task(_sweep(frontend)))
@@ -218,7 +212,7 @@ async def open_frontend(setting: Setting | None = None) -> AsyncIterator[Running
                         client.cut()
                     for task in background:
                         task.cancel()
-                    await core.resolver.close()
+                    await frontend.close()
     await until(lambda: asyncio.all_tasks() <= before, "the end of every task")
     await until(lambda: open_sockets() <= sockets, "the end of every socket")
 

@@ -122,8 +122,7 @@ async def test_handshakes_that_stall_make_room_for_those_of_others(certificate: 
     async with open_frontend(setting) as frontend:
         for host in range(4):
             await frontend.connect(tls=False, before=header(f"192.0.2.{host}"))
-        limiter = frontend.connection_limiter
-        assert limiter is not None
+        limiter = frontend.server.connection_limiter
         await frontend.until(lambda: limiter.handshakes.taken == 4, "all handshakes")
         for address in ("192.0.3.1", "192.0.4.1", MEMBER, MEMBER):
             assert (await visit(frontend, address))[1]

@@ -1,0 +1,109 @@
+"""The server: all that stands between listening sockets and the upstreams, wired in one place.
+
+The runtime gives it sockets. Benchmarks and tests give it bytes, and a clock of their own.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+
+from dohproxy.builders import build_connection_limiter, clock, http2_limits
+from dohproxy.config import Config
+from dohproxy.core import Core
+from dohproxy.frontends.client_resolver import ClientResolver
+from dohproxy.frontends.connections import Connections
+from dohproxy.frontends.frontend_figures import ADDRESS_FIGURES, CONNECTION_FIGURES, REQUEST_CACHE_FIGURES
+from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
+from dohproxy.frontends.http1.connection import Http1Server
+from dohproxy.frontends.http2.connection import Http2Server
+from dohproxy.frontends.listener import Listener
+from dohproxy.frontends.protocol_chooser import Frontends
+from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch
+from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, SLOT_FIGURES
+from dohproxy.outcomes import Frontend
+from dohproxy.policy.fair_slots import FairSlotsStatistics
+from dohproxy.policy.identity import Identities
+from dohproxy.policy.suffixes import PublicSuffixes
+
+
+class Server:
+    """Who a client is, what connections may hold, both frontends, and the core behind them."""
+
+    def __init__(
+        self, config: Config, tasks: asyncio.TaskGroup, secret: bytes, *, clock: Callable[[], float] = clock
+    ) -> None:
+        """Client addresses are hashed under `secret`; the upstreams' tasks run in `tasks`. `clock` must be the running
+        event loop's. Raises OSError if an upstream's authorities are unreadable."""
+        self._clock = clock
+        self.identities = Identities(secret, config.limits.exempt_networks, config.clients.member_networks)
+        self.client_resolver = ClientResolver(self.identities, config.clients)
+        self.front_proxy = FrontProxyWatch(config.clients, self.client_resolver.statuses, clock())
+        self.core = Core(config, tasks, self.front_proxy.observe, clock=clock)
+        self.connections = Connections(config.connections)
+        standings = self.core.request_limiter.standings
+        self.connection_limiter = build_connection_limiter(config.connections, config.limits, standings)
+        loop = asyncio.get_running_loop()
+        self.handshakes = HandshakeScheduler(
+            loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
+        )
+        service = self.core.service
+        self.http1 = Http1Server(
+            service, self.client_resolver, self.connections, clock, max_query_bytes=config.server.max_query_bytes
+        )
+        self.http2 = Http2Server(service, self.client_resolver, self.connections, clock, http2_limits(config))
+        self._frontends = Frontends(self.http1.frontend, self.http2.frontend, self.connections, clock)
+        self._add_figures()
+
+    def adopt(self, config: Config, suffixes: PublicSuffixes | None = None) -> None:
+        """Take another configuration that has been checked, on open connections too; `suffixes` is its list of public
+        suffixes, if it names one."""
+        self.identities.adopt(config.limits.exempt_networks, config.clients.member_networks)
+        self.client_resolver.adopt(config.clients)
+        self.front_proxy.adopt(config.clients)
+        self.connections.adopt(config.connections)
+        self.connection_limiter.adopt(config.connections, config.limits, self._clock())
+        self.handshakes.adopt(config.connections.stranger_handshake_percent)
+        self.http1.max_query_bytes = config.server.max_query_bytes
+        self.http2.adopt(http2_limits(config))
+        self.core.adopt(config, suffixes)
+        self.connections.identify_all()
+
+    def listener(self, listening: socket.socket, tls: ssl.SSLContext | None) -> Listener:
+        """Return who accepts on a listening socket and leads each connection to its frontend; without `tls` in the
+        clear. The socket stays the caller's."""
+        return Listener(
+            listening,
+            self._frontends.open,
+            self.connections,
+            self.client_resolver,
+            tls,
+            self.connection_limiter,
+            self.handshakes,
+        )
+
+    def shared_slots(self) -> dict[str, FairSlotsStatistics]:
+        """Return the bounds that all clients share, by name: those for which room is made when they are full."""
+        return {
+            "connections": self.connections.slots.statistics(),
+            "handshakes": self.connection_limiter.handshakes.statistics(),
+            "misses": self.core.request_limiter.slots.statistics(),
+        }
+
+    def sweep(self) -> None:
+        """Look at all connections, and close those whose time is over; to be called once a second."""
+        self.connections.sweep(self._clock())
+
+    async def close(self) -> None:
+        """End all fetches and probes, and close all connections to upstreams. Those of clients must have ended."""
+        await self.core.close()
+
+    def _add_figures(self) -> None:
+        add = self.core.figures.add
+        known = {Frontend.HTTP1: self.http1.known, Frontend.HTTP2: self.http2.requests.known}
+        add(FRONT_PROXY_FIGURES, self.front_proxy.findings)
+        add(CONNECTION_FIGURES, self.connections.statistics)
+        add(REQUEST_CACHE_FIGURES, lambda: known)
+        add(CONNECTION_LIMIT_FIGURES, lambda: self.connection_limiter.statistics(self._clock()))
+        add(SLOT_FIGURES, self.shared_slots)
+        add(ADDRESS_FIGURES, lambda: self.client_resolver.statuses)
