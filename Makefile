@@ -61,7 +61,7 @@ service:
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest $(PARALLEL) $(ARGS)
 
-# conftest.py leaves out those that look inside.
+# tests/interpreted.py says what is left out, and why.
 test-native: $(VENV)/dev.stamp $(NATIVE)/stamp
 	$(BIN)/pytest $(PARALLEL) --override-ini "pythonpath=$(NATIVE) ." $(ARGS)
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import uvloop
@@ -16,6 +17,7 @@ from dohproxy import pipeline
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from tests.data import corpora as foreign
 from tests.frontends.served import Certificate
+from tests.interpreted import reason
 
 # Other tests run at the same time, so that a time limit on an example would tell of them; `wire/test_cost.py` counts
 # looks and not seconds. For ten times as many examples: make test ARGS=--hypothesis-profile=long
@@ -27,9 +29,17 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 FindProgram = Callable[[str, str], str]
 
 
+SOURCES: Final = Path(pipeline.__file__).parents[1]
+IS_COMPILED: Final = Path(pipeline.__file__).suffix != ".py"
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the mark means that stands at some parameters; a test that takes `corpora` needs none."""
+    """Say what the mark means that stands at some parameters; a test that takes `corpora` needs none. Have what tests
+    start run the same form of the package as the tests."""
     config.addinivalue_line("markers", "foreign: repeats on foreign corpora what is tried on our own data")
+    if IS_COMPILED:
+        os.environ["PYTHONPATH"] = os.pathsep.join((str(SOURCES), str(Path(__file__).parents[1])))
+        os.environ["PYTHONSAFEPATH"] = "1"  # Else the directory it is started in is searched before these.
 
 
 def pytest_report_header() -> list[str]:
@@ -41,23 +51,17 @@ def pytest_report_header() -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what cannot be run here.
 
-    Where the package is compiled, that is what replaces a name in a module, derives from a class or looks into it:
-    compiled code has bound its names and laid out its classes for good. Where there are no foreign corpora, it is what
+    Where the package is compiled, that is what `interpreted.py` lists. Where there are no foreign corpora, it is what
     repeats on them what is tried on our own data; but in CI, or if somebody has said where they are, that fails.
     """
-    is_compiled = Path(pipeline.__file__).suffix != ".py"
     wants_corpora = foreign.are_wanted()
     run: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
-        cannot_run = (is_compiled and _looks_inside(item)) or (_is_foreign(item) and not wants_corpora)
+        cannot_run = (IS_COMPILED and reason(item.nodeid) is not None) or (_is_foreign(item) and not wants_corpora)
         (left_out if cannot_run else run).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = run
-
-
-def _looks_inside(item: pytest.Item) -> bool:
-    return item.get_closest_marker("interpreted") is not None or "monkeypatch" in _fixtures_of(item)
 
 
 def _is_foreign(item: pytest.Item) -> bool:

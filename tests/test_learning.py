@@ -1,5 +1,7 @@
 """What is kept of a result, and what is charged for it."""
 
+from dataclasses import replace
+
 import pytest
 
 from dohproxy.outcomes import Reason
@@ -7,7 +9,7 @@ from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import parse_query
-from tests.fakes.walk import NO_DOMAIN_LIMITS, Walk, address_of, ask_for
+from tests.fakes.walk import CLIENT, NO_DOMAIN_LIMITS, Walk, address_of, ask_for
 from tests.wire import messages as m
 
 QUERY = parse_query(ask_for("www.example.net"))
@@ -28,24 +30,21 @@ FOUND: dict[str, Answer | UpstreamFailure] = {
 }
 
 
-class Charged:
-    """Limits on domains that note what they are charged with."""
+ONE_OF_EACH = replace(
+    NO_DOMAIN_LIMITS,
+    domain_misses_per_second=0.1,
+    domain_misses_burst=1,
+    domain_failures_per_second=0.1,
+    domain_failures_burst=1,
+)
+"""Limits on domains that one charge uses up."""
 
-    def __init__(self) -> None:
-        self.failed: list[bool] = []
 
-    def charge(self, qname: bytes, now: float, *, failed: bool) -> None:
-        assert qname == QUERY.qname
-        self.failed.append(failed)
-
-
-def learn(found: Answer | UpstreamFailure) -> tuple[Walk, list[bool]]:
-    """Learn through a walk's own function; return the walk, and how its domain was charged."""
-    charged = Charged()
-    walk = Walk(about_names=NO_DOMAIN_LIMITS)
-    object.__setattr__(walk.names.domains, "charge", charged.charge)
-    walk.resolver._notify(QUERY, found)
-    return walk, charged.failed
+def learn(found: Answer | UpstreamFailure) -> Walk:
+    """Learn through a walk's own function."""
+    walk = Walk(about_names=ONE_OF_EACH)
+    walk.resolver.learn(QUERY, found)
+    return walk
 
 
 @pytest.mark.parametrize(
@@ -62,23 +61,27 @@ def learn(found: Answer | UpstreamFailure) -> tuple[Walk, list[bool]]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_domain_is_charged_for_what_was_asked_and_fails_by_its_own_doing_alone(kind: str, failed: list[bool]) -> None:
-    assert learn(FOUND[kind])[1] == failed
+    walk = learn(FOUND[kind])
+    domains = walk.names.domains
+    charged = domains.statistics(walk.clock())
+    assert (charged.fetches, charged.failures) == (len(failed), sum(failed))
+    assert (domains.foresee(QUERY.qname, CLIENT, walk.clock()) is None) == (not failed)
 
 
 def test_an_answer_is_stored() -> None:
-    walk, _ = learn(FOUND["an answer"])
+    walk = learn(FOUND["an answer"])
     assert walk.cache.lookup(QUERY.key, walk.clock(), 0.0)[0] is not None
     assert walk.cache.recall_failure(QUERY.key, walk.clock()) is None
 
 
 @pytest.mark.parametrize("kind", ["nobody there", "no time left", "SERVFAIL", "REFUSED"])
 def test_a_failure_is_remembered(kind: str) -> None:
-    walk, _ = learn(FOUND[kind])
+    walk = learn(FOUND[kind])
     failure = walk.cache.recall_failure(QUERY.key, walk.clock())
     assert failure is not None
     assert failure.rcode == Rcode.SERVFAIL
 
 
 def test_that_nobody_was_asked_says_nothing_about_the_question() -> None:
-    walk, _ = learn(FOUND["no budget"])
+    walk = learn(FOUND["no budget"])
     assert walk.cache.recall_failure(QUERY.key, walk.clock()) is None

@@ -677,7 +677,7 @@ CROWDED = UpstreamFailure(Reason.SERVICE_LIMIT)
 
 async def test_one_of_too_many_who_wait_for_an_answer_is_told_to_come_back() -> None:
     walk = Walk(script=lambda _: CROWDED)
-    walk.resolver._notify = lambda *_: None  # No fetch has ended.
+    walk.resolver.learn = lambda *_: None  # No fetch has ended.
     response = await walk.send(post(ask_for(NAME)))
     assert (response.status, dict(response.fields)["retry-after"], walk.reason) == (503, "1", Reason.SERVICE_LIMIT)
     assert walk.slots_taken == 0
@@ -687,7 +687,7 @@ async def test_one_of_too_many_who_wait_for_an_answer_is_told_to_come_back() -> 
 
 async def test_one_of_too_many_gets_the_stale_answer() -> None:
     walk = await walk_with_stale_entry()
-    walk.resolver._notify = lambda *_: None  # No fetch has ended.
+    walk.resolver.learn = lambda *_: None  # No fetch has ended.
     walk.resolver.script = lambda _: CROWDED
     assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
 

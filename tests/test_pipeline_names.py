@@ -207,7 +207,7 @@ async def test_the_first_client_to_hang_up_does_not_make_it_free() -> None:
         if isinstance(miss, Miss):
             # What the resolver does when a fetch ends that nobody waits for any more.
             miss.slot.give_back()
-            walk.resolver._notify(miss.query, no_such_name(miss.query))
+            walk.resolver.learn(miss.query, no_such_name(miss.query))
     assert walk.names.domains.statistics(walk.clock()).fetches == 2
     assert walk.names.domains.statistics(walk.clock()).refused[DomainBound.FAILURES] == 18
 

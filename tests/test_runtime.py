@@ -37,6 +37,7 @@ from dohproxy.config import (
     UpstreamConfig,
 )
 from dohproxy.core import Core
+from dohproxy.doh.request import RequestRules
 from dohproxy.frontends import listening, opener
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
@@ -44,6 +45,7 @@ from dohproxy.runtime import serve
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
 from tests.e2e.processes import free_port
+from tests.fakes.dialects import POST_FIELD
 from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream, make_query
 from tests.fakes.walk import address_of
 from tests.frontends.client import RawClient, get, post, post_head
@@ -336,12 +338,15 @@ def test_no_address_and_no_name_is_written_at_any_level(
         await client.rest()
         client.cut()
         # and a bug that quotes what it choked on
-        monkeypatch.setattr("dohproxy.frontends.service.read_request", _choke)
         client = await service.connect()
-        assert (await client.ask(post(NAME))).status == 500
+        assert (await client.ask(post(NAME, POST_FIELD))).status == 500
         client.cut()
-        monkeypatch.undo()
 
+    class Choking(dict[str, str]):
+        def get(self, key: str, default: Any = None) -> Any:
+            raise KeyError(f"{CLIENT} {NAME} {key}")
+
+    monkeypatch.setattr("dohproxy.core.request_rules", lambda _: RequestRules("/dns-query", 1_024, Choking()))
     sections: dict[str, Any] = {"clients": BEHIND_PROXY, "metrics": MetricsConfig(metrics)}
     run(loop_factory, scenario, log=LogConfig(level="debug", format=written_as), **sections)
     written = capsys.readouterr()

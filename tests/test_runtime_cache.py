@@ -11,7 +11,7 @@ from dohproxy.cache import Cache
 from dohproxy.cache.snapshot import MAGIC, read_snapshot
 from dohproxy.config import CacheConfig
 from dohproxy.jobs.cache_file import CacheFile
-from dohproxy.upstream.resolver import Resolver
+from dohproxy.upstream.resolvers import Resolvers
 from tests.frontends.client import get
 from tests.frontends.served import until
 from tests.test_runtime import Running, run
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("restored_logging")
 def slow_beginnings(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Grows each time that the upstreams are told to begin slowly."""
     told: list[bool] = []
-    monkeypatch.setattr(Resolver, "begin_slowly", lambda _: told.append(True))
+    monkeypatch.setattr(Resolvers, "begin_slowly", lambda _: told.append(True))
     return told
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,7 +136,6 @@ def lines_run(do: Callable[[], object]) -> int:
     return count
 
 
-@pytest.mark.interpreted
 def test_each_key_by_recency_takes_as_few_steps_however_many_there_are() -> None:
     made = LruTable(10_000 * UNIT)
     for number in range(3_000):

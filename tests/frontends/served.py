@@ -24,6 +24,7 @@ from dohproxy.config import (
     LimitsConfig,
     ListenAddress,
     LogConfig,
+    ResolverConfig,
     ServerConfig,
     TlsConfig,
 )
@@ -32,8 +33,10 @@ from dohproxy.frontends.kernel_buffers import bound_sending
 from dohproxy.frontends.listening import open_listener
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.outcomes import Client, Outcome
+from dohproxy.routes import Route, Routes
 from dohproxy.server import Server
 from dohproxy.tls.certificate_pair import server_context
+from dohproxy.upstream.upstreams import Upstreams
 from tests.fakes.limits import AMPLE, ungated
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import RawClient
@@ -126,6 +129,8 @@ class RunningFrontend:
         self.tls = None if setting.certificate is None else setting.certificate.server_context()
         self.listener = self.server.listener(listening, self.tls)
         self.clients: list[RawClient] = []
+        self.on_close: list[Callable[[], object]] = []
+        """What a test has to give back."""
         self.outcomes: list[Outcome] = []
         self.asked_limits: list[Client] = []
         """The clients about whom the request limit was asked, in order."""
@@ -179,6 +184,11 @@ class RunningFrontend:
         self.clients.append(client)
         return client
 
+    def lead_to(self, upstreams: Upstreams) -> None:
+        """Have whatever is not cached asked of others from now on."""
+        route = Route(self.core.cache, upstreams)
+        self.core.pipeline.adopt(self.core.names, Routes(route), ResolverConfig().deadline_seconds)
+
     async def close(self) -> None:
         """Give up what is asked upstream."""
         await self.server.close()
@@ -218,6 +228,8 @@ async def open_frontend(setting: Setting | None = None) -> AsyncIterator[Running
 
 
 async def _all_is_given_back(frontend: RunningFrontend) -> None:
+    for give_back in frontend.on_close:
+        give_back()
     for client in frontend.clients:
         client.cut()
     await until(lambda: frontend.register.slots_taken == 0, "every place free")

@@ -16,7 +16,6 @@ def test_it_is_now_in_the_one_form_that_is_sent() -> None:
     assert before <= email.utils.parsedate_to_datetime(date).timestamp() <= time.time()
 
 
-@pytest.mark.interpreted
 def test_it_is_the_same_object_for_a_second_and_another_one_after(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 784_111_777.0
     monkeypatch.setattr(time, "time", lambda: now)

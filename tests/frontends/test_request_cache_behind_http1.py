@@ -3,18 +3,16 @@
 import asyncio
 from dataclasses import replace
 from ipaddress import ip_network
-from typing import Any
 
 import pytest
 
 from dohproxy.config import ClientsConfig
-from dohproxy.doh.exchange import HttpRequest
-from dohproxy.frontends.service import Service
-from dohproxy.outcomes import Frontend as FrontendKind
+from tests.fakes.dialects import PARAMETER, POST_FIELD, CountedDialects, get_in_dialect
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from tests.frontends.client import get, post, post_head
-from tests.frontends.http2_client import Http2Client
+from tests.frontends.http2_client import Http2Client, get_fields
 from tests.frontends.served import NO_LIMITS, QUICK, Certificate, Setting, open_frontend
+from tests.http2.client import headers
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -23,25 +21,14 @@ def setting(request: pytest.FixtureRequest, certificate: Certificate) -> Setting
     return Setting(certificate=certificate if request.param == "tls" else None)
 
 
-def _reads(monkeypatch: pytest.MonkeyPatch) -> list[HttpRequest]:
-    """Note what is read, in the order in which it is."""
-    seen: list[HttpRequest] = []
-    read = Service.read
-
-    def spy(self: Service, request: HttpRequest, frontend: FrontendKind) -> Any:
-        seen.append(request)
-        return read(self, request, frontend)
-
-    monkeypatch.setattr(Service, "read", spy)
-    return seen
-
-
-@pytest.mark.parametrize("request_bytes", [get("known.example.net"), post("known.example.net")], ids=["GET", "POST"])
-async def test_the_same_bytes_are_read_once_whoever_sends_them(
-    setting: Setting, request_bytes: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reads = _reads(monkeypatch)
+@pytest.mark.parametrize(
+    "request_bytes",
+    [get_in_dialect("known.example.net"), post("known.example.net", POST_FIELD)],
+    ids=["GET", "POST"],
+)
+async def test_the_same_bytes_are_read_once_whoever_sends_them(setting: Setting, request_bytes: bytes) -> None:
     async with open_frontend(setting) as frontend:
+        dialects = CountedDialects.of(frontend.core.service)
         responses = []
         for _ in range(3):
             client = await frontend.connect()
@@ -49,20 +36,22 @@ async def test_the_same_bytes_are_read_once_whoever_sends_them(
         assert {response.body for response in responses} == {responses[0].body}
         assert {response.status for response in responses} == {200}
         # The first was a miss, and what it says was read already.
-        assert len(reads) == 1
+        assert dialects.reads == 1
         assert len(frontend.outcomes) == 9
         assert len(frontend.asked_limits) == 9
 
 
-async def test_another_field_is_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = _reads(monkeypatch)
+async def test_another_field_is_another_request() -> None:
     async with open_frontend() as frontend:
+        dialects = CountedDialects.of(frontend.core.service)
         client = await frontend.connect()
-        assert (await client.ask(get())).status == 200
-        assert (await client.ask(get(fields="Accept: text/html\r\n"))).status == 406
-        assert (await client.ask(get(fields="Accept: text/html\r\n"))).status == 406
-        assert (await client.ask(get())).status == 200
-    assert len(reads) == 2
+        assert (await client.ask(get_in_dialect())).status == 200
+        assert (await client.ask(get_in_dialect(fields="Accept: text/html\r\n"))).status == 406
+        assert (await client.ask(get_in_dialect(fields="Accept: text/html\r\n"))).status == 406
+        for _ in range(2):
+            assert (await client.ask(get_in_dialect(fields="X: 1\r\n"))).status == 200
+        assert (await client.ask(get_in_dialect())).status == 200
+    assert dialects.reads == 2
 
 
 HALF = b"GET /other HTTP/1.1\r\nHost: localhost\r\nX-Rest: "
@@ -159,13 +148,17 @@ async def test_known_requests_behind_a_front_proxy_are_those_of_their_clients() 
         assert [client.address[-1] for client in frontend.asked_limits] == [1, 2, 1]
 
 
-async def test_nothing_is_read_for_a_client_that_is_over_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = _reads(monkeypatch)
+async def test_nothing_is_read_for_a_client_that_is_over_its_limit() -> None:
     async with open_frontend(
         Setting(limits=replace(NO_LIMITS, requests_per_second=0.01, requests_burst=2))
     ) as frontend:
+        dialects = CountedDialects.of(frontend.core.service)
         client, other = await frontend.connect(), await Http2Client.connect(frontend)
-        statuses = [(await client.ask(get("localhost", f"X: {number}\r\n"))).status for number in range(5)]
-        statuses += [(await other.ask(stream_id, f"n{stream_id}.example")).status for stream_id in (1, 3)]
+        statuses = [(await client.ask(get_in_dialect(fields=f"X: {number}\r\n"))).status for number in range(5)]
+        for stream_id in (1, 3):
+            target = dict(get_fields(f"n{stream_id}.example"))[":path"] + PARAMETER
+            fields = {**dict(get_fields()), ":path": target}.items()
+            await other.send(headers(stream_id, tuple(fields)))
+            statuses.append((await other.response(stream_id)).status)
         assert statuses == [200, 200, 429, 429, 429, 429, 429]
-        assert len(reads) == 2
+        assert dialects.reads == 2

@@ -4,13 +4,13 @@ import asyncio
 import math
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from dohproxy.frontends.handshake_scheduler import Handshake, HandshakeScheduler
+from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.tls_transport import TlsTransport
 from dohproxy.tls.local_handshake import ordinary_hello
 from dohproxy.tls.records import MOST_AT_ONCE, MOST_SILENT, RECORD_BYTES
@@ -333,86 +333,98 @@ async def test_a_handshake_that_does_not_end_is_cut_and_told_once(certificate: C
     ends.client.close()
 
 
-class Held(HandshakeScheduler):
-    """Lets nothing go on by itself."""
+class Held:
+    """A scheduler that lets nothing go on before a test says so: until then strangers owe all the time there is."""
 
     def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(loop.call_soon, loop.call_later, 100)
-        self.held: list[Handshake] = []
-        self.were_begun: list[bool] = []
+        self._calls: list[Callable[[], None]] = []
+        self._may = False
+        self.scheduler = HandshakeScheduler(
+            self._calls.append, lambda _, call: self._calls.append(call), 100, lambda: 0.0 if self._may else -1.0
+        )
 
-    def take(self, handshake: Handshake, *, is_stranger: bool, is_begun: bool = False) -> None:
-        self.held.append(handshake)
-        self.were_begun.append(is_begun)
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return self.scheduler.waiting
 
-    def leave(self, handshake: Handshake) -> None:
-        self.held.remove(handshake)
+    def have_begun(self) -> bool:
+        """Tell whether one of them has had an answer to its first message."""
+        return bool(self.scheduler._begun)
+
+    def go_on(self) -> None:
+        """Let those who wait have their turn."""
+        self._may = True
+        self._run_calls()
+        self._may = False
+        self._run_calls()
+
+    def _run_calls(self) -> None:
+        calls = tuple(self._calls)
+        self._calls.clear()
+        for call in calls:
+            call()
 
 
-@pytest.mark.interpreted
 async def test_a_handshake_whose_turn_has_not_come_reads_no_more_and_goes_on_then(certificate: Certificate) -> None:
-    scheduler = Held()
-    client = ByHand(certificate, scheduler)
+    held = Held()
+    client = ByHand(certificate, held.scheduler)
     shaking = asyncio.get_running_loop().create_task(client.shake_hands())
-    await until(lambda: len(scheduler.held) == 1, "the hello")
+    await until(lambda: held.waiting == 1, "the hello")
+    assert not held.have_begun()
     assert not client.ends.transport.is_reading()
-    scheduler.held.pop().go_on()
-    await until(lambda: len(scheduler.held) == 1, "the end of it")
+    held.go_on()
+    await until(lambda: held.waiting == 1, "the end of it")
+    assert held.have_begun()
     assert client.ends.handshakes == []
-    scheduler.held.pop().go_on()
+    held.go_on()
     await shaking
     assert client.ends.transport.is_reading()
-    assert scheduler.were_begun == [False, True]
     await client.leave()
 
 
-@pytest.mark.interpreted
 async def test_a_hello_in_crumbs_is_not_taken_for_one_that_has_been_answered(certificate: Certificate) -> None:
-    scheduler = Held()
-    ends = Ends(certificate, scheduler=scheduler)
+    held = Held()
+    ends = Ends(certificate, scheduler=held.scheduler)
     for crumb in (ordinary_hello()[:50], ordinary_hello()[50:60], ordinary_hello()[60:70]):
-        while scheduler.held:
-            scheduler.held.pop().go_on()
+        held.go_on()
         ends.client.send(crumb)
-        await until(lambda: len(scheduler.held) == 1, "a crumb")
-    assert scheduler.were_begun == [False, False, False]
+        await until(lambda: held.waiting == 1, "a crumb")
+        assert not held.have_begun()
     ends.transport.abort()
     await until(lambda: ends.is_gone, "the end")
     ends.client.close()
 
 
-@pytest.mark.interpreted
 async def test_what_cannot_end_in_time_is_not_begun_and_what_is_begun_may_take_all_its_time(
     certificate: Certificate,
 ) -> None:
-    scheduler = Held()
-    ends = Ends(certificate, handshake_seconds=0.05, scheduler=scheduler)
+    held = Held()
+    ends = Ends(certificate, handshake_seconds=0.05, scheduler=held.scheduler)
     ends.transport._begin_by = 0.0
     ends.client.send(ordinary_hello())
-    await until(lambda: len(scheduler.held) == 1, "the hello")
-    scheduler.held[0].go_on()
-    assert (ends.handshakes, scheduler.held) == ([False], [])
+    await until(lambda: held.waiting == 1, "the hello")
+    held.go_on()
+    assert (ends.handshakes, held.waiting) == ([False], 0)
     ends.client.close()
-    scheduler = Held()
-    client = ByHand(certificate, scheduler)
+    held = Held()
+    client = ByHand(certificate, held.scheduler)
     shaking = asyncio.get_running_loop().create_task(client.shake_hands())
     for _ in range(2):
-        await until(lambda: len(scheduler.held) == 1, "the next message")
-        scheduler.held.pop().go_on()
+        await until(lambda: held.waiting == 1, "the next message")
+        held.go_on()
         assert client.ends.transport._begin_by == math.inf
     await shaking
     await client.leave()
 
 
-@pytest.mark.interpreted
 async def test_who_goes_while_waiting_for_its_turn_is_forgotten(certificate: Certificate) -> None:
-    scheduler = Held()
-    ends = Ends(certificate, handshake_seconds=0.05, scheduler=scheduler)
+    held = Held()
+    ends = Ends(certificate, handshake_seconds=0.05, scheduler=held.scheduler)
     ends.client.send(ordinary_hello())
-    await until(lambda: len(scheduler.held) == 1, "the hello")
+    await until(lambda: held.waiting == 1, "the hello")
     await until(lambda: ends.handshakes == [False], "the end of the handshake")
-    assert (scheduler.held, ends.is_gone) == ([], True)
+    assert (held.waiting, ends.is_gone) == (0, True)
     ends.client.close()
 
 

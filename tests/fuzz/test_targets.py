@@ -10,8 +10,6 @@ from fuzz.seeds import write
 from fuzz.targets import TARGETS
 from tests.data.packets import all_packets
 
-pytestmark = pytest.mark.interpreted  # Bytes that count who looks at them, and stand-ins.
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -55,7 +55,6 @@ def test_each_difference_from_h2_is_known(difference: Difference) -> None:
     assert reason_for(wire, run, 3, headers) is difference
 
 
-@pytest.mark.interpreted
 def test_what_an_engine_keeps_is_measured() -> None:
     """A measure that sees nothing would prove nothing."""
     assert bytes_kept_by(Client().engine) < 2_000  # Most of it the strings of the static table, which all share.

@@ -353,7 +353,6 @@ def test_a_thousand_requests_are_the_end_of_a_connection() -> None:
 # --- Memory ---
 
 
-@pytest.mark.interpreted
 def test_a_stream_that_ended_leaves_nothing_behind() -> None:
     client = Client(limits=Http2Limits(max_requests=10**6))
     sizes = []

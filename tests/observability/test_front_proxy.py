@@ -98,7 +98,6 @@ def test_a_second_address_anywhere_ends_the_finding(position: int) -> None:
     assert watch_of(CONNECTION, [*addresses, "127.0.0.1"]).findings() == set()
 
 
-@pytest.mark.interpreted
 def test_no_address_is_kept() -> None:
     address = ip_address("10.11.12.13").packed
     watch = watch_of(CONNECTION, ["10.11.12.13"] * MANY_REQUESTS)

@@ -64,7 +64,6 @@ def test_the_count_of_records_is_refused_before_any_is_read() -> None:
     assert looks_at(ANSWERS["4,080 address records"]) == 0
 
 
-@pytest.mark.interpreted
 def test_an_ordinary_record_takes_two_looks() -> None:
     """The measure itself works: the owner's two bytes are looked at twice, the rest is unpacked."""
     wire = ANSWERS["1,024 address records"]

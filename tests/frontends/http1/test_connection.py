@@ -4,20 +4,18 @@ import asyncio
 import contextlib
 import gzip
 from dataclasses import replace
-from typing import Any
 
 import dns.message
 import pytest
 
-from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.frontends import lingering
 from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.http1.connection import MOST_AT_ONCE, MOST_READ_AHEAD, Http1Frontend
-from dohproxy.frontends.service import Service
+from dohproxy.frontends.http1.parsing import read_message
 from dohproxy.http1.connection import Http1Connection
-from dohproxy.outcomes import Frontend as FrontendKind
-from dohproxy.pipeline import Pipeline
+from dohproxy.outcomes import Client
 from tests.fakes.upstream import ANSWER, SILENCE, FakeUpstream
+from tests.frontends.by_hand import connected
 from tests.frontends.client import PATH, RawClient, chunked, get, post, post_head, query
 from tests.frontends.served import QUICK, Certificate, RunningFrontend, Setting, open_frontend, resident_bytes
 
@@ -95,18 +93,12 @@ async def test_a_client_that_says_close_is_answered_and_closed(setting: Setting)
 # --- The synchronous half ---
 
 
-async def test_a_hit_is_answered_where_it_arrives(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_frontend(setting) as frontend:
-        client = await frontend.connect()
-        await client.ask(get("www.example.net"))
-
-        def unreachable(*_: Any) -> None:
-            raise AssertionError("a hit waited")
-
-        monkeypatch.setattr(frontend.core.service.pipeline, "ask", unreachable)
-        monkeypatch.setattr(Http1Frontend, "_go_on_soon", unreachable)
-        for request in (get("www.example.net"), post("www.example.net"), get(), get(path="/wrong")):
-            assert (await client.ask(request)).status in (200, 404)
+async def test_a_hit_is_answered_where_it_arrives() -> None:
+    async with open_frontend() as frontend:
+        await (await frontend.connect()).ask(get("www.example.net"))
+        with connected(frontend.server.http1.frontend, frontend.register) as client:
+            for request in (get("www.example.net"), post("www.example.net"), get(), get(path="/wrong")):
+                assert client.send(request).startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 404 "))
         assert frontend.reasons == ["FORWARDED", "CACHED", "CACHED", "LOCAL", "WRONG_PATH"]
 
 
@@ -206,22 +198,14 @@ async def test_an_upgrade_that_is_not_made_swallows_nothing(setting: Setting) ->
         assert (await client.ask(get())).status == 200
 
 
-async def test_many_in_one_read_are_answered_some_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    turns: list[int] = []
-    answer_some = Http1Frontend._answer_some
-
+async def test_many_in_one_read_are_answered_some_in_a_turn() -> None:
     async with open_frontend() as frontend:
-
-        def counting(self: Http1Frontend, spelled: bytes) -> None:
-            before = len(frontend.outcomes)
-            answer_some(self, spelled)
-            turns.append(len(frontend.outcomes) - before)
-
-        monkeypatch.setattr(Http1Frontend, "_answer_some", counting)
-        client = await frontend.connect()
-        await client.send(get() * 100)
-        assert {(await client.response()).status for _ in range(100)} == {200}
-    assert max(turns) == MOST_AT_ONCE
+        with connected(frontend.server.http1.frontend, frontend.register) as client:
+            turns = [client.send(get() * 100).count(b"HTTP/1.1 200 ")]
+            while sum(turns) < 100:
+                await asyncio.sleep(0)
+                turns.append(client.written().count(b"HTTP/1.1 200 "))
+    assert turns == [MOST_AT_ONCE] * 3 + [100 - 3 * MOST_AT_ONCE]
 
 
 # --- What is refused is told, whatever its sender still sends ---
@@ -671,54 +655,49 @@ async def test_what_outlasts_the_drain_is_cut(setting: Setting) -> None:
 # --- Our own bugs ---
 
 
-async def test_a_bug_in_the_walk_costs_one_request(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_the_walk_costs_one_request(setting: Setting) -> None:
     async with open_frontend(setting) as frontend:
         client = await frontend.connect()
         assert (await client.ask(get())).status == 200
 
-        def broken(*_: Any) -> HttpResponse:
+        def broken(client: Client, now: float) -> float:
             raise KeyError("www.example.net")
 
-        monkeypatch.setattr(Pipeline, "begin", broken)
+        limiter = frontend.core.request_limiter
+        limiter.admit_request, admit = broken, limiter.admit_request
         response = await client.ask(get())
-        monkeypatch.undo()
+        limiter.admit_request = admit
         assert (response.status, response.closes, response.body) == (500, True, b"")
         assert (await (await frontend.connect()).ask(get())).status == 200
 
 
-async def test_a_bug_in_the_frontend_is_answered_with_500_and_not_taken_for_the_client_s(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_in_the_frontend_is_answered_with_500_and_not_taken_for_the_client_s(setting: Setting) -> None:
     async with open_frontend(setting) as frontend:
+        client = await frontend.connect()
+        assert (await client.ask(get())).status == 200
 
-        def broken(*_: Any) -> None:
+        def broken_once() -> float:
+            frontend.server.http1.clock = frontend.clock
             raise RuntimeError
 
-        monkeypatch.setattr(Http1Connection, "next_request", broken)
-        client = await frontend.connect()
-        response = await client.ask(get())
+        frontend.server.http1.clock = broken_once
+        response = await client.ask(get("localhost", "X: not known yet\r\n"))
         assert (response.status, response.closes) == (500, True)
-        assert frontend.reasons == ["BUG"]
+        assert frontend.reasons == ["LOCAL", "BUG"]
 
 
 # --- What the walk gets to see ---
 
 
-async def test_repeated_fields_are_joined_and_others_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[HttpRequest] = []
-    read = Service.read
-
-    def spy(self: Service, request: HttpRequest, frontend: FrontendKind) -> Any:
-        seen.append(request)
-        return read(self, request, frontend)
-
-    monkeypatch.setattr(Service, "read", spy)
-    async with open_frontend() as frontend:
-        client = await frontend.connect()
-        await client.ask(get(fields="Accept: text/html\r\nX-Pad: aaa\r\nAccept: */*\r\nCookie: a=b\r\n"))
-    assert seen[0].accept == "text/html, */*"
-    assert seen[0].pad_header
-    assert (seen[0].content_type, seen[0].content_encoding, seen[0].body) == (None, None, b"")
+def test_repeated_fields_are_joined_and_others_left_out() -> None:
+    engine = Http1Connection(1_024)
+    engine.receive(get(fields="Accept: text/html\r\nX-Pad: aaa\r\nAccept: */*\r\nCookie: a=b\r\n"))
+    request = engine.next_request()
+    assert request is not None
+    seen = read_message(request.head, request.body or b"")
+    assert seen.accept == "text/html, */*"
+    assert seen.pad_header
+    assert (seen.content_type, seen.content_encoding, seen.body) == (None, None, b"")
 
 
 async def test_a_reply_is_what_the_stamp_says_and_nothing_more(setting: Setting) -> None:

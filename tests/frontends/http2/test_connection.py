@@ -13,13 +13,13 @@ from h2.errors import ErrorCodes
 from dohproxy.config import ClientsConfig
 from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.http2.connection import Http2Frontend
-from dohproxy.http2.connection import Http2Connection
 from tests.fakes.upstream import ANSWER, SILENCE, TRUNCATED, Act, FakeUpstream, make_reply
+from tests.frontends.by_hand import connected
 from tests.frontends.client import query
 from tests.frontends.http2_client import ACKNOWLEDGED, POST_FIELDS, Http2Client, get, get_fields, post
 from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend, resident_bytes
 from tests.http2 import client as frames
-from tests.http2.client import HELLO, INITIAL_WINDOW, PREFACE, data, headers, rst_stream, window_update
+from tests.http2.client import HEADERS, HELLO, INITIAL_WINDOW, PREFACE, data, headers, rst_stream, window_update
 
 LARGE_RECORDS = 190
 """Records of 263 bytes each: an answer of 50 kB."""
@@ -108,19 +108,17 @@ async def test_single_bytes_change_nothing(setting: Setting) -> None:
         assert (await client.message(3)).answer
 
 
-async def test_a_hit_is_answered_where_its_bytes_arrive(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with open_frontend(setting) as frontend:
-        client = await Http2Client.connect(frontend)
-        assert (await client.ask(1, "www.example.net")).status == 200
-
-        def unreachable(*_: object) -> None:
-            raise AssertionError("somebody was asked")
-
-        monkeypatch.setattr(Http2Frontend, "_follow_read", unreachable)
-        for stream_id in streams(5, 3):
-            assert (await client.ask(stream_id, "www.example.net")).message().answer
-        await client.send(headers(13, get_fields(path="/wrong")))
-        assert (await client.response(13)).status == 404
+async def test_a_hit_is_answered_where_its_bytes_arrive() -> None:
+    async with open_frontend() as frontend:
+        assert (await (await Http2Client.connect(frontend)).ask(1, "www.example.net")).status == 200
+        with connected(frontend.server.http2.frontend, frontend.register) as client:
+            client.send(HELLO)
+            answers = [client.send(get(stream_id, "www.example.net")) for stream_id in streams(5)]
+            # A header block, and a frame of data that ends the stream.
+            assert {(answer[3], answer[-1] != 0) for answer in answers} == {(HEADERS, True)}
+            assert all(len(answer) > 60 for answer in answers)
+            assert client.send(headers(13, get_fields(path="/wrong")))[3] == HEADERS
+        assert frontend.reasons == ["FORWARDED", *["CACHED"] * 5, "WRONG_PATH"]
 
 
 async def test_a_hit_does_not_wait_for_the_miss_before_it() -> None:
@@ -160,21 +158,20 @@ async def test_a_body_beyond_the_limit_is_refused_before_its_end(setting: Settin
         assert (await client.ask(3)).message().answer
 
 
-async def test_a_bug_in_writing_a_response_costs_one_connection_and_not_the_service(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_bug_in_writing_a_response_costs_one_connection_and_not_the_service() -> None:
     async with open_frontend(slow(0.1)) as frontend:
         victim, other = await Http2Client.connect(frontend), await Http2Client.connect(frontend)
         assert (await other.ask(1)).status == 200
         await victim.send(get(1, "www.example.net"))
         await frontend.until(lambda: frontend.misses == 1, "a miss")
 
-        def broken(*_: object) -> None:
+        def broken_once() -> float:
+            frontend.server.http2.clock = frontend.clock
             raise RuntimeError("a bug")
 
-        with monkeypatch.context() as patched:
-            patched.setattr(Http2Connection, "respond", broken)
-            await victim.until_closed()
+        # Nobody else asks for the time before the answer is there.
+        frontend.server.http2.clock = broken_once
+        await victim.until_closed()
         assert (await other.ask(3)).message().answer
 
 

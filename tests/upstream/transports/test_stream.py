@@ -314,7 +314,6 @@ class TestLateReplies:
             outcome, overdue = await self._ask(transport, until=SOON, late_until=2 * SOON)
         assert (outcome, overdue) == (SendStatus.TIMEOUT, 1)
 
-    @pytest.mark.interpreted
     async def test_where_nothing_arrives_there_is_nothing_to_wait_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         fake = FakeUpstream(stream=[fakes.SILENCE, fakes.ANSWER])
         async with _transport(fake, most_connections=1) as transport:

@@ -6,13 +6,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
-
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.results import SendStatus, Unproven
-from dohproxy.upstream.transports import stream
-from dohproxy.upstream.transports.stream import StreamTransport
+from dohproxy.upstream.transports.stream import LEAST_OPENING_SECONDS, StreamTransport
 from dohproxy.upstream.transports.tls import make_context
 from dohproxy.wire.answer import Answer
 from tests.fakes.asking import exchange
@@ -46,20 +43,19 @@ async def _ask(transport: StreamTransport, seconds: float = LONG) -> Answer | Un
     return await exchange(transport, make_query(), until=time.monotonic() + seconds)
 
 
-async def _fail_to_open(transport: StreamTransport, budget: ConnectionBudget) -> None:
+async def _fail_to_open(transport: StreamTransport, budget: ConnectionBudget, seconds: float = SOON) -> None:
     # Both who waits and who connects have until then, and either may be the first to say so.
-    assert await _ask(transport, SOON) in (SendStatus.UNREACHABLE, SendStatus.TIMEOUT)
+    assert await _ask(transport, seconds) in (SendStatus.UNREACHABLE, SendStatus.TIMEOUT)
     while budget.open:  # noqa: ASYNC110  # nobody to tell us
         await asyncio.sleep(0.001)
 
 
-async def test_a_handshake_that_never_ends_is_a_failed_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "LEAST_OPENING_SECONDS", SOON / 2)
+async def test_a_handshake_that_never_ends_is_a_failed_connection() -> None:
     fake, budget = FakeUpstream(), connections()
     async with fake.running(), _transport(fake.config("tls").url, budget, encrypted=True) as transport:
-        await _fail_to_open(transport, budget)
+        await _fail_to_open(transport, budget, LEAST_OPENING_SECONDS + SOON)
         assert budget.is_turned_away
-        await _fail_to_open(transport, budget)
+        await _fail_to_open(transport, budget, LEAST_OPENING_SECONDS + SOON)
         assert not budget.may_open(time.monotonic())
 
 

@@ -1,0 +1,48 @@
+"""What cannot be tried on the compiled form, and why: the only place that leaves tests out of `make test-native`.
+
+Compiled code has bound its names and laid out its classes for good, and no tracer sees it. So what stands here measures
+the code itself, by its lines, its looks or its attributes, or replaces what is part of the program. Everything else
+reaches what it needs by what it passes: a stand-in for the upstreams, a clock, settings, something that is broken.
+
+What a test patches in a compiled module has no effect there; it then runs with the numbers of the service.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+_LINES: Final = "counts lines of Python as they run"
+_LOOKS: Final = "counts how often a byte is looked at, which compiled code does without its method"
+_ATTRIBUTES: Final = "looks through all attributes of an object, which a compiled one does not list"
+_SERVICE: Final = "has another class in the place of the service behind a frontend"
+_PROGRAM: Final = "puts another rule in the place of one that is part of the program"
+_KERNEL: Final = "says in the kernel's place that nothing has arrived"
+
+_RULES: Final = "tests/test_pipeline_rules_version.py::test_a_rule_acts_on_the_next_request_after_a_hundred_cached_ones"
+_TARGETS: Final = "tests/fuzz/test_targets.py::test_a_target_holds_on"
+ONLY_INTERPRETED: Final[Mapping[str, str]] = {
+    "tests/cache/test_lru.py::test_each_key_by_recency_takes_as_few_steps_however_many_there_are": _LINES,
+    "tests/fuzz/test_targets.py::test_the_coverage_of_a_target_is_told": _LINES,
+    "tests/wire/test_cost.py::test_an_ordinary_record_takes_two_looks": _LOOKS,
+    "tests/http2/test_connection_fuzzed.py::test_what_an_engine_keeps_is_measured": _ATTRIBUTES,
+    "tests/http2/test_connection_limits.py::test_a_stream_that_ended_leaves_nothing_behind": _ATTRIBUTES,
+    "tests/observability/test_front_proxy.py::test_no_address_is_kept": _ATTRIBUTES,
+    "tests/http1/test_connection_fuzzed.py"
+    "::test_the_frontend_answers_each_request_of_odd_traffic_once_and_in_order": _SERVICE,
+    f"{_TARGETS}_its_own_seeds[http1]": _SERVICE,
+    f"{_TARGETS}_the_seeds_of_all_others[http1]": _SERVICE,
+    f"{_TARGETS}_our_own_packets[http1]": _SERVICE,
+    f"{_TARGETS}_foreign_packets[http1]": _SERVICE,
+    **{
+        f"{_RULES}[{stage}-{protocol}]": _PROGRAM
+        for stage in ("parse", "refused questions", "local answers", "probes")
+        for protocol in ("http1", "http2")
+    },
+    "tests/upstream/transports/test_stream.py"
+    "::TestLateReplies::test_where_nothing_arrives_there_is_nothing_to_wait_for": _KERNEL,
+}
+"""Why each of them is left out, by what pytest calls a test; without parameters it stands for all of them."""
+
+
+def reason(node_id: str) -> str | None:
+    """Return why a test can only be run on the source, None if it runs on the compiled form too."""
+    return ONLY_INTERPRETED.get(node_id) or ONLY_INTERPRETED.get(node_id.partition("[")[0])
