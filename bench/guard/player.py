@@ -35,12 +35,11 @@ async def play(names: list[str], *, counting: bool) -> dict[str, int]:
         for one in plays.values():
             await anext(one)
         if counting:
-            # What lives now will do so to the end; the collector need not look at it while others are measured.
-            gc.collect()
-            gc.freeze()
             switch_counting_on()
         requests = {}
         for name, one in plays.items():
+            if counting:
+                clear_up()
             mark()
             requests[name] = await anext(one)
             mark()
@@ -48,6 +47,13 @@ async def play(names: list[str], *, counting: bool) -> dict[str, int]:
             async for _ in one:
                 pass
         return requests
+
+
+def clear_up() -> None:
+    """Have the garbage collector begin anew: the collections that fall among a workload's requests are those of its own
+    objects, whatever was played before it."""
+    gc.collect()
+    gc.freeze()
 
 
 def mark() -> None:
