@@ -150,7 +150,7 @@ class TlsTransport(asyncio.Transport):
         try:
             is_over = self._take(received)
         except ssl.SSLError as error:
-            is_over, failure = True, error
+            is_over, failure = True, error.with_traceback(None)  # Which would hold this frame, and that the failure.
         except Exception as error:
             self._lose(error)
             raise  # A bug in the protocol: the event loop reports it.
@@ -359,9 +359,11 @@ class TlsTransport(asyncio.Transport):
         self._loop.call_soon(self._end, error)
 
     def _end(self, error: Exception | None) -> None:
+        # Each knows the other, and OpenSSL's memory is not to wait for the garbage collector.
+        protocol, self._protocol = self._protocol, None
         try:
-            if self._protocol is not None:
-                self._protocol.connection_lost(error)
+            if protocol is not None:
+                protocol.connection_lost(error)
         finally:
             if kernel_bytes(self._sock) > MOST_LEFT_BYTES:
                 reset_on_close(self._sock)  # It went without reading, and nobody will.
@@ -379,9 +381,10 @@ class TlsTransport(asyncio.Transport):
         self._protocol = cast(asyncio.Protocol, protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return the protocol that is served. Raises RuntimeError before there is one."""
+        """Return the protocol that is served. Raises RuntimeError while there is none, before the first and after the
+        last byte."""
         if self._protocol is None:
-            raise RuntimeError("no protocol before the handshake has ended")
+            raise RuntimeError("no protocol before the handshake has ended, or after the connection has")
         return self._protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:

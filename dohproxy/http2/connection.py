@@ -11,7 +11,7 @@ from typing import Final
 from dohproxy.http2.allowances import Allowances
 from dohproxy.http2.blocks import BlockReader, HeaderList
 from dohproxy.http2.errors import ConnectionFault, ErrorCode, Excess, StreamFault
-from dohproxy.http2.events import Answerer
+from dohproxy.http2.events import Answerer, Nobody
 from dohproxy.http2.fields import MalformedRequest, RequestHead
 from dohproxy.http2.flow import SendWindows
 from dohproxy.http2.frames import (
@@ -42,6 +42,7 @@ _DATA: Final = int(Type.DATA)
 _HEADERS: Final = int(Type.HEADERS)
 _HEARD: Final = b"goodbye!"
 """What the PING behind our goodbye carries."""
+_NOBODY: Final = Nobody()
 
 
 class Http2Connection:
@@ -106,8 +107,10 @@ class Http2Connection:
         self._orphans.discard(stream_id)
 
     def forget(self) -> None:
-        """The transport is gone: keep nothing that nobody can be told any more."""
+        """The transport is gone: keep nothing that nobody can be told any more, and nobody to be told anything, as
+        engine and frontend know each other and would stay until the garbage collector comes by."""
         self.is_closing = True
+        self._answerer = _NOBODY
         self._drop_all()
         self._out.clear()
 
@@ -478,7 +481,7 @@ class Http2Connection:
         self._spend_control()
 
     def _end(self, fault: ConnectionFault) -> None:
-        self.fault = fault
+        self.fault = fault.with_traceback(None)  # Which would hold us, and we hold the fault.
         self.is_closing = True
         self._drop_all()
         self._out.append(goaway(self._last_taken, fault.code))

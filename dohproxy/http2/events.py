@@ -21,3 +21,16 @@ class Answerer(Protocol):
     def on_reset(self, stream_id: int) -> None:
         """Take notice that the client no longer wants the answer it waits for. The frontend calls `abandon` as soon as
         the work for it has ended."""
+
+
+class Nobody:
+    """Who is in the frontend's place when its connection is lost."""
+
+    def on_request(self, stream_id: int, head: RequestHead, body: bytes | None) -> Response | None:
+        """Give no answer."""
+
+    def on_large_header(self, stream_id: int) -> Response | None:
+        """Give no answer."""
+
+    def on_reset(self, stream_id: int) -> None:
+        """Work on nothing."""

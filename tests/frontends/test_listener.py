@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import socket
 import ssl
 import subprocess
@@ -13,7 +14,10 @@ import pytest
 
 from dohproxy.config import ListenAddress
 from dohproxy.frontends.connections import Closing
+from tests.fakes.upstream import SILENCE, FakeUpstream
 from tests.frontends.client import RawClient, get
+from tests.frontends.http2_client import Http2Client
+from tests.frontends.http2_client import get as get_frame
 from tests.frontends.served import QUICK, Certificate, RunningFrontend, Setting, open_frontend, until
 
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
@@ -91,8 +95,47 @@ async def _show_no_interest_in_the_certificate(frontend: RunningFrontend) -> Non
         await frontend.connect(context=ssl.create_default_context())
 
 
+async def _have_the_last_answer(frontend: RunningFrontend) -> None:
+    client = await frontend.connect()
+    assert (await client.ask(get(fields="Connection: close\r\n"))).closes
+    client.cut()
+
+
+async def _leave_while_waiting(frontend: RunningFrontend) -> None:
+    client = await frontend.connect()
+    client.write(get("www.example.net"))
+    await frontend.until(lambda: frontend.misses == 1, "a miss")
+    client.cut()
+
+
+async def _leave_http2(frontend: RunningFrontend) -> None:
+    client = await Http2Client.connect(frontend)
+    assert (await client.ask(1)).status == 200
+    client.raw.cut()
+
+
+async def _leave_http2_while_waiting(frontend: RunningFrontend) -> None:
+    client = await Http2Client.connect(frontend)
+    await client.send(get_frame(1, "www.example.net"))
+    await frontend.until(lambda: frontend.misses == 1, "a miss")
+    client.raw.cut()
+
+
+async def _break_http2(frontend: RunningFrontend) -> None:
+    client = await Http2Client.connect(frontend)
+    assert (await client.ask(3)).status == 200
+    await client.send(get_frame(1))
+    await client.until_closed()
+    assert client.goaways
+
+
 WAYS_TO_LEAVE = [
     _leave_by_closing,
+    _have_the_last_answer,
+    _leave_while_waiting,
+    _leave_http2,
+    _leave_http2_while_waiting,
+    _break_http2,
     _leave_by_reset,
     _leave_at_once,
     _leave_during_the_handshake,
@@ -104,9 +147,13 @@ WAYS_TO_LEAVE = [
 ]
 
 
+def _silent(certificate: Certificate) -> Setting:
+    return Setting(certificate=certificate, upstream=FakeUpstream(udp=(SILENCE,)))
+
+
 @pytest.mark.parametrize("leave", WAYS_TO_LEAVE, ids=lambda way: way.__name__.strip("_"))
 async def test_a_place_is_given_back(certificate: Certificate, leave: Any) -> None:
-    async with open_frontend(Setting(certificate=certificate).with_connections(max_total=2)) as frontend:
+    async with open_frontend(_silent(certificate).with_connections(max_total=2)) as frontend:
         bystander = await frontend.connect()
         for _ in range(3):  # with one place left, each needs that of the one before
             await leave(frontend)
@@ -114,6 +161,34 @@ async def test_a_place_is_given_back(certificate: Certificate, leave: Any) -> No
         assert (await bystander.ask(get())).status == 200
         assert frontend.closed.get(Closing.TOO_MANY, 0) == 0
         assert frontend.register.statistics().accepted == 4
+
+
+@pytest.mark.parametrize("leave", WAYS_TO_LEAVE, ids=lambda way: way.__name__.strip("_"))
+async def test_a_connection_that_is_lost_leaves_nothing_to_the_garbage_collector(
+    certificate: Certificate, leave: Any
+) -> None:
+    # What OpenSSL has for one is some ten kilobytes, and objects that live so long are rarely looked at.
+    async with open_frontend(_silent(certificate)) as frontend:
+        gc.collect()
+        gc.disable()
+        try:
+            await leave(frontend)
+            await frontend.until(lambda: frontend.register.slots_taken == 0, "the place")
+            await asyncio.sleep(0)  # The event loop itself has to be through with it.
+            assert _left_to_the_collector() == set()
+        finally:
+            gc.enable()
+
+
+def _left_to_the_collector() -> set[str]:
+    """Return of which classes of the package there are objects that only the garbage collector can free."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        return {type(found).__name__ for found in gc.garbage if type(found).__module__.startswith("dohproxy.")}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])

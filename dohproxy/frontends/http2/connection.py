@@ -118,7 +118,6 @@ class Http2Frontend(asyncio.Protocol):
             self._lingering.stop()
         for stream_id in tuple(self._misses):
             self._leave(stream_id)
-        # Frontend and engine know each other, so what they hold would stay until the garbage collector comes by.
         self._engine.forget()
 
     def pause_writing(self) -> None:
