@@ -219,7 +219,8 @@ class Said:
 
     reason: Reason
     rendered: Any
-    """What a frontend has made of it, for when it is said again. Whatever is said belongs to one frontend."""
+    """What a frontend has made of it, for when it is said again: else a cached answer costs half as much again.
+    Whatever is said belongs to one frontend."""
 
 
 class Reply(Said):

@@ -86,7 +86,7 @@ class ParsedRequest:
     """Why it is none."""
     answered: Answered | None = None
     refusal: RememberedRefusal | None = None
-    """The last one."""
+    """The last one; made anew each time, a client over its limit would cost half as much again."""
     held_bytes: int = 0
     """The most that `answered` has held so far, as it is charged to the memory."""
     memory: Memory | None = None

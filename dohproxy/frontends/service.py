@@ -50,7 +50,7 @@ class Service:
         except Exception:
             _log.exception("a request met a bug", stage="early")
             return self.turn_away(Reason.BUG, client, frontend, now)
-        return http_response(refused, frontend, OTHER_METHOD)
+        return http_response(refused, OTHER_METHOD)
 
     def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
         """Read what a request says, whoever sends it and whenever; a frontend may keep it for the same bytes."""
@@ -75,7 +75,7 @@ class Service:
                 return found
             # Most of what is said is said again, and has its response; the call is for the rest.
             response: HttpResponse | None = found.rendered
-            return http_response(found, parsed.frontend, parsed.variant) if response is None else response
+            return http_response(found, parsed.variant) if response is None else response
         except Exception:
             _log.exception("a request met a bug", stage="begin")
             return self.turn_away(Reason.BUG, client, parsed.frontend, now)
@@ -102,8 +102,7 @@ class Service:
 
         def conclude(found: MissResult) -> None:
             try:
-                parsed = miss.arrival.parsed
-                response = http_response(self.pipeline.conclude(miss, found), parsed.frontend, parsed.variant)
+                response = http_response(self.pipeline.conclude(miss, found), miss.arrival.parsed.variant)
             except Exception:
                 response = self._meet_bug(miss)
             notify(response)
@@ -121,4 +120,4 @@ class Service:
 
     def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""
-        return http_response(self.pipeline.turn_away(reason, client, frontend, now), frontend, OTHER_METHOD)
+        return http_response(self.pipeline.turn_away(reason, client, frontend, now), OTHER_METHOD)

@@ -4,7 +4,7 @@ import pytest
 
 from dohproxy.doh.exchange import HttpResponse
 from dohproxy.doh.response import http_response, refusal, response_to
-from dohproxy.outcomes import OUTCOMES, Frontend, Reason, Refused, Reply
+from dohproxy.outcomes import OUTCOMES, Reason, Refused, Reply
 
 REFUSALS = [reason for reason, ending in OUTCOMES.items() if ending.status != 200]
 BY_NAME = [pytest.param(reason, id=reason.name.lower()) for reason in REFUSALS]
@@ -71,18 +71,12 @@ def test_the_connection_ends_where_the_rest_of_it_is_in_doubt(reason: Reason) ->
     ids=["a reply", "a refusal"],
 )
 def test_what_is_said_again_is_the_same_response(said: Reply | Refused, response: HttpResponse) -> None:
-    first = http_response(said, Frontend.HTTP1, "GET")
+    first = http_response(said, "GET")
     assert first == response
-    assert http_response(said, Frontend.HTTP1, "GET") is first
-
-
-def test_everybody_whom_a_frontend_turns_away_so_gets_one_response() -> None:
-    first, second = (http_response(Refused(Reason.BASE64), Frontend.HTTP1, "GET") for _ in range(2))
-    assert first is second
-    assert http_response(Refused(Reason.BASE64), Frontend.HTTP2, "GET") is not first
+    assert http_response(said, "GET") is first
 
 
 @pytest.mark.parametrize(("method", "kept"), [("GET", "max-age=300"), ("POST", "no-store"), ("other", "no-store")])
 def test_a_refusal_of_the_walk_is_kept_for_a_get_alone(method: str, kept: str) -> None:
-    response = http_response(Refused(Reason.WRONG_PATH), Frontend.HTTP1, method)
+    response = http_response(Refused(Reason.WRONG_PATH), method)
     assert dict(response.fields)["cache-control"] == kept

@@ -206,7 +206,7 @@ class Walk:
     def repeat(self, parsed: ParsedRequest, client: Client = CLIENT) -> HttpResponse | Miss:
         """Walk with what has been read before."""
         found = self.pipeline.begin(parsed, client, self.clock())
-        return found if isinstance(found, Miss) else http_response(found, parsed.frontend, parsed.variant)
+        return found if isinstance(found, Miss) else http_response(found, parsed.variant)
 
     async def send(self, request: HttpRequest, client: Client = CLIENT) -> HttpResponse:
         """Walk to the end, and hold the promise that each request is in the books once."""
@@ -223,7 +223,7 @@ class Walk:
         told: list[MissResult] = []
         self.pipeline.ask(miss, told.append)
         parsed = miss.arrival.parsed
-        return http_response(self.pipeline.conclude(miss, told[0]), parsed.frontend, parsed.variant)
+        return http_response(self.pipeline.conclude(miss, told[0]), parsed.variant)
 
     async def ask(self, wire: bytes, client: Client = CLIENT) -> dns.message.Message:
         """Send a query and read the reply."""

@@ -6,13 +6,14 @@ import time
 
 import pytest
 
-from dohproxy.frontends.http_date import http_date
+from dohproxy.frontends.http_date import DATE_BYTES, http_date
 
 
 def test_it_is_now_in_the_one_form_that_is_sent() -> None:
     before = int(time.time())
     date = http_date()
     assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", date)
+    assert len(date) == DATE_BYTES
     assert before <= email.utils.parsedate_to_datetime(date).timestamp() <= time.time()
 
 

@@ -1,11 +1,11 @@
 """What the walk needs of an HTTP/1.1 request, and what becomes of bytes that are none."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.http1.errors import Fault
-from dohproxy.http1.head import RequestHead, RestOfHead
+from dohproxy.http1.head import RequestHead
 from dohproxy.outcomes import Reason
 
 REASONS: Final[Mapping[Fault, Reason]] = {
@@ -20,8 +20,7 @@ _WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad
 
 def read_message(head: RequestHead, body: bytes) -> HttpRequest:
     """Return what the walk needs of a request."""
-    noted: dict[str, str] | None = head.rest.note
-    wanted = _note_wanted(head.rest) if noted is None else noted
+    wanted = _wanted(head.rest.fields)
     return HttpRequest(
         method=head.method,
         target=head.target,
@@ -33,11 +32,10 @@ def read_message(head: RequestHead, body: bytes) -> HttpRequest:
     )
 
 
-def _note_wanted(rest: RestOfHead) -> dict[str, str]:
-    """Note and return the fields that the walk looks at."""
+def _wanted(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the fields that the walk looks at."""
     wanted: dict[str, str] = {}
-    for name, value in rest.fields:
+    for name, value in fields:
         if name in _WANTED:
             wanted[name] = f"{wanted[name]}, {value}" if name in wanted else value
-    rest.note = wanted
     return wanted

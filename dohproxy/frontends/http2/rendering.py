@@ -1,11 +1,14 @@
 """HTTP/2 responses as the engine takes them, the same for answers given at once and for those that were waited for."""
 
 import time
+from typing import Final
 
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.frontends.http_date import http_date
-from dohproxy.http2.hpack import encode_field
+from dohproxy.frontends.http_date import DATE_BYTES, http_date
+from dohproxy.http2.hpack import before_value
 from dohproxy.http2.response import Response
+
+_BEFORE_DATE: Final = before_value(b"date", DATE_BYTES)
 
 
 def render(response: HttpResponse, now: float) -> Response:
@@ -16,7 +19,7 @@ def render(response: HttpResponse, now: float) -> Response:
     rendered: tuple[float, Response] | None = response.rendered
     if rendered is None or now >= rendered[0]:
         until = now + 1.0 - time.time() % 1.0  # Read before the date, which thus holds until then at least.
-        date = encode_field(b"date", http_date().encode("ascii"))
+        date = _BEFORE_DATE + http_date().encode("ascii")
         body = response.body
         fields = (*response.fields, ("content-length", str(len(body))))
         rendered = until, Response(response.status, fields, body, last_field=date)

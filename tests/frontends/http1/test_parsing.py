@@ -26,13 +26,6 @@ def test_what_is_not_there_is_told_from_what_is_empty() -> None:
     assert (request.pad_header, request.body) == (True, b"body")
 
 
-def test_the_same_fields_are_looked_through_once() -> None:
-    first, second = head(b"Accept: a/b"), head(b"Accept: a/b")
-    read_message(first, b"")
-    assert second.rest.note == {"accept": "a/b"}
-    assert read_message(second, b"").accept == "a/b"
-
-
 @pytest.mark.parametrize("fault", Fault)
 def test_every_fault_has_a_status(fault: Fault) -> None:
     statuses = {Fault.MALFORMED: 400, Fault.LONG_LINE: 414, Fault.LARGE_HEADER: 431, Fault.UNKNOWN_CODING: 501}
