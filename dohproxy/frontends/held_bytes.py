@@ -48,10 +48,11 @@ class HeldBytes(Generic[AnyHolder]):
 
     def charge(self, holder: AnyHolder, size: int) -> bool:
         """Note what a connection holds now; return whether it is too much, all taken together."""
-        charged = max(0, size - FREE_BYTES)
-        self.total += charged - self._charged.pop(holder, 0)
-        if charged:
-            self._charged[holder] = charged
+        if size > FREE_BYTES or holder in self._charged:
+            charged = max(0, size - FREE_BYTES)
+            self.total += charged - self._charged.pop(holder, 0)
+            if charged:
+                self._charged[holder] = charged
         return self.total > self.most_bytes
 
     def look_again(self) -> None:

@@ -20,6 +20,7 @@ from dohproxy.http2.frames import (
     END_HEADERS,
     END_STREAM,
     PADDED,
+    SETTINGS_ACK,
     STREAM_ID_MASK,
     Type,
     check_layout,
@@ -364,7 +365,7 @@ class Http2Connection:
         if len(entries) > self.limits.max_settings:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.SETTINGS)
         self.windows.follow_settings(entries, self._streams.values())
-        self._out.append(frame(Type.SETTINGS, ACK, 0))
+        self._out.append(SETTINGS_ACK)
         self._send_blocked()
 
     def _on_push_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
@@ -412,11 +413,11 @@ class Http2Connection:
             self._end(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, Excess.BLOCKED_BYTES))
 
     def _send_whole(self, stream_id: int, response: Response, window: int) -> bool:
-        """Send a response that fits one frame and the windows; False, and nothing sent, if it does not. A connection's
-        first one has more to say."""
-        if not self._has_responded or not self.windows.take(len(response.body), window):
+        """Send a response that fits one frame and the windows; False, and nothing sent, if it does not."""
+        if not self.windows.take(len(response.body), window):
             return False
-        self._out += response.frames(stream_id)
+        self._out += response.frames(stream_id) if self._has_responded else response.first_frames(stream_id)
+        self._has_responded = True
         self._just_answered += 1
         return True
 

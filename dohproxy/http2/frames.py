@@ -67,6 +67,9 @@ def opening(kind: int, flags: int, length: int) -> bytes:
     return _OPENING.pack(length << 8 | kind, flags)
 
 
+SETTINGS_ACK: Final = frame(Type.SETTINGS, ACK, 0)
+
+
 def settings(entries: Iterable[tuple[int, int]]) -> bytes:
     """Return a SETTINGS frame."""
     return frame(Type.SETTINGS, 0, 0, b"".join(_SETTING.pack(key, value) for key, value in entries))

@@ -32,6 +32,11 @@ class Response:
         block = self._block + self._last_field
         return frame(Type.HEADERS, self._flags, stream_id, NO_TABLE + block if is_first else block)
 
+    def first_frames(self, stream_id: int) -> tuple[bytes, ...]:
+        """Return what `frames` does, for the first response of a connection."""
+        header = self.header(stream_id, is_first=True)
+        return (header, self._before_body, stream_id.to_bytes(4), self.body) if self.body else (header,)
+
     def frames(self, stream_id: int) -> tuple[bytes, ...]:
         """Return the HEADERS frame and the DATA frame, in pieces to be joined; a body must fit one frame."""
         place = stream_id.to_bytes(4)

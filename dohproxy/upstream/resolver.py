@@ -6,7 +6,6 @@ All decisions are made elsewhere (`queue`, `attempts`, `selection`, `health`); h
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -496,5 +495,5 @@ class _Upstream:
 
 def _tell_without_ad(done: Done, outcome: SendOutcome) -> None:
     if isinstance(outcome, Answer) and outcome.authentic:
-        outcome = replace(outcome, authentic=False)
+        outcome = outcome.unvouched()
     done(outcome)

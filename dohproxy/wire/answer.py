@@ -95,6 +95,20 @@ class Answer:
     errors: tuple[int, ...]
     """The upstream's EDE info codes. Its EXTRA-TEXT is dropped: bytes of unknown origin (CVE-2026-64193)."""
 
+    def unvouched(self) -> "Answer":
+        """Return the same without AD. `dataclasses.replace` would cost a miss 2 % more."""
+        return Answer(
+            kind=self.kind,
+            rcode=self.rcode,
+            authentic=False,
+            truncated=self.truncated,
+            counts=self.counts,
+            records=self.records,
+            ttl_offsets=self.ttl_offsets,
+            ttl=self.ttl,
+            errors=self.errors,
+        )
+
 
 TRUNCATED: Final = Answer(
     kind=Kind.FAILURE,

@@ -21,6 +21,20 @@ def test_a_response_with_a_body_is_two_frames(stream_id: int) -> None:
     assert fields_of(Decoder(), header) == [(":status", "200"), *FIELDS]
 
 
+@pytest.mark.parametrize("body", [b"", b"answer"])
+def test_the_first_response_is_the_same_but_says_that_we_keep_no_table(body: bytes) -> None:
+    response = Response(200, FIELDS, body)
+    first, usual = b"".join(response.first_frames(7)), b"".join(response.frames(7))
+    header, *rest = parsed(first)
+    assert isinstance(header, HeadersFrame)
+    decoder = Decoder()
+    assert fields_of(decoder, header) == [(":status", "200"), *FIELDS]
+    assert decoder.header_table.maxsize == 0
+    assert len(rest) == bool(body)
+    # But for that, which is one byte, and the length that has it.
+    assert first[3:9] + first[10:] == usual[3:]
+
+
 @pytest.mark.parametrize("size", [1, 255, 256, 16_384])
 def test_the_length_of_the_body_is_that_of_its_frame(size: int) -> None:
     assert parsed(b"".join(Response(200, (), bytes(size)).frames(1)))[1].body_len == size

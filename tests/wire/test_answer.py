@@ -1,6 +1,7 @@
 """What an upstream says: what kind it is, how long it holds, what is kept of it."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -92,7 +93,9 @@ def test_the_rcode_has_twelve_bits(low: int, high: int, rcode: int) -> None:
 
 
 def test_ad_is_read_and_aa_makes_no_difference() -> None:
-    assert parsed(m.answer(flags=m.QR | m.AD)).authentic
+    answer = parsed(m.answer(flags=m.QR | m.AD))
+    assert answer.authentic
+    assert answer.unvouched() == replace(answer, authentic=False)
     assert parsed(m.answer(flags=m.QR | m.AA)) == parsed(m.answer(flags=m.QR))
 
 
