@@ -253,10 +253,10 @@ class Gcra(_Rate):
         tat = self._slot[0]
         if not now < tat <= now + self._horizon:
             tat = now
-        left = self._left_to_others(reserve) if reserve else 0.0
         ahead = tat + self._interval
-        if ahead + left > now + self._ceiling:
-            wait = self._excess(tat + left, now, 1.0)
+        # No request has to leave more than this, and nearly all find more.
+        if ahead + reserve * self._ceiling > now + self._ceiling:
+            wait = self._excess(tat + self._left_to_others(reserve), now, 1.0)
             if wait:
                 return wait
             ahead = min(ahead, now + self._ceiling)
