@@ -241,6 +241,21 @@ def suffix_lists() -> list[bytes]:
     return [page, private_exception, installed[:2_000], *broken]
 
 
+def blocklists() -> list[bytes]:
+    """Return some lines of each format behind the byte that names it, guessed and not."""
+    pages = (
+        b"# names\nads.example.com\n*.x.example.com # all\n.b\xc3\xbccher.example\nnot a name\n",
+        b"127.0.0.1 localhost\n0.0.0.0 ads.example.com www.ck\n192.0.2.1 nas\n",
+        b"address=/example.com/0.0.0.0\nserver=/local/\nserver=/intern.example/192.0.2.53\n",
+        b"[Adblock Plus]\n! x\n||example.com^$important\n@@||www.example.co.uk^\nexample.com##.x\n||a^$third-party\n",
+        b"$TTL 60\n@ SOA a. b. (1 2\n 3 4 5)\nexample.com CNAME .\n*.example.com CNAME rpz-passthru.\n A 192.0.2.1\n",
+        b"x " + b"1" * 200 + b"x IN CNAME .\n",
+        b"192.0.2.0/24 ; x\n2001:db8::1\n0.0.0.0/0\n",
+        b"$ORIGIN rpz.example.\nads.example.com.rpz.example. IN 60 CNAME *.\n8.0.0.0.10.rpz-ip CNAME .\n",
+    )
+    return [bytes([number]) + page for page in pages for number in range(7)]
+
+
 def write(directory: Path, name: str, seeds: Iterable[bytes]) -> None:
     """Write the seeds of one target as files named by what is in them."""
     place = directory / name

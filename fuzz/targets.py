@@ -106,5 +106,13 @@ TARGETS: Final = {
         ),
     ),
     "resolv_conf": Target("fuzz.text_invariants", "check_resolv_conf", seeds.resolv_confs, ("config/resolv_conf",)),
+    "blocklist": Target(
+        "fuzz.text_invariants",
+        "check_blocklist",
+        seeds.blocklists,
+        tuple(
+            f"policy/blocklists/{name}" for name in ("formats", "lines", "rpz", "reading", "name_set", "network_set")
+        ),
+    ),
     "suffix_list": Target("fuzz.text_invariants", "check_suffix_list", seeds.suffix_lists, ("policy/suffixes",)),
 }

@@ -5,6 +5,7 @@
 2. A configuration is usable, or every problem is told in one line under a path; nothing else is raised.
 3. Of a resolv.conf a few addresses are taken, and nothing else.
 4. A list of public suffixes is taken or refused as one; each name has one registered domain, which it ends with.
+5. A blocklist is read to its end however it is cut; each line has names, is left out or is told, and nothing is raised.
 """
 
 import base64
@@ -17,6 +18,9 @@ from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.resolv_conf import MOST_NAMESERVERS, nameservers_in
 from dohproxy.doh.stamp import BadStamp, Stamp, explain, refusal
 from dohproxy.doh.stamp_codec import decode, decode_route, encode
+from dohproxy.policy.blocklists.formats import Format
+from dohproxy.policy.blocklists.name_set import EXACT, hash_name
+from dohproxy.policy.blocklists.reading import MOST_FAULTS_TOLD, LoadedNames, Reading
 from dohproxy.policy.suffixes import BadList, PublicSuffixes, parse_suffixes
 from dohproxy.wire.name import from_text
 
@@ -104,6 +108,36 @@ def check_suffix_list(data: bytes) -> PublicSuffixes | None:
         assert name.endswith(registrant)
         assert registered.endswith(registrant) or has_exceptions, "private rules can only make domains longer"
     return suffixes
+
+
+def check_blocklist(data: bytes) -> LoadedNames:
+    """Hold the promises about blocklists on a file whose first byte says its format; return what it holds."""
+    formats: list[Format | None] = [None, *Format]
+    # Longer ones only say the same for longer.
+    written, content = formats[data[0] % len(formats)] if data else None, data[1:4_096]
+    whole, cut = Reading(written, EXACT), Reading(written, EXACT)
+    for _ in whole.feed(content):
+        pass
+    for position in range(0, len(content), 61):
+        for _ in cut.feed(content[position : position + 61]):
+            pass
+    loaded, again = _finished(whole), _finished(cut)
+    lines = content.count(b"\n") + 1
+    assert loaded.bad_lines + loaded.left_out <= lines
+    assert len(loaded.faults) == min(loaded.bad_lines, MOST_FAULTS_TOLD)
+    for fault in loaded.faults:
+        _is_a_sentence(fault)
+    assert (loaded.faults, loaded.left_out, loaded.written) == (again.faults, again.left_out, again.written)
+    assert (loaded.names.names, loaded.excepted.names) == (again.names.names, again.excepted.names)
+    for name in NAMES:
+        assert loaded.names.kind(hash_name(name)) == again.names.kind(hash_name(name))
+    return loaded
+
+
+def _finished(reading: Reading) -> LoadedNames:
+    for _ in reading.finish():
+        pass
+    return reading.loaded()
 
 
 def check_resolv_conf(data: bytes) -> tuple[str, ...]:

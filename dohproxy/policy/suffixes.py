@@ -185,11 +185,11 @@ def _wire_labels(rule: str) -> list[bytes]:
             raise ValueError("labels that no registry would accept")
         labels = plain.split(b".")
     else:
-        labels = [_a_label(label) for label in rule.split(".")]
+        labels = [a_label(label) for label in rule.split(".")]
     return [_LENGTHS[len(label)] + label for label in labels]
 
 
-def _a_label(label: str) -> bytes:
+def a_label(label: str) -> bytes:
     """Return a label as it is on the wire (RFC 5890); raises ValueError.
 
     The "idna" codec would be of no use: it knows the letters of Unicode 3.2 and refuses newer ones.
