@@ -54,12 +54,15 @@ def compare(now: Config, wanted: Config) -> Changes:
 
 
 def values_of(config: Config) -> dict[str, Any]:
-    """Return each key's value by its path: `limits.waiting_misses`, `upstream.NAME.url`, `route.DOMAIN.upstreams`."""
+    """Return each key's value by its path: `limits.waiting_misses`, `upstream.NAME.url`, `route.DOMAIN.upstreams`,
+    `blocklist.NAME.file`."""
     found: dict[str, Any] = {}
     for upstream in config.upstreams:
         found |= _values(f"upstream.{upstream.name}", upstream)
     for route in config.routes:
         found |= _values(f"route.{route.domains[0]}", route)
+    for blocklist in config.blocklists:
+        found |= _values(f"blocklist.{blocklist.name}", blocklist)
     for section in fields(config):
         value = getattr(config, section.name)
         if is_dataclass(value):

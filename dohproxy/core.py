@@ -13,7 +13,8 @@ from dohproxy.config import Config, RouteConfig, UpstreamConfig
 from dohproxy.control.explain import Owners
 from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.service import Service
-from dohproxy.jobs.job_figures import SUFFIX_FIGURES
+from dohproxy.jobs.blocklist_watch import BlocklistWatch, Prepared
+from dohproxy.jobs.job_figures import BLOCKLIST_FIGURES, HAND_BLOCK_FIGURES, SUFFIX_FIGURES
 from dohproxy.jobs.suffix_watch import SuffixWatch
 from dohproxy.learning import learn_into
 from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
@@ -79,10 +80,14 @@ class Core:
             deadline_seconds=config.resolver.deadline_seconds,
         )
         self.service = Service(self.pipeline, request_rules(config), observe)
+        self.blocklists = BlocklistWatch(
+            config.blocklists, self.names.blocklists, self.pipeline.rules_changed, clock, time.time()
+        )
         self._add_figures()
 
-    def adopt(self, config: Config, suffixes: PublicSuffixes | None = None) -> None:
-        """Take another configuration that has been checked; `suffixes` is its list, if it names one.
+    def adopt(self, config: Config, suffixes: PublicSuffixes | None = None, blocklists: Prepared | None = None) -> None:
+        """Take another configuration that has been checked; `suffixes` is its list, if it names one, `blocklists` what
+        its lists hold, None if they are those of now.
 
         Limits, names and cache are told; upstreams that stay keep what is known of them, and what is under way with
         the others is finished.
@@ -91,6 +96,8 @@ class Core:
         self.request_limiter.adopt(config.limits, fair_share(config.general_upstreams), now)
         self.names.adopt(config.names, config.cache.negative_ttl_max_seconds, now)
         self.suffixes.adopt(config.names, suffixes, time.time())
+        if blocklists is not None:
+            self.blocklists.adopt(blocklists, time.time())
         self.cache.adopt(config.cache)
         self.budgets.begin_reload(now)
         paused = self.resolver.paused(now)
@@ -215,6 +222,8 @@ class Core:
         add(REBINDING_FIGURES, lambda: None if self.names.rebinding is None else self.names.rebinding.withheld)
         add(PROBE_FIGURES, lambda: self.names.probes.statistics())
         add(SUFFIX_FIGURES, lambda: self.suffixes.statistics(time.time()))
+        add(BLOCKLIST_FIGURES, lambda: self.blocklists.statistics(time.time()) or None)
+        add(HAND_BLOCK_FIGURES, lambda: self.names.blocklists.by_hand)
         add(UPSTREAM_FIGURES, lambda: self.resolver.statistics(self._clock()))
         add(BUDGET_FIGURES, lambda: self.budgets.gone)
 

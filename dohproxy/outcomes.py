@@ -47,6 +47,12 @@ class Reason(Enum):
     UNDELEGATED = auto()
     MINIMAL_ANY = auto()
 
+    BLOCKED = auto()
+    CENSORED = auto()
+    HARMFUL = auto()
+    FILTERED = auto()
+    PROHIBITED = auto()
+
     WRONG_PATH = auto()
     METHOD_NOT_ALLOWED = auto()
     METHOD_UNKNOWN = auto()
@@ -128,6 +134,15 @@ OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
     Reason.LOCAL: OutcomeRow("local", 200),
     Reason.UNDELEGATED: OutcomeRow("undelegated", 200),
     Reason.MINIMAL_ANY: OutcomeRow("minimal_any", 200, Rcode.NOERROR),
+    # Names that are withheld have the rcode of their list's action; REFUSED alone says nothing about the name.
+    Reason.BLOCKED: OutcomeRow("blocked", 200, Rcode.REFUSED, (ExtendedError.BLOCKED,)),
+    Reason.CENSORED: OutcomeRow("censored", 200, Rcode.REFUSED, (ExtendedError.CENSORED,)),
+    # The operator's own decision too (RFC 8914 section 4.16), and told apart in the metrics alone.
+    Reason.HARMFUL: OutcomeRow("harmful", 200, Rcode.REFUSED, (ExtendedError.BLOCKED,)),
+    Reason.FILTERED: OutcomeRow("filtered", 200, Rcode.REFUSED, (ExtendedError.FILTERED,)),
+    # Not the name but who asks: "recursive queries from IP addresses outside the network, blocklisted IP addresses"
+    # (RFC 8914 section 4.19).
+    Reason.PROHIBITED: OutcomeRow("prohibited", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     Reason.WRONG_PATH: OutcomeRow("wrong_path", 404, counts=True, keep_seconds=_FIVE_MINUTES),
     Reason.METHOD_NOT_ALLOWED: OutcomeRow("method_not_allowed", 405, counts=True),
     Reason.METHOD_UNKNOWN: OutcomeRow("method_unknown", 501, counts=True),

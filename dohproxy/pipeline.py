@@ -4,11 +4,13 @@
                   its protocol ── shape, dialect: a ParsedRequest
                   begin() ─┬─ refused by these ────── refused
                             ├─ client's limit ─────── refused
+                            ├─ client's network ───── REFUSED, if it is listed
                             ├─ the very same request: what was said to it a moment ago
                             ├─ parse ──────────────── refused, FORMERR, NOTIMP
                             ├─ refused questions ──── REFUSED, BADVERS
                             ├─ route: whose cache, upstreams and line these are from here on
                             ├─ local answers ──────── the answer
+                            ├─ blocklists ─────────── what the list says, above the cache so that it acts at once
                             ├─ cache ──────────────── the answer, or that a name above does not exist
                             │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited
                             ├─ undelegated names ──── NXDOMAIN
@@ -48,6 +50,8 @@ from dohproxy.outcomes import (
     reason_of_fault,
 )
 from dohproxy.parsed_request import REPEAT_SECONDS, Answered, Count, ParsedRequest, RememberedRefusal
+from dohproxy.policy.blocklists.lists import Blocklist, Withheld
+from dohproxy.policy.blocklists.withheld import answer_withheld
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
@@ -155,6 +159,11 @@ class Pipeline:
         wait = self._request_limiter.admit_request(client, now)
         if wait:
             return self._refuse(Reason.CLIENT_LIMIT, parsed, client, now, retry_after=wait)
+        # Before what was said to others is said again: it is about who asks, and no part of what is remembered.
+        if self._names.blocklists.has_networks:
+            refusing = self._names.blocklists.refuses(client)
+            if refusing is not None:
+                return self._prohibit(refusing, parsed, client, now)
         service_wait = self._request_limiter.admit_to_service(client, now)
         answered = parsed.answered
         if answered is not None and answered.holds(now):
@@ -163,13 +172,20 @@ class Pipeline:
             if not self._unnoted:
                 self._note_answered(answered.said, client, now)
             return answered.said
+        return self._begin_anew(parsed, client, service_wait, now)
+
+    def _begin_anew(
+        self, parsed: ParsedRequest, client: Client, service_wait: float, now: float
+    ) -> Reply | Refused | Miss:
+        """Walk on with a request for which nothing is at hand to be said again."""
+        answered = parsed.answered
         query = parsed.query or self._parse(parsed)
         if query is None:
             return self._answer_malformed(parsed, now)
         # From here on the query is trusted; nobody checks counts or lengths again.
         arrival = Arrival(parsed, client, now, self._routes.of(query), service_wait)
         if answered is not None and answered.entry is not None:
-            # What was answered from the cache is nothing that these rules answer before it.
+            # What was answered from the cache is nothing that these rules answer before it, nor any list withholds.
             return self._look_up(query, arrival, now)
         return self._answer_now(query, arrival, now)
 
@@ -200,7 +216,28 @@ class Pipeline:
             return self._finish(
                 query, local.content, local.reason, local.ttl, arrival, repeat_until=now + REPEAT_SECONDS
             )
+        if self._names.blocklists.is_active:
+            withheld = self._names.blocklists.find(query.qname)
+            if withheld is not None:
+                return self._withhold(withheld, query, arrival, now)
         return self._look_up(query, arrival, now)
+
+    def _withhold(self, withheld: Withheld, query: Query, arrival: Arrival, now: float) -> Reply:
+        said = answer_withheld(query, withheld.ruling, withheld.position)
+        return self._finish(
+            query, said.content, said.reason, said.ttl, arrival, repeat_until=now + REPEAT_SECONDS, also=withheld.count
+        )
+
+    def _prohibit(self, refusing: Blocklist, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused:
+        """Refuse a client of a network that is listed; as others may send the same bytes, nothing is remembered."""
+        query = parsed.query or self._parse(parsed)
+        if query is None:
+            return self._answer_malformed(parsed, now)
+        refusing.hits += 1
+        ending = OUTCOMES[Reason.PROHIBITED]
+        content = Content(Rcode.REFUSED, errors=ending.errors, error_text=refusing.ruling.text)
+        arrival = Arrival(parsed, client, now, self._routes.general)
+        return self._finish(query, content, Reason.PROHIBITED, 0, arrival)
 
     def _look_up(self, query: Query, arrival: Arrival, now: float) -> Reply | Refused | Miss:
         route = arrival.route
@@ -400,16 +437,20 @@ class Pipeline:
         *,
         repeat_until: float = 0.0,
         repeat_from: Entry | None = None,
+        also: Callable[[], None] | None = None,
     ) -> Reply:
         """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age.
 
-        The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`.
+        The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`; `also` is
+        called each time.
         """
         parsed = arrival.parsed
         content = under_asked_name(query, content)
         envelope = write_envelope(query, content)
         reply = Reply(envelope.around(content.records), reason, max_age)
         count = self._count(reason, parsed, rcode=content.rcode)
+        if also is not None:
+            count = _both(count, also)
         if repeat_until > arrival.started:
             parsed.keep(Answered(reply, count, repeat_until, repeat_from, envelope))
         count(self._clock() - arrival.started)
@@ -443,3 +484,13 @@ class Pipeline:
                 shadow=parsed.shadow,
             )
         )
+
+
+def _both(count: Count, also: Callable[[], None]) -> Count:
+    """Return what counts a request in two books."""
+
+    def counted(seconds: float) -> None:
+        count(seconds)
+        also()
+
+    return counted

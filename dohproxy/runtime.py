@@ -33,6 +33,8 @@ from dohproxy.frontends.frontend_figures import (
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.opener import Opener
+from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
+from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.jobs.job_figures import (
@@ -103,6 +105,9 @@ class Runtime:
         secret = os.urandom(SECRET_BYTES) if self._state_key is None else self._state_key.clients
         self.server = Server(config, tasks, secret)
         self.core = self.server.core
+        self.blocks = HandBlocks(
+            config.server.state_directory, self.core.names.blocklists, self.core.pipeline.rules_changed
+        )
         self.delay = LoopDelay()
         self.open_files = OpenFiles()
         self.log_level = LogLevel(config.log.level, asyncio.get_running_loop().call_later)
@@ -165,6 +170,8 @@ class Runtime:
         await self._load_state()
         await self._begin_health()
         await self._load_cache()
+        self.blocks.load(time.time())
+        await self._load_blocklists()
         self._begin_jobs()
         for listener in self.listeners.values():
             self._begin(listener.accept_forever())
@@ -236,11 +243,12 @@ class Runtime:
         changes = compare(self.config, make_room(config))
         wanted = changes.config
         suffixes = await read_suffixes(wanted.names)
+        blocklists = await self.core.blocklists.prepare(wanted.blocklists, time.time())
         pair = self._check_pair(wanted)
         opened = self._open_new(wanted)
         health_moves = wanted.server.listen[0] != self.config.server.listen[0]
         self.config = wanted
-        self.server.adopt(wanted, suffixes)
+        self.server.adopt(wanted, suffixes, blocklists)
         self._take_certificate(wanted, pair)
         if self._log_limit is not None:
             self._log_limit.adopt(wanted.log.lines_per_second)
@@ -262,6 +270,10 @@ class Runtime:
     def owners(self) -> Owners:
         """Return those whom the walk asks."""
         return self.core.owners()
+
+    def blocklists(self) -> Sequence[BlocklistStatistics]:
+        """Return what there is to say of each list."""
+        return self.core.blocklists.statistics(time.time())
 
     def look_at(self, packed: bytes) -> Client:
         """Return the client at a packed address, and remember nothing."""
@@ -305,6 +317,7 @@ class Runtime:
                 {"name": one.name, "breaker": one.breaker, "paused_since": paused.get(one.name)}
                 for one in resolver.upstreams
             ],
+            "blocklists": [{"name": one.name, "problem": one.problem} for one in self.blocklists()],
             "reload": {"waiting": self.waiting()},
             "log": {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(now)},
             "figures": figures,
@@ -381,6 +394,16 @@ class Runtime:
         if not is_warm:
             self.core.resolver.begin_slowly()
 
+    async def _load_blocklists(self) -> None:
+        """Load the lists, and wait no longer than START_SECONDS for them."""
+        loaded = asyncio.Event()
+        self._begin(self.core.blocklists.begin(time.time(), loaded))
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await loaded.wait()
+        except TimeoutError:
+            _log.warning("some blocklists are not loaded yet, and names in them are answered until they are")
+
     def _begin(self, coroutine: Any) -> None:
         task = self._tasks.create_task(coroutine)
         self._background.add(task)
@@ -398,6 +421,9 @@ class Runtime:
                 lambda: self.config.names.reload_seconds,
                 lambda: self.core.suffixes.poll(time.time()),
             ),
+            ("the ends of blocks", lambda: SWEEP_SECONDS, lambda: self.core.blocklists.tick(time.time())),
+            ("the file of blocks", lambda: SWEEP_SECONDS, self.blocks.keep),
+            ("the watch of blocklists", lambda: FILE_SECONDS, lambda: self.core.blocklists.poll(time.time())),
         ]
         if self._certificate is not None:
             jobs.append(("the certificate watch", self._certificate_seconds, self._poll_certificate))

@@ -19,6 +19,7 @@ from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.protocol_chooser import Frontends
+from dohproxy.jobs.blocklist_watch import Prepared
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch
 from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, SLOT_FIGURES
 from dohproxy.outcomes import Frontend
@@ -55,9 +56,9 @@ class Server:
         self._frontends = Frontends(self.http1.frontend, self.http2.frontend, self.connections, clock)
         self._add_figures()
 
-    def adopt(self, config: Config, suffixes: PublicSuffixes | None = None) -> None:
+    def adopt(self, config: Config, suffixes: PublicSuffixes | None = None, blocklists: Prepared | None = None) -> None:
         """Take another configuration that has been checked, on open connections too; `suffixes` is its list of public
-        suffixes, if it names one."""
+        suffixes, if it names one, `blocklists` what its lists have come to."""
         self.identities.adopt(config.limits.exempt_networks, config.clients.member_networks)
         self.client_resolver.adopt(config.clients)
         self.front_proxy.adopt(config.clients)
@@ -66,7 +67,7 @@ class Server:
         self.handshakes.adopt(config.connections.stranger_handshake_percent)
         self.http1.max_query_bytes = config.server.max_query_bytes
         self.http2.adopt(http2_limits(config))
-        self.core.adopt(config, suffixes)
+        self.core.adopt(config, suffixes, blocklists)
         self.connections.identify_all()
 
     def listener(self, listening: socket.socket, tls: ssl.SSLContext | None) -> Listener:

@@ -4,7 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from dohproxy.adoption import FROM_START, compare, values_of
-from dohproxy.config import Config, LimitsConfig, LogConfig, MetricsConfig, TlsConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.config import (
+    BlocklistConfig,
+    Config,
+    LimitsConfig,
+    LogConfig,
+    MetricsConfig,
+    TlsConfig,
+    UpstreamAddress,
+    UpstreamConfig,
+)
 from dohproxy.config.addresses import ListenAddress
 
 NOW = Config((UpstreamConfig("first", UpstreamAddress("udp", "192.0.2.1", 53)),))
@@ -22,6 +31,12 @@ def test_each_key_that_differs_is_named() -> None:
     changes = compare(NOW, wanted)
     assert changes.changed == ("limits.requests_burst", "limits.waiting_misses", "upstream.first.burst")
     assert changes.config == wanted
+
+
+def test_each_key_of_a_list_that_differs_is_named_by_the_name_of_the_list() -> None:
+    now = replace(NOW, blocklists=(BlocklistConfig("ads", names=("a.example",)),))
+    wanted = replace(NOW, blocklists=(BlocklistConfig("ads", names=("b.example",)),))
+    assert compare(now, wanted).changed == ("blocklist.ads.names",)
 
 
 def test_an_upstream_that_comes_and_one_that_goes_are_named() -> None:

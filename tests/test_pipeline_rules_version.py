@@ -4,17 +4,21 @@ Each case asks the same question a hundred times on one connection, so that what
 one rule, and looks at what becomes of the very next request there.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
 from typing import Any, Final
 
 import pytest
 
 from dohproxy import pipeline
 from dohproxy.cache import Cache
-from dohproxy.config import CacheConfig
+from dohproxy.config import BlocklistConfig, CacheConfig
 from dohproxy.doh.request import RequestRules
+from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.outcomes import Reason
+from dohproxy.policy.blocklists.by_hand import HandEntry
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.special_names import LocalAnswer
 from dohproxy.routes import Route, Routes
@@ -35,6 +39,8 @@ NAME: Final = "www.example.net"
 ROUTED: Final = "nas.home.arpa"
 NOT_IN_SUFFIXES: Final = "www.example.de"
 RULES: Final = RequestRules("/dns-query", 1_024)
+NETWORK: Final = BlocklistConfig("home", networks=(ip_network("127.0.0.0/8"),))
+LIST: Final = BlocklistConfig("court", names=("*.example.net",), reason="law", reference="27/1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,19 @@ def answer_here(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> N
     adopt(frontend)
 
 
+def adopt_lists(frontend: RunningFrontend, config: BlocklistConfig) -> None:
+    watch = BlocklistWatch((config,), frontend.core.names.blocklists, lambda: None, frontend.clock, 0.0)
+    assert [one.name for one in watch.statistics(0.0)] == [config.name]
+    frontend.core.service.pipeline.rules_changed()
+
+
+def block_by_hand(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    blocklists = frontend.core.names.blocklists
+    assert blocklists.by_hand.put(HandEntry(from_text(NAME), True, False, math.inf))
+    blocklists.changed_by_hand(0.0)
+    frontend.core.service.pipeline.rules_changed()
+
+
 class AllAreProbes:
     """Takes every question for one about a name of its own, which is in nobody's cache."""
 
@@ -185,6 +204,9 @@ CHANGES: Final = [
         before=Reason.LOCAL,
     ),
     Change("local answers", answer_here, Reason.LOCAL),
+    Change("client's network", lambda frontend, _: adopt_lists(frontend, NETWORK), Reason.PROHIBITED),
+    Change("blocklists", lambda frontend, _: adopt_lists(frontend, LIST), Reason.CENSORED),
+    Change("blocks by hand", block_by_hand, Reason.BLOCKED),
     Change("probes", absorb_all, Reason.FORWARDED),
     Change("cache", lambda frontend, _: forget_answers(frontend), Reason.FORWARDED),
     Change("undelegated names", deny_undelegated, Reason.UNDELEGATED, name=NOT_IN_SUFFIXES),

@@ -112,6 +112,9 @@ def everything(directory: Path) -> str:
         [[route]]
         domains = ["home.arpa"]
         upstreams = ["inner"]
+        [[blocklist]]
+        name = "ads"
+        names = ["ads.example.net"]
         [[upstream]]
         name = "inner"
         url = "udp://127.0.0.1:9"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from dohproxy.config.presets import PRESETS
 from dohproxy.config.schema import Config
-from dohproxy.config.sections import ROUTE, SECTIONS, UPSTREAM, Section
+from dohproxy.config.sections import BLOCKLIST, ROUTE, SECTIONS, UPSTREAM, Section
 from dohproxy.config.shares import share_of
 
 PRESET_KEYS: Final = ("queries_per_second", "burst", "in_flight", "new_connections_per_second")
@@ -41,6 +41,8 @@ def _holders(config: Config, section: Section) -> Iterator[tuple[str, Any]]:
         yield from ((f"upstream #{number}", one) for number, one in enumerate(config.upstreams, start=1))
     elif section is ROUTE:
         yield from ((f"route #{number}", one) for number, one in enumerate(config.routes, start=1))
+    elif section is BLOCKLIST:
+        yield from ((f"blocklist #{number}", one) for number, one in enumerate(config.blocklists, start=1))
     elif getattr(config, section.name) is not None:
         yield section.name, getattr(config, section.name)
 

@@ -103,7 +103,22 @@ def check_files(config: Config) -> tuple[Problem, ...]:
         problems += [_check_pem("certificate", config.tls.certificate), _check_pem("key", config.tls.key)]
     if config.names.public_suffix_file is not None:
         problems.append(_check_list(config.names.public_suffix_file))
-    return (*(problem for problem in problems if problem is not None), *check_authorities(config))
+    return (
+        *(problem for problem in problems if problem is not None),
+        *_check_blocklists(config),
+        *check_authorities(config),
+    )
+
+
+def _check_blocklists(config: Config) -> Iterator[Problem]:
+    """Yield which lists have no file that can be read; what is in them is seen when they are loaded."""
+    for number, one in enumerate(config.blocklists, start=1):
+        if one.file is not None:
+            try:
+                with one.file.open("rb") as file:
+                    file.read(1)
+            except (OSError, ValueError) as error:
+                yield _unreadable(f"blocklist #{number}.file", one.file, error)
 
 
 def check_authorities(config: Config) -> tuple[Problem, ...]:
@@ -284,6 +299,9 @@ def _files(config: Config) -> Iterator[tuple[str, Path]]:
         yield "tls.key", config.tls.key
     if config.names.public_suffix_file is not None:
         yield "names.public_suffix_file", config.names.public_suffix_file
+    for number, blocklist in enumerate(config.blocklists, start=1):
+        if blocklist.file is not None:
+            yield f"blocklist #{number}.file", blocklist.file
     for number, upstream in enumerate(config.upstreams, start=1):
         if upstream.ca_file is not None:
             yield f"upstream #{number}.ca_file", upstream.ca_file

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from dohproxy.config.effective import PRESET_KEYS, plain
 from dohproxy.config.keys import Choice, Integer, Key, Number, Switch, Text, TextList
-from dohproxy.config.schema import MAX_ROUTES, MAX_UPSTREAMS
-from dohproxy.config.sections import ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
+from dohproxy.config.schema import MAX_BLOCKLISTS, MAX_ROUTES, MAX_UPSTREAMS
+from dohproxy.config.sections import BLOCKLIST, ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
 from dohproxy.config.shares import share_of
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -28,8 +28,9 @@ def _place(section: Section) -> dict[str, Any]:
     """Return the schema of a section, or of all that bear its name where there can be several."""
     if section is UPSTREAM:
         return {"type": "array", "items": _section(section), "minItems": 1, "maxItems": MAX_UPSTREAMS}
-    if section is ROUTE:
-        return {"type": "array", "items": _section(section), "maxItems": MAX_ROUTES}
+    if section in (ROUTE, BLOCKLIST):
+        most = MAX_ROUTES if section is ROUTE else MAX_BLOCKLISTS
+        return {"type": "array", "items": _section(section), "maxItems": most}
     return _section(section)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dohproxy.config.keys import show_key
 
-SEVERAL: Final = frozenset({"upstream", "route"})
+SEVERAL: Final = frozenset({"upstream", "route", "blocklist"})
 """Sections that are numbered even where there is one, in brackets that should be two."""
 
 _STRING: Final = r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\''

@@ -16,13 +16,23 @@ from dohproxy.config.lines import lines_of
 from dohproxy.config.presets import PRESETS
 from dohproxy.config.problems import ConfigError, Problem, located
 from dohproxy.config.rules import check_rules, check_upstreams
-from dohproxy.config.schema import MAX_ROUTES, MAX_UPSTREAMS, Config, RouteConfig, UpstreamConfig
-from dohproxy.config.sections import ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
+from dohproxy.config.schema import MAX_BLOCKLISTS, MAX_ROUTES, MAX_UPSTREAMS, Config, UpstreamConfig
+from dohproxy.config.sections import BLOCKLIST, ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
 from dohproxy.config.shares import shared_defaults
 
 EXAMPLE_UPSTREAM: Final = '[[upstream]] name = "ns0" url = "tls://192.0.2.53#ns0.example.net"'
 
 EXAMPLE_ROUTE: Final = '[[route]] domains = ["home.arpa"] upstreams = ["home"]'
+EXAMPLE_BLOCKLIST: Final = '[[blocklist]] name = "own" names = ["ads.example.net"]'
+
+_SEVERAL: Final = (ROUTE, BLOCKLIST)
+"""Sections of which there can be none or several, beside the upstreams; then how many, and what to do instead."""
+_ROUTES: Final = (MAX_ROUTES, f"{MAX_ROUTES} are enough, each with several domains.", EXAMPLE_ROUTE)
+_BLOCKLISTS: Final = (
+    MAX_BLOCKLISTS,
+    f"{MAX_BLOCKLISTS} are enough; join files that have the same reason.",
+    EXAMPLE_BLOCKLIST,
+)
 
 _PRESET_KEYS: Final = ("queries_per_second", "burst", "in_flight", "new_connections_per_second")
 
@@ -85,8 +95,8 @@ class _Reading:
                 routed = _routed(document.get("route"))
                 parts["upstreams"] = self._read_upstreams(document.get(section.name, []), routed)
                 general = tuple(one for one in parts["upstreams"] if one.name not in routed)
-            elif section is ROUTE:
-                parts["routes"] = self._read_routes(document.get(section.name, []))
+            elif section in _SEVERAL:
+                parts[f"{section.name}s"] = self._read_several(section, document)
             elif section.name in document:
                 parts[section.name] = self._read_section(section, document[section.name], general)
             elif not section.is_optional:
@@ -128,23 +138,26 @@ class _Reading:
         preset = PRESETS[str(values.get("preset", "associative"))]
         return {name: getattr(preset, name) for name in _PRESET_KEYS} | values
 
-    def _read_routes(self, tables: object) -> tuple[RouteConfig, ...]:
+    def _read_several(self, section: Section, document: Mapping[str, object]) -> tuple[Any, ...]:
+        """Read the sections of one name, of which there can be none or several."""
+        most, advice, example = _ROUTES if section is ROUTE else _BLOCKLISTS
+        name, tables = section.name, document.get(section.name, [])
         if isinstance(tables, dict):
-            self._report("route", "must have two brackets, as there can be several: [[route]].")
+            self._report(name, f"must have two brackets, as there can be several: {section.header()}.")
             tables = [tables]
         if not isinstance(tables, list):
-            self._report("route", f"must be sections, not {name_type(tables)}. Write: {EXAMPLE_ROUTE}")
+            self._report(name, f"must be sections, not {name_type(tables)}. Write: {example}")
             return ()
-        if len(tables) > MAX_ROUTES:
-            self._report("route", f"stands {len(tables)} times; {MAX_ROUTES} are enough, each with several domains.")
+        if len(tables) > most:
+            self._report(name, f"stands {len(tables)} times; {advice}")
         found = []
         for number, table in enumerate(tables, start=1):
             if not isinstance(table, dict):
-                self._report(f"route #{number}", f"must be a section, not {name_type(table)}. Write: {EXAMPLE_ROUTE}")
+                self._report(f"{name} #{number}", f"must be a section, not {name_type(table)}. Write: {example}")
                 continue
-            values = self._read_table(ROUTE, f"route #{number}", table)
-            if values.keys() >= {"domains", "upstreams"}:
-                found.append(RouteConfig(**values))
+            values = self._read_table(section, f"{name} #{number}", table)
+            if all(key in values for key, declared in section.keys.items() if declared.is_required):
+                found.append(section.build(values))
         return tuple(found)
 
     def _read_table(self, section: Section, path: str, table: Mapping[str, object]) -> dict[str, Any]:

@@ -248,11 +248,37 @@ def _check_routes(config: Config) -> Iterator[Problem]:
         )
 
 
+def _check_blocklists(config: Config) -> Iterator[Problem]:
+    names: dict[str, int] = {}
+    for number, one in enumerate(config.blocklists, start=1):
+        path = f"blocklist #{number}"
+        if names.setdefault(one.name.casefold(), number) != number:
+            yield Problem(
+                f"{path}.name", f"is {show(one.name)}, as an earlier list is called; commands need to tell them apart."
+            )
+        if one.file is None and not one.names and not one.networks:
+            yield Problem(path, 'lists nothing; write file = "...", names = ["example.net"] or networks = [...].')
+        if one.reason == "law" and one.reference is None:
+            yield Problem(
+                f"{path}.reference",
+                'is missing where reason = "law": whoever is concerned must be able to find the order. Write its'
+                ' number, or reason = "operator".',
+            )
+        if (one.action == "address") is not bool(one.addresses):
+            yield Problem(
+                f"{path}.addresses",
+                'is empty while action = "address"; write addresses = ["192.0.2.80"].'
+                if not one.addresses
+                else f'is of no use with action = {show(one.action)}; remove it, or write action = "address".',
+            )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
     (_check_listeners_differ, ("server.listen", "metrics.listen", "admin.socket")),
     (_check_routes, ("upstream", "route")),
+    (_check_blocklists, ("blocklist",)),
     (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "upstream")),
 )
 """Each rule beside the keys it reads."""

@@ -13,6 +13,7 @@ from dohproxy.config.schema import (
     DIALECT_ACTIONS,
     DIALECTS,
     AdminConfig,
+    BlocklistConfig,
     CacheConfig,
     ClientsConfig,
     ConnectionsConfig,
@@ -64,13 +65,17 @@ class Section:
 
     def header(self) -> str:
         """Write the line that opens the section."""
-        return f"[[{self.name}]]" if self.made_into in (UpstreamConfig, RouteConfig) else f"[{self.name}]"
+        return f"[[{self.name}]]" if self.made_into in _SEVERAL else f"[{self.name}]"
 
     def build(self, values: Mapping[str, object]) -> object:
         """Make the dataclass from the values written, defaults for the rest."""
         if self.made_into is DialectsConfig:
             return DialectsConfig(MappingProxyType({**DialectsConfig().actions, **_as_words(values)}))
         return self.made_into(**values)
+
+
+_SEVERAL: Final = (UpstreamConfig, RouteConfig, BlocklistConfig)
+"""Sections of which there can be several."""
 
 
 def _as_words(values: Mapping[str, object]) -> dict[str, str]:
@@ -96,6 +101,7 @@ def _declare(section: str, made_into: Any, *, is_optional: bool = False) -> Sect
 
 UPSTREAM: Final = _declare("upstream", UpstreamConfig)
 ROUTE: Final = _declare("route", RouteConfig, is_optional=True)
+BLOCKLIST: Final = _declare("blocklist", BlocklistConfig, is_optional=True)
 
 SECTIONS: Final = (
     _declare("server", ServerConfig),
@@ -105,6 +111,7 @@ SECTIONS: Final = (
     _declare("clients", ClientsConfig),
     _declare("limits", LimitsConfig),
     _declare("names", NamesConfig),
+    BLOCKLIST,
     _declare("cache", CacheConfig),
     _declare("resolver", ResolverConfig),
     _declare("connections", ConnectionsConfig),

@@ -6,7 +6,7 @@ The admin socket serves it and the command line's verbs are made from it: to add
 from typing import Final
 
 from dohproxy.config.keys import Choice, Integer, Switch
-from dohproxy.control import config_show, lifecycle
+from dohproxy.control import blocks, config_show, lifecycle
 from dohproxy.control.command import Argument, Command
 from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
 from dohproxy.control.explain import explain
@@ -61,6 +61,42 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "which upstreams are asked",
         resume,
         (Argument("name", UPSTREAM, is_required=True, completes="upstreams"),),
+    ),
+    Command(
+        "block",
+        "Refuse a name from now on, on open connections too.\n\nClients are told that it is the operator's decision"
+        " (EDE 15), and the reason. It is kept over a restart where there is a server.state_directory.",
+        "what is withheld",
+        blocks.block,
+        blocks.BLOCK_ARGUMENTS,
+    ),
+    Command(
+        "unblock",
+        "Take back a `block`. What a list withholds is let through by `allow`.",
+        "what is withheld",
+        blocks.unblock,
+        blocks.NAME_ARGUMENTS,
+    ),
+    Command(
+        "allow",
+        "Let a name through, whatever the lists say and whatever is blocked above it.",
+        "what is withheld",
+        blocks.allow,
+        blocks.ALLOW_ARGUMENTS,
+    ),
+    Command(
+        "disallow",
+        "Take back an `allow`: what the lists say of the name holds again.",
+        "what is withheld",
+        blocks.disallow,
+        blocks.NAME_ARGUMENTS,
+    ),
+    Command(
+        "blocks",
+        "Tell what each blocklist holds and has withheld, and what was blocked or let through by hand.\n\nExit code 1"
+        " if a list is not in use as it lies on the disk.",
+        "",
+        blocks.blocks,
     ),
     Command(
         "explain",

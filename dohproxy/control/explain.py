@@ -15,10 +15,12 @@ from typing import Any, Final, Protocol
 
 from dohproxy.cache import Entry, Freshness
 from dohproxy.cache.substitutes import content_instead
-from dohproxy.config.keys import Switch, Text
+from dohproxy.config.keys import Switch, Text, show
 from dohproxy.control.command import Argument, Result
 from dohproxy.control.names import NAME, parse_address, parse_type, type_number
 from dohproxy.outcomes import NOBODY, Client, Reason
+from dohproxy.policy.blocklists.lists import Blocklists
+from dohproxy.policy.blocklists.withheld import answer_withheld
 from dohproxy.policy.domains import DomainBound
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.probes import ClientProbes
@@ -129,6 +131,8 @@ def walk(owners: Owners, query: Query, client: Client | None, now: float) -> Ite
 def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> Iterator[Stage]:
     limiter, names = owners.request_limiter, owners.names
     yield _client_limit(limiter, client, now)
+    if client is not None and names.blocklists.has_networks:
+        yield _clients_network(names.blocklists, client)
     refused = refuse(query)
     if refused is not None:
         yield Stage("question", "is of a kind that is refused", refused, ends=True)
@@ -142,6 +146,7 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
         says = f"is answered here, and never leaves: {rcode_name(local.content.rcode)}"
         yield Stage("local answers", says, local.reason, ends=True)
     yield Stage("local answers", "is not answered here")
+    yield _withheld(names.blocklists, query)
     entry, state = route.cache.foresee(query.key, now, route.upstreams.pressure(now))
     yield _cached(entry, state, query, now)
     denial = names.undelegated.answer(query) if route.is_general else None
@@ -161,6 +166,25 @@ def _client_limit(limiter: RequestLimiter, client: Client | None, now: float) ->
         says = f"the client is over it: 429, to come back in {math.ceil(wait)} s"
         return Stage(name, says, Reason.CLIENT_LIMIT, ends=True)
     return Stage(name, "the client is within it")
+
+
+def _clients_network(blocklists: Blocklists, client: Client) -> Stage:
+    refusing = blocklists.refuses(client)
+    if refusing is None:
+        return Stage("client's network", "is in no list")
+    says = f"is in the list {refusing.name}: REFUSED, EDE 18"
+    return Stage("client's network", says, Reason.PROHIBITED, ends=True)
+
+
+def _withheld(blocklists: Blocklists, query: Query) -> Stage:
+    found = blocklists.find(query.qname) if blocklists.is_active else None
+    if found is None:
+        return Stage("blocklists", "none withholds it")
+    ruling = found.ruling
+    said = answer_withheld(query, ruling, found.position).content
+    codes = ", ".join(str(int(code)) for code in said.errors)
+    says = f"{found.by} withholds it: {rcode_name(said.rcode)}, EDE {codes}, {show(ruling.text.decode())}"
+    return Stage("blocklists", says, ruling.reason, ends=True)
 
 
 def _cached(entry: Entry | None, state: Freshness, query: Query, now: float) -> Stage:

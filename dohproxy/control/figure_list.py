@@ -11,8 +11,10 @@ from dohproxy.frontends.frontend_figures import (
     REQUEST_CACHE_FIGURES,
 )
 from dohproxy.jobs.job_figures import (
+    BLOCKLIST_FIGURES,
     CACHE_FILE_FIGURES,
     CERTIFICATE_FIGURES,
+    HAND_BLOCK_FIGURES,
     RELOAD_FIGURES,
     STATE_FILE_FIGURES,
     SUFFIX_FIGURES,
@@ -52,6 +54,8 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     LOOP_FIGURES,
     CERTIFICATE_FIGURES,
     SUFFIX_FIGURES,
+    BLOCKLIST_FIGURES,
+    HAND_BLOCK_FIGURES,
     RELOAD_FIGURES,
     CACHE_FILE_FIGURES,
     STATE_FILE_FIGURES,

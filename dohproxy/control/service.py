@@ -8,6 +8,8 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
+from dohproxy.jobs.blocklist_watch import BlocklistStatistics
+from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
 from dohproxy.upstream.resolvers import Resolvers
@@ -19,12 +21,17 @@ class Service(Protocol):
     config: Config
     """What holds now."""
     log_level: LogLevel
+    blocks: HandBlocks
+    """What was said of names by hand."""
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""
 
     def owners(self) -> Owners:
         """Return those whom the walk asks."""
+
+    def blocklists(self) -> Sequence[BlocklistStatistics]:
+        """Return what there is to say of each list."""
 
     def look_at(self, packed: bytes) -> Client:
         """Return the client at a packed address, and remember nothing."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from dohproxy.control.blocks import counted
 from dohproxy.control.command import Result
 from dohproxy.control.service import Service
 from dohproxy.observability.upstream_alerts import Alert
@@ -26,6 +27,11 @@ def troubles(snapshot: Mapping[str, Any], alerts: Sequence[Alert]) -> list[str]:
     found = [alert.words for alert in alerts if not alert.is_harmless and alert.upstream not in paused]
     if paused and len(paused) == len(figures["dohproxy_upstream_paused"]):
         found.append("every upstream is paused")
+    found += [
+        f"the blocklist {one['name']} is not in use as it lies on the disk, since its file {one['problem']}"
+        for one in snapshot["blocklists"]
+        if one["problem"]
+    ]
     if not figures["dohproxy_last_reload_success"]:
         found.append("the configuration file was refused when it was last read, and what held before still holds")
     return found
@@ -60,6 +66,9 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
         f" {sum(figures['dohproxy_limited_total']['requests'].values()):,} refused,"
         f" {figures['dohproxy_miss_slots_taken']} of {figures['dohproxy_miss_slots']} places for misses taken"
     )
+    for name, names in figures.get("dohproxy_blocklist_names", {}).items():
+        hits = figures["dohproxy_blocklist_hits_total"][name]
+        yield f"blocklist {name}: {counted(names, 'name')}, {counted(hits, 'hit')}"
     for word in snapshot["left_out"]:
         yield f"left out: {word}"
     if snapshot["log"]["seconds_left"]:

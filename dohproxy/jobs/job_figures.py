@@ -1,14 +1,19 @@
-"""The figures of what runs in the background: reloads, the certificate, the list of suffixes, the files of cache and
-state."""
+"""The figures of what runs in the background: reloads, the certificate, the list of suffixes, blocklists, the files of
+cache and state."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from dohproxy.config.schema import MAX_BLOCKLISTS
+from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.cache_file import CacheFileStatistics
 from dohproxy.jobs.certificate_watch import CertificateStatistics
 from dohproxy.jobs.reload import ReloadStatistics
 from dohproxy.jobs.state_file import StateFileStatistics
 from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
 from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge, label_of
+from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES, ByHand
+from dohproxy.policy.blocklists.reading import MOST_NAMES
 from dohproxy.tls.certificate_pair import PairResult
 
 RELOAD_FIGURES: Final = FigureGroup[ReloadStatistics](
@@ -110,6 +115,61 @@ SUFFIX_FIGURES: Final = FigureGroup[SuffixStatistics](
             lambda suffixes: suffixes.last_succeeded,
             unit=Unit.SWITCH,
         ),
+    ),
+)
+
+_LIST: Final = Label("blocklist", source=f"`[[blocklist]]`, by its name; {MAX_BLOCKLISTS} at most")
+Lists = Sequence[BlocklistStatistics]
+
+
+def _by_list(read: Callable[[BlocklistStatistics], float]) -> Callable[[Lists], Mapping[str, float]]:
+    return lambda lists: {one.name: read(one) for one in lists}
+
+
+BLOCKLIST_FIGURES: Final = FigureGroup[Lists](
+    "Blocklists",
+    (
+        counter("blocklist_hits", "Questions withheld because of a list.", _by_list(lambda one: one.hits), _LIST),
+        gauge("blocklist_names", "Names in a list.", _by_list(lambda one: one.names), _LIST),
+        gauge("blocklist_max_names", "Names that a list may have.", _by_list(lambda _: MOST_NAMES), _LIST),
+        gauge("blocklist_networks", "Networks of clients in a list.", _by_list(lambda one: one.networks), _LIST),
+        gauge(
+            "blocklist_bytes",
+            "Memory that a list takes.",
+            _by_list(lambda one: one.held_bytes),
+            _LIST,
+            unit=Unit.BYTES,
+        ),
+        gauge(
+            "blocklist_bad_lines",
+            "Lines of a list's file that cannot be used.",
+            _by_list(lambda one: one.bad_lines),
+            _LIST,
+        ),
+        gauge(
+            "blocklist_loaded_seconds",
+            "When a list's file was read, in Unix time; 0: not yet, or it has none.",
+            _by_list(lambda one: one.loaded_at),
+            _LIST,
+            unit=Unit.UNIX_TIME,
+        ),
+        gauge(
+            "blocklist_last_load_success",
+            "1 if what the file of a list holds is in use, or it has none; 0 if it was refused, or is not read yet.",
+            _by_list(lambda one: not one.problem),
+            _LIST,
+            unit=Unit.SWITCH,
+        ),
+    ),
+    "with `[[blocklist]]`",
+)
+
+HAND_BLOCK_FIGURES: Final = FigureGroup[ByHand](
+    "Blocks by hand",
+    (
+        counter("blocks_by_hand_hits", "Questions withheld because of a block by hand.", lambda by_hand: by_hand.hits),
+        gauge("blocks_by_hand", "Names that are blocked, or let through, by hand.", len),
+        gauge("max_blocks_by_hand", "Names that may be blocked, or let through, by hand.", lambda _: MOST_ENTRIES),
     ),
 )
 

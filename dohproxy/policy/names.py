@@ -1,8 +1,9 @@
 """What the walk decides by a question's name, beside the names that are special for everybody."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dohproxy.config import NamesConfig
+from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.probes import ClientProbes
@@ -22,6 +23,8 @@ class NameRules:
     domains: DomainLimit
     rebinding: RebindingFilter | None = None
     """The filter; None if answers are given whatever addresses they have."""
+    blocklists: Blocklists = field(default_factory=Blocklists)
+    """Names that are withheld, and clients that are not served; `jobs.blocklist_watch` keeps them up to date."""
 
     def adopt(self, config: NamesConfig, negative_ttl_max: int, now: float) -> None:
         """Take other rules; what domains have used up stays used up. What is kept already has been judged by the rules

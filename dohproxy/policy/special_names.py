@@ -67,8 +67,8 @@ _ENDINGS: Final = (_LOCALHOST, *_TOP_LEVEL, from_text("arpa"))
 
 _RECORD = struct.Struct("!HHHIH")
 _LOOPBACK: Final[dict[int, bytes]] = {Qtype.A: bytes([127, 0, 0, 1]), Qtype.AAAA: bytes(15) + b"\x01"}
-_SOA_TAIL: Final = from_text("nobody.invalid") + struct.pack("!5I", 1, 3600, 1200, 604_800, LOCAL_TTL)
-"""RNAME and the numbers of RFC 6303 section 3."""
+_SOA_TAIL: Final = from_text("nobody.invalid") + struct.pack("!4I", 1, 3600, 1200, 604_800)
+"""RNAME and the numbers of RFC 6303 section 3, but for the last."""
 _MINIMAL_ANY: Final = Content(
     Rcode.NOERROR,
     (1, 0, 0),
@@ -111,11 +111,11 @@ def _answer_special_name(query: Query) -> LocalAnswer | None:
         return None
     exists = zone not in _TOP_LEVEL and qname in (zone, _DNS_RESOLVER_ARPA)
     if exists and qname == zone and query.qtype in (Qtype.SOA, Qtype.NS):
-        record = _soa(position) if query.qtype == Qtype.SOA else _ns(position)
+        record = soa_record(position, LOCAL_TTL) if query.qtype == Qtype.SOA else _ns(position)
         return _local(Content(Rcode.NOERROR, (1, 0, 0), record, authoritative=True))
     # _dns.resolver.arpa exists for every resolver; without a designation it has no SVCB (RFC 9462 section 6.4).
     rcode = Rcode.NOERROR if exists else Rcode.NXDOMAIN
-    return _local(Content(rcode, (0, 1, 0), _soa(position), authoritative=True))
+    return _local(Content(rcode, (0, 1, 0), soa_record(position, LOCAL_TTL), authoritative=True))
 
 
 def _zone_position(qname: bytes) -> int | None:
@@ -131,10 +131,10 @@ def _zone_position(qname: bytes) -> int | None:
 def _localhost(query: Query, position: int) -> LocalAnswer:
     rdata = _LOOPBACK.get(query.qtype)
     if query.qtype == Qtype.SOA and position == 0:
-        return _local(Content(Rcode.NOERROR, (1, 0, 0), _soa(position), authoritative=True))
+        return _local(Content(Rcode.NOERROR, (1, 0, 0), soa_record(position, LOCAL_TTL), authoritative=True))
     if rdata is None:
-        return _local(Content(Rcode.NOERROR, (0, 1, 0), _soa(position), authoritative=True))
-    record = _RECORD.pack(0xC000 | HEADER_BYTES, query.qtype, CLASS_IN, LOCAL_TTL, len(rdata)) + rdata
+        return _local(Content(Rcode.NOERROR, (0, 1, 0), soa_record(position, LOCAL_TTL), authoritative=True))
+    record = asked_record(query.qtype, LOCAL_TTL, rdata)
     return _local(Content(Rcode.NOERROR, (1, 0, 0), record, authoritative=True))
 
 
@@ -142,11 +142,19 @@ def _local(content: Content) -> LocalAnswer:
     return LocalAnswer(Reason.LOCAL, content, LOCAL_TTL)
 
 
-def _soa(position: int) -> bytes:
-    """Return the zone's SOA; owner and MNAME point to the zone's own labels in the question."""
-    pointer = (0xC000 | HEADER_BYTES + position).to_bytes(2)
-    rdata = pointer + _SOA_TAIL
-    return _RECORD.pack(0xC000 | HEADER_BYTES + position, Qtype.SOA, CLASS_IN, LOCAL_TTL, len(rdata)) + rdata
+def asked_record(qtype: int, ttl: int, rdata: bytes) -> bytes:
+    """Return a record of the very name that is asked about; `ttl` is in seconds."""
+    return _RECORD.pack(0xC000 | HEADER_BYTES, qtype, CLASS_IN, ttl, len(rdata)) + rdata
+
+
+def soa_record(position: int, ttl: int) -> bytes:
+    """Return the SOA of a zone of our own that begins so many bytes into the name that is asked about.
+
+    Owner and MNAME point to the zone's own labels in the question; `ttl`, in seconds, is its MINIMUM too.
+    """
+    pointer = 0xC000 | HEADER_BYTES + position
+    rdata = pointer.to_bytes(2) + _SOA_TAIL + ttl.to_bytes(4)
+    return _RECORD.pack(pointer, Qtype.SOA, CLASS_IN, ttl, len(rdata)) + rdata
 
 
 def _ns(position: int) -> bytes:

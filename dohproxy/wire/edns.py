@@ -131,12 +131,15 @@ def write_opt(options: bytes, *, dnssec_ok: bool, rcode: int = 0, version: int =
     return head + options
 
 
-def reply_opt(edns: ClientEdns, *, unpadded_bytes: int, rcode: int, errors: Sequence[int]) -> bytes:
+def reply_opt(
+    edns: ClientEdns, *, unpadded_bytes: int, rcode: int, errors: Sequence[int], error_text: bytes = b""
+) -> bytes:
     """Return the OPT for a reply to a client that sent one.
 
-    `unpadded_bytes` is the reply's size without this record; `errors` are EDE info codes (RFC 8914).
+    `unpadded_bytes` is the reply's size without this record; `errors` are EDE info codes, and `error_text` what is said
+    to each of them, in UTF-8 (RFC 8914 section 2).
     """
-    options = b"".join(option(OptionCode.EXTENDED_ERROR, struct.pack("!H", code)) for code in errors)
+    options = b"".join(option(OptionCode.EXTENDED_ERROR, code.to_bytes(2) + error_text) for code in errors)
     if edns.subnet is not None:
         # Scope 0: our answers are the same for everybody (RFC 7871 section 7.2.1).
         options += option(OptionCode.CLIENT_SUBNET, edns.subnet[:3] + b"\x00" + edns.subnet[4:])

@@ -76,6 +76,8 @@ class ExtendedError(IntEnum):
     CACHED_ERROR = 13
     NOT_READY = 14
     BLOCKED = 15
+    CENSORED = 16
+    FILTERED = 17
     PROHIBITED = 18
     STALE_NXDOMAIN = 19
     NOT_AUTHORITATIVE = 20

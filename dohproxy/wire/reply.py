@@ -47,6 +47,8 @@ class Content:
     authentic: bool = False
     errors: tuple[int, ...] = ()
     """EDE info codes for clients that speak EDNS."""
+    error_text: bytes = b""
+    """What is said to each of them, in UTF-8."""
 
 
 @value
@@ -88,7 +90,7 @@ def write_envelope(query: Query, content: Content) -> Envelope:
         head = _HEADER.pack(query.id, flags, 1, answers, authority, additional)
         return Envelope(head + query.question, b"")
     size = _HEADER.size + len(query.question) + len(content.records)
-    opt = reply_opt(query.edns, unpadded_bytes=size, rcode=rcode, errors=content.errors)
+    opt = reply_opt(query.edns, unpadded_bytes=size, rcode=rcode, errors=content.errors, error_text=content.error_text)
     head = _HEADER.pack(query.id, flags, 1, answers, authority, additional + 1)
     return Envelope(head + query.question, opt)
 

@@ -25,6 +25,10 @@ url = "udp://192.0.2.54"
 [[route]]
 domains = ["home.arpa"]
 upstreams = ["home"]
+[[blocklist]]
+name = "court"
+names = ["ads.example.net"]
+ends = "2027-05-31"
 """
 
 
@@ -47,6 +51,8 @@ def keys(text: str = TEXT, **arguments: Any) -> dict[str, Effective]:
         ("upstream #2.in_flight", 20, 'preset "associative"'),
         ("upstream #2.url", "udp://192.0.2.54", "line 12"),
         ("route #1.domains", ["home.arpa"], "line 14"),
+        ("blocklist #1.ends", "2027-05-31", "line 19"),
+        ("blocklist #1.action", "refused", "default"),
         ("cache.snapshot_file", None, "default"),
     ],
     ids=lambda value: str(value)[:30],
@@ -69,6 +75,6 @@ def test_sections_that_there_are_not_have_no_keys() -> None:
 
 def test_what_waits_for_a_restart_is_not_said_to_stand_in_the_file() -> None:
     text = TEXT + "[cache]\nmax_megabytes = 100\n"
-    assert keys(text)["cache.max_megabytes"].line == 17
+    assert keys(text)["cache.max_megabytes"].line == 21
     waiting = keys(text, waiting=("cache.max_megabytes",))["cache.max_megabytes"]
     assert (waiting.line, "until a restart" in waiting.origin) == (None, True)

@@ -280,3 +280,37 @@ def test_more_routes_than_anyone_needs_are_refused() -> None:
 def test_limits_follow_the_budgets_of_those_who_are_asked_about_everything() -> None:
     config = read(f'{HOME}preset = "associative"\n{ROUTE}{UPSTREAM}preset = "own"', directory=Path("/"))
     assert config.names.domain_misses_per_second == 1000
+
+
+LIST = '[[blocklist]]\nname = "ads"\nnames = ["ads.example.net"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "sentence"),
+    [
+        ('[[blocklist]]\nname = "ads"\n', "blocklist #1", "lists nothing"),
+        (LIST + 'reason = "law"\n', "blocklist #1.reference", "is missing where"),
+        (LIST + 'action = "address"\n', "blocklist #1.addresses", "is empty while"),
+        (LIST + 'addresses = ["192.0.2.80"]\n', "blocklist #1.addresses", "is of no use with"),
+        (LIST + LIST.replace("ads", "ADS"), "blocklist #2.name", "as an earlier list is called"),
+        (LIST + 'reason = "legal"\n', "blocklist #1.reason", 'write "law"'),
+        (LIST + 'format = "domains"\n', "blocklist #1.format", 'write "names"'),
+        ('[[blocklist]]\nnames = ["a.example"]\n', "blocklist #1.name", "is missing"),
+        ("[blocklist]\n" + LIST.partition("\n")[2], "blocklist", "must have two brackets"),
+        ("blocklist = 5", "blocklist", "must be sections"),
+        ("blocklist = [5]", "blocklist #1", "must be a section"),
+        (LIST * 17, "blocklist", "16 are enough"),
+    ],
+    ids=lambda value: value.replace("\n", " ")[-40:],
+)
+def test_a_list_that_does_nothing_or_contradicts_itself_is_an_error(text: str, path: str, sentence: str) -> None:
+    assert sentence in problems_of(text)[path]
+
+
+def test_a_list_may_have_networks_alone_and_a_law_its_reference() -> None:
+    config = read_with(
+        '[[blocklist]]\nname = "home"\nnetworks = ["192.0.2.0/24"]\n'
+        + LIST
+        + 'reason = "law"\nreference = "27/1"\naction = "address"\naddresses = ["192.0.2.80", "2001:db8::80"]\n'
+    )
+    assert [one.name for one in config.blocklists] == ["home", "ads"]

@@ -1,8 +1,9 @@
 """Services with one small number each, so that a handful of requests reaches a limit."""
 
 from dataclasses import replace
+from ipaddress import ip_network
 
-from dohproxy.config import ConnectionsConfig, DialectsConfig, ResolverConfig
+from dohproxy.config import BlocklistConfig, ConnectionsConfig, DialectsConfig, ResolverConfig
 from tests.fakes.conformance import ANY_NAME, Setup
 from tests.fakes.limits import AMPLE
 
@@ -27,3 +28,12 @@ FEW_FAILURES = with_sections(names=replace(ANY_NAME, domain_failures_per_second=
 DENYING = with_sections(names=replace(ANY_NAME, answer_undelegated=True))
 LITTLE_BUDGET = Setup(upstream_keys={"queries_per_second": 0.1, "burst": 1})
 STRICT = with_sections(dialects=DialectsConfig(actions={"post-body-hash": "refuse"}))
+LISTING = with_sections(
+    blocklists=(
+        BlocklistConfig("operator", names=("operator.listed.example",)),
+        BlocklistConfig("law", names=("law.listed.example",), reason="law", reference="27/1"),
+        BlocklistConfig("harm", names=("harm.listed.example",), reason="harm", action="nxdomain"),
+        BlocklistConfig("requested", names=("requested.listed.example",), reason="requested", action="nodata"),
+    )
+)
+LISTING_CLIENTS = with_sections(blocklists=(BlocklistConfig("home", networks=(ip_network("127.0.0.0/8"),)),))

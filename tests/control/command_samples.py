@@ -12,8 +12,11 @@ from dohproxy.control.command import Argument, Command, Refused, Result
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.service import Service
+from dohproxy.jobs.blocklist_watch import BlocklistStatistics
+from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
+from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.upstream.resolvers import Resolvers
 from tests.fakes.walk import client_of
 
@@ -31,6 +34,8 @@ class FakeService:
         self.asked: Resolvers | None = None
         self.kept: list[Cache] = []
         self.applied: list[str] = []
+        self.told_of_lists: list[BlocklistStatistics] = []
+        self.blocks = HandBlocks(None, Blocklists(), lambda: None)
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
 
     async def reload(self) -> Changes:
@@ -43,6 +48,10 @@ class FakeService:
         """Return those that the test has laid down."""
         assert self.walked is not None
         return self.walked
+
+    def blocklists(self) -> Sequence[BlocklistStatistics]:
+        """Return what the test has laid down."""
+        return self.told_of_lists
 
     def look_at(self, packed: bytes) -> Client:
         """Return a client that nobody knows."""

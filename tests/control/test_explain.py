@@ -1,16 +1,20 @@
 """What would happen to a question: the same as then happens, and nothing by being asked."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from dohproxy.config import CacheConfig
+from dohproxy.config import BlocklistConfig, CacheConfig
 from dohproxy.control import explain as module
 from dohproxy.control.explain import Owners, explain, make_query, rcode_name, upstream_says, walk
+from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.outcomes import Client, Reason
+from dohproxy.policy.blocklists.by_hand import HandEntry
 from dohproxy.upstream.resolver import UpstreamFailure
 from dohproxy.upstream.statistics import Foreseen
 from dohproxy.wire.answer import Answer, parse_answer
@@ -90,6 +94,29 @@ def then(*names: str, after: float = 0.0, script: Any = None) -> Callable[[Walk]
     return before
 
 
+def lists(one: Walk, *configs: BlocklistConfig) -> None:
+    """Let the walk have these lists."""
+    BlocklistWatch(configs, one.names.blocklists, one.pipeline.rules_changed, one.clock, 0.0)
+
+
+async def listed(one: Walk) -> None:
+    lists(one, BlocklistConfig("court", names=(NAME,), reason="law", reference="27/1"))
+
+
+async def listed_and_let_through(one: Walk) -> None:
+    await listed(one)
+    one.names.blocklists.by_hand.put(HandEntry(from_text(NAME), False, False, math.inf))
+
+
+async def blocked_by_hand(one: Walk) -> None:
+    one.names.blocklists.by_hand.put(HandEntry(from_text(NAME), True, False, math.inf))
+    one.names.blocklists.changed_by_hand(0.0)
+
+
+async def client_listed(one: Walk) -> None:
+    lists(one, BlocklistConfig("home", networks=(ip_network("192.0.2.0/24"),)))
+
+
 async def full(one: Walk) -> None:
     while one.request_limiter.take_slot(MEMBER, one.clock.now) is not None:
         pass
@@ -112,6 +139,11 @@ CASES = {
     "the type is refused": Case(Walk, None, Reason.TYPE_REFUSED, "question", qtype=252),
     "the name is special": Case(Walk, None, Reason.LOCAL, "local answers", name="printer.local"),
     "ANY": Case(Walk, None, Reason.MINIMAL_ANY, "local answers", qtype=255),
+    "a listed name": Case(Walk, listed, Reason.CENSORED, "blocklists"),
+    "a name that is blocked by hand": Case(Walk, blocked_by_hand, Reason.BLOCKED, "blocklists"),
+    "a listed name that is let through": Case(Walk, listed_and_let_through, Reason.FORWARDED, "upstream"),
+    "a listed client": Case(Walk, client_listed, Reason.PROHIBITED, "client's network"),
+    "a client of no listed network": Case(Walk, client_listed, Reason.FORWARDED, "upstream", client=NEIGHBOUR),
     "a fresh answer": Case(Walk, then(NAME, after=10), Reason.CACHED, "cache"),
     "a fresh denial": Case(lambda: Walk(script=denied), then(NAME, after=10), Reason.CACHED, "cache"),
     "an answer that is kept under pressure": Case(lambda: Walk(rules=ELASTIC), scarce, Reason.STALE, "cache"),
@@ -176,6 +208,15 @@ async def test_what_is_foretold_happens_and_the_telling_changes_nothing(case: Ca
     await one.send(post(ask_for(case.name, case.qtype, edns=False)), case.client)
     assert one.reason is case.reason
     assert last.reason is (None if case.reason is Reason.FORWARDED else case.reason)
+
+
+async def test_what_withholds_a_name_is_told_with_what_clients_are_told() -> None:
+    one = Walk()
+    await listed(one)
+    before = [each.hits for each in one.names.blocklists.lists]
+    last = list(walk(owners_of(one), make_query(NAME, m.A, dnssec_ok=False), None, one.clock()))[-1]
+    assert last.says == 'the list court withholds it: REFUSED, EDE 16, "court: 27/1"'
+    assert [each.hits for each in one.names.blocklists.lists] == before == [0]
 
 
 async def test_without_a_client_no_limit_of_clients_is_looked_at() -> None:

@@ -21,12 +21,12 @@ SOME: dict[str, Any] = {
         "score_seconds": 0.012,
     }.items()
 }
-WELL: dict[str, Any] = {"figures": FIGURES}
+WELL: dict[str, Any] = {"figures": FIGURES, "blocklists": [{"name": "ads", "problem": ""}]}
 
 
 def but(**figures: Any) -> dict[str, Any]:
     """A service that is well but for these figures."""
-    return {"figures": FIGURES | {f"dohproxy_{name}": value for name, value in figures.items()}}
+    return WELL | {"figures": FIGURES | {f"dohproxy_{name}": value for name, value in figures.items()}}
 
 
 def alert(*, is_harmless: bool) -> Alert:
@@ -62,3 +62,10 @@ def test_it_is_said_since_when_an_upstream_is_paused() -> None:
     line = _upstream(one, SOME)
     assert line.startswith("upstream ns0: paused by hand since 2027-01-15 08:00:00 UTC, 7 answered, ")
     assert _upstream(one | {"paused_since": None}, SOME).startswith("upstream ns0: breaker closed, 7 answered, ")
+
+
+def test_a_blocklist_whose_file_is_not_in_use_is_a_trouble() -> None:
+    broken = WELL | {"blocklists": [{"name": "ads", "problem": "cannot be read (Permission denied)"}]}
+    assert troubles(broken, []) == [
+        "the blocklist ads is not in use as it lies on the disk, since its file cannot be read (Permission denied)"
+    ]

@@ -1,7 +1,16 @@
 """The figures of what runs in the background."""
 
-from dohproxy.jobs.job_figures import SUFFIX_FIGURES
+from pathlib import Path
+
+from dohproxy.config import BlocklistConfig
+from dohproxy.jobs.blocklist_watch import BlocklistWatch
+from dohproxy.jobs.job_figures import BLOCKLIST_FIGURES, HAND_BLOCK_FIGURES, SUFFIX_FIGURES
 from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
+from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES
+from dohproxy.policy.blocklists.lists import Blocklists
+from dohproxy.policy.blocklists.reading import MOST_NAMES
+from dohproxy.wire.name import from_text
+from tests.fakes.clock import FakeClock
 from tests.fakes.samples import samples_of
 
 
@@ -17,3 +26,27 @@ def test_the_age_of_the_list_stands_beside_its_bound() -> None:
         ("dohproxy_suffix_list_last_reload_success", ()): 0,
     }
     assert samples_of(SUFFIX_FIGURES, statistics) == expected
+
+
+def test_what_a_blocklist_holds_and_withholds_stands_beside_its_bounds() -> None:
+    blocklists = Blocklists()
+    config = BlocklistConfig("ads", file=Path("/nowhere"), names=("a.example", "b.example"))
+    watch = BlocklistWatch((config,), blocklists, lambda: None, FakeClock(), 0.0)
+    found = blocklists.find(from_text("a.example"))
+    assert found is not None
+    found.count()
+    assert samples_of(BLOCKLIST_FIGURES, watch.statistics(0.0)) == {
+        ("dohproxy_blocklist_hits_total", ("ads",)): 1,
+        ("dohproxy_blocklist_names", ("ads",)): 2,
+        ("dohproxy_blocklist_max_names", ("ads",)): MOST_NAMES,
+        ("dohproxy_blocklist_networks", ("ads",)): 0,
+        ("dohproxy_blocklist_bytes", ("ads",)): blocklists.lists[0].loaded.held_bytes,
+        ("dohproxy_blocklist_bad_lines", ("ads",)): 0,
+        ("dohproxy_blocklist_loaded_seconds", ("ads",)): 0,
+        ("dohproxy_blocklist_last_load_success", ("ads",)): 0,
+    }
+    assert samples_of(HAND_BLOCK_FIGURES, blocklists.by_hand) == {
+        ("dohproxy_blocks_by_hand_hits_total", ()): 0,
+        ("dohproxy_blocks_by_hand", ()): 0,
+        ("dohproxy_max_blocks_by_hand", ()): MOST_ENTRIES,
+    }

@@ -105,6 +105,14 @@ def test_errors_stand_in_the_reply_without_text() -> None:
     assert wire == m.opt(option(15, b"\x00\x16") + option(15, b"\x00\x17"))
 
 
+def test_a_text_goes_with_each_error_and_is_padded_over_like_all_else() -> None:
+    wire = reply_opt(PLAIN, unpadded_bytes=100, rcode=5, errors=(15, 16), error_text="böse".encode())
+    options = read_options(wire, 11, len(wire))
+    assert options == [(15, b"\x00\x0fb\xc3\xb6se"), (15, b"\x00\x10b\xc3\xb6se")]
+    padded = reply_opt(PADDED, unpadded_bytes=100, rcode=5, errors=(15,), error_text=b"x" * 160)
+    assert (100 + len(padded)) % 468 == 0
+
+
 def test_a_subnet_is_echoed_with_scope_zero() -> None:
     edns = ClientEdns(0, dnssec_ok=False, wants_padding=False, subnet=m.subnet()[4:])
     assert reply_opt(edns, unpadded_bytes=100, rcode=0, errors=()) == m.opt(m.subnet())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dohproxy.config.schema.admin import AdminConfig
+from dohproxy.config.schema.blocklist import MAX_BLOCKLISTS, BlocklistConfig
 from dohproxy.config.schema.cache import CacheConfig
 from dohproxy.config.schema.clients import AddressSource, ClientsConfig
 from dohproxy.config.schema.connections import ConnectionsConfig
@@ -25,10 +26,12 @@ from dohproxy.config.schema.upstream import MAX_UPSTREAMS, UpstreamConfig
 __all__ = [
     "DIALECTS",
     "DIALECT_ACTIONS",
+    "MAX_BLOCKLISTS",
     "MAX_ROUTES",
     "MAX_UPSTREAMS",
     "AddressSource",
     "AdminConfig",
+    "BlocklistConfig",
     "CacheConfig",
     "ClientsConfig",
     "Config",
@@ -67,6 +70,8 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     routes: tuple[RouteConfig, ...] = ()
     """The [[route]] sections in the order of the file."""
+    blocklists: tuple[BlocklistConfig, ...] = ()
+    """The [[blocklist]] sections in the order of the file."""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Where sections and keys stand in the file, by their paths, for what is said about them."""
 
