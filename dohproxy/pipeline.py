@@ -57,6 +57,7 @@ from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.request_limiter import SLOT_RETRY_SECONDS, MissSlot, RequestLimiter
 from dohproxy.policy.special_names import answer_any, answer_locally
+from dohproxy.policy.standing import STRANGERS_LEAVE
 from dohproxy.routes import Route, Routes
 from dohproxy.upstream.results import Bug, UpstreamFailure
 from dohproxy.upstream.sends import Stoppable
@@ -164,7 +165,7 @@ class Pipeline:
             refusing = self._names.blocklists.refuses(client)
             if refusing is not None:
                 return self._prohibit(refusing, parsed, client, now)
-        service_wait = self._request_limiter.admit_to_service(client, now)
+        service_wait = self._request_limiter.admit_to_service(now, 0.0 if client.member else STRANGERS_LEAVE)
         answered = parsed.answered
         if answered is not None and answered.holds(now):
             answered.count(self._clock() - now)
@@ -264,10 +265,13 @@ class Pipeline:
             return self._stale_or(stale, query, arrival) or self._finish(
                 query, content, Reason.FAILURE_REMEMBERED, 0, arrival
             )
-        if arrival.service_wait:
+        wait = arrival.service_wait
+        if wait and not arrival.client.member:
+            wait = self._request_limiter.admit_settled(arrival.client, now, wait)
+        if wait:
             self._refresh(query, stale, Purpose.REVALIDATION, arrival, now)
             return self._stale_or(stale, query, arrival) or self._refuse(
-                Reason.SERVICE_LIMIT, arrival.parsed, arrival.client, now, retry_after=arrival.service_wait
+                Reason.SERVICE_LIMIT, arrival.parsed, arrival.client, now, retry_after=wait
             )
         # The domain before the client: what is refused for its domain's sake costs the client no miss.
         if not self._admits_domain(query, arrival, now):

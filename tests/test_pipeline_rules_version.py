@@ -98,8 +98,7 @@ def limit_client(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
 def limit_service(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
     limiter, now = frontend.core.request_limiter, frontend.clock()
     limiter.adopt(replace(NO_LIMITS, total_requests_per_second=0.01, total_requests_burst=1), (1_000.0, 1_000.0), now)
-    client = frontend.client_resolver.of_connection(LOOPBACK)
-    while not limiter.admit_to_service(client, now):
+    while not limiter.admit_to_service(now):
         pass
     forget_answers(frontend)
 

@@ -218,6 +218,7 @@ def test_a_handshake_that_never_ends_does_not_outlast_the_drain(loop_factory: Lo
 
     async def scenario(service: Running) -> None:
         client = await service.connect()
+        await client.send(b"\x16\x03\x01")
         await asyncio.sleep(0.1)
         os.kill(os.getpid(), signal.SIGTERM)
         await service.stopped

@@ -214,6 +214,7 @@ async def test_listeners_come_and_go_and_connections_stay(file: Path, tmp_path: 
     upstream = FakeUpstream()
     async with serving(file, upstream, UNLIMITED) as service:
         client = await service.connect()
+        assert (await client.ask(get(NAME))).status == 200
         path = tmp_path / "doh.sock"
         await service.adopt(text_for(upstream, UNLIMITED, listen=f'["unix:{path}"]'))
         assert (await client.ask(get(NAME))).status == 200

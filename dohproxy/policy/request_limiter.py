@@ -53,6 +53,10 @@ class RequestLimiter:
         """Takes the same and returns the same, and charges and counts nothing."""
         self.charge_request = requests.charge
         """Takes the same, and counts a request that was refused before `admit_request` was asked."""
+        self.admit_to_service = total.take
+        """Takes the time and the part of the burst that is left to others; returns 0.0 while all clients together are
+        within the service's limit, else the seconds until they are. Hits go on either way; the walk remembers the
+        result and uses it on misses."""
         self.wait_for_miss = misses.wait
         """Takes what `admit_miss` takes and returns the same, and charges and counts nothing."""
         self.admit_miss = misses.admit
@@ -70,21 +74,13 @@ class RequestLimiter:
         self.slots.most = limits.waiting_misses
         self._priorities.adopt(*share, now)
 
-    def admit_to_service(self, client: Client, now: float) -> float:
-        """Return 0.0 while all clients together are within the service's limit, else the seconds until they are; for
-        strangers that is a little sooner the case.
-
-        Hits go on either way; the walk remembers the result and uses it on misses.
-        """
-        if client.member:
-            return self._total.take(now)
-        wait = self._total.take(now, STRANGERS_LEAVE)
-        if wait and self.standings.of(client, now) is not Standing.STRANGER:
-            return self._total.take(now)
-        return wait
+    def admit_settled(self, client: Client, now: float, wait: float) -> float:
+        """Return what `admit_to_service` says to those who leave nothing to others, if this client is one; to all others
+        `wait`, which it has said already."""
+        return wait if self.standings.of(client, now) is Standing.STRANGER else self._total.take(now)
 
     def wait_for_service(self, client: Client, now: float) -> float:
-        """Return what `admit_to_service` would, and charge nothing."""
+        """Return what the walk would get for this client, and charge nothing."""
         is_stranger = self.standings.of(client, now) is Standing.STRANGER
         return self._total.wait(now, STRANGERS_LEAVE if is_stranger else 0.0)
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes.walk import CLIENT, MEMBER, NEIGHBOUR, Limits, request_limiter
+from dohproxy.policy.standing import STRANGERS_LEAVE
+from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, request_limiter
 
-NOW = 1_000.0
+NOW = 10_000.0
 EXEMPT = replace(CLIENT, exempt=True)
 
 
@@ -46,21 +47,21 @@ def test_an_exempt_client_is_limited_only_with_all_others() -> None:
     limits = request_limiter(Limits(requests=1, misses=1, total=3, slots=1))
     assert [limits.admit_request(EXEMPT, NOW) for _ in range(5)] == [0.0] * 5
     assert [limits.admit_miss(EXEMPT, NOW) for _ in range(5)] == [0.0] * 5
-    assert [limits.admit_to_service(MEMBER, NOW) for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
+    assert [limits.admit_to_service(NOW) for _ in range(4)] == [0.0, 0.0, 0.0, 1.0]
 
 
 def test_a_request_beyond_the_services_limit_does_not_lengthen_the_wait() -> None:
     limits = request_limiter(Limits(total=2))
-    waits = [limits.admit_to_service(MEMBER, NOW) for _ in range(50)]
+    waits = [limits.admit_to_service(NOW) for _ in range(50)]
     assert waits == [0.0, 0.0, *[pytest.approx(1.0)] * 48]
-    assert limits.admit_to_service(MEMBER, NOW + 1.0) == 0.0
+    assert limits.admit_to_service(NOW + 1.0) == 0.0
 
 
 def test_the_services_fill_is_reported() -> None:
     limits = request_limiter(Limits(total=4))
     assert limits.statistics(NOW).total_fill == 0.0
     for _ in range(3):
-        limits.admit_to_service(MEMBER, NOW)
+        limits.admit_to_service(NOW)
     assert limits.statistics(NOW).total_fill == pytest.approx(0.75)
 
 
@@ -75,3 +76,14 @@ def test_places_are_taken_up_to_their_number_and_come_back_once() -> None:
     assert limits.slots.taken == 1
     assert limits.take_slot(CLIENT, NOW) is not None
     assert second is not None
+
+
+def test_strangers_leave_a_part_of_the_services_limit_to_members_and_to_who_is_settled() -> None:
+    limits = request_limiter(Limits(total=8))
+    waits = [limits.admit_to_service(NOW, STRANGERS_LEAVE) for _ in range(8)]
+    assert [not wait for wait in waits] == [True] * 6 + [False] * 2
+    assert limits.admit_settled(CLIENT, NOW, waits[-1]) == waits[-1] == limits.wait_for_service(CLIENT, NOW)
+    limits.note_answered(CLIENT, NOW - 7_200)
+    assert limits.wait_for_service(CLIENT, NOW) == 0.0
+    assert limits.admit_settled(CLIENT, NOW, waits[-1]) == 0.0
+    assert [limits.admit_to_service(NOW) for _ in range(2)] == [0.0, 1.0]
