@@ -75,8 +75,8 @@ class RequestLimiter:
         self._priorities.adopt(*share, now)
 
     def admit_settled(self, client: Client, now: float, wait: float) -> float:
-        """Return what `admit_to_service` says to those who leave nothing to others, if this client is one; to all others
-        `wait`, which it has said already."""
+        """Return what `admit_to_service` says to those who leave nothing to others, if this client is one; to all
+        others `wait`, which it has said already."""
         return wait if self.standings.of(client, now) is Standing.STRANGER else self._total.take(now)
 
     def wait_for_service(self, client: Client, now: float) -> float:
