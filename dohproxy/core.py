@@ -120,7 +120,7 @@ class Core:
 
     def owners(self) -> Owners:
         """Return those whom the walk asks, for who wants to know what they would say."""
-        return Owners(self.request_limiter, self.names, self._routes_of_names())
+        return Owners(self.request_limiter, self.names, self._routes_of_names(), self.pipeline)
 
     def caches(self) -> list[Cache]:
         """Return the general cache and those of all routes."""

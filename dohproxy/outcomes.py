@@ -77,6 +77,8 @@ class Reason(Enum):
     TYPE_REFUSED = auto()
     RECURSION_NOT_DESIRED = auto()
 
+    MEMBERS_ONLY = auto()
+    LIST_STUB = auto()
     CLIENT_LIMIT = auto()
     SERVICE_LIMIT = auto()
     MISS_LIMIT = auto()
@@ -167,6 +169,10 @@ OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
     Reason.RECURSION_NOT_DESIRED: OutcomeRow(
         "recursion_not_desired", 200, Rcode.REFUSED, (ExtendedError.NOT_AUTHORITATIVE,)
     ),
+    # 403 and not a reply: it is decided before a byte of the message is read, and stubs of public lists leave out a
+    # server that says so until they read their list again.
+    Reason.MEMBERS_ONLY: OutcomeRow("members_only", 403, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.LIST_STUB: OutcomeRow("list_stub", 403, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     Reason.CLIENT_LIMIT: OutcomeRow("client_limit", 429, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     # Nobody is forbidden anything: the next second may have room, and another server has.
     Reason.SERVICE_LIMIT: OutcomeRow("service_limit", 503, Rcode.SERVFAIL, (ExtendedError.NOT_READY,)),

@@ -80,6 +80,8 @@ class ParsedRequest:
     """Why there is none."""
     shadow: bool = False
     """Its dialect is set to "count": what "refuse" would have hit."""
+    is_list_stub: bool = False
+    """It comes from a stub that asks whoever stands on a public list."""
     query: Query | None = None
     """The same, once a client within its limit has sent it."""
     fault: Fault | None = None

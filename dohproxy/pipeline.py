@@ -5,6 +5,7 @@
                   begin() ─┬─ refused by these ────── refused
                             ├─ client's limit ─────── refused
                             ├─ client's network ───── REFUSED, if it is listed
+                            ├─ mode: members alone, no stubs of public lists ── refused
                             ├─ the very same request: what was said to it a moment ago
                             ├─ parse ──────────────── refused, FORMERR, NOTIMP
                             ├─ refused questions ──── REFUSED, BADVERS
@@ -12,7 +13,8 @@
                             ├─ local answers ──────── the answer
                             ├─ blocklists ─────────── what the list says, above the cache so that it acts at once
                             ├─ cache ──────────────── the answer, or that a name above does not exist
-                            │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited
+                            │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited;
+                            │         not for strangers while a public list has us
                             ├─ undelegated names ──── NXDOMAIN
                             ├─ remembered failure ─── stale, or SERVFAIL
                             ├─ service's limit ────── stale (and refresh), or refused
@@ -52,6 +54,7 @@ from dohproxy.outcomes import (
 from dohproxy.parsed_request import REPEAT_SECONDS, Answered, Count, ParsedRequest, RememberedRefusal
 from dohproxy.policy.blocklists.lists import Blocklist, Withheld
 from dohproxy.policy.blocklists.withheld import answer_withheld
+from dohproxy.policy.member_books import MemberBooks
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
@@ -119,6 +122,10 @@ class Pipeline:
         self._tally = tally
         self._clock = clock
         self._unnoted = HITS_PER_NOTE
+        self._is_restricted = self._turns_stubs_away = False
+        self.is_for_members = self.spares_strangers = False
+        """How strangers are held; `restrict` says so."""
+        self.members = MemberBooks()
         self.rules_version = 0
         """Raised with each change of a rule, the frontends' own among them."""
         self.adopt(names, routes, deadline_seconds)
@@ -134,6 +141,14 @@ class Pipeline:
         self._settings = routes.general.cache.rules
         self._deadline_seconds = deadline_seconds
         self.rules_changed()
+
+    def restrict(self, *, members_only: bool, stubs_away: bool, spare_strangers: bool) -> None:
+        """Hold strangers to this from the next request on, on open connections too: only members and exempt networks
+        are served, no stubs of public lists are, strangers' answers are used for as long as ever and renewed for none
+        of them. It is asked anew for every request, so nothing that is remembered has to go."""
+        self._is_restricted = members_only or stubs_away
+        self._turns_stubs_away = stubs_away
+        self.is_for_members, self.spares_strangers = members_only, spare_strangers
 
     def rules_changed(self) -> None:
         """Let nothing hold any more that was read or said under the rules so far.
@@ -165,6 +180,8 @@ class Pipeline:
             refusing = self._names.blocklists.refuses(client)
             if refusing is not None:
                 return self._prohibit(refusing, parsed, client, now)
+        if self._is_restricted and (refused := self._refuse_stranger(parsed, client, now)) is not None:
+            return refused
         service_wait = self._request_limiter.admit_to_service(now, 0.0 if client.member else STRANGERS_LEAVE)
         answered = parsed.answered
         if answered is not None and answered.holds(now):
@@ -195,6 +212,16 @@ class Pipeline:
         self._unnoted = HITS_PER_NOTE
         if isinstance(said, Reply):
             self._request_limiter.note_answered(client, now)
+
+    def _refuse_stranger(self, parsed: ParsedRequest, client: Client, now: float) -> Refused | None:
+        """Refuse whom `restrict` does not let through."""
+        if client.member or client.exempt:
+            return None
+        if self.is_for_members:
+            return self._refuse(Reason.MEMBERS_ONLY, parsed, client, now)
+        if self._turns_stubs_away and parsed.is_list_stub:
+            return self._refuse(Reason.LIST_STUB, parsed, client, now)
+        return None
 
     def _parse(self, parsed: ParsedRequest) -> Query | None:
         try:
@@ -242,7 +269,8 @@ class Pipeline:
 
     def _look_up(self, query: Query, arrival: Arrival, now: float) -> Reply | Refused | Miss:
         route = arrival.route
-        entry, freshness = route.cache.lookup(query.key, now, route.upstreams.pressure(now))
+        pressure = 1.0 if self.spares_strangers and self._spares(arrival.client) else route.upstreams.pressure(now)
+        entry, freshness = route.cache.lookup(query.key, now, pressure)
         if entry is not None and freshness is Freshness.FRESH:
             entry.use()
             if now >= entry.refresh_at and entry.is_popular:
@@ -345,6 +373,8 @@ class Pipeline:
         It costs the upstream what a miss costs, so it is its client's miss: not where the client or the domain is over
         its limit or a failure forbids asking, and charged once it is under way.
         """
+        if self.spares_strangers and self._spares(arrival.client):
+            return
         route = arrival.route
         if entry is None or now < entry.refresh_at or route.cache.recall_failure(query.key, now) is not None:
             return
@@ -354,6 +384,10 @@ class Pipeline:
             if asked:
                 self._request_limiter.admit_miss(client, now)
             entry.put_off(now, asked=asked)
+
+    def _spares(self, client: Client) -> bool:
+        """Tell whether strangers' questions that the upstreams are to be spared are this client's."""
+        return not (client.member or client.exempt)
 
     def _admits_domain(self, query: Query, arrival: Arrival, now: float) -> bool:
         """Tell whether the limits on single domains let a question for an upstream through."""
@@ -457,7 +491,10 @@ class Pipeline:
             count = _both(count, also)
         if repeat_until > arrival.started:
             parsed.keep(Answered(reply, count, repeat_until, repeat_from, envelope))
-        count(self._clock() - arrival.started)
+        seconds = self._clock() - arrival.started
+        count(seconds)
+        if arrival.client.member:
+            self.members.note(reason, seconds)
         return reply
 
     def _refuse(
@@ -473,6 +510,8 @@ class Pipeline:
         if last.is_charged:
             self._request_limiter.charge_request(client, now)
         last.count(self._clock() - now)
+        if client.member:
+            self.members.note(reason, 0.0)
         return last.refused
 
     def _count(self, reason: Reason, parsed: ParsedRequest, *, rcode: int | None = None) -> Count:

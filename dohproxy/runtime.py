@@ -23,6 +23,7 @@ from dohproxy.config.files import check_files, load
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management import Management
+from dohproxy.control.mode import figures as figures_of
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
@@ -33,6 +34,9 @@ from dohproxy.frontends.frontend_figures import (
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.opener import Opener
+from dohproxy.jobs.alert_readings import Owners as AlertOwners
+from dohproxy.jobs.alert_readings import SavedFile
+from dohproxy.jobs.alerting import Alerting
 from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.jobs.cache_file import CacheFile
@@ -45,8 +49,11 @@ from dohproxy.jobs.job_figures import (
 )
 from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.reload import ReloadBook, read_suffixes
+from dohproxy.jobs.state_file import NAME as STATE_NAME
 from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
 from dohproxy.jobs.state_key import NoKey, StateKey, open_key
+from dohproxy.observability.alert_figures import ALERT_FIGURES, MESSAGE_FIGURES, MODE_FIGURES
+from dohproxy.observability.detectors.reading import LOOK_SECONDS
 from dohproxy.observability.figures import plain
 from dohproxy.observability.front_proxy import notify
 from dohproxy.observability.left_out import WorkaroundWatch, all_words
@@ -54,6 +61,8 @@ from dohproxy.observability.logs import LOG_FIGURES, RateLimit
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
+from dohproxy.policy.mode import ModeNow
+from dohproxy.saved import Interruption, Saved
 from dohproxy.server import Server
 from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
@@ -127,6 +136,10 @@ class Runtime:
         self._cache_file: CacheFile | None = None
         self._state_file: StateFile | None = None
         self._health: HealthListener | None = None
+        self.alerting = Alerting(
+            config, self._alert_owners(), self.core.pipeline, self.server.visitors, self.server.identities, clock
+        )
+        self.mode = self.alerting.mode
         self._price_strangers()
         self._add_figures()
 
@@ -249,6 +262,7 @@ class Runtime:
         health_moves = wanted.server.listen[0] != self.config.server.listen[0]
         self.config = wanted
         self.server.adopt(wanted, suffixes, blocklists)
+        self.alerting.adopt(wanted)
         self._take_certificate(wanted, pair)
         if self._log_limit is not None:
             self._log_limit.adopt(wanted.log.lines_per_second)
@@ -293,9 +307,13 @@ class Runtime:
         return self.server.connections.slots_taken
 
     def alerts(self) -> Sequence[Alert]:
-        """Return what is wrong with the upstreams."""
+        """Return what is wrong, with the upstreams and with the service as a whole."""
         now = clock()
-        return alerts(self.core.resolver.statistics(now), now, time.time())
+        return (*alerts(self.core.resolver.statistics(now), now, time.time()), *self.alerting.alerts())
+
+    def apply_mode(self) -> ModeNow:
+        """Let the walk know what holds now, and return it."""
+        return self.alerting.apply_mode()
 
     def waiting(self) -> Sequence[str]:
         """Return the keys that differ from the file until a restart."""
@@ -311,7 +329,8 @@ class Runtime:
         resolver, wall = self.core.resolver.statistics(now), time.time()
         paused = {name: wall - (now - since) for name, since in self.core.resolver.paused(now).items()}
         return {
-            "alerts": [alert.words for alert in alerts(resolver, now, wall)],
+            "alerts": [alert.words for alert in self.alerts()],
+            "mode": figures_of(self.mode.now(now), now),
             "left_out": all_words(resolver),
             "upstreams": [
                 {"name": one.name, "breaker": one.breaker, "paused_since": paused.get(one.name)}
@@ -379,10 +398,17 @@ class Runtime:
         if key is None:
             self.core.figures.add(STATE_FILE_FIGURES, lambda: NOT_KEPT)
             return
-        kept = Kept(self.core.export, self.core.restore, {"seniority": self.core.request_limiter.seniority})
+        kept = Kept(self._export, self._restore, {"seniority": self.core.request_limiter.seniority})
         self._state_file = state_file = StateFile(directory, key, kept, clock)
         self.core.figures.add(STATE_FILE_FIGURES, state_file.statistics)
         await state_file.load()
+
+    def _export(self, seal: Callable[[str], str], now: float) -> Saved:
+        return self.core.export(seal, now) | self.alerting.export(now)
+
+    def _restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
+        self.alerting.restore(saved, interruption)
+        return self.core.restore(saved, seal, interruption)
 
     async def _load_cache(self) -> None:
         """Bring the cache back from its file, if it has one. Without a warm cache every name is new."""
@@ -416,6 +442,8 @@ class Runtime:
             ("the look at front proxies", lambda: SWEEP_SECONDS, lambda: notify(self.server.front_proxy.news(clock()))),
             ("the look at upstreams", lambda: SWEEP_SECONDS, self._tick_upstreams),
             ("the count of open files", lambda: OPEN_FILES_SECONDS, self.open_files.poll),
+            ("the look for alerts", lambda: LOOK_SECONDS, self.alerting.look),
+            ("the look at the mode", lambda: SWEEP_SECONDS, self._renew_mode),
             (
                 "the watch of public suffixes",
                 lambda: self.config.names.reload_seconds,
@@ -429,6 +457,7 @@ class Runtime:
             jobs.append(("the certificate watch", self._certificate_seconds, self._poll_certificate))
         for what, seconds, work in jobs:
             self._begin(repeat(what, seconds, work))
+        self._begin(self.alerting.sender.send_forever())
         self._begin(self.delay.watch_forever())
         self._begin(ping_forever(self._manager))
         if self._cache_file is not None:
@@ -442,8 +471,35 @@ class Runtime:
         statistics = self.core.resolver.statistics(clock())
         upstreams.poll(statistics, clock(), time.time())
         workarounds.poll(statistics)
-        found = [alert.words for alert in alerts(statistics, clock(), time.time()) if not alert.is_harmless]
+        found = [alert.words for alert in self.alerts() if not alert.is_harmless]
         self._manager.tell("; ".join([self._serving, *found]))
+
+    def _alert_owners(self) -> AlertOwners:
+        core, certificate = self.core, self._certificate
+        return AlertOwners(
+            tallies=core.tallies.all,
+            resolver=lambda now: core.resolver.statistics(now),
+            request_limiter=core.request_limiter.statistics,
+            connection_limiter=self.server.connection_limiter.statistics,
+            connections=self.server.connections.statistics,
+            domains=lambda now: core.names.domains.statistics(now),
+            probes=lambda: core.names.probes.statistics(),
+            visitors=self.server.visitors.statistics,
+            members=core.pipeline.members.statistics,
+            certificate=(lambda _: ()) if certificate is None else certificate.faults,
+            files=self._saved_files,
+        )
+
+    def _renew_mode(self) -> None:
+        self.apply_mode()
+
+    def _saved_files(self) -> dict[Path, SavedFile]:
+        found: dict[Path, SavedFile] = {}
+        if self._cache_file is not None and self.config.cache.snapshot_file is not None:
+            found[self.config.cache.snapshot_file] = self._cache_file.statistics()
+        if self._state_file is not None and self.config.server.state_directory is not None:
+            found[self.config.server.state_directory / STATE_NAME] = self._state_file.statistics()
+        return found
 
     def _certificate_seconds(self) -> float:
         return 60.0 if self.config.tls is None else self.config.tls.reload_seconds
@@ -460,6 +516,10 @@ class Runtime:
 
     def _add_figures(self) -> None:
         add = self.core.figures.add
+        alerting = self.alerting
+        add(ALERT_FIGURES, alerting.watch.active)
+        add(MESSAGE_FIGURES, alerting.sender.counts)
+        add(MODE_FIGURES, lambda: self.mode.now(clock()))
         add(LOOP_FIGURES, lambda: LoopStatistics(self.server.handshakes.waiting, self.delay.seconds))
         add(RELOAD_FIGURES, self.reloads.statistics)
         if self._certificate is not None:

@@ -4,9 +4,11 @@ The runtime gives it sockets. Benchmarks and tests give it bytes, and a clock of
 """
 
 import asyncio
+import secrets
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 from dohproxy.builders import build_connection_limiter, clock, http2_limits
 from dohproxy.config import Config
@@ -20,12 +22,14 @@ from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.blocklist_watch import Prepared
+from dohproxy.observability.alert_figures import VISITOR_FIGURES
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch
 from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, SLOT_FIGURES
 from dohproxy.outcomes import Frontend
 from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.suffixes import PublicSuffixes
+from dohproxy.policy.visitors import Visitors
 
 
 class Server:
@@ -37,7 +41,10 @@ class Server:
         """Client addresses are hashed under `secret`; the upstreams' tasks run in `tasks`. `clock` must be the running
         event loop's. Raises OSError if an upstream's authorities are unreadable."""
         self._clock = clock
-        self.identities = Identities(secret, config.limits.exempt_networks, config.clients.member_networks)
+        self.visitors = Visitors(partial(secrets.randbits, 64), clock())
+        self.identities = Identities(
+            secret, config.limits.exempt_networks, config.clients.member_networks, self.visitors.note
+        )
         self.client_resolver = ClientResolver(self.identities, config.clients)
         self.front_proxy = FrontProxyWatch(config.clients, self.client_resolver.statuses, clock())
         self.core = Core(config, tasks, self.front_proxy.observe, clock=clock)
@@ -102,6 +109,7 @@ class Server:
     def _add_figures(self) -> None:
         add = self.core.figures.add
         known = {Frontend.HTTP1: self.http1.known, Frontend.HTTP2: self.http2.requests.known}
+        add(VISITOR_FIGURES, self.visitors.statistics)
         add(FRONT_PROXY_FIGURES, self.front_proxy.findings)
         add(CONNECTION_FIGURES, self.connections.statistics)
         add(REQUEST_CACHE_FIGURES, lambda: known)

@@ -77,6 +77,8 @@ def test_what_is_refused_before_the_clients_limit_counts_against_it(reason: Reas
         (Reason.HARMFUL, 200, Rcode.REFUSED, (15,)),
         (Reason.FILTERED, 200, Rcode.REFUSED, (17,)),
         (Reason.PROHIBITED, 200, Rcode.REFUSED, (18,)),
+        (Reason.MEMBERS_ONLY, 403, Rcode.REFUSED, (18,)),
+        (Reason.LIST_STUB, 403, Rcode.REFUSED, (18,)),
         (Reason.CLIENT_LIMIT, 429, Rcode.REFUSED, (18,)),
         (Reason.SERVICE_LIMIT, 503, Rcode.SERVFAIL, (14,)),
         (Reason.MISS_LIMIT, 200, Rcode.REFUSED, (18,)),

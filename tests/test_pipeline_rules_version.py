@@ -91,6 +91,10 @@ def take_requests(**changed: Any) -> Callable[[RunningFrontend, pytest.MonkeyPat
     return lambda frontend, _: frontend.core.service.adopt(replace(RULES, **changed))
 
 
+def serve_members_alone(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    frontend.core.service.pipeline.restrict(members_only=True, stubs_away=False, spare_strangers=False)
+
+
 def limit_client(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
     frontend.core.request_limiter.admit_request = lambda client, now: 3.0
 
@@ -192,6 +196,7 @@ CHANGES: Final = [
         parameter="&random_padding=x",
     ),
     Change("client's limit", limit_client, Reason.CLIENT_LIMIT),
+    Change("mode", serve_members_alone, Reason.MEMBERS_ONLY),
     Change("parse", find_fault, Reason.FORMAT_ERROR),
     Change("refused questions", refuse_questions, Reason.TYPE_REFUSED),
     Change("route", lambda frontend, _: route_elsewhere(frontend, "example.net"), Reason.FORWARDED),

@@ -21,6 +21,7 @@ from dohproxy.config import (
     check_sockets,
     check_state,
     check_warnings,
+    command_warnings,
     file_warnings,
     load,
     located,
@@ -87,6 +88,7 @@ def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
     told = (
         *problems,
         *check_warnings(config),
+        *command_warnings(config),
         *((*file_warnings(config), *port_warnings(config)) if is_strict else ()),
         *socket_warnings(config),
         *descriptor_warnings(config),

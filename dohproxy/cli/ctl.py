@@ -10,7 +10,7 @@ import click
 
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, fail, say
 from dohproxy.config import ConfigError, find_admin_socket, render
-from dohproxy.config.keys import Choice, Integer, Switch
+from dohproxy.config.keys import Choice, Duration, Integer, Switch, in_units
 from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.control.client import Answer, Unreachable, send
 from dohproxy.control.command import Argument, Command
@@ -94,7 +94,12 @@ def _parameter(argument: Argument) -> click.Parameter:
         return click.Argument([argument.name], type=kind, required=argument.is_required, shell_complete=complete)
     if isinstance(key, Switch):
         return click.Option([f"--{argument.name}"], is_flag=True, help=key.why)
-    told = key.why if argument.default is None else f"{key.why} {argument.default} by default."
+    default = (
+        in_units(argument.default)
+        if isinstance(argument.default, int) and isinstance(key, Duration)
+        else argument.default
+    )
+    told = key.why if default is None else f"{key.why} {default} by default."
     return click.Option([f"--{argument.name}"], type=kind, metavar=argument.name.upper(), help=told)
 
 

@@ -22,6 +22,7 @@ from ipaddress import (
 )
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 IPNetwork = IPv4Network | IPv6Network
 
@@ -161,6 +162,31 @@ def parse_path(text: str, directory: Path) -> Path:
     if not text or "\0" in text:
         raise Unusable("is not a file name; write one without a NUL character, at least one character long.")
     return directory / text
+
+
+def parse_argument(text: str, _directory: Path) -> str:
+    """Read one argument of a program that is started."""
+    if not text or "\0" in text:
+        raise Unusable("is no argument; write one without a NUL character, at least one character long.")
+    return text
+
+
+def parse_webhook(text: str, _directory: Path) -> str:
+    """Read the URL that messages are sent to."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise Unusable("has characters that no URL has; write them as %XX (RFC 3986).")
+    if host is None or port == 0 or parts.scheme not in ("http", "https"):
+        raise Unusable("is not a URL; write https:// and a host, such as https://alerts.example.net/dohproxy.")
+    if parts.username is not None or parts.password is not None:
+        raise Unusable("holds a user or password, which are not sent; use a path that only you know.")
+    if parts.fragment:
+        raise Unusable("holds a fragment (#), which is never sent; leave it out.")
+    return text
 
 
 def parse_upstream(text: str, _directory: Path) -> UpstreamAddress:

@@ -278,6 +278,15 @@ def _check_list(path: Path) -> Problem | None:
     return None
 
 
+def command_warnings(config: Config) -> tuple[Problem, ...]:
+    """Return whether the command for alerts cannot be started: no reason not to serve, and one to tell."""
+    command = config.alerts.command
+    if not command or (Path(command[0]).is_file() and os.access(command[0], os.X_OK)):
+        return ()
+    says = f"begins with {command[0]}, which is no file that can be started; nobody would be told of anything."
+    return (Problem("alerts.command", says),)
+
+
 def file_warnings(config: Config) -> tuple[Problem, ...]:
     """Return which files root may read and the service may not, as far as there is a user of its name.
 

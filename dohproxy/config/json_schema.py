@@ -4,7 +4,7 @@ reference, so that the two cannot differ."""
 from typing import Any, Final
 
 from dohproxy.config.effective import PRESET_KEYS, plain
-from dohproxy.config.keys import Choice, Integer, Key, Number, Switch, Text, TextList
+from dohproxy.config.keys import Choice, Duration, Integer, Key, Number, Switch, Text, TextList
 from dohproxy.config.schema import MAX_BLOCKLISTS, MAX_ROUTES, MAX_UPSTREAMS
 from dohproxy.config.sections import BLOCKLIST, ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
 from dohproxy.config.shares import share_of
@@ -62,6 +62,8 @@ def _type(key: Key) -> dict[str, Any]:
             return {"type": "integer", "minimum": key.minimum, "maximum": key.maximum}
         case Number():
             return {"type": "number", "minimum": key.minimum, "maximum": key.maximum}
+        case Duration():
+            return {"type": "string", "pattern": "^[0-9]{1,7}[smhd]$"}
         case Choice():
             return {"type": "string", "enum": list(key.choices)}
         case Switch():

@@ -273,12 +273,33 @@ def _check_blocklists(config: Config) -> Iterator[Problem]:
             )
 
 
+def _check_members_are_named(config: Config) -> Iterator[Problem]:
+    if config.listed.reaction == "members" and not config.clients.member_networks:
+        yield Problem(
+            "listed.reaction",
+            'is "members" while clients.member_networks is empty: nobody would be served. Name your members\' networks'
+            ' there, or write reaction = "members-first".',
+        )
+
+
+def _check_alert_command(config: Config) -> Iterator[Problem]:
+    command = config.alerts.command
+    if command and not command[0].startswith("/"):
+        yield Problem(
+            "alerts.command",
+            f"begins with {show(command[0])}, which no shell looks for: write the program's whole path, for example:"
+            ' command = ["/etc/dohproxy/alerts/mail"]',
+        )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
     (_check_listeners_differ, ("server.listen", "metrics.listen", "admin.socket")),
     (_check_routes, ("upstream", "route")),
     (_check_blocklists, ("blocklist",)),
+    (_check_members_are_named, ("listed.reaction", "clients.member_networks")),
+    (_check_alert_command, ("alerts.command",)),
     (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "upstream")),
 )
 """Each rule beside the keys it reads."""

@@ -13,12 +13,14 @@ from dohproxy.config.schema import (
     DIALECT_ACTIONS,
     DIALECTS,
     AdminConfig,
+    AlertsConfig,
     BlocklistConfig,
     CacheConfig,
     ClientsConfig,
     ConnectionsConfig,
     DialectsConfig,
     LimitsConfig,
+    ListedConfig,
     LogConfig,
     MetricsConfig,
     NamesConfig,
@@ -118,6 +120,8 @@ SECTIONS: Final = (
     _declare("dialects", DialectsConfig),
     _declare("metrics", MetricsConfig, is_optional=True),
     _declare("admin", AdminConfig, is_optional=True),
+    _declare("alerts", AlertsConfig),
+    _declare("listed", ListedConfig),
     _declare("log", LogConfig),
 )
 """All sections in the order of the reference: what everybody sets comes first."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from dohproxy.config.addresses import Unusable
-from dohproxy.config.keys import Choice, Integer, Switch, Text, find_nearest, show, show_key
+from dohproxy.config.keys import Choice, Duration, Integer, Switch, Text, find_nearest, show, show_key
 
 Service = TypeVar("Service", contravariant=True)
 
@@ -23,7 +23,7 @@ class Argument:
     """One thing that a command is told."""
 
     name: str
-    key: Integer | Choice | Switch | Text
+    key: Integer | Duration | Choice | Switch | Text
     """What it may be; its `why` is its help."""
     is_option: bool = False
     """It is written as --NAME at a terminal; else it stands in its place."""

@@ -12,6 +12,8 @@ from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
 from dohproxy.control.explain import explain
 from dohproxy.control.flush import flush
 from dohproxy.control.log_level import log_level
+from dohproxy.control.mode import ARGUMENTS as MODE_ARGUMENTS
+from dohproxy.control.mode import mode
 from dohproxy.control.names import NAME
 from dohproxy.control.service import Service
 from dohproxy.control.status import status
@@ -97,6 +99,15 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         " if a list is not in use as it lies on the disk.",
         "",
         blocks.blocks,
+    ),
+    Command(
+        "mode",
+        "Serve members alone for a while, or everybody, or leave it to the rules; tell which it is.\n\nIt holds from"
+        " the next request on, on open connections too, and ends by itself. What an operator says goes before what a"
+        " rule would.",
+        "who is served, until the time is over or the service is started again without a state directory",
+        mode,
+        MODE_ARGUMENTS,
     ),
     Command(
         "explain",

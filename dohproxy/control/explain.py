@@ -63,6 +63,18 @@ _BOUNDS: Final = {
 }
 
 
+class Strangers(Protocol):
+    """How those who are no members are held; the walk itself is one."""
+
+    @property
+    def is_for_members(self) -> bool:
+        """Whether members and exempt networks alone are served."""
+
+    @property
+    def spares_strangers(self) -> bool:
+        """Whether strangers get older answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Owners:
     """Those whom the walk asks."""
@@ -70,6 +82,7 @@ class Owners:
     request_limiter: RequestLimiter
     names: NameRules
     routes: Routes
+    strangers: Strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +146,11 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
     yield _client_limit(limiter, client, now)
     if client is not None and names.blocklists.has_networks:
         yield _clients_network(names.blocklists, client)
+    is_stranger = client is not None and not (client.member or client.exempt)
+    if is_stranger and owners.strangers.is_for_members:
+        yield Stage(
+            "mode", "the client is no member, and members alone are served: 403", Reason.MEMBERS_ONLY, ends=True
+        )
     refused = refuse(query)
     if refused is not None:
         yield Stage("question", "is of a kind that is refused", refused, ends=True)
@@ -147,7 +165,8 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
         yield Stage("local answers", says, local.reason, ends=True)
     yield Stage("local answers", "is not answered here")
     yield _withheld(names.blocklists, query)
-    entry, state = route.cache.foresee(query.key, now, route.upstreams.pressure(now))
+    pressure = 1.0 if is_stranger and owners.strangers.spares_strangers else route.upstreams.pressure(now)
+    entry, state = route.cache.foresee(query.key, now, pressure)
     yield _cached(entry, state, query, now)
     denial = names.undelegated.answer(query) if route.is_general else None
     if denial is not None:

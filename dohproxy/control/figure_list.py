@@ -19,6 +19,7 @@ from dohproxy.jobs.job_figures import (
     STATE_FILE_FIGURES,
     SUFFIX_FIGURES,
 )
+from dohproxy.observability.alert_figures import ALERT_FIGURES, MESSAGE_FIGURES, MODE_FIGURES, VISITOR_FIGURES
 from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
 from dohproxy.observability.figures import Figure, FigureGroup, Label
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES
@@ -45,6 +46,10 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     DOMAIN_FIGURES,
     REBINDING_FIGURES,
     PROBE_FIGURES,
+    VISITOR_FIGURES,
+    MODE_FIGURES,
+    ALERT_FIGURES,
+    MESSAGE_FIGURES,
     CONNECTION_FIGURES,
     CONNECTION_LIMIT_FIGURES,
     SLOT_FIGURES,

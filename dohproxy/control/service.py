@@ -12,6 +12,7 @@ from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
+from dohproxy.policy.mode import ModeNow, ModeSwitch
 from dohproxy.upstream.resolvers import Resolvers
 
 
@@ -23,6 +24,7 @@ class Service(Protocol):
     log_level: LogLevel
     blocks: HandBlocks
     """What was said of names by hand."""
+    mode: ModeSwitch
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""
@@ -35,6 +37,9 @@ class Service(Protocol):
 
     def look_at(self, packed: bytes) -> Client:
         """Return the client at a packed address, and remember nothing."""
+
+    def apply_mode(self) -> ModeNow:
+        """Let the walk know what holds now, and return it."""
 
     def resolvers(self) -> Resolvers:
         """Return the general upstreams and those of all routes."""
@@ -53,4 +58,4 @@ class Service(Protocol):
         """Return its state in words and figures, nearly ready for JSON; see docs/commands.md."""
 
     def alerts(self) -> Sequence[Alert]:
-        """Return what is wrong with the upstreams."""
+        """Return what is wrong."""

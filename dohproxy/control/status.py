@@ -69,6 +69,11 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     for name, names in figures.get("dohproxy_blocklist_names", {}).items():
         hits = figures["dohproxy_blocklist_hits_total"][name]
         yield f"blocklist {name}: {counted(names, 'name')}, {counted(hits, 'hit')}"
+    networks, mode = figures["dohproxy_networks"], snapshot["mode"]
+    yield f"networks: {networks['hour']:.0f} asked within an hour, {networks['day']:.0f} since the day began"
+    if mode["source"] != "default":
+        left = "" if mode["seconds_left"] is None else f" for {mode['seconds_left']} s more"
+        yield f"mode: {mode['mode']}, by {mode['source']}{left}"
     for word in snapshot["left_out"]:
         yield f"left out: {word}"
     if snapshot["log"]["seconds_left"]:

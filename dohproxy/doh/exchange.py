@@ -1,9 +1,13 @@
 """One HTTP exchange as every frontend sees it: bytes in, bytes out, no DoH rule on either side."""
 
 from dataclasses import field
-from typing import Any
+from typing import Any, Final
 
 from dohproxy.value import value
+
+LIST_STUBS: Final = frozenset({"dnscrypt-proxy"})
+"""User-Agents of stubs that ask whoever stands on a public list, used or not, to see how well they are. dnscrypt-proxy
+has sent this one since 2.0.0."""
 
 
 @value
@@ -20,6 +24,8 @@ class HttpRequest:
     content_encoding: str | None = None
     pad_header: bool = False
     """Whether there was an X-Pad field (old dnscrypt-proxy); its value is nothing to us."""
+    list_stub: bool = False
+    """Whether its User-Agent is one of `LIST_STUBS`."""
 
 
 @value

@@ -11,9 +11,9 @@ from dohproxy.outcomes import OUTCOMES, Reason, Refused, Reply
 _CONTENT_TYPE: Final = ("content-type", DNS_MESSAGE)
 _CLOSING: Final = frozenset({
     Reason.BAD_HTTP, Reason.TRANSFER_CODING, Reason.HEADERS_TOO_LARGE, Reason.BODY_TOO_LARGE, Reason.SLOW_REQUEST,
-    Reason.BUG,
+    Reason.BUG, Reason.LIST_STUB,
 })  # fmt: skip
-"""After these the rest of the connection is unread, unreadable or in doubt."""
+"""After these the rest of the connection is unread, unreadable or in doubt; or nothing more is wanted of its client."""
 
 
 def http_response(said: Reply | Refused, method: str) -> HttpResponse:

@@ -61,7 +61,9 @@ class Service:
             method = request.method if request.method in ("GET", "POST") else OTHER_METHOD
             if isinstance(found, RefusedRequest):
                 return ParsedRequest(frontend, version, method, found.dialect, refused=found.reason)
-            return ParsedRequest(frontend, version, method, found.dialect, found.wire, shadow=found.shadow)
+            parsed = ParsedRequest(frontend, version, method, found.dialect, found.wire, shadow=found.shadow)
+            parsed.is_list_stub = request.list_stub
+            return parsed
         except Exception:
             _log.exception("a request met a bug", stage="read")
             return ParsedRequest(frontend, version, refused=Reason.BUG)

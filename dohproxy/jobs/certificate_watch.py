@@ -22,7 +22,7 @@ import structlog
 
 from dohproxy.config import ConfigError, TlsConfig
 from dohproxy.tls.certificate_pair import Pair, PairRefused, PairResult, read_pair
-from dohproxy.tls.certificates import Chain, Fault, KeyKind, faults_of
+from dohproxy.tls.certificates import Chain, Fault, KeyKind, certificate_problems, faults_of
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import handshake_seconds
 
@@ -112,6 +112,17 @@ class CertificateWatch:
         """Have `notify` called with the seconds of one core that a handshake costs: now, and with each new pair."""
         self._when_priced = notify
         notify(self._handshake_seconds)
+
+    def faults(self, now: float) -> tuple[str, ...]:
+        """Return what is wrong with the certificate in use, in words that follow "the certificate"; `now` is Unix
+        seconds."""
+        found = [problem.sentence.removesuffix(".") for problem in certificate_problems(self._live, self._host, now)]
+        if not found and self._live.server.expires_soon(now):
+            days = (self._live.server.not_after - now) / 86_400
+            found.append(f"expires in {days:.1f} days and should have been renewed by now")
+        if not found and not self._has_succeeded:
+            found.append("on the disk is refused, and the one in use goes on: the log says why")
+        return tuple(found)
 
     def check(self, tls: TlsConfig, host: str, now: float) -> Pair:
         """Return the pair that another configuration names; `now` is Unix seconds.

@@ -21,7 +21,7 @@ from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import keyed_hashes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 Network = IPv4Network | IPv6Network
 
@@ -118,10 +118,17 @@ class Networks:
 class Identities:
     """Makes `Client` values, and remembers the recent ones."""
 
-    __slots__ = ("_exempt", "_members", "_memo", "_secret")
+    __slots__ = ("_exempt", "_members", "_memo", "_note", "_secret")
 
-    def __init__(self, secret: bytes, exempt: tuple[Network, ...] = (), members: tuple[Network, ...] = ()) -> None:
+    def __init__(
+        self,
+        secret: bytes,
+        exempt: tuple[Network, ...] = (),
+        members: tuple[Network, ...] = (),
+        note: Callable[[Client], None] | None = None,
+    ) -> None:
         """`exempt`: networks the limits do not apply to; `members`: those that go first where a budget is short.
+        `note` is told of each client that is not remembered: at its first look-up, and again once it is forgotten.
 
         `secret`: 16 to 64 random bytes, else ValueError; new at each start unless state is kept, the same in all
         workers.
@@ -131,12 +138,17 @@ class Identities:
         self._secret = secret
         self._exempt = Networks(exempt)
         self._members = Networks(members)
+        self._note = note
         self._memo: LRUCache[bytes, Client] = LRUCache(MEMO_CLIENTS)
 
     def adopt(self, exempt: tuple[Network, ...], members: tuple[Network, ...]) -> None:
         """Take other networks. The hashes stay, and with them what is known of every client."""
         self._exempt = Networks(exempt)
         self._members = Networks(members)
+        self._memo.clear()
+
+    def forget(self) -> None:
+        """Remember nobody: each who comes again is noted again."""
         self._memo.clear()
 
     def client(self, packed: bytes) -> Client:
@@ -149,6 +161,8 @@ class Identities:
         except KeyError:
             client = self._make(unmapped(packed))
             self._memo[packed] = client
+            if self._note is not None:
+                self._note(client)
             return client
 
     def look_at(self, packed: bytes) -> Client:

@@ -11,6 +11,7 @@ from dohproxy.config.addresses import (
     Unusable,
     UpstreamAddress,
     cover_everything,
+    parse_argument,
     parse_host_name,
     parse_listen,
     parse_network,
@@ -22,6 +23,7 @@ from dohproxy.config.addresses import (
     parse_trusted,
     parse_upstream,
     parse_url_path,
+    parse_webhook,
 )
 
 HERE = Path("/etc/dohproxy")
@@ -412,3 +414,39 @@ def test_what_cannot_be_routed_is_explained(text: str, hint: str) -> None:
     with pytest.raises(Unusable) as caught:
         parse_route_domain(text, HERE)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://alerts.example.net/dohproxy", "http://127.0.0.1:8080/x?topic=a", "https://[2001:db8::1]/"]
+)
+def test_a_webhook_is_kept_as_it_is(text: str) -> None:
+    assert parse_webhook(text, HERE) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("alerts.example.net", "write https:// and a host"),
+        ("file:///etc/passwd", "write https:// and a host"),
+        ("https://", "write https:// and a host"),
+        ("https://host:0/", "write https:// and a host"),
+        ("https://host:99999/", "write https:// and a host"),
+        ("https://[::1/", "write https:// and a host"),
+        ("https://user:secret@host/", "use a path that only you know"),
+        ("https://host/#part", "leave it out"),
+        ("https://host/a b", "write them as %XX"),
+        ("https://host/é", "write them as %XX"),
+        ("https://host/\n", "write them as %XX"),
+    ],
+)
+def test_what_is_no_webhook_is_explained(text: str, hint: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_webhook(text, HERE)
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "a\0b"], ids=["empty", "NUL"])
+def test_what_no_program_can_be_given_is_refused(text: str) -> None:
+    assert parse_argument("$(rm) *", HERE) == "$(rm) *"
+    with pytest.raises(Unusable):
+        parse_argument(text, HERE)

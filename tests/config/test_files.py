@@ -2,12 +2,14 @@
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dohproxy.config import (
     AdminConfig,
+    AlertsConfig,
     CacheConfig,
     Config,
     ConfigError,
@@ -17,6 +19,7 @@ from dohproxy.config import (
     TlsConfig,
     UpstreamAddress,
     UpstreamConfig,
+    default_config,
     files,
 )
 from dohproxy.config.files import (
@@ -25,6 +28,7 @@ from dohproxy.config.files import (
     check_snapshot,
     check_sockets,
     check_state,
+    command_warnings,
     file_warnings,
     find_admin_socket,
     load,
@@ -387,3 +391,16 @@ def test_a_half_written_file_without_the_section_is_told(tmp_path: Path) -> None
     file.write_text("x = \n[server]\n")
     with pytest.raises(ConfigError, match="is not TOML"):
         find_admin_socket(file)
+
+
+def test_a_command_for_alerts_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+    config = default_config((UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53)),))
+    assert command_warnings(config) == ()
+    program = tmp_path / "tell"
+    config = replace(config, alerts=AlertsConfig(command=(str(program), "x")))
+    assert "no file that can be started" in command_warnings(config)[0].sentence
+    program.touch(0o600)
+    assert len(command_warnings(config)) == 1
+    program.chmod(0o700)
+    assert command_warnings(config) == ()
+    assert len(command_warnings(replace(config, alerts=AlertsConfig(command=(str(tmp_path),))))) == 1

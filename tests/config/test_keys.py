@@ -6,13 +6,26 @@ from pathlib import Path
 import pytest
 
 from dohproxy.config.addresses import Unusable, parse_host_name
-from dohproxy.config.keys import Choice, Integer, Key, Number, Switch, Text, TextList, name_type, show
+from dohproxy.config.keys import (
+    Choice,
+    Duration,
+    Integer,
+    Key,
+    Number,
+    Switch,
+    Text,
+    TextList,
+    in_units,
+    name_type,
+    show,
+)
 
 HERE = Path("/etc/dohproxy")
 INTEGER = Integer(1, 100, "requests", "because")
 NUMBER = Number(0.5, 60, "seconds", "because")
 CHOICE = Choice(("text", "json"), "because", (("logfmt", "that is for others."),))
 SWITCH = Switch("because")
+DURATION = Duration(60, 7 * 86_400, "because")
 TEXT = Text(lambda text, _: parse_host_name(text), "host name", "doh.example.net", "because")
 
 
@@ -86,6 +99,7 @@ def test_a_string_that_does_not_parse_is_repeated_with_the_reason() -> None:
         (NUMBER, "seconds, 0.5 to 60, fractions allowed"),
         (CHOICE, '"text", "json"'),
         (TEXT, "host name"),
+        (DURATION, "a time such as 90s, 10m, 1h or 2d, 1m to 7d"),
         (TextList(TEXT, 0, 16, "because"), "list of 0 to 16, each host name"),
     ],
 )
@@ -130,3 +144,36 @@ def test_types_are_named_in_the_words_of_an_operator(value: object, name: str) -
 )
 def test_values_are_shown_as_toml_on_one_short_line(value: object, shown: str) -> None:
     assert show(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("90s", 90), ("10m", 600), ("1h", 3_600), ("7d", 604_800), ("007d", 604_800)]
+)
+def test_a_time_is_read_with_its_unit(text: str, seconds: int) -> None:
+    assert DURATION.read(text, HERE) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("59s", "is 59s; it must be from 1m to 7d."),
+        ("8d", "is 8d; it must be from 1m to 7d."),
+        ("90", 'is "90": write a whole number and s, m, h or d'),
+        ("1.5h", 'is "1.5h": write a whole number'),
+        ("1 h", 'is "1 h": write a whole number'),
+        ("\u0661h", "write a whole number"),
+        ("99999999s", "write a whole number"),
+        (3_600, 'must be a time in quotes such as "1h", not a whole number.'),
+    ],
+)
+def test_what_is_no_time_is_explained(value: object, sentence: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        DURATION.read(value, HERE)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (59, "59s"), (60, "1m"), (90, "90s"), (3_600, "1h"), (172_800, "2d")]
+)
+def test_a_time_is_written_in_the_largest_unit_that_fits(seconds: int, text: str) -> None:
+    assert in_units(seconds) == text

@@ -314,3 +314,16 @@ def test_a_list_may_have_networks_alone_and_a_law_its_reference() -> None:
         + 'reason = "law"\nreference = "27/1"\naction = "address"\naddresses = ["192.0.2.80", "2001:db8::80"]\n'
     )
     assert [one.name for one in config.blocklists] == ["home", "ads"]
+
+
+def test_a_mode_for_nobody_is_an_error() -> None:
+    problems = problems_of('[listed]\nreaction = "members"')
+    assert "nobody would be served" in problems["listed.reaction"]
+    named = read_with('[listed]\nreaction = "members"\n[clients]\nmember_networks = ["192.0.2.0/24"]')
+    assert named.listed.reaction == "members"
+
+
+def test_a_program_that_no_shell_looks_for_needs_its_whole_path() -> None:
+    problems = problems_of('[alerts]\ncommand = ["mail", "-s", "x"]')
+    assert "write the program's whole path" in problems["alerts.command"]
+    assert read_with('[alerts]\ncommand = ["/usr/bin/mail", "-s", "x"]').alerts.command[0] == "/usr/bin/mail"

@@ -106,6 +106,20 @@ def _of_bytes(wire: bytes) -> Request:
     return post(wire, CONTENT_TYPE)
 
 
+def _of_stub(name: str) -> Request:
+    return get(query(name), ACCEPT, ("User-Agent", "dnscrypt-proxy"))
+
+
+def _held(request: Request, *, members_only: bool = False, stubs_away: bool = False) -> Scene:
+    """The response once strangers are held so."""
+
+    def scene(server: RunningServer, client: Client) -> Response:
+        server.core.pipeline.restrict(members_only=members_only, stubs_away=stubs_away, spare_strangers=False)
+        return client.exchange(request)
+
+    return scene
+
+
 def _until_refused(server: RunningServer, client: Client) -> Response:
     """One miss after the other; a slow machine earns a token now and then."""
     responses = (client.exchange(_of(f"m{number}.all.example")) for number in range(20))
@@ -221,6 +235,8 @@ ROWS = [
     Row(Reason.HARMFUL, _sends(_of("harm.listed.example")), LISTING, rcode=Rcode.NXDOMAIN),
     Row(Reason.FILTERED, _sends(_of("requested.listed.example")), LISTING, rcode=Rcode.NOERROR),
     Row(Reason.PROHIBITED, _sends(_of("www.example.com")), LISTING_CLIENTS),
+    Row(Reason.MEMBERS_ONLY, _held(_of("www.example.com"), members_only=True)),
+    Row(Reason.LIST_STUB, _held(_of_stub("www.example.com"), stubs_away=True), fields=CLOSE),
     Row(Reason.CLIENT_LIMIT, _sends(*3 * [_of("limit.example")]), FEW_REQUESTS, fields={"retry-after": "10"}),
     Row(Reason.SERVICE_LIMIT, _while_one_waits, NO_PLACE, "no place for misses", fields={"retry-after": "1"}),
     Row(Reason.SERVICE_LIMIT, _until_refused, FEW_IN_ALL, "too many in all"),

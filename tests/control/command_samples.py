@@ -1,6 +1,7 @@
 """Commands and a service for tests of what carries commands out."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
 from dohproxy.policy.blocklists.lists import Blocklists
+from dohproxy.policy.mode import ModeNow, ModeSwitch, Reaction
 from dohproxy.upstream.resolvers import Resolvers
 from tests.fakes.walk import client_of
 
@@ -36,6 +38,7 @@ class FakeService:
         self.applied: list[str] = []
         self.told_of_lists: list[BlocklistStatistics] = []
         self.blocks = HandBlocks(None, Blocklists(), lambda: None)
+        self.mode = ModeSwitch(Reaction.MEMBERS_FIRST)
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
 
     async def reload(self) -> Changes:
@@ -56,6 +59,10 @@ class FakeService:
     def look_at(self, packed: bytes) -> Client:
         """Return a client that nobody knows."""
         return client_of(packed, (1, 2), (3, 4))
+
+    def apply_mode(self) -> ModeNow:
+        """Return what holds; there is no walk that could be told."""
+        return self.mode.now(time.monotonic())
 
     def resolvers(self) -> Resolvers:
         """Return those that the test has laid down."""

@@ -43,7 +43,7 @@ def failing(_: Query) -> UpstreamFailure:
 
 def owners_of(one: Walk) -> Owners:
     """Return whom a walk asks."""
-    return Owners(one.request_limiter, one.names, one.routes)
+    return Owners(one.request_limiter, one.names, one.routes, one.pipeline)
 
 
 def everything(one: Walk) -> tuple[Any, ...]:
@@ -122,6 +122,15 @@ async def full(one: Walk) -> None:
         pass
 
 
+async def alone(one: Walk) -> None:
+    one.pipeline.restrict(members_only=True, stubs_away=False, spare_strangers=False)
+
+
+async def spared(one: Walk) -> None:
+    await then(NAME, after=400)(one)
+    one.pipeline.restrict(members_only=False, stubs_away=False, spare_strangers=True)
+
+
 async def scarce(one: Walk) -> None:
     await then(NAME, after=400)(one)
     one.resolver.scarcity = 1.0
@@ -136,6 +145,9 @@ CASES = {
     "an exempt client is never over its limit": Case(
         lambda: Walk(Limits(requests=1)), then(NAME), Reason.CACHED, "cache", client=EXEMPT
     ),
+    "members alone are served": Case(Walk, alone, Reason.MEMBERS_ONLY, "mode"),
+    "an exempt client is served as a member is": Case(Walk, alone, Reason.FORWARDED, "upstream", client=EXEMPT),
+    "a stranger who is to spare the upstreams": Case(lambda: Walk(rules=ELASTIC), spared, Reason.STALE, "cache"),
     "the type is refused": Case(Walk, None, Reason.TYPE_REFUSED, "question", qtype=252),
     "the name is special": Case(Walk, None, Reason.LOCAL, "local answers", name="printer.local"),
     "ANY": Case(Walk, None, Reason.MINIMAL_ANY, "local answers", qtype=255),

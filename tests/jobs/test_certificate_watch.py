@@ -495,3 +495,28 @@ def test_the_price_of_a_handshake_is_told_at_once_and_with_each_new_pair(files: 
     assert min(prices) > 0
     assert prices[2] > 2 * max(prices[:2])
     assert watch.statistics().handshake_seconds == prices[2]
+
+
+@pytest.mark.parametrize(
+    ("days", "host", "words"),
+    [
+        pytest.param(0.0, "localhost", None, id="nothing"),
+        pytest.param(
+            55.0, "localhost", "expires in 5.0 days and should have been renewed by now", id="a renewal is due"
+        ),
+        pytest.param(61.0, "localhost", "expired on", id="it has expired"),
+        pytest.param(0.0, "doh.example.net", "is for localhost and not for doh.example.net", id="another name"),
+    ],
+)
+def test_what_is_wrong_with_the_one_in_use_is_told(files: Files, days: float, host: str, words: str | None) -> None:
+    watch = CertificateWatch(tls_of(files), host, bare_context())
+    found = watch.faults(NOW + days * DAY)
+    assert (found == ()) is (words is None)
+    assert words is None or found[0].startswith(words)
+
+
+def test_that_the_one_on_the_disk_was_refused_is_told(files: Files) -> None:
+    watch = CertificateWatch(tls_of(files), "localhost", bare_context())
+    files.write(EXPIRED)
+    watch.poll(NOW)
+    assert watch.faults(NOW) == ("on the disk is refused, and the one in use goes on: the log says why",)

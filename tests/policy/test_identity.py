@@ -195,3 +195,17 @@ def test_a_whole_family_can_be_one_network() -> None:
 def test_too_many_networks_are_refused() -> None:
     with pytest.raises(ValueError, match="networks"):
         Networks(ip_network((index << 8, 24)) for index in range(MAXIMUM_NETWORKS + 1))
+
+
+def test_who_is_not_remembered_is_noted_and_who_is_forgotten_is_noted_again() -> None:
+    noted: list[bytes] = []
+    identities = Identities(SECRET, note=lambda client: noted.append(client.address))
+    one, two = packed("192.0.2.1"), packed("2001:db8::1")
+    for address in (one, two, one, one):
+        identities.client(address)
+    assert noted == [one, two]
+    identities.look_at(one)
+    assert noted == [one, two]
+    identities.forget()
+    identities.client(one)
+    assert noted == [one, two, one]

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dohproxy.config.schema.admin import AdminConfig
+from dohproxy.config.schema.alerts import AlertsConfig
 from dohproxy.config.schema.blocklist import MAX_BLOCKLISTS, BlocklistConfig
 from dohproxy.config.schema.cache import CacheConfig
 from dohproxy.config.schema.clients import AddressSource, ClientsConfig
 from dohproxy.config.schema.connections import ConnectionsConfig
 from dohproxy.config.schema.dialects import DIALECT_ACTIONS, DIALECTS, DialectsConfig
 from dohproxy.config.schema.limits import LimitsConfig
+from dohproxy.config.schema.listed import ListedConfig
 from dohproxy.config.schema.log import LogConfig
 from dohproxy.config.schema.metrics import MetricsConfig
 from dohproxy.config.schema.names import NamesConfig
@@ -31,6 +33,7 @@ __all__ = [
     "MAX_UPSTREAMS",
     "AddressSource",
     "AdminConfig",
+    "AlertsConfig",
     "BlocklistConfig",
     "CacheConfig",
     "ClientsConfig",
@@ -38,6 +41,7 @@ __all__ = [
     "ConnectionsConfig",
     "DialectsConfig",
     "LimitsConfig",
+    "ListedConfig",
     "LogConfig",
     "MetricsConfig",
     "NamesConfig",
@@ -67,6 +71,8 @@ class Config:
     resolver: ResolverConfig = field(default_factory=ResolverConfig)
     metrics: MetricsConfig | None = None
     admin: AdminConfig | None = None
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    listed: ListedConfig = field(default_factory=ListedConfig)
     log: LogConfig = field(default_factory=LogConfig)
     routes: tuple[RouteConfig, ...] = ()
     """The [[route]] sections in the order of the file."""

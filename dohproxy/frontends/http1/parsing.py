@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from dohproxy.doh.exchange import HttpRequest
+from dohproxy.doh.exchange import LIST_STUBS, HttpRequest
 from dohproxy.http1.errors import Fault
 from dohproxy.http1.head import RequestHead
 from dohproxy.outcomes import Reason
@@ -15,7 +15,7 @@ REASONS: Final[Mapping[Fault, Reason]] = {
     Fault.UNKNOWN_CODING: Reason.TRANSFER_CODING,
 }
 
-_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad"})
+_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad", "user-agent"})
 
 
 def read_message(head: RequestHead, body: bytes) -> HttpRequest:
@@ -29,6 +29,7 @@ def read_message(head: RequestHead, body: bytes) -> HttpRequest:
         content_type=wanted.get("content-type"),
         content_encoding=wanted.get("content-encoding"),
         pad_header="x-pad" in wanted,
+        list_stub=wanted.get("user-agent") in LIST_STUBS,
     )
 
 

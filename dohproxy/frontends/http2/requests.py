@@ -8,14 +8,14 @@ at. What that is, but for path and body, is noted at the rest of the head: 21 % 
 
 from typing import Final
 
-from dohproxy.doh.exchange import HttpRequest
+from dohproxy.doh.exchange import LIST_STUBS, HttpRequest
 from dohproxy.frontends.request_cache import CachedRequest, RequestCache
 from dohproxy.frontends.service import Service
 from dohproxy.http2.fields import RequestHead, RestOfHead
 from dohproxy.outcomes import Frontend
 from dohproxy.parsed_request import ParsedRequest
 
-_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad"})
+_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad", "user-agent"})
 
 
 class RequestReader:
@@ -61,6 +61,7 @@ def read_head(head: RequestHead, body: bytes) -> HttpRequest:
         content_type=wanted.get("content-type"),
         content_encoding=wanted.get("content-encoding"),
         pad_header="x-pad" in wanted,
+        list_stub="user-agent" in wanted,
     )
 
 
@@ -76,6 +77,9 @@ def _wanted(fields: tuple[tuple[str, str], ...]) -> dict[str, str]:
     for name, value in [field for field in fields if field[0] in _WANTED]:
         if name == "x-pad":
             wanted[name] = ""  # Random, and nothing to us.
+        elif name == "user-agent":
+            if value in LIST_STUBS:
+                wanted[name] = ""  # Of all others it is nothing to us, and there are many.
         else:
             wanted[name] = f"{wanted[name]}, {value}" if name in wanted else value
     return wanted

@@ -30,3 +30,8 @@ def test_what_is_not_there_is_told_from_what_is_empty() -> None:
 def test_every_fault_has_a_status(fault: Fault) -> None:
     statuses = {Fault.MALFORMED: 400, Fault.LONG_LINE: 414, Fault.LARGE_HEADER: 431, Fault.UNKNOWN_CODING: 501}
     assert OUTCOMES[REASONS[fault]].status == statuses[fault]
+
+
+@pytest.mark.parametrize(("agent", "is_stub"), [(b"dnscrypt-proxy", True), (b"Mozilla/5.0", False)])
+def test_stubs_of_public_lists_are_known_by_their_name(agent: bytes, is_stub: bool) -> None:
+    assert read_message(head(b"User-Agent: " + agent), b"").list_stub is is_stub

@@ -45,6 +45,17 @@ def test_a_request_is_what_its_head_and_body_say() -> None:
     )
 
 
+@pytest.mark.parametrize(("agent", "is_stub"), [("dnscrypt-proxy", True), ("dnscrypt-proxy/2", False), ("", False)])
+def test_stubs_of_public_lists_are_known_by_their_name(agent: str, is_stub: bool) -> None:
+    assert read_head(head(fields=(("user-agent", agent),)), b"").list_stub is is_stub
+
+
+def test_other_agents_share_what_is_known(requests: RequestReader, service: Service) -> None:
+    read = [of(requests, head(fields=(("user-agent", agent),)), b"") for agent in ("Mozilla", "curl", "dnscrypt-proxy")]
+    assert read[0] is read[1]
+    assert read[2] is not read[0]
+
+
 def test_what_is_not_said_is_none() -> None:
     assert read_head(head(), b"") == HttpRequest("GET", "/dns-query?dns=AAAA")
 

@@ -1,0 +1,82 @@
+"""The command `mode`: whom the service is for at the moment."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from dohproxy.config import Config
+from dohproxy.config.keys import Choice, Duration
+from dohproxy.control.command import Argument, Refused, Result
+from dohproxy.observability.alert_messages import in_words
+from dohproxy.policy.mode import Mode, ModeNow, ModeSwitch, Source
+
+AUTO: Final = "auto"
+ARGUMENTS: Final = (
+    Argument(
+        "mode",
+        Choice(
+            (Mode.MEMBERS.value, Mode.OPEN.value, AUTO),
+            "members: members and exempt networks alone are served. open: everybody is, whatever rule says otherwise."
+            " auto: the rules decide again. Without it the mode is told.",
+        ),
+    ),
+    Argument(
+        "for",
+        # A month is no remedy any more, but a decision.
+        Duration(60, 30 * 86_400, "How long; then the rules decide again."),
+        is_option=True,
+        default=3_600,
+    ),
+)
+
+
+class HasMode(Protocol):
+    """A service that is for everybody, or for its members."""
+
+    config: Config
+    mode: ModeSwitch
+
+    def apply_mode(self) -> ModeNow:
+        """Let the walk know what holds now, and return it."""
+
+
+async def mode(service: HasMode, values: Mapping[str, Any]) -> Result:
+    """Enter a mode, leave it to the rules, or tell which one holds."""
+    wanted, now = values["mode"], time.monotonic()
+    if wanted == AUTO:
+        service.mode.leave()
+    elif wanted is not None:
+        if wanted == Mode.MEMBERS and not service.config.clients.member_networks:
+            raise Refused(
+                "clients.member_networks is empty, so nobody would be served: name your members' networks there, and"
+                " reload."
+            )
+        service.mode.enter(Mode(wanted), now + values["for"])
+    held = service.apply_mode()
+    return Result(sentence(held, now), figures(held, now))
+
+
+def sentence(held: ModeNow, now: float) -> str:
+    """Return what a mode means."""
+    span = "" if held.until is None else f" for {in_words(round(held.until - now))} more; then the rules decide again"
+    match held.mode, held.source:
+        case Mode.MEMBERS, Source.OPERATOR:
+            return f"Members and exempt networks alone are served{span}. Everybody else gets 403."
+        case Mode.MEMBERS, _:
+            return "Members and exempt networks alone are served while a public list has us (listed.reaction)."
+        case Mode.OPEN, Source.OPERATOR:
+            return f"Everybody is served, whatever a rule says{span}."
+        case Mode.OPEN, Source.LISTED:
+            return (
+                "Everybody is served, members first: strangers get older answers while a public list has us"
+                " (listed.reaction)."
+            )
+        case _:
+            return "Everybody is served."
+
+
+def figures(held: ModeNow, now: float) -> dict[str, Any]:
+    """Return what holds, ready for JSON."""
+    left = None if held.until is None else max(0, math.ceil(held.until - now))
+    return {"mode": held.mode.value, "source": held.source.value, "seconds_left": left}

@@ -1,0 +1,161 @@
+"""Sends messages about alerts: starts the operator's command for each, and one of ours for the webhook.
+
+Both are a process of their own: whatever hangs there, a name that is not resolved, a server that does not answer, is
+killed after `alerts.message_seconds` and is in nobody's way here. They are started one after the other, without a
+shell, with an environment that has nothing of ours but the message.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from dohproxy.config import AlertsConfig
+from dohproxy.jobs import webhook
+from dohproxy.observability.alert_messages import MessageCounts, MessageResult, Pacer, encoded, message_of
+from dohproxy.observability.detectors.judgement import AlertEvent
+
+MOST_WAITING: Final = 32
+"""Messages that wait while one is being sent: each kind of alert twice."""
+MOST_SAID: Final = 300
+"""Bytes of what a command says on its standard error that are logged."""
+_KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+"""Of the environment, what a script cannot do without; not what systemd says to the service alone."""
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_log = structlog.get_logger("dohproxy.alerts")
+
+
+class AlertSender:
+    """The line of messages, and whoever works it off."""
+
+    def __init__(self, config: AlertsConfig, service: str) -> None:
+        """`service` is the name that messages bear."""
+        self._config = config
+        self._service = service
+        self._pacer = Pacer(config.repeat_seconds, config.messages_per_hour)
+        self._line: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_WAITING)
+        self._results: Counter[MessageResult] = Counter()
+
+    def adopt(self, config: AlertsConfig, service: str) -> None:
+        """Take another configuration; what waits goes where it says now."""
+        self._config, self._service = config, service
+        self._pacer.adopt(config.repeat_seconds, config.messages_per_hour)
+
+    def tell(self, event: AlertEvent, wall: float) -> None:
+        """Put a message about an event into the line; `wall` is now, in seconds of the epoch."""
+        if not self._config.command and self._config.webhook is None:
+            return
+        dropped = self._pacer.judge(event)
+        if dropped is None and self._line.full():
+            dropped = MessageResult.QUEUE_FULL
+        if dropped is not None:
+            self._results[dropped] += 1
+            return
+        self._line.put_nowait(message_of(event, self._service, wall))
+
+    def counts(self) -> MessageCounts:
+        """Return what became of all messages."""
+        return MessageCounts(dict(self._results), self._line.qsize(), MOST_WAITING)
+
+    async def send_forever(self) -> None:
+        """Send what is in the line, one message after the other."""
+        while True:
+            await self.send_one(await self._line.get())
+
+    async def send_one(self, message: Mapping[str, Any]) -> None:
+        """Send one message by every way that is configured."""
+        config = self._config
+        if config.command:
+            await self._send_by("command", config.command, message, {})
+        if config.webhook is not None:
+            # By its file: it needs nothing of this program, and so starts in the time of a bare interpreter. The URL
+            # is no argument, as those are everybody's to see.
+            program = (sys.executable, "-I", str(Path(webhook.__file__).with_suffix(".py")))
+            more = {webhook.URL: config.webhook, webhook.SECONDS: str(config.message_seconds)}
+            await self._send_by("webhook", program, message, more)
+
+    async def _send_by(
+        self, way: str, program: Sequence[str], message: Mapping[str, Any], more: dict[str, str]
+    ) -> None:
+        result, said = await run(program, message, more, self._config.message_seconds)
+        self._results[result] += 1
+        if result is not MessageResult.SENT:
+            _log.error("an alert was not sent", way=way, result=result.value, said=said, alert=message["alert"])
+
+
+async def run(
+    program: Sequence[str], message: Mapping[str, Any], more: dict[str, str], seconds: float
+) -> tuple[MessageResult, str]:
+    """Start a program with a message on its standard input; return what became of it, and why.
+
+    It and all that it has started are killed when the time is over, or when this is cancelled.
+    """
+    try:
+        with in_memory(encoded(message)) as standard_input:
+            process = await asyncio.create_subprocess_exec(
+                *program,
+                stdin=standard_input,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment(os.environ, message) | more,
+                start_new_session=True,
+            )
+    except (OSError, ValueError) as error:
+        return MessageResult.FAILED, f"cannot be started: {error}"
+    try:
+        async with asyncio.timeout(seconds):
+            said = await _hear(process)
+            code = await process.wait()
+    except TimeoutError:
+        return MessageResult.TIMED_OUT, f"not done after {seconds:g} s"
+    finally:
+        await _end(process)
+    if code == 0:
+        return MessageResult.SENT, ""
+    return MessageResult.FAILED, f"exit code {code}: {said}"
+
+
+@contextlib.contextmanager
+def in_memory(content: bytes) -> Iterator[int]:
+    """Give the descriptor of a file without a name, in memory, that holds this: who reads it waits for nobody, and who
+    does not keeps nobody waiting, as a pipe would."""
+    descriptor = os.memfd_create("alert")
+    try:
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def environment(ours: Mapping[str, str], message: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a command finds in its environment: what no script can do without, and the message's fields, for
+    those that do not read JSON."""
+    kept = {name: ours[name] for name in _KEPT if name in ours}
+    fields = {f"DOHPROXY_{name.upper()}": str(value) for name, value in message.items()}
+    return {"PATH": _PATH} | kept | fields
+
+
+async def _hear(process: asyncio.subprocess.Process) -> str:
+    """Return the beginning of what is said on standard error; the rest is thrown away."""
+    said = b""
+    while process.stderr is not None and (part := await process.stderr.read(4_096)):
+        said += part[: MOST_SAID - len(said)]
+    return said.decode(errors="replace").strip()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a program that still runs, and all that it has started."""
+    if process.returncode is None:
+        # Its number is still its own, as nobody has taken notice of its end.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

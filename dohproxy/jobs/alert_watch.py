@@ -1,0 +1,69 @@
+"""Looks at the service every few seconds: what begins to be wrong is logged once, told, and met as configured."""
+
+from collections.abc import Callable
+
+import structlog
+
+from dohproxy.observability.alert_messages import in_words
+from dohproxy.observability.detectors.board import ActiveAlert, AlertBoard
+from dohproxy.observability.detectors.floods import FLOODS
+from dohproxy.observability.detectors.judgement import AlertEvent, AlertKind, Detector
+from dohproxy.observability.detectors.listed import make_listed
+from dohproxy.observability.detectors.normal import Normals
+from dohproxy.observability.detectors.reading import History, Reading
+from dohproxy.observability.detectors.service import SERVICE
+
+_log = structlog.get_logger("dohproxy.alerts")
+
+
+class AlertWatch:
+    """The detectors, and what follows from what they say."""
+
+    def __init__(
+        self,
+        read: Callable[[float], Reading],
+        new_networks_per_minute: float,
+        tell: Callable[[AlertEvent], None],
+        now: float,
+    ) -> None:
+        """`read` returns the counters at an instant, `tell` is called with what begins and ends."""
+        self._read = read
+        self._tell = tell
+        self._history = History(read(now))
+        self.normals = Normals(now)
+        self._board = AlertBoard(detectors(new_networks_per_minute), self.normals)
+
+    def adopt(self, new_networks_per_minute: float) -> None:
+        """Look for a public list from this rate on; alerts that have begun are kept."""
+        self._board.use(detectors(new_networks_per_minute))
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether a public list seems to have us."""
+        return self._board.is_active(AlertKind.LISTED)
+
+    def active(self) -> list[ActiveAlert]:
+        """Return all alerts, the oldest first."""
+        return self._board.active()
+
+    def poll(self, now: float) -> None:
+        """Look once."""
+        self._history.add(self._read(now))
+        for event in self._board.look(self._history):
+            if event.is_logged:
+                log_event(event)
+            self._tell(event)
+
+
+def detectors(new_networks_per_minute: float) -> tuple[Detector, ...]:
+    """Return all detectors there are."""
+    return (make_listed(new_networks_per_minute), *FLOODS, *SERVICE)
+
+
+def log_event(event: AlertEvent) -> None:
+    """Write the one line that an event has."""
+    about = {"alert": event.kind.value} | ({"subject": event.subject} if event.subject else {})
+    if event.has_begun:
+        _log.warning("alert begins", **about, says=event.words, remedy=event.remedy)
+    else:
+        _log.info("alert ends", **about, lasted=in_words(event.at - event.since))

@@ -1,0 +1,61 @@
+"""The command `mode`: what it enters, refuses and tells."""
+
+import time
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from dohproxy.config import ClientsConfig
+from dohproxy.control.command import Refused
+from dohproxy.control.mode import mode, sentence
+from dohproxy.policy.mode import EVERYBODY, Mode, ModeNow, Reaction, Source
+from tests.control.command_samples import FakeService
+
+
+def with_members() -> FakeService:
+    service = FakeService()
+    members = ClientsConfig(member_networks=(ip_network("192.0.2.0/24"),))
+    service.config = replace(service.config, clients=members)
+    return service
+
+
+async def test_without_a_word_it_tells_what_holds() -> None:
+    result = await mode(FakeService(), {"mode": None, "for": 3_600})
+    assert result.sentence == "Everybody is served."
+    assert result.figures == {"mode": "open", "source": "default", "seconds_left": None}
+
+
+async def test_members_alone_are_served_for_a_while() -> None:
+    service = with_members()
+    result = await mode(service, {"mode": "members", "for": 600})
+    assert result.sentence == (
+        "Members and exempt networks alone are served for 10 minutes more; then the rules decide again. Everybody else"
+        " gets 403."
+    )
+    assert result.figures == {"mode": "members", "source": "operator", "seconds_left": 600}
+    assert service.mode.now(time.monotonic() + 601) == EVERYBODY
+
+
+async def test_without_members_nobody_would_be_served_so_it_is_refused() -> None:
+    service = FakeService()
+    with pytest.raises(Refused, match=r"clients\.member_networks is empty"):
+        await mode(service, {"mode": "members", "for": 600})
+    assert service.mode.now(time.monotonic()) == EVERYBODY
+
+
+async def test_open_overrules_the_rule_and_auto_gives_it_back() -> None:
+    service = with_members()
+    service.mode.adopt(Reaction.MEMBERS)
+    service.mode.tell_listed(is_listed=True)
+    opened = await mode(service, {"mode": "open", "for": 3_600})
+    assert opened.sentence == "Everybody is served, whatever a rule says for 1 hour more; then the rules decide again."
+    given_back = await mode(service, {"mode": "auto", "for": 3_600})
+    assert given_back.sentence == (
+        "Members and exempt networks alone are served while a public list has us (listed.reaction)."
+    )
+
+
+def test_that_members_go_first_is_said() -> None:
+    held = ModeNow(Mode.OPEN, Source.LISTED, None, spares_strangers=True)
+    assert sentence(held, 0.0).startswith("Everybody is served, members first: strangers get older answers")
