@@ -5,6 +5,7 @@ peers       this server beside dnsdist and Unbound, written to bench/results.md
 guard       whether a request has become dearer than it was, in instructions (make bench-guard)
 upstreams   real resolvers as upstreams, in every state
 ban         the proxy as the guest of an upstream that bans
+turned-away what a banned client costs, beside a handshake and a cached answer
 incident    the flood of September 2019, and others
 memory      what one cached answer takes
 growth      what an answer costs as cache and crowd grow, and the longest pauses
@@ -23,6 +24,7 @@ MODULES: Final = {
     "guard": "bench.guard.__main__",
     "upstreams": "bench.upstreams.__main__",
     "ban": "bench.ban.__main__",
+    "turned-away": "bench.turned_away",
     "incident": "bench.incident.__main__",
     "memory": "bench.memory_per_entry",
     "growth": "bench.growth",

@@ -9,6 +9,7 @@ from dohproxy.config import Config
 FROM_START: Final = (
     "server.state_directory",
     "limits.table_slots",
+    "bans.log_file",
     "cache.max_megabytes",
     "cache.negative_share_percent",
     "cache.snapshot_file",
@@ -17,8 +18,8 @@ FROM_START: Final = (
     "admin.socket",
     "log.format",
 )
-"""Keys that hold from the start of the process to its end: sizes of tables, where state is kept, the listeners of
-metrics and admin, and how a line of the log is written."""
+"""Keys that hold from the start of the process to its end: sizes of tables, where state and bans are kept, the
+listeners of metrics and admin, and how a line of the log is written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,15 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
+from dohproxy.config import BansConfig, Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.jobs.suffix_watch import installed_list
+from dohproxy.policy.bans import Bans, HashPrefix
 from dohproxy.policy.connection_limiter import Allowance, ConnectionLimiter, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
 from dohproxy.policy.names import NameRules, build_name_rules
+from dohproxy.policy.penalties import Penalties, rates
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
@@ -84,6 +86,15 @@ def build_connection_limiter(
         max_per_network=connections.max_per_network,
         max_handshakes=connections.max_handshakes,
     )
+
+
+def build_penalties(bans: BansConfig, limits: LimitsConfig, hash_prefix: HashPrefix) -> Penalties:
+    """Return who keeps the points of clients, and whom they have banned. `hash_prefix` is that of all clients."""
+    tables = tuple(
+        GcraTable(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))), per_second=per_second, burst=burst)
+        for per_second, burst in rates(bans)
+    )
+    return Penalties(Bans(bans, hash_prefix), tables, bans)
 
 
 def hold_strangers(

@@ -1,13 +1,21 @@
 """Everything behind the frontends: the walk, and what it asks; built from a configuration, and told of another one."""
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dohproxy.builders import build_names, build_request_limiter, clock, fair_share
+from dohproxy.builders import (
+    SECRET_BYTES,
+    build_names,
+    build_penalties,
+    build_request_limiter,
+    clock,
+    fair_share,
+)
 from dohproxy.cache import Cache
 from dohproxy.config import Config, RouteConfig, UpstreamConfig
 from dohproxy.control.explain import Owners
@@ -17,6 +25,7 @@ from dohproxy.jobs.blocklist_watch import BlocklistWatch, Prepared
 from dohproxy.jobs.job_figures import BLOCKLIST_FIGURES, HAND_BLOCK_FIGURES, SUFFIX_FIGURES
 from dohproxy.jobs.suffix_watch import SuffixWatch
 from dohproxy.learning import learn_into
+from dohproxy.observability.ban_figures import BAN_FIGURES, PENALTY_FIGURES
 from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
 from dohproxy.observability.figures import FigureRegistry
 from dohproxy.observability.limit_figures import DOMAIN_FIGURES, PROBE_FIGURES, REBINDING_FIGURES, REQUEST_LIMIT_FIGURES
@@ -25,6 +34,8 @@ from dohproxy.observability.tallies import Tallies
 from dohproxy.observability.upstream_figures import BUDGET_FIGURES, UPSTREAM_FIGURES
 from dohproxy.outcomes import Client
 from dohproxy.pipeline import Pipeline
+from dohproxy.policy.ban_state import export_bans, restore_bans
+from dohproxy.policy.identity import Identities
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.routes import Route, Routes
 from dohproxy.saved import Interruption, Saved, read_dict
@@ -51,17 +62,21 @@ class Core:
         config: Config,
         tasks: asyncio.TaskGroup,
         observe: Callable[[Client], None] = lambda _: None,
+        identities: Identities | None = None,
         *,
         clock: Callable[[], float] = clock,
     ) -> None:
-        """`observe` is told of each request's client; `clock` must be the event loop's. Raises OSError if an upstream's
-        authorities are unreadable."""
+        """`observe` is told of each request's client, all of which `identities` have made; tests do without. `clock`
+        must be the event loop's. Raises OSError if an upstream's authorities are unreadable."""
         self._clock = clock
         self.config = config
         self._tasks = tasks
         self._draw = random.SystemRandom()
         self._finishing: set[asyncio.Task[None]] = set()
         self.request_limiter = build_request_limiter(config.limits, config.general_upstreams)
+        identities = Identities(os.urandom(SECRET_BYTES)) if identities is None else identities
+        self.penalties = build_penalties(config.bans, config.limits, identities.prefix_hashes)
+        self.bans = self.penalties.bans
         self.names = build_names(config)
         self.cache = Cache(config.cache, self._draw.random, self.names.undelegated.is_listed, self.names.judge)
         self.suffixes = SuffixWatch(config.names, self.names, time.time())
@@ -78,6 +93,7 @@ class Core:
             tally=self.tallies.tally,
             clock=clock,
             deadline_seconds=config.resolver.deadline_seconds,
+            penalties=self.penalties,
         )
         self.service = Service(self.pipeline, request_rules(config), observe)
         self.blocklists = BlocklistWatch(
@@ -94,6 +110,7 @@ class Core:
         """
         now = self._clock()
         self.request_limiter.adopt(config.limits, fair_share(config.general_upstreams), now)
+        self.penalties.adopt(config.bans, now)
         self.names.adopt(config.names, config.cache.negative_ttl_max_seconds, now)
         self.suffixes.adopt(config.names, suffixes, time.time())
         if blocklists is not None:
@@ -120,7 +137,7 @@ class Core:
 
     def owners(self) -> Owners:
         """Return those whom the walk asks, for who wants to know what they would say."""
-        return Owners(self.request_limiter, self.names, self._routes_of_names(), self.pipeline)
+        return Owners(self.request_limiter, self.names, self._routes_of_names(), self.pipeline, self.bans)
 
     def caches(self) -> list[Cache]:
         """Return the general cache and those of all routes."""
@@ -132,11 +149,13 @@ class Core:
             "budgets": self.budgets.export(seal, now),
             "upstreams": self.resolver.export(seal, now),
             "pauses": self.resolver.export_pauses(seal, now),
+            "bans": export_bans(self.bans, now),
         }
 
     def restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
         """Go on with what another process has exported; return with how many budgets and upstreams. Raises
         UnfitState."""
+        restore_bans(self.bans, saved, interruption, self._clock())
         budgets, upstreams = read_dict(saved, "budgets"), read_dict(saved, "upstreams")
         restored = self.budgets.restore(budgets, seal, interruption)
         if "pauses" in saved:  # Not of releases that forgot them.
@@ -218,6 +237,8 @@ class Core:
         add(ROUTE_FIGURES, lambda: [one.route.cache.statistics() for one in self._routes.values()] or None)
         add(CACHE_FIGURES, lambda: self.cache.statistics())
         add(REQUEST_LIMIT_FIGURES, lambda: self.request_limiter.statistics(self._clock()))
+        add(BAN_FIGURES, lambda: self.bans.statistics())
+        add(PENALTY_FIGURES, lambda: self.penalties.statistics(self._clock()))
         add(DOMAIN_FIGURES, lambda: self.names.domains.statistics(self._clock()))
         add(REBINDING_FIGURES, lambda: None if self.names.rebinding is None else self.names.rebinding.withheld)
         add(PROBE_FIGURES, lambda: self.names.probes.statistics())

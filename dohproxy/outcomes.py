@@ -31,6 +31,8 @@ class Client:
     """Inside one of the operator's exempt networks: client limits do not apply."""
     member: bool = False
     """Inside one of the networks that the operator calls members': first in line at every bound."""
+    proxy: bool = False
+    """One of the operator's front proxies, which speak for others: never banned, whatever they send."""
 
 
 NOBODY: Final = Client(b"", (), ((0, 0),), (0,), exempt=True)
@@ -79,6 +81,7 @@ class Reason(Enum):
 
     MEMBERS_ONLY = auto()
     LIST_STUB = auto()
+    BANNED = auto()
     CLIENT_LIMIT = auto()
     SERVICE_LIMIT = auto()
     MISS_LIMIT = auto()
@@ -108,6 +111,9 @@ class OutcomeRow:
     """EDE info codes (RFC 8914) that go with the rcode, for clients with EDNS."""
     counts: bool = False
     """The request counts against its client's limit although it was refused before the limit was looked at."""
+    weight: float = 0.0
+    """What it costs its client, in points; too many of them ban it (`policy/penalties.py`). What an upstream's trouble,
+    or another client, could bring upon it costs nothing."""
     keep_seconds: int = 0
     """Freshness of an error response, for HTTP caches and clients that would repeat what can never work: only where the
     target alone decides. What depends on a field, on who asks or on when is not to be kept at all, or a cache before us
@@ -129,6 +135,19 @@ _DAY: Final = 86_400
 _FIVE_MINUTES: Final = 300
 """For what a later release or another configuration may serve: other paths, laxer encodings."""
 
+_MALFORMED: Final = 1.0
+"""The measure of all weights."""
+_SLOW: Final = 2.0
+"""It has held a connection for seconds."""
+_UNSERVED: Final = 0.2
+"""Well formed, and what other servers may serve: monitors ask so, and stubs that try what works."""
+_OVER_LIMIT: Final = 0.005
+"""Sixty people behind one address who open a page at once, and ask for each name three times, have 17,000 of these."""
+_WITHHELD: Final = 0.005
+"""A page has dozens of names that lists of advertisers withhold, and nobody has asked for them knowingly."""
+_MISS_LIMIT: Final = 0.02
+"""Fewer can come, as the limit on requests has let them through: a page of new names brings some, random names all."""
+
 OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
     Reason.FORWARDED: OutcomeRow("forwarded", 200),
     Reason.CACHED: OutcomeRow("cached", 200),
@@ -137,46 +156,53 @@ OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
     Reason.UNDELEGATED: OutcomeRow("undelegated", 200),
     Reason.MINIMAL_ANY: OutcomeRow("minimal_any", 200, Rcode.NOERROR),
     # Names that are withheld have the rcode of their list's action; REFUSED alone says nothing about the name.
-    Reason.BLOCKED: OutcomeRow("blocked", 200, Rcode.REFUSED, (ExtendedError.BLOCKED,)),
-    Reason.CENSORED: OutcomeRow("censored", 200, Rcode.REFUSED, (ExtendedError.CENSORED,)),
+    Reason.BLOCKED: OutcomeRow("blocked", 200, Rcode.REFUSED, (ExtendedError.BLOCKED,), weight=_WITHHELD),
+    Reason.CENSORED: OutcomeRow("censored", 200, Rcode.REFUSED, (ExtendedError.CENSORED,), weight=_WITHHELD),
     # The operator's own decision too (RFC 8914 section 4.16), and told apart in the metrics alone.
-    Reason.HARMFUL: OutcomeRow("harmful", 200, Rcode.REFUSED, (ExtendedError.BLOCKED,)),
-    Reason.FILTERED: OutcomeRow("filtered", 200, Rcode.REFUSED, (ExtendedError.FILTERED,)),
+    Reason.HARMFUL: OutcomeRow("harmful", 200, Rcode.REFUSED, (ExtendedError.BLOCKED,), weight=_WITHHELD),
+    Reason.FILTERED: OutcomeRow("filtered", 200, Rcode.REFUSED, (ExtendedError.FILTERED,), weight=_WITHHELD),
     # Not the name but who asks: "recursive queries from IP addresses outside the network, blocklisted IP addresses"
     # (RFC 8914 section 4.19).
     Reason.PROHIBITED: OutcomeRow("prohibited", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
-    Reason.WRONG_PATH: OutcomeRow("wrong_path", 404, counts=True, keep_seconds=_FIVE_MINUTES),
-    Reason.METHOD_NOT_ALLOWED: OutcomeRow("method_not_allowed", 405, counts=True),
-    Reason.METHOD_UNKNOWN: OutcomeRow("method_unknown", 501, counts=True),
-    Reason.TARGET_TOO_LONG: OutcomeRow("target_too_long", 414, counts=True),
-    Reason.HEADERS_TOO_LARGE: OutcomeRow("headers_too_large", 431, counts=True),
-    Reason.BODY_TOO_LARGE: OutcomeRow("body_too_large", 413, counts=True),
-    Reason.MEDIA_TYPE: OutcomeRow("media_type", 415, counts=True),
-    Reason.NOT_ACCEPTABLE: OutcomeRow("not_acceptable", 406, counts=True),
-    Reason.DNS_PARAMETER: OutcomeRow("dns_parameter", 400, counts=True),
-    Reason.BASE64: OutcomeRow("base64", 400, counts=True, keep_seconds=_FIVE_MINUTES),
-    Reason.EMPTY_BODY: OutcomeRow("empty_body", 400, counts=True),
-    Reason.BAD_HTTP: OutcomeRow("bad_http", 400, counts=True),
-    Reason.TRANSFER_CODING: OutcomeRow("transfer_coding", 501, counts=True),
-    Reason.SLOW_REQUEST: OutcomeRow("slow_request", 408, counts=True),
-    Reason.DIALECT_REFUSED: OutcomeRow("dialect_refused", 400, counts=True),
-    Reason.UNREADABLE: OutcomeRow("unreadable", 400, keep_seconds=_DAY),
-    Reason.FORMAT_ERROR: OutcomeRow("format_error", 200, Rcode.FORMERR),
-    Reason.NOT_IMPLEMENTED: OutcomeRow("not_implemented", 200, Rcode.NOTIMP),
-    Reason.BAD_VERSION: OutcomeRow("bad_version", 200, Rcode.BADVERS),
-    Reason.CLASS_REFUSED: OutcomeRow("class_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,)),
-    Reason.TYPE_REFUSED: OutcomeRow("type_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,)),
+    Reason.WRONG_PATH: OutcomeRow("wrong_path", 404, counts=True, weight=_MALFORMED, keep_seconds=_FIVE_MINUTES),
+    Reason.METHOD_NOT_ALLOWED: OutcomeRow("method_not_allowed", 405, counts=True, weight=_MALFORMED),
+    Reason.METHOD_UNKNOWN: OutcomeRow("method_unknown", 501, counts=True, weight=_MALFORMED),
+    Reason.TARGET_TOO_LONG: OutcomeRow("target_too_long", 414, counts=True, weight=_MALFORMED),
+    Reason.HEADERS_TOO_LARGE: OutcomeRow("headers_too_large", 431, counts=True, weight=_MALFORMED),
+    Reason.BODY_TOO_LARGE: OutcomeRow("body_too_large", 413, counts=True, weight=_MALFORMED),
+    Reason.MEDIA_TYPE: OutcomeRow("media_type", 415, counts=True, weight=_MALFORMED),
+    Reason.NOT_ACCEPTABLE: OutcomeRow("not_acceptable", 406, counts=True, weight=_MALFORMED),
+    Reason.DNS_PARAMETER: OutcomeRow("dns_parameter", 400, counts=True, weight=_MALFORMED),
+    Reason.BASE64: OutcomeRow("base64", 400, counts=True, weight=_MALFORMED, keep_seconds=_FIVE_MINUTES),
+    Reason.EMPTY_BODY: OutcomeRow("empty_body", 400, counts=True, weight=_MALFORMED),
+    Reason.BAD_HTTP: OutcomeRow("bad_http", 400, counts=True, weight=_MALFORMED),
+    Reason.TRANSFER_CODING: OutcomeRow("transfer_coding", 501, counts=True, weight=_MALFORMED),
+    Reason.SLOW_REQUEST: OutcomeRow("slow_request", 408, counts=True, weight=_SLOW),
+    Reason.DIALECT_REFUSED: OutcomeRow("dialect_refused", 400, counts=True, weight=_UNSERVED),
+    Reason.UNREADABLE: OutcomeRow("unreadable", 400, weight=_MALFORMED, keep_seconds=_DAY),
+    Reason.FORMAT_ERROR: OutcomeRow("format_error", 200, Rcode.FORMERR, weight=_MALFORMED),
+    Reason.NOT_IMPLEMENTED: OutcomeRow("not_implemented", 200, Rcode.NOTIMP, weight=_UNSERVED),
+    Reason.BAD_VERSION: OutcomeRow("bad_version", 200, Rcode.BADVERS, weight=_UNSERVED),
+    Reason.CLASS_REFUSED: OutcomeRow(
+        "class_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,), weight=_UNSERVED
+    ),
+    Reason.TYPE_REFUSED: OutcomeRow(
+        "type_refused", 200, Rcode.REFUSED, (ExtendedError.NOT_SUPPORTED,), weight=_UNSERVED
+    ),
     Reason.RECURSION_NOT_DESIRED: OutcomeRow(
-        "recursion_not_desired", 200, Rcode.REFUSED, (ExtendedError.NOT_AUTHORITATIVE,)
+        "recursion_not_desired", 200, Rcode.REFUSED, (ExtendedError.NOT_AUTHORITATIVE,), weight=_UNSERVED
     ),
     # 403 and not a reply: it is decided before a byte of the message is read, and stubs of public lists leave out a
     # server that says so until they read their list again.
     Reason.MEMBERS_ONLY: OutcomeRow("members_only", 403, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     Reason.LIST_STUB: OutcomeRow("list_stub", 403, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
-    Reason.CLIENT_LIMIT: OutcomeRow("client_limit", 429, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.BANNED: OutcomeRow("banned", 429, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.CLIENT_LIMIT: OutcomeRow(
+        "client_limit", 429, Rcode.REFUSED, (ExtendedError.PROHIBITED,), weight=_OVER_LIMIT
+    ),
     # Nobody is forbidden anything: the next second may have room, and another server has.
     Reason.SERVICE_LIMIT: OutcomeRow("service_limit", 503, Rcode.SERVFAIL, (ExtendedError.NOT_READY,)),
-    Reason.MISS_LIMIT: OutcomeRow("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
+    Reason.MISS_LIMIT: OutcomeRow("miss_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,), weight=_MISS_LIMIT),
     Reason.DOMAIN_LIMIT: OutcomeRow("domain_limit", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     # Nobody was asked: it says nothing about the name, and the next second may do better.
     Reason.BUDGET_SPENT: OutcomeRow("budget_spent", 200, Rcode.SERVFAIL, (ExtendedError.NOT_READY,)),

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from dohproxy.cache import Entry
 from dohproxy.outcomes import Frontend, Reason, Refused, Reply
+from dohproxy.policy.penalties import Penalty
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.query import Query
 from dohproxy.wire.reply import Envelope
@@ -38,6 +39,8 @@ class Answered:
     """What it was made from; it holds only while the cache keeps that."""
     envelope: Envelope | None = None
     """What is around the records of that, however old they are."""
+    penalty: Penalty | None = None
+    """What it costs its client each time."""
 
     def holds(self, now: float) -> bool:
         """Tell whether it is what would be said anew; if so, it is given, and counts as a use of its entry."""
@@ -55,6 +58,8 @@ class RememberedRefusal:
     count: Count
     is_charged: bool
     """Whether it counts against its client's limit."""
+    penalty: Penalty | None
+    """What it costs its client in points."""
 
 
 class Memory(Protocol):

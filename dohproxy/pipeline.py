@@ -1,8 +1,9 @@
 """THE WALK: the only file that knows in which order a request is judged.
 
-    bytes ─ frontend ─ turn_away_early() ── client's limit: refused if over it already, unread
+    bytes ─ frontend ─ turn_away_early() ── bans, client's limit: refused if over it already, unread
                   its protocol ── shape, dialect: a ParsedRequest
-                  begin() ─┬─ refused by these ────── refused
+                  begin() ─┬─ bans ─────────────── refused
+                            ├─ refused by these ────── refused
                             ├─ client's limit ─────── refused
                             ├─ client's network ───── REFUSED, if it is listed
                             ├─ mode: members alone, no stubs of public lists ── refused
@@ -27,7 +28,7 @@ The walk knows no transport: it ends with a `Reply`, which is a DNS message, or 
 has a face in the table of outcomes. Everything up to a cache hit happens in `begin`, one synchronous call: a frontend
 answers in the callback that read the bytes, and keeps the parsed requests of requests that come again. Only a `Miss`
 waits: a frontend tells `ask` what to call then, and gives what was found to `conclude`. Replies leave through `_finish`
-alone, refusals through `_refuse` alone.
+alone, refusals through `_refuse` alone. What a client is to blame for costs it points, and too many of them ban it.
 
 What is remembered of requests never outlives a rule: a parsed request, with all that was said to it, has the
 `rules_version` under which it was read, and who keeps some finds again only those of the version that holds.
@@ -56,6 +57,7 @@ from dohproxy.policy.blocklists.lists import Blocklist, Withheld
 from dohproxy.policy.blocklists.withheld import answer_withheld
 from dohproxy.policy.member_books import MemberBooks
 from dohproxy.policy.names import NameRules
+from dohproxy.policy.penalties import Offence, Penalties, Penalty
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.request_limiter import SLOT_RETRY_SECONDS, MissSlot, RequestLimiter
@@ -76,6 +78,8 @@ HITS_PER_NOTE: Final = 16
 """Of so many hits one is noted for its network's seniority, which counts hours: who belongs here asks more than that in
 one, and nobody's hits cost more for it."""
 _SLOT_LOST: Final = UpstreamFailure(Reason.SERVICE_LIMIT)
+LONGEST_RETRY_SECONDS = 300.0
+"""The most that a banned client is told to wait, behind a front proxy: a command may let it in again before."""
 
 MissResult = Answer | UpstreamFailure | Entry | Bug | None
 """What became of a miss: an upstream's word, what somebody else's equal question had brought by then, or None where the
@@ -117,8 +121,11 @@ class Pipeline:
         tally: Callable[[Outcome], Count],
         clock: Callable[[], float],
         deadline_seconds: float,
+        penalties: Penalties,
     ) -> None:
         self._request_limiter = request_limiter
+        self.penalties = penalties
+        self._bans = penalties.bans
         self._tally = tally
         self._clock = clock
         self._unnoted = HITS_PER_NOTE
@@ -160,28 +167,35 @@ class Pipeline:
         self._unread = {frontend: ParsedRequest(frontend, self.rules_version) for frontend in Frontend}
 
     def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> Refused | None:
-        """Refuse a request of a client that is over its limit already, before anything is read of it; None for all
-        others, whose limit is asked by `begin`. What has been read before costs nothing, and need not come here."""
+        """Refuse a request of a client that is banned or over its limit already, before anything is read of it; None
+        for all others, of whom `begin` asks. What has been read before costs nothing, and need not come here."""
+        if self._bans.is_active:
+            banned = self._turn_away_banned(self._unread[frontend], client, now)
+            if banned is not None:
+                return banned
         if not self._request_limiter.wait_for_request(client, now):
             return None
         wait = self._request_limiter.admit_request(client, now)
         return self._refuse(Reason.CLIENT_LIMIT, self._unread[frontend], client, now, retry_after=wait)
 
-    def begin(self, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused | Miss:
+    def begin(  # noqa: C901 - every request comes here: a look at each stage, and a call only where it has a say
+        self, parsed: ParsedRequest, client: Client, now: float
+    ) -> Reply | Refused | Miss:
         """Walk as far as can be gone without waiting."""
+        # Bans and the client's limit are kept for the connection's address, which nothing in the request can change.
+        banned = self._turn_away_banned(parsed, client, now) if self._bans.is_active else None
+        if banned is not None:
+            return banned
         if parsed.refused is not None:
             return self._refuse(parsed.refused, parsed, client, now)
-        # The client's limit is kept for the connection's address, which nothing in the request can change.
         wait = self._request_limiter.admit_request(client, now)
         if wait:
             return self._refuse(Reason.CLIENT_LIMIT, parsed, client, now, retry_after=wait)
         # Before what was said to others is said again: it is about who asks, and no part of what is remembered.
-        if self._names.blocklists.has_networks:
-            refusing = self._names.blocklists.refuses(client)
-            if refusing is not None:
-                return self._prohibit(refusing, parsed, client, now)
-        if self._is_restricted and (refused := self._refuse_stranger(parsed, client, now)) is not None:
-            return refused
+        if self._is_restricted or self._names.blocklists.has_networks:
+            unwelcome = self._refuse_unwelcome(parsed, client, now)
+            if unwelcome is not None:
+                return unwelcome
         service_wait = self._request_limiter.admit_to_service(now, 0.0 if client.member else STRANGERS_LEAVE)
         answered = parsed.answered
         if answered is not None and answered.holds(now):
@@ -189,6 +203,8 @@ class Pipeline:
             self._unnoted -= 1
             if not self._unnoted:
                 self._note_answered(answered.said, client, now)
+            if answered.penalty is not None:
+                self._charge(client, answered.penalty, now)
             return answered.said
         return self._begin_anew(parsed, client, service_wait, now)
 
@@ -199,7 +215,7 @@ class Pipeline:
         answered = parsed.answered
         query = parsed.query or self._parse(parsed)
         if query is None:
-            return self._answer_malformed(parsed, now)
+            return self._answer_malformed(parsed, client, now)
         # From here on the query is trusted; nobody checks counts or lengths again.
         arrival = Arrival(parsed, client, now, self._routes.of(query), service_wait)
         if answered is not None and answered.entry is not None:
@@ -213,9 +229,12 @@ class Pipeline:
         if isinstance(said, Reply):
             self._request_limiter.note_answered(client, now)
 
-    def _refuse_stranger(self, parsed: ParsedRequest, client: Client, now: float) -> Refused | None:
-        """Refuse whom `restrict` does not let through."""
-        if client.member or client.exempt:
+    def _refuse_unwelcome(self, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused | None:
+        """Refuse clients of a listed network, and whom `restrict` does not let through."""
+        refusing = self._names.blocklists.refuses(client) if self._names.blocklists.has_networks else None
+        if refusing is not None:
+            return self._prohibit(refusing, parsed, client, now)
+        if not self._is_restricted or client.member or client.exempt:
             return None
         if self.is_for_members:
             return self._refuse(Reason.MEMBERS_ONLY, parsed, client, now)
@@ -252,15 +271,21 @@ class Pipeline:
 
     def _withhold(self, withheld: Withheld, query: Query, arrival: Arrival, now: float) -> Reply:
         said = answer_withheld(query, withheld.ruling, withheld.position)
+        until, penalty = now + REPEAT_SECONDS, self.penalties.of_outcomes.get(said.reason)
+        if penalty is not None:
+            self._charge(arrival.client, penalty, now)
         return self._finish(
-            query, said.content, said.reason, said.ttl, arrival, repeat_until=now + REPEAT_SECONDS, also=withheld.count
+            *(query, said.content, said.reason, said.ttl, arrival),
+            repeat_until=until,
+            also=withheld.count,
+            penalty=penalty,
         )
 
     def _prohibit(self, refusing: Blocklist, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused:
         """Refuse a client of a network that is listed; as others may send the same bytes, nothing is remembered."""
         query = parsed.query or self._parse(parsed)
         if query is None:
-            return self._answer_malformed(parsed, now)
+            return self._answer_malformed(parsed, client, now)
         refusing.hits += 1
         ending = OUTCOMES[Reason.PROHIBITED]
         content = Content(Rcode.REFUSED, errors=ending.errors, error_text=refusing.ruling.text)
@@ -365,7 +390,7 @@ class Pipeline:
             return self._refuse(
                 found.reason, arrival.parsed, arrival.client, self._clock(), retry_after=SLOT_RETRY_SECONDS
             )
-        return self._finish(query, content_of_failure(found, query.qtype), found.reason, 0, arrival)
+        return self._give_failure(found, query, arrival)
 
     def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
         """Have an answer that is given asked for again, with nobody waiting.
@@ -397,16 +422,32 @@ class Pipeline:
         """Refuse what never became a request: broken HTTP, or a header or body that does not end."""
         return self._refuse(reason, self._unread[frontend], client, now)
 
+    def _turn_away_banned(self, parsed: ParsedRequest, client: Client, now: float) -> Refused | None:
+        """Refuse a request of a banned client. Only behind a front proxy there are many: else the connection goes."""
+        ban = self._bans.judge(client, now)
+        if ban is None:
+            return None
+        return self._refuse(Reason.BANNED, parsed, client, now, retry_after=min(ban.until - now, LONGEST_RETRY_SECONDS))
+
     # --- Ways out ---
 
     def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> Reply:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
+        if answer.rcode == Rcode.NXDOMAIN:
+            self._blame(arrival, Offence.NXDOMAIN)
+        elif answer.rcode == Rcode.NOERROR:
+            self.penalties.pay(arrival.client, self._clock())
         entry = arrival.route.cache.peek(query.key)
         if entry is None:
             answer = arrival.route.cache.judged(query.key, answer)
             ttl = min(answer.ttl or 0, self._settings.maximum_ttl_seconds)
             return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
         return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
+
+    def _give_failure(self, failure: UpstreamFailure, query: Query, arrival: Arrival) -> Reply:
+        if failure.answer is not None and failure.answer.rcode == Rcode.SERVFAIL:
+            self._blame(arrival, Offence.SERVFAIL)
+        return self._finish(query, content_of_failure(failure, query.qtype), failure.reason, 0, arrival)
 
     def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> Reply:
         self._unnoted -= 1
@@ -449,9 +490,21 @@ class Pipeline:
         """Answer with the rcode and the EDE that the table has for `reason`."""
         ending = OUTCOMES[reason]
         content = Content(ending.rcode if ending.rcode is not None else Rcode.SERVFAIL, errors=ending.errors)
-        return self._finish(query, content, reason, 0, arrival, repeat_until=repeat_until)
+        penalty = self.penalties.of_outcomes.get(reason)
+        if penalty is not None:
+            self._charge(arrival.client, penalty, self._clock())
+        return self._finish(query, content, reason, 0, arrival, repeat_until=repeat_until, penalty=penalty)
 
-    def _answer_malformed(self, parsed: ParsedRequest, now: float) -> Reply | Refused:
+    def _charge(self, client: Client, penalty: Penalty, now: float) -> None:
+        """Count what a client is to blame for, and charge some of it."""
+        penalty.left -= 1
+        if not penalty.left:
+            self.penalties.charge(client, penalty, now)
+
+    def _blame(self, arrival: Arrival, offence: Offence) -> None:
+        self.penalties.note(arrival.client, offence, self._clock())
+
+    def _answer_malformed(self, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused:
         """Say what is wrong with a message: the same for ever, as it depends on nothing but its bytes."""
         reason = Reason.BUG if parsed.fault is None else reason_of_fault(parsed.fault)
         ending = OUTCOMES[reason]
@@ -461,7 +514,10 @@ class Pipeline:
         else:
             said = Reply(write_reply_to_refused(parsed.wire, ending.rcode), reason, 0)
             count = self._count(reason, parsed, rcode=ending.rcode)
-        parsed.keep(Answered(said, count, math.inf))
+        penalty = self.penalties.of_outcomes.get(reason)
+        parsed.keep(Answered(said, count, math.inf, penalty=penalty))
+        if penalty is not None:
+            self._charge(client, penalty, now)
         count(self._clock() - now)
         return said
 
@@ -476,11 +532,12 @@ class Pipeline:
         repeat_until: float = 0.0,
         repeat_from: Entry | None = None,
         also: Callable[[], None] | None = None,
+        penalty: Penalty | None = None,
     ) -> Reply:
         """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age.
 
-        The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`; `also` is
-        called each time.
+        The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`; each time
+        `also` is called, and it costs the client `penalty`.
         """
         parsed = arrival.parsed
         content = under_asked_name(query, content)
@@ -490,7 +547,7 @@ class Pipeline:
         if also is not None:
             count = _both(count, also)
         if repeat_until > arrival.started:
-            parsed.keep(Answered(reply, count, repeat_until, repeat_from, envelope))
+            parsed.keep(Answered(reply, count, repeat_until, repeat_from, envelope, penalty))
         seconds = self._clock() - arrival.started
         count(seconds)
         if arrival.client.member:
@@ -504,11 +561,16 @@ class Pipeline:
         seconds = math.ceil(retry_after)
         last = parsed.refusal
         if last is None or last.refused.reason is not reason or last.refused.retry_seconds != seconds:
-            is_charged = OUTCOMES[reason].counts
-            last = RememberedRefusal(Refused(reason, seconds), self._count(reason, parsed), is_charged)
+            is_charged, penalty = OUTCOMES[reason].counts, self.penalties.of_outcomes.get(reason)
+            last = RememberedRefusal(Refused(reason, seconds), self._count(reason, parsed), is_charged, penalty)
             parsed.refusal = last
         if last.is_charged:
             self._request_limiter.charge_request(client, now)
+        penalty = last.penalty
+        if penalty is not None:
+            penalty.left -= 1  # As in `_charge`, which would be a call for each.
+            if not penalty.left:
+                self.penalties.charge(client, penalty, now)
         last.count(self._clock() - now)
         if client.member:
             self.members.note(reason, 0.0)

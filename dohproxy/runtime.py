@@ -37,11 +37,13 @@ from dohproxy.frontends.opener import Opener
 from dohproxy.jobs.alert_readings import Owners as AlertOwners
 from dohproxy.jobs.alert_readings import SavedFile
 from dohproxy.jobs.alerting import Alerting
+from dohproxy.jobs.ban_log import WRITE_SECONDS, BanLog
 from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.jobs.job_figures import (
+    BAN_LOG_FIGURES,
     CACHE_FILE_FIGURES,
     CERTIFICATE_FIGURES,
     RELOAD_FIGURES,
@@ -61,6 +63,7 @@ from dohproxy.observability.logs import LOG_FIGURES, RateLimit
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
+from dohproxy.policy.bans import Bans
 from dohproxy.policy.mode import ModeNow
 from dohproxy.saved import Interruption, Saved
 from dohproxy.server import Server
@@ -117,6 +120,9 @@ class Runtime:
         self.blocks = HandBlocks(
             config.server.state_directory, self.core.names.blocklists, self.core.pipeline.rules_changed
         )
+        self._ban_log = None if config.bans.log_file is None else BanLog(config.bans.log_file)
+        if self._ban_log is not None:
+            self.server.note_ban = self._ban_log.note
         self.delay = LoopDelay()
         self.open_files = OpenFiles()
         self.log_level = LogLevel(config.log.level, asyncio.get_running_loop().call_later)
@@ -202,6 +208,8 @@ class Runtime:
         for task in tuple(self._background):
             task.cancel()
         await self.server.close()
+        if self._ban_log is not None:
+            await self._ban_log.close()
         await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
         if self._health is not None:
             self._health.stop()
@@ -296,6 +304,10 @@ class Runtime:
     def resolvers(self) -> Resolvers:
         """Return the general upstreams and those of all routes."""
         return self.core.resolver
+
+    def bans(self) -> Bans:
+        """Return who is kept out."""
+        return self.core.bans
 
     def caches(self) -> Sequence[Cache]:
         """Return the general cache and those of all routes."""
@@ -455,6 +467,8 @@ class Runtime:
         ]
         if self._certificate is not None:
             jobs.append(("the certificate watch", self._certificate_seconds, self._poll_certificate))
+        if self._ban_log is not None:
+            jobs.append(("the ban log", lambda: WRITE_SECONDS, self._ban_log.poll))
         for what, seconds, work in jobs:
             self._begin(repeat(what, seconds, work))
         self._begin(self.alerting.sender.send_forever())
@@ -527,6 +541,8 @@ class Runtime:
         if self._log_limit is not None:
             limit = self._log_limit
             add(LOG_FIGURES, lambda: limit)
+        if self._ban_log is not None:
+            add(BAN_LOG_FIGURES, self._ban_log.statistics)
         add(PROCESS_FIGURES, lambda: process_statistics(self.open_files.count))
         add(BUILD_FIGURES, build)
 

@@ -13,6 +13,7 @@ from functools import partial
 from dohproxy.builders import build_connection_limiter, clock, http2_limits
 from dohproxy.config import Config
 from dohproxy.core import Core
+from dohproxy.frontends.ban_sweep import BanSweep
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.frontend_figures import ADDRESS_FIGURES, CONNECTION_FIGURES, REQUEST_CACHE_FIGURES
@@ -26,6 +27,7 @@ from dohproxy.observability.alert_figures import VISITOR_FIGURES
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch
 from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, SLOT_FIGURES
 from dohproxy.outcomes import Frontend
+from dohproxy.policy.ban_table import Ban
 from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.suffixes import PublicSuffixes
@@ -47,7 +49,7 @@ class Server:
         )
         self.client_resolver = ClientResolver(self.identities, config.clients)
         self.front_proxy = FrontProxyWatch(config.clients, self.client_resolver.statuses, clock())
-        self.core = Core(config, tasks, self.front_proxy.observe, clock=clock)
+        self.core = Core(config, tasks, self.front_proxy.observe, self.identities, clock=clock)
         self.connections = Connections(config.connections)
         standings = self.core.request_limiter.standings
         self.connection_limiter = build_connection_limiter(config.connections, config.limits, standings)
@@ -55,6 +57,15 @@ class Server:
         self.handshakes = HandshakeScheduler(
             loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
         )
+        sweep = BanSweep(self.core.bans, self.connections, clock, loop.call_later)
+        self.note_ban: Callable[[Ban, float], None] = lambda _ban, _now: None
+        """Called with each ban that holds, when it begins."""
+
+        def begin_ban(ban: Ban, now: float) -> None:
+            sweep.begin()
+            self.note_ban(ban, now)
+
+        self.core.bans.when_banned = begin_ban
         service = self.core.service
         self.http1 = Http1Server(
             service, self.client_resolver, self.connections, clock, max_query_bytes=config.server.max_query_bytes
@@ -88,6 +99,7 @@ class Server:
             tls,
             self.connection_limiter,
             self.handshakes,
+            self.core.penalties,
         )
 
     def shared_slots(self) -> dict[str, FairSlotsStatistics]:
@@ -99,7 +111,9 @@ class Server:
         }
 
     def sweep(self) -> None:
-        """Look at all connections, and close those whose time is over; to be called once a second."""
+        """Look at all connections, and close those whose time is over; clear away bans that have ended. To be called
+        once a second."""
+        self.core.bans.expire(self._clock())
         self.connections.sweep(self._clock())
 
     async def close(self) -> None:

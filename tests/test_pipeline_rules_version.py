@@ -20,6 +20,7 @@ from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.outcomes import Reason
 from dohproxy.policy.blocklists.by_hand import HandEntry
 from dohproxy.policy.names import NameRules
+from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.policy.special_names import LocalAnswer
 from dohproxy.routes import Route, Routes
 from dohproxy.wire.malformed import Fault, Malformed
@@ -93,6 +94,10 @@ def take_requests(**changed: Any) -> Callable[[RunningFrontend, pytest.MonkeyPat
 
 def serve_members_alone(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
     frontend.core.service.pipeline.restrict(members_only=True, stubs_away=False, spare_strangers=False)
+
+
+def ban_client(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    frontend.core.bans.ban(parse_prefix("127.0.0.0/24"), 600.0, "", frontend.clock(), spares=True)
 
 
 def limit_client(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
@@ -195,6 +200,7 @@ CHANGES: Final = [
         Reason.DIALECT_REFUSED,
         parameter="&random_padding=x",
     ),
+    Change("bans", ban_client, Reason.BANNED),
     Change("client's limit", limit_client, Reason.CLIENT_LIMIT),
     Change("mode", serve_members_alone, Reason.MEMBERS_ONLY),
     Change("parse", find_fault, Reason.FORMAT_ERROR),

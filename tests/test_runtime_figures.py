@@ -109,6 +109,8 @@ def everything(directory: Path) -> str:
         listen = "unix:{directory}/metrics"
         [admin]
         socket = "{directory}/admin"
+        [bans]
+        log_file = "{directory}/bans.log"
         [[route]]
         domains = ["home.arpa"]
         upstreams = ["inner"]

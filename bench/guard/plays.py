@@ -78,14 +78,21 @@ async def http1_over_limit(make: Callable[[int], bytes], stage: Stage) -> AsyncG
         raise Failed(f"{refused} of {REQUESTS} requests were refused for their client's limit")
 
 
-async def http2(make: Flights, status: int, stage: Stage, *, limited: bool = False) -> AsyncGenerator[int, None]:
+async def http2(
+    make: Flights, status: int, stage: Stage, *, limited: bool = False, banned: bool = False
+) -> AsyncGenerator[int, None]:
     """Requests that are answered where they arrive, all with this status but the first."""
     speaker = Http2Bytes()
-    # A client that never sends a good query is soon cut off, and one over its limit has had its one answer.
+    # A client that never sends a good query is soon cut off; one over its limit or banned has had its one answer.
     first, warm = speaker.get(target(CACHED)), make(speaker, WARM)
     flights = make(speaker, REQUESTS)
-    frontend, sink = stage.open_http2(limited=limited)
-    for flight in (speaker.hello, first, *warm):
+    frontend, sink = stage.open_http2(limited=limited, banned=banned)
+    for flight in (speaker.hello, first):
+        frontend.data_received(flight)
+    if banned:
+        await sink.until_ended(first)
+        stage.ban()
+    for flight in warm:
         frontend.data_received(flight)
     warmed = len(sink.written)
     yield 0
@@ -231,6 +238,7 @@ PLAYS: Final[dict[str, Play]] = {
     "cached GET, HTTP/2, 10 streams, the path alone changes": _again,
     "malformed, HTTP/2, 10 streams": partial(http2, _broken, BAD_REQUEST),
     "over its limit, HTTP/2, 10 streams": partial(http2, _same(STREAMS), TOO_MANY_REQUESTS, limited=True),
+    "banned, HTTP/2, 10 streams": partial(http2, _same(STREAMS), TOO_MANY_REQUESTS, banned=True),
     **{
         f"{BEFORE_LIMITS}{name}": play
         for name, play in {

@@ -8,11 +8,12 @@ from typing import Final
 from bench.guard.clients import Http2Bytes, Sink
 from bench.guard.stub import stub_upstream
 from dohproxy.builders import SECRET_BYTES
-from dohproxy.config import Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
+from dohproxy.config import BansConfig, Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.frontends.connections import ConnectionSlot
 from dohproxy.frontends.http1.connection import Http1Frontend
 from dohproxy.frontends.http2.connection import Http2Frontend
+from dohproxy.policy.prefixes import Prefix
 from dohproxy.policy.standing import Standing
 from dohproxy.server import Server
 from tests.fakes.limits import AMPLE
@@ -21,6 +22,8 @@ CACHED: Final = "www.example.net"
 """In the cache from the start."""
 CLIENT: Final = bytes((192, 0, 2, 1))
 CONNECTIONS: Final = ConnectionsConfig(max_requests=1_000_000)
+PATIENT: Final = BansConfig(points=1_000_000)
+"""Everything is charged, and nobody is banned for it: plays are one client's."""
 NARROW: Final = LimitsConfig(requests_per_second=0.001, requests_burst=1)
 
 
@@ -59,7 +62,7 @@ def _server(clock: Clock, upstream: int, limits: LimitsConfig, tasks: asyncio.Ta
         burst=100_000,
         in_flight=1_000,
     )
-    config = Config((asked,), connections=CONNECTIONS, limits=limits)
+    config = Config((asked,), connections=CONNECTIONS, limits=limits, bans=PATIENT)
     return Server(config, tasks, bytes(SECRET_BYTES), clock=clock)
 
 
@@ -78,6 +81,7 @@ class Stage:
         self._limited_clients = 0
         self._wide = _server(clock, upstream, AMPLE, tasks)
         self._narrow = _server(clock, upstream, NARROW, tasks)
+        self._banning = _server(clock, upstream, AMPLE, tasks)
 
     def open_http1(self, *, limited: bool = False) -> tuple[Http1Frontend, Sink]:
         """Return a new HTTP/1.1 connection."""
@@ -86,9 +90,13 @@ class Stage:
         frontend.connection_made(sink)
         return frontend, sink
 
-    def open_http2(self, *, limited: bool = False) -> tuple[Http2Frontend, Sink]:
-        """Return a new HTTP/2 connection."""
-        server = self._narrow if limited else self._wide
+    def ban(self) -> None:
+        """Ban the one client, where the connection was opened for that."""
+        self._banning.core.bans.ban(Prefix(CLIENT, 32), 600.0, "", self.clock(), spares=True)
+
+    def open_http2(self, *, limited: bool = False, banned: bool = False) -> tuple[Http2Frontend, Sink]:
+        """Return a new HTTP/2 connection; with `banned`, at a service that may ban its client."""
+        server = self._narrow if limited else self._banning if banned else self._wide
         frontend, sink = server.http2.frontend(self._client(limited=limited), _slot(server)), Sink()
         frontend.connection_made(sink)
         return frontend, sink
@@ -109,7 +117,7 @@ class Stage:
 
     async def close(self) -> None:
         """Give up what is still asked upstream."""
-        for server in (self._wide, self._narrow):
+        for server in (self._wide, self._narrow, self._banning):
             await server.close()
 
 

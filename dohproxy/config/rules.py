@@ -64,6 +64,16 @@ IN_ORDER: Final = (
         "limits.site_factor",
         "a wider prefix holds at least what a narrower one may ask",
     ),
+    (
+        "bans.network_factor",
+        "bans.site_factor",
+        "a wider prefix is banned for no less than a narrower one",
+    ),
+    (
+        "bans.first_seconds",
+        "bans.longest_seconds",
+        "the first ban is no longer than the longest",
+    ),
 )
 """Pairs of keys of which the first may not be the greater, and why."""
 

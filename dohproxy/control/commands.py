@@ -7,6 +7,7 @@ from typing import Final
 
 from dohproxy.config.keys import Choice, Integer, Switch
 from dohproxy.control import blocks, config_show, lifecycle
+from dohproxy.control.bans import FOR, NETWORK, REASON, ban, list_bans, unban
 from dohproxy.control.command import Argument, Command
 from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
 from dohproxy.control.explain import explain
@@ -108,6 +109,30 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "who is served, until the time is over or the service is started again without a state directory",
         mode,
         MODE_ARGUMENTS,
+    ),
+    Command(
+        "bans",
+        "List who is banned: network, how long still, by whom, and why.\n\nAddresses are shown here and in the ban log"
+        " alone.",
+        "",
+        list_bans,
+    ),
+    Command(
+        "ban",
+        "Keep an address or a network out for a while, open connections too.\n\nIt is turned away before TLS."
+        " Members' and exempt networks within it go on, unless it lies within one of theirs. A front proxy cannot be"
+        " banned.",
+        "who is let in, until the time is over",
+        ban,
+        (NETWORK, FOR, REASON),
+    ),
+    Command(
+        "unban",
+        "Let an address or a network in again, whatever it does, for a while.\n\nIt holds against all rules and bans of"
+        " wider networks.",
+        "who is let in, until the time is over",
+        unban,
+        (NETWORK, FOR),
     ),
     Command(
         "explain",

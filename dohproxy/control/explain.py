@@ -19,6 +19,7 @@ from dohproxy.config.keys import Switch, Text, show
 from dohproxy.control.command import Argument, Result
 from dohproxy.control.names import NAME, parse_address, parse_type, type_number
 from dohproxy.outcomes import NOBODY, Client, Reason
+from dohproxy.policy.bans import Bans
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.policy.blocklists.withheld import answer_withheld
 from dohproxy.policy.domains import DomainBound
@@ -83,6 +84,7 @@ class Owners:
     names: NameRules
     routes: Routes
     strangers: Strangers
+    bans: Bans
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ def walk(owners: Owners, query: Query, client: Client | None, now: float) -> Ite
 
 def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> Iterator[Stage]:
     limiter, names = owners.request_limiter, owners.names
+    yield _ban(owners.bans, client, now)
     yield _client_limit(limiter, client, now)
     if client is not None and names.blocklists.has_networks:
         yield _clients_network(names.blocklists, client)
@@ -172,6 +175,21 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
     if denial is not None:
         yield Stage("undelegated names", "is under no top-level domain that exists: NXDOMAIN", denial.reason, ends=True)
     yield from _miss(owners, query, route, entry, client, now)
+
+
+def _ban(bans: Bans, client: Client | None, now: float) -> Stage:
+    name = "bans"
+    ban = None if client is None else bans.decisive(client, now)
+    if client is None:
+        return Stage(name, "not looked at: no client was named")
+    if ban is None:
+        return Stage(name, "the client is not banned")
+    if ban.lets_in:
+        return Stage(name, f"the client is let in by command for {ban.until - now:.0f} s more")
+    why = f"by {ban.source.value} for {ban.until - now:.0f} s more" + (f" ({ban.reason})" if ban.reason else "")
+    if not bans.is_banned(client, now):
+        return Stage(name, f"the client would be banned {why}, but bans.mode is {bans.mode}")
+    return Stage(name, f"the client is banned {why}: closed, or 429 behind a front proxy", Reason.BANNED, ends=True)
 
 
 def _client_limit(limiter: RequestLimiter, client: Client | None, now: float) -> Stage:

@@ -11,6 +11,7 @@ from dohproxy.frontends.frontend_figures import (
     REQUEST_CACHE_FIGURES,
 )
 from dohproxy.jobs.job_figures import (
+    BAN_LOG_FIGURES,
     BLOCKLIST_FIGURES,
     CACHE_FILE_FIGURES,
     CERTIFICATE_FIGURES,
@@ -20,6 +21,7 @@ from dohproxy.jobs.job_figures import (
     SUFFIX_FIGURES,
 )
 from dohproxy.observability.alert_figures import ALERT_FIGURES, MESSAGE_FIGURES, MODE_FIGURES, VISITOR_FIGURES
+from dohproxy.observability.ban_figures import BAN_FIGURES, PENALTY_FIGURES
 from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
 from dohproxy.observability.figures import Figure, FigureGroup, Label
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES
@@ -43,6 +45,8 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     CACHE_FIGURES,
     ROUTE_FIGURES,
     REQUEST_LIMIT_FIGURES,
+    BAN_FIGURES,
+    PENALTY_FIGURES,
     DOMAIN_FIGURES,
     REBINDING_FIGURES,
     PROBE_FIGURES,
@@ -64,6 +68,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     RELOAD_FIGURES,
     CACHE_FILE_FIGURES,
     STATE_FILE_FIGURES,
+    BAN_LOG_FIGURES,
     LOG_FIGURES,
     MANAGEMENT_FIGURES,
     PROCESS_FIGURES,

@@ -12,6 +12,7 @@ from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
+from dohproxy.policy.bans import Bans
 from dohproxy.policy.mode import ModeNow, ModeSwitch
 from dohproxy.upstream.resolvers import Resolvers
 
@@ -43,6 +44,9 @@ class Service(Protocol):
 
     def resolvers(self) -> Resolvers:
         """Return the general upstreams and those of all routes."""
+
+    def bans(self) -> Bans:
+        """Return who is kept out."""
 
     def caches(self) -> Sequence[Cache]:
         """Return the general cache and those of all routes."""

@@ -74,6 +74,9 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     if mode["source"] != "default":
         left = "" if mode["seconds_left"] is None else f" for {mode['seconds_left']} s more"
         yield f"mode: {mode['mode']}, by {mode['source']}{left}"
+    bans = figures["dohproxy_bans"]
+    if any(bans.values()):
+        yield f"bans: {bans['rule']:,} by rule, {bans['command']:,} by command; `bans` lists them"
     for word in snapshot["left_out"]:
         yield f"left out: {word}"
     if snapshot["log"]["seconds_left"]:

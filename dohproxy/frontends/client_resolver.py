@@ -26,6 +26,7 @@ class ClientResolver:
         """Take other rules about whom to believe."""
         self._source = AddressSource(config.address_from)
         self._trusted = trusted_by(config)
+        self._identities.name_proxies(config.trusted_networks)
         self._addresses = ClientAddresses(self._source, self._trusted)
         named = self._source in (AddressSource.X_FORWARDED_FOR, AddressSource.FORWARDED)
         self.field = self._source.value if named else None
@@ -37,6 +38,11 @@ class ClientResolver:
     def speaks_for_others(self, packed: bytes | None) -> bool:
         """Tell whether this peer is a front proxy whose requests name their clients: its connections are nobody's."""
         return self.field is not None and self._trusted.includes(packed)
+
+    def is_front_proxy(self, packed: bytes | None) -> bool:
+        """Tell whether this peer is one of the front proxies, whatever it tells of its clients, or a Unix socket: at
+        its other end is a program of this machine."""
+        return packed is None or self._trusted.includes(packed)
 
     def of_connection(self, packed: bytes | None) -> Client:
         """Return the client at the other end of a connection; None is a Unix socket."""

@@ -17,6 +17,7 @@ import structlog
 from dohproxy.config import ConnectionsConfig
 from dohproxy.frontends.held_bytes import HeldBytes, Holder
 from dohproxy.http2.errors import Excess
+from dohproxy.outcomes import Client
 from dohproxy.policy.fair_slots import FairSlots, FairSlotsStatistics, Path
 from dohproxy.policy.proxy_protocol import Defect
 from dohproxy.policy.standing import Standing
@@ -28,6 +29,7 @@ _log = structlog.get_logger("dohproxy.connections")
 class Closing(StrEnum):
     """Why the server closed or refused a connection; metric label."""
 
+    BANNED = "banned"
     TOO_MANY = "too_many"
     MADE_ROOM = "made_room"
     TOO_MANY_PER_CLIENT = "too_many_per_client"
@@ -51,8 +53,10 @@ class Closing(StrEnum):
 
 WITHOUT_CEREMONY: Final = frozenset({
     Closing.WRITE_DEADLINE, Closing.QUEUE_FULL, Closing.ALL_QUEUES_FULL, Closing.DRAIN, Closing.MADE_ROOM,
+    Closing.BANNED,
 })  # fmt: skip
-"""After these a connection is cut, and nothing more is said on it: its client does not read, or its slot is given away.
+"""After these a connection is cut, and nothing more is said on it: its client does not read, its slot is
+given away, or it is banned.
 """
 
 
@@ -76,6 +80,10 @@ class Waiting:
 
 class Connection(Protocol):
     """A frontend's side of one connection."""
+
+    @property
+    def client(self) -> Client:
+        """Whom it belongs to."""
 
     @property
     def slot(self) -> "ConnectionSlot":
@@ -169,6 +177,10 @@ class Connections:
                 connection.identify()
             except Exception:
                 _log.exception("a connection met a bug", stage="identify")
+
+    def everybody(self) -> list[Connection]:
+        """Return all connections that a frontend serves."""
+        return list(self._open)
 
     def take_slot(self, path: Path, standing: Standing, now: float) -> "ConnectionSlot | None":
         """Return a slot for a socket just accepted, before a byte of it is read; None if all are taken, and by nobody

@@ -1,8 +1,9 @@
 """The way of a connection from `accept` to its frontend.
 
-Our own accept loop rather than `loop.create_server`, because three things must happen before TLS: the PROXY header is
-read, the connection limiter is asked, and a slot is taken, or the socket closed for the price of a system call. Nothing
-of that waits but for the PROXY header, so it happens in the callback that accepts, and only what waits is a task.
+Our own accept loop rather than `loop.create_server`, because four things must happen before TLS: the PROXY header is
+read, bans are looked up, the connection limiter is asked, and a slot is taken, or the socket closed for the price of a
+system call. Nothing of that waits but for the PROXY header, so it happens in the callback that accepts, and only what
+waits is a task.
 """
 
 import asyncio
@@ -20,9 +21,11 @@ import structlog
 from dohproxy.frontends.client_resolver import ClientResolver, packed_address
 from dohproxy.frontends.connections import Closing, Connections, ConnectionSlot
 from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
+from dohproxy.frontends.kernel_buffers import reset_on_close
 from dohproxy.frontends.tls_transport import TlsTransport
 from dohproxy.outcomes import Client
-from dohproxy.policy.connection_limiter import ConnectionLimiter
+from dohproxy.policy.connection_limiter import ConnectionLimiter, ConnectionRefusal
+from dohproxy.policy.penalties import Offence, Penalties
 from dohproxy.policy.proxy_protocol import MAXIMUM_V2_BYTES, BadHeader, read_header
 from dohproxy.policy.standing import Standing
 
@@ -33,6 +36,8 @@ OVERLOAD_PAUSE_SECONDS: Final = 0.1
 CROWDED_HANDSHAKE_SHARE: Final = 0.4
 """Part of the time for a handshake that those who are no members have while nearly all handshakes that may be under way
 are: with the usual 5 seconds two, which is two round trips on a poor mobile network."""
+_BLAMED: Final = frozenset({ConnectionRefusal.TOO_MANY_PER_CLIENT, ConnectionRefusal.CLIENT_RATE})
+"""Refusals that are their client's own doing, and not everybody's."""
 _OVERLOAD: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 _log = structlog.get_logger("dohproxy.listener")
@@ -68,8 +73,10 @@ class Listener:
         tls: ssl.SSLContext | None,
         connection_limiter: ConnectionLimiter | None = None,
         scheduler: HandshakeScheduler | None = None,
+        penalties: Penalties | None = None,
     ) -> None:
-        """`scheduler`: of the handshakes of all listeners together; without one this listener has its own."""
+        """`scheduler`: of the handshakes of all listeners together; without one this listener has its own. Without
+        `penalties` nobody is banned."""
         self.listening = listening
         self._frontend = frontend
         self._connections = connections
@@ -77,6 +84,7 @@ class Listener:
         self._tls = tls
         self._connection_limiter = connection_limiter
         self._scheduler = scheduler
+        self._penalties = penalties
         self._loop: asyncio.AbstractEventLoop
         self._tasks: asyncio.TaskGroup
         self._is_accepting = False
@@ -130,6 +138,19 @@ class Listener:
         # Also after any other error: one that repeats at once would leave no time to anybody else.
         self._loop.remove_reader(self.listening.fileno())
         self._loop.call_later(OVERLOAD_PAUSE_SECONDS, self._look)
+
+    # --- Bans ---
+
+    def _is_banned(self, packed: bytes | None, client: Client, now: float) -> bool:
+        """Tell whether the client at the other end is banned. A front proxy is not asked about: it stands for many."""
+        penalties = self._penalties
+        if penalties is None or not penalties.bans.is_active or self._client_resolver.is_front_proxy(packed):
+            return False
+        return penalties.bans.judge(client, now) is not None
+
+    def _blame(self, packed: bytes | None, client: Client, offence: Offence) -> None:
+        if self._penalties is not None and not self._client_resolver.is_front_proxy(packed):
+            self._penalties.note(client, offence, self._loop.time())
 
     # --- Before the handshake ---
 
@@ -198,15 +219,23 @@ class Listener:
         arriving.slot.when_lost = end
 
     def _admit(self, accepted: socket.socket, packed: bytes | None, now: float, until: float | None = None) -> None:
-        """Ask the connection limiter about this client, before TLS costs anything. `until`: what is left of its time,
-        if some has passed."""
+        """Ask whether this client is banned or over its limits, before TLS costs anything. `until`: what is left of its
+        time, if some has passed."""
         client = self._client_resolver.of_connection(packed)
+        if self._is_banned(packed, client, now):
+            # Reset: a close would leave something of each of thousands to the kernel for a minute (TIME_WAIT).
+            reset_on_close(accepted)
+            accepted.close()
+            self._connections.count(Closing.BANNED)
+            return
         limiter = None if self._client_resolver.speaks_for_others(packed) else self._connection_limiter
         standing = Standing.MEMBER if limiter is None else limiter.standing(client, now)
         refusal = None if limiter is None else limiter.enter(client, standing, now)
         if refusal is not None:
             self._connections.count(Closing(refusal.value))
             accepted.close()
+            if refusal in _BLAMED:
+                self._blame(packed, client, Offence.CONNECTION_LIMIT)
             return
         arriving = self._take_slot(accepted, packed, client, standing, now)
         if arriving is None:
@@ -282,13 +311,19 @@ class Listener:
             if is_open:
                 self._open_frontend(arriving, transport)
             else:
+                if self._is_to_blame(arriving, transport):
+                    self._blame(arriving.packed, arriving.client, Offence.HANDSHAKE)
                 self._turn_away(arriving, Closing.HANDSHAKE)
+
+        def flooded() -> None:
+            self._count_flood()
+            self._blame(arriving.packed, arriving.client, Offence.TLS_FLOOD)
 
         try:
             seconds = arriving.until - self._loop.time()
             is_stranger = arriving.standing is Standing.STRANGER
             transport = TlsTransport(
-                self._loop, arriving.sock, tls, seconds, end, self._count_flood, scheduler, is_stranger=is_stranger
+                self._loop, arriving.sock, tls, seconds, end, flooded, scheduler, is_stranger=is_stranger
             )
         except BaseException:
             if self._connection_limiter is not None:
@@ -297,7 +332,18 @@ class Listener:
         self._handshakes.add(transport)
         arriving.slot.when_lost = transport.abort
 
+    def _is_to_blame(self, arriving: _Arriving, transport: TlsTransport) -> bool:
+        """Tell whether a handshake that came to nothing is its client's doing: not if it waits for us, who are too
+        busy, if others got its slot or the most of its time, or if this is the end."""
+        is_crowded = self._connection_limiter is not None and self._connection_limiter.handshakes.is_crowded
+        return self._is_accepting and not (transport.is_kept_waiting or arriving.slot.is_lost or is_crowded)
+
     def _open_frontend(self, arriving: _Arriving, transport: TlsTransport) -> None:
+        if self._is_banned(arriving.packed, arriving.client, self._loop.time()):  # Since the handshake began.
+            self._connections.count(Closing.BANNED)
+            transport.abort()
+            arriving.slot.free()
+            return
         try:
             transport.start(self._frontend(arriving.packed, arriving.slot))
         except Exception:

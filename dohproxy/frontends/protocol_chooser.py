@@ -14,6 +14,7 @@ from typing import cast
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, ConnectionSlot, Waiting
 from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.http2.frames import PREFACE
+from dohproxy.outcomes import NOBODY, Client
 
 FrontendMaker = Callable[[bytes | None, ConnectionSlot], asyncio.Protocol]
 """Makes the handler of one connection from its client's packed address (None for a Unix socket) and its slot."""
@@ -103,6 +104,11 @@ class ProtocolChooser(asyncio.Protocol):
             cut(self._transport)
         else:
             self._transport.close()
+
+    @property
+    def client(self) -> Client:
+        """Nobody that is known yet."""
+        return NOBODY
 
     def identify(self) -> None:
         """Do nothing: whose connection this is, is found out when its protocol is known."""

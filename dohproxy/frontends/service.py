@@ -17,6 +17,7 @@ from dohproxy.doh.response import http_response
 from dohproxy.outcomes import Client, Frontend, Reason, Said
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss, MissResult, Pipeline
+from dohproxy.policy.penalties import Offence
 from dohproxy.upstream.sends import Stoppable
 
 OTHER_METHOD: Final = "other"
@@ -123,3 +124,7 @@ class Service:
     def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""
         return http_response(self.pipeline.turn_away(reason, client, frontend, now), OTHER_METHOD)
+
+    def note(self, client: Client, offence: Offence, now: float) -> None:
+        """Hold against a client what it has done on a connection."""
+        self.pipeline.penalties.note(client, offence, now)

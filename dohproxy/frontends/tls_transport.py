@@ -114,6 +114,11 @@ class TlsTransport(asyncio.Transport):
         self._timer: asyncio.TimerHandle | None = loop.call_later(handshake_seconds, self.abort)
         loop.add_reader(self._fd, self._on_readable)
 
+    @property
+    def is_kept_waiting(self) -> bool:
+        """Whether something that the client has sent for its handshake waits to be looked at."""
+        return bool(self._held)
+
     def start(self, protocol: asyncio.Protocol) -> None:
         """The handshake has succeeded: serve the connection with `protocol`."""
         self._protocol = protocol

@@ -140,6 +140,11 @@ class Http2Connection:
         self._close_if_done()
 
     @property
+    def requests(self) -> int:
+        """How many requests have come."""
+        return self._allowances.requests
+
+    @property
     def streams_under_way(self) -> int:
         """Requests that are not answered to the last byte."""
         return len(self._streams)

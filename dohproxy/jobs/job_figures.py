@@ -1,10 +1,11 @@
 """The figures of what runs in the background: reloads, the certificate, the list of suffixes, blocklists, the files of
-cache and state."""
+cache and state, the ban log."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from dohproxy.config.schema import MAX_BLOCKLISTS
+from dohproxy.jobs.ban_log import BanLogStatistics
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.cache_file import CacheFileStatistics
 from dohproxy.jobs.certificate_watch import CertificateStatistics
@@ -223,4 +224,14 @@ STATE_FILE_FIGURES: Final = FigureGroup[StateFileStatistics](
         ),
     ),
     "with `server.state_directory`",
+)
+
+BAN_LOG_FIGURES: Final = FigureGroup[BanLogStatistics](
+    "The ban log",
+    (
+        counter("ban_log_lines", "Lines written to the ban log.", lambda log: log.lines),
+        counter("ban_log_lines_dropped", "Lines of the ban log that were not written.", lambda log: log.dropped),
+        counter("ban_log_failures", "Times that the ban log could not be written.", lambda log: log.failures),
+    ),
+    condition="if `bans.log_file` names one",
 )

@@ -216,6 +216,22 @@ class GcraTable(_Rate):
             slots[second] = tat
         return had_room
 
+    def pay(self, hashes: Hashes, now: float, cost: float) -> None:
+        """Take so much out of the key's bucket; with infinity, all of it. A slot that is fuller is somebody else's."""
+        slots, count = self._slots, self._count
+        first, second = hashes[0] % count, hashes[1] % count
+        if first == second:
+            second = (first + 1) % count
+        one, two = slots[first], slots[second]
+        lower = one if one < two else two
+        if not now < lower <= now + self._horizon:
+            return
+        tat = max(now, lower - cost * self._interval)
+        if one == lower:
+            slots[first] = tat
+        if two == lower:
+            slots[second] = tat
+
     def fill(self, now: float) -> float:
         """Return the share of slots in use, 0.0 to 1.0, as seen in no more than 1,024 of them."""
         latest = now + self._horizon

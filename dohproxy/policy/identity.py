@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from cachetools import LRUCache
 
 from dohproxy.outcomes import Client
-from dohproxy.policy.gcra import keyed_hashes
+from dohproxy.policy.gcra import Hashes, keyed_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,6 +42,9 @@ A /64 is one host's to choose from (RFC 4291 section 2.5.1), so no IPv6 prefix i
 LIMITED_WIDTHS: Final = 3
 """Widths, from the narrowest, that limits are kept for. A provider's /32 has fair shares alone: to give thousands of
 households one limit would be no limit for one of them, or none for the others."""
+
+NOT_WHOLE: Final = 255
+"""In place of a width in bytes, for networks whose length is none."""
 
 SECRET_BYTES = 16
 """Least length of the secret: the 128 bits the hash puts out."""
@@ -118,7 +121,7 @@ class Networks:
 class Identities:
     """Makes `Client` values, and remembers the recent ones."""
 
-    __slots__ = ("_exempt", "_members", "_memo", "_note", "_secret")
+    __slots__ = ("_exempt", "_members", "_memo", "_note", "_proxies", "_secret")
 
     def __init__(
         self,
@@ -139,6 +142,7 @@ class Identities:
         self._exempt = Networks(exempt)
         self._members = Networks(members)
         self._note = note
+        self._proxies = Networks(())
         self._memo: LRUCache[bytes, Client] = LRUCache(MEMO_CLIENTS)
 
     def adopt(self, exempt: tuple[Network, ...], members: tuple[Network, ...]) -> None:
@@ -149,6 +153,11 @@ class Identities:
 
     def forget(self) -> None:
         """Remember nobody: each who comes again is noted again."""
+        self._memo.clear()
+
+    def name_proxies(self, proxies: Iterable[Network]) -> None:
+        """Take other networks of front proxies."""
+        self._proxies = Networks(proxies)
         self._memo.clear()
 
     def client(self, packed: bytes) -> Client:
@@ -184,7 +193,15 @@ class Identities:
             member=is_member,
             prefixes=prefixes,
             path=tuple(first for first, _ in reversed(prefixes)),
+            proxy=address in self._proxies,
         )
+
+    def prefix_hashes(self, packed: bytes, bits: int) -> Hashes:
+        """Return the hashes of a network, its address with zeros behind the bits: those of its clients where it is as
+        wide as one of their prefixes."""
+        if bits % 8 == 0:
+            return self._hashes(packed, bits // 8)
+        return keyed_hashes(self._secret, bytes((len(packed), NOT_WHOLE, bits)) + packed)
 
     def _hashes(self, address: bytes, width: int) -> tuple[int, int]:
         # Family and width go in, so that 10.0.0.0/24 and 10.0.0.0/32, or bytes that mean both an IPv4 and an

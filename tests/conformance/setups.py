@@ -3,7 +3,7 @@
 from dataclasses import replace
 from ipaddress import ip_network
 
-from dohproxy.config import BlocklistConfig, ConnectionsConfig, DialectsConfig, ResolverConfig
+from dohproxy.config import BlocklistConfig, ClientsConfig, ConnectionsConfig, DialectsConfig, ResolverConfig
 from tests.fakes.conformance import ANY_NAME, Setup
 from tests.fakes.limits import AMPLE
 
@@ -21,6 +21,9 @@ IMPATIENT = with_sections(
 )
 DEAF = replace(IMPATIENT, deaf=True)
 FEW_REQUESTS = with_sections(limits=replace(AMPLE, requests_per_second=0.1, requests_burst=2))
+BEHIND_A_PROXY = with_sections(
+    clients=ClientsConfig(address_from="x-forwarded-for", trusted_proxies=(ip_network("127.0.0.0/8"),))
+)
 FEW_MISSES = with_sections(limits=replace(AMPLE, misses_per_second=0.1, misses_burst=1))
 FEW_IN_ALL = with_sections(limits=replace(AMPLE, total_requests_per_second=1, total_requests_burst=1))
 NO_PLACE = with_sections(IMPATIENT, limits=replace(AMPLE, waiting_misses=1))

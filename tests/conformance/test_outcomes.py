@@ -11,13 +11,16 @@ import dns.edns
 import dns.message
 import pytest
 
+from dohproxy.builders import clock
 from dohproxy.outcomes import OUTCOMES, Reason
+from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from tests.conformance.conftest import Connect, StartServer
 from tests.conformance.exchange import ACCEPT, CONTENT_TYPE, Client, Request, Response, assert_refused, get, post
 from tests.conformance.http1 import HOST, Http1Client
 from tests.conformance.queries import query
 from tests.conformance.setups import (
+    BEHIND_A_PROXY,
     DEAF,
     DENYING,
     FEW_FAILURES,
@@ -134,6 +137,15 @@ def _while_one_waits(server: RunningServer, client: Client) -> Response:
         return client.exchange(_of("other.place.example"))
 
 
+def _sends_banned(server: RunningServer, client: Client) -> Response:
+    """The next client on the same connection of a front proxy is answered."""
+    prefix = parse_prefix("192.0.2.0/24")
+    server.call(lambda: server.core.bans.ban(prefix, 600.0, "", clock(), spares=True))
+    response = client.exchange(get(MEMBER, ACCEPT, ("X-Forwarded-For", "192.0.2.7")))
+    assert client.exchange(get(MEMBER, ACCEPT, ("X-Forwarded-For", "192.0.3.7"))).status == 200
+    return response
+
+
 HEAD = f"POST /dns-query HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/dns-message\r\n".encode()
 SHORT_HEAD = f"GET /dns-query HTTP/1.1\r\nHost: {HOST}\r\n".encode()
 OPT = messages.opt()
@@ -237,6 +249,7 @@ ROWS = [
     Row(Reason.PROHIBITED, _sends(_of("www.example.com")), LISTING_CLIENTS),
     Row(Reason.MEMBERS_ONLY, _held(_of("www.example.com"), members_only=True)),
     Row(Reason.LIST_STUB, _held(_of_stub("www.example.com"), stubs_away=True), fields=CLOSE),
+    Row(Reason.BANNED, _sends_banned, BEHIND_A_PROXY, fields={"retry-after": "300"}),
     Row(Reason.CLIENT_LIMIT, _sends(*3 * [_of("limit.example")]), FEW_REQUESTS, fields={"retry-after": "10"}),
     Row(Reason.SERVICE_LIMIT, _while_one_waits, NO_PLACE, "no place for misses", fields={"retry-after": "1"}),
     Row(Reason.SERVICE_LIMIT, _until_refused, FEW_IN_ALL, "too many in all"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from dohproxy.adoption import Changes
 from dohproxy.cache import Cache
-from dohproxy.config import Config, UpstreamAddress, UpstreamConfig
+from dohproxy.config import BansConfig, Config, UpstreamAddress, UpstreamConfig
 from dohproxy.config.keys import Choice, Integer, Switch, Text
 from dohproxy.control.command import Argument, Command, Refused, Result
 from dohproxy.control.explain import Owners
@@ -17,7 +17,9 @@ from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
+from dohproxy.policy.bans import Bans
 from dohproxy.policy.blocklists.lists import Blocklists
+from dohproxy.policy.identity import Identities
 from dohproxy.policy.mode import ModeNow, ModeSwitch, Reaction
 from dohproxy.upstream.resolvers import Resolvers
 from tests.fakes.walk import client_of
@@ -35,6 +37,8 @@ class FakeService:
         self.walked: Owners | None = None
         self.asked: Resolvers | None = None
         self.kept: list[Cache] = []
+        self.identities = Identities(bytes(32))
+        self.banned = Bans(BansConfig(), self.identities.prefix_hashes)
         self.applied: list[str] = []
         self.told_of_lists: list[BlocklistStatistics] = []
         self.blocks = HandBlocks(None, Blocklists(), lambda: None)
@@ -68,6 +72,10 @@ class FakeService:
         """Return those that the test has laid down."""
         assert self.asked is not None
         return self.asked
+
+    def bans(self) -> Bans:
+        """Return nobody, unless the test bans somebody."""
+        return self.banned
 
     def caches(self) -> Sequence[Cache]:
         """Return those that the test has laid down."""

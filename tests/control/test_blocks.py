@@ -34,7 +34,7 @@ class Duty:
         self.changes = 0
         watch = BlocklistWatch(configs, self.blocklists, self._changed, FakeClock(), time.time())
         self.service = FakeService()
-        self.service.walked = Owners(walk.request_limiter, walk.names, walk.routes, walk.pipeline)
+        self.service.walked = Owners(walk.request_limiter, walk.names, walk.routes, walk.pipeline, walk.penalties.bans)
         self.service.told_of_lists = watch.statistics(time.time())
         self.service.blocks = HandBlocks(None, self.blocklists, self._changed)
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from dohproxy.config import BlocklistConfig, CacheConfig
+from dohproxy.config import BansConfig, BlocklistConfig, CacheConfig
 from dohproxy.control import explain as module
 from dohproxy.control.explain import Owners, explain, make_query, rcode_name, upstream_says, walk
 from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.outcomes import Client, Reason
 from dohproxy.policy.blocklists.by_hand import HandEntry
+from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.upstream.resolver import UpstreamFailure
 from dohproxy.upstream.statistics import Foreseen
 from dohproxy.wire.answer import Answer, parse_answer
@@ -43,7 +44,7 @@ def failing(_: Query) -> UpstreamFailure:
 
 def owners_of(one: Walk) -> Owners:
     """Return whom a walk asks."""
-    return Owners(one.request_limiter, one.names, one.routes, one.pipeline)
+    return Owners(one.request_limiter, one.names, one.routes, one.pipeline, one.penalties.bans)
 
 
 def everything(one: Walk) -> tuple[Any, ...]:
@@ -235,7 +236,10 @@ async def test_without_a_client_no_limit_of_clients_is_looked_at() -> None:
     one = Walk(Limits(requests=1, misses=1))
     await then(NAME)(one)
     stages = list(walk(owners_of(one), make_query("other.example.net", m.A, dnssec_ok=False), None, one.clock()))
-    assert stages[0].says == "is not looked at: no client was named"
+    assert [stage.says for stage in stages[:2]] == [
+        "not looked at: no client was named",
+        "is not looked at: no client was named",
+    ]
     assert stages[-1].name == "upstream"
     assert "client's miss limit" not in {stage.name for stage in stages}
 
@@ -277,5 +281,31 @@ async def test_the_command_says_how_it_ends_first() -> None:
     result = await explain(service, given)
     assert result.sentence.startswith(f"{NAME} A for 192.0.2.1: was answered ")
     assert (result.figures["ends_at"], result.figures["reason"]) == ("cache", "cached")
-    assert result.lines[0] == "client's limit: the client is within it"
+    assert result.lines[:2] == ["bans: the client is not banned", "client's limit: the client is within it"]
     assert module.ARGUMENTS[0].is_private
+
+
+@pytest.mark.parametrize(
+    ("mode", "says", "ends"),
+    [
+        (
+            "enforce",
+            "the client is banned by rule for 60 s more (base64): closed, or 429 behind a front proxy",
+            True,
+        ),
+        ("shadow", "the client would be banned by rule for 60 s more (base64), but bans.mode is shadow", False),
+    ],
+)
+async def test_a_ban_is_told_first(mode: Any, says: str, ends: bool) -> None:
+    one = Walk(ban_rules=BansConfig(mode=mode))
+    one.penalties.bans.ban_by_rule(CLIENT, 0, "base64", one.clock())
+    found = list(walk(owners_of(one), make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock()))
+    assert (found[0].name, found[0].says, found[0].ends, len(found) == 1) == ("bans", says, ends, ends)
+    assert one.penalties.bans.statistics().in_shadow == 0
+
+
+async def test_who_is_let_in_by_command_is_told() -> None:
+    one = Walk()
+    one.penalties.bans.unban(parse_prefix("192.0.2.0/23"), 30.0, one.clock())
+    found = next(iter(walk(owners_of(one), make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock())))
+    assert found.says == "the client is let in by command for 30 s more"

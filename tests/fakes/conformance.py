@@ -49,7 +49,7 @@ from dohproxy.tls.certificate_pair import server_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
-from tests.fakes.limits import AMPLE, ungated
+from tests.fakes.limits import AMPLE, NO_BANS, ungated
 from tests.fakes.upstream import LOOPBACK, Act, FakeUpstream
 
 TTL = 300
@@ -256,6 +256,7 @@ class Setup:
         default_factory=lambda: replace(
             default_config((UpstreamConfig("none", UpstreamAddress("udp", LOOPBACK, 9)),)),
             limits=AMPLE,
+            bans=NO_BANS,
             names=ANY_NAME,
             connections=ConnectionsConfig(max_requests=1_000_000),
             cache=CacheConfig(jitter_percent=0),

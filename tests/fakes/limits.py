@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from dohproxy.config import ConnectionsConfig, LimitsConfig
+from dohproxy.config import BansConfig, ConnectionsConfig, LimitsConfig
 
 AMPLE: Final = LimitsConfig(
     requests_per_second=100_000,
@@ -27,3 +27,7 @@ def ungated(connections: ConnectionsConfig) -> ConnectionsConfig:
         new_burst=1_000_000,
         max_handshakes=100_000,
     )
+
+
+NO_BANS: Final = BansConfig(mode="off")
+"""For tests whose one client does all that is forbidden."""

@@ -7,7 +7,7 @@ import dns.edns
 import dns.message
 
 from dohproxy.cache import Cache
-from dohproxy.config import CacheConfig, NamesConfig
+from dohproxy.config import BansConfig, CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RequestRules
 from dohproxy.doh.response import http_response
@@ -16,9 +16,11 @@ from dohproxy.learning import learn_into
 from dohproxy.outcomes import Client, Frontend, Outcome, Reason
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss, MissResult, Pipeline
+from dohproxy.policy.bans import Bans, HashPrefix
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, ClientLimit, buffer_bytes
 from dohproxy.policy.names import NameRules, build_name_rules
+from dohproxy.policy.penalties import Penalties, rates
 from dohproxy.policy.priorities import Priorities
 from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.seniority import Seniority
@@ -28,6 +30,7 @@ from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query
 from tests.fakes.clock import FakeClock
+from tests.fakes.limits import NO_BANS
 from tests.fakes.resolver import FakeResolver, Script
 from tests.wire import messages as m
 
@@ -105,6 +108,15 @@ def priorities(fair_share: int) -> Priorities:
     return Priorities(Seniority(memoryview(bytearray(SLOTS * SLOT_BYTES))), shares)
 
 
+def penalties(rules: BansConfig, hash_prefix: HashPrefix = lambda packed, bits: (hash(packed), bits)) -> Penalties:
+    """Who keeps points, with nobody banned yet."""
+    tables = tuple(
+        GcraTable(memoryview(bytearray(SLOTS * SLOT_BYTES)), per_second=per_second, burst=burst)
+        for per_second, burst in rates(rules)
+    )
+    return Penalties(Bans(rules, hash_prefix), tables, rules)
+
+
 def names(config: NamesConfig, suffixes: PublicSuffixes = SUFFIXES, *, may_deny: bool = False) -> NameRules:
     """The rules about names."""
     tables = [memoryview(bytearray(buffer_bytes(MINIMUM_SLOTS))) for _ in range(2)]
@@ -147,6 +159,7 @@ class Walk:
     about_names: NamesConfig = NO_DOMAIN_LIMITS
     may_deny: bool = False
     """Whether names under top-level domains that are not in SUFFIXES do not exist."""
+    ban_rules: BansConfig = NO_BANS
     routed: tuple[str, ...] = ()
     """Domains of one route, whose upstreams are `home`."""
     routes_limit_domains: bool = False
@@ -155,6 +168,7 @@ class Walk:
     home_cache: Cache = field(init=False)
     request_limiter: RequestLimiter = field(init=False)
     names: NameRules = field(init=False)
+    penalties: Penalties = field(init=False)
     resolver: FakeResolver = field(init=False)
     routes: Routes = field(init=False)
     pipeline: Pipeline = field(init=False)
@@ -170,8 +184,9 @@ class Walk:
         self.home = FakeResolver(learn_into(self.home_cache, domains, self.clock), self.script)
         route = Route(self.home_cache, self.home, is_general=False, limits_domains=self.routes_limit_domains)
         self.routes = Routes(Route(self.cache, self.resolver), {from_text(domain): route for domain in self.routed})
+        self.penalties = penalties(self.ban_rules)
         self.pipeline = Pipeline(
-            self.request_limiter, self.names, self.routes, self.tally, self.clock, DEADLINE_SECONDS
+            self.request_limiter, self.names, self.routes, self.tally, self.clock, DEADLINE_SECONDS, self.penalties
         )
         self.service = Service(self.pipeline, RULES)
 

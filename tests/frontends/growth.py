@@ -33,7 +33,7 @@ from dohproxy.policy.standing import Standing
 from dohproxy.server import Server
 from dohproxy.wire.answer import parse_answer
 from dohproxy.wire.query import parse_query
-from tests.fakes.limits import AMPLE
+from tests.fakes.limits import AMPLE, NO_BANS
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.served import resident_bytes
 from tests.http2.client import (
@@ -281,7 +281,7 @@ async def main(what: str) -> None:
     play, answer_bytes = CASES[what]
     upstream = FakeUpstream()
     async with upstream.running(), asyncio.TaskGroup() as tasks:
-        config = Config((upstream.config(),), connections=CONNECTIONS, limits=AMPLE)
+        config = Config((upstream.config(),), connections=CONNECTIONS, limits=AMPLE, bans=NO_BANS)
         server = Server(config, tasks, bytes(SECRET_BYTES))
         stage = Stage(server.core, server.connections, server.http1, server.http2)
         stage.keep("www.example.net", answer_bytes)

@@ -18,6 +18,7 @@ from typing import Final
 
 from dohproxy.builders import SECRET_BYTES
 from dohproxy.config import (
+    BansConfig,
     ClientsConfig,
     Config,
     ConnectionsConfig,
@@ -37,7 +38,7 @@ from dohproxy.routes import Route, Routes
 from dohproxy.server import Server
 from dohproxy.tls.certificate_pair import server_context
 from dohproxy.upstream.upstreams import Upstreams
-from tests.fakes.limits import AMPLE, ungated
+from tests.fakes.limits import AMPLE, NO_BANS, ungated
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import RawClient
 
@@ -82,6 +83,7 @@ class Setting:
     connections: ConnectionsConfig = QUICK
     clients: ClientsConfig = field(default_factory=ClientsConfig)
     limits: LimitsConfig = NO_LIMITS
+    bans: BansConfig = NO_BANS
     listen: ListenAddress = LOOPBACK
     certificate: Certificate | None = None
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
@@ -118,6 +120,7 @@ class RunningFrontend:
             ServerConfig(),
             limits=setting.limits,
             clients=setting.clients,
+            bans=setting.bans,
             connections=setting.connections if setting.gated else ungated(setting.connections),
             log=LogConfig(),
         )

@@ -53,6 +53,8 @@ def test_a_connection_must_go(waiting: Waiting, expected: Closing | None) -> Non
 class _Fake:
     """A connection that has overstayed or not, and remembers what it was told."""
 
+    client = CLIENT
+
     def __init__(self, waiting: Waiting) -> None:
         self._waiting = waiting
         self.slot = ConnectionSlot(Connections(LIMITS))
@@ -76,7 +78,6 @@ class _Holding(_Fake):
 
     def __init__(self, size: int) -> None:
         super().__init__(Waiting(999.0, None, None, 0, idle=False))
-        self.client = CLIENT
         self.size = size
 
     def held_bytes(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dohproxy.config.schema.admin import AdminConfig
 from dohproxy.config.schema.alerts import AlertsConfig
+from dohproxy.config.schema.bans import BansConfig
 from dohproxy.config.schema.blocklist import MAX_BLOCKLISTS, BlocklistConfig
 from dohproxy.config.schema.cache import CacheConfig
 from dohproxy.config.schema.clients import AddressSource, ClientsConfig
@@ -34,6 +35,7 @@ __all__ = [
     "AddressSource",
     "AdminConfig",
     "AlertsConfig",
+    "BansConfig",
     "BlocklistConfig",
     "CacheConfig",
     "ClientsConfig",
@@ -65,6 +67,7 @@ class Config:
     connections: ConnectionsConfig = field(default_factory=ConnectionsConfig)
     clients: ClientsConfig = field(default_factory=ClientsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    bans: BansConfig = field(default_factory=BansConfig)
     names: NamesConfig = field(default_factory=NamesConfig)
     dialects: DialectsConfig = field(default_factory=DialectsConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)

@@ -27,6 +27,7 @@ from dohproxy.http1.errors import BadRequest, Fault
 from dohproxy.http1.head import RequestHead
 from dohproxy.outcomes import Frontend, Reason
 from dohproxy.pipeline import Miss
+from dohproxy.policy.penalties import Offence
 from dohproxy.upstream.sends import Stoppable
 
 MOST_QUEUED_BYTES: Final = 65_536
@@ -102,7 +103,10 @@ class Http1Frontend(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give back what the connection held."""
-        self._server.register.remove(self)
+        server = self._server
+        if not (self._requests or self._is_ending or self.slot.is_lost or server.register.draining):
+            server.service.note(self.client, Offence.NO_REQUEST, server.clock())
+        server.register.remove(self)
         self._server.register.note_held(self, 0)
         self.slot.free()
         self._transport = None

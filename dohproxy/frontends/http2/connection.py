@@ -27,6 +27,7 @@ from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.response import Response
 from dohproxy.outcomes import Client, Frontend, Reason
 from dohproxy.pipeline import Miss
+from dohproxy.policy.penalties import Offence
 from dohproxy.upstream.sends import Stoppable
 
 GOODBYE_SECONDS: Final = 1.0
@@ -108,7 +109,11 @@ class Http2Frontend(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give back what the connection held."""
-        self._server.register.remove(self)
+        server = self._server
+        is_ours = self.slot.is_lost or server.register.draining
+        if not (self._engine.requests or self._lingering is not None or is_ours):
+            server.service.note(self.client, Offence.NO_REQUEST, server.clock())
+        server.register.remove(self)
         self._server.register.note_held(self, 0)
         self.slot.free()
         self._transport = None
@@ -265,6 +270,7 @@ class Http2Frontend(asyncio.Protocol):
         if is_over and not transport.is_closing():
             if self._engine.fault is not None:
                 self._server.register.count(Closing.HTTP2_FAULT)
+                self._server.service.note(self.client, Offence.HTTP2_FAULT, self._now)
                 if self._engine.fault.excess is not None:
                     self._server.register.count_excess(self._engine.fault.excess)
             self._lingering = Lingering(transport, is_at_end=self._has_ended)

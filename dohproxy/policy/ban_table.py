@@ -1,0 +1,116 @@
+"""Bans by network, in memory that does not grow, whatever comes.
+
+A table holds so many entries and no more: the one that ends first makes room for another. Keys are keyed hashes, which
+nobody outside can choose.
+"""
+
+import heapq
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
+
+from dohproxy.policy.gcra import Hashes
+from dohproxy.policy.prefixes import Prefix
+from dohproxy.value import value
+
+SPARE_ITEMS: Final = 64
+"""Items of the heap that stand for nothing any more, beside one for each entry, before it is made anew."""
+
+
+class BanSource(StrEnum):
+    """Who has banned a network; closed, so fit for a metric's label."""
+
+    RULE = "rule"
+    """Its points, by [bans]."""
+    COMMAND = "command"
+    """The person on duty."""
+
+
+@value
+class Ban:
+    """One network that is kept out, or let in whatever it does, until a moment."""
+
+    until: float
+    """Monotonic seconds."""
+    reason: str
+    """A label of an outcome or an offence where it was banned by rule, else the operator's words."""
+    level: int
+    """How long bans by rule have become: 1 for the first. 0 by command."""
+    source: BanSource
+    prefix: Prefix | None
+    """Which network; None where it was banned before the last restart, as no address is kept."""
+    spares: bool = True
+    """Whether members' and exempt networks within it are not meant."""
+    lets_in: bool = False
+    """It is none: nobody in this network is banned by rule or by a wider ban."""
+
+
+class BanTable:
+    """So many entries at most, by key."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.displaced = 0
+        """Entries that have made room for others before they ended."""
+        self._bans: dict[Hashes, Ban] = {}
+        self._ends: list[tuple[float, Hashes]] = []
+        """A heap by the end; an item whose entry is gone, or ends at another time, stands for nothing."""
+
+    def __len__(self) -> int:
+        return len(self._bans)
+
+    def get(self, key: Hashes, now: float) -> Ban | None:
+        """Return the entry of a network, if it has not ended."""
+        ban = self._bans.get(key)
+        return ban if ban is not None and now < ban.until else None
+
+    def put(self, key: Hashes, ban: Ban) -> None:
+        """Enter a network, in place of the entry it had or of the one that ends first."""
+        if key not in self._bans and len(self._bans) >= self.most:
+            self._pop()
+            self.displaced += 1
+        self._bans[key] = ban
+        heapq.heappush(self._ends, (ban.until, key))
+        if len(self._ends) > 2 * len(self._bans) + SPARE_ITEMS:
+            self._ends = [(one.until, other) for other, one in self._bans.items()]
+            heapq.heapify(self._ends)
+
+    def remove(self, key: Hashes) -> Ban | None:
+        """Forget a network; return its entry."""
+        return self._bans.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._bans.clear()
+        self._ends.clear()
+
+    def resize(self, most: int) -> None:
+        """Hold so many from now on; those that end first go."""
+        self.most = most
+        while len(self._bans) > most:
+            self._pop()
+            self.displaced += 1
+
+    def pop_ended(self, now: float, at_most: int) -> list[tuple[Hashes, Ban]]:
+        """Forget some of those that have ended, and return them in the order of their ends."""
+        ended: list[tuple[Hashes, Ban]] = []
+        while self._ends and self._ends[0][0] <= now and len(ended) < at_most:
+            until, key = heapq.heappop(self._ends)
+            ban = self._bans.get(key)
+            if ban is not None and ban.until == until:
+                del self._bans[key]
+                ended.append((key, ban))
+        return ended
+
+    def items(self) -> Iterator[tuple[Hashes, Ban]]:
+        """Yield all entries, ended ones that nobody has looked at among them."""
+        yield from self._bans.items()
+
+    def _pop(self) -> None:
+        """Forget the entry that ends first."""
+        while self._ends:
+            until, key = heapq.heappop(self._ends)
+            ban = self._bans.get(key)
+            if ban is not None and ban.until == until:
+                del self._bans[key]
+                return
