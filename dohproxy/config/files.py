@@ -17,7 +17,7 @@ from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.x509 import UnreadableCertificate, read_pem
 
 MAX_FILE_BYTES: Final = 1_048_576
-"""Longest file read: the annotated reference is under 32 KiB, so this is a wrong file, not a long one."""
+"""Longest file read: the annotated reference is under 48 KiB, so this is a wrong file, not a long one."""
 
 _DER_MARK: Final = b"\x30\x82"
 """How every certificate and key of more than 255 bytes begins in DER."""

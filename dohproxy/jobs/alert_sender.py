@@ -159,3 +159,5 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+    # The pipe may be open at its other end: then its transport would be left to the garbage collector.
+    process._transport.close()  # type: ignore[attr-defined]  # there is no other way to say so

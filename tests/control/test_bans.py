@@ -36,17 +36,17 @@ def is_banned(one: FakeService, text: str) -> bool:
 async def test_somebody_is_kept_out_for_an_hour_and_listed() -> None:
     one = service()
     result = await ban(one, given("192.0.2.7", reason="scans us"))
-    assert result.sentence == "192.0.2.7 is banned for 1 hour; its open connections end now."
+    assert result.sentence == "192.0.2.7 is banned for 1 h; its open connections end now."
     assert is_banned(one, "192.0.2.7")
     listed = await list_bans(one, {})
     assert listed.sentence == "1 network is banned."
-    assert list(listed.lines) == ["192.0.2.7: 1 hour more, by command, scans us"]
+    assert list(listed.lines) == ["192.0.2.7: 1 h more, by command, scans us"]
 
 
 async def test_for_as_long_as_it_is_said() -> None:
     one = service()
     result = await ban(one, given("2001:db8::1", 90))
-    assert result.sentence.startswith("2001:db8::/64 is banned for 90 seconds;")
+    assert result.sentence.startswith("2001:db8::/64 is banned for 1 min 30 s;")
     [(_, _, held)] = one.banned.by_command()
     assert 88 < held.until - time.monotonic() <= 90
 
@@ -55,14 +55,14 @@ async def test_somebody_is_let_in_again() -> None:
     one = service()
     await ban(one, given("192.0.2.0/24"))
     result = await unban(one, given("192.0.2.7", 1_800))
-    assert result.sentence == "192.0.2.7 is let in again. It is not banned by rule for 30 minutes."
+    assert result.sentence == "192.0.2.7 is let in again. It is not banned by rule for 30 min."
     assert not is_banned(one, "192.0.2.7")
     assert is_banned(one, "192.0.2.8")
     listed = await list_bans(one, {})
     assert listed.sentence == "1 network is banned, and 1 let in by command."
     assert list(listed.lines) == [
-        "192.0.2.0/24: 1 hour more, by command",
-        "192.0.2.7: let in, 30 minutes more, by command",
+        "192.0.2.0/24: 1 h more, by command",
+        "192.0.2.7: let in, 30 min more, by command",
     ]
 
 
@@ -100,8 +100,8 @@ async def test_bans_by_rule_are_listed_with_reason_and_level() -> None:
     one.banned.restore_by_rule((1, 2), Ban(now + 30, "base64", 3, BanSource.RULE, None))
     listed = await list_bans(one, {})
     assert list(listed.lines)[1:] == [
-        "192.0.2.7: 1 minute more, by rule, level 1, client_limit",
-        "a network from before the last restart: 30 seconds more, by rule, level 3, base64",
+        "192.0.2.7: 1 min more, by rule, level 1, client_limit",
+        "a network from before the last restart: 30 s more, by rule, level 3, base64",
     ]
     assert listed.figures["bans"][1] == {
         "network": "192.0.2.7",
