@@ -8,6 +8,8 @@ from dohproxy.config import Config
 
 FROM_START: Final = (
     "server.state_directory",
+    "clients.member_file",
+    "clients.member_ca_file",
     "limits.table_slots",
     "bans.log_file",
     "cache.max_megabytes",

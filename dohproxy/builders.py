@@ -13,6 +13,7 @@ from dohproxy.policy.bans import Bans, HashPrefix
 from dohproxy.policy.connection_limiter import Allowance, ConnectionLimiter, affordable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import ClientLimit, buffer_bytes, build_client_limit
+from dohproxy.policy.member_networks import MemberNetworks
 from dohproxy.policy.names import NameRules, build_name_rules
 from dohproxy.policy.penalties import Penalties, rates
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
@@ -71,7 +72,7 @@ def build_request_limiter(limits: LimitsConfig, upstreams: Sequence[UpstreamConf
 
 
 def build_connection_limiter(
-    connections: ConnectionsConfig, limits: LimitsConfig, standings: Standings
+    connections: ConnectionsConfig, limits: LimitsConfig, standings: Standings, member_networks: MemberNetworks
 ) -> ConnectionLimiter:
     """Return the limits on connections."""
     everybody = Allowance(connections.new_per_second, connections.new_burst)
@@ -81,6 +82,7 @@ def build_connection_limiter(
         _total_limit(connections.new_per_second, connections.new_burst),
         GcraTable(shares, per_second=everybody.per_second, burst=everybody.burst),
         standings,
+        member_networks,
         everybody,
         max_per_client=connections.max_per_client,
         max_per_network=connections.max_per_network,

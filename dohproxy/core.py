@@ -133,7 +133,7 @@ class Core:
             self.resolver.stay_paused(name, since)
         self.config = config
         self.pipeline.adopt(self.names, self._routes_of_names(), config.resolver.deadline_seconds)
-        self.service.adopt(request_rules(config))
+        self.service.adopt(replace(request_rules(config), tokens=self.service.rules.tokens))
 
     def owners(self) -> Owners:
         """Return those whom the walk asks, for who wants to know what they would say."""

@@ -96,6 +96,8 @@ class ParsedRequest:
     """The last one; made anew each time, a client over its limit would cost half as much again."""
     held_bytes: int = 0
     """The most that `answered` has held so far, as it is charged to the memory."""
+    member: bytes | None = None
+    """What the member is known by who has shown that he is one; None if the request names none."""
     memory: Memory | None = None
     """Where this parsed request is kept, if anywhere."""
 

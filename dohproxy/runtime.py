@@ -23,10 +23,12 @@ from dohproxy.config.files import check_files, load
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management import Management
+from dohproxy.control.members import MemberBook
 from dohproxy.control.mode import figures as figures_of
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
+from dohproxy.doh.path_token import Invitation
 from dohproxy.frontends.frontend_figures import (
     LOOP_FIGURES,
     LoopStatistics,
@@ -46,9 +48,11 @@ from dohproxy.jobs.job_figures import (
     BAN_LOG_FIGURES,
     CACHE_FILE_FIGURES,
     CERTIFICATE_FIGURES,
+    MEMBER_FILE_FIGURES,
     RELOAD_FIGURES,
     STATE_FILE_FIGURES,
 )
+from dohproxy.jobs.member_file import POLL_SECONDS, MemberFile
 from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.reload import ReloadBook, read_suffixes
 from dohproxy.jobs.state_file import NAME as STATE_NAME
@@ -71,7 +75,7 @@ from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.service_manager.watchdog import ping_forever
 from dohproxy.tls.certificate_pair import Pair
-from dohproxy.tls.policy import bare_context
+from dohproxy.tls.policy import frontend_context
 from dohproxy.tls.self_check import check_groups
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 from dohproxy.upstream.resolvers import Resolvers
@@ -123,6 +127,8 @@ class Runtime:
         self._ban_log = None if config.bans.log_file is None else BanLog(config.bans.log_file)
         if self._ban_log is not None:
             self.server.note_ban = self._ban_log.note
+        path = config.clients.member_file
+        self._member_file = None if path is None else MemberFile(path, self.server.adopt_tokens)
         self.delay = LoopDelay()
         self.open_files = OpenFiles()
         self.log_level = LogLevel(config.log.level, asyncio.get_running_loop().call_later)
@@ -187,6 +193,8 @@ class Runtime:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once clients are served."""
         self._stop = stop
         await self._load_state()
+        if self._member_file is not None:
+            await self._member_file.poll(time.time())
         await self._begin_health()
         await self._load_cache()
         self.blocks.load(time.time())
@@ -300,6 +308,17 @@ class Runtime:
     def look_at(self, packed: bytes) -> Client:
         """Return the client at a packed address, and remember nothing."""
         return self.server.identities.look_at(packed)
+
+    def member_book(self) -> MemberBook | None:
+        """Return the list of members with URLs of their own, None if no file for it is configured."""
+        return self._member_file
+
+    def invitation(self, token: str) -> Invitation:
+        """Return what a member with this token is given."""
+        # Stamps are of use to few commands, and nobody who asks for names waits for what makes them.
+        from dohproxy.tools.invitations import invitation_for
+
+        return invitation_for(self.config, token)
 
     def resolvers(self) -> Resolvers:
         """Return the general upstreams and those of all routes."""
@@ -465,6 +484,9 @@ class Runtime:
             ("the file of blocks", lambda: SWEEP_SECONDS, self.blocks.keep),
             ("the watch of blocklists", lambda: FILE_SECONDS, lambda: self.core.blocklists.poll(time.time())),
         ]
+        members = self._member_file
+        if members is not None:
+            jobs.append(("the look at the file of members", lambda: POLL_SECONDS, lambda: members.poll(time.time())))
         if self._certificate is not None:
             jobs.append(("the certificate watch", self._certificate_seconds, self._poll_certificate))
         if self._ban_log is not None:
@@ -536,6 +558,8 @@ class Runtime:
         add(MODE_FIGURES, lambda: self.mode.now(clock()))
         add(LOOP_FIGURES, lambda: LoopStatistics(self.server.handshakes.waiting, self.delay.seconds))
         add(RELOAD_FIGURES, self.reloads.statistics)
+        if self._member_file is not None:
+            add(MEMBER_FILE_FIGURES, self._member_file.statistics)
         if self._certificate is not None:
             add(CERTIFICATE_FIGURES, self._certificate.statistics)
         if self._log_limit is not None:
@@ -571,9 +595,10 @@ async def serve(
     manager = ServiceManager.from_environment(os.environ, os.getpid(), clock)
     inherited = InheritedSockets.from_environment(os.environ, os.getpid())
     config = make_room(config)
-    tls = None if config.tls is None else bare_context()
+    make_context = _read_authorities(config.clients.member_ca_file)
+    tls = None if config.tls is None else make_context()
     # Read once, and before a client may come: files that change from here on are a renewal like any other.
-    certificate = _load_certificate(config, tls)
+    certificate = _load_certificate(config, tls, make_context)
     asyncio.get_running_loop().set_exception_handler(_log_unheard)
     # The sockets are closed when nobody looks at them any more, so after all tasks have ended.
     with contextlib.ExitStack() as sockets:
@@ -596,11 +621,25 @@ async def serve(
             await runtime.run(management, announce, stop)
 
 
-def _load_certificate(config: Config, tls: ssl.SSLContext | None) -> CertificateWatch | None:
+def _read_authorities(file: Path | None) -> Callable[[], ssl.SSLContext]:
+    """Return what makes contexts that ask clients for a certificate of these authorities, if there are any. Raises
+    ConfigError if the file cannot be used."""
+    try:
+        authorities = None if file is None else file.read_text(encoding="ascii")
+        frontend_context(authorities)
+    except (OSError, ValueError) as error:
+        why = f"names {file}, which holds no certificates that OpenSSL takes ({type(error).__name__})."
+        raise ConfigError((Problem("clients.member_ca_file", why),)) from None
+    return partial(frontend_context, authorities)
+
+
+def _load_certificate(
+    config: Config, tls: ssl.SSLContext | None, make_context: Callable[[], ssl.SSLContext]
+) -> CertificateWatch | None:
     """Load the certificate into the listeners' context and return the watch over it, None for plain HTTP."""
     if tls is None or config.tls is None:
         return None
-    watch = CertificateWatch(config.tls, config.server.host, tls)
+    watch = CertificateWatch(config.tls, config.server.host, tls, make_context)
     if not check_groups(tls):
         _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
     return watch

@@ -25,7 +25,7 @@ from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.blocklist_watch import Prepared
 from dohproxy.observability.alert_figures import VISITOR_FIGURES
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch
-from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, SLOT_FIGURES
+from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, MEMBER_NETWORK_FIGURES, SLOT_FIGURES
 from dohproxy.outcomes import Frontend
 from dohproxy.policy.ban_table import Ban
 from dohproxy.policy.fair_slots import FairSlotsStatistics
@@ -52,7 +52,9 @@ class Server:
         self.core = Core(config, tasks, self.front_proxy.observe, self.identities, clock=clock)
         self.connections = Connections(config.connections)
         standings = self.core.request_limiter.standings
-        self.connection_limiter = build_connection_limiter(config.connections, config.limits, standings)
+        self.connection_limiter = build_connection_limiter(
+            config.connections, config.limits, standings, self.client_resolver.member_networks
+        )
         loop = asyncio.get_running_loop()
         self.handshakes = HandshakeScheduler(
             loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
@@ -87,6 +89,14 @@ class Server:
         self.http2.adopt(http2_limits(config))
         self.core.adopt(config, suffixes, blocklists)
         self.connections.identify_all()
+
+    def adopt_tokens(self, tokens: frozenset[bytes]) -> None:
+        """Take other members' tokens, by their digests, on open connections too; what is known by those that are gone
+        is forgotten."""
+        gone = self.core.service.rules.tokens - tokens
+        self.core.service.adopt_tokens(tokens)
+        self.client_resolver.member_networks.forget(gone)
+        self.connections.keep_members(tokens)
 
     def listener(self, listening: socket.socket, tls: ssl.SSLContext | None) -> Listener:
         """Return who accepts on a listening socket and leads each connection to its frontend; without `tls` in the
@@ -129,4 +139,5 @@ class Server:
         add(REQUEST_CACHE_FIGURES, lambda: known)
         add(CONNECTION_LIMIT_FIGURES, lambda: self.connection_limiter.statistics(self._clock()))
         add(SLOT_FIGURES, self.shared_slots)
+        add(MEMBER_NETWORK_FIGURES, lambda: self.client_resolver.member_networks)
         add(ADDRESS_FIGURES, lambda: self.client_resolver.statuses)

@@ -275,7 +275,7 @@ class Echo:
     later: list[tuple[Callable[[HttpResponse], None], HttpResponse]] = field(default_factory=list)
     pipeline: "Unruled" = field(default_factory=lambda: Unruled())
 
-    def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
+    def turn_away_early(self, client: Client, target: str, frontend: Frontend, now: float) -> HttpResponse | None:
         """Nobody is over a limit."""
         return None
 

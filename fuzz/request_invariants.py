@@ -9,18 +9,30 @@
 import base64
 from dataclasses import replace
 from typing import Final
+from urllib.parse import unquote
 
 from dohproxy.doh.base64url import decode, decoded_bytes
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE, accepts_dns_message, is_dns_message
-from dohproxy.doh.request import LONGEST_TARGET, AcceptedRequest, RefusedRequest, RequestRules, read_request
-from dohproxy.outcomes import OUTCOMES
+from dohproxy.doh.path_token import TOKEN_BYTES, digest_of, member_path, token_of
+from dohproxy.doh.request import (
+    LONGEST_TARGET,
+    AcceptedRequest,
+    RefusedRequest,
+    RequestRules,
+    find_token,
+    read_request,
+)
+from dohproxy.outcomes import OUTCOMES, Reason
 
 PATH: Final = "/dns-query"
 MOST_BYTES: Final = 512
+TOKEN: Final = token_of(bytes(TOKEN_BYTES))
 RULES: Final = {
-    action: RequestRules(PATH, MOST_BYTES, dict.fromkeys(map(str, CONFIGURABLE), action))
+    action: RequestRules(
+        PATH, MOST_BYTES, dict.fromkeys(map(str, CONFIGURABLE), action), frozenset((digest_of(TOKEN),))
+    )
     for action in ("serve", "count", "refuse")
 }
 
@@ -81,6 +93,7 @@ def check_request(data: bytes) -> AcceptedRequest | RefusedRequest:
     served, counted, refused = found["serve"], found["count"], found["refuse"]
     assert read_request(replace(request), RULES["serve"]) == served
     assert served.dialect == counted.dialect == refused.dialect
+    _check_token(request, served)
     if isinstance(served, RefusedRequest):
         assert OUTCOMES[served.reason].status >= 400
         assert counted == refused == served
@@ -96,3 +109,13 @@ def check_request(data: bytes) -> AcceptedRequest | RefusedRequest:
         assert served.wire == request.body
         assert is_dns_message(request.content_type)
     return served
+
+
+def _check_token(request: HttpRequest, found: AcceptedRequest | RefusedRequest) -> None:
+    """A request is a member's if its path says so in full, and no wrong path is one."""
+    if found.token is not None:
+        assert found.token == digest_of(TOKEN) == find_token(request.target, RULES["serve"])
+        assert unquote(request.target.partition("?")[0]).endswith(member_path(PATH, TOKEN))
+    if isinstance(found, RefusedRequest) and found.reason is Reason.WRONG_PATH:
+        assert found.token is None
+        assert find_token(request.target, RULES["serve"]) is None

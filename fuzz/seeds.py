@@ -135,6 +135,9 @@ def requests() -> list[bytes]:
     body = m.query()
     gets = [
         f"/dns-query?dns={dns}",
+        f"/dns-query/{'A' * 22}?dns={dns}",
+        f"/dns-query/{'A' * 20}%41A?dns={dns}",
+        f"/dns-query/{'A' * 21}B?dns={dns}",
         f"/dns-query?ct=&dns={dns}",
         f"/dns-query?ct=application/dns-message&dns={dns}",
         f"/dns-query?ct=application%2Fdns-message&dns={dns}&random_padding=x",

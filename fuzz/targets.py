@@ -77,7 +77,7 @@ TARGETS: Final = {
         "fuzz.request_invariants",
         "check_request",
         seeds.requests,
-        ("doh/request", "doh/dialects", "doh/media", "doh/base64url"),
+        ("doh/request", "doh/path_token", "doh/dialects", "doh/media", "doh/base64url"),
     ),
     "metrics": Target(
         "fuzz.metrics_invariants",

@@ -101,6 +101,8 @@ def everything(directory: Path) -> str:
         [tls]
         certificate = "{certificate}"
         key = "{key}"
+        [clients]
+        member_file = "{directory}/members.json"
         [cache]
         snapshot_file = "{directory}/snapshot"
         [names]

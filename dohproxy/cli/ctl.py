@@ -8,6 +8,8 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from dohproxy.cli.offline import carry_out
+from dohproxy.cli.qr_code import qr_code
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, fail, say
 from dohproxy.config import ConfigError, find_admin_socket, render
 from dohproxy.config.keys import Choice, Duration, Integer, Switch, in_units
@@ -40,6 +42,7 @@ class NoSocket(Exception):
 
 
 GROUPS = {
+    "member": "Say who is a member by a URL of his own.",
     "config": "Look at the configuration that holds, and at what it may be.",
     "upstream": "Look at the configured upstreams, and leave one alone for a while.",
 }
@@ -71,8 +74,11 @@ def make_verb(command: Command[Service], name: str) -> click.Command:
         try:
             path = find_socket(file, socket)
         except NoSocket as error:
-            _end(str(error), EXIT_CONFIG, is_json=is_json)
-        ask(command, path, given, is_json=is_json)
+            if command.needs_service or file is None:
+                _end(str(error), EXIT_CONFIG, is_json=is_json)
+            # A service without a socket for commands sees what is written to its files.
+            _finish(carry_out(command, file, _given(given)), is_json=is_json)
+        ask(command, path, given, is_json=is_json, file=file)
 
     parameters = [_parameter(argument) for argument in command.arguments]
     text = command.help if not command.changes else f"{command.help}\n\nMay change: {command.changes}."
@@ -131,13 +137,26 @@ def find_socket(file: Path | None, socket: Path | None) -> Path:
     return found
 
 
-def ask(command: Command[Service], path: Path, given: Mapping[str, Any], *, is_json: bool) -> None:
-    """Send a command, say what came back, and end with its exit code."""
-    arguments = {name: value for name, value in given.items() if value is not None and value is not False}
+def ask(
+    command: Command[Service], path: Path, given: Mapping[str, Any], *, is_json: bool, file: Path | None = None
+) -> None:
+    """Send a command, say what came back, and end with its exit code. One that needs no service is carried out with its
+    configuration `file` where none runs."""
+    arguments = _given(given)
     try:
         answer = send(path, command.path, arguments, command.seconds)
     except Unreachable as error:
-        _end(str(error), EXIT_UNREACHABLE, is_json=is_json)
+        if command.needs_service or file is None or not error.is_absent:
+            _end(str(error), EXIT_UNREACHABLE, is_json=is_json)
+        answer = carry_out(command, file, arguments)
+    _finish(answer, is_json=is_json)
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None and value is not False}
+
+
+def _finish(answer: Answer, *, is_json: bool) -> NoReturn:
     show(answer, is_json=is_json)
     sys.exit(exit_code(answer))
 
@@ -155,6 +174,8 @@ def show(answer: Answer, *, is_json: bool) -> None:
     if is_json:
         say(json.dumps({name: value for name, value in answer.body.items() if name != "lines"}, indent=1))
         return
+    if answer.status == 200 and "url" in answer.body:
+        click.echo(qr_code(answer.body["url"]))
     text = "\n".join((answer.sentence, *(f"  {line}" for line in answer.body.get("lines", ()))))
     click.echo(text, err=answer.status != 200)
 

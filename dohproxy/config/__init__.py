@@ -5,6 +5,7 @@ from dohproxy.config.advice import check_warnings
 from dohproxy.config.files import (
     check_authorities,
     check_files,
+    check_members,
     check_snapshot,
     check_sockets,
     check_state,
@@ -76,6 +77,7 @@ __all__ = [
     "UpstreamConfig",
     "check_authorities",
     "check_files",
+    "check_members",
     "check_snapshot",
     "check_sockets",
     "check_state",

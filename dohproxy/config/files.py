@@ -103,6 +103,8 @@ def check_files(config: Config) -> tuple[Problem, ...]:
         problems += [_check_pem("certificate", config.tls.certificate), _check_pem("key", config.tls.key)]
     if config.names.public_suffix_file is not None:
         problems.append(_check_list(config.names.public_suffix_file))
+    if config.clients.member_ca_file is not None:
+        problems.append(_check_authority("clients.member_ca_file", config.clients.member_ca_file))
     return (
         *(problem for problem in problems if problem is not None),
         *_check_blocklists(config),
@@ -200,6 +202,21 @@ def check_snapshot(config: Config) -> tuple[Problem, ...]:
             "cache.snapshot_file",
             f"{why}: the cache would be lost at each restart. Name a file in a directory of the service's user, as"
             " StateDirectory= in its systemd unit makes one.",
+        ),
+    )
+
+
+def check_members(config: Config) -> tuple[Problem, ...]:
+    """Return why members could not be added to their file, if so. The service runs all the same."""
+    path = config.clients.member_file
+    if path is None or (not _is_directory(path) and _is_directory(path.parent)):
+        return ()
+    why = "which is a directory" if _is_directory(path) else f"and {path.parent} is no directory that this user can see"
+    return (
+        Problem(
+            "clients.member_file",
+            f"names {path}, {why}: nobody could be made a member by a URL of his own. Name a file in a directory of the"
+            " service's user, as StateDirectory= in its systemd unit makes one.",
         ),
     )
 

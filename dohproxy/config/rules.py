@@ -284,11 +284,11 @@ def _check_blocklists(config: Config) -> Iterator[Problem]:
 
 
 def _check_members_are_named(config: Config) -> Iterator[Problem]:
-    if config.listed.reaction == "members" and not config.clients.member_networks:
+    if config.listed.reaction == "members" and not config.clients.can_have_members:
         yield Problem(
             "listed.reaction",
             'is "members" while clients.member_networks is empty: nobody would be served. Name your members\' networks'
-            ' there, or write reaction = "members-first".',
+            ' there, or give them URLs (clients.member_file), or write reaction = "members-first".',
         )
 
 
@@ -302,13 +302,23 @@ def _check_alert_command(config: Config) -> Iterator[Problem]:
         )
 
 
+def _check_certificates_of_members(config: Config) -> Iterator[Problem]:
+    if config.clients.member_ca_file is not None and config.tls is None:
+        yield Problem(
+            "clients.member_ca_file",
+            "is of no use without [tls], as nobody can show a certificate here: add [tls], or remove the line. Behind a"
+            " front proxy a URL of one's own (clients.member_file) tells who is a member.",
+        )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
     (_check_listeners_differ, ("server.listen", "metrics.listen", "admin.socket")),
+    (_check_certificates_of_members, ("clients.member_ca_file", "tls")),
     (_check_routes, ("upstream", "route")),
     (_check_blocklists, ("blocklist",)),
-    (_check_members_are_named, ("listed.reaction", "clients.member_networks")),
+    (_check_members_are_named, ("listed.reaction", "clients.member_networks", "clients.member_file")),
     (_check_alert_command, ("alerts.command",)),
     (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "upstream")),
 )

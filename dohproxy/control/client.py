@@ -20,6 +20,11 @@ MOST_ANSWER_BYTES: Final = 8_388_608
 class Unreachable(Exception):
     """The service was not reached, or did not answer; the text is a sentence with what to do."""
 
+    def __init__(self, sentence: str, *, is_absent: bool = False) -> None:
+        """`is_absent`: nobody listens, so nothing can have been begun."""
+        super().__init__(sentence)
+        self.is_absent = is_absent
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -75,7 +80,8 @@ def _connect(path: Path) -> socket.socket:
         connected.connect(str(path))
     except OSError as error:
         connected.close()
-        raise Unreachable(_why(path, error)) from None
+        is_absent = isinstance(error, FileNotFoundError | NotADirectoryError | ConnectionRefusedError)
+        raise Unreachable(_why(path, error), is_absent=is_absent) from None
     return connected
 
 

@@ -80,6 +80,8 @@ class Command(Generic[Service]):
     is_exclusive: bool = True
     """It may not be carried out while another that changes something is; False for one that takes long and is in
     nobody's way."""
+    needs_service: bool = True
+    """False: while no service runs, who has its configuration carries it out on the files."""
 
     @property
     def path(self) -> str:

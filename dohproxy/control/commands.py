@@ -6,7 +6,7 @@ The admin socket serves it and the command line's verbs are made from it: to add
 from typing import Final
 
 from dohproxy.config.keys import Choice, Integer, Switch
-from dohproxy.control import blocks, config_show, lifecycle
+from dohproxy.control import blocks, config_show, lifecycle, members
 from dohproxy.control.bans import FOR, NETWORK, REASON, ban, list_bans, unban
 from dohproxy.control.command import Argument, Command
 from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
@@ -133,6 +133,31 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "who is let in, until the time is over",
         unban,
         (NETWORK, FOR),
+    ),
+    Command(
+        "member add",
+        "Make somebody a member by a URL of his own, which is shown once.\n\nWho asks at that URL goes first at every"
+        " bound that all share, wherever he is. Give it to one person alone: his limits are one client's. While no"
+        " service runs, --config is needed, and the file of members is written.",
+        "who is a member: clients.member_file",
+        members.add,
+        (members.NAME, members.EXPIRES),
+        needs_service=False,
+    ),
+    Command(
+        "member list",
+        "Tell who is a member by a URL of his own, since when and until when.",
+        "",
+        members.list_all,
+        needs_service=False,
+    ),
+    Command(
+        "member revoke",
+        "End a member's URL: it is answered as any wrong one from now on, on open connections too.",
+        "who is a member: clients.member_file",
+        members.revoke,
+        (members.NAME,),
+        needs_service=False,
     ),
     Command(
         "explain",

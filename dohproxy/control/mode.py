@@ -47,10 +47,10 @@ async def mode(service: HasMode, values: Mapping[str, Any]) -> Result:
     if wanted == AUTO:
         service.mode.leave()
     elif wanted is not None:
-        if wanted == Mode.MEMBERS and not service.config.clients.member_networks:
+        if wanted == Mode.MEMBERS and not service.config.clients.can_have_members:
             raise Refused(
                 "clients.member_networks is empty, so nobody would be served: name your members' networks there, and"
-                " reload."
+                " reload, or give them URLs of their own (clients.member_file)."
             )
         service.mode.enter(Mode(wanted), now + values["for"])
     held = service.apply_mode()

@@ -8,6 +8,8 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
+from dohproxy.control.members import MemberBook
+from dohproxy.doh.path_token import Invitation
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
@@ -50,6 +52,12 @@ class Service(Protocol):
 
     def caches(self) -> Sequence[Cache]:
         """Return the general cache and those of all routes."""
+
+    def member_book(self) -> MemberBook | None:
+        """Return the list of members with URLs of their own, None if no file for it is configured."""
+
+    def invitation(self, token: str) -> Invitation:
+        """Return what a member with this token is given."""
 
     def drain(self) -> int:
         """Begin the end, in a moment: nothing new is taken and what is under way finished. Return how many connections

@@ -34,6 +34,8 @@ def troubles(snapshot: Mapping[str, Any], alerts: Sequence[Alert]) -> list[str]:
     ]
     if not figures["dohproxy_last_reload_success"]:
         found.append("the configuration file was refused when it was last read, and what held before still holds")
+    if not figures.get("dohproxy_member_file_last_read_success", 1):
+        found.append("the file of members is refused, and who was a member before still is")
     return found
 
 

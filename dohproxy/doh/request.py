@@ -13,6 +13,7 @@ from dohproxy.doh.base64url import decode, decoded_bytes
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect, dialect_of
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE, accepts_dns_message, is_dns_message
+from dohproxy.doh.path_token import digest_in
 from dohproxy.outcomes import Reason
 from dohproxy.value import value
 
@@ -40,6 +41,8 @@ class RequestRules:
     max_query_bytes: int
     dialects: Mapping[str, str] = field(default_factory=dict)
     """Dialect name to "serve", "count" or "refuse"; what is not named is served."""
+    tokens: frozenset[bytes] = frozenset()
+    """The digests of the tokens that are valid now."""
 
 
 @value
@@ -50,6 +53,8 @@ class AcceptedRequest:
     dialect: Dialect
     shadow: bool = False
     """Its dialect is set to "count": what "refuse" would have hit."""
+    token: bytes | None = None
+    """The digest of the valid token that it came with."""
 
 
 @value
@@ -58,6 +63,22 @@ class RefusedRequest:
 
     reason: Reason
     dialect: Dialect
+    token: bytes | None = None
+    """The digest of the valid token that it came with."""
+
+
+def find_token(target: str, rules: RequestRules) -> bytes | None:
+    """Return the digest of the valid token in a request's target, None if there is none; nothing else is read."""
+    if not rules.tokens or len(target) > LONGEST_TARGET:
+        return None
+    return _token_in(_normal(_origin_form(target)).partition("?")[0], rules)
+
+
+def _token_in(path: str, rules: RequestRules) -> bytes | None:
+    if not rules.tokens or path == rules.path:
+        return None
+    digest = digest_in(path, rules.path)
+    return digest if digest in rules.tokens else None
 
 
 def read_request(request: HttpRequest, rules: RequestRules) -> AcceptedRequest | RefusedRequest:
@@ -67,27 +88,31 @@ def read_request(request: HttpRequest, rules: RequestRules) -> AcceptedRequest |
     if request.method not in KNOWN_METHODS:
         return RefusedRequest(Reason.METHOD_UNKNOWN, Dialect.OTHER)
     path, _, query_string = _normal(_origin_form(request.target)).partition("?")
+    token = _token_in(path, rules)
+    is_ours = path == rules.path or token is not None
     if request.method not in ("GET", "POST"):
-        reason = Reason.METHOD_NOT_ALLOWED if path == rules.path else Reason.WRONG_PATH
-        return RefusedRequest(reason, Dialect.OTHER)
+        reason = Reason.METHOD_NOT_ALLOWED if is_ours else Reason.WRONG_PATH
+        return RefusedRequest(reason, Dialect.OTHER, token)
     parameters = _parse_parameters(query_string)
     dialect = dialect_of(request, path, parameters or {})
-    if path != rules.path:
+    if not is_ours:
         return RefusedRequest(Reason.WRONG_PATH, dialect)
     if parameters is None:
-        return RefusedRequest(Reason.DNS_PARAMETER, Dialect.OTHER)
+        return RefusedRequest(Reason.DNS_PARAMETER, Dialect.OTHER, token)
     read = _read_post if request.method == "POST" else _read_get
     found = read(request, parameters, rules)
     if isinstance(found, Reason):
-        return RefusedRequest(found, dialect)
-    return _judge_dialect(found, dialect, rules)
+        return RefusedRequest(found, dialect, token)
+    return _judge_dialect(found, dialect, rules, token)
 
 
-def _judge_dialect(wire: bytes, dialect: Dialect, rules: RequestRules) -> AcceptedRequest | RefusedRequest:
+def _judge_dialect(
+    wire: bytes, dialect: Dialect, rules: RequestRules, token: bytes | None
+) -> AcceptedRequest | RefusedRequest:
     action = rules.dialects.get(dialect, "serve") if dialect in CONFIGURABLE else "serve"
     if action == "refuse":
-        return RefusedRequest(Reason.DIALECT_REFUSED, dialect)
-    return AcceptedRequest(wire, dialect, shadow=action == "count")
+        return RefusedRequest(Reason.DIALECT_REFUSED, dialect, token)
+    return AcceptedRequest(wire, dialect, shadow=action == "count", token=token)
 
 
 def _origin_form(target: str) -> str:

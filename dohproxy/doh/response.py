@@ -16,22 +16,29 @@ _CLOSING: Final = frozenset({
 """After these the rest of the connection is unread, unreadable or in doubt; or nothing more is wanted of its client."""
 
 
-def http_response(said: Reply | Refused, method: str) -> HttpResponse:
+def http_response(said: Reply | Refused, method: str, *, is_private: bool = False) -> HttpResponse:
     """Return what the walk has said as a response to a request with this method: the same one each time it is said
-    again, so that the frontend need not render it anew."""
+    again, so that the frontend need not render it anew.
+
+    `is_private`: the URL has a member's token. No cache that others share may keep it (RFC 9111 section 5.2.2.7), as a
+    cache writes down the URL and would go on answering when the token is revoked; and nowhere is it to be told where
+    somebody came from.
+    """
     response: HttpResponse | None = said.rendered
     if response is None:
         if isinstance(said, Reply):
-            response = response_to(said)
+            response = response_to(said, is_private=is_private)
         else:
-            response = refusal(said.reason, cacheable=method == "GET", retry_after=said.retry_seconds)
+            response = refusal(
+                said.reason, cacheable=method == "GET", retry_after=said.retry_seconds, is_private=is_private
+            )
         said.rendered = response
     return response
 
 
-def response_to(reply: Reply) -> HttpResponse:
+def response_to(reply: Reply, *, is_private: bool = False) -> HttpResponse:
     """Return the response that carries a DNS reply."""
-    return HttpResponse(200, _fields(reply.max_age), reply.wire)
+    return HttpResponse(200, _private_fields(reply.max_age) if is_private else _fields(reply.max_age), reply.wire)
 
 
 # 1 % of a name that is asked for the first time; but without it the frontends' requests take a quarter more memory, as
@@ -41,7 +48,14 @@ def _fields(max_age: int) -> tuple[tuple[str, str], ...]:
     return _CONTENT_TYPE, ("cache-control", f"max-age={max_age}")
 
 
-def refusal(reason: Reason, *, cacheable: bool = False, retry_after: float = 0.0) -> HttpResponse:
+@lru_cache(maxsize=4_096)
+def _private_fields(max_age: int) -> tuple[tuple[str, str], ...]:
+    return _CONTENT_TYPE, ("cache-control", f"private, max-age={max_age}")
+
+
+def refusal(
+    reason: Reason, *, cacheable: bool = False, retry_after: float = 0.0, is_private: bool = False
+) -> HttpResponse:
     """Return the response for a request that gets no DNS message: a status and an empty body.
 
     `cacheable` is true for GET; what can never work may then be kept by HTTP caches, so it is asked once. Nothing else
@@ -59,6 +73,8 @@ def refusal(reason: Reason, *, cacheable: bool = False, retry_after: float = 0.0
             fields.append(("retry-after", str(max(1, math.ceil(retry_after)))))
         case _:
             pass
-    is_kept = cacheable and ending.keep_seconds > 0
+    is_kept = cacheable and ending.keep_seconds > 0 and not is_private
+    if is_private:
+        fields.append(("referrer-policy", "no-referrer"))
     fields.append(("cache-control", f"max-age={ending.keep_seconds}" if is_kept else "no-store"))
     return HttpResponse(ending.status, tuple(fields), close=reason in _CLOSING)

@@ -185,7 +185,7 @@ class Connections:
     def take_slot(self, path: Path, standing: Standing, now: float) -> "ConnectionSlot | None":
         """Return a slot for a socket just accepted, before a byte of it is read; None if all are taken, and by nobody
         who would have to make room: who has, is cut."""
-        slot = ConnectionSlot(self)
+        slot = ConnectionSlot(self, standing)
         is_taken, loser = self.slots.join(slot, path, standing, now)
         if loser is not None:
             self.count(Closing.MADE_ROOM)
@@ -197,6 +197,12 @@ class Connections:
         self._unfreed += 1
         self._empty.clear()
         return slot
+
+    def keep_members(self, tokens: frozenset[bytes]) -> None:
+        """Let connections that are a member's by another token than these, which are valid, be what they were."""
+        for connection in list(self._open):
+            if connection.slot.token is not None and connection.slot.token not in tokens:
+                connection.slot.belongs_to(None)
 
     def free_slot(self, slot: "ConnectionSlot") -> None:
         """A socket is closed; `ConnectionSlot.free` calls this once."""
@@ -295,15 +301,36 @@ class Connections:
 class ConnectionSlot:
     """One socket's right to be open. Freed once, however many of its holders think it is theirs to do."""
 
-    __slots__ = ("_connections", "_then", "is_lost", "when_lost")
+    __slots__ = ("_connections", "_standing", "_then", "certificate", "is_lost", "token", "when_lost")
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, standing: Standing) -> None:
         self._connections: Connections | None = connections
+        self._standing = standing
+        self.token: bytes | None = None
+        """The digest of the valid token that makes it a member's."""
+        self.certificate: bytes | None = None
+        """The digest of the certificate that its client has shown, as a member for all of its requests."""
         self._then: Callable[[], None] | None = None
         self.when_lost: Callable[[], None] | None = None
         """What cuts the connection, wherever it has got to."""
         self.is_lost = False
         """Somebody with more right to it has it now."""
+
+    def belongs_to(self, token: bytes | None) -> None:
+        """The connection is the member's whose valid token has come on it, by its digest; with None nobody's."""
+        if token == self.token:
+            return
+        self.token = token
+        if self._connections is not None:
+            standing = self._standing if token is None else Standing.MEMBER
+            self._connections.slots.change_standing(self, standing)
+
+    def shows(self, certificate: bytes) -> None:
+        """The client has shown a member's certificate, by its digest: the connection is a member's to its end."""
+        self.certificate = certificate
+        self._standing = Standing.MEMBER
+        if self._connections is not None:
+            self._connections.slots.change_standing(self, Standing.MEMBER)
 
     def when_freed(self, then: Callable[[], None]) -> None:
         """Have `then` called when the slot is freed."""

@@ -345,6 +345,10 @@ class Listener:
             arriving.slot.free()
             return
         try:
+            certificate = transport.certificate_digest()
+            if certificate is not None:
+                now = self._loop.time()
+                self._client_resolver.note_certificate(arriving.client, certificate, arriving.slot, now)
             transport.start(self._frontend(arriving.packed, arriving.slot))
         except Exception:
             _log.exception("a connection met a bug")

@@ -6,15 +6,15 @@ its traceback, counted, and answered with 500; the process and all other request
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
+from dohproxy.doh.request import RefusedRequest, RequestRules, find_token, read_request
 from dohproxy.doh.response import http_response
-from dohproxy.outcomes import Client, Frontend, Reason, Said
+from dohproxy.outcomes import Client, Frontend, Reason, Refused, Reply, Said
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Miss, MissResult, Pipeline
 from dohproxy.policy.penalties import Offence
@@ -41,9 +41,16 @@ class Service:
         self.rules = rules
         self.pipeline.rules_changed()
 
-    def turn_away_early(self, client: Client, frontend: Frontend, now: float) -> HttpResponse | None:
-        """Refuse a request that is not read yet, if its client is over its limit already."""
+    def adopt_tokens(self, tokens: frozenset[bytes]) -> None:
+        """Take other members' tokens, by their digests: the next request meets them, on open connections too."""
+        self.adopt(replace(self.rules, tokens=tokens))
+
+    def turn_away_early(self, client: Client, target: str, frontend: Frontend, now: float) -> HttpResponse | None:
+        """Refuse a request that is not read yet, if its client is over its limit already. A member's is read: he has
+        a limit of his own, whoever else has his address."""
         try:
+            if self.rules.tokens and find_token(target, self.rules) is not None:
+                return None
             refused = self.pipeline.turn_away_early(client, frontend, now)
             if refused is None:
                 return None
@@ -61,8 +68,10 @@ class Service:
             found = read_request(request, self.rules)
             method = request.method if request.method in ("GET", "POST") else OTHER_METHOD
             if isinstance(found, RefusedRequest):
-                return ParsedRequest(frontend, version, method, found.dialect, refused=found.reason)
-            parsed = ParsedRequest(frontend, version, method, found.dialect, found.wire, shadow=found.shadow)
+                return ParsedRequest(frontend, version, method, found.dialect, refused=found.reason, member=found.token)
+            parsed = ParsedRequest(
+                frontend, version, method, found.dialect, found.wire, shadow=found.shadow, member=found.token
+            )
             parsed.is_list_stub = request.list_stub
             return parsed
         except Exception:
@@ -78,7 +87,7 @@ class Service:
                 return found
             # Most of what is said is said again, and has its response; the call is for the rest.
             response: HttpResponse | None = found.rendered
-            return http_response(found, parsed.variant) if response is None else response
+            return _response(found, parsed) if response is None else response
         except Exception:
             _log.exception("a request met a bug", stage="begin")
             return self.turn_away(Reason.BUG, client, parsed.frontend, now)
@@ -105,7 +114,7 @@ class Service:
 
         def conclude(found: MissResult) -> None:
             try:
-                response = http_response(self.pipeline.conclude(miss, found), miss.arrival.parsed.variant)
+                response = _response(self.pipeline.conclude(miss, found), miss.arrival.parsed)
             except Exception:
                 response = self._meet_bug(miss)
             notify(response)
@@ -128,3 +137,7 @@ class Service:
     def note(self, client: Client, offence: Offence, now: float) -> None:
         """Hold against a client what it has done on a connection."""
         self.pipeline.penalties.note(client, offence, now)
+
+
+def _response(said: Reply | Refused, parsed: ParsedRequest) -> HttpResponse:
+    return http_response(said, parsed.variant, is_private=parsed.member is not None)

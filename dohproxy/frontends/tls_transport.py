@@ -10,6 +10,7 @@ long as it likes, and everybody else waiting; so each turn of the event loop fee
 
 import asyncio
 import contextlib
+import hashlib
 import math
 import socket
 import ssl
@@ -18,6 +19,7 @@ from typing import Any, Final, cast
 
 from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.kernel_buffers import MOST_LEFT_BYTES, kernel_bytes, reset_on_close
+from dohproxy.policy.members import DIGEST_BYTES
 from dohproxy.tls.records import MOST_SILENT, RECORD_BYTES, Records, decrypt
 
 WRITE_BUFFER_BYTES: Final = 65_536
@@ -391,6 +393,13 @@ class TlsTransport(asyncio.Transport):
         if self._protocol is None:
             raise RuntimeError("no protocol before the handshake has ended, or after the connection has")
         return self._protocol
+
+    def certificate_digest(self) -> bytes | None:
+        """Return the digest of the certificate that the client has shown and OpenSSL has verified, None without one."""
+        if self._tls.context.verify_mode is ssl.CERT_NONE:
+            return None
+        certificate = self._tls.getpeercert(binary_form=True)
+        return None if certificate is None else hashlib.blake2b(certificate, digest_size=DIGEST_BYTES).digest()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what asyncio's transports know by this name: "socket", "ssl_object" or "sslcontext"."""

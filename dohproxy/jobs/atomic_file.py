@@ -69,6 +69,10 @@ class AtomicFile:
         """Append to the new content."""
         self._opened().write(chunk)
 
+    def give_to(self, uid: int, gid: int) -> None:
+        """Let the new content belong to another user, which only root may do."""
+        os.fchown(self._opened().fileno(), uid, gid)
+
     def commit(self) -> None:
         """Put the new content in the old one's place."""
         file = self._opened()

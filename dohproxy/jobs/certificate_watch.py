@@ -85,11 +85,19 @@ class CertificateStatistics:
 class CertificateWatch:
     """Keeps a context's certificate to what lies on the disk."""
 
-    def __init__(self, tls: TlsConfig, host: str, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        tls: TlsConfig,
+        host: str,
+        context: ssl.SSLContext,
+        make_context: Callable[[], ssl.SSLContext] = bare_context,
+    ) -> None:
         """Load the pair as it lies there now; raises ConfigError if it cannot be used at all.
 
-        `context` is what the listeners have; this object must live as long as they do.
+        `context` is what the listeners have; this object must live as long as they do. `make_context` makes others like
+        it.
         """
+        self._make_context = make_context
         self._tls = tls
         self._host = host
         self._context = context
@@ -201,7 +209,7 @@ class CertificateWatch:
         kind = pair.chain.server.key_kind
         context = self._contexts.get(kind)
         if context is None:
-            context = self._contexts[kind] = bare_context()
+            context = self._contexts[kind] = self._make_context()
         pair.load_into(context)
         self._context.sni_callback = None if context is self._context else _lead_to(context)
         self._live, self.digest = pair.chain, pair.digest

@@ -9,6 +9,7 @@ from dohproxy.jobs.ban_log import BanLogStatistics
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.cache_file import CacheFileStatistics
 from dohproxy.jobs.certificate_watch import CertificateStatistics
+from dohproxy.jobs.member_file import MemberFileResult, MemberFileStatistics
 from dohproxy.jobs.reload import ReloadStatistics
 from dohproxy.jobs.state_file import StateFileStatistics
 from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
@@ -234,4 +235,25 @@ BAN_LOG_FIGURES: Final = FigureGroup[BanLogStatistics](
         counter("ban_log_failures", "Times that the ban log could not be written.", lambda log: log.failures),
     ),
     condition="if `bans.log_file` names one",
+)
+
+MEMBER_FILE_FIGURES: Final = FigureGroup[MemberFileStatistics](
+    "Members with URLs of their own",
+    (
+        gauge("members", "Members in the file.", lambda file: file.listed),
+        gauge("valid_members", "Those whose time is not over.", lambda file: file.valid),
+        counter(
+            "member_file_reads",
+            "Attempts to read the file of members, by what became of them.",
+            lambda file: file.reads,
+            label_of("result", MemberFileResult),
+        ),
+        gauge(
+            "member_file_last_read_success",
+            "1 if what the file holds is in use.",
+            lambda file: file.last_succeeded,
+            unit=Unit.SWITCH,
+        ),
+    ),
+    "with `clients.member_file`",
 )

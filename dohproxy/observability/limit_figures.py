@@ -8,6 +8,7 @@ from dohproxy.policy.connection_limiter import ConnectionLimiterStatistics
 from dohproxy.policy.domains import DomainBound, DomainStatistics
 from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.limits import LimitStatistics, Width
+from dohproxy.policy.member_networks import MOST_NETWORKS, MemberNetworks
 from dohproxy.policy.probes import ProbeKind
 from dohproxy.policy.request_limiter import RequestLimiterStatistics
 from dohproxy.policy.standing import Standing
@@ -220,5 +221,14 @@ SLOT_FIGURES: Final = FigureGroup[Mapping[str, FairSlotsStatistics]](
             lambda bounds: {name: slots.refused for name, slots in bounds.items()},
             _SHARED,
         ),
+    ),
+)
+
+MEMBER_NETWORK_FIGURES: Final = FigureGroup[MemberNetworks](
+    "Addresses from which members' tokens came",
+    (
+        gauge("member_networks", "Addresses that are remembered, for connections.", len),
+        gauge("max_member_networks", "Addresses that may be.", lambda _: MOST_NETWORKS),
+        gauge("member_network_bytes", "Bytes that they take at most.", lambda known: known.held_bytes, unit=Unit.BYTES),
     ),
 )

@@ -18,6 +18,7 @@ from dohproxy.outcomes import Client
 from dohproxy.policy.fair_slots import FairSlots, FairSlotsStatistics
 from dohproxy.policy.gcra import Gcra, GcraTable
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
+from dohproxy.policy.member_networks import MemberNetworks
 from dohproxy.policy.standing import STRANGERS_LEAVE, Standing, Standings
 
 SITE_FACTOR: Final = 4
@@ -90,6 +91,7 @@ class ConnectionLimiter:
         total: Gcra,
         shares: GcraTable,
         standings: Standings,
+        member_networks: MemberNetworks,
         everybody: Allowance,
         *,
         max_per_client: int,
@@ -101,6 +103,7 @@ class ConnectionLimiter:
         self._total = total
         self._shares = shares
         self._standings = standings
+        self._member_networks = member_networks
         self._everybody = everybody
         self._strangers: Gcra | None = None
         self._allowance: Allowance | None = None
@@ -144,7 +147,10 @@ class ConnectionLimiter:
         self._shares.adopt(FAIR_SHARE * whole.per_second, max(1.0, FAIR_SHARE * whole.burst), now)
 
     def standing(self, client: Client, now: float) -> Standing:
-        """Return where this client stands at the bounds that all share."""
+        """Return where this client stands at the bounds that all share: as a member too if a member's token has come
+        from its address lately, since no request has been read that could bring one."""
+        if self._member_networks.knows(client, now):
+            return Standing.MEMBER
         return self._standings.of(client, now)
 
     def enter(self, client: Client, standing: Standing, now: float) -> ConnectionRefusal | None:

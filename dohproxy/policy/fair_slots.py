@@ -105,10 +105,10 @@ class FairSlots(Generic[Holder]):
         if held is not None and held.useful is not useful:
             self._move(holder, _Held(held.path, held.standing, useful, now))
 
-    def raise_standing(self, holder: Holder, standing: Standing) -> None:
-        """The holder turns out to be somebody who goes before; harmless if it has no slot."""
+    def change_standing(self, holder: Holder, standing: Standing) -> None:
+        """The holder turns out to be somebody who goes before, or is that no more; harmless if it has no slot."""
         held = self._held.get(holder)
-        if held is not None and standing < held.standing:
+        if held is not None and standing is not held.standing:
             self._move(holder, _Held(held.path, standing, held.useful, held.since))
 
     def statistics(self) -> FairSlotsStatistics:

@@ -12,6 +12,7 @@ Addresses come from the other side, so they are treated as keys an attacker choo
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final
 
@@ -173,6 +174,22 @@ class Identities:
             if self._note is not None:
                 self._note(client)
             return client
+
+    def member(self, client: Client, token: bytes) -> Client:
+        """Return the same client as the member who has shown the token with this digest of 32 bytes.
+
+        His limits are those of his token, wherever he is: so no neighbour at the same address can use up what he may
+        have, and who has given his URL to many shares with them what one may have.
+        """
+        # No address is so long, so this is no other client's key.
+        key = token + client.address
+        try:
+            return self._memo[key]
+        except KeyError:
+            hashes = keyed_hashes(self._secret, b"token" + token)
+            member = replace(client, hashes=(hashes,), member=True)
+            self._memo[key] = member
+            return member
 
     def look_at(self, packed: bytes) -> Client:
         """Return the same, and remember nothing."""

@@ -25,3 +25,16 @@ def bare_context() -> ssl.SSLContext:
     context.num_tickets = TICKETS
     context.set_alpn_protocols(["h2", "http/1.1"])
     return context
+
+
+def frontend_context(member_authorities: str | None = None) -> ssl.SSLContext:
+    """Return the same for clients, who are asked for a certificate of one of these authorities (PEM), if there are any.
+
+    Whoever has none is a client like any other; one that these have not signed, or not for clients, ends the handshake.
+    Raises ssl.SSLError if there is no authority in the text.
+    """
+    context = bare_context()
+    if member_authorities is not None:
+        context.load_verify_locations(cadata=member_authorities)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context

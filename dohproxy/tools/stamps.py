@@ -163,6 +163,11 @@ def _public_port(config: Config) -> int:
     return ports[0] if ports and is_direct else HTTPS
 
 
+def public_authority(config: Config) -> str:
+    """Return host and port as they stand in the service's URL."""
+    return _with_port(config.server.host, _public_port(config))
+
+
 def _parse_place(text: str, port: int) -> StampAddress:
     if _is_address_literal(text):
         return StampAddress(str(ip_address(text)), port)

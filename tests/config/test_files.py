@@ -11,6 +11,7 @@ from dohproxy.config import (
     AdminConfig,
     AlertsConfig,
     CacheConfig,
+    ClientsConfig,
     Config,
     ConfigError,
     NamesConfig,
@@ -25,6 +26,7 @@ from dohproxy.config import (
 from dohproxy.config.files import (
     MAX_FILE_BYTES,
     check_files,
+    check_members,
     check_snapshot,
     check_sockets,
     check_state,
@@ -404,3 +406,37 @@ def test_a_command_for_alerts_that_cannot_be_started_is_told(tmp_path: Path) -> 
     program.chmod(0o700)
     assert command_warnings(config) == ()
     assert len(command_warnings(replace(config, alerts=AlertsConfig(command=(str(tmp_path),))))) == 1
+
+
+def with_members(path: Path | None) -> Config:
+    """A configuration with such a file of members."""
+    upstream = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
+    return Config((upstream,), clients=ClientsConfig(member_file=path))
+
+
+def test_a_file_of_members_may_be_there_or_not_yet(tmp_path: Path) -> None:
+    path = tmp_path / "members.json"
+    assert check_members(with_members(None)) == ()
+    assert check_members(with_members(path)) == ()
+    path.touch()
+    assert check_members(with_members(path)) == ()
+
+
+@pytest.mark.parametrize("name", ["", "nowhere/members.json"], ids=["a directory", "in no directory"])
+def test_where_no_member_could_be_added_it_is_told(tmp_path: Path, name: str) -> None:
+    (problem,) = check_members(with_members(tmp_path / name))
+    assert problem.path == "clients.member_file"
+    assert "StateDirectory=" in problem.sentence
+
+
+def test_authorities_of_members_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "members.pem"
+    upstream = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
+    config = Config((upstream,), clients=ClientsConfig(member_ca_file=path))
+    (problem,) = check_files(config)
+    assert problem.path == "clients.member_ca_file"
+    path.write_text("no certificate", encoding="utf-8")
+    (problem,) = check_files(config)
+    assert problem.path == "clients.member_ca_file"
+    certificate, _ = write_throwaway_certificate(tmp_path, "members.example.net")
+    assert check_files(Config((upstream,), clients=ClientsConfig(member_ca_file=certificate))) == ()

@@ -327,3 +327,10 @@ def test_a_program_that_no_shell_looks_for_needs_its_whole_path() -> None:
     problems = problems_of('[alerts]\ncommand = ["mail", "-s", "x"]')
     assert "write the program's whole path" in problems["alerts.command"]
     assert read_with('[alerts]\ncommand = ["/usr/bin/mail", "-s", "x"]').alerts.command[0] == "/usr/bin/mail"
+
+
+def test_nobody_can_show_a_certificate_without_tls() -> None:
+    text = '[clients]\nmember_ca_file = "members.pem"\n'
+    assert "add [tls]" in problems_of(text)["clients.member_ca_file"]
+    with_tls = '[tls]\ncertificate = "a.pem"\nkey = "b.pem"\n'
+    assert read_with(text + with_tls).clients.member_ca_file == Path("/etc/dohproxy/members.pem")

@@ -12,7 +12,9 @@ from dohproxy.config.keys import Choice, Integer, Switch, Text
 from dohproxy.control.command import Argument, Command, Refused, Result
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
+from dohproxy.control.members import MemberBook
 from dohproxy.control.service import Service
+from dohproxy.doh.path_token import Invitation
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
@@ -34,6 +36,7 @@ class FakeService:
         self.changes: Changes | Exception = Changes(self.config, (), ())
         self.figures: dict[str, Any] = {}
         self.is_ending = False
+        self.book: MemberBook | None = None
         self.walked: Owners | None = None
         self.asked: Resolvers | None = None
         self.kept: list[Cache] = []
@@ -67,6 +70,14 @@ class FakeService:
     def apply_mode(self) -> ModeNow:
         """Return what holds; there is no walk that could be told."""
         return self.mode.now(time.monotonic())
+
+    def member_book(self) -> MemberBook | None:
+        """Return what the test has laid down."""
+        return self.book
+
+    def invitation(self, token: str) -> Invitation:
+        """Return a URL and a stamp that nobody could use."""
+        return Invitation(f"https://doh.example.net/dns-query/{token}", (f"sdns://{token}",))
 
     def resolvers(self) -> Resolvers:
         """Return those that the test has laid down."""

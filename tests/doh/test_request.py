@@ -7,12 +7,14 @@ import pytest
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
+from dohproxy.doh.path_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.doh.request import (
     KNOWN_METHODS,
     LONGEST_TARGET,
     AcceptedRequest,
     RefusedRequest,
     RequestRules,
+    find_token,
     read_request,
 )
 from dohproxy.outcomes import Reason
@@ -230,3 +232,76 @@ def test_a_query_with_both_characters_of_base64url_may_have_them_escaped() -> No
     found = read_request(HttpRequest("GET", "/dns-query?dns=%2D-%2d-%5F_%5f_"), RULES)
     assert isinstance(found, AcceptedRequest)
     assert found.wire == wire
+
+
+# --- Members' tokens ---
+
+TOKEN = token_of(bytes(range(TOKEN_BYTES)))
+DIGEST = digest_of(TOKEN)
+MEMBERS_RULES = RequestRules("/dns-query", 1024, tokens=frozenset((DIGEST,)))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        HttpRequest("GET", f"/dns-query/{TOKEN}?dns={Q}"),
+        HttpRequest("GET", f"http://localhost/dns-query/{TOKEN}?dns={Q}"),
+        HttpRequest("GET", f"/dns-query/%{ord(TOKEN[0]):02x}{TOKEN[1:]}?dns={Q}"),
+        HttpRequest("POST", f"/dns-query/{TOKEN}", WIRE, content_type="application/dns-message"),
+    ],
+    ids=["GET", "the absolute form", "an escape", "POST"],
+)
+def test_a_valid_token_in_the_path_says_whose_request_it_is(request_: HttpRequest) -> None:
+    found = read_request(request_, MEMBERS_RULES)
+    assert isinstance(found, AcceptedRequest)
+    assert (found.wire, found.token) == (WIRE, DIGEST)
+    assert find_token(request_.target, MEMBERS_RULES) == DIGEST
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/dns-query/{TOKEN[:-1]}x",
+        f"/dns-query/{TOKEN[:-1]}",
+        f"/dns-query/{TOKEN}/",
+        f"/dns-query/{TOKEN.swapcase()}",
+        f"/{TOKEN}",
+        "/dns-query/",
+    ],
+)
+def test_a_wrong_token_is_a_wrong_path(path: str) -> None:
+    found = read_request(HttpRequest("GET", f"{path}?dns={Q}"), MEMBERS_RULES)
+    assert found == RefusedRequest(Reason.WRONG_PATH, Dialect.RFC_GET)
+    assert find_token(f"{path}?dns={Q}", MEMBERS_RULES) is None
+
+
+def test_everybodys_path_is_nobodys() -> None:
+    found = read_request(HttpRequest("GET", f"/dns-query?dns={Q}"), MEMBERS_RULES)
+    assert isinstance(found, AcceptedRequest)
+    assert found.token is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (HttpRequest("PUT", f"/dns-query/{TOKEN}"), Reason.METHOD_NOT_ALLOWED),
+        (HttpRequest("GET", f"/dns-query/{TOKEN}"), Reason.DNS_PARAMETER),
+        (HttpRequest("GET", f"/dns-query/{TOKEN}?dns=*"), Reason.BASE64),
+        (HttpRequest("GET", f"/dns-query/{TOKEN}?dns=a&dns=b"), Reason.DNS_PARAMETER),
+    ],
+    ids=lambda one: one.name if isinstance(one, Reason) else "",
+)
+def test_a_members_request_is_refused_for_the_same_and_stays_his(request_: HttpRequest, reason: Reason) -> None:
+    found = read_request(request_, MEMBERS_RULES)
+    assert isinstance(found, RefusedRequest)
+    assert (found.reason, found.token) == (reason, DIGEST)
+
+
+def test_a_members_dialect_may_be_refused_too() -> None:
+    rules = RequestRules("/dns-query", 1024, {Dialect.POST_BODY_HASH: "refuse"}, frozenset((DIGEST,)))
+    request = HttpRequest("POST", f"/dns-query/{TOKEN}?body_hash=ab", WIRE, content_type="application/dns-message")
+    assert read_request(request, rules) == RefusedRequest(Reason.DIALECT_REFUSED, Dialect.POST_BODY_HASH, DIGEST)
+
+
+def test_no_token_is_looked_for_in_a_target_that_is_too_long() -> None:
+    assert find_token(f"/dns-query/{TOKEN}?{'x' * LONGEST_TARGET}", MEMBERS_RULES) is None

@@ -81,3 +81,17 @@ def test_what_is_said_again_is_the_same_response(said: Reply | Refused, response
 def test_a_refusal_of_the_walk_is_kept_for_a_get_alone(method: str, kept: str) -> None:
     response = http_response(Refused(Reason.WRONG_PATH), method)
     assert dict(response.fields)["cache-control"] == kept
+
+
+def test_what_is_said_at_a_members_url_is_kept_by_no_shared_cache() -> None:
+    reply = http_response(Reply(b"wire", Reason.CACHED, 42), "GET", is_private=True)
+    assert dict(reply.fields)["cache-control"] == "private, max-age=42"
+    assert http_response(Reply(b"wire", Reason.CACHED, 42), "GET").fields != reply.fields
+
+
+@pytest.mark.parametrize("reason", BY_NAME)
+def test_a_refusal_at_a_members_url_is_kept_by_nobody_and_tells_nobody_where_it_was(reason: Reason) -> None:
+    fields = dict(http_response(Refused(reason), "GET", is_private=True).fields)
+    assert (fields["cache-control"], fields["referrer-policy"]) == ("no-store", "no-referrer")
+    everybodys = dict(http_response(Refused(reason), "GET").fields)
+    assert "referrer-policy" not in everybodys

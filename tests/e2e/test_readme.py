@@ -92,7 +92,10 @@ def test_the_verb_works(command: str) -> None:
 
 def test_the_commands_to_a_running_service_work(authority: CertificateAuthority, tmp_path: Path) -> None:
     with answering(make_reply) as port:
-        sections: Sections = {"admin": {"socket": str(tmp_path / "a.sock")}}
+        sections: Sections = {
+            "admin": {"socket": str(tmp_path / "a.sock")},
+            "clients": {"member_file": str(tmp_path / "members.json")},
+        }
         settings = ProxySettings((f"udp://127.0.0.1:{port}",), authority, sections=sections)
         with running_proxy(tmp_path, settings) as proxy:
             # The one that ends the service comes last.

@@ -36,7 +36,8 @@ from dohproxy.http2.limits import Http2Limits
 from dohproxy.outcomes import Client, Outcome
 from dohproxy.routes import Route, Routes
 from dohproxy.server import Server
-from dohproxy.tls.certificate_pair import server_context
+from dohproxy.tls.certificate_pair import read_pair
+from dohproxy.tls.policy import frontend_context
 from dohproxy.upstream.upstreams import Upstreams
 from tests.fakes.limits import AMPLE, NO_BANS, ungated
 from tests.fakes.upstream import FakeUpstream
@@ -65,9 +66,11 @@ class Certificate:
     file: Path
     key: Path
 
-    def server_context(self) -> ssl.SSLContext:
-        """What the frontend shows."""
-        return server_context(TlsConfig(self.file, self.key))
+    def server_context(self, member_authorities: str | None = None) -> ssl.SSLContext:
+        """What the frontend shows, and whose certificates its clients may show."""
+        context = frontend_context(member_authorities)
+        read_pair(TlsConfig(self.file, self.key)).load_into(context)
+        return context
 
     def client_context(self, *protocols: str) -> ssl.SSLContext:
         """A client that trusts this certificate alone and offers these by ALPN: HTTP/1.1 if none is named."""
@@ -86,6 +89,8 @@ class Setting:
     bans: BansConfig = NO_BANS
     listen: ListenAddress = LOOPBACK
     certificate: Certificate | None = None
+    member_authorities: str | None = None
+    """Whose certificates make their holders members, PEM; None: nobody is asked for one."""
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     http2: Http2Limits = field(default_factory=lambda: Http2Limits(max_body_bytes=1024))
     gated: bool = False
@@ -129,7 +134,9 @@ class RunningFrontend:
         self.core = core = self.server.core
         self.register = self.server.connections
         self.client_resolver = self.server.client_resolver
-        self.tls = None if setting.certificate is None else setting.certificate.server_context()
+        self.tls = (
+            None if setting.certificate is None else setting.certificate.server_context(setting.member_authorities)
+        )
         self.listener = self.server.listener(listening, self.tls)
         self.clients: list[RawClient] = []
         self.on_close: list[Callable[[], object]] = []

@@ -13,6 +13,7 @@ from dohproxy.outcomes import Client
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.prefixes import parse_prefix
+from dohproxy.policy.standing import Standing
 
 NOW = 1_000.0
 IDENTITIES = Identities(bytes(32))
@@ -39,7 +40,7 @@ class OneConnection:
 
     def __init__(self, address: str, told: Any = None) -> None:
         self.client: Client = IDENTITIES.client(ipaddress.ip_address(address).packed)
-        self.slot = ConnectionSlot(Connections(ConnectionsConfig()))
+        self.slot = ConnectionSlot(Connections(ConnectionsConfig()), Standing.STRANGER)
         self.closed_for: list[Closing] = []
         self._told = told
 

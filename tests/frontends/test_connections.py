@@ -57,7 +57,7 @@ class _Fake:
 
     def __init__(self, waiting: Waiting) -> None:
         self._waiting = waiting
-        self.slot = ConnectionSlot(Connections(LIMITS))
+        self.slot = ConnectionSlot(Connections(LIMITS), Standing.STRANGER)
         self.told: list[Closing | str] = []
 
     def waiting(self, now: float) -> Waiting:

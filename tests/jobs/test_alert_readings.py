@@ -24,6 +24,7 @@ from dohproxy.observability.detectors.reading import Bound
 from dohproxy.observability.tallies import Tallies, Tally
 from dohproxy.outcomes import Frontend, Outcome, Reason
 from dohproxy.policy.member_books import MemberBooks
+from dohproxy.policy.member_networks import MemberNetworks
 from dohproxy.policy.probes import ProbeKind
 from dohproxy.policy.standing import Standing
 from dohproxy.policy.visitors import VisitorStatistics
@@ -61,7 +62,9 @@ def owners(
         tallies=(tallies or Tallies()).all,
         resolver=lambda _: resolver or resolver_of(well()),
         request_limiter=limiter.statistics,
-        connection_limiter=build_connection_limiter(ConnectionsConfig(), LimitsConfig(), limiter.standings).statistics,
+        connection_limiter=build_connection_limiter(
+            ConnectionsConfig(), LimitsConfig(), limiter.standings, MemberNetworks(0)
+        ).statistics,
         connections=register.statistics,
         domains=rules.domains.statistics,
         probes=lambda: probes or {},

@@ -17,6 +17,7 @@ from dohproxy.policy.connection_limiter import (
 from dohproxy.policy.gcra import Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import build_client_limit
+from dohproxy.policy.member_networks import MemberNetworks
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.standing import STRANGERS_LEAVE, Standing, Standings
 
@@ -33,6 +34,7 @@ def connection_limiter(
     total: float = 1_000,
     handshakes: int = 2,
     seniority: Seniority | None = None,
+    member_networks: MemberNetworks | None = None,
 ) -> ConnectionLimiter:
     buffers = [memoryview(bytearray(8 * SLOTS)) for _ in range(3)]
     rate = build_client_limit(*buffers, per_second=1, burst=burst, network_factor=8, site_factor=32)
@@ -43,6 +45,7 @@ def connection_limiter(
         bucket,
         shares,
         Standings(seniority or Seniority(memoryview(bytearray(8 * SLOTS)))),
+        MemberNetworks(3_600) if member_networks is None else member_networks,
         Allowance(1, total),
         max_per_client=per_client,
         max_per_network=per_network,
@@ -253,3 +256,21 @@ def test_a_network_that_has_been_here_for_an_hour_comes_in_where_strangers_do_no
 def test_a_member_is_not_counted_with_its_neighbours() -> None:
     frontend = connection_limiter(per_client=2, per_network=2)
     assert entered(frontend, *(f"198.51.100.{n}" for n in range(9))) == [None] * 9
+
+
+def test_an_address_from_which_a_token_came_is_a_members_for_connections_alone() -> None:
+    networks = MemberNetworks(3_600)
+    frontend = connection_limiter(member_networks=networks)
+    stranger = client("203.0.113.7")
+    networks.note(stranger, b"token", NOW)
+    assert frontend.standing(stranger, NOW) is Standing.MEMBER
+    assert frontend.standing(client("203.0.113.8"), NOW) is Standing.STRANGER
+    assert not stranger.member
+    assert frontend.standing(stranger, NOW + 3_601) is Standing.STRANGER
+
+
+def test_what_a_neighbour_gets_by_it_is_bounded_by_the_limits_of_one_address() -> None:
+    networks = MemberNetworks(3_600)
+    frontend = connection_limiter(per_client=2, member_networks=networks)
+    networks.note(client("203.0.113.7"), b"token", NOW)
+    assert entered(frontend, *["203.0.113.7"] * 3) == [None, None, ConnectionRefusal.TOO_MANY_PER_CLIENT]

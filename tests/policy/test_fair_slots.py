@@ -74,11 +74,12 @@ class TestStandings:
 
     def test_who_turns_out_to_be_a_member_keeps_its_slot_as_one(self) -> None:
         taken = full(("a", (1,), STRANGER), ("b", (2,), STRANGER))
-        taken.raise_standing("a", MEMBER)
-        taken.raise_standing("a", STRANGER)
+        taken.change_standing("a", MEMBER)
         assert taken.statistics().by_standing == {MEMBER: 1, SETTLED: 0, STRANGER: 1}
         assert taken.join("m", (3,), MEMBER, NOW) == (True, "b")
         assert taken.join("n", (4,), MEMBER, NOW) == (False, None)
+        taken.change_standing("a", STRANGER)
+        assert taken.join("n", (4,), MEMBER, NOW) == (True, "a")
 
 
 class TestShares:

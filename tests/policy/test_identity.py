@@ -209,3 +209,33 @@ def test_who_is_not_remembered_is_noted_and_who_is_forgotten_is_noted_again() ->
     identities.forget()
     identities.client(one)
     assert noted == [one, two, one]
+
+
+class TestMembers:
+    def test_who_has_shown_a_token_has_limits_of_his_own_wherever_he_is(self) -> None:
+        identities = Identities(SECRET)
+        here, there = (identities.client(packed(text)) for text in ("192.0.2.1", "2001:db8::1"))
+        members = [identities.member(client, b"t" * 32) for client in (here, there)]
+        assert [one.member for one in members] == [True, True]
+        assert members[0].hashes == members[1].hashes
+        assert len(members[0].hashes) == 1
+        assert members[0].hashes[0] not in (*here.hashes, *there.hashes)
+        assert [(one.address, one.path) for one in members] == [(one.address, one.path) for one in (here, there)]
+
+    def test_two_tokens_at_one_address_are_two_members(self) -> None:
+        identities = Identities(SECRET)
+        client = identities.client(packed("192.0.2.1"))
+        assert identities.member(client, b"t" * 32).hashes != identities.member(client, b"u" * 32).hashes
+        assert not client.member
+
+    def test_an_exempt_client_stays_exempt(self) -> None:
+        identities = Identities(SECRET, (ip_network("192.0.2.0/24"),))
+        assert identities.member(identities.client(packed("192.0.2.1")), b"t" * 32).exempt
+
+    def test_members_are_remembered_among_the_others_and_no_more_of_them(self) -> None:
+        identities = Identities(SECRET)
+        client = identities.client(packed("192.0.2.1"))
+        assert identities.member(client, b"t" * 32) is identities.member(client, b"t" * 32)
+        for number in range(2 * MEMO_CLIENTS):
+            identities.member(client, number.to_bytes(32))
+        assert len(identities._memo) == MEMO_CLIENTS

@@ -1,10 +1,11 @@
 """[clients]: whose address limits are kept for, and who is a member."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from dohproxy.config.addresses import IPNetwork, parse_network, parse_trusted
-from dohproxy.config.keys import Choice, Text, TextList
+from dohproxy.config.addresses import IPNetwork, parse_network, parse_path, parse_trusted
+from dohproxy.config.keys import Choice, Number, Text, TextList
 
 AddressSource = Literal["connection", "proxy-protocol", "x-forwarded-for", "forwarded"]
 
@@ -48,11 +49,54 @@ class ClientsConfig:
             0,
             MAX_NETWORKS,
             "Networks of the association's members, if they can be told: they go first at every bound that all share,"
-            " and"
-            " have limits of their own, apart from their neighbours'. Everybody else goes by how long their network has"
-            " been answered here.",
+            " and have limits of their own, apart from their neighbours'. Everybody else goes by how long their network"
+            " has been answered here.",
         ),
     ] = ()
+
+    member_file: Annotated[
+        Path | None,
+        Text(
+            parse_path,
+            "file name",
+            "/var/lib/dohproxy/members.json",
+            "Who is a member by a URL of his own, as `dohproxy member add` gives one: names, and hashes of the tokens"
+            " in the URLs, no token itself. The file is made by the first of these commands and looked at every second."
+            " Absent by default: there are no such URLs. The example is in the StateDirectory of the systemd unit.",
+        ),
+    ] = None
+    member_ca_file: Annotated[
+        Path | None,
+        Text(
+            parse_path,
+            "file name",
+            "/etc/dohproxy/members.pem",
+            "Authorities, PEM, whose certificates make their holders members: every client is asked for one, and"
+            " browsers ask whoever sits before them. Who has none is served all the same, who shows another one is not."
+            " Absent by default: nobody is asked. It needs [tls].",
+        ),
+    ] = None
+    member_hours: Annotated[
+        float,
+        Number(
+            0,
+            168,
+            "hours",
+            "How long connections from an address go before strangers' after a member's token came from there: his"
+            " next one is known before TLS. Half a day is from one evening to the next morning; 0 is not at all. It"
+            " is kept in memory alone.",
+        ),
+    ] = 12.0
+
+    @property
+    def member_seconds(self) -> float:
+        """The same in seconds."""
+        return self.member_hours * 3_600
+
+    @property
+    def can_have_members(self) -> bool:
+        """Whether there is a way to be a member."""
+        return bool(self.member_networks) or self.member_file is not None or self.member_ca_file is not None
 
     @property
     def trusted_networks(self) -> tuple[IPNetwork, ...]:

@@ -27,8 +27,8 @@ class ListedConfig:
             ("members-first", "members", "nothing"),
             "members-first: strangers are given answers up to cache.minimum_ttl_under_pressure_seconds old, and nothing"
             " is renewed for them; members notice nothing. members: only members and exempt networks are served, which"
-            " needs clients.member_networks. nothing: it is told. It lasts as long as the alert, and the command mode"
-            " overrules it.",
+            " needs clients.member_networks or clients.member_file. nothing: it is told. It lasts as long as the alert,"
+            " and the command mode overrules it.",
         ),
     ] = "members-first"
     stubs: Annotated[

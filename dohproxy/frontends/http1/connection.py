@@ -65,7 +65,7 @@ class Http1Frontend(asyncio.Protocol):
         self._packed = packed
         self.slot = slot
         slot.when_lost = partial(self.close_for, Closing.MADE_ROOM)
-        self.client = server.client_resolver.of_connection(packed)
+        self.client = server.client_resolver.of_connection(packed, slot)
         self._opened = self._idle_since = server.clock()
         self._engine = Http1Connection(server.max_query_bytes)
         self._transport: asyncio.Transport | None = None
@@ -166,6 +166,8 @@ class Http1Frontend(asyncio.Protocol):
         )
         now = server.clock()
         self._requests += 1
+        if known.parsed.member is not None:
+            client = server.client_resolver.of_member(client, known.parsed.member, self.slot, now)
         result = server.service.begin(known.parsed, client, now)
         if not isinstance(result, HttpResponse):
             self._wait_for(result, is_last=False)
@@ -226,13 +228,15 @@ class Http1Frontend(asyncio.Protocol):
             else server.client_resolver.of_request(self._packed, lines)
         )
         now = server.clock()
-        refused = server.service.turn_away_early(client, Frontend.HTTP1, now)
+        refused = server.service.turn_away_early(client, head.target, Frontend.HTTP1, now)
         if refused is not None:
             self._respond(refused, is_last=request.is_last)
             return
         parsed = server.service.read(read_message(head, body), Frontend.HTTP1)
         if spelled and not request.is_last and self._engine.is_between:
             server.known.remember(spelled, CachedRequest(parsed, len(spelled), lines))
+        if parsed.member is not None:
+            client = server.client_resolver.of_member(client, parsed.member, self.slot, now)
         result = server.service.begin(parsed, client, now)
         if isinstance(result, Miss):
             self._wait_for(result, is_last=request.is_last)
@@ -433,7 +437,7 @@ class Http1Frontend(asyncio.Protocol):
 
     def identify(self) -> None:
         """Find out anew whose connection this is."""
-        self.client = self._server.client_resolver.of_connection(self._packed)
+        self.client = self._server.client_resolver.of_connection(self._packed, self.slot)
 
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""

@@ -74,7 +74,7 @@ class Http2Frontend(asyncio.Protocol):
         self._packed = packed
         self.slot = slot
         slot.when_lost = partial(self.close_for, Closing.MADE_ROOM)
-        self.client = server.client_resolver.of_connection(packed)
+        self.client = server.client_resolver.of_connection(packed, slot)
         self._opened = self._now = self._idle_since = server.clock()
         self._is_stranger = True
         limits = server.proxy_limits if server.client_resolver.speaks_for_others(packed) else server.limits
@@ -180,10 +180,12 @@ class Http2Frontend(asyncio.Protocol):
         self._idle_since = self._now
         parsed = server.requests.find(head, body)
         if parsed is None:
-            refused = server.service.turn_away_early(client, Frontend.HTTP2, self._now)
+            refused = server.service.turn_away_early(client, head.path, Frontend.HTTP2, self._now)
             if refused is not None:
                 return render(refused, self._now)
             parsed = server.requests.read(head, body)
+        if parsed.member is not None:
+            client = server.client_resolver.of_member(client, parsed.member, self.slot, self._now)
         result = server.service.begin(parsed, client, self._now)
         if isinstance(result, HttpResponse):
             if self._is_stranger and result.body:
@@ -333,7 +335,7 @@ class Http2Frontend(asyncio.Protocol):
 
     def identify(self) -> None:
         """Find out anew whose connection this is."""
-        self.client = self._server.client_resolver.of_connection(self._packed)
+        self.client = self._server.client_resolver.of_connection(self._packed, self.slot)
 
     def finish_soon(self) -> None:
         """Take no new requests but those that are on their way; close when all of them are answered."""

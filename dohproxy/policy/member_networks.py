@@ -1,0 +1,72 @@
+"""Where tokens have come from lately: so that who belongs is known before TLS, when he has shown nothing yet.
+
+Until a request is read nobody has a token, and by then a connection has cost a handshake and a slot. So an address from
+which a valid token came is remembered for some hours, and connections from there are let in as members' are. That is
+all: a request without a token is a stranger's wherever it comes from, as thousands may share an address (carrier-grade
+NAT, RFC 6598), and what a neighbour gets by it is bounded by the limits on the connections of one address.
+
+It is the narrowest prefix that is remembered, an IPv4 address or a /64: a wider one would let in many more than the
+member, and who has moved within it is known again with his first request. Nothing but keyed hashes is kept, in memory
+alone, and never more than so many: who was noted longest ago goes first.
+"""
+
+from typing import Final
+
+from dohproxy.outcomes import Client
+from dohproxy.policy.gcra import Hashes
+
+MOST_NETWORKS: Final = 4_096
+"""Addresses remembered: four for each of as many members as there may be, at home, at work and on the way."""
+BYTES_PER_NETWORK: Final = 320
+"""What one takes at most: two numbers of 56 bits, the pair of them, a moment, and its place in the table."""
+RENEWED_SHARE: Final = 0.05
+"""An address is noted again when so much of its time is over: not for each request."""
+
+
+class MemberNetworks:
+    """Addresses, each with the token that came from there last and until when that counts."""
+
+    __slots__ = ("_known", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds`: how long an address counts as a member's after a token came from it."""
+        self._seconds = seconds
+        self._known: dict[Hashes, tuple[bytes, float]] = {}
+
+    def adopt(self, seconds: float) -> None:
+        """Take another time; what is remembered keeps no more than that from when it was noted."""
+        shorter_by = self._seconds - seconds
+        self._seconds = seconds
+        if shorter_by > 0:
+            self._known = {network: (token, until - shorter_by) for network, (token, until) in self._known.items()}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    @property
+    def held_bytes(self) -> int:
+        """What all of them take in memory at most."""
+        return len(self._known) * BYTES_PER_NETWORK
+
+    def note(self, client: Client, token: bytes, now: float) -> None:
+        """Remember that a valid token, with this digest, has come from this client's address."""
+        network = client.prefixes[0]
+        known = self._known.get(network)
+        if known is not None:
+            if known[0] == token and known[1] - now > (1 - RENEWED_SHARE) * self._seconds:
+                return
+            del self._known[network]
+        elif len(self._known) >= MOST_NETWORKS:
+            del self._known[next(iter(self._known))]
+        self._known[network] = token, now + self._seconds
+
+    def knows(self, client: Client, now: float) -> bool:
+        """Tell whether a valid token has come from this client's address lately."""
+        if not self._known:
+            return False
+        known = self._known.get(client.prefixes[0])
+        return known is not None and now < known[1]
+
+    def forget(self, tokens: frozenset[bytes]) -> None:
+        """Forget addresses that are known by these tokens, which are no longer valid."""
+        self._known = {network: known for network, known in self._known.items() if known[0] not in tokens}

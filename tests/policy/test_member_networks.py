@@ -1,0 +1,78 @@
+"""Which addresses count as members', for how long, and how many of them."""
+
+import pytest
+
+from dohproxy.outcomes import Client
+from dohproxy.policy.identity import Identities
+from dohproxy.policy.member_networks import BYTES_PER_NETWORK, MOST_NETWORKS, MemberNetworks
+
+NOW = 1_000.0
+HOUR = 3_600.0
+IDENTITIES = Identities(bytes(16))
+TOKEN, OTHER = b"t" * 32, b"o" * 32
+
+
+def client(number: int) -> Client:
+    return IDENTITIES.look_at(number.to_bytes(4))
+
+
+def test_an_address_is_known_for_so_long_and_its_neighbours_are_not() -> None:
+    networks = MemberNetworks(HOUR)
+    networks.note(client(1), TOKEN, NOW)
+    assert networks.knows(client(1), NOW + HOUR - 1)
+    assert not networks.knows(client(1), NOW + HOUR)
+    assert not networks.knows(client(2), NOW)
+
+
+def test_of_ipv6_it_is_the_64_and_no_wider_network() -> None:
+    networks = MemberNetworks(HOUR)
+    home = bytes.fromhex("20010db8000000010000000000000001")
+    networks.note(IDENTITIES.client(home), TOKEN, NOW)
+    assert networks.knows(IDENTITIES.client(home[:8] + bytes(8)), NOW)
+    assert not networks.knows(IDENTITIES.client(home[:7] + b"\2" + bytes(8)), NOW)
+
+
+def test_each_token_makes_it_last_longer() -> None:
+    networks = MemberNetworks(HOUR)
+    networks.note(client(1), TOKEN, NOW)
+    networks.note(client(1), TOKEN, NOW + HOUR / 2)
+    assert networks.knows(client(1), NOW + HOUR)
+    assert len(networks) == 1
+
+
+def test_with_no_hours_nothing_is_known() -> None:
+    networks = MemberNetworks(0.0)
+    networks.note(client(1), TOKEN, NOW)
+    assert not networks.knows(client(1), NOW)
+
+
+def test_who_was_noted_longest_ago_goes_first_when_there_are_too_many() -> None:
+    networks = MemberNetworks(HOUR)
+    for number in range(MOST_NETWORKS):
+        networks.note(client(number), TOKEN, NOW)
+    networks.note(client(0), TOKEN, NOW + HOUR / 2)
+    networks.note(client(MOST_NETWORKS), TOKEN, NOW + HOUR / 2)
+    assert len(networks) == MOST_NETWORKS
+    assert networks.held_bytes == MOST_NETWORKS * BYTES_PER_NETWORK
+    assert [networks.knows(client(number), NOW + HOUR / 2) for number in (0, 1, 2, MOST_NETWORKS)] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_what_a_revoked_token_made_known_is_forgotten() -> None:
+    networks = MemberNetworks(HOUR)
+    networks.note(client(1), TOKEN, NOW)
+    networks.note(client(2), OTHER, NOW)
+    networks.forget(frozenset((TOKEN,)))
+    assert [networks.knows(client(number), NOW) for number in (1, 2)] == [False, True]
+
+
+@pytest.mark.parametrize(("hours", "known"), [(1, False), (12, True)])
+def test_another_time_holds_for_what_is_known_already(hours: int, known: bool) -> None:
+    networks = MemberNetworks(12 * HOUR)
+    networks.note(client(1), TOKEN, NOW)
+    networks.adopt(hours * HOUR)
+    assert networks.knows(client(1), NOW + 2 * HOUR) is known
