@@ -7,6 +7,7 @@ upstreams   real resolvers as upstreams, in every state
 ban         the proxy as the guest of an upstream that bans
 turned-away what a banned client costs, beside a handshake and a cached answer
 incident    the flood of September 2019, and others
+drill       attacks of every kind, one after the other, while members browse
 memory      what one cached answer takes
 growth      what an answer costs as cache and crowd grow, and the longest pauses
 start       from the command line to the first answer, in half a minute
@@ -26,6 +27,7 @@ MODULES: Final = {
     "ban": "bench.ban.__main__",
     "turned-away": "bench.turned_away",
     "incident": "bench.incident.__main__",
+    "drill": "bench.drill.__main__",
     "memory": "bench.memory_per_entry",
     "growth": "bench.growth",
     "start": "bench.start",

@@ -18,20 +18,48 @@ from bench.callers import Asked, Caller, Line, Tally, result_of
 
 IP_BIND_ADDRESS_NO_PORT: Final = 24
 """linux/in.h: the port is chosen at connect, so two clients of different addresses may have the same."""
+IP_FREEBIND: Final = 15
+"""linux/in.h: an address may be bound that no interface has, such as one of a whole prefix that is routed to lo."""
+IPV6_FREEBIND: Final = 78
+LOOPBACK: Final = "127.0.0.1"
 PATIENCE_SECONDS: Final = 8.0
 """Longer than the 5 s after which the server has promised to have answered."""
 LONGEST_POLL_SECONDS: Final = 0.05
 READ_BYTES: Final = 65_536
 
 
+def connect_from(address: str, port: int, host6: str = "::1") -> socket.socket:
+    """Return a socket that is about to connect to a server on this machine; from IPv6 addresses to `host6`."""
+    is_ipv6 = ":" in address
+    opened = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+    opened.setblocking(False)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    if is_ipv6:
+        opened.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    else:
+        opened.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+    opened.bind((address, 0))
+    opened.connect_ex((host6 if is_ipv6 else LOOPBACK, port))
+    return opened
+
+
 class Swarm:
     """Carries out plans against one server; figures by kind are in `tallies`."""
 
-    def __init__(self, port: int, *, context: ssl.SSLContext | None = None, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        context: ssl.SSLContext | None = None,
+        patience: float = PATIENCE_SECONDS,
+        host6: str = "::1",
+    ) -> None:
         self.tallies: dict[str, Tally] = {}
         self.retries = 0
         self.most_open = 0
-        self._target = ("127.0.0.1", port)
+        self._port = port
+        self._host6 = host6
         self._context = context
         self._patience = patience
         self._epoll = select.epoll()
@@ -102,12 +130,7 @@ class Swarm:
     # --- Connections ---
 
     def _open(self, asked: Asked) -> None:
-        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        opened.setblocking(False)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-        opened.bind((asked.caller.address, 0))
-        opened.connect_ex(self._target)
+        opened = connect_from(asked.caller.address, self._port, self._host6)
         if self._context is not None:
             opened = self._context.wrap_socket(opened, server_hostname="127.0.0.1", do_handshake_on_connect=False)
         line = Line(asked.caller, opened)

@@ -41,6 +41,8 @@ class Behaviour:
     latency_seconds: float = 0.0
     ttl_seconds: int | None = None
     empty_zones: tuple[str, ...] = ()
+    silent_label: str = ""
+    """Names with a label that begins so are never answered, as if their servers were gone; empty: there are none."""
     watched: tuple[str, ...] = ()
     """Names below which queries are counted apart."""
     addresses: tuple[str, ...] = (LOOPBACK,)
@@ -112,6 +114,9 @@ class Simulator:
         if question is None:
             return Act.DROP
         signal = self._judge(question, came_at)
+        silent = self._behaviour.silent_label.encode("ascii")
+        if silent and any(label.startswith(silent) for label in question.labels):
+            return Act.DROP
         instead = meet_query(signal, question, over_stream=over_stream)
         return answer(question, self._zones) if instead is None else instead
 
