@@ -23,6 +23,11 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | _SCHEDULER_CLOCK)
 
 
+def waited_seconds(pid: int) -> float:
+    """How long a process, its first thread, was ready and had to wait for its core, because others had it."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+
+
 def resident_bytes(pid: int) -> int:
     """Memory of a process that is really in RAM (proc(5))."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
@@ -72,6 +77,8 @@ class Watch:
         self.largest_bytes = 0
         self.cpu_seconds = 0.0
         self.wall_seconds = 0.0
+        self.waited_seconds = 0.0
+        """How long it had to wait for its core."""
         self._pid = pid
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_often, name="watch", daemon=True)
@@ -79,6 +86,7 @@ class Watch:
     def __enter__(self) -> "Watch":
         self._began = time.monotonic()
         self._cpu_before = cpu_seconds(self._pid)
+        self._waited_before = waited_seconds(self._pid)
         self._thread.start()
         return self
 
@@ -89,6 +97,7 @@ class Watch:
         self._thread.join()
         self._look()
         self.cpu_seconds = cpu_seconds(self._pid) - self._cpu_before
+        self.waited_seconds = waited_seconds(self._pid) - self._waited_before
         self.wall_seconds = time.monotonic() - self._began
 
     def _look_often(self) -> None:

@@ -35,16 +35,17 @@ def main() -> None:
     before = QUICK_SECONDS if options.quick else options.before
     began = time.monotonic()
     all_met, summary = True, []
-    with remembered() as snapshot:
-        for phase in phases:
-            print(f"{phase.name}: {phase.title}", flush=True)
+    for phase in phases:
+        print(f"{phase.name}: {phase.title}", flush=True)
+        # Anew for each: what is known not to exist is kept for five minutes.
+        with remembered() as snapshot:
             figures = play(_with_tail(phase, options.tail), snapshot, before, options.members)
-            print_figures(figures)
-            if options.log:
-                print(figures.log)
-            targets = promises(figures)
-            all_met &= print_targets(targets)
-            summary += [(phase.name, target) for target in targets if not target.is_met]
+        print_figures(figures)
+        if options.log:
+            print(figures.log)
+        targets = promises(figures)
+        all_met &= print_targets(targets)
+        summary += [(phase.name, target) for target in targets if not target.is_met]
     _print_summary(summary, time.monotonic() - began)
     raise SystemExit(0 if all_met else 1)
 

@@ -5,6 +5,7 @@ line when it is over. It ends with its standard input, and by itself some time a
 """
 
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -21,6 +22,7 @@ from bench.processes import raise_descriptor_limit
 from bench.swarm import Swarm
 
 PROJECT: Final = Path(__file__).parents[2]
+ATTACKER_NICE: Final = 10
 GRACE_SECONDS: Final = 30
 """After the attack's own time: the last answers, and a machine that is busy."""
 
@@ -107,6 +109,8 @@ def main() -> None:
     fields = {**job["attack"], "prefixes": tuple(job["attack"]["prefixes"])}
     attack: Attack = Connections(**fields) if job["kind"] == "Connections" else Requests(**fields)
     raise_descriptor_limit()
+    # Members have this core too: what they wait for is to be the service.
+    os.nice(ATTACKER_NICE)
     print("ready", flush=True)
     if not sys.stdin.readline():
         return

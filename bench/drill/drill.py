@@ -1,5 +1,6 @@
 """One phase from its beginning to its figures: members alone, the price of an answer, then the attack."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -23,8 +24,9 @@ from bench.questions import A, get, query
 BEFORE: Final = "before: "
 WARM_SECONDS: Final = 2.0
 PRICED_CONNECTIONS: Final = 100
-PRICED_REQUESTS: Final = 15
+PRICED_REQUESTS: Final = 10
 """On each of them: fewer than a client may ask at once."""
+PRICED_PER_SECOND: Final = 800.0
 PRICED_FROM: Final = ("127.210.0.0/16",)
 EFFECT_SECONDS: Final = 4.0
 """How long it is waited for a command to act."""
@@ -64,6 +66,10 @@ class Figures:
     bytes_before: int
     largest_bytes: int
     upstream: Report
+    waited: tuple[float, float] = (0.0, 0.0)
+    """Seconds that the proxy, and the members' own process, were ready and had to wait for their core."""
+    loop_delay: float = 0.0
+    """The latest that the proxy's event loop was seen to be, in seconds."""
     counters: dict[Key, float] = field(default_factory=dict)
     log: str = ""
 
@@ -92,17 +98,17 @@ def play(phase: Phase, snapshot: Path, before_seconds: float, members: int) -> F
 def _attacked(phase: Phase, place: Ground, crowd: Crowd, price: Price, calm: Watch) -> Figures:
     effect = Effect()
     telling = threading.Thread(target=_give_command, args=(phase.command, place, effect), daemon=True)
-    watch = Watch(place.proxy.child.pid)
+    watch, own = Watch(place.proxy.child.pid), Watch(os.getpid())
     watcher = Watcher(place.proxy, phase.alerts, phase.refused)
     toll = Toll()
     if phase.attack is None:
-        with watch, watcher:
+        with watch, own, watcher:
             place.upstream.set_signal(phase.signal)
             place.swarm.run(crowd.plan(phase.seconds))
     else:
         with attacker(phase.attack, place.target) as attacking:
             pin(attacking.pid, place.attacker_core)
-            with watch, watcher:
+            with watch, own, watcher:
                 attacking.begin()
                 telling.start()
                 place.swarm.run(crowd.plan(phase.seconds))
@@ -125,6 +131,8 @@ def _attacked(phase: Phase, place: Ground, crowd: Crowd, price: Price, calm: Wat
         bytes_before=calm.largest_bytes,
         largest_bytes=watch.largest_bytes,
         upstream=place.upstream.report(),
+        waited=(watch.waited_seconds, own.waited_seconds),
+        loop_delay=watcher.loop_delay,
         counters=watcher.changes(),
         log=place.proxy.child.log_text(),
     )
@@ -137,7 +145,7 @@ def measure_price(place: Ground) -> Price:
 
     def asked(times: int) -> Iterator[Asked]:
         for number in range(times * len(callers)):
-            yield Asked(number / 500, callers[number % len(callers)], get(query(name, A)), "price: ")
+            yield Asked(number / PRICED_PER_SECOND, callers[number % len(callers)], get(query(name, A)), "price: ")
 
     pid = place.proxy.child.pid
     spent = [cpu_seconds(pid)]

@@ -1,7 +1,7 @@
 """Where a phase happens: an upstream that keeps books, the proxy as a process, and what it remembers from before.
 
 The proxy has the default limits and the smallest budget there is. Its cache knows what members ask for every day, which
-one run before all phases has written into a file. For attacks over IPv6 all of it runs in a network namespace.
+one run before has written into a file. For attacks over IPv6 all of it runs in a network namespace.
 """
 
 import http.client
@@ -86,7 +86,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 @contextmanager
 def remembered() -> Iterator[Path]:
-    """Ask for everything that members ask for every day, and keep the cache in a file until the drill is over."""
+    """Ask for everything that members ask for every day, and keep the cache in a file meanwhile."""
     with (
         tempfile.TemporaryDirectory(prefix="dohproxy-drill-") as name,
         simulator_process(Behaviour(ttl_seconds=TTL_SECONDS)) as upstream,

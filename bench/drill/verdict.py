@@ -23,6 +23,9 @@ COUNTED: Final = {
     "dohproxy_connections_closed_total": "closed ",
     "dohproxy_slots_refused_total": "no room among ",
     "dohproxy_slots_made_room_total": "room made among ",
+    "dohproxy_turns_total": "turn ",
+    "dohproxy_upstream_sends_total": "send ",
+    "dohproxy_upstream_halvings_total": "halving ",
 }
 """The counters that explain a phase, and what stands before the value of their label."""
 UNTELLING: Final = frozenset({"http1", "http2", "GET", "POST", "other"})
@@ -76,6 +79,9 @@ def print_figures(figures: Figures) -> None:
     print_table(heading, rows)
     print(f"  the attack: {figures.toll.units}, {_counts(figures.toll.results)}")
     print(f"  {_costs(figures)}")
+    proxy, own = figures.waited
+    print(f"  waited for a core: the proxy {proxy:.2f} s, the members {own:.2f} s")
+    print(f"  the proxy's event loop was late by {figures.loop_delay:.3f} s")
     print(f"  {_words(figures)}")
     counted = {f"{COUNTED[name]}{label}": round(value) for (name, label), value in _telling(figures)}
     print(f"  counted: {_counts(counted)}")

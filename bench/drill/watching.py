@@ -11,6 +11,7 @@ from tests.e2e.proxy import Proxy
 
 POLL_SECONDS: Final = 0.5
 ALERT: Final = "dohproxy_alert_active"
+LOOP_DELAY: Final = ("dohproxy_loop_delay_seconds", "")
 UPSTREAM_ALERT: Final = "dohproxy_upstream_alert"
 _SAMPLE: Final = re.compile(r"^(\w+)(?:\{(.*)\})? ([-+.\deInfNa]+)$", re.MULTILINE)
 _VALUE: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -52,6 +53,8 @@ class Watcher:
         """From the beginning to the first of the alerts that are waited for."""
         self.refusal_seconds: float | None = None
         """From the beginning to the first refusal that was seen."""
+        self.loop_delay = 0.0
+        """The latest that the service's event loop was seen to be, in seconds."""
         self.told: set[str] = set()
         """Every alert that was told meanwhile."""
         self._proxy = proxy
@@ -92,6 +95,7 @@ class Watcher:
             return
         seconds = time.monotonic() - self._began
         self.told |= active_alerts(self.after) - self._told_before
+        self.loop_delay = max(self.loop_delay, self.after.get(LOOP_DELAY, 0.0))
         if self.alert_seconds is None and self.told & self._alerts:
             self.alert_seconds = seconds
         if self.refusal_seconds is None and grown(self.before, self.after, self._refused) > 0:
