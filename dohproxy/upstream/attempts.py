@@ -154,6 +154,12 @@ class Attempts:
             return self._wait_or_end(now)
         return self._make_send(_Try(index, over_stream=False), now)
 
+    @property
+    def is_half_done(self) -> bool:
+        """Whether the send after a TURN finishes what has been answered in half, so that it goes before all that has
+        not been asked yet; else its question has merely lost its slot to another, as nothing had come."""
+        return self._repeat is not None and self._repeat.may_displace
+
     def again(self, now: float, reserve: float) -> Step | None:
         """Return what follows a TURN for one who has to leave the part `reserve` of each burst to others; None: there
         is no room for it yet."""
@@ -165,7 +171,7 @@ class Attempts:
             self._excluded.add(repeat.upstream)
             self._repeat = None
             return self.next_step(now)
-        if health.budget.is_full and not repeat.may_displace:
+        if not repeat.may_displace and health.budget.is_full(reserve):
             return None
         if not health.begin(now, reserve, over_stream=repeat.over_stream):
             return None
@@ -260,7 +266,7 @@ class Attempts:
         # Unless it may be what we have added that is in the way.
         asked = {send.upstream for send in self._under_way.values() if send.over_stream and not self._may_be_bare(send)}
         index = self._selection.next_upstream(now, self._reserve, tried=self._tried, excluded=self._excluded | asked)
-        if index in self._tried and self._under_way and self._selection.healths[index].budget.is_full:
+        if index in self._tried and self._under_way and self._selection.healths[index].budget.is_full(self._reserve):
             # Whose slot it would take has been asked for longer, and is nearer to an answer.
             return None
         return index

@@ -51,7 +51,7 @@ class Fetch:
         "_land",
         "_late",
         "_learn",
-        "_path",
+        "_priority",
         "_query",
         "_queue",
         "_sendings",
@@ -77,7 +77,7 @@ class Fetch:
         self._land = land
         self._late = late
         self._deadline = 0.0
-        self._path: tuple[int, ...] = ()
+        self._priority = Priority(0, (), 0.0)
         self._is_in_line = False
         self._alarm: asyncio.TimerHandle | None = None
         self._sendings: dict[int, Stoppable] = {}
@@ -86,7 +86,7 @@ class Fetch:
     def begin(self, priority: Priority, deadline: float) -> None:
         """Go, or wait for the turn to go."""
         self._deadline = deadline
-        self._path = priority.path
+        self._priority = priority
         try:
             step = self._queue.enter(
                 self._query.key, priority, self._attempts.first_step, self._go_on, deadline=deadline
@@ -184,9 +184,11 @@ class Fetch:
         """Return the send that asks once more, or wait in line for the turn to do so."""
         if self._is_in_line:
             return Pause.WAIT
-        step = self._queue.enter_again(
-            self._query.key, self._path, self._attempts.again, self._go_on, deadline=self._deadline
-        )
+        key, again = self._query.key, self._attempts.again
+        if self._attempts.is_half_done:
+            step = self._queue.enter_again(key, self._priority.path, again, self._go_on, deadline=self._deadline)
+        else:
+            step = self._queue.enter(key, self._priority, again, self._go_on, deadline=self._deadline)
         self._is_in_line = step is None
         return Pause.WAIT if step is None else step
 

@@ -150,7 +150,7 @@ class Resolver(Upstreams):
         if not self._queue.is_empty:
             return False
         place = self._selection.next_upstream(self._clock(), priority.reserve)
-        if place is None or self._selection.healths[place].budget.is_full:
+        if place is None or self._selection.healths[place].budget.is_full(priority.reserve):
             # What is overdue gives its slot to those who wait, not to this.
             return False
         return self._start(query, deadline, priority, None)

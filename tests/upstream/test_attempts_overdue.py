@@ -183,6 +183,19 @@ class TestPlaces:
         again = attempts.again(3.1, 0.0)
         assert isinstance(again, Send)
 
+    def test_nothing_of_it_is_half_done_so_it_does_not_go_before_others(self) -> None:
+        # Else questions for names whose servers are silent would go before members, and use up what is left to them.
+        attempts, other = _attempts(health(in_flight=2)), _attempts(health(in_flight=2))
+        lost = _send(attempts, 0.0)
+        _be_overdue(attempts, lost)
+        attempts.displaced(lost, 1.5)
+        assert attempts.next_step(1.5) is Pause.TURN
+        assert not attempts.is_half_done
+        half = _send(other, 0.0)
+        other.learn(half, SendStatus.LOST, 0.1)
+        assert other.next_step(0.1) is Pause.TURN
+        assert other.is_half_done
+
     def test_nor_does_a_second_attempt(self) -> None:
         upstream = health(in_flight=2)
         attempts, other = _attempts(upstream), _attempts(upstream)

@@ -41,10 +41,10 @@ class Budget:
         """
         return self._left * 2 >= self.burst and self._left >= 1 and self.in_flight < self.most_in_flight
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many are in flight as may be: one more would have to take the slot of one that is overdue."""
-        return self.in_flight >= self.most_in_flight
+    def is_full(self, reserve: float = 0.0) -> bool:
+        """Tell whether as many are in flight as may be beside the part `reserve` of all slots: one more would have to
+        take the slot of one that is overdue."""
+        return self.in_flight >= max(1.0, (1 - reserve) * self.most_in_flight)
 
     def left(self, now: float) -> float:
         """Return how many queries the rate allows at this moment; under 1 means none."""
@@ -85,7 +85,7 @@ class Budget:
         # What has been gained is counted before anything is taken: later it would find the slot that this one leaves.
         if not self._has_place(reserve) or self.left(now) < self._needed(now, reserve):
             return False
-        self._take()
+        self._take(reserve)
         return True
 
     def take_for_probe(self, now: float) -> bool:
@@ -108,10 +108,12 @@ class Budget:
     def _has_place(self, reserve: float = 0.0) -> bool:
         # Of what may be in flight the same part is left to others as of the burst: names whose servers are silent hold
         # theirs for seconds.
-        return self.in_flight < max(1.0, (1 - reserve) * self.most_in_flight) or bool(self._overdue)
+        return bool(self._overdue) or not self.is_full(reserve)
 
-    def _take(self) -> None:
-        if self.in_flight >= self.most_in_flight:
+    def _take(self, reserve: float = 0.0) -> None:
+        # Who leaves a part to others takes an overdue one's slot and none of theirs: else the overdue, which are many
+        # where names are silent, would each let one more in, until nothing is left to anybody.
+        if self.is_full(reserve) and self._overdue:
             oldest = next(iter(self._overdue))
             del self._overdue[oldest]
             oldest()

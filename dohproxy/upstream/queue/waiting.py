@@ -162,15 +162,16 @@ class BudgetQueue:
                 self._timer = asyncio.get_running_loop().call_later(pause, self._pump)
 
     def _serve_next(self, now: float) -> bool:
-        """Let the first in line go if there is budget for it; those who ask again need it of one upstream each, and
-        keep nobody from another."""
+        """Let the first in line go if there is budget for it; those who ask again need it of one upstream each, or a
+        slot that nobody holds, and keep nobody from another."""
         for waiter, priority in self._line.in_order():
             step = waiter.begin(now, priority.reserve)
-            if step is not None and (step != SPENT or priority.rank == AGAIN_RANK):
-                self._served += 1
-                self._line.serve(waiter)
-                self._notify(waiter, step)
-                return True
-            if priority.rank != AGAIN_RANK:
+            if step is None:
+                continue
+            if step == SPENT and priority.rank != AGAIN_RANK:
                 return False
+            self._served += 1
+            self._line.serve(waiter)
+            self._notify(waiter, step)
+            return True
         return False

@@ -203,7 +203,7 @@ class TestOverdue:
         for name in ("first", "second"):
             assert budget.take(100.0)
             budget.keep_while_there_is_room(give_way(name))
-        assert (budget.is_full, gone) == (True, [])
+        assert (budget.is_full(), gone) == (True, [])
         assert budget.has_room(100.0)
         assert budget.seconds_to_room(100.0) == 0.0
         assert budget.take(100.0)
@@ -211,6 +211,19 @@ class TestOverdue:
         assert budget.take_for_probe(100.0)
         assert (budget.in_flight, gone) == (2, ["first", "second"])
         assert not budget.take(100.0)
+
+    def test_who_leaves_a_part_to_others_takes_the_slot_of_what_is_overdue_and_no_free_one(self) -> None:
+        # Names whose servers are silent: each overdue one would let one more in, until no slot is left to members.
+        budget = _budget(burst=1_000, most_in_flight=20)
+        for _ in range(15):
+            assert budget.take(100.0, 0.25)
+        assert budget.is_full(0.25)
+        assert not budget.take(100.0, 0.25)
+        for _ in range(10):
+            budget.keep_while_there_is_room(budget.release)
+            assert budget.take(100.0, 0.25)
+        assert budget.in_flight == 15
+        assert [budget.take(100.0) for _ in range(6)] == [True] * 5 + [False]
 
     def test_one_that_has_ended_gives_no_way(self) -> None:
         budget = _budget(burst=100, most_in_flight=1)

@@ -273,6 +273,17 @@ async def test_the_line_of_an_ample_budget_has_an_end_too() -> None:
     assert rig.queue.statistics(rig.now()).slots == MOST_WAITING
 
 
+async def test_who_needs_a_slot_that_nobody_holds_keeps_nobody_behind_it_waiting() -> None:
+    rig = _full()
+    rig.health.budget.keep_while_there_is_room(rig.health.budget.release)
+    async with asyncio.TaskGroup() as tasks:
+        lost = tasks.create_task(rig.enter("a", Priority(1, (1,), 0.0), lambda *_: None))
+        await _settle()
+        assert isinstance(await rig.ask("b"), Send)
+        assert not lost.done()
+        lost.cancel()
+
+
 class TestWhatIsAskedOnceMore:
     @staticmethod
     def _again(rig: Rig, name: str, *, seconds: float = LONG, spent: Step | None = None) -> asyncio.Future[Step]:
