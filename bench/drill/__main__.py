@@ -13,7 +13,7 @@ from typing import Final
 from bench.drill.addresses import is_ipv6
 from bench.drill.crowd import MEMBERS
 from bench.drill.drill import play
-from bench.drill.ground import enter_namespace, remembered
+from bench.drill.ground import enter_namespace, knows_tokens, remembered
 from bench.drill.phases import CASES, PHASES, Phase, chosen
 from bench.drill.plans import Requests
 from bench.drill.verdict import print_figures, promises
@@ -33,6 +33,8 @@ def main() -> None:
         enter_namespace()
     raise_descriptor_limit()
     before = QUICK_SECONDS if options.quick else options.before
+    if not knows_tokens():
+        print("this version knows no members by a token: those are members by their networks here")
     began = time.monotonic()
     all_met, summary = True, []
     for phase in phases:

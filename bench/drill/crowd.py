@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.callers import Asked, Caller
 from bench.names import popular_names
-from bench.questions import AAAA, HTTPS, A, get, query
+from bench.questions import AAAA, HTTPS, PATH, A, get, query
 
 MEMBERS: Final = 60
 THINK_SECONDS: Final = 40.0
@@ -36,6 +36,8 @@ NEWCOMER: Final = "newcomer, new name"
 APART: Final = "127.200"
 TOGETHER: Final = "127.201.0.10"
 ROAMING: Final = "127.203"
+OUTSIDE: Final = "127.202"
+"""No members' networks: who asks from there is known by the path alone."""
 MEMBER_NETWORKS: Final = ("127.200.0.0/16", "127.201.0.0/24", "127.203.0.0/16")
 NEWCOMERS: Final = "127.220"
 
@@ -55,15 +57,18 @@ class Extra:
 class Crowd:
     """The members; the same people, with the connections they keep, in every plan."""
 
-    def __init__(self, members: int = MEMBERS, token: str = "", extras: Sequence[Extra] = ()) -> None:
+    def __init__(self, members: int = MEMBERS, paths: Sequence[str] = (), extras: Sequence[Extra] = ()) -> None:
+        """`paths`: those of the members who are known by a token, one each."""
         self._rng = random.Random(60)  # noqa: S311 - a drill, the same every time
         self._sites = popular_names()[:SITES]
         self._numbers = count()
         third = members // 3
-        self._apart = [Caller(f"{APART}.{number}.10", keeps=True) for number in range(third)]
+        self._by_token = [
+            (Caller(f"{OUTSIDE}.{number}.10", keeps=True), path.encode("ascii")) for number, path in enumerate(paths)
+        ]
+        self._apart = [Caller(f"{APART}.{number}.10", keeps=True) for number in range(third - len(paths))]
         self._together = [Caller(TOGETHER, keeps=True) for _ in range(third)]
         self._roaming = members - 2 * third
-        self._token = token
         self._asks_for_new = Caller(f"{APART}.250.10", most=16, keeps=True)
         self._extras = [(extra, Caller(extra.address, most=8, keeps=extra.keeps)) for extra in extras]
 
@@ -83,25 +88,24 @@ class Crowd:
             yield asked
 
     def _pages(self, seconds: float) -> Iterator[Asked]:
-        """Page loads: a third of the people in networks of their own, a third behind one address, the rest roaming.
+        """Page loads: a third of the people apart, by their networks or by tokens, a third behind one address, the rest
+        roaming.
 
         Who roams has another address of the members' for each page and keeps no connection.
         """
-        members = len(self._apart) + len(self._together) + self._roaming
+        people = [(caller, b"") for caller in (*self._apart, *self._together)] + self._by_token
         due = 0.0
-        while (due := due + self._rng.expovariate(members / THINK_SECONDS)) < seconds:
-            person = self._rng.randrange(members)
-            if person < len(self._apart):
-                caller = self._apart[person]
-            elif person < len(self._apart) + len(self._together):
-                caller = self._together[person - len(self._apart)]
-            else:
-                caller = Caller(f"{ROAMING}.{self._rng.randrange(256)}.{self._rng.randrange(1, 255)}")
+        while (due := due + self._rng.expovariate((len(people) + self._roaming) / THINK_SECONDS)) < seconds:
+            person = self._rng.randrange(len(people) + self._roaming)
+            caller, path = people[person] if person < len(people) else (self._somewhere(), b"")
             for name in self._names_of_page():
                 for qtype in QTYPES:
-                    yield Asked(due, caller, get(query(name, qtype)), KNOWN)
+                    yield Asked(due, caller, _at(path, get(query(name, qtype))), KNOWN)
             if self._rng.random() < NEW_NAME_SHARE:
-                yield Asked(due, caller, get(query(self._new_name("page"), A)), NEW)
+                yield Asked(due, caller, _at(path, get(query(self._new_name("page"), A))), NEW)
+
+    def _somewhere(self) -> Caller:
+        return Caller(f"{ROAMING}.{self._rng.randrange(256)}.{self._rng.randrange(1, 255)}")
 
     def _names_of_page(self) -> list[str]:
         site, *others = self._rng.sample(self._sites, 1 + THIRD_PARTIES)
@@ -109,8 +113,8 @@ class Crowd:
 
     def _door(self, seconds: float) -> Iterator[Asked]:
         for number in range(round(seconds * DOOR_PER_SECOND)):
-            caller = Caller(f"{ROAMING}.{self._rng.randrange(256)}.{self._rng.randrange(1, 255)}")
-            yield Asked(number / DOOR_PER_SECOND, caller, get(query(self._rng.choice(self._sites), A)), DOOR)
+            request = get(query(self._rng.choice(self._sites), A))
+            yield Asked(number / DOOR_PER_SECOND, self._somewhere(), request, DOOR)
 
     def _new_names(self, seconds: float) -> Iterator[Asked]:
         for number in range(round(seconds * NEW_PER_SECOND)):
@@ -123,6 +127,11 @@ class Crowd:
 
     def _new_name(self, word: str) -> str:
         return f"www.{word}{next(self._numbers)}-bench.net"
+
+
+def _at(path: bytes, request: bytes) -> bytes:
+    """Return a request for another path; an empty one is the usual."""
+    return request.replace(PATH.encode("ascii"), path, 1) if path else request
 
 
 def _asked_by(extra: Extra, caller: Caller, seconds: float, numbers: Iterator[int]) -> Iterator[Asked]:

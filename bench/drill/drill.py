@@ -23,6 +23,8 @@ from bench.questions import A, get, query
 
 BEFORE: Final = "before: "
 WARM_SECONDS: Final = 2.0
+TOKENS_AMONG: Final = 6
+"""One member of so many is known by a token."""
 PRICED_CONNECTIONS: Final = 100
 PRICED_REQUESTS: Final = 10
 """On each of them: fewer than a client may ask at once."""
@@ -86,7 +88,7 @@ def play(phase: Phase, snapshot: Path, before_seconds: float, members: int) -> F
     """Play one phase."""
     prefixes = phase.attack.prefixes if phase.attack is not None else ()
     with ground(snapshot, tls=phase.tls, ipv6=is_ipv6(prefixes), members=phase.members) as place:
-        crowd = Crowd(members, extras=phase.extras)
+        crowd = Crowd(members, place.invite(members // TOKENS_AMONG), phase.extras)
         place.swarm.run(crowd.plan(WARM_SECONDS, "warming: "))
         price = measure_price(place)
         watch, watcher = Watch(place.proxy.child.pid), Watcher(place.proxy, (), ())

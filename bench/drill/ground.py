@@ -13,9 +13,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from bench.ban.process import SimulatorProcess, simulator_process
 from bench.ban.simulator import Behaviour
@@ -26,6 +28,7 @@ from bench.drill.plans import SHARED, SILENT_LABEL
 from bench.guest import ASSOCIATIVE, BUDGET_PER_SECOND, MOST_BURST
 from bench.processes import choose_cores, pin
 from bench.swarm import Swarm
+from dohproxy.config import ClientsConfig
 from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.proxy import Proxy, ProxySettings, Value, running_proxy
 
@@ -69,6 +72,23 @@ class Ground:
         said = response.read().decode("utf-8", "replace")
         connection.close()
         return response.status, said
+
+    def invite(self, count: int) -> list[str]:
+        """Make members who are known by a token; return the path of each, none where the service has no tokens."""
+        if not knows_tokens():
+            return []
+        paths = []
+        for number in range(count):
+            status, said = self.tell("member add", {"name": f"drill{number}"})
+            if status != HTTPStatus.OK:
+                raise RuntimeError(f"no member could be added: {said}")
+            paths.append(urlsplit(json.loads(said)["url"]).path)
+        return paths
+
+
+def knows_tokens() -> bool:
+    """Tell whether members may be known by a token in this version."""
+    return any(one.name == "member_file" for one in fields(ClientsConfig))
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -123,10 +143,13 @@ def ground(snapshot: Path, *, tls: bool, ipv6: bool, members: tuple[str, ...] = 
         sections: dict[str, dict[str, Value]] = {
             "clients": {"member_networks": [*MEMBER_NETWORKS, *members]},
             "cache": {"snapshot_file": str(cache)},
+            "server": {"host": "127.0.0.1"},
             "admin": {"socket": str(directory / "admin.sock")},
         }
+        if knows_tokens():
+            sections["clients"]["member_file"] = str(directory / "members.json")
         if ipv6:
-            sections["server"] = {"listen": [f"127.0.0.1:{IPV6_PORT}", f"[::]:{IPV6_PORT}"]}
+            sections["server"]["listen"] = [f"127.0.0.1:{IPV6_PORT}", f"[::]:{IPV6_PORT}"]
         settings = ProxySettings(
             (f"udp://127.0.0.1:{upstream.port}",),
             authority,

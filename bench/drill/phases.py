@@ -150,7 +150,7 @@ PHASES: Final = (
         20.0,
         refused=_closed("banned"),
         command=Command(
-            "ban", (("address", "127.64.0.0/16"), ("for", "1h"), ("reason", "a drill")), 3.0, (CLOSED, "banned")
+            "ban", (("network", "127.64.0.0/16"), ("for", "1h"), ("reason", "a drill")), 3.0, (CLOSED, "banned")
         ),
         title="1,000 connections a second from a network that is banned",
     ),

@@ -72,8 +72,8 @@ def test_every_plan_and_every_phase_has_a_name_of_its_own() -> None:
     assert plans == {*PLANS, "listed"}
 
 
-def test_what_counts_as_refused_is_an_outcome_or_a_thing_to_come() -> None:
-    labels = {row.label for row in OUTCOMES.values()} | {"blocked"}
+def test_what_counts_as_refused_is_an_outcome() -> None:
+    labels = {row.label for row in OUTCOMES.values()}
     counted = {label for one in (*PHASES, *CASES) for name, label in one.refused if name.endswith("requests_total")}
     assert counted <= labels
 
@@ -154,6 +154,17 @@ def test_members_are_in_their_networks_and_newcomers_are_not() -> None:
     for asked in Crowd(30).plan(60.0):
         inside = any(ip_address(asked.caller.address) in network for network in networks)
         assert inside == is_members(asked.kind)
+
+
+def test_members_by_token_ask_at_paths_of_their_own_from_anywhere() -> None:
+    plan = [asked for asked in Crowd(30, ["/dns-query/one", "/dns-query/two"]).plan(200.0) if asked.kind == KNOWN]
+    networks = [ip_network(one) for one in MEMBER_NETWORKS]
+    outside = {
+        (asked.request.split(b"?")[0], asked.caller.address)
+        for asked in plan
+        if not any(ip_address(asked.caller.address) in network for network in networks)
+    }
+    assert outside == {(b"GET /dns-query/one", "127.202.0.10"), (b"GET /dns-query/two", "127.202.1.10")}
 
 
 def test_the_crowd_asks_for_what_is_known_and_for_new_names_apart() -> None:
