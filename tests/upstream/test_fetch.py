@@ -57,7 +57,7 @@ class Rig:
     selection: Selection = field(init=False)
     queue: BudgetQueue = field(init=False)
 
-    def begin(self, query: Query = QUERY) -> Fetch:
+    def begin(self, query: Query = QUERY, rank: int = 1) -> Fetch:
         now: Callable[[], float] = asyncio.get_running_loop().time
         if not self.sent:
             budget = Budget(1e-6, self.burst, self.in_flight_cap, now=now())
@@ -68,7 +68,7 @@ class Rig:
             self.selection, zone=b"\x00", deadline=DEADLINE, attempt_seconds=1.0, most_sends=self.most_sends
         )
         fetch = Fetch(query, attempts, self.queue, self.carry, self.learn, now, self.told.append, self.late)
-        fetch.begin(Priority(1, (1,), 0.0), DEADLINE)
+        fetch.begin(Priority(rank, (1,), 0.0), DEADLINE)
         return fetch
 
     def carry(self, _: Query, send: Send, done: Done, notify: Callable[[], None]) -> Sent | SendStatus:
@@ -217,6 +217,20 @@ async def test_who_has_to_give_way_goes_on_when_it_is_its_turn_again() -> None:
     await asyncio.sleep(0)
     assert (len(rig.sent), rig.in_flight, rig.told) == (3, 1, [ANSWER])
     other.stop()
+
+
+async def test_who_had_to_give_way_goes_before_nobody_who_has_more_right_to_go() -> None:
+    rig = Rig(in_flight_cap=1)
+    rig.begin()
+    rig.sent[0].be_overdue()
+    rig.begin(make_query("other.example."))  # Takes its place.
+    await asyncio.sleep(0)
+    member = rig.begin(make_query("member.example."), rank=0)
+    rig.sent[1].done(ANSWER)
+    await asyncio.sleep(0)
+    assert len(rig.sent) == 3
+    member.stop()
+    assert rig.sent[2].stopped
 
 
 async def test_who_asks_again_keeps_its_turn_when_what_was_late_has_just_given_way() -> None:
