@@ -1,4 +1,4 @@
-"""Attack the proxy in every way, one after the other, while members browse: `python -m bench.drill`, twelve minutes.
+"""Attack the proxy in every way, one after the other, while members browse: `python -m bench.drill`, seven minutes.
 
 `--phase NAME` plays one alone, `--case NAME` (or `all`) one of the attacks by few who are many. Exits with 1 if a
 promise was not kept. Everything stays on loopback; attacks over IPv6 run in a network namespace of their own (unshare

@@ -105,9 +105,9 @@ PHASES: Final = (
     ),
     Phase(
         "listed",
+        # No alert: what is usual is learnt for half an hour after a start before anything is called unusual.
         Requests("listed", 0.0, ADDRESSES, WIDE, 25.0),
         25.0,
-        alerts=("listed",),
         refused=_over("client_limit", "service_limit"),
         title="the day on a public list, 100 times as fast",
     ),
