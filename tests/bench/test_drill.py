@@ -49,10 +49,10 @@ def snapshot() -> Iterator[Path]:
 @pytest.mark.parametrize("name", ["scan", "connections", "names", "outage"])
 def test_members_are_answered_whatever_comes(snapshot: Path, name: str) -> None:
     [phase] = chosen([name], [], None)
-    figures = play(lasting(phase, SECONDS, SHARE), snapshot, before_seconds=1.0, members=20)
+    figures = play(lasting(phase, SECONDS, SHARE), snapshot, before_seconds=1.0, members=60)
     hopeful = [tally for kind, tally in figures.during.items() if is_members(kind) and kind not in phase.hopeless]
     everything = merged(hopeful)
-    assert everything.asked > 30
+    assert everything.asked > 10
     assert everything.results == {"answered": everything.asked}
     assert print_targets(budget_kept(figures.upstream))
     assert figures.price.request > 0
