@@ -6,9 +6,8 @@ from dohproxy.cache import Cache
 from dohproxy.outcomes import Reason
 from dohproxy.policy.domains import DomainLimit
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.upstream.telling import content_of_failure
-from dohproxy.wire.answer import Answer, Kind
-from dohproxy.wire.numbers import Rcode
+from dohproxy.upstream.telling import came_to_nothing, content_of_failure
+from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
 
@@ -32,15 +31,6 @@ def learn_into(
             grows = found.reason is not Reason.UPSTREAM_UNREACHABLE
             cache.remember_failure(query.key, content.rcode, content.errors, now, grows=grows)
         if domains is not None:
-            domains.charge(query.qname, now, failed=_came_to_nothing(found))
+            domains.charge(query.qname, now, failed=came_to_nothing(found))
 
     return learn
-
-
-def _came_to_nothing(found: Answer | UpstreamFailure) -> bool:
-    """Tell whether it is the name's or its servers' doing that there is nothing to show, and not the upstream's."""
-    if isinstance(found, Answer):
-        return found.kind is Kind.NXDOMAIN
-    if found.answer is not None:
-        return found.answer.rcode == Rcode.SERVFAIL
-    return found.reason is Reason.UPSTREAM_TIMEOUT

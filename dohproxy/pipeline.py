@@ -66,7 +66,7 @@ from dohproxy.policy.standing import STRANGERS_LEAVE
 from dohproxy.routes import Route, Routes
 from dohproxy.upstream.results import Bug, UpstreamFailure
 from dohproxy.upstream.sends import Stoppable
-from dohproxy.upstream.telling import content_of_failure
+from dohproxy.upstream.telling import came_to_nothing, content_of_failure
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.malformed import Malformed
@@ -372,8 +372,7 @@ class Pipeline:
         """Answer with what was found. Raises what a bug raised on the way."""
         miss.slot.give_back()
         query, arrival = miss.query, miss.arrival
-        if isinstance(found, (Answer, Entry)):
-            self._request_limiter.note_answered(arrival.client, self._clock())
+        self._note_end(query, arrival, found)
         if isinstance(found, Answer):
             return self._answer_from_upstream(found, query, arrival)
         if isinstance(found, Entry):
@@ -391,6 +390,13 @@ class Pipeline:
                 found.reason, arrival.parsed, arrival.client, self._clock(), retry_after=SLOT_RETRY_SECONDS
             )
         return self._give_failure(found, query, arrival)
+
+    def _note_end(self, query: Query, arrival: Arrival, found: MissResult) -> None:
+        """Let it be known who was answered, and whose question came to nothing."""
+        if isinstance(found, (Answer, Entry)):
+            self._request_limiter.note_answered(arrival.client, self._clock())
+        if isinstance(found, (Answer, UpstreamFailure)) and arrival.route.limits_domains and came_to_nothing(found):
+            self._names.domains.blame(query.qname, arrival.client, self._clock())
 
     def _refresh(self, query: Query, entry: Entry | None, purpose: Purpose, arrival: Arrival, now: float) -> None:
         """Have an answer that is given asked for again, with nobody waiting.

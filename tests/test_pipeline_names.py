@@ -267,3 +267,15 @@ async def test_what_is_not_kept_is_withheld_all_the_same() -> None:
     for _ in range(2):
         assert (await walk.ask(ask_for("www.example.net"))).answer == []
         assert walk.reason is Reason.FORWARDED
+
+
+async def test_what_fails_for_a_member_is_counted_apart_from_what_fails_for_strangers() -> None:
+    walk = Walk(script=no_such_name, about_names=replace(FEW, domain_misses_burst=100, domain_failures_burst=20))
+    member = client_of(b"\xc0\x00\x03\x01", (1 << 40, 12), (2 << 40, 14), member=True)
+    assert await flood(walk, 40) == 20
+    reasons = []
+    for number in range(40):
+        await walk.ask(ask_for(f"m{number}.example.net"), member)
+        reasons.append(walk.reason)
+    assert reasons[:10] == [Reason.FORWARDED] * 10
+    assert reasons[-1] is Reason.DOMAIN_LIMIT

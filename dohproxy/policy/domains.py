@@ -23,8 +23,8 @@ would be to refuse all that is new. The clients' miss limits hold, and the upstr
 
 Nobody alone may keep a domain closed for everybody, be it from malice or by a broken program. Once half of what may be
 asked or fail is used up, each /24, or provider's /32 of IPv6, has a share of its own, which all its misses count
-against: who holds a /48 has no more of them than a household. Members have a bucket of their own for each domain, and
-no flood of strangers closes it.
+against: who holds a /48 has no more of them than a household. Members have buckets of their own for each domain, and no
+flood of strangers closes it for them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -149,6 +149,13 @@ class DomainLimit:
             for hashes, cost in self._costs(domains):
                 self._failures.charge(hashes, now, cost)
 
+    def blame(self, qname: bytes, client: Client, now: float) -> None:
+        """Count a question of this client that came to nothing, if it is a member's: members have buckets of their own,
+        and what a fetch is charged to does not tell who has asked for it."""
+        if client.member:
+            for shared, cost in self._costs(self._domains_of(qname)):
+                self._failures.charge(_together(shared, _MEMBERS), now, cost)
+
     def statistics(self, now: float) -> DomainStatistics:
         """Return a frozen snapshot."""
         return DomainStatistics(
@@ -168,17 +175,20 @@ class DomainLimit:
         bound = self._bound_of_misses(self._hashes(domains[0]), client, now, charges=charges)
         if bound is not None:
             return bound
-        for hashes, cost in self._costs(domains):
-            if not client.member and self._failures.wait(hashes, now, cost):
+        for shared, cost in self._costs(domains):
+            hashes = _together(shared, _MEMBERS) if client.member else shared
+            if self._failures.wait(hashes, now, cost):
                 return DomainBound.FAILURES
             if self._is_over_share(self._failures, hashes, self._half_of_failures, client, now, cost, charges=charges):
                 return DomainBound.CLIENT_SHARE
+        if client.member and charges:
+            # Nobody knows of a fetch that ends who has asked for it, so members' are charged when they begin.
+            self._misses.charge(_together(self._hashes(domains[0]), _MEMBERS), now)
         return None
 
     def _bound_of_misses(self, hashes: Hashes, client: Client, now: float, *, charges: bool) -> DomainBound | None:
         if client.member:
-            is_admitted = _admits(self._misses, _together(hashes, _MEMBERS), now, 1.0, charges=charges)
-            return None if is_admitted else DomainBound.MISSES
+            return DomainBound.MISSES if self._misses.wait(_together(hashes, _MEMBERS), now) else None
         if self._misses.wait(hashes, now):
             return DomainBound.MISSES
         if self._is_over_share(self._misses, hashes, self._half_of_misses, client, now, 1.0, charges=charges):

@@ -8,9 +8,9 @@ notes that the server knows no EDNS. docs/upstreams.md has the table.
 
 from typing import Final
 
-from dohproxy.outcomes import OUTCOMES
+from dohproxy.outcomes import OUTCOMES, Reason
 from dohproxy.upstream.results import UpstreamFailure
-from dohproxy.wire.answer import Answer
+from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.reply import Content
 
@@ -54,3 +54,12 @@ def told_of(answer: Answer, qtype: int) -> Told:
             # It failed for the name; or it means us, by a ban or something that it does not understand, about which a
             # client can do nothing; or it refers us to others.
             return Rcode.SERVFAIL, ()
+
+
+def came_to_nothing(found: Answer | UpstreamFailure) -> bool:
+    """Tell whether it is the name's or its servers' doing that there is nothing to show, and not the upstream's."""
+    if isinstance(found, Answer):
+        return found.kind is Kind.NXDOMAIN
+    if found.answer is not None:
+        return found.answer.rcode == Rcode.SERVFAIL
+    return found.reason is Reason.UPSTREAM_TIMEOUT
