@@ -34,6 +34,7 @@ from dohproxy.outcomes import OUTCOMES, Client, Frontend, Priority, Reason
 from dohproxy.parsed_request import ParsedRequest
 from dohproxy.pipeline import Arrival, Miss
 from dohproxy.policy.identity import Identities
+from dohproxy.policy.penalties import Offence
 from dohproxy.policy.request_limiter import MissSlot
 from dohproxy.policy.standing import Standing
 from dohproxy.upstream.sends import Stoppable
@@ -299,6 +300,9 @@ class Echo:
     def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse it."""
         return HttpResponse(OUTCOMES[reason].status, (), close=True)
+
+    def note(self, client: Client, offence: Offence, now: float) -> None:
+        """Hold nothing against anybody."""
 
 
 class Unruled:

@@ -42,7 +42,7 @@ class NoSocket(Exception):
 
 
 GROUPS = {
-    "member": "Say who is a member by a URL of his own.",
+    "member": "Say who is a member by a URL of their own.",
     "config": "Look at the configuration that holds, and at what it may be.",
     "upstream": "Look at the configured upstreams, and leave one alone for a while.",
 }

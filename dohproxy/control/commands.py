@@ -136,8 +136,8 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
     ),
     Command(
         "member add",
-        "Make somebody a member by a URL of his own, which is shown once.\n\nWho asks at that URL goes first at every"
-        " bound that all share, wherever he is. Give it to one person alone: his limits are one client's. While no"
+        "Make somebody a member by a URL of their own, which is shown once.\n\nWho asks at that URL goes first at every"
+        " bound that all share, wherever they are. Give it to one person alone: the limits are one client's. While no"
         " service runs, --config is needed, and the file of members is written.",
         "who is a member: clients.member_file",
         members.add,
@@ -146,7 +146,7 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
     ),
     Command(
         "member list",
-        "Tell who is a member by a URL of his own, since when and until when.",
+        "Tell who is a member by a URL of their own, since when and until when.",
         "",
         members.list_all,
         needs_service=False,

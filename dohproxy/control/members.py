@@ -1,4 +1,4 @@
-"""The commands `member add`, `member list` and `member revoke`: who is a member by a URL of his own.
+"""The commands `member add`, `member list` and `member revoke`: who is a member by a URL of their own.
 
 The URL is a secret. It is drawn here, told once, and kept by nobody: neither file, log nor audit line has it.
 """
@@ -122,7 +122,7 @@ async def add(service: HasMembers, values: Mapping[str, Any]) -> Result:
 
 
 async def list_all(service: HasMembers, _: Mapping[str, Any]) -> Result:
-    """Tell who is a member by a URL of his own."""
+    """Tell who is a member by a URL of their own."""
     book, now = _book(service), time.time()
     try:
         await book.poll(now)
@@ -150,7 +150,7 @@ async def revoke(service: HasMembers, values: Mapping[str, Any]) -> Result:
 
     await _change(book, without, now)
     return Result(
-        f"{name} is revoked: his URL is answered with 404 from now on, on open connections too.", {"name": name}
+        f"{name} is revoked: their URL is answered with 404 from now on, on open connections too.", {"name": name}
     )
 
 

@@ -102,7 +102,7 @@ def test_a_scanner_is_shut_out_before_tls_and_others_are_answered(
         assert (ban["network"], ban["reason"], ban["level"], ban["source"]) == (EVIL, "wrong_path", 1, "rule")
         assert duty.proxy.metric("dohproxy_connections_closed_total", {"reason": "banned"}) >= 2
         said = duty.type("unban", EVIL, "--for", "5m")
-        assert said == f"{EVIL} is let in again. It is not banned by rule for 5 minutes.\n"
+        assert said == f"{EVIL} is let in again. It is not banned by rule for 5 min.\n"
         assert duty.ask(EVIL)[0] == "200"
         duty.scan(EVIL)
         assert duty.ask(EVIL)[0] in ("200", "429")

@@ -60,7 +60,7 @@ class ClientsConfig:
             parse_path,
             "file name",
             "/var/lib/dohproxy/members.json",
-            "Who is a member by a URL of his own, as `dohproxy member add` gives one: names, and hashes of the tokens"
+            "Who is a member by a URL of their own, as `dohproxy member add` gives one: names, and hashes of the tokens"
             " in the URLs, no token itself. The file is made by the first of these commands and looked at every second."
             " Absent by default: there are no such URLs. The example is in the StateDirectory of the systemd unit.",
         ),
