@@ -215,8 +215,8 @@ def check_members(config: Config) -> tuple[Problem, ...]:
     return (
         Problem(
             "clients.member_file",
-            f"names {path}, {why}: nobody could be made a member by a URL of their own. Name a file in a directory of the"
-            " service's user, as StateDirectory= in its systemd unit makes one.",
+            f"names {path}, {why}: nobody could be made a member by a URL of their own. Name a file in a directory of"
+            " the service's user, as StateDirectory= in its systemd unit makes one.",
         ),
     )
 
