@@ -67,6 +67,8 @@ class BanSweep:
         self._call_later(0.0, self._go_on)
 
     def _look_at(self, connection: Connection, now: float) -> None:
-        if self._bans.is_banned(connection.client, now):
+        slot = connection.slot
+        is_known = slot.token is not None or slot.certificate is not None
+        if self._bans.is_banned(connection.client, now, is_known=is_known):
             self._connections.count(Closing.BANNED)
             connection.close_for(Closing.BANNED)

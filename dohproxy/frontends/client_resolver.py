@@ -71,9 +71,10 @@ class ClientResolver:
 
     def of_member(self, client: Client, token: bytes, slot: ConnectionSlot, now: float) -> Client:
         """Return this client as the member whose valid token has come with a request on a connection. The connection
-        goes before strangers' from now on, and so do others from where it comes from."""
-        self.member_networks.note(client, token, now)
-        slot.belongs_to(token)
+        goes before strangers' from now on, and so do others from where it comes from; not where the same token comes
+        from everywhere."""
+        if self.member_networks.note(client, token, now):
+            slot.belongs_to(token)
         return self._identities.member(client, token)
 
 

@@ -146,7 +146,8 @@ class Listener:
         penalties = self._penalties
         if penalties is None or not penalties.bans.is_active or self._client_resolver.is_front_proxy(packed):
             return False
-        return penalties.bans.judge(client, now) is not None
+        is_known = self._client_resolver.member_networks.knows(client, now)
+        return penalties.bans.judge(client, now, is_known=is_known) is not None
 
     def _blame(self, packed: bytes | None, client: Client, offence: Offence) -> None:
         if self._penalties is not None and not self._client_resolver.is_front_proxy(packed):

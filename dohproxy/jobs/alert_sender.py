@@ -24,6 +24,8 @@ from dohproxy.observability.detectors.judgement import AlertEvent
 
 MOST_WAITING: Final = 32
 """Messages that wait while one is being sent: each kind of alert twice."""
+END_SECONDS: Final = 2.0
+"""For a program that was killed to be gone; one that the kernel cannot end is left to it."""
 MOST_SAID: Final = 300
 """Bytes of what a command says on its standard error that are logged."""
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
@@ -158,6 +160,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         # Its number is still its own, as nobody has taken notice of its end.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-    # The pipe may be open at its other end: then its transport would be left to the garbage collector.
+    # What it has started may have left its group and hold the pipe: before Python 3.12 nobody is told of the end of a
+    # process whose pipes are open, and the transport would be left to the garbage collector.
     process._transport.close()  # type: ignore[attr-defined]  # there is no other way to say so
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            await process.wait()

@@ -42,6 +42,8 @@ class HandBlocks:
         self._rules_changed = rules_changed
         self._saved = 0
         """Of `ByHand.changes`, as far as they are in the file."""
+        self._writing = asyncio.Lock()
+        """A command and the job that tries again would write the same file at once."""
         self.problem = ""
         """Why the last write came to nothing, in the system's words; "" if it did not."""
 
@@ -84,6 +86,10 @@ class HandBlocks:
 
     async def keep(self) -> None:
         """Write what has changed since it was written last; what is over is in the file no longer than until then."""
+        async with self._writing:
+            await self._keep()
+
+    async def _keep(self) -> None:
         changes = self.entries.changes
         if self._path is None or changes == self._saved:
             return
@@ -168,6 +174,8 @@ def _entry(plain: Any) -> HandEntry:
     name, until, below = plain["name"], plain["until"], plain["below"]
     if not isinstance(name, str) or plain["is"] not in ("blocked", "allowed") or not isinstance(below, bool):
         raise Unusable("is no entry")
+    if not isinstance(plain["text"], str):
+        raise Unusable("has a text that is none")
     if until is not None and (isinstance(until, bool) or not 0 <= until <= 1e11):
         raise Unusable("is no moment")
     return HandEntry(

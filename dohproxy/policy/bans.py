@@ -89,23 +89,27 @@ class Bans:
 
     # --- Looking up ---
 
-    def judge(self, client: Client, now: float) -> Ban | None:
+    def judge(self, client: Client, now: float, *, is_known: bool = False) -> Ban | None:
         """Return why a connection or a request of this client is turned away; None if it is not.
 
-        Where the rule is only tried, it is counted what it would have done.
+        Where the rule is only tried, it is counted what it would have done. `is_known`: a member has shown a token on
+        this connection, or from this address lately. Neighbours that share it must not get members banned, so no rule
+        closes it; each request on it is judged for itself.
         """
         ban = self.decisive(client, now)
-        if ban is None or ban.lets_in:
+        if ban is None or ban.lets_in or (is_known and ban.source is BanSource.RULE):
             return None
         if not self._holds(ban):
             self._in_shadow += 1
             return None
         return ban
 
-    def is_banned(self, client: Client, now: float) -> bool:
+    def is_banned(self, client: Client, now: float, *, is_known: bool = False) -> bool:
         """Tell the same, and count nothing."""
         ban = self.decisive(client, now)
-        return ban is not None and not ban.lets_in and self._holds(ban)
+        if ban is None or ban.lets_in or (is_known and ban.source is BanSource.RULE):
+            return False
+        return self._holds(ban)
 
     def _holds(self, ban: Ban) -> bool:
         return ban.source is BanSource.COMMAND or self._rules.mode == "enforce"

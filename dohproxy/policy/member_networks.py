@@ -6,8 +6,9 @@ all: a request without a token is a stranger's wherever it comes from, as thousa
 NAT, RFC 6598), and what a neighbour gets by it is bounded by the limits on the connections of one address.
 
 It is the narrowest prefix that is remembered, an IPv4 address or a /64: a wider one would let in many more than the
-member, and who has moved within it is known again with his first request. Nothing but keyed hashes is kept, in memory
-alone, and never more than so many: who was noted longest ago goes first.
+member, and who has moved within it is known again with the first request. Nothing but keyed hashes is kept, in memory
+alone, and never more than so many: who was noted longest ago goes first. One token has a few of them, and no new one in
+the place of one that is minutes old: a URL that has got around makes no crowd of members.
 """
 
 from typing import Final
@@ -17,8 +18,13 @@ from dohproxy.policy.gcra import Hashes
 
 MOST_NETWORKS: Final = 4_096
 """Addresses remembered: four for each of as many members as there may be, at home, at work and on the way."""
-BYTES_PER_NETWORK: Final = 320
-"""What one takes at most: two numbers of 56 bits, the pair of them, a moment, and its place in the table."""
+BYTES_PER_NETWORK: Final = 640
+"""What one takes at most: two numbers of 56 bits, the pair of them, two moments, its places in both tables, and its
+token's own table."""
+MOST_PER_TOKEN: Final = 16
+"""Addresses that count for one token: home, work and the way between them, by both families."""
+KEPT_SECONDS: Final = 600.0
+"""How long an address of a token counts before another may take its place: nobody moves that often, a crowd does."""
 RENEWED_SHARE: Final = 0.05
 """An address is noted again when so much of its time is over: not for each request."""
 
@@ -26,12 +32,14 @@ RENEWED_SHARE: Final = 0.05
 class MemberNetworks:
     """Addresses, each with the token that came from there last and until when that counts."""
 
-    __slots__ = ("_known", "_seconds")
+    __slots__ = ("_by_token", "_known", "_seconds")
 
     def __init__(self, seconds: float) -> None:
         """`seconds`: how long an address counts as a member's after a token came from it."""
         self._seconds = seconds
         self._known: dict[Hashes, tuple[bytes, float]] = {}
+        self._by_token: dict[bytes, dict[Hashes, float]] = {}
+        """When each address was noted, in that order."""
 
     def adopt(self, seconds: float) -> None:
         """Take another time; what is remembered keeps no more than that from when it was noted."""
@@ -48,17 +56,33 @@ class MemberNetworks:
         """What all of them take in memory at most."""
         return len(self._known) * BYTES_PER_NETWORK
 
-    def note(self, client: Client, token: bytes, now: float) -> None:
-        """Remember that a valid token, with this digest, has come from this client's address."""
+    def note(self, client: Client, token: bytes, now: float) -> bool:
+        """Remember that a valid token, with this digest, has come from this client's address; False if the token has
+        come from too many others lately, and this one counts for nothing."""
         network = client.prefixes[0]
         known = self._known.get(network)
         if known is not None:
             if known[0] == token and known[1] - now > (1 - RENEWED_SHARE) * self._seconds:
-                return
-            del self._known[network]
+                return True
+            self._drop(network)
+        own = self._by_token.get(token, {})
+        if len(own) >= MOST_PER_TOKEN:
+            oldest = next(iter(own))
+            if now - own[oldest] < KEPT_SECONDS:
+                return False
+            self._drop(oldest)
         elif len(self._known) >= MOST_NETWORKS:
-            del self._known[next(iter(self._known))]
+            self._drop(next(iter(self._known)))
         self._known[network] = token, now + self._seconds
+        self._by_token.setdefault(token, {})[network] = now
+        return True
+
+    def _drop(self, network: Hashes) -> None:
+        token, _ = self._known.pop(network)
+        own = self._by_token[token]
+        del own[network]
+        if not own:
+            del self._by_token[token]
 
     def knows(self, client: Client, now: float) -> bool:
         """Tell whether a valid token has come from this client's address lately."""
@@ -69,4 +93,5 @@ class MemberNetworks:
 
     def forget(self, tokens: frozenset[bytes]) -> None:
         """Forget addresses that are known by these tokens, which are no longer valid."""
-        self._known = {network: known for network, known in self._known.items() if known[0] not in tokens}
+        for network in [network for token in tokens for network in self._by_token.get(token, ())]:
+            self._drop(network)

@@ -122,6 +122,18 @@ def test_a_rule_that_is_only_tried_closes_nothing(mode: Any) -> None:
     assert connection.closed_for == []
 
 
+def test_a_connection_on_which_a_token_came_is_closed_by_a_command_and_by_no_rule() -> None:
+    neighbour, member = OneConnection("192.0.2.7"), OneConnection("192.0.2.7")
+    member.slot.token = b"t" * 32
+    town = Town(neighbour, member)
+    town.bans.ban_by_rule(neighbour.client, 0, "wrong_path", NOW)
+    town.turns()
+    assert (neighbour.closed_for, member.closed_for) == ([Closing.BANNED], [])
+    town.ban("192.0.2.7")
+    town.turns()
+    assert member.closed_for == [Closing.BANNED]
+
+
 def test_a_bug_in_one_connection_keeps_nobody_elses_open() -> None:
     connections = [OneConnection("192.0.2.7", RuntimeError("bug") if number < 2 else None) for number in range(4)]
     town = Town(*connections)

@@ -4,7 +4,13 @@ import pytest
 
 from dohproxy.outcomes import Client
 from dohproxy.policy.identity import Identities
-from dohproxy.policy.member_networks import BYTES_PER_NETWORK, MOST_NETWORKS, MemberNetworks
+from dohproxy.policy.member_networks import (
+    BYTES_PER_NETWORK,
+    KEPT_SECONDS,
+    MOST_NETWORKS,
+    MOST_PER_TOKEN,
+    MemberNetworks,
+)
 
 NOW = 1_000.0
 HOUR = 3_600.0
@@ -14,6 +20,29 @@ TOKEN, OTHER = b"t" * 32, b"o" * 32
 
 def client(number: int) -> Client:
     return IDENTITIES.look_at(number.to_bytes(4))
+
+
+def token(number: int) -> bytes:
+    """One of many, each of which has come from four addresses."""
+    return (number // 4).to_bytes(32)
+
+
+def test_a_token_that_comes_from_everywhere_counts_for_the_first_few_addresses() -> None:
+    networks = MemberNetworks(HOUR)
+    networks.note(client(9_999), OTHER, NOW)
+    noted = [networks.note(client(number), TOKEN, NOW) for number in range(5_000)]
+    assert noted == [True] * MOST_PER_TOKEN + [False] * (5_000 - MOST_PER_TOKEN)
+    assert len(networks) == MOST_PER_TOKEN + 1
+    assert networks.knows(client(9_999), NOW)
+    assert networks.note(client(3), TOKEN, NOW + 1)
+
+
+def test_who_moves_is_known_in_another_place_and_no_longer_in_the_oldest() -> None:
+    networks = MemberNetworks(HOUR)
+    for number in range(MOST_PER_TOKEN + 1):
+        assert networks.note(client(number), TOKEN, NOW + number * KEPT_SECONDS / MOST_PER_TOKEN)
+    later = NOW + KEPT_SECONDS
+    assert [networks.knows(client(number), later) for number in (0, 1, MOST_PER_TOKEN)] == [False, True, True]
 
 
 def test_an_address_is_known_for_so_long_and_its_neighbours_are_not() -> None:
@@ -49,9 +78,9 @@ def test_with_no_hours_nothing_is_known() -> None:
 def test_who_was_noted_longest_ago_goes_first_when_there_are_too_many() -> None:
     networks = MemberNetworks(HOUR)
     for number in range(MOST_NETWORKS):
-        networks.note(client(number), TOKEN, NOW)
-    networks.note(client(0), TOKEN, NOW + HOUR / 2)
-    networks.note(client(MOST_NETWORKS), TOKEN, NOW + HOUR / 2)
+        networks.note(client(number), token(number), NOW)
+    networks.note(client(0), token(0), NOW + HOUR / 2)
+    networks.note(client(MOST_NETWORKS), token(MOST_NETWORKS), NOW + HOUR / 2)
     assert len(networks) == MOST_NETWORKS
     assert networks.held_bytes == MOST_NETWORKS * BYTES_PER_NETWORK
     assert [networks.knows(client(number), NOW + HOUR / 2) for number in (0, 1, 2, MOST_NETWORKS)] == [
