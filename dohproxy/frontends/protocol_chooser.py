@@ -49,6 +49,9 @@ class ProtocolChooser(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Choose by ALPN, or wait for the first bytes."""
         self._transport = cast(asyncio.Transport, transport)
+        if self.slot.is_lost:  # Since it was accepted, in a turn in which there was no transport to cut.
+            cut(self._transport)
+            return
         tls = transport.get_extra_info("ssl_object")
         if tls is None:
             self._frontends.register.add(self)

@@ -188,7 +188,7 @@ class DomainLimit:
 
     def _bound_of_misses(self, hashes: Hashes, client: Client, now: float, *, charges: bool) -> DomainBound | None:
         if client.member:
-            return DomainBound.MISSES if self._misses.wait(_together(hashes, _MEMBERS), now) else None
+            hashes = _together(hashes, _MEMBERS)
         if self._misses.wait(hashes, now):
             return DomainBound.MISSES
         if self._is_over_share(self._misses, hashes, self._half_of_misses, client, now, 1.0, charges=charges):

@@ -137,19 +137,25 @@ class FairSlots(Generic[Holder]):
             elif other is standing:
                 # Either kind may have half; only those who have more of it are asked first.
                 order = (in_vain, useful) if in_vain.size > useful.size else (useful, in_vain)
-                return self._rival(order[0], path, now) or self._rival(order[1], path, now)
+                return self._rival(*order, path, now) or self._rival(order[1], order[0], path, now)
         return None
 
-    def _rival(self, group: "_Prefix[Holder]", path: Path, now: float) -> Holder | None:
-        """Return who of the newcomer's own standing has less right to a slot, None if nobody has."""
+    def _rival(
+        self, group: "_Prefix[Holder]", beside: "_Prefix[Holder] | None", path: Path, now: float
+    ) -> Holder | None:
+        """Return who in a group of the newcomer's own standing has less right to a slot, None if nobody has.
+
+        What the newcomer's prefixes hold `beside`, of the other kind, counts as theirs too.
+        """
         if not group.size:
             return None
         for key in path:
-            if group.largest > group.size_of(key) + 1:
+            own = group.size_of(key)
+            if group.largest > own + (0 if beside is None else beside.size_of(key)) + 1:
                 return group.first_to_go()
-            if group.size_of(key) < group.largest:
+            if own < group.largest:
                 break
-            group = group.part(key)
+            group, beside = group.part(key), None if beside is None else beside.find(key)
         return next((holder for holder in group.some() if self._is_in_vain(holder, now)), None)
 
     def _is_in_vain(self, holder: Holder, now: float) -> bool:
@@ -186,6 +192,10 @@ class _Prefix(Generic[Holder]):
         """Return how many slots a part holds."""
         part = self._parts.get(key)
         return 0 if part is None else part.size
+
+    def find(self, key: int) -> "_Prefix[Holder] | None":
+        """Return a part, None if it holds nothing."""
+        return self._parts.get(key)
 
     def part(self, key: int) -> "_Prefix[Holder]":
         """Return a part that holds something."""

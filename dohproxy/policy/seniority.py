@@ -68,6 +68,13 @@ class Seniority:
         place = self._find(prefixes, unit)
         return 0 if place is None else _level(unit - (self._slots[place] >> 24 & _FIELD))
 
+    def is_settled(self, prefixes: Prefixes, now: float) -> bool:
+        """Tell whether a client of this network has been answered over an hour or longer, and not only an hour ago;
+        change nothing."""
+        unit = self._unit(now)
+        place = self._find(prefixes, unit)
+        return place is not None and _is_settled(self._slots[place], unit)
+
     def meet(self, prefixes: Prefixes, now: float) -> int:
         """Remember that a client of this network is answered now; return the same as `level`."""
         unit = self._unit(now)

@@ -21,7 +21,7 @@ class Standing(IntEnum):
     MEMBER = 0
     """A member, or one whom the operator has exempted from limits."""
     SETTLED = 1
-    """Of a network that has been answered here for an hour or longer."""
+    """Of a network that has been answered here over an hour or longer: one answer a day before is no beginning."""
     STRANGER = 2
 
 
@@ -37,4 +37,4 @@ class Standings:
         """Return where this client stands."""
         if client.member or client.exempt:
             return Standing.MEMBER
-        return Standing.SETTLED if self._seniority.level(client.prefixes, now) else Standing.STRANGER
+        return Standing.SETTLED if self._seniority.is_settled(client.prefixes, now) else Standing.STRANGER

@@ -1,11 +1,13 @@
 """Which frontend a connection comes to, over real sockets."""
 
 import asyncio
+from unittest.mock import Mock
 
 import pytest
 
 from dohproxy.frontends.connections import Closing
 from dohproxy.http2.frames import PREFACE
+from dohproxy.policy.standing import Standing
 from tests.frontends.client import RawClient, get, post
 from tests.frontends.http2_client import Http2Client
 from tests.frontends.http2_client import get as get_frame
@@ -180,3 +182,15 @@ async def test_a_drain_closes_who_has_not_chosen(sent: bytes) -> None:
         frontend.register.drain()
         assert await client.rest() == b""
         await frontend.until(lambda: frontend.register.slots_taken == 0, "its place")
+
+
+async def test_a_connection_that_lost_its_slot_before_it_began_is_cut() -> None:
+    async with open_frontend() as frontend:
+        slot = frontend.register.take_slot((), Standing.STRANGER, 0.0)
+        assert slot is not None
+        chooser = frontend.server._frontends.open(None, slot)
+        slot.lose()
+        transport = Mock()
+        chooser.connection_made(transport)
+        transport.abort.assert_called_once()
+        slot.free()

@@ -248,6 +248,8 @@ def test_a_network_that_has_been_here_for_an_hour_comes_in_where_strangers_do_no
     settled = client("127.9.9.1")
     seniority.meet(settled.prefixes, NOW)
     later = NOW + 2 * 3_600
+    assert frontend.standing(settled, later) is Standing.STRANGER
+    seniority.meet(settled.prefixes, later)
     assert frontend.standing(settled, later) is Standing.SETTLED
     assert [enter(frontend, f"127.{n}.0.1", later) for n in range(7)][-1] is ConnectionRefusal.TOTAL_RATE
     assert enter(frontend, "127.9.9.1", later) is None

@@ -158,12 +158,13 @@ def test_a_flood_of_strangers_closes_no_domain_for_members() -> None:
         flood(tried, f"*.{n}.example.net", 20, failed=True, client=stranger(n))
     assert tried.admit(WWW, stranger(9_999), NOW) is False
     member = replace(stranger(1_000), member=True)
-    assert flood(tried, "*.example.net", 1_000, failed=False, client=member) == MISSES
+    assert MISSES / 2 < flood(tried, "*.example.net", 1_000, failed=False, client=member) < MISSES * 0.8
+    assert tried.admit(WWW, replace(stranger(1_001), member=True), NOW)
 
 
 def test_a_member_may_not_ask_for_a_domain_without_end() -> None:
     tried, member = limit(), replace(stranger(1_000), member=True)
-    assert flood(tried, "*.example.net", 10_000, failed=False, client=member) == MISSES
+    assert flood(tried, "*.example.net", 10_000, failed=False, client=member) < MISSES
     assert FAILURES / 2 < flood(tried, "*.example.org", 10_000, failed=True, client=member) < FAILURES
     other = replace(stranger(1_001), member=True)
     assert tried.admit(from_text("www.example.org"), other, NOW)

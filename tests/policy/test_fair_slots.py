@@ -154,6 +154,24 @@ class TestInVain:
         left = sum(taken.has(f"honest {n}") for n in range(100))
         assert left >= 49
 
+    def test_a_greedy_prefix_that_is_of_no_use_pushes_out_nobody_who_is_of_some(self) -> None:
+        taken = slots(100)
+        for n in range(99):
+            taken.join(f"honest {n}", (n // 3, n), STRANGER, NOW)
+            taken.note(f"honest {n}", NOW, useful=True)
+        for n in range(5_000):
+            taken.join(f"greedy {n}", (1_000, n), STRANGER, NOW + n / 100)
+        assert sum(taken.has(f"honest {n}") for n in range(99)) >= 96
+
+    def test_a_greedy_prefix_that_is_of_use_pushes_out_nobody_who_has_just_come(self) -> None:
+        taken = slots(100)
+        for n in range(50):
+            taken.join(f"greedy {n}", (1_000, n), STRANGER, NOW)
+            taken.note(f"greedy {n}", NOW, useful=True)
+        for n in range(50):
+            taken.join(f"new {n}", (n // 2, n), STRANGER, NOW)
+        assert not any(taken.join(f"greedy again {n}", (1_000, 100 + n), STRANGER, NOW)[0] for n in range(50))
+
     def test_silent_holders_do_not_keep_out_who_asks(self) -> None:
         taken = slots(100)
         for n in range(100):
