@@ -22,6 +22,11 @@ class OfflineMemberBook:
         self._path = path
         self.members = Members()
 
+    @property
+    def refusal(self) -> str:
+        """Nothing: what cannot be used is told by `poll`."""
+        return ""
+
     async def poll(self, now: float) -> None:
         """Read the file. Raises NotWritten if it cannot be used."""
         found = read_members(self._path)

@@ -75,6 +75,10 @@ class MemberBook(Protocol):
     members: Members
     """As it was read or written last."""
 
+    @property
+    def refusal(self) -> str:
+        """Why the file as it lies on the disk is not in use, in a sentence; "" if it is."""
+
     async def poll(self, now: float) -> None:
         """Read it again if it has changed; `now` is Unix seconds."""
 
@@ -130,10 +134,12 @@ async def list_all(service: HasMembers, _: Mapping[str, Any]) -> Result:
         raise Refused(str(error)) from None
     members = book.members.all()
     told = "1 member has" if len(members) == 1 else f"{len(members):,} members have"
+    refusal = book.refusal
     return Result(
-        f"{told} a URL of their own.",
+        f"{told} a URL of their own." + (f" {refusal}" if refusal else ""),
         {"members": [{"name": m.name, "created": m.created, "expires": _plain(m.expires)} for m in members]},
         await asyncio.to_thread(lambda: [_line(member, now) for member in members]),
+        is_well=not refusal,
     )
 
 

@@ -128,6 +128,11 @@ class MemberFile:
             self._state = state_of(self.path)
             self._take(wanted, now)
 
+    @property
+    def refusal(self) -> str:
+        """Why the file as it lies on the disk is not in use, in a sentence; "" if it is."""
+        return "" if self._refused is None else self._refused.sentence
+
     def statistics(self) -> MemberFileStatistics:
         """Return the figures."""
         return MemberFileStatistics(

@@ -4,6 +4,7 @@ It needs nothing but the standard library and is run by its file, so that it sta
 It follows no redirect and asks no proxy of the environment: the message goes where the configuration says, or nowhere.
 """
 
+import http.client
 import os
 import sys
 import urllib.error
@@ -40,6 +41,10 @@ def send(url: str, message: bytes, seconds: float) -> str:
     except urllib.error.HTTPError as error:
         with error:
             return f"the server says {error.code}"
+    except http.client.InvalidURL:
+        return "the URL is none"  # It may hold a secret path, so it is not said again.
+    except http.client.HTTPException:
+        return "the server answers with what is no HTTP"
     except (OSError, ValueError) as error:
         return f"the server cannot be reached: {getattr(error, 'reason', error)}"
 

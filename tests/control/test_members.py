@@ -25,6 +25,7 @@ class Book:
     """A list in memory."""
 
     def __init__(self, *members: Member) -> None:
+        self.refusal = ""
         self.members = Members(members)
         self.is_broken = False
 
@@ -102,6 +103,13 @@ async def test_the_list_tells_who_since_when_and_until_when(service: FakeService
     assert result.lines[1] == "alice: since 2027-01-15 08:00 UTC"
     assert result.lines[0].startswith("bob: since 2027-01-15 08:00 UTC, until 2027-01-15 08:00")
     assert all("digest" not in row for row in result.figures["members"])
+
+
+async def test_a_list_whose_file_is_not_in_use_is_not_well(service: FakeService, book: Book) -> None:
+    book.refusal = "The file of members is damaged."
+    result = await list_all(service, {})
+    assert result.sentence == "1 member has a URL of their own. The file of members is damaged."
+    assert not result.is_well
 
 
 async def test_who_is_revoked_is_on_the_list_no_more(service: FakeService, book: Book) -> None:

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -73,6 +74,22 @@ def test_whatever_is_no_success_is_said_and_nobody_else_is_asked(status: int) ->
 
 def test_a_server_that_is_not_there_is_said() -> None:
     assert "refused" in webhook.send(f"http://127.0.0.1:{free_port()}", MESSAGE, 5.0)
+
+
+def test_what_is_no_http_is_said_and_a_url_that_is_none_is_not_repeated() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering = threading.Thread(target=lambda: _say(listening, b"220 mail ready\r\n"), daemon=True)
+        answering.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        assert webhook.send(url, MESSAGE, 5.0) == "the server answers with what is no HTTP"
+        answering.join(5.0)
+    assert webhook.send("http://127.0.0.1/secret path", MESSAGE, 5.0) == "the URL is none"
+
+
+def _say(listening: socket.socket, words: bytes) -> None:
+    with listening.accept()[0] as accepted:
+        accepted.recv(65_536)
+        accepted.sendall(words)
 
 
 def test_no_file_is_read_and_nothing_else_is_spoken() -> None:
