@@ -108,6 +108,17 @@ async def test_a_client_that_is_banned_during_its_handshake_gets_no_frontend(
         await frontend.until(lambda: frontend.register.slots_taken == 0, "its place")
 
 
+async def test_an_address_from_which_a_token_came_is_closed_by_a_command_and_by_no_rule() -> None:
+    async with open_frontend(Setting(bans=FEW_POINTS)) as frontend:
+        client = frontend.client_resolver.of_connection(ip_address(SELF).packed)
+        frontend.core.bans.ban_by_rule(client, 0, "wrong_path", frontend.clock())
+        assert await is_closed(frontend)
+        frontend.client_resolver.member_networks.note(client, bytes(32), frontend.clock())
+        assert (await (await frontend.connect()).ask(get())).status == 429
+        ban(frontend, SELF)
+        assert await is_closed(frontend)
+
+
 async def test_behind_the_proxy_protocol_it_is_closed_after_the_header_and_others_go_on() -> None:
     async with open_frontend(Setting(clients=BY_PROXY_PROTOCOL)) as frontend:
         ban(frontend, "192.0.2.0/24")

@@ -157,6 +157,7 @@ def test_a_name_stands_there_as_it_is_typed() -> None:
         [{"name": "a.example", "is": "blocked", "below": True, "until": -1, "text": "x"}],
         [{"name": "a.example", "is": "blocked", "below": True, "until": "soon", "text": "x"}],
         [{"name": "a.example", "is": "blocked", "below": True, "until": None, "text": "x\ny"}],
+        [{"name": "a.example", "is": "blocked", "below": True, "until": None, "text": None}],
         [{"name": 5, "is": "blocked", "below": True, "until": None, "text": "x"}],
         [{}] * (MOST_ENTRIES + 1),
     ],
