@@ -67,8 +67,6 @@ class BanSweep:
         self._call_later(0.0, self._go_on)
 
     def _look_at(self, connection: Connection, now: float) -> None:
-        slot = connection.slot
-        is_known = slot.token is not None or slot.certificate is not None
-        if self._bans.is_banned(connection.client, now, is_known=is_known):
+        if self._bans.is_banned(connection.client, now, is_known=connection.slot.is_members):
             self._connections.count(Closing.BANNED)
             connection.close_for(Closing.BANNED)

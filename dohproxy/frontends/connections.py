@@ -316,6 +316,11 @@ class ConnectionSlot:
         self.is_lost = False
         """Somebody with more right to it has it now."""
 
+    @property
+    def is_members(self) -> bool:
+        """Whether a member has shown a token or a certificate on it."""
+        return self.token is not None or self.certificate is not None
+
     def belongs_to(self, token: bytes | None) -> None:
         """The connection is the member's whose valid token has come on it, by its digest; with None nobody's."""
         if token == self.token:
@@ -331,6 +336,16 @@ class ConnectionSlot:
         self._standing = Standing.MEMBER
         if self._connections is not None:
             self._connections.slots.change_standing(self, Standing.MEMBER)
+
+    def is_of(self, client: Client) -> None:
+        """Its client is looked at anew, as networks may have become members' or ceased to be. A front proxy, or a
+        program of this machine, brings members too."""
+        if client.member or client.exempt or client.proxy or not client.address or self.certificate is not None:
+            self._standing = Standing.MEMBER
+        elif self._standing is Standing.MEMBER:
+            self._standing = Standing.STRANGER
+        if self._connections is not None and self.token is None:
+            self._connections.slots.change_standing(self, self._standing)
 
     def when_freed(self, then: Callable[[], None]) -> None:
         """Have `then` called when the slot is freed."""

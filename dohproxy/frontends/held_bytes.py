@@ -30,6 +30,10 @@ class Holder(Protocol):
     def client(self) -> Client:
         """Whom it belongs to."""
 
+    @property
+    def is_members(self) -> bool:
+        """Whether it is a member's, by its network or by what was shown on it."""
+
     def held_bytes(self) -> int:
         """Return the bytes it holds now."""
 
@@ -83,7 +87,7 @@ def rank(charged: Iterable[tuple[AnyHolder, int]], count: int) -> list[AnyHolder
 
     def place(number: int) -> tuple[bool, list[tuple[int, int]], int, int]:
         holder, size = sizes[number]
-        return holder.client.member, [(-by_network[one], one) for one in _networks(holder)], -size, number
+        return holder.is_members, [(-by_network[one], one) for one in _networks(holder)], -size, number
 
     return [sizes[number][0] for number in heapq.nsmallest(count, range(len(sizes)), key=place)]
 

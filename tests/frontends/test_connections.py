@@ -79,6 +79,7 @@ class _Holding(_Fake):
     def __init__(self, size: int) -> None:
         super().__init__(Waiting(999.0, None, None, 0, idle=False))
         self.size = size
+        self.is_members = False
 
     def held_bytes(self) -> int:
         return self.size
@@ -171,3 +172,32 @@ async def test_a_sweep_sees_what_clients_have_taken_meanwhile() -> None:
     one.size = FREE_BYTES + 5
     register.sweep(1_000.0)
     assert register.statistics().held_bytes == 5
+
+
+async def test_a_network_that_becomes_members_makes_its_connections_theirs_and_no_longer_when_it_ceases_to_be() -> None:
+    register = Connections(LIMITS)
+    slot = register.take_slot(CLIENT.path, Standing.STRANGER, NOW)
+    assert slot is not None
+
+    def held_by() -> Standing:
+        return next(standing for standing, count in register.statistics().slots.by_standing.items() if count)
+
+    slot.is_of(replace(CLIENT, member=True))
+    assert held_by() is Standing.MEMBER
+    slot.is_of(CLIENT)
+    assert held_by() is Standing.STRANGER
+    slot.belongs_to(b"t" * 32)
+    slot.is_of(CLIENT)
+    assert held_by() is Standing.MEMBER
+    slot.belongs_to(None)
+    assert held_by() is Standing.STRANGER
+    slot.is_of(replace(CLIENT, proxy=True))
+    assert held_by() is Standing.MEMBER
+
+
+async def test_the_connection_of_who_has_settled_stays_so_when_it_is_looked_at_anew() -> None:
+    register = Connections(LIMITS)
+    slot = register.take_slot(CLIENT.path, Standing.SETTLED, NOW)
+    assert slot is not None
+    slot.is_of(CLIENT)
+    assert register.statistics().slots.by_standing[Standing.SETTLED] == 1

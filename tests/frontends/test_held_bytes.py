@@ -20,6 +20,10 @@ class Holder:
     client: Client
     size: int = 0
 
+    @property
+    def is_members(self) -> bool:
+        return self.client.member
+
     def held_bytes(self) -> int:
         return self.size
 

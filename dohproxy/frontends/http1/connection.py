@@ -380,6 +380,11 @@ class Http1Frontend(asyncio.Protocol):
 
     # --- What the register asks ---
 
+    @property
+    def is_members(self) -> bool:
+        """Whether the connection is a member's, by its network or by what was shown on it."""
+        return self.client.member or self.slot.is_members
+
     def held_bytes(self) -> int:
         """Return the bytes held in memory: responses that wait for the client, requests that are not read yet."""
         transport = self._transport
@@ -438,6 +443,7 @@ class Http1Frontend(asyncio.Protocol):
     def identify(self) -> None:
         """Find out anew whose connection this is."""
         self.client = self._server.client_resolver.of_connection(self._packed, self.slot)
+        self.slot.is_of(self.client)
 
     def finish_soon(self) -> None:
         """Close after the request under way, at once if there is none."""

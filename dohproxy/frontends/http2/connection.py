@@ -283,6 +283,11 @@ class Http2Frontend(asyncio.Protocol):
 
     # --- What the register asks ---
 
+    @property
+    def is_members(self) -> bool:
+        """Whether the connection is a member's, by its network or by what was shown on it."""
+        return self.client.member or self.slot.is_members
+
     def held_bytes(self) -> int:
         """Return the bytes held in memory: responses that wait for the client, requests that are not whole."""
         transport = self._transport
@@ -336,6 +341,7 @@ class Http2Frontend(asyncio.Protocol):
     def identify(self) -> None:
         """Find out anew whose connection this is."""
         self.client = self._server.client_resolver.of_connection(self._packed, self.slot)
+        self.slot.is_of(self.client)
 
     def finish_soon(self) -> None:
         """Take no new requests but those that are on their way; close when all of them are answered."""
