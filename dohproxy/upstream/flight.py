@@ -24,10 +24,12 @@ class Waiter(Generic[Outcome]):
     """One who waits for a fetch: `notify` is called once with its outcome, or at `until` (the event loop's clock) with
     what is said to who waited in vain; never after `stop`."""
 
-    __slots__ = ("_alarm", "_flight", "_late", "_notify", "until")
+    __slots__ = ("_alarm", "_flight", "_late", "_notify", "stands", "until")
 
     def __init__(self, notify: Callable[[Outcome | Bug], None], *, until: float, late: Outcome) -> None:
         self.until = until
+        self.stands = False
+        """It waits behind as many as may."""
         self._notify = notify
         self._late = late
         self._flight: _Flight[Outcome] | None = None
@@ -37,6 +39,7 @@ class Waiter(Generic[Outcome]):
         """Wait for this fetch. Who waits as long as it may take at most needs no alarm."""
         self._flight = flight
         flight.waiters.add(self)
+        flight.standing += self.stands
         if self.until < flight.until:
             self._alarm = asyncio.get_running_loop().call_at(self.until, self.notify, self._late)
 
@@ -44,6 +47,7 @@ class Waiter(Generic[Outcome]):
         """Wait no longer."""
         if self._flight is not None:
             self._flight.waiters.discard(self)
+            self._flight.standing -= self.stands
             self._flight = None
             if self._alarm is not None:
                 self._alarm.cancel()
@@ -58,11 +62,13 @@ class Waiter(Generic[Outcome]):
 class _Flight(Generic[Outcome]):
     """One fetch and those who wait for it."""
 
-    __slots__ = ("fetch", "until", "waiters")
+    __slots__ = ("fetch", "standing", "until", "waiters")
 
     def __init__(self, until: float) -> None:
         self.until = until
         self.waiters: set[Waiter[Outcome]] = set()
+        self.standing = 0
+        """How many of them stand behind the others."""
         self.fetch: Stoppable | None = None
 
 
@@ -121,15 +127,19 @@ class Flights(Generic[Outcome]):
 
     def is_full(self, key: bytes, reserve: float = 0.0) -> bool:
         """Tell whether as many wait for the fetch under way as may, if the part `reserve` is left to others."""
-        return len(self._flights[key].waiters) >= self._most_beside(reserve)
+        flight = self._flights[key]
+        return len(flight.waiters) - flight.standing >= self._most_beside(reserve)
 
     def join(self, key: bytes, waiter: Waiter[Outcome], *, stands: bool = False, reserve: float = 0.0) -> bool:
         """Let `waiter` wait for the fetch under way. Return False if too many do; who `stands` has more room, and who
         has to leave a `reserve` to others less."""
         flight = self._flights[key]
-        if len(flight.waiters) >= (2 if stands else 1) * self._most_beside(reserve):
+        # Those who stand take no place of those who need not, whoever has to leave some to others.
+        taken = flight.standing if stands else len(flight.waiters) - flight.standing
+        if taken >= self._most_beside(reserve):
             self.refused_waiters += 1
             return False
+        waiter.stands = stands
         waiter.wait_for(flight)
         return True
 

@@ -115,6 +115,17 @@ def test_one_waiter_too_many_is_turned_away() -> None:
     assert flights.refused_waiters == 1
 
 
+def test_those_who_stand_take_no_place_of_those_for_whom_some_are_left() -> None:
+    flights = _flights(most_waiters=8)
+    _start(flights, Fetch(), Client())
+    sit = [flights.join(KEY, Client().waiter, reserve=0.25) for _ in range(6)]
+    stand = [flights.join(KEY, Client().waiter, stands=True, reserve=0.25) for _ in range(7)]
+    assert (sit.count(True), stand.count(True)) == (5, 6)
+    assert flights.is_full(KEY, 0.25)
+    assert not flights.is_full(KEY)
+    assert [flights.join(KEY, Client().waiter) for _ in range(3)] == [True, True, False]
+
+
 def test_as_many_as_may_sit_may_stand_behind_them() -> None:
     flights, fetch = _flights(most_waiters=2), Fetch()
     clients = [Client() for _ in range(4)]
