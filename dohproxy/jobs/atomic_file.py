@@ -23,17 +23,24 @@ def read_own_file(path: Path, most_bytes: int, *, is_secret: bool = False) -> by
     # Without O_NONBLOCK, opening a named pipe waits for somebody to write into it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        _require_own(os.fstat(descriptor), is_secret=is_secret)
+        _require_own(os.fstat(descriptor), _owners(path), is_secret=is_secret)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(most_bytes)
     finally:
         os.close(descriptor)
 
 
-def _require_own(found: os.stat_result, *, is_secret: bool) -> None:
+def _owners(path: Path) -> frozenset[int]:
+    """Return the users whose file this may be: ours and root's; for root also the directory's, who is the service's
+    user where root types a command."""
+    own = os.geteuid()
+    return frozenset((0, own)) if own else frozenset((0, path.parent.stat().st_uid))
+
+
+def _require_own(found: os.stat_result, owners: frozenset[int], *, is_secret: bool) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "Not a regular file")
-    if found.st_uid not in (0, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if found.st_uid not in owners or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ForeignFile("can be written by other users, so it may say anything")
     if is_secret and found.st_mode & (stat.S_IRGRP | stat.S_IROTH):
         raise ForeignFile("can be read by other users")

@@ -191,3 +191,15 @@ def test_other_kinds_of_files_are_errors_and_leave_nothing_open(tmp_path: Path) 
     with pytest.raises(FileNotFoundError) as caught:
         read_own_file(tmp_path / "absent", MOST)
     assert caught.value.errno == errno.ENOENT
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_root_reads_what_belongs_to_the_directorys_owner_and_to_nobody_else(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    path.chmod(0o600)
+    os.chown(path, 12_345, -1)
+    with pytest.raises(ForeignFile):
+        read_own_file(path, 10, is_secret=True)
+    os.chown(tmp_path, 12_345, -1)
+    assert read_own_file(path, 10, is_secret=True) == b"x"
