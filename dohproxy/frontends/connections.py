@@ -326,26 +326,27 @@ class ConnectionSlot:
         if token == self.token:
             return
         self.token = token
-        if self._connections is not None:
-            standing = self._standing if token is None else Standing.MEMBER
-            self._connections.slots.change_standing(self, standing)
+        self._stand()
 
     def shows(self, certificate: bytes) -> None:
         """The client has shown a member's certificate, by its digest: the connection is a member's to its end."""
         self.certificate = certificate
-        self._standing = Standing.MEMBER
-        if self._connections is not None:
-            self._connections.slots.change_standing(self, Standing.MEMBER)
+        self._stand()
 
     def is_of(self, client: Client) -> None:
         """Its client is looked at anew, as networks may have become members' or ceased to be. A front proxy, or a
         program of this machine, brings members too."""
-        if client.member or client.exempt or client.proxy or not client.address or self.certificate is not None:
+        if client.member or client.exempt or client.proxy or not client.address:
             self._standing = Standing.MEMBER
         elif self._standing is Standing.MEMBER:
             self._standing = Standing.STRANGER
-        if self._connections is not None and self.token is None:
-            self._connections.slots.change_standing(self, self._standing)
+        self._stand()
+
+    def _stand(self) -> None:
+        """Let the slot be held as its client stands: by what was shown on the connection, else by its network."""
+        if self._connections is not None:
+            standing = Standing.MEMBER if self.is_members else self._standing
+            self._connections.slots.change_standing(self, standing)
 
     def when_freed(self, then: Callable[[], None]) -> None:
         """Have `then` called when the slot is freed."""
