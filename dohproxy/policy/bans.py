@@ -96,8 +96,8 @@ class Bans:
         this connection, or from this address lately. Neighbours that share it must not get members banned, so no rule
         closes it; each request on it is judged for itself.
         """
-        ban = self.decisive(client, now)
-        if ban is None or ban.lets_in or (is_known and ban.source is BanSource.RULE):
+        ban = self._against(client, now, is_known=is_known)
+        if ban is None:
             return None
         if not self._holds(ban):
             self._in_shadow += 1
@@ -106,10 +106,14 @@ class Bans:
 
     def is_banned(self, client: Client, now: float, *, is_known: bool = False) -> bool:
         """Tell the same, and count nothing."""
+        ban = self._against(client, now, is_known=is_known)
+        return ban is not None and self._holds(ban)
+
+    def _against(self, client: Client, now: float, *, is_known: bool) -> Ban | None:
         ban = self.decisive(client, now)
         if ban is None or ban.lets_in or (is_known and ban.source is BanSource.RULE):
-            return False
-        return self._holds(ban)
+            return None
+        return ban
 
     def _holds(self, ban: Ban) -> bool:
         return ban.source is BanSource.COMMAND or self._rules.mode == "enforce"
