@@ -153,7 +153,8 @@ class TextList:
 
 
 _DURATION: Final = re.compile(r"([0-9]{1,7})([smhd])", re.ASCII)
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+"""The units in which an operator writes a length of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Duration:
         found = _DURATION.fullmatch(value)
         if found is None:
             raise Unusable(f"is {show(value)}: write a whole number and s, m, h or d, such as 90s, 10m, 1h or 2d.")
-        seconds = int(found[1]) * _UNITS[found[2]]
+        seconds = int(found[1]) * UNIT_SECONDS[found[2]]
         if not self.minimum <= seconds <= self.maximum:
             raise Unusable(f"is {value}; it must be from {in_units(self.minimum)} to {in_units(self.maximum)}.")
         return seconds
@@ -184,8 +185,8 @@ class Duration:
 def in_units(seconds: int) -> str:
     """Write a time as `Duration` reads it, in the largest unit that fits."""
     for unit in ("d", "h", "m"):
-        if seconds and seconds % _UNITS[unit] == 0:
-            return f"{seconds // _UNITS[unit]}{unit}"
+        if seconds and seconds % UNIT_SECONDS[unit] == 0:
+            return f"{seconds // UNIT_SECONDS[unit]}{unit}"
     return f"{seconds}s"
 
 

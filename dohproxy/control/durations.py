@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config.addresses import Unusable
-from dohproxy.config.keys import Text
+from dohproxy.config.keys import UNIT_SECONDS, Text
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LONGEST_SECONDS: Final = 366 * 86_400
 """What is to last longer belongs into the configuration, where somebody sees it."""
 
@@ -15,7 +14,7 @@ LONGEST_SECONDS: Final = 366 * 86_400
 def parse_duration(text: str, _: Path) -> int:
     """Read a length of time, into seconds: a number from 1 on with its unit."""
     found = re.fullmatch(r"([0-9]{1,9})([smhd])", text.strip().lower())
-    seconds = 0 if found is None else int(found[1]) * _UNITS[found[2]]
+    seconds = 0 if found is None else int(found[1]) * UNIT_SECONDS[found[2]]
     if seconds <= 0:
         raise Unusable("is no length of time; write a number and s, m, h or d, as in 90s, 10m, 1h or 2d.")
     if seconds > LONGEST_SECONDS:

@@ -128,3 +128,14 @@ async def test_handshakes_that_stall_make_room_for_those_of_others(certificate: 
             assert (await visit(frontend, address))[1]
         assert frontend.closed[Closing.MADE_ROOM] >= 1
         assert Closing.TOO_MANY_HANDSHAKES not in frontend.closed
+
+
+async def test_connections_that_do_not_say_whom_they_bring_are_bounded_and_take_no_slot() -> None:
+    async with open_frontend(GATED.with_connections(max_handshakes=2, handshake_seconds=30)) as frontend:
+        waiting = [await frontend.connect(before=b"PROXY TCP4") for _ in range(3)]
+        await frontend.until(lambda: frontend.closed == {Closing.TOO_MANY_HANDSHAKES: 1}, "the third closed")
+        assert frontend.register.slots.taken == 0
+        for client in waiting:
+            client.cut()
+        await frontend.until(lambda: frontend.closed.get(Closing.PROXY_HEADER) == 2, "the others gone")
+        assert (await visit(frontend, "192.0.2.1"))[1]
