@@ -104,6 +104,11 @@ max_per_network = 15000
 new_per_second_per_client = 10000
 new_burst_per_client = 100000
 """
+_DOHPROXY_NO_BANS: Final = """\
+[bans]
+mode = "shadow"
+"""
+"""Who sends nothing else than what is refused would be gone before it could be measured what refusing costs."""
 _DOHPROXY_WIDE: Final = f"""\
 {_DOHPROXY_ANY_CONNECTIONS}
 [limits]
@@ -119,7 +124,7 @@ domain_misses_per_second = 100000
 domain_misses_burst = 1000000
 domain_failures_per_second = 100000
 domain_failures_burst = 1000000
-"""
+{_DOHPROXY_NO_BANS}"""
 """Every limit is asked, and none of them met."""
 _DNSDIST: Final = """\
 setLocal("127.0.0.2:{side_port}")
@@ -178,7 +183,9 @@ PEERS: Final = (
         configuration=_DOHPROXY,
         variants={
             PLAIN: _DOHPROXY_WIDE,
-            LIMITED: f"{_DOHPROXY_ANY_CONNECTIONS}[limits]\nrequests_per_second = 1\nrequests_burst = 1\n",
+            LIMITED: (
+                f"{_DOHPROXY_ANY_CONNECTIONS}[limits]\nrequests_per_second = 1\nrequests_burst = 1\n{_DOHPROXY_NO_BANS}"
+            ),
             CAPPED: "max_per_client = 1\nnew_per_second_per_client = 10000\nnew_burst_per_client = 100000\n",
         },
         argv=("-P", "-m", "dohproxy", "serve", "--config", "{configuration}"),
