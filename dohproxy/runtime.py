@@ -18,7 +18,6 @@ from dohproxy.adoption import Changes, compare
 from dohproxy.builders import SECRET_BYTES, clock, hold_strangers
 from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
-from dohproxy.config.addresses import bracketed
 from dohproxy.config.files import check_files, load
 from dohproxy.control.explain import Owners
 from dohproxy.control.log_level import LogLevel
@@ -34,30 +33,22 @@ from dohproxy.frontends.frontend_figures import (
     LoopStatistics,
 )
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
-from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.opener import Opener
+from dohproxy.frontends.public_listeners import PublicListeners
 from dohproxy.jobs.alert_readings import Owners as AlertOwners
-from dohproxy.jobs.alert_readings import SavedFile
 from dohproxy.jobs.alerting import Alerting
 from dohproxy.jobs.ban_log import WRITE_SECONDS, BanLog
 from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
-from dohproxy.jobs.blocks_file import HandBlocks
-from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.jobs.job_figures import (
     BAN_LOG_FIGURES,
-    CACHE_FILE_FIGURES,
     CERTIFICATE_FIGURES,
     MEMBER_FILE_FIGURES,
     RELOAD_FIGURES,
-    STATE_FILE_FIGURES,
 )
 from dohproxy.jobs.member_file import POLL_SECONDS, MemberFile
 from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.reload import ReloadBook, read_suffixes
-from dohproxy.jobs.state_file import NAME as STATE_NAME
-from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
-from dohproxy.jobs.state_key import NoKey, StateKey, open_key
 from dohproxy.observability.alert_figures import ALERT_FIGURES, MESSAGE_FIGURES, MODE_FIGURES
 from dohproxy.observability.detectors.reading import LOOK_SECONDS
 from dohproxy.observability.figures import plain
@@ -67,16 +58,14 @@ from dohproxy.observability.logs import LOG_FIGURES, RateLimit
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
+from dohproxy.persistence import Persistence, open_state_key
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.mode import ModeNow
-from dohproxy.saved import Interruption, Saved
 from dohproxy.server import Server
-from dohproxy.service_manager.activation import PUBLIC_KEY, InheritedSockets
+from dohproxy.service_manager.activation import InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.service_manager.watchdog import ping_forever
 from dohproxy.tls.certificate_pair import Pair
-from dohproxy.tls.policy import frontend_context
-from dohproxy.tls.self_check import check_groups
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 from dohproxy.upstream.resolvers import Resolvers
 
@@ -115,15 +104,11 @@ class Runtime:
         self.file = file
         self._tasks = tasks
         self._certificate = certificate
-        self._tls = tls
         self._log_limit = log_limit
-        self._state_key = _open_state_key(config)
-        secret = os.urandom(SECRET_BYTES) if self._state_key is None else self._state_key.clients
+        key = open_state_key(config.server.state_directory)
+        secret = os.urandom(SECRET_BYTES) if key is None else key.clients
         self.server = Server(config, tasks, secret)
         self.core = self.server.core
-        self.blocks = HandBlocks(
-            config.server.state_directory, self.core.names.blocklists, self.core.pipeline.rules_changed
-        )
         self._ban_log = None if config.bans.log_file is None else BanLog(config.bans.log_file)
         if self._ban_log is not None:
             self.server.note_ban = self._ban_log.note
@@ -136,18 +121,18 @@ class Runtime:
         self._management = Management()
         self._when_managed = when_managed
         self.reloads = ReloadBook(time.time())
-        self.listeners: dict[ListenAddress, Listener] = {}
         self._manager = manager or ServiceManager(None, None, clock)
         held = inherited or InheritedSockets(())
         sockets.callback(held.close)
         self._opener = Opener(held, sockets)
+        self.listeners = PublicListeners(self._opener, lambda one: self.server.listener(one, tls), self._begin)
         # SIGHUP and the command may come at once; two that wait in the middle for a file would mix.
         self._reloading = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
         self._watches = UpstreamWatch(), WorkaroundWatch()
-        self._cache_file: CacheFile | None = None
-        self._state_file: StateFile | None = None
         self._health: HealthListener | None = None
+        self.persistence = Persistence(config, key, self.core)
+        self.blocks = self.persistence.blocks
         self.alerting = Alerting(
             config, self._alert_owners(), self.core.pipeline, self.server.visitors, self.server.identities, clock
         )
@@ -163,8 +148,7 @@ class Runtime:
         Raises ConfigError if an address cannot be had.
         """
         seconds = self.config.connections.write_seconds
-        for address, one in self._opener.open_all(PUBLIC_KEY, self.config.server.listen, seconds).items():
-            self.listeners[address] = self.server.listener(one, self._tls)
+        self.listeners.add(self.listeners.open(self.config.server.listen, seconds))
         opened = {}
         if self.config.metrics is not None:
             opened["metrics"] = self._opener.open("metrics.listen", self.config.metrics.listen, seconds)
@@ -175,13 +159,8 @@ class Runtime:
         return opened
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """Where clients connect now, with the ports that the system chose for port 0."""
-        return tuple(_bound_address(one.listening) for one in self.listeners.values())
-
-    @property
     def _serving(self) -> str:
-        return f"serves on {', '.join(self.addresses)}"
+        return f"serves on {', '.join(self.listeners.bound)}"
 
     def _tell_of_sockets(self) -> None:
         for warning in self._opener.warnings():
@@ -192,33 +171,30 @@ class Runtime:
     ) -> None:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once clients are served."""
         self._stop = stop
-        await self._load_state()
+        await self.persistence.load_state(self.alerting)
         if self._member_file is not None:
             await self._member_file.poll(time.time())
         await self._begin_health()
-        await self._load_cache()
+        await self.persistence.load_cache()
         self.blocks.load(time.time())
         await self._load_blocklists()
         self._begin_jobs()
-        for listener in self.listeners.values():
-            self._begin(listener.accept_forever())
-        announce(self.addresses)
+        self.listeners.accept()
+        announce(self.listeners.bound)
         self._manager.ready(self._serving)
         if management:
             self._begin(self._manage(management))
         await stop.wait()
         self._manager.stopping("finishes the requests under way, and takes nothing new")
         _log.info("stopping: requests under way are finished, nothing new is taken")
-        for listener in self.listeners.values():
-            listener.stop()
-            listener.listening.close()
+        self.listeners.stop()
         await self._drain()
         for task in tuple(self._background):
             task.cancel()
         await self.server.close()
         if self._ban_log is not None:
             await self._ban_log.close()
-        await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
+        await self.persistence.save_last()
         if self._health is not None:
             self._health.stop()
         await self._management.stop()
@@ -274,7 +250,7 @@ class Runtime:
         suffixes = await read_suffixes(wanted.names)
         blocklists = await self.core.blocklists.prepare(wanted.blocklists, time.time())
         pair = self._check_pair(wanted)
-        opened = self._open_new(wanted)
+        opened = self.listeners.open(wanted.server.listen, wanted.connections.write_seconds)
         health_moves = wanted.server.listen[0] != self.config.server.listen[0]
         self.config = wanted
         self.server.adopt(wanted, suffixes, blocklists)
@@ -283,7 +259,9 @@ class Runtime:
         if self._log_limit is not None:
             self._log_limit.adopt(wanted.log.lines_per_second)
             self.log_level.adopt(wanted.log.level)
-        self._switch_listeners(wanted, opened)
+        self.listeners.switch(wanted.server.listen, opened)
+        if opened:
+            self._tell_of_sockets()
         if health_moves:
             await self._begin_health()
         return changes
@@ -389,24 +367,6 @@ class Runtime:
             limiter = self.server.connection_limiter
             self._certificate.when_priced(partial(hold_strangers, limiter, self.config.connections))
 
-    def _open_new(self, config: Config) -> dict[ListenAddress, socket.socket]:
-        """Open the listening sockets that there are not yet; all or none. Raises ConfigError."""
-        new = [address for address in config.server.listen if address not in self.listeners]
-        return self._opener.open_all(PUBLIC_KEY, new, config.connections.write_seconds)
-
-    def _switch_listeners(self, config: Config, opened: dict[ListenAddress, socket.socket]) -> None:
-        """Listen where the configuration says; connections that came where it no longer does go on."""
-        for address, one in opened.items():
-            listener = self.listeners[address] = self.server.listener(one, self._tls)
-            self._begin(listener.accept_forever())
-        for address in tuple(self.listeners):
-            if address not in config.server.listen:
-                gone = self.listeners.pop(address)
-                gone.stop()
-                self._opener.close(gone.listening)
-        if opened:
-            self._tell_of_sockets()
-
     # --- Parts ---
 
     async def _manage(self, opened: dict[str, socket.socket]) -> None:
@@ -420,36 +380,6 @@ class Runtime:
         await self._health.start(self.config.server.listen[0])
         if before is not None:
             before.stop()
-
-    async def _load_state(self) -> None:
-        """Go on with what the last process has left, if it is kept."""
-        directory, key = self.config.server.state_directory, self._state_key
-        if directory is None:
-            return
-        if key is None:
-            self.core.figures.add(STATE_FILE_FIGURES, lambda: NOT_KEPT)
-            return
-        kept = Kept(self._export, self._restore, {"seniority": self.core.request_limiter.seniority})
-        self._state_file = state_file = StateFile(directory, key, kept, clock)
-        self.core.figures.add(STATE_FILE_FIGURES, state_file.statistics)
-        await state_file.load()
-
-    def _export(self, seal: Callable[[str], str], now: float) -> Saved:
-        return self.core.export(seal, now) | self.alerting.export(now)
-
-    def _restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
-        self.alerting.restore(saved, interruption)
-        return self.core.restore(saved, seal, interruption)
-
-    async def _load_cache(self) -> None:
-        """Bring the cache back from its file, if it has one. Without a warm cache every name is new."""
-        file, is_warm = self.config.cache.snapshot_file, False
-        if file is not None:
-            self._cache_file = cache_file = CacheFile(file, self.core.cache, clock)
-            self.core.figures.add(CACHE_FILE_FIGURES, cache_file.statistics)
-            is_warm = await cache_file.load()
-        if not is_warm:
-            self.core.resolver.begin_slowly()
 
     async def _load_blocklists(self) -> None:
         """Load the lists, and wait no longer than START_SECONDS for them."""
@@ -496,10 +426,8 @@ class Runtime:
         self._begin(self.alerting.sender.send_forever())
         self._begin(self.delay.watch_forever())
         self._begin(ping_forever(self._manager))
-        if self._cache_file is not None:
-            self._begin(self._cache_file.save_forever(self.config.cache.snapshot_seconds))
-        if self._state_file is not None:
-            self._begin(self._state_file.save_forever())
+        for endless in self.persistence.save_forever():
+            self._begin(endless)
 
     def _tick_upstreams(self) -> None:
         upstreams, workarounds = self._watches
@@ -523,19 +451,11 @@ class Runtime:
             visitors=self.server.visitors.statistics,
             members=core.pipeline.members.statistics,
             certificate=(lambda _: ()) if certificate is None else certificate.faults,
-            files=self._saved_files,
+            files=self.persistence.statistics,
         )
 
     def _renew_mode(self) -> None:
         self.apply_mode()
-
-    def _saved_files(self) -> dict[Path, SavedFile]:
-        found: dict[Path, SavedFile] = {}
-        if self._cache_file is not None and self.config.cache.snapshot_file is not None:
-            found[self.config.cache.snapshot_file] = self._cache_file.statistics()
-        if self._state_file is not None and self.config.server.state_directory is not None:
-            found[self.config.server.state_directory / STATE_NAME] = self._state_file.statistics()
-        return found
 
     def _certificate_seconds(self) -> float:
         return 60.0 if self.config.tls is None else self.config.tls.reload_seconds
@@ -579,97 +499,5 @@ class Runtime:
         connections.cut()
 
 
-async def serve(
-    config: Config,
-    announce: Callable[[tuple[str, ...]], None],
-    log_limit: RateLimit,
-    file: Path | None = None,
-    when_managed: Callable[[], None] = lambda: None,
-) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; on SIGHUP read `file` again.
-
-    `announce` is called once clients are served, with the addresses as bound, and `when_managed` once scrapers and
-    commands are. Raises ConfigError if an address or the
-    certificate cannot be used, LimitsNotInForce if OpenSSL does not enforce a limit.
-    """
-    manager = ServiceManager.from_environment(os.environ, os.getpid(), clock)
-    inherited = InheritedSockets.from_environment(os.environ, os.getpid())
-    config = make_room(config)
-    make_context = _read_authorities(config.clients.member_ca_file)
-    tls = None if config.tls is None else make_context()
-    # Read once, and before a client may come: files that change from here on are a renewal like any other.
-    certificate = _load_certificate(config, tls, make_context)
-    asyncio.get_running_loop().set_exception_handler(_log_unheard)
-    # The sockets are closed when nobody looks at them any more, so after all tasks have ended.
-    with contextlib.ExitStack() as sockets:
-        async with asyncio.TaskGroup() as tasks:
-            runtime = Runtime(
-                config,
-                tasks,
-                sockets,
-                file=file,
-                certificate=certificate,
-                tls=tls,
-                log_limit=log_limit,
-                manager=manager,
-                inherited=inherited,
-                when_managed=when_managed,
-            )
-            management = runtime.listen()
-            stop = asyncio.Event()
-            runtime.heed_signals(stop)
-            await runtime.run(management, announce, stop)
-
-
-def _read_authorities(file: Path | None) -> Callable[[], ssl.SSLContext]:
-    """Return what makes contexts that ask clients for a certificate of these authorities, if there are any. Raises
-    ConfigError if the file cannot be used."""
-    try:
-        authorities = None if file is None else file.read_text(encoding="ascii")
-        frontend_context(authorities)
-    except (OSError, ValueError) as error:
-        why = f"names {file}, which holds no certificates that OpenSSL takes ({type(error).__name__})."
-        raise ConfigError((Problem("clients.member_ca_file", why),)) from None
-    return partial(frontend_context, authorities)
-
-
-def _load_certificate(
-    config: Config, tls: ssl.SSLContext | None, make_context: Callable[[], ssl.SSLContext]
-) -> CertificateWatch | None:
-    """Load the certificate into the listeners' context and return the watch over it, None for plain HTTP."""
-    if tls is None or config.tls is None:
-        return None
-    watch = CertificateWatch(config.tls, config.server.host, tls, make_context)
-    if not check_groups(tls):
-        _log.warning("OpenSSL can be told one group only: for most clients a handshake takes a round trip more")
-    return watch
-
-
-def _open_state_key(config: Config) -> StateKey | None:
-    """Return the key under which state is kept, None if none is to be or can be; the service does without it."""
-    if config.server.state_directory is None:
-        return None
-    try:
-        return open_key(config.server.state_directory)
-    except NoKey as why:
-        _log.warning("nothing of the last run is known, and nothing is kept for the next", why=str(why))
-        return None
-
-
 def _ignore(number: signal.Signals) -> None:
     _log.warning("a signal is ignored: this service has no use for it", signal=number.name)
-
-
-def _log_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log a bug in a callback, which nobody else hears of. What the network does is no bug, and not logged."""
-    error = context.get("exception")
-    if error is not None and not isinstance(error, OSError):
-        _log.error("a callback met a bug", exc_info=error)
-
-
-def _bound_address(listening: socket.socket) -> str:
-    """Return where a socket listens, with the port that the system chose for port 0."""
-    name = listening.getsockname()
-    if listening.family == socket.AF_UNIX:
-        return f"unix:{name}"
-    return f"{bracketed(name[0])}:{name[1]}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from dohproxy.policy.mode import Mode, Source
 from dohproxy.runtime import Runtime
 from tests.frontends.client import get
 from tests.frontends.served import until
-from tests.test_runtime import ANYWHERE, NAME, Running, run
+from tests.test_serving import ANYWHERE, NAME, Running, run
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 MEMBERS_ELSEWHERE = ClientsConfig(member_networks=(ip_network("192.0.2.0/24"),))
@@ -31,13 +32,13 @@ pytestmark = pytest.mark.usefixtures("restored_logging")
 def runtimes(monkeypatch: pytest.MonkeyPatch) -> list[Runtime]:
     """Every runtime that is built, each with a look every few milliseconds."""
     built: list[Runtime] = []
-    begin = Runtime._load_state
+    build = Runtime.__init__
 
-    async def load(self: Runtime) -> None:
+    def noted(self: Runtime, *arguments: Any, **named: Any) -> None:
+        build(self, *arguments, **named)
         built.append(self)
-        await begin(self)
 
-    monkeypatch.setattr(Runtime, "_load_state", load)
+    monkeypatch.setattr(Runtime, "__init__", noted)
     monkeypatch.setattr("dohproxy.runtime.LOOK_SECONDS", 0.02)
     return built
 

@@ -11,7 +11,7 @@ from dohproxy import runtime
 from dohproxy.config import BlocklistConfig, LogConfig
 from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from tests.frontends.client import get
-from tests.test_runtime import Running, run
+from tests.test_serving import Running, run
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 LISTED = "secret.example.net"

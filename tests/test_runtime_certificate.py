@@ -20,7 +20,7 @@ from dohproxy.frontends.listening import open_listener
 from tests.frontends.client import RawClient, get
 from tests.frontends.issuer import DAY, INTERMEDIATE, NOW, ROOT, Files, Issued, issue
 from tests.frontends.served import QUICK
-from tests.test_runtime import Running, run
+from tests.test_serving import Running, run
 
 SOON_SECONDS = 0.02
 MOST_TRIES = 500

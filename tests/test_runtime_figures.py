@@ -83,7 +83,7 @@ async def serving(directory: Path, sections: str, upstream: FakeUpstream) -> Asy
             stop = asyncio.Event()
             running = tasks.create_task(runtime.run(runtime.listen(), announced.set_result, stop))
             await announced
-            [listener] = runtime.listeners.values()
+            [listener] = runtime.listeners.by_address.values()
             yield runtime, listener.listening.getsockname()
             stop.set()
             await running

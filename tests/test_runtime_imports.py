@@ -36,7 +36,7 @@ from dohproxy.cli.serve import serve_verb
 from dohproxy.builders import clock
 from dohproxy.config import load
 from dohproxy.observability.logs import configure_logs
-from dohproxy.runtime import serve
+from dohproxy.serving import serve
 
 found = {}
 

@@ -26,14 +26,14 @@ from dohproxy.doh.path_token import digest_of
 from dohproxy.jobs.member_file import read_members, write_members
 from dohproxy.observability.logs import RateLimit
 from dohproxy.policy.members import Members
-from dohproxy.runtime import serve
+from dohproxy.serving import serve
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from tests.e2e.processes import free_port
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import PATH, RawClient
 from tests.frontends.issuer import ROOT, issue
 from tests.frontends.test_client_resolver_members import Ask, http1_asker
-from tests.test_runtime import ANYWHERE, NAME, Running, run
+from tests.test_serving import ANYWHERE, NAME, Running, run
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

@@ -73,7 +73,7 @@ async def serving(file: Path, upstream: FakeUpstream, rest: str = "", **keys: st
                 runtime = Runtime(config, tasks, sockets, file=file, certificate=certificate, tls=tls)
                 running = tasks.create_task(runtime.run(runtime.listen(), announced.set_result, stop))
                 await announced
-                [listener] = runtime.listeners.values()
+                [listener] = runtime.listeners.by_address.values()
                 service = Service(runtime, file, upstream, listener.listening)
                 yield service
                 for client in service.clients:
@@ -206,7 +206,7 @@ async def test_an_address_that_cannot_be_had_leaves_those_there_are(file: Path) 
             listen = f'["127.0.0.1:0", "127.0.0.2:0", "127.0.0.1:{taken.getsockname()[1]}"]'
             with pytest.raises(ConfigError, match=r"server\.listen"):
                 await service.adopt(text_for(upstream, UNLIMITED, listen=listen))
-            assert len(service.runtime.listeners) == 1
+            assert len(service.runtime.listeners.by_address) == 1
             assert (await (await service.connect()).ask(get(NAME))).status == 200
 
 

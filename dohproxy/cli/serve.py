@@ -14,7 +14,7 @@ from dohproxy.cli.terminal import VERSION, config_option
 from dohproxy.config import Config, ConfigError, load, log_format_of
 from dohproxy.observability.announcer import Announcer
 from dohproxy.observability.logs import configure_logs, log_everything
-from dohproxy.runtime import serve
+from dohproxy.serving import serve
 
 
 @click.command("serve")

@@ -41,7 +41,7 @@ from dohproxy.doh.request import RequestRules
 from dohproxy.frontends import listening, opener
 from dohproxy.observability.logs import configure_logs
 from dohproxy.policy.identity import Identities
-from dohproxy.runtime import serve
+from dohproxy.serving import serve
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.wire.answer import parse_answer
 from tests.e2e.processes import free_port

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from dohproxy.saved import Interruption
 from dohproxy.upstream.health.breaker import BAN, BreakerState
 from tests.fakes.restarts import written
 from tests.frontends.client import get
-from tests.test_runtime import ANYWHERE, CLIENT, NAME, Running, run
+from tests.test_serving import ANYWHERE, CLIENT, NAME, Running, run
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -31,13 +32,13 @@ pytestmark = pytest.mark.usefixtures("restored_logging")
 def runtimes(monkeypatch: pytest.MonkeyPatch) -> list[Runtime]:
     """Every runtime that is built."""
     built: list[Runtime] = []
-    begin = Runtime._load_state
+    build = Runtime.__init__
 
-    async def load(self: Runtime) -> None:
+    def noted(self: Runtime, *arguments: Any, **named: Any) -> None:
+        build(self, *arguments, **named)
         built.append(self)
-        await begin(self)
 
-    monkeypatch.setattr(Runtime, "_load_state", load)
+    monkeypatch.setattr(Runtime, "__init__", noted)
     return built
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy import runtime as app
+from dohproxy import persistence
 from dohproxy.cache import Cache
 from dohproxy.cache.snapshot import MAGIC, read_snapshot
 from dohproxy.config import CacheConfig
@@ -14,7 +14,7 @@ from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.upstream.resolvers import Resolvers
 from tests.frontends.client import get
 from tests.frontends.served import until
-from tests.test_runtime import Running, run
+from tests.test_serving import Running, run
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 NAMES = [f"{number}.example.net" for number in range(5)]
@@ -89,9 +89,9 @@ def test_without_a_warm_cache_the_upstreams_are_asked_slowly(
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif content is not None:
-        monkeypatch.setattr(app, "CacheFile", _in_the_year(2001))
+        monkeypatch.setattr(persistence, "CacheFile", _in_the_year(2001))
         run(loop_factory, _ask_all, cache=rules)
-        monkeypatch.setattr(app, "CacheFile", _in_the_year(2030))
+        monkeypatch.setattr(persistence, "CacheFile", _in_the_year(2030))
         slow_beginnings.clear()
     run(loop_factory, _ask_nothing, cache=rules)
     assert len(slow_beginnings) == 1

@@ -1,0 +1,109 @@
+"""What a run leaves for the next one, in files: what is known and spent, the cache, and blocks by hand."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from dohproxy.builders import clock
+from dohproxy.config import Config
+from dohproxy.core import Core
+from dohproxy.jobs.alert_readings import SavedFile
+from dohproxy.jobs.blocks_file import HandBlocks
+from dohproxy.jobs.cache_file import CacheFile
+from dohproxy.jobs.job_figures import CACHE_FILE_FIGURES, STATE_FILE_FIGURES
+from dohproxy.jobs.state_file import NAME as STATE_NAME
+from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
+from dohproxy.jobs.state_key import NoKey, StateKey, open_key
+from dohproxy.saved import Interruption, Saved
+
+_log = structlog.get_logger("dohproxy.persistence")
+
+
+class Keeper(Protocol):
+    """Who has something that a restart must not forget, beside the core."""
+
+    def export(self, now: float) -> Saved:
+        """Return it, in plain values and with relative times."""
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported."""
+
+
+class Persistence:
+    """The files of one process."""
+
+    def __init__(self, config: Config, key: StateKey | None, core: Core) -> None:
+        """State is hidden under `key`, without which none is kept."""
+        self._config = config
+        self._key = key
+        self._core = core
+        self._cache_file: CacheFile | None = None
+        self._state_file: StateFile | None = None
+        self.blocks = HandBlocks(config.server.state_directory, core.names.blocklists, core.pipeline.rules_changed)
+
+    async def load_state(self, keeper: Keeper) -> None:
+        """Go on with what the last process has left, if it is kept: the core's state and that of `keeper`."""
+        directory, core = self._config.server.state_directory, self._core
+        if directory is None:
+            return
+        if self._key is None:
+            core.figures.add(STATE_FILE_FIGURES, lambda: NOT_KEPT)
+            return
+
+        def export(seal: Callable[[str], str], now: float) -> Saved:
+            return core.export(seal, now) | keeper.export(now)
+
+        def restore(saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
+            keeper.restore(saved, interruption)
+            return core.restore(saved, seal, interruption)
+
+        kept = Kept(export, restore, {"seniority": core.request_limiter.seniority})
+        self._state_file = state_file = StateFile(directory, self._key, kept, clock)
+        core.figures.add(STATE_FILE_FIGURES, state_file.statistics)
+        await state_file.load()
+
+    async def load_cache(self) -> None:
+        """Bring the cache back from its file, if it has one. Without a warm cache every name is new."""
+        file, is_warm = self._config.cache.snapshot_file, False
+        if file is not None:
+            self._cache_file = cache_file = CacheFile(file, self._core.cache, clock)
+            self._core.figures.add(CACHE_FILE_FIGURES, cache_file.statistics)
+            is_warm = await cache_file.load()
+        if not is_warm:
+            self._core.resolver.begin_slowly()
+
+    def save_forever(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what saves now and then, for as long as the service runs."""
+        endless: list[Coroutine[Any, Any, None]] = []
+        if self._cache_file is not None:
+            endless.append(self._cache_file.save_forever(self._config.cache.snapshot_seconds))
+        if self._state_file is not None:
+            endless.append(self._state_file.save_forever())
+        return endless
+
+    async def save_last(self) -> None:
+        """Save all that is kept once more, at the end."""
+        await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
+
+    def statistics(self) -> dict[Path, SavedFile]:
+        """Return how it went with each file that is saved now and then."""
+        found: dict[Path, SavedFile] = {}
+        if self._cache_file is not None and self._config.cache.snapshot_file is not None:
+            found[self._config.cache.snapshot_file] = self._cache_file.statistics()
+        if self._state_file is not None and self._config.server.state_directory is not None:
+            found[self._config.server.state_directory / STATE_NAME] = self._state_file.statistics()
+        return found
+
+
+def open_state_key(directory: Path | None) -> StateKey | None:
+    """Return the key under which state is kept, None if none is to be or can be; the service does without it."""
+    if directory is None:
+        return None
+    try:
+        return open_key(directory)
+    except NoKey as why:
+        _log.warning("nothing of the last run is known, and nothing is kept for the next", why=str(why))
+        return None

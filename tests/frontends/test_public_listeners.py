@@ -1,0 +1,104 @@
+"""Where clients connect: each address once, and those of a reload in place of those before."""
+
+import contextlib
+import socket
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dohproxy.config import ConfigError, ListenAddress
+from dohproxy.frontends.opener import Opener
+from dohproxy.frontends.public_listeners import PublicListeners
+from dohproxy.service_manager.activation import InheritedSockets
+
+
+class Acceptor:
+    """Stands for a listener, and knows no frontend."""
+
+    def __init__(self, listening: socket.socket, accepting: list[socket.socket]) -> None:
+        self.listening = listening
+        self.is_stopped = False
+        self._accepting = accepting
+
+    async def accept_forever(self) -> None:
+        """Note that connections are taken here."""
+        self._accepting.append(self.listening)
+
+    def stop(self) -> None:
+        """Take nothing new."""
+        self.is_stopped = True
+
+
+class House:
+    """Public listeners, and what they let run."""
+
+    def __init__(self, sockets: contextlib.ExitStack) -> None:
+        self.accepting: list[socket.socket] = []
+        self.made: list[Acceptor] = []
+        self.listeners = PublicListeners(Opener(InheritedSockets(()), sockets), self._make, self._begin)
+
+    def _make(self, listening: socket.socket) -> Any:
+        self.made.append(Acceptor(listening, self.accepting))
+        return self.made[-1]
+
+    def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        with pytest.raises(StopIteration):
+            coroutine.send(None)
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    """Nothing listens yet."""
+    with contextlib.ExitStack() as sockets:
+        yield House(sockets)
+
+
+def _file(path: Path, name: str) -> ListenAddress:
+    return ListenAddress("unix", path=str(path / name))
+
+
+def test_nothing_is_accepted_before_everything_is_ready(house: House, tmp_path: Path) -> None:
+    first, second = _file(tmp_path, "first"), _file(tmp_path, "second")
+    house.listeners.add(house.listeners.open([first, second], 10.0))
+    assert house.listeners.bound == (f"unix:{first.path}", f"unix:{second.path}")
+    assert house.accepting == []
+    house.listeners.accept()
+    assert house.accepting == [one.listening for one in house.made]
+
+
+def test_a_port_that_the_system_chooses_is_told(house: House) -> None:
+    house.listeners.add(house.listeners.open([ListenAddress("tcp", host="127.0.0.1", port=0)], 10.0))
+    port = house.made[0].listening.getsockname()[1]
+    assert port > 0
+    assert house.listeners.bound == (f"127.0.0.1:{port}",)
+
+
+def test_what_stays_is_neither_opened_nor_accepted_again(house: House, tmp_path: Path) -> None:
+    stays, goes, comes = _file(tmp_path, "stays"), _file(tmp_path, "goes"), _file(tmp_path, "comes")
+    house.listeners.add(house.listeners.open([stays, goes], 10.0))
+    house.listeners.accept()
+    opened = house.listeners.open([stays, comes], 10.0)
+    assert list(opened) == [comes]
+    house.listeners.switch([stays, comes], opened)
+    kept, gone, new = house.made
+    assert house.accepting == [kept.listening, gone.listening, new.listening]
+    assert [kept.is_stopped, gone.is_stopped, new.is_stopped] == [False, True, False]
+    assert gone.listening.fileno() == -1
+    assert house.listeners.bound == (f"unix:{stays.path}", f"unix:{comes.path}")
+
+
+def test_where_one_address_cannot_be_had_nothing_changes(house: House, tmp_path: Path) -> None:
+    first = _file(tmp_path, "first")
+    house.listeners.add(house.listeners.open([first], 10.0))
+    with pytest.raises(ConfigError):
+        house.listeners.open([_file(tmp_path, "second"), _file(tmp_path / "nowhere", "third")], 10.0)
+    assert {path.name for path in tmp_path.iterdir()} == {"first"}
+    assert house.listeners.bound == (f"unix:{first.path}",)
+
+
+def test_at_the_end_nothing_listens(house: House, tmp_path: Path) -> None:
+    house.listeners.add(house.listeners.open([_file(tmp_path, "first"), _file(tmp_path, "second")], 10.0))
+    house.listeners.stop()
+    assert [(one.is_stopped, one.listening.fileno()) for one in house.made] == [(True, -1)] * 2
