@@ -35,7 +35,6 @@ from dohproxy.frontends.frontend_figures import (
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
 from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.public_listeners import PublicListeners
-from dohproxy.jobs.alert_readings import Owners as AlertOwners
 from dohproxy.jobs.alerting import Alerting
 from dohproxy.jobs.ban_log import WRITE_SECONDS, BanLog
 from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
@@ -133,8 +132,12 @@ class Runtime:
         self._health: HealthListener | None = None
         self.persistence = Persistence(config, key, self.core)
         self.blocks = self.persistence.blocks
+        owners = self.server.alert_owners()
+        owners.files = self.persistence.statistics
+        if certificate is not None:
+            owners.certificate = certificate.faults
         self.alerting = Alerting(
-            config, self._alert_owners(), self.core.pipeline, self.server.visitors, self.server.identities, clock
+            config, owners, self.core.pipeline, self.server.visitors, self.server.identities, clock
         )
         self.mode = self.alerting.mode
         self._price_strangers()
@@ -437,22 +440,6 @@ class Runtime:
         workarounds.poll(statistics)
         found = [alert.words for alert in self.alerts() if not alert.is_harmless]
         self._manager.tell("; ".join([self._serving, *found]))
-
-    def _alert_owners(self) -> AlertOwners:
-        core, certificate = self.core, self._certificate
-        return AlertOwners(
-            tallies=core.tallies.all,
-            resolver=lambda now: core.resolver.statistics(now),
-            request_limiter=core.request_limiter.statistics,
-            connection_limiter=self.server.connection_limiter.statistics,
-            connections=self.server.connections.statistics,
-            domains=lambda now: core.names.domains.statistics(now),
-            probes=lambda: core.names.probes.statistics(),
-            visitors=self.server.visitors.statistics,
-            members=core.pipeline.members.statistics,
-            certificate=(lambda _: ()) if certificate is None else certificate.faults,
-            files=self.persistence.statistics,
-        )
 
     def _renew_mode(self) -> None:
         self.apply_mode()

@@ -22,6 +22,7 @@ from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.protocol_chooser import Frontends
+from dohproxy.jobs.alert_readings import Owners as AlertOwners
 from dohproxy.jobs.blocklist_watch import Prepared
 from dohproxy.observability.alert_figures import VISITOR_FIGURES
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch
@@ -119,6 +120,21 @@ class Server:
             "handshakes": self.connection_limiter.handshakes.statistics(),
             "misses": self.core.request_limiter.slots.statistics(),
         }
+
+    def alert_owners(self) -> AlertOwners:
+        """Return whose counters the detectors look at, as far as they are here."""
+        core = self.core
+        return AlertOwners(
+            tallies=core.tallies.all,
+            resolver=lambda now: core.resolver.statistics(now),
+            request_limiter=core.request_limiter.statistics,
+            connection_limiter=self.connection_limiter.statistics,
+            connections=self.connections.statistics,
+            domains=lambda now: core.names.domains.statistics(now),
+            probes=lambda: core.names.probes.statistics(),
+            visitors=self.visitors.statistics,
+            members=core.pipeline.members.statistics,
+        )
 
     def sweep(self) -> None:
         """Look at all connections, and close those whose time is over; clear away bans that have ended. To be called

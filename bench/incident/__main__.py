@@ -25,6 +25,8 @@ MOST_MEGABYTES: Final = 192
 """The cache's 64 MiB, the limiters' tables and 2,000 connections, on top of what Python and its libraries take."""
 LEAST_SUCCESS: Final = 0.999
 MOST_UPSTREAM_PER_QUERY: Final = 0.02
+MOST_LISTED: Final = 1.2
+"""What strangers of a public list may add to what the members cost the upstream."""
 MOST_SLOWER: Final = 2.0
 """The members' 99th percentile during a flood, against before."""
 
@@ -125,8 +127,17 @@ def replay_day(options: Options, popularity: Popularity) -> list[Target]:
     print(f"{flood.requests} requests from {flood.addresses} addresses in {flood.day_seconds / 3600:g} virtual hours")
     day = live_through(flood, UPSTREAM, popularity)
     print_day(day)
+    print("the same, with the members' networks named and what is done by itself where a public list has found us")
+    listed = live_through(flood, UPSTREAM, popularity, knows_members=True)
+    print_day(listed)
+    print("the members alone, for as long")
+    alone = live_through(flood, UPSTREAM, popularity, comes=False, knows_members=True)
+    print_day(alone)
     return [
         *budget_kept(day.upstream),
+        *budget_kept(listed.upstream),
+        Target("members answered while listed", listed.tally(KIND).success, ">=", LEAST_SUCCESS),
+        Target("questions while listed, against the members' alone", listed.asked / alone.asked, "<=", MOST_LISTED),
         Target("members answered during the flood", day.tally(KIND).success, ">=", LEAST_SUCCESS),
         Target("questions for the upstream per request of the flood", day.flood_ratio, "<=", MOST_UPSTREAM_PER_QUERY),
     ]
@@ -173,7 +184,7 @@ def print_day(day: Day) -> None:
     rows: list[tuple[object, ...]] = [("members before", *_row(before), "")]
     rows += [(kind, *_row(tally), day.misses[kind] / tally.asked) for kind, tally in day.during.items()]
     print_table(("", "requests", "answered", "p50 ms", "p95 ms", "p99 ms", "otherwise", "misses/request"), rows)
-    received = day.upstream.received - day.upstream_before.received
+    received = day.asked
     asked = sum(tally.asked for tally in day.during.values())
     print(f"  {received} queries upstream, {received / asked:.4f} per request, members included")
     tail = day.tally(TAIL).asked

@@ -76,3 +76,14 @@ def test_a_small_flood_over_members_who_were_there_before() -> None:
     assert sum(count for kind, count in day.misses.items() if kind.startswith("probe")) <= 8
     assert day.flood_ratio < 2 * flood.tail_share
     assert 0 < day.misses[TAIL] <= day.tally(TAIL).asked
+
+
+def test_a_service_that_knows_its_members_spares_its_upstream_the_flood() -> None:
+    popularity = Popularity([f"site{number}-bench.net" for number in range(500)])
+    flood = Flood(addresses=400, requests=4_000, day_seconds=3_600)
+    listed = live_through(flood, UPSTREAM, popularity, hours_before=0.5, knows_members=True)
+    alone = live_through(flood, UPSTREAM, popularity, hours_before=0.5, comes=False, knows_members=True)
+    unguarded = live_through(flood, UPSTREAM, popularity, hours_before=0.5)
+    assert set(alone.during) == {KIND}
+    assert listed.tally(KIND).success == alone.tally(KIND).success == 1.0
+    assert alone.asked < listed.asked < unguarded.asked
