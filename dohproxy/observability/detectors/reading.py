@@ -1,5 +1,6 @@
 """What detectors look at: the service's counters at one instant, and what they grew by within some seconds."""
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,16 +139,18 @@ class Growth:
         """Return a count as a part of all requests, 0.0 to 1.0."""
         return share(count, self.requests())
 
-    def member_seconds(self, part: float) -> float:
-        """Return within how many seconds this part of members' misses was answered: the bound of the histogram that it
-        is below, infinity beyond the last, 0.0 if there were none."""
+    def member_seconds(self, aside: float) -> tuple[int, float]:
+        """Leave aside the slowest of members' misses that were answered, as many as this part of them comes to by
+        chance; return how many these are, and within how many seconds all others were answered: the bound of the
+        histogram that they are below, infinity beyond the last, 0.0 if there were none."""
         before, now = self.first.members.seconds, self.last.members.seconds
         counts = [after - earlier for after, earlier in zip(now, before, strict=True)]
         total = sum(counts)
-        if not total:
-            return 0.0
-        bounds = (*BOUNDS, float("inf"))
-        return next(bound for bound, so_far in zip(bounds, accumulate(counts), strict=True) if so_far >= part * total)
+        left_aside = min(total, math.floor(by_chance(aside, total)))
+        bounds = (0.0, *BOUNDS, math.inf)
+        others = total - left_aside
+        so_far = accumulate(counts, initial=0)
+        return left_aside, next(bound for bound, count in zip(bounds, so_far, strict=True) if count >= others)
 
     @property
     def member_questions(self) -> int:
@@ -158,6 +161,13 @@ class Growth:
     def member_failures(self) -> int:
         """Of these, those that came to nothing."""
         return self.last.members.failures - self.first.members.failures
+
+
+def by_chance(part: float, whole: float) -> float:
+    """Return how many of so many there are by chance, at the most, where this part of them is usual: three standard
+    deviations (of Poisson) more than the mean, which is met once in a thousand looks."""
+    usual = part * whole
+    return usual + 3.0 * math.sqrt(usual)
 
 
 def share(part: float, whole: float) -> float:

@@ -59,19 +59,21 @@ def test_one_reading_alone_has_grown_by_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "part", "seconds"),
+    ("counts", "aside", "seconds"),
     [
-        pytest.param({}, 0.99, 0.0, id="nothing asked"),
-        pytest.param({0: 99, 6: 1}, 0.99, BOUNDS[0], id="one slow one of a hundred"),
-        pytest.param({0: 97, 6: 3}, 0.99, BOUNDS[6], id="three slow ones of a hundred"),
-        pytest.param({len(BOUNDS): 5}, 0.99, math.inf, id="all beyond the last bound"),
+        pytest.param({}, 0, 0.0, id="nothing asked"),
+        pytest.param({6: 1}, 0, BOUNDS[6], id="one alone is looked at"),
+        pytest.param({0: 96, 6: 4}, 4, BOUNDS[0], id="four slow ones of a hundred are chance"),
+        pytest.param({0: 95, 6: 5}, 4, BOUNDS[6], id="five slow ones of a hundred are not"),
+        pytest.param({0: 9_800, 6: 200}, 130, BOUNDS[6], id="two of a hundred in many are not"),
+        pytest.param({len(BOUNDS): 5}, 0, math.inf, id="all beyond the last bound"),
     ],
 )
-def test_how_long_members_wait(counts: dict[int, int], part: float, seconds: float) -> None:
+def test_how_long_members_wait(counts: dict[int, int], aside: int, seconds: float) -> None:
     made = History(Reading(0.0))
     told = tuple(counts.get(place, 0) for place in range(len(BOUNDS) + 1))
     made.add(Reading(60.0, members=MemberStatistics(sum(told), 0, told)))
-    assert made.within(60.0).member_seconds(part) == seconds
+    assert made.within(60.0).member_seconds(0.01) == (aside, seconds)
 
 
 def test_a_share_is_of_something() -> None:
