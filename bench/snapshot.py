@@ -31,6 +31,7 @@ from dohproxy.jobs.cache_file import CacheFile
 from dohproxy.jobs.state_key import open_key
 from dohproxy.policy.gcra import SLOT_BYTES
 from dohproxy.policy.seniority import Seniority
+from dohproxy.saved import Saved
 
 ENTRIES: Final = 400_000
 """More than the cache has room for."""
@@ -103,12 +104,17 @@ def full_seniority() -> Seniority:
     return seniority
 
 
+async def nothing_else(*_: object) -> Saved:
+    """Export no more than the table."""
+    return {}
+
+
 async def one_round(cache: Cache, seniority: Seniority, directory: Path) -> dict[str, Figures]:
     """Do nothing, save, load into an empty cache, save the state, and flush what was loaded."""
     path = directory / "cache.snapshot"
     empty = Cache(RULES)
     back = CacheFile(path, empty, clock)
-    kept = state_file.Kept(lambda *_: {}, lambda *_: 0, {"seniority": seniority})
+    kept = state_file.Kept(nothing_else, lambda *_: 0, {"seniority": seniority})
     state = state_file.StateFile(directory, open_key(directory), kept, clock)
     everything = {"name": None, "below": False, "all": True}
     figures = {

@@ -24,6 +24,7 @@ from dohproxy.frontends.service import Service
 from dohproxy.jobs.blocklist_watch import BlocklistWatch, Prepared
 from dohproxy.jobs.job_figures import BLOCKLIST_FIGURES, HAND_BLOCK_FIGURES, SUFFIX_FIGURES
 from dohproxy.jobs.suffix_watch import SuffixWatch
+from dohproxy.jobs.turns import in_turns
 from dohproxy.learning import learn_into
 from dohproxy.observability.ban_figures import BAN_FIGURES, PENALTY_FIGURES
 from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
@@ -97,7 +98,7 @@ class Core:
         )
         self.service = Service(self.pipeline, request_rules(config), observe)
         self.blocklists = BlocklistWatch(
-            config.blocklists, self.names.blocklists, self.pipeline.rules_changed, clock, time.time()
+            config.blocklists, self.names.blocklists, self.pipeline.rules_changed, time.time()
         )
         self._add_figures()
 
@@ -143,14 +144,15 @@ class Core:
         """Return the general cache and those of all routes."""
         return [self.cache, *(one.route.cache for one in self._routes.values())]
 
-    def export(self, seal: Callable[[str], str], now: float) -> Saved:
-        """Return what is known of the upstreams and spent of their budgets; `seal` hides who they are."""
-        return {
+    async def export(self, seal: Callable[[str], str], now: float) -> Saved:
+        """Return what is known of the upstreams, spent of their budgets, and who is banned; `seal` hides who the
+        upstreams are."""
+        saved = {
             "budgets": self.budgets.export(seal, now),
             "upstreams": self.resolver.export(seal, now),
             "pauses": self.resolver.export_pauses(seal, now),
-            "bans": export_bans(self.bans, now),
         }
+        return saved | {"bans": await in_turns(export_bans(self.bans, now))}
 
     def restore(self, saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
         """Go on with what another process has exported; return with how many budgets and upstreams. Raises

@@ -53,8 +53,8 @@ class Persistence:
             core.figures.add(STATE_FILE_FIGURES, lambda: NOT_KEPT)
             return
 
-        def export(seal: Callable[[str], str], now: float) -> Saved:
-            return core.export(seal, now) | keeper.export(now)
+        async def export(seal: Callable[[str], str], now: float) -> Saved:
+            return keeper.export(now) | await core.export(seal, now)
 
         def restore(saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
             keeper.restore(saved, interruption)

@@ -159,7 +159,7 @@ async def test_what_an_upstream_cannot_stand_goes_from_core_to_core() -> None:
         learnt.over_udp._keep(trial, clock())
         for _ in range(3):
             learnt.udp.defences.casing.echo_support.shown(clock())
-        saved = written(before.export(KEY.seal, clock()))
+        saved = written(await before.export(KEY.seal, clock()))
         assert not any(word in str(saved) for word in ("192.0.2.1", "home", "udp:"))
         # One budget and one upstream.
         assert again.restore(saved, KEY.seal, Interruption(clock())) == 2
@@ -175,7 +175,7 @@ async def test_another_upstream_begins_anew() -> None:
     async with asyncio.TaskGroup() as tasks:
         before = Core(Config((UPSTREAM,)), tasks)
         other = Core(Config((replace(UPSTREAM, url=UpstreamAddress("udp", "192.0.2.2", 53), group=""),)), tasks)
-        assert other.restore(written(before.export(KEY.seal, clock())), KEY.seal, Interruption(clock())) == 0
+        assert other.restore(written(await before.export(KEY.seal, clock())), KEY.seal, Interruption(clock())) == 0
         await before.close()
         await other.close()
 
@@ -183,7 +183,7 @@ async def test_another_upstream_begins_anew() -> None:
 async def test_unfit_values_of_one_upstream_do_no_harm_to_it() -> None:
     async with asyncio.TaskGroup() as tasks:
         before, again = Core(Config((UPSTREAM,)), tasks), Core(Config((UPSTREAM,)), tasks)
-        saved = written(before.export(KEY.seal, clock()))
+        saved = written(await before.export(KEY.seal, clock()))
         for one in saved["upstreams"].values():
             one["health"]["probe_pause"] = "long"
         assert again.restore(saved, KEY.seal, Interruption(clock())) == 1
@@ -198,7 +198,7 @@ async def test_one_that_was_left_alone_by_hand_stays_so_until_it_is_resumed() ->
         before, again = Core(two, tasks), Core(two, tasks)
         before.resolver.pause("two")
         [since] = before.resolver.paused(clock()).values()
-        saved = written(before.export(KEY.seal, clock()))
+        saved = written(await before.export(KEY.seal, clock()))
         assert "two" not in str(saved)
         again.restore(saved, KEY.seal, Interruption(clock() - 100.0))
         [(name, known)] = again.resolver.paused(clock()).items()
@@ -208,7 +208,7 @@ async def test_one_that_was_left_alone_by_hand_stays_so_until_it_is_resumed() ->
         assert again.resolver.statistics(clock()).upstreams[0].budget_share == 1.0
         again.resolver.resume("two")
         last = Core(two, tasks)
-        last.restore(written(again.export(KEY.seal, clock())), KEY.seal, Interruption(clock()))
+        last.restore(written(await again.export(KEY.seal, clock())), KEY.seal, Interruption(clock()))
         assert last.resolver.paused(clock()) == {}
         for core in (before, again, last):
             await core.close()
@@ -218,14 +218,14 @@ async def test_it_is_known_by_its_name_and_forgotten_with_it() -> None:
     async with asyncio.TaskGroup() as tasks:
         before = Core(Config((UPSTREAM,)), tasks)
         before.resolver.pause("one")
-        saved = written(before.export(KEY.seal, clock()))
+        saved = written(await before.export(KEY.seal, clock()))
         moved = Core(Config((replace(UPSTREAM, url=UpstreamAddress("udp", "192.0.2.9", 53)),)), tasks)
         moved.restore(saved, KEY.seal, Interruption(clock()))
         assert list(moved.resolver.paused(clock())) == ["one"]
         other = Core(Config((replace(UPSTREAM, name="other"),)), tasks)
         other.restore(saved, KEY.seal, Interruption(clock()))
         assert other.resolver.paused(clock()) == {}
-        assert other.export(KEY.seal, clock())["pauses"] == {}
+        assert (await other.export(KEY.seal, clock()))["pauses"] == {}
         for core in (before, moved, other):
             await core.close()
 
@@ -235,7 +235,7 @@ async def test_a_pause_that_cannot_be_read_is_none(unfit: object) -> None:
     async with asyncio.TaskGroup() as tasks:
         before, again = Core(Config((UPSTREAM,)), tasks), Core(Config((UPSTREAM,)), tasks)
         before.resolver.pause("one")
-        saved = written(before.export(KEY.seal, clock()))
+        saved = written(await before.export(KEY.seal, clock()))
         saved["pauses"] = dict.fromkeys(saved["pauses"], unfit)
         assert again.restore(saved, KEY.seal, Interruption(clock())) == 2
         assert again.resolver.paused(clock()) == {}

@@ -164,7 +164,7 @@ def answer_here(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def adopt_lists(frontend: RunningFrontend, config: BlocklistConfig) -> None:
-    watch = BlocklistWatch((config,), frontend.core.names.blocklists, lambda: None, frontend.clock, 0.0)
+    watch = BlocklistWatch((config,), frontend.core.names.blocklists, lambda: None, 0.0)
     assert [one.name for one in watch.statistics(0.0)] == [config.name]
     frontend.core.service.pipeline.rules_changed()
 

@@ -3,10 +3,10 @@
 Addresses are shown here and in the ban log alone. The audit log says that somebody was banned, and not who.
 """
 
-import heapq
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,7 +15,8 @@ from dohproxy.config.addresses import Unusable
 from dohproxy.config.keys import Text
 from dohproxy.control.command import Argument, Refused, Result
 from dohproxy.control.durations import duration, in_words
-from dohproxy.policy.ban_table import Ban, BanSource
+from dohproxy.jobs.turns import Turns, in_turns
+from dohproxy.policy.ban_table import Ban, BanSource, ending_last
 from dohproxy.policy.bans import MOST_COMMANDS, Bans, TooManyCommands
 from dohproxy.policy.prefixes import Prefix, parse_prefix, show_prefix
 
@@ -111,12 +112,18 @@ async def unban(service: HasBans, values: Mapping[str, Any]) -> Result:
 
 async def list_bans(service: HasBans, _: Mapping[str, Any]) -> Result:
     """Tell who is kept out."""
-    bans, now = service.bans(), time.monotonic()
-    held = [(ban, "") for _, ban in bans.by_rule() if ban.until > now]
-    held += [(ban, f"a network of {bits} bits") for _, (_, bits), ban in bans.by_command() if ban.until > now]
-    shown = heapq.nlargest(MOST_SHOWN, held, key=lambda entry: entry[0].until)
-    told = [_tell(ban, what, now) for ban, what in shown if not _is_overruled(bans, ban, now)]
-    return Result(_sentence(bans, held), {"count": len(held), "mode": bans.mode, "bans": told}, list(_lines(told)))
+    bans, now, turns = service.bans(), time.monotonic(), Turns()
+    ruled = (("", ban) for _, ban in bans.by_rule())
+    commands = [(f"a network of {bits} bits", ban) for _, (_, bits), ban in bans.by_command()]
+    last, held, letting_in = await in_turns(ending_last(chain(ruled, commands), MOST_SHOWN, now))
+    told, lines = [], []
+    for what, ban in last:
+        await turns.give_way()
+        if not _is_overruled(bans, ban, now):
+            told.append(_tell(ban, what, now))
+            lines.append(_line(told[-1]))
+    figures = {"count": held, "mode": bans.mode, "bans": told}
+    return Result(_sentence(bans, held - letting_in, letting_in), figures, lines)
 
 
 def _is_overruled(bans: Bans, ban: Ban, now: float) -> bool:
@@ -124,9 +131,7 @@ def _is_overruled(bans: Bans, ban: Ban, now: float) -> bool:
     return ban.source is BanSource.RULE and ban.prefix is not None and bans.lets_in(ban.prefix, now)
 
 
-def _sentence(bans: Bans, held: list[tuple[Ban, str]]) -> str:
-    let_in = sum(ban.lets_in for ban, _ in held)
-    count = len(held) - let_in
+def _sentence(bans: Bans, count: int, let_in: int) -> str:
     banned = {0: "Nobody is banned", 1: "1 network is banned"}.get(count, f"{count:,} networks are banned")
     also = f", and {let_in:,} let in by command" if let_in else ""
     tried = {
@@ -149,13 +154,11 @@ def _tell(ban: Ban, what: str, now: float) -> dict[str, Any]:
     }
 
 
-def _lines(told: list[dict[str, Any]]) -> Iterator[str]:
-    for one in told:
-        what = "" if one["is_banned"] else "let in, "
-        why = f", {one['reason']}" if one["reason"] else ""
-        level = f", level {one['level']}" if one["level"] else ""
-        left = in_words(one["seconds_left"])
-        yield f"{one['network']}: {what}{left} more, by {one['source']}{level}{why}"
+def _line(one: Mapping[str, Any]) -> str:
+    what = "" if one["is_banned"] else "let in, "
+    why = f", {one['reason']}" if one["reason"] else ""
+    level = f", level {one['level']}" if one["level"] else ""
+    return f"{one['network']}: {what}{in_words(one['seconds_left'])} more, by {one['source']}{level}{why}"
 
 
 def _lies_in(prefix: Prefix, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

@@ -1,8 +1,9 @@
 """The commands `block`, `unblock`, `allow`, `disallow` and `blocks`: what is withheld, and what is let through."""
 
+import heapq
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
@@ -14,9 +15,12 @@ from dohproxy.control.explain import Owners
 from dohproxy.control.names import NAME
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks, name_of
+from dohproxy.jobs.turns import in_turns
 from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES, TEXT, HandEntry
 from dohproxy.wire.name import from_text
 
+STEP_ENTRIES: Final = 64
+"""Entries that are told between two steps: some 0.5 ms."""
 _NAME: Final = Argument("name", NAME, is_required=True, is_private=True)
 _BELOW: Final = Argument("below", Switch("All names below it too."), is_option=True, default=False)
 _FOR: Final = Argument(
@@ -121,15 +125,35 @@ def _advice(service: HasBlocks, name: str, wire: bytes, *, is_block: bool) -> st
 async def blocks(service: HasBlocks, _: Mapping[str, Any]) -> Result:
     """Tell what is withheld."""
     now, lists = time.time(), service.blocklists()
-    entries = sorted(service.blocks.entries, key=name_of)
+    by_hand, hand_lines = await in_turns(_tell_by_hand(list(service.blocks.entries), now))
     figures = {
         "lists": [asdict(one) for one in lists],
-        "by_hand": [_plain(entry, now) for entry in entries],
+        "by_hand": by_hand,
         "by_hand_hits": service.blocks.entries.hits,
     }
-    lines = [*(line for one in lists for line in list_lines(one, now)), *(hand_line(entry, now) for entry in entries)]
+    lines = [*(line for one in lists for line in list_lines(one, now)), *hand_lines]
     is_well = all(not one.problem for one in lists) and not service.blocks.problem
-    return Result(blocks_sentence(lists, len(entries)), figures, lines, is_well=is_well)
+    return Result(blocks_sentence(lists, len(by_hand)), figures, lines, is_well=is_well)
+
+
+def _tell_by_hand(
+    entries: Sequence[HandEntry], now: float
+) -> Generator[None, None, tuple[list[dict[str, Any]], list[str]]]:
+    """Return what there is to say of all entries in the order of their names, for programs and for persons."""
+    by_name: dict[str, HandEntry] = {}
+    sorted_parts = []
+    for first in range(0, len(entries), STEP_ENTRIES):
+        part = {name_of(entry): entry for entry in entries[first : first + STEP_ENTRIES]}
+        by_name |= part
+        sorted_parts.append(sorted(part))
+        yield
+    plain, lines = [], []
+    for number, name in enumerate(heapq.merge(*sorted_parts), start=1):
+        plain.append(_plain(by_name[name], now))
+        lines.append(hand_line(by_name[name], now))
+        if number % STEP_ENTRIES == 0:
+            yield
+    return plain, lines
 
 
 def blocks_sentence(lists: Sequence[BlocklistStatistics], entries: int) -> str:

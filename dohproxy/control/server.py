@@ -19,7 +19,8 @@ with a `sentence` whatever happens, and with the HTTP status:
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -29,12 +30,16 @@ from dohproxy.control import audit
 from dohproxy.control.command import Command, Refused, Result, WrongArguments, advise, find
 from dohproxy.control.commands import COMMANDS
 from dohproxy.control.service import Service
+from dohproxy.jobs.turns import in_turns
 
 MOST_BODY_BYTES: Final = 4_096
 """Of a command's arguments: a name of 255 bytes and an address are the longest of them."""
 BUSY_SECONDS: Final = 2.0
 """How long a command waits for another one that changes something: most take milliseconds, and a person rather tries
 again than wonders."""
+STEP_PARTS: Final = 64
+"""Pieces of JSON, each a value or a key, that are written between two steps: 0.1 ms."""
+_ENCODER: Final = json.JSONEncoder(indent=1, default=str)
 
 _log = structlog.get_logger("dohproxy.control")
 
@@ -102,7 +107,7 @@ class _Desk:
             _log.exception("a command met a bug", command=command.name)
             sentence = f"A bug kept {command.name} from being carried out; the log says where. Please report it."
             return _say(500, sentence), "bug"
-        return _tell(result), "done"
+        return await _tell(result), "done"
 
 
 async def _arguments(request: web.Request) -> Mapping[str, object]:
@@ -118,20 +123,29 @@ async def _arguments(request: web.Request) -> Mapping[str, object]:
     return given
 
 
-def _tell(result: Result) -> web.Response:
-    return _json(200, {"sentence": result.sentence, "well": result.is_well, "lines": result.lines, **result.figures})
+async def _tell(result: Result) -> web.Response:
+    body = {"sentence": result.sentence, "well": result.is_well, "lines": result.lines, **result.figures}
+    return await _json_in_turns(body)
+
+
+async def _json_in_turns(body: Mapping[str, Any]) -> web.Response:
+    """Return an answer however long it is: ten thousand entries are 100 ms of work."""
+    written = await in_turns(_write(body))
+    return web.Response(body=written, content_type="application/json", charset="utf-8")
+
+
+def _write(body: Mapping[str, Any]) -> Generator[None, None, bytes]:
+    written, parts = [], _ENCODER.iterencode(body)
+    while step := "".join(islice(parts, STEP_PARTS)):
+        written.append(step.encode())
+        yield
+    return b"".join(written)
 
 
 def _say(status: int, sentence: str, lines: Sequence[str] = ()) -> web.Response:
-    return _json(status, {"sentence": sentence, "well": False, "lines": lines})
-
-
-def _json(status: int, body: Mapping[str, Any]) -> web.Response:
-    return web.json_response(body, status=status, dumps=_dumps)
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, indent=1, default=str)
+    return web.json_response(
+        {"sentence": sentence, "well": False, "lines": lines}, status=status, dumps=_ENCODER.encode
+    )
 
 
 @web.middleware
@@ -152,7 +166,7 @@ def admin_application(service: Service, commands: Sequence[Command[Service]] = C
     desk = _Desk(service, commands)
 
     async def status(_: web.Request) -> web.Response:
-        return _json(200, await service.snapshot())
+        return await _json_in_turns(await service.snapshot())
 
     application = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_in_sentences])
     application.router.add_get("/status", status)

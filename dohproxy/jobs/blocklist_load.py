@@ -2,19 +2,19 @@
 
 A thread reads the file; what is made of it is made on the event loop, between requests. In a thread of its own the work
 would hold the interpreter for as long as it lasts where it is compiled, and take it away for milliseconds a hundred
-times a second where it is not.
+times a second where it is not. A million names take some 5 s of work, 2 s where the program is compiled.
 """
 
 import asyncio
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from dohproxy.config import BlocklistConfig
 from dohproxy.jobs.atomic_file import reason_of
+from dohproxy.jobs.turns import in_turns
 from dohproxy.policy.blocklists.formats import Format, NamesReader
 from dohproxy.policy.blocklists.name_set import BOTH, EXACT
 from dohproxy.policy.blocklists.network_set import key_of
@@ -24,24 +24,21 @@ CHUNK_BYTES: Final = 65_536
 """Read at once: some 3,000 lines."""
 MOST_FILE_BYTES: Final = 134_217_728
 """Longest file read: 2,000,000 names take 60 MB, so what is longer is another file or an endless device."""
-SLICE_SECONDS: Final = 0.001
-"""How long is worked on it before others have a turn: no client notices. A million names take some 5 s of work, 2 s
-where the program is compiled."""
 
 
 class Unloadable(Exception):
     """A list cannot be had from its file; the message is a predicate, for the operator."""
 
 
-async def load_list(config: BlocklistConfig, clock: Callable[[], float]) -> LoadedNames:
+async def load_list(config: BlocklistConfig) -> LoadedNames:
     """Return what a list holds: the names in the configuration and those of its file. Raises Unloadable."""
     reading = begin_reading(config)
     if config.file is not None:
         try:
-            await _read_file(config.file, reading, clock)
+            await _read_file(config.file, reading)
         except OSError as error:
             raise Unloadable(f"cannot be read ({reason_of(error)})") from None
-    await _work(reading.finish(), clock)
+    await in_turns(reading.finish())
     loaded = reading.loaded()
     if loaded.bad_lines and not loaded.names.names and not loaded.networks.networks:
         raise Unloadable(f"holds nothing that can be used: {loaded.faults[0]}")
@@ -69,7 +66,7 @@ def begin_reading(config: BlocklistConfig) -> Reading:
     return reading
 
 
-async def _read_file(path: Path, reading: Reading, clock: Callable[[], float]) -> None:
+async def _read_file(path: Path, reading: Reading) -> None:
     file = _ChunkedFile(path)
     try:
         position = 0
@@ -77,18 +74,9 @@ async def _read_file(path: Path, reading: Reading, clock: Callable[[], float]) -
             position += len(chunk)
             if position > MOST_FILE_BYTES:
                 raise Unloadable(f"is longer than {MOST_FILE_BYTES} bytes, so hardly a list")
-            await _work(reading.feed(chunk), clock)
+            await in_turns(reading.feed(chunk))
     finally:
         file.close()
-
-
-async def _work(steps: Iterator[None], clock: Callable[[], float]) -> None:
-    """Take all steps, and let others have a turn after each slice."""
-    until = clock() + SLICE_SECONDS
-    for _ in steps:
-        if clock() >= until:
-            await asyncio.sleep(0)
-            until = clock() + SLICE_SECONDS
 
 
 class _ChunkedFile:

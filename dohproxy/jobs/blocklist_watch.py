@@ -74,12 +74,12 @@ class _Watched:
         one = self.config
         return one.file, one.format, one.names, one.below, one.networks
 
-    async def load(self, clock: Callable[[], float], now: float) -> None:
+    async def load(self, now: float) -> None:
         """Read it again. Raises Unloadable, and then it is as it was but for its problem."""
         # Before it is read, as what is written meanwhile is a change; and kept only if the reading comes to an end.
         state = None if self.config.file is None else state_of(self.config.file)
         try:
-            self.loaded = await load_list(self.config, clock)
+            self.loaded = await load_list(self.config)
         except Unloadable as error:
             self.problem, self.state, self.is_tried = str(error), state, True
             raise
@@ -137,14 +137,12 @@ class BlocklistWatch:
         configs: Sequence[BlocklistConfig],
         blocklists: Blocklists,
         rules_changed: Callable[[], None],
-        clock: Callable[[], float],
         now: float,
     ) -> None:
-        """Begin with the names in the configuration; files are for `poll`. `rules_changed` is called after each change,
-        `clock` paces the work, `now` is Unix seconds."""
+        """Begin with the names in the configuration; files are for `poll`. `rules_changed` is called after each change;
+        `now` is Unix seconds."""
         self._blocklists = blocklists
         self._rules_changed = rules_changed
-        self._clock = clock
         # A list that takes longer than the time between two looks is not read twice at once.
         self._polling = asyncio.Lock()
         self._watched: tuple[_Watched, ...] = tuple(_Watched(config) for config in configs)
@@ -162,7 +160,7 @@ class BlocklistWatch:
                 wanted.loaded_at, wanted.problem = known.loaded_at, known.problem
             elif config.file is not None:
                 try:
-                    await wanted.load(self._clock, now)
+                    await wanted.load(now)
                 except Unloadable as error:
                     problems.append(Problem(f"blocklist #{number}.file", f"names {config.file}, which {error}."))
             prepared.append(wanted)
@@ -188,7 +186,7 @@ class BlocklistWatch:
 
     async def _load(self, one: _Watched, now: float) -> None:
         try:
-            await one.load(self._clock, now)
+            await one.load(now)
         except Unloadable as error:
             _log.warning(
                 "a blocklist is refused, what it held before holds",

@@ -7,7 +7,7 @@ service's user alone.
 import asyncio
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import structlog
 from dohproxy.config.addresses import Unusable, parse_host_name
 from dohproxy.config.blocklist_values import parse_public_text
 from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file, reason_of
+from dohproxy.jobs.turns import in_turns
 from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES, ByHand, HandEntry
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.wire.name import from_text, labels
@@ -23,6 +24,8 @@ from dohproxy.wire.name import from_text, labels
 NAME: Final = "blocks.json"
 MOST_BYTES: Final = 8_388_608
 """MOST_ENTRIES with the longest names and texts take half of it."""
+STEP_ENTRIES: Final = 64
+"""Entries that are written between two steps: some 0.3 ms."""
 _HERE: Final = Path()
 
 _log = structlog.get_logger("dohproxy.blocklists")
@@ -94,7 +97,7 @@ class HandBlocks:
         if self._path is None or changes == self._saved:
             return
         try:
-            await asyncio.to_thread(_write, self._path, encode(self.entries))
+            await asyncio.to_thread(_write, self._path, await in_turns(encode(list(self.entries))))
         except OSError as error:
             if self.problem != reason_of(error):  # It is tried again every second.
                 self.problem = reason_of(error)
@@ -137,9 +140,14 @@ def _put_aside(path: Path, fault: str) -> None:
     _log.error("the blocks by hand are left unread, none of them holds", why=f"{path} {fault}", kept_as=kept_as)
 
 
-def encode(entries: Iterable[HandEntry]) -> bytes:
-    """Return the content of a file."""
-    return json.dumps([_plain(entry) for entry in entries], indent=1, ensure_ascii=False).encode()
+def encode(entries: Sequence[HandEntry]) -> Generator[None, None, bytes]:
+    """Return the content of a file, a line an entry; in steps, as MOST_ENTRIES are 40 ms of work."""
+    lines = []
+    for number, entry in enumerate(entries, start=1):
+        lines.append(json.dumps(_plain(entry), ensure_ascii=False).encode())
+        if number % STEP_ENTRIES == 0:
+            yield
+    return b"[\n" + b",\n".join(lines) + b"\n]\n"
 
 
 def decode(content: bytes) -> list[HandEntry]:

@@ -17,7 +17,7 @@ The tables become bytes on the event loop, which owns them, in slices; a thread 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -77,7 +77,7 @@ class Table(Protocol):
 class Kept:
     """What is kept from one process to the next."""
 
-    export: Callable[[Callable[[str], str], float], Saved]
+    export: Callable[[Callable[[str], str], float], Awaitable[Saved]]
     restore: Callable[[Saved, Callable[[str], str], Interruption], int]
     """Return with how many budgets and upstreams the process goes on."""
     tables: Mapping[str, Table]
@@ -200,7 +200,7 @@ class StateFile:
     async def _export(self, *, is_last: bool) -> SavedState:
         """Return all that is kept as of now; tables go on changing meanwhile, which each slot may by itself."""
         saved_at, now = self._wall_clock(), self._clock()
-        values = self._kept.export(self._key.seal, now)
+        values = await self._kept.export(self._key.seal, now)
         tables = {
             name: await self._export_table(table, now)
             for name, table in self._kept.tables.items()

@@ -7,8 +7,10 @@ does not make slices shorter than they are.
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Generator
+from typing import Final, TypeVar
+
+Outcome = TypeVar("Outcome")
 
 SLICE_SECONDS: Final = 0.001
 """CPU time after which a slice ends with the step that is under way. The dearest of these, a page of the cache cleared
@@ -37,3 +39,15 @@ class Turns:
         if self.is_over:
             await asyncio.sleep(0)
             self.begin()
+
+
+async def in_turns(steps: Generator[None, None, Outcome], spent: Callable[[], float] = time.thread_time) -> Outcome:
+    """Take all steps of a piece of work, a slice at a time, and return what came of it."""
+    turns = Turns(spent)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+        await turns.give_way()

@@ -4,11 +4,11 @@ They hold under the key that hashes clients, which is kept beside the state. Wha
 kept, as it may name somebody.
 """
 
-import heapq
+from collections.abc import Generator
 from typing import Any, Final
 
 from dohproxy.outcomes import OUTCOMES
-from dohproxy.policy.ban_table import Ban, BanSource
+from dohproxy.policy.ban_table import STEP_BANS, Ban, BanSource, ending_last
 from dohproxy.policy.bans import MOST_COMMANDS, Bans
 from dohproxy.policy.gcra import HASH_BYTES, Hashes
 from dohproxy.policy.identity import PREFIX_BYTES
@@ -23,15 +23,16 @@ _HIGHEST_LEVEL: Final = 64
 _REASONS: Final = frozenset([*(row.label for row in OUTCOMES.values()), *Offence])
 
 
-def export_bans(bans: Bans, now: float) -> Saved:
-    """Return all that has not ended."""
-    last = heapq.nlargest(MOST_KEPT, bans.by_rule(), key=lambda entry: entry[1].until)
+def export_bans(bans: Bans, now: float) -> Generator[None, None, Saved]:
+    """Return all that has not ended, in steps, as there may be a great many."""
+    last, _, _ = yield from ending_last(bans.by_rule(), MOST_KEPT, now)
+    ruled: list[Saved] = []
+    for key, ban in last:
+        ruled.append({"hashes": list(key), "left": ban.until - now, "level": ban.level, "reason": ban.reason})
+        if len(ruled) % STEP_BANS == 0:
+            yield
     return {
-        "rule": [
-            {"hashes": list(key), "left": ban.until - now, "level": ban.level, "reason": ban.reason}
-            for key, ban in last
-            if ban.until > now
-        ],
+        "rule": ruled,
         "command": [
             {
                 "hashes": list(key),

@@ -5,9 +5,10 @@ nobody outside can choose.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from enum import StrEnum
-from typing import Final
+from itertools import islice
+from typing import Final, TypeVar
 
 from dohproxy.policy.gcra import Hashes
 from dohproxy.policy.prefixes import Prefix
@@ -15,6 +16,10 @@ from dohproxy.value import value
 
 SPARE_ITEMS: Final = 64
 """Items of the heap that stand for nothing any more, beside one for each entry, before it is made anew."""
+STEP_BANS: Final = 512
+"""Bans looked at between two steps where all are: some 0.5 ms."""
+
+Key = TypeVar("Key")
 
 
 class BanSource(StrEnum):
@@ -103,8 +108,9 @@ class BanTable:
         return ended
 
     def items(self) -> Iterator[tuple[Hashes, Ban]]:
-        """Yield all entries, ended ones that nobody has looked at among them."""
-        yield from self._bans.items()
+        """Return all entries as they are now, ended ones that nobody has looked at among them; of 200,000 two lists are
+        made in 2 ms, and pairs only as they are asked for."""
+        return zip(list(self._bans), list(self._bans.values()), strict=True)
 
     def _pop(self) -> None:
         """Forget the entry that ends first."""
@@ -114,3 +120,25 @@ class BanTable:
             if ban is not None and ban.until == until:
                 del self._bans[key]
                 return
+
+
+def ending_last(
+    bans: Iterator[tuple[Key, Ban]], most: int, now: float
+) -> Generator[None, None, tuple[list[tuple[Key, Ban]], int, int]]:
+    """Return the bans that end last, at most so many and in that order; and how many have not ended in all, and how
+    many of these let somebody in. There may be a great many, so it is done in steps, between which they may change."""
+    last: list[tuple[Key, Ban]] = []
+    held = letting_in = 0
+    while True:
+        step = list(islice(bans, STEP_BANS))
+        if not step:
+            return last, held, letting_in
+        step = [entry for entry in step if entry[1].until > now]
+        held += len(step)
+        letting_in += sum(entry[1].lets_in for entry in step)
+        last = sorted([*last, *step], key=_end_of, reverse=True)[:most]
+        yield
+
+
+def _end_of(entry: tuple[Key, Ban]) -> float:
+    return entry[1].until

@@ -9,7 +9,7 @@ all rules for its time: the narrowest command that covers a client decides, to b
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -266,9 +266,9 @@ class Bans:
 
     # --- Looking at all ---
 
-    def by_rule(self) -> list[tuple[Hashes, Ban]]:
-        """Return all bans by rule."""
-        return list(self._ruled.items())
+    def by_rule(self) -> Iterator[tuple[Hashes, Ban]]:
+        """Return all bans by rule as they are now."""
+        return self._ruled.items()
 
     def by_command(self) -> list[tuple[Hashes, tuple[int, int], Ban]]:
         """Return all commands, each with how many bytes an address has and how many bits the network."""

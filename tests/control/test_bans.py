@@ -15,8 +15,11 @@ from dohproxy.control.bans import MOST_REASON, MOST_SHOWN, ban, list_bans, parse
 from dohproxy.control.command import Refused
 from dohproxy.policy.ban_table import Ban, BanSource
 from dohproxy.policy.bans import MOST_COMMANDS
-from dohproxy.policy.prefixes import parse_prefix
+from dohproxy.policy.prefixes import Prefix, parse_prefix
 from tests.control.command_samples import FakeService
+from tests.fakes.steps import turns_beside
+
+MOST_BANS = BansConfig().max_bans
 
 
 def service(**keys: Any) -> FakeService:
@@ -127,6 +130,18 @@ async def test_a_long_list_is_cut() -> None:
         one.banned.ban_by_rule(client, 0, "client_limit", time.monotonic())
     listed = await list_bans(one, {})
     assert (listed.figures["count"], len(listed.lines)) == (MOST_SHOWN + 10, MOST_SHOWN)
+
+
+async def test_others_have_their_turns_while_ten_thousand_are_looked_through() -> None:
+    one = service()
+    now = time.monotonic()
+    for number in range(MOST_BANS):
+        prefix = Prefix((number << 8).to_bytes(4), 24)
+        one.banned.restore_by_rule((number, 1), Ban(now + 100 + number, "base64", 1, BanSource.RULE, prefix))
+    listed, turns = await turns_beside(list_bans(one, {}))
+    assert listed.figures["count"] == MOST_BANS
+    assert [entry["network"] for entry in listed.figures["bans"][:2]] == ["0.39.15.0/24", "0.39.14.0/24"]
+    assert turns > 3
 
 
 async def test_no_more_commands_than_there_may_be() -> None:

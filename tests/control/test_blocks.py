@@ -17,7 +17,7 @@ from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES, TEXT, HandEntry
 from dohproxy.wire.name import from_text
 from tests.control.command_samples import FakeService
-from tests.fakes.clock import FakeClock
+from tests.fakes.steps import turns_beside
 from tests.fakes.walk import Walk
 
 pytestmark = pytest.mark.interpreted  # the walk's resolver is derived from ours, which the compiled one allows nobody
@@ -32,7 +32,7 @@ class Duty:
         walk = Walk()
         self.blocklists = walk.names.blocklists
         self.changes = 0
-        watch = BlocklistWatch(configs, self.blocklists, self._changed, FakeClock(), time.time())
+        watch = BlocklistWatch(configs, self.blocklists, self._changed, time.time())
         self.service = FakeService()
         self.service.walked = Owners(walk.request_limiter, walk.names, walk.routes, walk.pipeline, walk.penalties.bans)
         self.service.told_of_lists = watch.statistics(time.time())
@@ -140,6 +140,17 @@ async def test_all_of_it_is_told() -> None:
     ]
     assert [one["name"] for one in result.figures["by_hand"]] == ["bad.example", "good.example"]
     assert result.figures["lists"][0]["names"] == 2
+
+
+async def test_others_have_their_turns_while_as_many_as_there_may_be_are_told() -> None:
+    duty = Duty()
+    names = [f"n{number}.example" for number in range(MOST_ENTRIES)]
+    for name in names:
+        duty.service.blocks.entries.put(HandEntry(from_text(name), True, False, math.inf))
+    result, turns = await turns_beside(duty.do("blocks"))
+    assert [one["name"] for one in result.figures["by_hand"]] == sorted(names)
+    assert len(result.lines) == MOST_ENTRIES
+    assert turns > 10
 
 
 async def test_a_list_that_is_not_in_use_is_told_and_not_well() -> None:

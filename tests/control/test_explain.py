@@ -97,7 +97,7 @@ def then(*names: str, after: float = 0.0, script: Any = None) -> Callable[[Walk]
 
 def lists(one: Walk, *configs: BlocklistConfig) -> None:
     """Let the walk have these lists."""
-    BlocklistWatch(configs, one.names.blocklists, one.pipeline.rules_changed, one.clock, 0.0)
+    BlocklistWatch(configs, one.names.blocklists, one.pipeline.rules_changed, 0.0)
 
 
 async def listed(one: Walk) -> None:

@@ -11,9 +11,11 @@ import aiohttp
 import pytest
 
 from dohproxy.control import server
+from dohproxy.control.command import Result
 from dohproxy.control.server import MOST_BODY_BYTES, admin_application
 from tests.control.command_samples import FakeService, Handlers, commands
 from tests.control.served import served
+from tests.fakes.steps import turns_beside
 from tests.frontends.served import until
 
 
@@ -58,6 +60,13 @@ async def test_a_command_is_carried_out_and_told() -> None:
         assert status == 200
         assert answer == {"sentence": "It was changed.", "well": True, "lines": ["a line"], "count": 1}
         assert one.handlers.given == [{"name": "a", "minutes": 5, "mode": None, "below": False}]
+
+
+async def test_others_have_their_turns_while_a_long_answer_is_written() -> None:
+    rows = [{"name": f"n{number}.example", "text": "blocked"} for number in range(20_000)]
+    answer, turns = await turns_beside(server._tell(Result("There are many.", {"rows": rows})))
+    assert json.loads(answer.text or "")["rows"] == rows
+    assert turns > 10
 
 
 async def test_what_is_not_well_is_told_apart_from_what_was_refused() -> None:

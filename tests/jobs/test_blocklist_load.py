@@ -20,7 +20,7 @@ STALL_SECONDS = 0.02
 
 
 async def load(config: BlocklistConfig) -> LoadedNames:
-    return await load_list(config, time.monotonic)
+    return await load_list(config)
 
 
 def kind_of(loaded: LoadedNames, name: str) -> int:

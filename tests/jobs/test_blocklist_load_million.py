@@ -34,7 +34,7 @@ async def load(file):
             now = time.thread_time()
             longest, before = max(longest, now - before), now
     turns = asyncio.create_task(take_turns())
-    loaded = await load_list(BlocklistConfig("a", file=file), time.monotonic)
+    loaded = await load_list(BlocklistConfig("a", file=file))
     is_over = True
     await turns
     return loaded, longest

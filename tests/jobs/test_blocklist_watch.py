@@ -14,7 +14,6 @@ from dohproxy.jobs import blocklist_watch
 from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.wire.name import from_text
-from tests.fakes.clock import FakeClock
 
 NOW = 1_800_000_000.0
 Log = list[structlog.typing.EventDict]
@@ -55,7 +54,7 @@ class Watched:
     def __init__(self, *configs: BlocklistConfig) -> None:
         self.blocklists = Blocklists()
         self.changes = 0
-        self.watch = BlocklistWatch(configs, self.blocklists, self._changed, FakeClock(), NOW)
+        self.watch = BlocklistWatch(configs, self.blocklists, self._changed, NOW)
 
     def _changed(self) -> None:
         self.changes += 1

@@ -12,10 +12,20 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dohproxy.jobs.blocks_file import MOST_BYTES, NAME, HandBlocks, UnreadableBlocks, decode, encode, name_of
+from dohproxy.jobs.blocks_file import (
+    MOST_BYTES,
+    NAME,
+    STEP_ENTRIES,
+    HandBlocks,
+    UnreadableBlocks,
+    decode,
+    encode,
+    name_of,
+)
 from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES, HandEntry
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.wire.name import from_text
+from tests.fakes.steps import result_of
 
 NOW = 1_800_000_000.0
 BLOCK = HandEntry(from_text("bad.example"), True, True, NOW + 3_600.0, "it spreads malwäre")
@@ -28,6 +38,10 @@ def log() -> Iterator[Log]:
     """What is logged."""
     with structlog.testing.capture_logs() as lines:
         yield lines
+
+
+def written(entries: list[HandEntry]) -> bytes:
+    return result_of(encode(entries))[0]
 
 
 class Process:
@@ -101,7 +115,7 @@ async def test_what_cannot_be_saved_holds_all_the_same_is_told_once_and_tried_ag
 @pytest.mark.parametrize("how", ["no JSON", "open to others"])
 async def test_a_file_that_is_no_good_is_put_aside_and_told(how: str, tmp_path: Path, log: Log) -> None:
     file = tmp_path / NAME
-    file.write_bytes(b"{" if how == "no JSON" else encode([BLOCK]))
+    file.write_bytes(b"{" if how == "no JSON" else written([BLOCK]))
     file.chmod(0o600 if how == "no JSON" else 0o666)
     process = Process(tmp_path)
     process.blocks.load(NOW)
@@ -119,10 +133,17 @@ async def test_there_is_no_room_for_more_than_there_is(tmp_path: Path) -> None:
     assert process.changes == 0
 
 
+def test_others_have_a_turn_while_many_are_written() -> None:
+    entries = [HandEntry(from_text(f"n{number}.example"), True, False, math.inf) for number in range(MOST_ENTRIES)]
+    content, steps = result_of(encode(entries))
+    assert decode(content) == entries
+    assert steps >= MOST_ENTRIES // STEP_ENTRIES
+
+
 def test_the_longest_entries_fit_into_the_file() -> None:
     name = from_text(".".join(["x" * 49] * 5))
     longest = HandEntry(name, True, True, 1_811_808_000.123456, "ä" * 80)
-    assert len(encode([longest])) * MOST_ENTRIES < MOST_BYTES
+    assert len(written([longest])) * MOST_ENTRIES < MOST_BYTES
 
 
 NAMES = st.from_regex(r"[a-z0-9_]{1,20}(\.[a-z0-9]{1,20}){0,4}", fullmatch=True)
@@ -138,12 +159,12 @@ ENTRIES = st.builds(
 
 @given(st.lists(ENTRIES, max_size=5))
 def test_what_is_written_is_read_back(entries: list[HandEntry]) -> None:
-    assert decode(encode(entries)) == entries
+    assert decode(written(entries)) == entries
 
 
 def test_a_name_stands_there_as_it_is_typed() -> None:
     assert name_of(BLOCK) == "bad.example"
-    assert json.loads(encode([BLOCK]))[0]["name"] == "bad.example"
+    assert json.loads(written([BLOCK]))[0]["name"] == "bad.example"
 
 
 @pytest.mark.parametrize(

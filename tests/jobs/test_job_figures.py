@@ -10,7 +10,6 @@ from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.policy.blocklists.reading import MOST_NAMES
 from dohproxy.wire.name import from_text
-from tests.fakes.clock import FakeClock
 from tests.fakes.samples import samples_of
 
 
@@ -31,7 +30,7 @@ def test_the_age_of_the_list_stands_beside_its_bound() -> None:
 def test_what_a_blocklist_holds_and_withholds_stands_beside_its_bounds() -> None:
     blocklists = Blocklists()
     config = BlocklistConfig("ads", file=Path("/nowhere"), names=("a.example", "b.example"))
-    watch = BlocklistWatch((config,), blocklists, lambda: None, FakeClock(), 0.0)
+    watch = BlocklistWatch((config,), blocklists, lambda: None, 0.0)
     found = blocklists.find(from_text("a.example"))
     assert found is not None
     found.count()

@@ -43,8 +43,11 @@ class Life:
     restored: list[tuple[Saved, Interruption]] = field(default_factory=list)
 
     def file(self, key: StateKey | None = None) -> StateFile:
-        kept = Kept(lambda *_: self.values, self._restore, {"seniority": self.seniority})
+        kept = Kept(self._export, self._restore, {"seniority": self.seniority})
         return StateFile(self.path.parent, key or open_key(self.path.parent), kept, self.clock, self.wall_clock)
+
+    async def _export(self, *_: object) -> Saved:
+        return self.values
 
     def _restore(self, values: Saved, _: Callable[[str], str], interruption: Interruption) -> int:
         self.restored.append((values, interruption))
@@ -274,7 +277,7 @@ class TestSaving:
 
     async def test_of_a_table_beyond_the_bound_nothing_is_kept(self, path: Path) -> None:
         life = Life(path)
-        kept = Kept(lambda *_: life.values, life._restore, {"huge": Huge(), "seniority": life.seniority})
+        kept = Kept(life._export, life._restore, {"huge": Huge(), "seniority": life.seniority})
         await StateFile(path.parent, open_key(path.parent), kept, life.clock, life.wall_clock).save()
         assert list(decode(content(path), open_key(path.parent)).tables) == ["seniority"]
 
@@ -293,7 +296,7 @@ class TestSaving:
         for place in range(slots):
             table[place] = table[place] & 0xFFFF << 48 | 100 << 24 | 150
         life = Life(path, FakeClock(150 * 64.0), seniority=Seniority(memoryview(buffer)))
-        kept = Kept(lambda *_: life.values, life._restore, {"seniority": life.seniority})
+        kept = Kept(life._export, life._restore, {"seniority": life.seniority})
         # Each step costs a slice.
         spent = TickingClock(SLICE_SECONDS)
         file = StateFile(path.parent, open_key(path.parent), kept, life.clock, life.wall_clock, spent)

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Generator
 
 import pytest
 
-from dohproxy.jobs.turns import SLICE_SECONDS, Turns
+from dohproxy.jobs.turns import SLICE_SECONDS, Turns, in_turns
 from tests.fakes.clock import FakeClock
+from tests.fakes.steps import turns_beside
 
 
 async def _turns_of_others(steps: list[float]) -> int:
@@ -49,6 +51,18 @@ def test_who_gives_way_in_another_way_begins_the_next_slice_itself() -> None:
     assert turns.is_over
     turns.begin()
     assert not turns.is_over
+
+
+async def test_what_comes_of_steps_is_returned_and_others_have_turns_in_between() -> None:
+    spent = FakeClock()
+
+    def work() -> Generator[None, None, str]:
+        for _ in range(8):
+            spent.pass_by(SLICE_SECONDS / 2)
+            yield
+        return "done"
+
+    assert await turns_beside(in_turns(work(), spent)) == ("done", 4)
 
 
 def test_it_is_the_cpu_time_of_the_thread_that_counts() -> None:

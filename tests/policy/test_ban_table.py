@@ -2,8 +2,9 @@
 
 import random
 
-from dohproxy.policy.ban_table import SPARE_ITEMS, Ban, BanSource, BanTable
+from dohproxy.policy.ban_table import SPARE_ITEMS, STEP_BANS, Ban, BanSource, BanTable, ending_last
 from dohproxy.policy.gcra import Hashes
+from tests.fakes.steps import result_of
 
 
 def until(moment: float) -> Ban:
@@ -76,3 +77,14 @@ def test_neither_new_networks_nor_the_same_ones_again_take_more_than_its_size() 
         assert len(table) <= 100
         assert len(table._ends) <= 2 * 100 + SPARE_ITEMS
     assert table.displaced > 0
+
+
+def test_those_that_end_last_are_found_in_steps_and_the_rest_is_counted() -> None:
+    ends = [number * 1_001 % (5 * STEP_BANS) for number in range(5 * STEP_BANS)]
+    bans = [(number, until(float(end))) for number, end in enumerate(ends)]
+    bans.append((-1, Ban(1e9, "", 0, BanSource.COMMAND, None, lets_in=True)))
+    (last, held, letting_in), steps = result_of(ending_last(iter(bans), 100, 9.0))
+    assert [ban.until for _, ban in last] == [1e9, *range(5 * STEP_BANS - 1, 5 * STEP_BANS - 100, -1)]
+    assert all(number == -1 or ends[number] == ban.until for number, ban in last)
+    assert (held, letting_in) == (len(bans) - 10, 1)
+    assert steps == 6

@@ -176,7 +176,7 @@ def test_some_are_never_charged(text: str) -> None:
 def test_a_peer_without_address_is_never_charged() -> None:
     kept = keeper()
     kept.charge(IDENTITIES.client(b""), Penalty("", 1_000.0), NOW)
-    assert kept.bans.by_rule() == []
+    assert list(kept.bans.by_rule()) == []
 
 
 def test_without_the_rule_nothing_is_charged() -> None:

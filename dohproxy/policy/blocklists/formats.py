@@ -7,7 +7,7 @@ which nothing can be made is a `BadLine`; one that is right, and says something 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -193,17 +193,20 @@ def reader_of(written: Format, kind: int) -> Reader:
     return _READERS[written](kind)
 
 
-def guess(lines: Sequence[bytes]) -> Format:
-    """Return the format under which the most of these lines, the first of a file, have names."""
-    scores = {written: sum(_has_name(reader_of(written, EXACT), lines)) for written in _READERS}
+def guess(lines: Sequence[bytes]) -> Generator[None, None, Format]:
+    """Return the format under which the most of these lines, the first of a file, have names; a line and a format is a
+    step."""
+    scores = dict.fromkeys(_READERS, 0)
+    for written in _READERS:
+        reader = reader_of(written, EXACT)
+        for line in lines:
+            scores[written] += _has_name(reader, line)
+            yield
     return max(scores, key=lambda written: scores[written])
 
 
-def _has_name(reader: Reader, lines: Sequence[bytes]) -> list[bool]:
-    found = []
-    for line in lines:
-        try:
-            found.append(bool(reader.read(line)))
-        except (BadLine, LeftOut):
-            found.append(False)
-    return found
+def _has_name(reader: Reader, line: bytes) -> bool:
+    try:
+        return bool(reader.read(line))
+    except (BadLine, LeftOut):
+        return False

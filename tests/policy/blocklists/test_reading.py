@@ -137,6 +137,12 @@ def test_others_have_a_turn_after_some_lines_and_at_any_time_while_the_set_is_ma
     assert sum(1 for _ in reading.finish()) >= lines // 1_024
 
 
+def test_others_have_a_turn_after_each_line_of_many_names_and_each_trial_of_a_format() -> None:
+    chunk = b"".join(b"0.0.0.0 " + b"a " * 2_000 + b"\n" for _ in range(GUESSED_LINES))
+    assert sum(1 for _ in Reading(Format.HOSTS, EXACT).feed(chunk)) >= GUESSED_LINES
+    assert sum(1 for _ in Reading(None, EXACT).feed(chunk)) >= (1 + len(Format)) * GUESSED_LINES
+
+
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_no_content_breaks_it(content: bytes, size: int) -> None:
     loaded = load(content, None, size)
