@@ -13,9 +13,11 @@ import structlog
 
 from dohproxy.builders import clock
 from dohproxy.config import Config, ConfigError, Problem
+from dohproxy.config.files import MAX_FILE_BYTES
 from dohproxy.descriptors import make_room
 from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.observability.logs import RateLimit
+from dohproxy.regular_file import read_regular
 from dohproxy.runtime import Runtime
 from dohproxy.service_manager.activation import InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
@@ -71,7 +73,7 @@ def _read_authorities(file: Path | None) -> Callable[[], ssl.SSLContext]:
     """Return what makes contexts that ask clients for a certificate of these authorities, if there are any. Raises
     ConfigError if the file cannot be used."""
     try:
-        authorities = None if file is None else file.read_text(encoding="ascii")
+        authorities = None if file is None else read_regular(file, MAX_FILE_BYTES).decode("ascii")
         frontend_context(authorities)
     except (OSError, ValueError) as error:
         why = f"names {file}, which holds no certificates that OpenSSL takes ({type(error).__name__})."

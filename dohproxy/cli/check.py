@@ -16,6 +16,7 @@ from dohproxy.config import (
     ConfigError,
     Problem,
     TlsConfig,
+    check_ban_log,
     check_files,
     check_members,
     check_snapshot,
@@ -75,13 +76,14 @@ def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
     """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
 
     A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
-    `certificate_problems`, `check_members`, `check_snapshot`, `check_state`.
+    `certificate_problems`, `check_ban_log`, `check_members`, `check_snapshot`, `check_state`.
     """
     problems = (*check_files(config), *check_sockets(config))
     if problems:
         raise ConfigError(problems)
     prices = _check_handshakes(config)
     problems, warnings = _check_certificate(config)
+    problems += check_ban_log(config)
     problems += check_members(config)
     problems += check_snapshot(config)
     problems += check_state(config)

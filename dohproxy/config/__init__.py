@@ -4,6 +4,7 @@ from dohproxy.config.addresses import IPNetwork, ListenAddress, UpstreamAddress
 from dohproxy.config.advice import check_warnings
 from dohproxy.config.files import (
     check_authorities,
+    check_ban_log,
     check_files,
     check_members,
     check_snapshot,
@@ -76,6 +77,7 @@ __all__ = [
     "UpstreamAddress",
     "UpstreamConfig",
     "check_authorities",
+    "check_ban_log",
     "check_files",
     "check_members",
     "check_snapshot",

@@ -14,6 +14,7 @@ from dohproxy.config.problems import ConfigError, Problem
 from dohproxy.config.reader import read
 from dohproxy.config.schema import Config
 from dohproxy.config.schema.admin import ADMIN_SOCKET
+from dohproxy.regular_file import NotRegular, read_regular
 from dohproxy.x509 import UnreadableCertificate, read_pem
 
 MAX_FILE_BYTES: Final = 1_048_576
@@ -117,8 +118,7 @@ def _check_blocklists(config: Config) -> Iterator[Problem]:
     for number, one in enumerate(config.blocklists, start=1):
         if one.file is not None:
             try:
-                with one.file.open("rb") as file:
-                    file.read(1)
+                read_regular(one.file, 1)
             except (OSError, ValueError) as error:
                 yield _unreadable(f"blocklist #{number}.file", one.file, error)
 
@@ -217,6 +217,28 @@ def check_members(config: Config) -> tuple[Problem, ...]:
             "clients.member_file",
             f"names {path}, {why}: nobody could be made a member by a URL of their own. Name a file in a directory of"
             " the service's user, as StateDirectory= in its systemd unit makes one.",
+        ),
+    )
+
+
+def check_ban_log(config: Config) -> tuple[Problem, ...]:
+    """Return why bans could not be written down, if so. The service runs all the same."""
+    path = config.bans.log_file
+    if path is None:
+        return ()
+    try:
+        mode = path.lstat().st_mode
+    except OSError:  # It is made with the first ban.
+        mode = stat.S_IFREG
+    if stat.S_ISREG(mode) and _is_directory(path.parent):
+        return ()
+    is_file = stat.S_ISREG(mode)
+    why = f"and {path.parent} is no directory that this user can see" if is_file else "which is no regular file"
+    return (
+        Problem(
+            "bans.log_file",
+            f"names {path}, {why}: no ban would be written down. Name a file, which need not be there yet, in a"
+            " directory of the service's user, as LogsDirectory= in its systemd unit makes one.",
         ),
     )
 
@@ -343,9 +365,8 @@ def _unreadable(key: str, path: Path, error: OSError | ValueError) -> Problem:
 
 
 def _read_bytes(path: Path) -> bytes:
-    """Read at most one byte more than allowed: the name may be that of an endless device."""
-    with path.open("rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)
+    """Read at most one byte more than allowed, which tells that there is more."""
+    return read_regular(path, MAX_FILE_BYTES + 1)
 
 
 def _explain(error: OSError | ValueError) -> str:
@@ -354,6 +375,8 @@ def _explain(error: OSError | ValueError) -> str:
             return "does not exist"
         case IsADirectoryError():
             return "is a directory"
+        case NotRegular():
+            return "is no file, but a named pipe or a device"
         case OSError():
             return f"cannot be read ({error.strerror})"
         case _:

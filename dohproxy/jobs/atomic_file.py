@@ -1,11 +1,12 @@
 """Files of our own on the disk: read with care, and replaced whole or not at all. Everything here blocks."""
 
 import contextlib
-import errno
 import os
 import stat
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from dohproxy.regular_file import open_regular
 
 MODE: Final = 0o600
 """For this user alone: what is written here holds names that somebody asked for."""
@@ -20,14 +21,9 @@ def read_own_file(path: Path, most_bytes: int, *, is_secret: bool = False) -> by
 
     Raises ForeignFile, and OSError if there is none, it may not be read, or it is no regular file.
     """
-    # Without O_NONBLOCK, opening a named pipe waits for somebody to write into it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        _require_own(os.fstat(descriptor), _owners(path), is_secret=is_secret)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(most_bytes)
-    finally:
-        os.close(descriptor)
+    with open_regular(path) as file:
+        _require_own(os.fstat(file.fileno()), _owners(path), is_secret=is_secret)
+        return file.read(most_bytes)
 
 
 def _owners(path: Path) -> frozenset[int]:
@@ -38,8 +34,6 @@ def _owners(path: Path) -> frozenset[int]:
 
 
 def _require_own(found: os.stat_result, owners: frozenset[int], *, is_secret: bool) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "Not a regular file")
     if found.st_uid not in owners or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ForeignFile("can be written by other users, so it may say anything")
     if is_secret and found.st_mode & (stat.S_IRGRP | stat.S_IROTH):

@@ -10,7 +10,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +18,17 @@ from typing import Final
 import structlog
 
 from dohproxy.jobs.atomic_file import reason_of
+from dohproxy.jobs.worker import Worker
 from dohproxy.policy.ban_table import Ban
 from dohproxy.policy.prefixes import show_prefix
+from dohproxy.regular_file import require_regular
 
 MOST_WAITING: Final = 10_000
 """Lines that wait to be written, some 100 bytes each; of more, the oldest are left out."""
 WRITE_SECONDS: Final = 1.0
 """Between two looks: soon enough for what others do with it."""
+LAST_WRITE_SECONDS: Final = 2.0
+"""For the lines that wait at the end: what a disk takes at all, it takes in less."""
 _MODE: Final = 0o640
 """For the service's user to write and its group to read."""
 
@@ -49,7 +52,7 @@ class BanLog:
         self._file = file
         self._wall_clock = wall_clock
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ban-log")
+        self._worker = Worker("ban-log")
         self._lines = self._dropped = self._failures = 0
         self._is_failing = False
 
@@ -72,7 +75,7 @@ class BanLog:
         lines = list(self._waiting)
         self._waiting.clear()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, _append, self._file, "".join(lines))
+            await self._worker.do(_append, self._file, "".join(lines))
         except OSError as error:
             self._failures += 1
             self._dropped += len(lines)
@@ -84,9 +87,14 @@ class BanLog:
             self._is_failing = False
 
     async def close(self) -> None:
-        """Write what waits for the last time."""
-        await self.poll()
-        self._thread.shutdown(wait=False)
+        """Write what waits for the last time, within LAST_WRITE_SECONDS."""
+        try:
+            async with asyncio.timeout(LAST_WRITE_SECONDS):
+                await self.poll()
+        except TimeoutError:
+            why = f"the disk takes more than {LAST_WRITE_SECONDS:g} seconds"
+            _log.warning("the last bans are not written down", file=str(self._file), why=why)
+        self._worker.close()
 
 
 def line_of(ban: Ban, now: float, wall_now: float) -> str:
@@ -100,8 +108,11 @@ def line_of(ban: Ban, now: float, wall_now: float) -> str:
 
 
 def _append(file: Path, text: str) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
+    # Without O_NONBLOCK, opening a named pipe waits for somebody to read from it.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    handle = os.open(file, flags, _MODE)
     try:
+        require_regular(handle)
         left = text.encode()
         while left:
             left = left[os.write(handle, left) :]

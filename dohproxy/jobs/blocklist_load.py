@@ -6,11 +6,8 @@ times a second where it is not. A million names take some 5 s of work, 2 s where
 """
 
 import asyncio
-import errno
-import os
-import stat
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from dohproxy.config import BlocklistConfig
 from dohproxy.jobs.atomic_file import reason_of
@@ -19,6 +16,7 @@ from dohproxy.policy.blocklists.formats import Format, NamesReader
 from dohproxy.policy.blocklists.name_set import BOTH, EXACT
 from dohproxy.policy.blocklists.network_set import key_of
 from dohproxy.policy.blocklists.reading import LoadedNames, Reading
+from dohproxy.regular_file import open_regular
 
 CHUNK_BYTES: Final = 65_536
 """Read at once: some 3,000 lines."""
@@ -84,7 +82,7 @@ class _ChunkedFile:
 
     def __init__(self, path: Path) -> None:
         # Here and not in a thread, which could end with a file in its hands that nobody waits for any more.
-        self._file = _open(path)
+        self._file = open_regular(path, buffering=0)
         self._pending: asyncio.Future[bytes] | None = None
 
     async def read(self) -> bytes:
@@ -103,12 +101,3 @@ class _ChunkedFile:
         self._file.close()
         if not read.cancelled():
             read.exception()  # Nobody else asks for it, and asyncio would complain.
-
-
-def _open(path: Path) -> BinaryIO:
-    # Without O_NONBLOCK, opening a named pipe waits for somebody to write into it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "Not a regular file")
-    return os.fdopen(descriptor, "rb", buffering=0)

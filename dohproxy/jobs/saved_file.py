@@ -10,12 +10,12 @@ a cancelled save has left to do.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, reason_of
+from dohproxy.jobs.worker import Worker
 
 ASIDE: Final = ".unread"
 """Behind the name of a file that was put aside."""
@@ -51,7 +51,7 @@ class SavedFile:
         self._words = words
         self._log = log
         self._faults: tuple[type[Exception], ...] = (ForeignFile, *faults)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{path.name}-file")
+        self._worker = Worker(f"{path.name}-file")
         self._saving = asyncio.Lock()
         self.save_failures = 0
 
@@ -106,7 +106,7 @@ class SavedFile:
                 self._log.exception(f"saving the {self._words.what} met a bug")
             finally:
                 # Not awaited, because this may be a cancellation; the thread does it before anything that comes later.
-                self._thread.submit(replacement.discard)
+                self._worker.do_later(replacement.discard)
 
     async def save_last(self, saving: Awaitable[None]) -> None:
         """Have the last save end within LAST_SAVE_SECONDS; nothing may be saved afterwards."""
@@ -115,11 +115,11 @@ class SavedFile:
                 await saving
         except TimeoutError:
             self._failed(f"it takes more than {LAST_SAVE_SECONDS:g} seconds")
-        self._thread.shutdown(wait=False)
+        self._worker.close()
 
     async def in_thread(self, do: Callable[..., _R], *args: Any) -> _R:
         """Have the thread do it, behind all that it has to do already."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, do, *args)
+        return await self._worker.do(do, *args)
 
     def _failed(self, why: str) -> None:
         self.save_failures += 1

@@ -6,6 +6,7 @@ download that broke off, or a page that says "not found", cannot take top-level 
 
 import asyncio
 import functools
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -21,9 +22,10 @@ from dohproxy.config import NamesConfig
 from dohproxy.jobs.certificate_watch import FileState, state_of
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.suffixes import BadList, PublicSuffixes, check_plausible, parse_suffixes
+from dohproxy.regular_file import open_regular
 
 MAX_FILE_BYTES: Final = 4_194_304
-"""Longest file read: the list has 330 KiB, so this is another file or an endless device."""
+"""Longest file read: the list has 330 KiB, so this is another file."""
 DAY_SECONDS: Final = 86_400
 
 _log = structlog.get_logger("dohproxy.names")
@@ -71,9 +73,9 @@ def installed_list() -> PublicSuffixes:
 def read_list(path: Path) -> PublicSuffixes | ListRefusal:
     """Read a file, or say why it is not to be used."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_FILE_BYTES + 1)
-            last_changed = path.stat().st_mtime
+            last_changed = os.fstat(file.fileno()).st_mtime
     except OSError as error:
         return ListRefusal(ListResult.UNREADABLE, f"{path} cannot be read ({error.strerror})")
     if len(content) > MAX_FILE_BYTES:

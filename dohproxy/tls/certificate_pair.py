@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config import ConfigError, Problem, TlsConfig
-from dohproxy.tls.certificates import Chain, read_chain
+from dohproxy.regular_file import read_regular
+from dohproxy.tls.certificates import MAX_FILE_BYTES, Chain, read_chain
 from dohproxy.tls.pair_faults import fault_of_pair
 from dohproxy.tls.policy import bare_context
 from dohproxy.x509 import UnreadableCertificate
 
-MAX_FILE_BYTES: Final = 1_048_576
-"""Longest file read: sixteen certificates are 32 KiB, so this is another file or an endless device."""
 MISMATCHES: Final = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
 """What OpenSSL calls a key that is not the certificate's; the last one if it is of another kind."""
 
@@ -120,8 +119,7 @@ def read_pair(tls: TlsConfig) -> Pair:
 
 def _read(key: str, path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = read_regular(path, MAX_FILE_BYTES + 1)
     except OSError as error:
         raise PairRefused(PairResult.UNREADABLE, f"{path} cannot be read ({error.strerror})", key) from None
     if len(content) > MAX_FILE_BYTES:

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from dohproxy.config import Problem, TlsConfig
+from dohproxy.regular_file import read_regular
 from dohproxy.x509 import UnreadableCertificate, alternative_names, read_pem
 
 DAY_SECONDS: Final = 86_400.0
@@ -30,6 +31,8 @@ SOON_SECONDS_OF_A_SHORT_LIFE: Final = 2 * DAY_SECONDS
 """The same for certificates of a few days (Let's Encrypt's `shortlived` has 160 hours), renewed when half is over."""
 MAX_CERTIFICATES: Final = 16
 """The most certificates in one file: three are usual, OpenSSL's clients accept ten by default."""
+MAX_FILE_BYTES: Final = 1_048_576
+"""Longest file read: sixteen certificates are 32 KiB, so this is another file."""
 
 
 class KeyKind(StrEnum):
@@ -168,7 +171,7 @@ def key_warnings(tls: TlsConfig) -> tuple[Problem, ...]:
 
 def read_chain_file(path: Path) -> Chain:
     """Read the chain of a file. Raises UnreadableCertificate and OSError."""
-    return read_chain(path.read_bytes())
+    return read_chain(read_regular(path, MAX_FILE_BYTES))
 
 
 def _warnings(chain: Chain, now: float) -> Iterator[str]:

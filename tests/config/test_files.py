@@ -10,6 +10,8 @@ import pytest
 from dohproxy.config import (
     AdminConfig,
     AlertsConfig,
+    BansConfig,
+    BlocklistConfig,
     CacheConfig,
     ClientsConfig,
     Config,
@@ -25,6 +27,7 @@ from dohproxy.config import (
 )
 from dohproxy.config.files import (
     MAX_FILE_BYTES,
+    check_ban_log,
     check_files,
     check_members,
     check_snapshot,
@@ -99,10 +102,10 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_permission_denied_is_explained_whoever_runs_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_path: Path, _mode: str) -> None:
+    def refuse(_path: Path, _flags: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert problem_of(tmp_path / "dohproxy.toml").sentence.startswith("may not be read by the user ")
 
 
@@ -129,8 +132,39 @@ def test_a_file_of_any_length_is_not_read_to_its_end(tmp_path: Path, character: 
     assert "is longer than" in problem_of(path).sentence
 
 
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "dohproxy.toml"
+    os.mkfifo(path)
+    assert problem_of(path).sentence.startswith("is no file, but a named pipe or a device.")
+    assert log_format_of(path) == "text"
+    with pytest.raises(ConfigError):
+        find_admin_socket(path)
+
+
+def test_no_key_names_a_pipe_that_is_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    config = Config(
+        (UpstreamConfig("ns0", UpstreamAddress("tls", "192.0.2.53", 853), ca_file=pipe),),
+        tls=TlsConfig(pipe, pipe),
+        names=NamesConfig(public_suffix_file=pipe),
+        clients=ClientsConfig(member_ca_file=pipe),
+        blocklists=(BlocklistConfig("a", file=pipe),),
+    )
+    problems = check_files(config)
+    assert {problem.path for problem in problems} == {
+        "tls.certificate",
+        "tls.key",
+        "names.public_suffix_file",
+        "clients.member_ca_file",
+        "blocklist #1.file",
+        "upstream #1.ca_file",
+    }
+    assert all("is no file, but a named pipe or a device" in problem.sentence for problem in problems)
+
+
 def test_an_endless_device_is_not_read_to_its_end() -> None:
-    assert "is longer than" in problem_of(Path("/dev/zero")).sentence
+    assert problem_of(Path("/dev/zero")).sentence.startswith("is no file, but a named pipe or a device.")
 
 
 def test_certificate_and_key_in_place_are_no_problem(tmp_path: Path) -> None:
@@ -440,3 +474,32 @@ def test_authorities_of_members_that_cannot_be_read_are_told(tmp_path: Path) -> 
     assert problem.path == "clients.member_ca_file"
     certificate, _ = write_throwaway_certificate(tmp_path, "members.example.net")
     assert check_files(Config((upstream,), clients=ClientsConfig(member_ca_file=certificate))) == ()
+
+
+def with_ban_log(path: Path | None) -> Config:
+    upstream = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
+    return Config((upstream,), bans=BansConfig(log_file=path))
+
+
+def test_a_ban_log_may_be_there_or_not_yet(tmp_path: Path) -> None:
+    path = tmp_path / "bans.log"
+    assert check_ban_log(with_ban_log(None)) == check_ban_log(with_ban_log(path)) == ()
+    path.touch()
+    assert check_ban_log(with_ban_log(path)) == ()
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a directory", "a link", "in no directory"])
+def test_where_no_ban_could_be_written_down_it_is_told(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "bans.log"
+    match kind:
+        case "a named pipe":
+            os.mkfifo(path)
+        case "a directory":
+            path.mkdir()
+        case "a link":
+            path.symlink_to(tmp_path / "other")
+        case _:
+            path = tmp_path / "away" / "bans.log"
+    (problem,) = check_ban_log(with_ban_log(path))
+    assert problem.path == "bans.log_file"
+    assert "no ban would be written down" in problem.sentence

@@ -185,7 +185,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_other_kinds_of_files_are_errors_and_leave_nothing_open(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - descriptors
     for path in (tmp_path, Path("/dev/zero")):
-        with pytest.raises(OSError, match="Not a regular file"):
+        with pytest.raises(OSError, match=r"Not a regular file|Is a directory"):
             read_own_file(path, MOST)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
     with pytest.raises(FileNotFoundError) as caught:

@@ -1,9 +1,12 @@
 """One line a ban, whatever becomes of the file."""
 
 import asyncio
+import os
+import threading
 from pathlib import Path
 
 import pytest
+import structlog
 
 from dohproxy.jobs import ban_log
 from dohproxy.jobs.ban_log import MOST_WAITING, BanLog, line_of
@@ -80,6 +83,33 @@ async def test_a_link_is_not_followed(tmp_path: Path) -> None:
     await log.close()
     assert (tmp_path / "other").read_text() == ""
     assert log.statistics().failures == 1
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["with a reader", "without one"])
+async def test_a_named_pipe_is_refused_and_keeps_nobody_waiting(tmp_path: Path, *, is_read: bool) -> None:
+    path = tmp_path / "bans.log"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK) if is_read else -1
+    log = BanLog(path)
+    log.note(a_ban(), NOW)
+    async with asyncio.timeout(5):
+        await log.close()
+    assert log.statistics().failures == 1
+    if is_read:
+        assert os.read(reader, 100) == b""
+        os.close(reader)
+
+
+async def test_a_disk_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end = threading.Event()
+    monkeypatch.setattr(ban_log, "LAST_WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(ban_log, "_append", lambda *_: may_end.wait())
+    log = BanLog(tmp_path / "bans.log")
+    log.note(a_ban(), NOW)
+    with structlog.testing.capture_logs() as lines:
+        await log.close()
+    assert [line["event"] for line in lines] == ["the last bans are not written down"]
+    may_end.set()
 
 
 async def test_a_flood_of_bans_waits_in_so_many_lines(tmp_path: Path) -> None:
