@@ -33,7 +33,7 @@ class VisitorStatistics:
 
 
 class Visitors:
-    """Four sketches, 16 KiB: this hour, today, and what has been seen for a day or two."""
+    """Three sketches, 12 KiB: this hour, today, and what has been seen for a day or two."""
 
     __slots__ = ("_before", "_day", "_day_ends", "_draw", "_hour", "_hour_ends", "_known", "_last", "_newcomers")
 
