@@ -282,8 +282,7 @@ def _obstacles(owners: Owners, query: Query, route: Route, client: Client | None
 
 
 def _domain_limit(names: NameRules, query: Query, client: Client | None, now: float) -> Stage:
-    # Nobody's share stands for a client that was not named.
-    bound = names.domains.foresee(query.qname, client or NOBODY, now)
+    bound = names.domains.foresee(query.qname, client, now)
     if bound is not None:
         says = f"its domain {_BOUNDS[bound]}: REFUSED, EDE 18"
         return Stage("domain's limit", says, Reason.DOMAIN_LIMIT, ends=True)

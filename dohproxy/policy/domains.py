@@ -24,7 +24,8 @@ would be to refuse all that is new. The clients' miss limits hold, and the upstr
 Nobody alone may keep a domain closed for everybody, be it from malice or by a broken program. Once half of what may be
 asked or fail is used up, each /24, or provider's /32 of IPv6, has a share of its own, which all its misses count
 against: who holds a /48 has no more of them than a household. Members have buckets of their own for each domain, and no
-flood of strangers closes it for them.
+flood of strangers closes it for them. So have the operator's exempt networks, which no share holds back: what they ask
+closes a domain for nobody but themselves.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,8 @@ SHARE_FACTOR: Final = 4.0
 burst, unshared, and one network's quarter do not make a whole."""
 _MEMBERS: Final = (0x6D656D, 0x62657273)
 """Tells a domain's bucket for members from that for all others; any two numbers do."""
+_EXEMPT: Final = (0x657865, 0x6D7074)
+"""The same for exempt networks."""
 
 REMEMBERED: Final = 512
 """Names and domains whose places are at hand: twice the misses that may be under way (`limits.waiting_misses`)."""
@@ -134,8 +137,9 @@ class DomainLimit:
         self._admitted += 1
         return True
 
-    def foresee(self, qname: bytes, client: Client, now: float) -> DomainBound | None:
-        """Return what `admit` would refuse a name for, None if it would not; nothing is charged or counted."""
+    def foresee(self, qname: bytes, client: Client | None, now: float) -> DomainBound | None:
+        """Return what `admit` would refuse a name for, None if it would not; nothing is charged or counted. Without a
+        client no share is looked at."""
         domains = domains_of(qname, self._suffixes)
         return self._bound(domains, client, now, charges=False)
 
@@ -150,11 +154,11 @@ class DomainLimit:
                 self._failures.charge(hashes, now, cost)
 
     def blame(self, qname: bytes, client: Client, now: float) -> None:
-        """Count a question of this client that came to nothing, if it is a member's: members have buckets of their own,
-        and what a fetch is charged to does not tell who has asked for it."""
-        if client.member:
+        """Count a question of this client that came to nothing, if it is a member's or an exempt one's: they have
+        buckets of their own, and what a fetch is charged to does not tell who has asked for it."""
+        if client.member or client.exempt:
             for shared, cost in self._costs(self._domains_of(qname)):
-                self._failures.charge(_together(shared, _MEMBERS), now, cost)
+                self._failures.charge(_bucket_of(shared, client), now, cost)
 
     def statistics(self, now: float) -> DomainStatistics:
         """Return a frozen snapshot."""
@@ -168,7 +172,7 @@ class DomainLimit:
         )
 
     def _bound(
-        self, domains: tuple[bytes, bytes], client: Client, now: float, *, charges: bool = True
+        self, domains: tuple[bytes, bytes], client: Client | None, now: float, *, charges: bool = True
     ) -> DomainBound | None:
         if domains[0] in self._exempt:
             return None
@@ -176,19 +180,20 @@ class DomainLimit:
         if bound is not None:
             return bound
         for shared, cost in self._costs(domains):
-            hashes = _together(shared, _MEMBERS) if client.member else shared
+            hashes = _bucket_of(shared, client)
             if self._failures.wait(hashes, now, cost):
                 return DomainBound.FAILURES
             if self._is_over_share(self._failures, hashes, self._half_of_failures, client, now, cost, charges=charges):
                 return DomainBound.CLIENT_SHARE
-        if client.member and charges:
-            # Nobody knows of a fetch that ends who has asked for it, so members' are charged when they begin.
-            self._misses.charge(_together(self._hashes(domains[0]), _MEMBERS), now)
+        if client is not None and (client.member or client.exempt) and charges:
+            # Nobody knows of a fetch that ends who has asked for it, so these are charged when they begin.
+            self._misses.charge(_bucket_of(self._hashes(domains[0]), client), now)
         return None
 
-    def _bound_of_misses(self, hashes: Hashes, client: Client, now: float, *, charges: bool) -> DomainBound | None:
-        if client.member:
-            hashes = _together(hashes, _MEMBERS)
+    def _bound_of_misses(
+        self, hashes: Hashes, client: Client | None, now: float, *, charges: bool
+    ) -> DomainBound | None:
+        hashes = _bucket_of(hashes, client)
         if self._misses.wait(hashes, now):
             return DomainBound.MISSES
         if self._is_over_share(self._misses, hashes, self._half_of_misses, client, now, 1.0, charges=charges):
@@ -196,10 +201,18 @@ class DomainLimit:
         return None
 
     def _is_over_share(
-        self, table: GcraTable, hashes: Hashes, half: float, client: Client, now: float, cost: float, *, charges: bool
+        self,
+        table: GcraTable,
+        hashes: Hashes,
+        half: float,
+        client: Client | None,
+        now: float,
+        cost: float,
+        *,
+        charges: bool,
     ) -> bool:
         """Tell whether a network has had its share of a domain of which more than `half` is used up; charge it else."""
-        if client.exempt or not table.wait(hashes, now, half):
+        if client is None or client.exempt or not table.wait(hashes, now, half):
             return False
         share = _together(hashes, client.prefixes[-1])
         return not _admits(table, share, now, cost * SHARE_FACTOR, charges=charges)
@@ -210,6 +223,15 @@ class DomainLimit:
         yield self._hashes(domain), 1.0
         if registrant != domain:
             yield self._hashes(registrant), REGISTRANT_COST
+
+
+def _bucket_of(hashes: Hashes, client: Client | None) -> Hashes:
+    """Return the hashes of a domain's bucket for clients of this kind."""
+    if client is None:
+        return hashes
+    if client.member:
+        return _together(hashes, _MEMBERS)
+    return _together(hashes, _EXEMPT) if client.exempt else hashes
 
 
 def _together(hashes: Hashes, others: Hashes) -> Hashes:

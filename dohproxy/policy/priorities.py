@@ -1,5 +1,7 @@
 """Who goes first when the upstreams' budget is short: members, then those who have been here longer and ask little.
 
+Exempt networks stand with those who have been here longest, however much they ask.
+
 Three things are looked at, none of which a request can say of itself. Whether the operator has named the network as
 its members'. How long the network has been asking here. And whether it has lately asked more than a fair share of
 what the upstreams may be asked at all.
@@ -17,6 +19,9 @@ FAIR_SHARE: Final = 0.25
 busy ones can be served side by side, which is more than an association has at night and less than a flood needs."""
 GREEDY_RANKS: Final = LEVELS + 2
 """What asking more than the fair share costs: who does goes behind every stranger who does not."""
+EXEMPT_RANK: Final = 1
+"""Of the operator's exempt networks: with those who have been here longest. Before members they would be in their way,
+as no limit holds for them, and a stranger's place would let a flood blind who watches the service."""
 JUNIOR_RESERVE: Final = 0.25
 """Part of each burst that those who came within the hour, and those over their fair share, leave to the others. It is
 idle while there are no others; more than a quarter would be felt by a lone browser."""
@@ -29,7 +34,7 @@ class PriorityStatistics:
     members: int
     """Misses of members since start."""
     settled: int
-    """Misses of networks that have been here for an hour or more."""
+    """Misses of networks that have been here for an hour or more, and of exempt ones."""
     newcomers: int
     greedy: int
     """How many of all these were beyond the fair share of their network."""
@@ -54,11 +59,14 @@ class Priorities:
         hashes = client.prefixes[min(SITE, len(client.prefixes) - 1)]
         path = client.path[:-1] or client.path
         level = self.seniority.level(client.prefixes, now)
-        is_greedy = not self._shares.charge(hashes, now)
+        is_greedy = not client.exempt and not self._shares.charge(hashes, now)
         self._greedy += is_greedy
         if client.member:
             self._members += 1
             return Priority(0, path, 0.0)
+        if client.exempt:
+            self._settled += 1
+            return Priority(EXEMPT_RANK, path, 0.0)
         if level:
             self._settled += 1
         else:

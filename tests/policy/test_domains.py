@@ -170,8 +170,35 @@ def test_a_member_may_not_ask_for_a_domain_without_end() -> None:
     assert tried.admit(from_text("www.example.org"), other, NOW)
 
 
-def test_a_client_of_the_operator_s_choosing_has_no_share_but_is_bound_like_all() -> None:
+def test_an_exempt_client_has_no_share_but_is_bound_like_all_together() -> None:
     assert flood(limit(), "*.example.net", 1_000, failed=True, client=MONITOR) == FAILURES
+    assert flood(limit(), "*.example.net", 1_000, failed=False, client=MONITOR) == MISSES
+
+
+def test_a_flood_of_strangers_closes_no_domain_for_exempt_clients() -> None:
+    tried = limit()
+    for n in range(500):
+        flood(tried, f"*.{n}.example.net", 20, failed=True, client=stranger(n))
+    assert tried.admit(WWW, stranger(9_999), NOW) is False
+    assert tried.admit(WWW, MONITOR, NOW)
+
+
+def test_what_an_exempt_client_asks_closes_no_domain_for_members() -> None:
+    tried = limit()
+    flood(tried, "*.example.net", 1_000, failed=True, client=MONITOR)
+    assert not tried.admit(WWW, MONITOR, NOW)
+    assert tried.admit(WWW, replace(stranger(1_000), member=True), NOW)
+
+
+def test_without_a_client_no_share_is_foreseen() -> None:
+    tried = limit()
+    flood(tried, "*.example.net", FAILURES // 2 + 1, failed=True)
+    while tried.admit(WWW, CLIENT, NOW):
+        pass
+    assert tried.foresee(WWW, CLIENT, NOW) is DomainBound.CLIENT_SHARE
+    assert tried.foresee(WWW, None, NOW) is None
+    flood(tried, "*.example.net", FAILURES, failed=True)
+    assert tried.foresee(WWW, None, NOW) is DomainBound.FAILURES
 
 
 # ---------------------------------------------------------------- what one domain is

@@ -53,6 +53,17 @@ class TestRank:
         ranks = {priorities.judge(_client(STRANGER, member=True), START).rank for _ in range(times)}
         assert ranks == {0}
 
+    def test_an_exempt_client_goes_right_behind_members_however_much_it_asks_and_makes_no_neighbour_greedy(
+        self,
+    ) -> None:
+        priorities = _priorities()
+        exempt = replace(_client(STRANGER), exempt=True)
+        judged = {priorities.judge(exempt, START) for _ in range(100)}
+        assert {(one.rank, one.reserve) for one in judged} == {(_judged(hours=1_000, greedy=False).rank, 0.0)}
+        assert priorities.judge(_client(STRANGER), START).rank == 1 + LEVELS
+        found = priorities.statistics(START)
+        assert (found.settled, found.newcomers, found.greedy) == (100, 1, 0)
+
     def test_a_stranger_goes_after_everybody_who_has_been_here_for_an_hour(self) -> None:
         assert _judged(hours=0, greedy=False).rank == 1 + LEVELS
         assert _judged(hours=1, greedy=False).rank == LEVELS
