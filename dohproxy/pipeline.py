@@ -230,12 +230,13 @@ class Pipeline:
             self._request_limiter.note_answered(client, now)
 
     def _refuse_unwelcome(self, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused | None:
-        """Refuse clients of a listed network, and whom `restrict` does not let through."""
+        """Refuse clients of a listed network, and whom `restrict` does not let through. Members and exempt clients are
+        neither: who has named them knows them better than a list that names their network."""
+        if client.member or client.exempt:
+            return None
         refusing = self._names.blocklists.refuses(client) if self._names.blocklists.has_networks else None
         if refusing is not None:
             return self._prohibit(refusing, parsed, client, now)
-        if not self._is_restricted or client.member or client.exempt:
-            return None
         if self.is_for_members:
             return self._refuse(Reason.MEMBERS_ONLY, parsed, client, now)
         if self._turns_stubs_away and parsed.is_list_stub:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import Literal
 
 import dns.edns
 import dns.message
@@ -130,6 +131,18 @@ async def test_a_client_of_a_listed_network_is_refused_whatever_it_asks_and_othe
         assert last(walk) is Reason.PROHIBITED
     assert (await walk.ask(ask_for("www.example.net"), NEIGHBOUR)).answer
     assert refusing.hits == 2
+
+
+@pytest.mark.parametrize("kind", ["member", "exempt"])
+async def test_members_and_exempt_clients_of_a_listed_network_are_served(kind: Literal["member", "exempt"]) -> None:
+    walk = Walk()
+    (refusing,) = lists(replace(ADS, networks=(CLIENTS_NETWORK,)), names=())
+    put(walk, refusing)
+    named = replace(CLIENT, member=kind == "member", exempt=kind == "exempt")
+    assert (await walk.ask(ask_for("www.example.net"), named)).answer
+    assert refusing.hits == 0
+    await walk.ask(ask_for("www.example.net"), CLIENT)
+    assert last(walk) is Reason.PROHIBITED
 
 
 async def test_what_one_client_is_refused_is_not_said_to_the_next_nor_the_other_way_round() -> None:

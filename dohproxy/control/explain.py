@@ -209,6 +209,9 @@ def _clients_network(blocklists: Blocklists, client: Client) -> Stage:
     refusing = blocklists.refuses(client)
     if refusing is None:
         return Stage("client's network", "is in no list")
+    if client.member or client.exempt:
+        what = "a member's" if client.member else "exempt (limits.exempt_networks)"
+        return Stage("client's network", f"is in the list {refusing.name}, and served all the same, as it is {what}")
     says = f"is in the list {refusing.name}: REFUSED, EDE 18"
     return Stage("client's network", says, Reason.PROHIBITED, ends=True)
 

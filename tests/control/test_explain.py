@@ -156,6 +156,10 @@ CASES = {
     "a name that is blocked by hand": Case(Walk, blocked_by_hand, Reason.BLOCKED, "blocklists"),
     "a listed name that is let through": Case(Walk, listed_and_let_through, Reason.FORWARDED, "upstream"),
     "a listed client": Case(Walk, client_listed, Reason.PROHIBITED, "client's network"),
+    "a member of a listed network": Case(
+        Walk, client_listed, Reason.FORWARDED, "upstream", client=replace(CLIENT, member=True)
+    ),
+    "an exempt client of a listed network": Case(Walk, client_listed, Reason.FORWARDED, "upstream", client=EXEMPT),
     "a client of no listed network": Case(Walk, client_listed, Reason.FORWARDED, "upstream", client=NEIGHBOUR),
     "a fresh answer": Case(Walk, then(NAME, after=10), Reason.CACHED, "cache"),
     "a fresh denial": Case(lambda: Walk(script=denied), then(NAME, after=10), Reason.CACHED, "cache"),
