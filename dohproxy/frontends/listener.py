@@ -59,6 +59,8 @@ class _Arriving:
     client: Client
     standing: Standing = Standing.MEMBER
     """A front proxy brings members too."""
+    is_hurried: bool = False
+    """It has less time for its handshake than others, as there are so many."""
 
 
 class Listener:
@@ -271,6 +273,7 @@ class Listener:
         handshakes, now = limiter.handshakes, self._loop.time()
         if arriving.standing is not Standing.MEMBER and handshakes.is_crowded:
             arriving.until -= (1 - CROWDED_HANDSHAKE_SHARE) * self._connections.limits.handshake_seconds
+            arriving.is_hurried = True
         is_taken, loser = handshakes.join(arriving.slot, arriving.client.path, arriving.standing, now)
         if isinstance(loser, ConnectionSlot):
             self._connections.count(Closing.MADE_ROOM)
@@ -334,10 +337,10 @@ class Listener:
         arriving.slot.when_lost = transport.abort
 
     def _is_to_blame(self, arriving: _Arriving, transport: TlsTransport) -> bool:
-        """Tell whether a handshake that came to nothing is its client's doing: not if it waits for us, who are too
-        busy, if others got its slot or the most of its time, or if this is the end."""
-        is_crowded = self._connection_limiter is not None and self._connection_limiter.handshakes.is_crowded
-        return self._is_accepting and not (transport.is_kept_waiting or arriving.slot.is_lost or is_crowded)
+        """Tell whether a handshake that came to nothing is its client's doing: not if it waits for us, or has waited
+        for long, if others got its slot or the most of its time, or if this is the end."""
+        is_ours = transport.was_kept_waiting or arriving.slot.is_lost or arriving.is_hurried
+        return self._is_accepting and not is_ours
 
     def _open_frontend(self, arriving: _Arriving, transport: TlsTransport) -> None:
         if self._is_banned(arriving.packed, arriving.client, self._loop.time()):  # Since the handshake began.

@@ -33,6 +33,9 @@ line. Ten seconds in all, as long as it had for any answer."""
 BEGIN_SHARE: Final = 0.8
 """Part of the time for a handshake after which its work is not begun any more: it would hardly end in time. Where more
 come than can be served everybody waits as long, and without this all would be begun and none would end."""
+PATIENT_SECONDS: Final = 1.0
+"""What a handshake may wait for us, in all, without its client being excused for not ending it: no client gives up in
+less, and with so much of its time gone it may lack what is left."""
 
 HandshakeEnded = Callable[["TlsTransport", bool], None]
 """Called once, with whether the handshake has succeeded. If so, `start` is owed; if not, the socket is closed."""
@@ -47,6 +50,7 @@ class TlsTransport(asyncio.Transport):
         "_fd",
         "_flooded",
         "_held",
+        "_held_since",
         "_high",
         "_incoming",
         "_is_begun",
@@ -65,6 +69,7 @@ class TlsTransport(asyncio.Transport):
         "_sock",
         "_timer",
         "_tls",
+        "_waited",
     )
 
     def __init__(
@@ -99,6 +104,9 @@ class TlsTransport(asyncio.Transport):
         self._is_stranger = is_stranger
         self._held = b""
         """What has come of the handshake and waits for its turn."""
+        self._held_since = 0.0
+        self._waited = 0.0
+        """Seconds that such things have waited in all."""
         self._begin_by = loop.time() + BEGIN_SHARE * handshake_seconds
         """When it is too late to answer the client's first message; infinity once that has been done."""
         self._is_begun = False
@@ -117,9 +125,10 @@ class TlsTransport(asyncio.Transport):
         loop.add_reader(self._fd, self._on_readable)
 
     @property
-    def is_kept_waiting(self) -> bool:
-        """Whether something that the client has sent for its handshake waits to be looked at."""
-        return bool(self._held)
+    def was_kept_waiting(self) -> bool:
+        """Whether something that the client has sent for its handshake waits to be looked at, or such things have
+        waited so long that it may have given up for that."""
+        return bool(self._held) or self._waited > PATIENT_SECONDS
 
     def start(self, protocol: asyncio.Protocol) -> None:
         """The handshake has succeeded: serve the connection with `protocol`."""
@@ -135,7 +144,7 @@ class TlsTransport(asyncio.Transport):
         if self._ended is None:
             self._hear(received)
             return
-        self._held = received
+        self._held, self._held_since = received, self._loop.time()
         # Once for each reply: who sends it in crumbs goes behind the others with all but the first.
         is_begun, self._is_begun = self._is_begun, False
         self._scheduler.take(self, is_stranger=self._is_stranger, is_begun=is_begun)
@@ -144,9 +153,11 @@ class TlsTransport(asyncio.Transport):
 
     def go_on(self) -> None:
         """Do the work for what has come of the handshake, unless it is too late."""
-        if self._loop.time() > self._begin_by:
+        now = self._loop.time()
+        if now > self._begin_by:
             self.abort()
             return
+        self._waited += now - self._held_since
         received, self._held = self._held, b""
         self.resume_reading()
         self._hear(received)

@@ -13,6 +13,7 @@ from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.tls_transport import TlsTransport
 from dohproxy.policy.penalties import Offence
 from dohproxy.policy.prefixes import parse_prefix
+from dohproxy.policy.standing import Standing
 from tests.frontends.client import get
 from tests.frontends.http2_client import Http2Client
 from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend
@@ -244,6 +245,25 @@ async def test_what_costs_points(
         await frontend.until(lambda: points(frontend, offence) > 0, f"points for {offence}")
         others = [other for other in Offence if other is not offence and points(frontend, other)]
         assert others == []
+
+
+@pytest.mark.parametrize("is_crowded", [True, False], ids=["crowded", "not crowded"])
+async def test_who_had_less_time_as_there_were_so_many_is_not_blamed(
+    certificate: Certificate, *, is_crowded: bool
+) -> None:
+    setting = Setting(gated=True, certificate=certificate, bans=BansConfig()).with_connections(max_handshakes=10)
+    async with open_frontend(setting) as frontend:
+        handshakes = frontend.server.connection_limiter.handshakes
+        crowd = range(9 if is_crowded else 0)
+        for one in crowd:
+            assert handshakes.join(one, (one,), Standing.MEMBER, frontend.clock())[0]
+        client = await frontend.connect(tls=False, before=b"\x16\x03\x01\x02\x00")
+        await frontend.until(lambda: handshakes.taken == len(crowd) + 1, "its handshake")
+        for one in crowd:
+            handshakes.leave(one)
+        await client.rest()
+        await frontend.until(lambda: frontend.closed == {Closing.HANDSHAKE: 1}, "its end")
+        assert (points(frontend, Offence.HANDSHAKE) > 0) is not is_crowded
 
 
 async def test_who_asks_something_owes_nothing(certificate: Certificate) -> None:

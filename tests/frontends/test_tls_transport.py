@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
-from dohproxy.frontends.tls_transport import TlsTransport
+from dohproxy.frontends.tls_transport import PATIENT_SECONDS, TlsTransport
 from dohproxy.tls.local_handshake import ordinary_hello
 from dohproxy.tls.records import MOST_AT_ONCE, MOST_SILENT, RECORD_BYTES
 from tests.fakes.tls_by_hand import key_updates
@@ -426,6 +426,24 @@ async def test_who_goes_while_waiting_for_its_turn_is_forgotten(certificate: Cer
     await until(lambda: ends.handshakes == [False], "the end of the handshake")
     assert (held.waiting, ends.is_gone) == (0, True)
     ends.client.close()
+
+
+@pytest.mark.parametrize("seconds", [0.0, PATIENT_SECONDS], ids=["a moment", "long"])
+async def test_who_has_waited_long_for_its_turn_is_known_as_such_to_the_end(
+    certificate: Certificate, seconds: float
+) -> None:
+    held = Held()
+    ends = Ends(certificate, scheduler=held.scheduler)
+    ends.client.send(ordinary_hello())
+    await until(lambda: held.waiting == 1, "the hello")
+    assert ends.transport.was_kept_waiting
+    ends.transport._held_since -= seconds
+    held.go_on()
+    assert held.waiting == 0
+    assert ends.transport.was_kept_waiting is (seconds > 0)
+    ends.client.close()
+    await until(lambda: ends.is_gone, "the end")
+    assert ends.transport.was_kept_waiting is (seconds > 0)
 
 
 async def test_whose_hello_makes_no_sense_gets_an_alert(certificate: Certificate) -> None:
