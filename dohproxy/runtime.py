@@ -280,7 +280,7 @@ class Runtime:
 
     def owners(self) -> Owners:
         """Return those whom the walk asks."""
-        return self.core.owners()
+        return self.server.owners()
 
     def blocklists(self) -> Sequence[BlocklistStatistics]:
         """Return what there is to say of each list."""

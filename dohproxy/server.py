@@ -8,10 +8,12 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from dohproxy.builders import build_connection_limiter, clock, http2_limits
 from dohproxy.config import Config
+from dohproxy.control.explain import Owners
 from dohproxy.core import Core
 from dohproxy.frontends.ban_sweep import BanSweep
 from dohproxy.frontends.client_resolver import ClientResolver
@@ -135,6 +137,10 @@ class Server:
             visitors=self.visitors.statistics,
             members=core.pipeline.members.statistics,
         )
+
+    def owners(self) -> Owners:
+        """Return those whom the walk asks, and who knows where members' tokens come from."""
+        return replace(self.core.owners(), knows=self.client_resolver.member_networks.knows)
 
     def sweep(self) -> None:
         """Look at all connections, and close those whose time is over; clear away bans that have ended. To be called

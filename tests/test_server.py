@@ -105,3 +105,11 @@ async def test_another_configuration_holds_on_open_connections() -> None:
         one.server.sweep()
         assert await client.read() == b""
         assert one.server.connections.statistics().closed[Closing.IDLE] == 1
+
+
+async def test_an_address_is_known_to_whoever_explains_once_a_token_has_come_from_it() -> None:
+    async with serving() as one:
+        client, now = one.server.client_resolver.of_connection(b"\xc0\x00\x02\x07"), one.clock()
+        assert not one.server.owners().knows(client, now)
+        one.server.client_resolver.member_networks.note(client, bytes(32), now)
+        assert one.server.owners().knows(client, now)

@@ -8,7 +8,7 @@ is remembered of equal requests for a moment, is left out: the name is typed, an
 import math
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import Any, Final, Protocol
@@ -85,6 +85,8 @@ class Owners:
     routes: Routes
     strangers: Strangers
     bans: Bans
+    knows: Callable[[Client, float], bool] = lambda _client, _now: False
+    """Tells whether a member's token, or certificate, has come from a client's address lately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,14 @@ def walk(owners: Owners, query: Query, client: Client | None, now: float) -> Ite
 
 def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> Iterator[Stage]:
     limiter, names = owners.request_limiter, owners.names
-    yield _ban(owners.bans, client, now)
+    is_known = client is not None and owners.knows(client, now)
+    if is_known:
+        yield Stage(
+            "address",
+            "a member's token has come from it lately: connections from it are let in as a member's, and a request"
+            " without the token is judged as anybody's",
+        )
+    yield _ban(owners.bans, client, now, is_known=is_known)
     yield _client_limit(limiter, client, now)
     if client is not None and names.blocklists.has_networks:
         yield _clients_network(names.blocklists, client)
@@ -177,7 +186,7 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
     yield from _miss(owners, query, route, entry, client, now)
 
 
-def _ban(bans: Bans, client: Client | None, now: float) -> Stage:
+def _ban(bans: Bans, client: Client | None, now: float, *, is_known: bool) -> Stage:
     name = "bans"
     ban = None if client is None else bans.decisive(client, now)
     if client is None:
@@ -189,7 +198,9 @@ def _ban(bans: Bans, client: Client | None, now: float) -> Stage:
     why = f"by {ban.source.value} for {ban.until - now:.0f} s more" + (f" ({ban.reason})" if ban.reason else "")
     if not bans.is_banned(client, now):
         return Stage(name, f"the client would be banned {why}, but bans.mode is {bans.mode}")
-    return Stage(name, f"the client is banned {why}: closed, or 429 behind a front proxy", Reason.BANNED, ends=True)
+    closes = bans.is_banned(client, now, is_known=is_known)
+    then = "closed, or 429 behind a front proxy" if closes else "429, and with the token it is served"
+    return Stage(name, f"the client is banned {why}: {then}", Reason.BANNED, ends=True)
 
 
 def _client_limit(limiter: RequestLimiter, client: Client | None, now: float) -> Stage:

@@ -313,3 +313,18 @@ async def test_who_is_let_in_by_command_is_told() -> None:
     one.penalties.bans.unban(parse_prefix("192.0.2.0/23"), 30.0, one.clock())
     found = next(iter(walk(owners_of(one), make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock())))
     assert found.says == "the client is let in by command for 30 s more"
+
+
+@pytest.mark.parametrize("is_banned", [False, True], ids=["in peace", "banned by rule"])
+async def test_an_address_from_which_a_token_came_is_told_to_be_known(is_banned: bool) -> None:
+    one = Walk(ban_rules=BansConfig())
+    if is_banned:
+        one.penalties.bans.ban_by_rule(CLIENT, 0, "base64", one.clock())
+    known = replace(owners_of(one), knows=lambda client, _: client is CLIENT)
+    address, ban, *_ = walk(known, make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock())
+    assert (address.name, address.ends) == ("address", False)
+    assert address.says.startswith("a member's token has come from it lately")
+    says = "the client is banned by rule for 60 s more (base64): 429, and with the token it is served"
+    assert ban.says == (says if is_banned else "the client is not banned")
+    neighbour = next(walk(known, make_query(NAME, 1, dnssec_ok=False), NEIGHBOUR, one.clock()))
+    assert neighbour.name == "bans"
