@@ -252,5 +252,8 @@ class Core:
 
 
 def request_rules(config: Config) -> RequestRules:
-    """Return what a request must be."""
-    return RequestRules(config.server.path, config.server.max_query_bytes, config.dialects.actions)
+    """Return what a request must be; which tokens are valid is not known here."""
+    takes_tokens = config.clients.member_file is not None
+    return RequestRules(
+        config.server.path, config.server.max_query_bytes, config.dialects.actions, takes_tokens=takes_tokens
+    )

@@ -56,6 +56,7 @@ class Reason(Enum):
     PROHIBITED = auto()
 
     WRONG_PATH = auto()
+    UNKNOWN_TOKEN = auto()
     METHOD_NOT_ALLOWED = auto()
     METHOD_UNKNOWN = auto()
     TARGET_TOO_LONG = auto()
@@ -165,6 +166,9 @@ OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
     # (RFC 8914 section 4.19).
     Reason.PROHIBITED: OutcomeRow("prohibited", 200, Rcode.REFUSED, (ExtendedError.PROHIBITED,)),
     Reason.WRONG_PATH: OutcomeRow("wrong_path", 404, counts=True, weight=_MALFORMED, keep_seconds=_FIVE_MINUTES),
+    # A path where a member's token stands, and none that is valid now. It may be within the second, when a damaged list
+    # of members is mended: so nobody keeps it, and a member is not banned for what happened to the list.
+    Reason.UNKNOWN_TOKEN: OutcomeRow("unknown_token", 404, counts=True),
     Reason.METHOD_NOT_ALLOWED: OutcomeRow("method_not_allowed", 405, counts=True, weight=_MALFORMED),
     Reason.METHOD_UNKNOWN: OutcomeRow("method_unknown", 501, counts=True, weight=_MALFORMED),
     Reason.TARGET_TOO_LONG: OutcomeRow("target_too_long", 414, counts=True, weight=_MALFORMED),

@@ -116,6 +116,6 @@ def _check_token(request: HttpRequest, found: AcceptedRequest | RefusedRequest) 
     if found.token is not None:
         assert found.token == digest_of(TOKEN) == find_token(request.target, RULES["serve"])
         assert unquote(request.target.partition("?")[0]).endswith(member_path(PATH, TOKEN))
-    if isinstance(found, RefusedRequest) and found.reason is Reason.WRONG_PATH:
+    if isinstance(found, RefusedRequest) and found.reason in (Reason.WRONG_PATH, Reason.UNKNOWN_TOKEN):
         assert found.token is None
         assert find_token(request.target, RULES["serve"]) is None

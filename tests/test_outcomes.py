@@ -56,6 +56,7 @@ def test_what_is_refused_before_the_clients_limit_counts_against_it(reason: Reas
     ("reason", "status", "rcode", "errors"),
     [
         (Reason.WRONG_PATH, 404, None, ()),
+        (Reason.UNKNOWN_TOKEN, 404, None, ()),
         (Reason.METHOD_NOT_ALLOWED, 405, None, ()),
         (Reason.METHOD_UNKNOWN, 501, None, ()),
         (Reason.TRANSFER_CODING, 501, None, ()),

@@ -7,7 +7,7 @@ here by its hash alone, and looked up by that. Hence two things:
 - The comparison tells nothing by its time. What is compared is the hash of what was sent, and which of its bits are
   right nobody can choose; and a look-up in a set compares bytes only where 64 bits of another keyed hash are equal.
 
-A wrong token ends as any other wrong path does, and costs as much: one hash more, of a text of known length.
+All wrong tokens end alike, and cost as much: one hash more than another wrong path, of a text of known length.
 """
 
 import base64

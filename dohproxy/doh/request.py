@@ -43,6 +43,8 @@ class RequestRules:
     """Dialect name to "serve", "count" or "refuse"; what is not named is served."""
     tokens: frozenset[bytes] = frozenset()
     """The digests of the tokens that are valid now."""
+    takes_tokens: bool = False
+    """Whether there may be any: a wrong path that ends with what could be one is told apart."""
 
 
 @value
@@ -71,14 +73,15 @@ def find_token(target: str, rules: RequestRules) -> bytes | None:
     """Return the digest of the valid token in a request's target, None if there is none; nothing else is read."""
     if not rules.tokens or len(target) > LONGEST_TARGET:
         return None
-    return _token_in(_normal(_origin_form(target)).partition("?")[0], rules)
-
-
-def _token_in(path: str, rules: RequestRules) -> bytes | None:
-    if not rules.tokens or path == rules.path:
-        return None
-    digest = digest_in(path, rules.path)
+    digest = _digest_in(_normal(_origin_form(target)).partition("?")[0], rules)
     return digest if digest in rules.tokens else None
+
+
+def _digest_in(path: str, rules: RequestRules) -> bytes | None:
+    """Return the digest of what stands in a path where members have their tokens."""
+    if path == rules.path or not (rules.tokens or rules.takes_tokens):
+        return None
+    return digest_in(path, rules.path)
 
 
 def read_request(request: HttpRequest, rules: RequestRules) -> AcceptedRequest | RefusedRequest:
@@ -88,15 +91,17 @@ def read_request(request: HttpRequest, rules: RequestRules) -> AcceptedRequest |
     if request.method not in KNOWN_METHODS:
         return RefusedRequest(Reason.METHOD_UNKNOWN, Dialect.OTHER)
     path, _, query_string = _normal(_origin_form(request.target)).partition("?")
-    token = _token_in(path, rules)
+    digest = _digest_in(path, rules)
+    token = digest if digest in rules.tokens else None
     is_ours = path == rules.path or token is not None
+    wrong = Reason.WRONG_PATH if digest is None else Reason.UNKNOWN_TOKEN
     if request.method not in ("GET", "POST"):
-        reason = Reason.METHOD_NOT_ALLOWED if is_ours else Reason.WRONG_PATH
+        reason = Reason.METHOD_NOT_ALLOWED if is_ours else wrong
         return RefusedRequest(reason, Dialect.OTHER, token)
     parameters = _parse_parameters(query_string)
     dialect = dialect_of(request, path, parameters or {})
     if not is_ours:
-        return RefusedRequest(Reason.WRONG_PATH, dialect)
+        return RefusedRequest(wrong, dialect)
     if parameters is None:
         return RefusedRequest(Reason.DNS_PARAMETER, Dialect.OTHER, token)
     read = _read_post if request.method == "POST" else _read_get

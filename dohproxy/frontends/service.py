@@ -43,7 +43,7 @@ class Service:
 
     def adopt_tokens(self, tokens: frozenset[bytes]) -> None:
         """Take other members' tokens, by their digests: the next request meets them, on open connections too."""
-        self.adopt(replace(self.rules, tokens=tokens))
+        self.adopt(replace(self.rules, tokens=tokens, takes_tokens=True))
 
     def turn_away_early(self, client: Client, target: str, frontend: Frontend, now: float) -> HttpResponse | None:
         """Refuse a request that is not read yet, if its client is over its limit already. A member's is read: he has

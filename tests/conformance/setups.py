@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
 
 from dohproxy.config import BlocklistConfig, ClientsConfig, ConnectionsConfig, DialectsConfig, ResolverConfig
 from tests.fakes.conformance import ANY_NAME, Setup
@@ -24,6 +25,7 @@ FEW_REQUESTS = with_sections(limits=replace(AMPLE, requests_per_second=0.1, requ
 BEHIND_A_PROXY = with_sections(
     clients=ClientsConfig(address_from="x-forwarded-for", trusted_proxies=(ip_network("127.0.0.0/8"),))
 )
+WITH_TOKENS = with_sections(clients=ClientsConfig(member_file=Path("/nowhere/members.json")))
 FEW_MISSES = with_sections(limits=replace(AMPLE, misses_per_second=0.1, misses_burst=1))
 FEW_IN_ALL = with_sections(limits=replace(AMPLE, total_requests_per_second=1, total_requests_burst=1))
 NO_PLACE = with_sections(IMPATIENT, limits=replace(AMPLE, waiting_misses=1))

@@ -12,6 +12,7 @@ import dns.message
 import pytest
 
 from dohproxy.builders import clock
+from dohproxy.doh.path_token import TOKEN_CHARACTERS
 from dohproxy.outcomes import OUTCOMES, Reason
 from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.wire.numbers import ExtendedError, Rcode
@@ -34,6 +35,7 @@ from tests.conformance.setups import (
     NO_PLACE,
     ORDINARY,
     STRICT,
+    WITH_TOKENS,
 )
 from tests.fakes.conformance import TTL, RunningServer, Setup, resolve_over_stream
 from tests.wire import messages
@@ -173,6 +175,12 @@ ROWS = [
     Row(Reason.UNDELEGATED, _sends(_of("abcdefghijklmnop.test.dnscrypt", "NS")), DENYING, "", Rcode.NXDOMAIN, ()),
     Row(Reason.MINIMAL_ANY, _sends(_of("www.example.com", "ANY")), errors=()),
     Row(Reason.WRONG_PATH, _sends(get(MEMBER, path="/")), fields={"cache-control": "max-age=300"}),
+    Row(
+        Reason.UNKNOWN_TOKEN,
+        _sends(get(MEMBER, path=f"/dns-query/{'x' * TOKEN_CHARACTERS}")),
+        WITH_TOKENS,
+        fields={"cache-control": "no-store"},
+    ),
     Row(Reason.METHOD_NOT_ALLOWED, _sends(Request("PUT", "/dns-query")), fields=ALLOW),
     Row(Reason.METHOD_UNKNOWN, _sends(Request("BREW", "/dns-query"))),
     Row(Reason.TARGET_TOO_LONG, _sends(get(MEMBER, query="dns={dns}&x=" + 5000 * "x"))),

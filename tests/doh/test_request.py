@@ -259,20 +259,29 @@ def test_a_valid_token_in_the_path_says_whose_request_it_is(request_: HttpReques
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "reason"),
     [
-        f"/dns-query/{TOKEN[:-1]}x",
-        f"/dns-query/{TOKEN[:-1]}",
-        f"/dns-query/{TOKEN}/",
-        f"/dns-query/{TOKEN.swapcase()}",
-        f"/{TOKEN}",
-        "/dns-query/",
+        (f"/dns-query/{TOKEN[:-1]}x", Reason.UNKNOWN_TOKEN),
+        (f"/dns-query/{TOKEN.swapcase()}", Reason.UNKNOWN_TOKEN),
+        (f"/dns-query/{TOKEN[:-1]}", Reason.WRONG_PATH),
+        (f"/dns-query/{TOKEN}/", Reason.WRONG_PATH),
+        (f"/{TOKEN}", Reason.WRONG_PATH),
+        ("/dns-query/", Reason.WRONG_PATH),
     ],
 )
-def test_a_wrong_token_is_a_wrong_path(path: str) -> None:
-    found = read_request(HttpRequest("GET", f"{path}?dns={Q}"), MEMBERS_RULES)
-    assert found == RefusedRequest(Reason.WRONG_PATH, Dialect.RFC_GET)
+def test_a_wrong_token_is_no_member_and_told_from_a_path_that_is_none_of_ours(path: str, reason: Reason) -> None:
+    for method in ("GET", "PUT"):
+        found = read_request(HttpRequest(method, f"{path}?dns={Q}"), MEMBERS_RULES)
+        assert isinstance(found, RefusedRequest)
+        assert (found.reason, found.token) == (reason, None)
     assert find_token(f"{path}?dns={Q}", MEMBERS_RULES) is None
+
+
+def test_where_there_may_be_tokens_and_none_is_valid_each_is_unknown() -> None:
+    target = f"/dns-query/{TOKEN}?dns={Q}"
+    for takes_tokens, reason in ((True, Reason.UNKNOWN_TOKEN), (False, Reason.WRONG_PATH)):
+        rules = RequestRules("/dns-query", 1024, takes_tokens=takes_tokens)
+        assert read_request(HttpRequest("GET", target), rules) == RefusedRequest(reason, Dialect.RFC_GET)
 
 
 def test_everybodys_path_is_nobodys() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dohproxy.config import ClientsConfig, LimitsConfig
+from dohproxy.config import BansConfig, ClientsConfig, LimitsConfig
 from dohproxy.doh.path_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.frontends.connections import Closing
 from dohproxy.policy.standing import Standing
@@ -104,18 +104,20 @@ async def test_a_request_with_a_valid_token_is_a_members_and_others_on_its_conne
         assert [client.member for client in frontend.asked_limits] == [True, False, True, True]
 
 
-async def test_a_wrong_token_is_answered_as_any_wrong_path_and_counts_as_one(connect: Connect) -> None:
+async def test_all_wrong_tokens_are_answered_alike_and_count_as_wrong_paths_do(connect: Connect) -> None:
     async with open_frontend(SETTING) as frontend:
         use(frontend, ALICE)
         ask = await connect(frontend)
-        said = [await ask(path, NAME) for path in (f"{PATH}/{WRONG}", "/elsewhere", f"{PATH}/{BOB}")]
+        said = [await ask(path, NAME) for path in (f"{PATH}/{WRONG}", f"{PATH}/{BOB}", f"{PATH}/{ALICE[:-1]}x")]
+        assert (await ask("/elsewhere", NAME)).status == 404
         assert said[0].status == 404
         assert {(one.status, tuple(sorted(_undated(one).items())), one.body) for one in said} == {
             (404, tuple(sorted(_undated(said[0]).items())), b"")
         }
-        assert frontend.reasons == ["WRONG_PATH"] * 3
+        assert said[0].fields["cache-control"] == "no-store"
+        assert frontend.reasons == ["UNKNOWN_TOKEN"] * 3 + ["WRONG_PATH"]
         assert frontend.asked_limits == []
-        assert frontend.core.request_limiter.statistics(frontend.clock()).requests.charged == 3
+        assert frontend.core.request_limiter.statistics(frontend.clock()).requests.charged == 4
 
 
 def _undated(response: Response) -> dict[str, str]:
@@ -126,6 +128,21 @@ async def test_without_tokens_every_token_is_a_wrong_path(connect: Connect) -> N
     async with open_frontend(SETTING) as frontend:
         ask = await connect(frontend)
         assert (await ask(f"{PATH}/{ALICE}", NAME)).status == 404
+        assert frontend.reasons == ["WRONG_PATH"]
+
+
+async def test_while_the_list_of_members_is_damaged_nobody_is_blamed_and_afterwards_their_paths_work_at_once(
+    connect: Connect,
+) -> None:
+    async with open_frontend(replace(SETTING, bans=BansConfig(points=10))) as frontend:
+        use(frontend)
+        ask = await connect(frontend)
+        for _ in range(100):
+            refused = await ask(f"{PATH}/{ALICE}", NAME)
+            assert (refused.status, refused.fields["cache-control"]) == (404, "no-store")
+        use(frontend, ALICE)
+        assert (await ask(f"{PATH}/{ALICE}", NAME)).status == 200
+        assert list(frontend.core.bans.by_rule()) == []
 
 
 async def test_a_token_that_is_revoked_is_wrong_from_then_on_on_open_connections_too(connect: Connect) -> None:

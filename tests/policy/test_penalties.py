@@ -20,6 +20,7 @@ IDENTITIES = Identities(bytes(32), (ip_network("203.0.113.0/24"),), (ip_network(
 IDENTITIES.name_proxies((ip_network("192.0.2.99/32"),))
 
 NOBODYS_FAULT = {
+    Reason.UNKNOWN_TOKEN: "the list of members may be damaged",
     Reason.BANNED: "it costs nothing more",
     Reason.PROHIBITED: "its network is listed, whatever it asks",
     Reason.MEMBERS_ONLY: "it is turned away for what it is not",

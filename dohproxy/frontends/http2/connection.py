@@ -188,7 +188,8 @@ class Http2Frontend(asyncio.Protocol):
             client = server.client_resolver.of_member(client, parsed.member, self.slot, self._now)
         result = server.service.begin(parsed, client, self._now)
         if isinstance(result, HttpResponse):
-            if self._is_stranger and result.body:
+            # Whose token is unknown may be a member until the list of members is mended.
+            if self._is_stranger and (result.body or parsed.refused is Reason.UNKNOWN_TOKEN):
                 self._meet()
             return render(result, self._now)
         self._meet()
@@ -206,7 +207,7 @@ class Http2Frontend(asyncio.Protocol):
         self._reset.append(stream_id)
 
     def _meet(self) -> None:
-        """The client has sent a query that is DNS."""
+        """The client has sent a query that is DNS, or a token."""
         self._is_stranger = False
         self._engine.note_valid_request()
 
