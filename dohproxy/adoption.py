@@ -8,10 +8,8 @@ from dohproxy.config import Config
 
 FROM_START: Final = (
     "server.state_directory",
-    "clients.member_file",
     "clients.member_ca_file",
     "limits.table_slots",
-    "bans.log_file",
     "cache.max_megabytes",
     "cache.negative_share_percent",
     "cache.snapshot_file",
@@ -20,8 +18,9 @@ FROM_START: Final = (
     "admin.socket",
     "log.format",
 )
-"""Keys that hold from the start of the process to its end: sizes of tables, where state and bans are kept, the
-listeners of metrics and admin, and how a line of the log is written."""
+"""Keys that hold from the start of the process to its end: sizes of tables, where state is kept, the listeners of
+metrics and admin, and how a line of the log is written. And the authorities of members' certificates: none can be taken
+away from a TLS context, and that of the listeners is never replaced (`jobs/certificate_watch.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,11 +108,9 @@ class Runtime:
         secret = os.urandom(SECRET_BYTES) if key is None else key.clients
         self.server = Server(config, tasks, secret)
         self.core = self.server.core
-        self._ban_log = None if config.bans.log_file is None else BanLog(config.bans.log_file)
-        if self._ban_log is not None:
-            self.server.note_ban = self._ban_log.note
-        path = config.clients.member_file
-        self._member_file = None if path is None else MemberFile(path, self.server.adopt_tokens)
+        self._ban_log = BanLog(config.bans.log_file)
+        self.server.note_ban = self._ban_log.note
+        self._member_file = MemberFile(config.clients.member_file, self.server.adopt_tokens)
         self.delay = LoopDelay()
         self.open_files = OpenFiles()
         self.log_level = LogLevel(config.log.level, asyncio.get_running_loop().call_later)
@@ -175,8 +173,7 @@ class Runtime:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once clients are served."""
         self._stop = stop
         await self.persistence.load_state(self.alerting)
-        if self._member_file is not None:
-            await self._member_file.poll(time.time())
+        await self._member_file.poll(time.time())
         await self._begin_health()
         await self.persistence.load_cache()
         self.blocks.load(time.time())
@@ -195,8 +192,7 @@ class Runtime:
         for task in tuple(self._background):
             task.cancel()
         await self.server.close()
-        if self._ban_log is not None:
-            await self._ban_log.close()
+        await self._ban_log.close()
         await self.persistence.save_last()
         if self._health is not None:
             self._health.stop()
@@ -252,11 +248,14 @@ class Runtime:
         wanted = changes.config
         suffixes = await read_suffixes(wanted.names)
         blocklists = await self.core.blocklists.prepare(wanted.blocklists, time.time())
+        members = await self._member_file.prepare(wanted.clients.member_file)
         pair = self._check_pair(wanted)
         opened = self.listeners.open(wanted.server.listen, wanted.connections.write_seconds)
         health_moves = wanted.server.listen[0] != self.config.server.listen[0]
+        await self._member_file.adopt(wanted.clients.member_file, members, time.time())
         self.config = wanted
         self.server.adopt(wanted, suffixes, blocklists)
+        self._ban_log.adopt(wanted.bans.log_file)
         self.alerting.adopt(wanted)
         self._take_certificate(wanted, pair)
         if self._log_limit is not None:
@@ -292,7 +291,7 @@ class Runtime:
 
     def member_book(self) -> MemberBook | None:
         """Return the list of members with URLs of their own, None if no file for it is configured."""
-        return self._member_file
+        return None if self._member_file.path is None else self._member_file
 
     def invitation(self, token: str) -> Invitation:
         """Return what a member with this token is given."""
@@ -416,14 +415,11 @@ class Runtime:
             ("the ends of blocks", lambda: SWEEP_SECONDS, lambda: self.core.blocklists.tick(time.time())),
             ("the file of blocks", lambda: SWEEP_SECONDS, self.blocks.keep),
             ("the watch of blocklists", lambda: FILE_SECONDS, lambda: self.core.blocklists.poll(time.time())),
+            ("the look at the file of members", lambda: POLL_SECONDS, lambda: self._member_file.poll(time.time())),
+            ("the ban log", lambda: WRITE_SECONDS, self._ban_log.poll),
         ]
-        members = self._member_file
-        if members is not None:
-            jobs.append(("the look at the file of members", lambda: POLL_SECONDS, lambda: members.poll(time.time())))
         if self._certificate is not None:
             jobs.append(("the certificate watch", self._certificate_seconds, self._poll_certificate))
-        if self._ban_log is not None:
-            jobs.append(("the ban log", lambda: WRITE_SECONDS, self._ban_log.poll))
         for what, seconds, work in jobs:
             self._begin(repeat(what, seconds, work))
         self._begin(self.alerting.sender.send_forever())
@@ -465,15 +461,14 @@ class Runtime:
         add(MODE_FIGURES, lambda: self.mode.now(clock()))
         add(LOOP_FIGURES, lambda: LoopStatistics(self.server.handshakes.waiting, self.delay.seconds))
         add(RELOAD_FIGURES, self.reloads.statistics)
-        if self._member_file is not None:
-            add(MEMBER_FILE_FIGURES, self._member_file.statistics)
+        members, bans = self._member_file, self._ban_log
+        add(MEMBER_FILE_FIGURES, lambda: None if self.config.clients.member_file is None else members.statistics())
         if self._certificate is not None:
             add(CERTIFICATE_FIGURES, self._certificate.statistics)
         if self._log_limit is not None:
             limit = self._log_limit
             add(LOG_FIGURES, lambda: limit)
-        if self._ban_log is not None:
-            add(BAN_LOG_FIGURES, self._ban_log.statistics)
+        add(BAN_LOG_FIGURES, lambda: None if self.config.bans.log_file is None else bans.statistics())
         add(PROCESS_FIGURES, lambda: process_statistics(self.open_files.count))
         add(BUILD_FIGURES, build)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -15,7 +16,11 @@ import pytest
 from dohproxy.builders import clock
 from dohproxy.config import ConfigError
 from dohproxy.config.files import load
+from dohproxy.doh.path_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.jobs.certificate_watch import CertificateWatch
+from dohproxy.jobs.member_file import write_members
+from dohproxy.policy.members import Member, Members
+from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.runtime import Runtime
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
@@ -296,3 +301,36 @@ async def test_a_sighup_reads_the_file_again_and_other_signals_end_nothing(file:
         write(file, "nonsense")
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: service.runtime.reloads.statistics().refused == 1, "the refusal")
+
+
+async def test_a_file_of_members_and_a_ban_log_come_and_go_with_a_reload(file: Path, tmp_path: Path) -> None:
+    upstream = FakeUpstream()
+    token, members, log = token_of(bytes(TOKEN_BYTES)), tmp_path / "members.json", tmp_path / "bans.log"
+    write_members(members, Members((Member("alice", digest_of(token), 1.0, math.inf),)))
+    with_both = f'[clients]\nmember_file = "{members}"\n[bans]\nlog_file = "{log}"\n'
+    async with serving(file, upstream) as service:
+        client = await service.connect()
+
+        async def status() -> int:
+            return (await client.ask(get(NAME, path=f"/dns-query/{token}"))).status
+
+        assert (await status(), service.runtime.member_book()) == (404, None)
+        changed = await service.adopt(text_for(upstream, with_both))
+        assert set(changed) == {"clients.member_file", "bans.log_file"}
+        assert (await status(), service.runtime.member_book() is None) == (200, False)
+        service.runtime.bans().ban(parse_prefix("198.51.100.7"), 60.0, "", clock(), spares=True)
+        await until(log.exists, "a line in the ban log")
+        figures = (await service.runtime.snapshot())["figures"]
+        assert (figures["dohproxy_members"], "dohproxy_ban_log_lines_total" in figures) == (1, True)
+        assert set(await service.adopt(text_for(upstream))) == {"clients.member_file", "bans.log_file"}
+        assert await status() == 404
+        assert "dohproxy_members" not in (await service.runtime.snapshot())["figures"]
+
+
+async def test_a_file_of_members_that_is_none_is_refused_as_a_whole(file: Path, tmp_path: Path) -> None:
+    upstream = FakeUpstream()
+    (tmp_path / "members.json").write_text("{")
+    async with serving(file, upstream) as service:
+        with pytest.raises(ConfigError, match=r"clients\.member_file"):
+            await service.adopt(text_for(upstream, f'[clients]\nmember_file = "{tmp_path / "members.json"}"\n'))
+        assert service.runtime.config.clients.member_file is None

@@ -48,7 +48,8 @@ class BanLogStatistics:
 class BanLog:
     """Appends to the file; whoever rotates it may rename it, as it is opened anew each time."""
 
-    def __init__(self, file: Path, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, file: Path | None, wall_clock: Callable[[], float] = time.time) -> None:
+        """Without a `file` nothing is written."""
         self._file = file
         self._wall_clock = wall_clock
         self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
@@ -56,13 +57,18 @@ class BanLog:
         self._lines = self._dropped = self._failures = 0
         self._is_failing = False
 
+    def adopt(self, file: Path | None) -> None:
+        """Write into another file from now on, what waits too."""
+        if file != self._file:
+            self._file, self._is_failing = file, False
+
     def statistics(self) -> BanLogStatistics:
         """Return the figures."""
         return BanLogStatistics(self._lines, self._dropped, self._failures)
 
     def note(self, ban: Ban, now: float) -> None:
         """Have a line written about a ban that begins."""
-        if ban.prefix is None:
+        if ban.prefix is None or self._file is None:
             return
         if len(self._waiting) == MOST_WAITING:
             self._dropped += 1
@@ -70,17 +76,17 @@ class BanLog:
 
     async def poll(self) -> None:
         """Write what waits."""
-        if not self._waiting:
-            return
-        lines = list(self._waiting)
+        file, lines = self._file, list(self._waiting)
         self._waiting.clear()
+        if file is None or not lines:
+            return
         try:
-            await self._worker.do(_append, self._file, "".join(lines))
+            await self._worker.do(_append, file, "".join(lines))
         except OSError as error:
             self._failures += 1
             self._dropped += len(lines)
             if not self._is_failing:
-                _log.warning("bans are not written down", file=str(self._file), why=reason_of(error))
+                _log.warning("bans are not written down", file=str(file), why=reason_of(error))
             self._is_failing = True
         else:
             self._lines += len(lines)

@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from dohproxy.config import ConfigError, Problem
 from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file, reason_of
 from dohproxy.jobs.certificate_watch import FileState, state_of
 from dohproxy.policy.members import MOST_BYTES, BadMembers, Members, decode, encode
@@ -97,8 +98,9 @@ def write_members(path: Path, members: Members) -> None:
 class MemberFile:
     """Keeps whose tokens are valid to what the file says, and the file to what the commands say."""
 
-    def __init__(self, path: Path, use: Callable[[frozenset[bytes]], None]) -> None:
-        """`use` is told the digests of all valid tokens each time that these change."""
+    def __init__(self, path: Path | None, use: Callable[[frozenset[bytes]], None]) -> None:
+        """Without a `path` there are no members. `use` is told the digests of all valid tokens each time that these
+        change."""
         self.path = path
         self._use = use
         self.members = Members()
@@ -110,22 +112,42 @@ class MemberFile:
         # A command and the look of every second may come at once.
         self._busy = asyncio.Lock()
 
+    async def prepare(self, path: Path | None) -> Members:
+        """Return who is a member by the file of another configuration. Raises ConfigError."""
+        if path == self.path:
+            return self.members
+        found = Members() if path is None else await asyncio.to_thread(read_members, path)
+        if isinstance(found, MemberRefusal):
+            raise ConfigError((Problem("clients.member_file", f"is refused: {found.sentence}"),))
+        return found
+
+    async def adopt(self, path: Path | None, members: Members, now: float) -> None:
+        """Keep to the file of another configuration, from which `prepare` has read these members."""
+        async with self._busy:
+            if path != self.path:
+                self.path, self._state, self._refused = path, None, None
+                self._take(members, now)
+
     async def poll(self, now: float) -> None:
         """Take the file if it has changed and can be used, and let go whose time is over; `now` is Unix seconds."""
         async with self._busy:
-            await self._read(now)
+            if self.path is not None:
+                await self._read(self.path, now)
 
     async def change(self, make: Callable[[Members], Members], now: float) -> None:
         """Write what `make` makes of the list as it is now, and hold to it. Raises NotWritten, and what `make` raises;
         then nothing has changed."""
         async with self._busy:
-            await self._read(now)
+            path = self.path
+            if path is None:
+                raise NotWritten("The configuration has just been left without a file of members.")
+            await self._read(path, now)
             if self._refused is not None:
                 raise NotWritten(f"{self._refused.sentence} Put it right, or delete it, first.")
             wanted = await asyncio.to_thread(make, self.members)
-            await asyncio.to_thread(write_members, self.path, wanted)
+            await asyncio.to_thread(write_members, path, wanted)
             # What somebody has written over it within this moment is read with the next look.
-            self._state = state_of(self.path)
+            self._state = state_of(path)
             self._take(wanted, now)
 
     @property
@@ -142,12 +164,12 @@ class MemberFile:
             last_succeeded=self._refused is None,
         )
 
-    async def _read(self, now: float) -> None:
-        state = state_of(self.path)
+    async def _read(self, path: Path, now: float) -> None:
+        state = state_of(path)
         if state != self._state:
             self._state = state
             # A thousand members are some milliseconds, which is too long for everybody who waits.
-            found = await asyncio.to_thread(read_members, self.path)
+            found = await asyncio.to_thread(read_members, path)
             if isinstance(found, Members):
                 self._refused = None
                 self._results[MemberFileResult.LOADED] += 1

@@ -121,6 +121,23 @@ async def test_a_flood_of_bans_waits_in_so_many_lines(tmp_path: Path) -> None:
     assert log.statistics() == ban_log.BanLogStatistics(lines=MOST_WAITING, dropped=5, failures=0)
 
 
+async def test_another_file_is_written_from_then_on_and_without_one_nothing_is(tmp_path: Path) -> None:
+    log = BanLog(None)
+    log.note(a_ban("192.0.2.1"), NOW)
+    await log.poll()
+    log.adopt(tmp_path / "one.log")
+    log.note(a_ban("192.0.2.2"), NOW)
+    await log.poll()
+    log.note(a_ban("192.0.2.3"), NOW)
+    log.adopt(tmp_path / "two.log")
+    await log.poll()
+    log.note(a_ban("192.0.2.4"), NOW)
+    log.adopt(None)
+    await log.close()
+    assert [(tmp_path / f"{name}.log").read_text().split()[3] for name in ("one", "two")] == ["192.0.2.2", "192.0.2.3"]
+    assert log.statistics().lines == 2
+
+
 def test_a_ban_of_an_earlier_run_has_no_line(tmp_path: Path) -> None:
     log = BanLog(tmp_path / "bans.log")
     log.note(Ban(NOW + 60, "base64", 1, BanSource.RULE, None), NOW)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dohproxy.config import ConfigError
 from dohproxy.jobs.member_file import (
     MemberFile,
     MemberFileResult,
@@ -158,3 +159,50 @@ class TestWriting:
         os.chown(path, 54_321, 54_321)
         write_members(path, BOTH)
         assert path.stat().st_uid == 54_321
+
+
+class TestAnotherFile:
+    async def test_its_members_are_those_from_then_on_and_it_is_the_one_that_is_watched(
+        self, file: MemberFile, path: Path, told: Told, tmp_path: Path
+    ) -> None:
+        rewrite(path, encode(Members((ALICE,))))
+        await file.poll(NOW)
+        other = tmp_path / "other.json"
+        rewrite(other, encode(Members((BOB,))))
+        await file.adopt(other, await file.prepare(other), NOW)
+        assert told == [frozenset((ALICE.digest,)), frozenset((BOB.digest,))]
+        rewrite(path, encode(BOTH))
+        await file.poll(NOW)
+        rewrite(other, encode(BOTH))
+        await file.poll(NOW)
+        assert told[2:] == [frozenset((ALICE.digest, BOB.digest))]
+
+    async def test_one_that_cannot_be_used_is_refused_and_nothing_changes(
+        self, file: MemberFile, path: Path, told: Told, tmp_path: Path
+    ) -> None:
+        rewrite(path, encode(BOTH))
+        await file.poll(NOW)
+        rewrite(tmp_path / "other.json", b"{")
+        with pytest.raises(ConfigError, match=r"clients\.member_file is refused: .* is no JSON"):
+            await file.prepare(tmp_path / "other.json")
+        assert (file.path, len(told)) == (path, 1)
+
+    async def test_the_same_one_goes_on(self, file: MemberFile, path: Path, told: Told) -> None:
+        rewrite(path, encode(BOTH))
+        await file.poll(NOW)
+        await file.adopt(path, await file.prepare(path), NOW)
+        await file.poll(NOW)
+        assert (len(told), file.statistics().reads[MemberFileResult.LOADED]) == (1, 1)
+
+    async def test_without_one_nobody_is_a_member_and_none_can_be_added(
+        self, file: MemberFile, path: Path, told: Told
+    ) -> None:
+        rewrite(path, encode(BOTH))
+        await file.poll(NOW)
+        await file.adopt(None, await file.prepare(None), NOW)
+        await file.poll(NOW)
+        assert told[1:] == [frozenset()]
+        with pytest.raises(NotWritten):
+            await file.change(lambda members: members, NOW)
+        await file.adopt(path, await file.prepare(path), NOW)
+        assert told[2:] == [frozenset((ALICE.digest, BOB.digest))]
