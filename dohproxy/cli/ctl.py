@@ -12,12 +12,13 @@ from dohproxy.cli.offline import carry_out
 from dohproxy.cli.qr_code import qr_code
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, fail, say
 from dohproxy.config import ConfigError, find_admin_socket, render
-from dohproxy.config.keys import Choice, Duration, Integer, Switch, in_units
+from dohproxy.config.keys import Choice, Duration, Integer, Switch
 from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.control.client import Answer, Unreachable, send
 from dohproxy.control.command import Argument, Command
 from dohproxy.control.commands import COMMANDS
 from dohproxy.control.service import Service
+from dohproxy.durations import in_units
 
 _OPTIONS = (
     click.Option(

@@ -8,6 +8,7 @@ from dohproxy.config.keys import Choice, Duration, Integer, Key, Number, Switch,
 from dohproxy.config.schema import MAX_BLOCKLISTS, MAX_ROUTES, MAX_UPSTREAMS
 from dohproxy.config.sections import BLOCKLIST, ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
 from dohproxy.config.shares import share_of
+from dohproxy.durations import PATTERN
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -63,7 +64,7 @@ def _type(key: Key) -> dict[str, Any]:
         case Number():
             return {"type": "number", "minimum": key.minimum, "maximum": key.maximum}
         case Duration():
-            return {"type": "string", "pattern": "^[0-9]{1,7}[smhd]$"}
+            return {"type": "string", "pattern": f"^{PATTERN}$"}
         case Choice():
             return {"type": "string", "enum": list(key.choices)}
         case Switch():

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
 
 from dohproxy.config.addresses import Unusable
+from dohproxy.durations import in_units, parse_seconds
 
 MAX_SHOWN = 60
 """Characters of a refused value repeated in an error: enough to recognise it on one terminal line."""
@@ -152,11 +152,6 @@ class TextList:
         return f"list of {self.minimum} to {self.maximum}, each {self.item.form}"
 
 
-_DURATION: Final = re.compile(r"([0-9]{1,7})([smhd])", re.ASCII)
-UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-"""The units in which an operator writes a length of time."""
-
-
 @dataclass(frozen=True, slots=True)
 class Duration:
     """A time from `minimum` to `maximum` seconds, both included, written with its unit: 90s, 10m, 1h, 2d."""
@@ -169,10 +164,9 @@ class Duration:
         """Return the seconds; raise `Unusable` for another form or one out of bounds."""
         if not isinstance(value, str):
             raise Unusable(f"must be a time in quotes such as {show('1h')}, not {name_type(value)}.")
-        found = _DURATION.fullmatch(value)
-        if found is None:
-            raise Unusable(f"is {show(value)}: write a whole number and s, m, h or d, such as 90s, 10m, 1h or 2d.")
-        seconds = int(found[1]) * UNIT_SECONDS[found[2]]
+        seconds = parse_seconds(value)
+        if seconds is None:
+            raise Unusable(f"is {show(value)}: write a whole number and s, m, h, d or w, such as 90s, 10m, 1h or 2d.")
         if not self.minimum <= seconds <= self.maximum:
             raise Unusable(f"is {value}; it must be from {in_units(self.minimum)} to {in_units(self.maximum)}.")
         return seconds
@@ -180,14 +174,6 @@ class Duration:
     def allowed(self) -> str:
         """Describe form and bounds, for the reference."""
         return f"a time such as 90s, 10m, 1h or 2d, {in_units(self.minimum)} to {in_units(self.maximum)}"
-
-
-def in_units(seconds: int) -> str:
-    """Write a time as `Duration` reads it, in the largest unit that fits."""
-    for unit in ("d", "h", "m"):
-        if seconds and seconds % UNIT_SECONDS[unit] == 0:
-            return f"{seconds // UNIT_SECONDS[unit]}{unit}"
-    return f"{seconds}s"
 
 
 Key = Integer | Number | Duration | Choice | Switch | Text | TextList

@@ -14,7 +14,8 @@ from dohproxy.config import Config
 from dohproxy.config.addresses import Unusable
 from dohproxy.config.keys import Text
 from dohproxy.control.command import Argument, Refused, Result
-from dohproxy.control.durations import duration, in_words
+from dohproxy.control.durations import duration
+from dohproxy.durations import in_words
 from dohproxy.jobs.turns import Turns, in_turns
 from dohproxy.policy.ban_table import Ban, BanSource, ending_last
 from dohproxy.policy.bans import MOST_COMMANDS, Bans, TooManyCommands

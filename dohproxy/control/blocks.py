@@ -10,9 +10,10 @@ from typing import Any, Final, Protocol
 from dohproxy.config.blocklist_values import parse_public_text
 from dohproxy.config.keys import Switch, Text
 from dohproxy.control.command import Argument, Refused, Result, WrongArguments
-from dohproxy.control.durations import duration, in_words
+from dohproxy.control.durations import duration
 from dohproxy.control.explain import Owners
 from dohproxy.control.names import NAME
+from dohproxy.durations import in_words
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks, name_of
 from dohproxy.jobs.turns import in_turns

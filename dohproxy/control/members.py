@@ -17,11 +17,11 @@ from dohproxy.config.addresses import Unusable
 from dohproxy.config.keys import Text, find_nearest, show
 from dohproxy.control.command import Argument, Refused, Result, WrongArguments
 from dohproxy.doh.path_token import TOKEN_BYTES, Invitation, digest_of, token_of
+from dohproxy.durations import parse_seconds
 from dohproxy.jobs.member_file import NotWritten
 from dohproxy.policy.members import BadMembers, Member, Members, is_member_name
 
-_SECONDS: Final = {"h": 3_600, "d": 86_400, "w": 7 * 86_400}
-MOST_DAYS: Final = 3_660
+MOST_SECONDS: Final = 3_660 * 86_400
 """Ten years: what is meant for longer is meant for ever, and needs no end."""
 
 
@@ -34,8 +34,7 @@ def parse_member_name(text: str, _: Path) -> str:
 
 def parse_expiry(text: str, _: Path) -> str:
     """Read how long a token is valid, "12h", "90d", "8w", or the day on which it no longer is, "2027-07-01"."""
-    found = re.fullmatch(r"([0-9]{1,5})([hdw])", text)
-    if found is not None and 0 < int(found[1]) * _SECONDS[found[2]] <= MOST_DAYS * _SECONDS["d"]:
+    if 0 < (parse_seconds(text) or 0) <= MOST_SECONDS:
         return text
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         try:
@@ -51,7 +50,7 @@ def expiry_of(text: str, now: float) -> float:
     """Return when what `parse_expiry` has read is over, in Unix seconds; a day begins at midnight UTC."""
     if "-" in text:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
-    return now + int(text[:-1]) * _SECONDS[text[-1]]
+    return now + (parse_seconds(text) or 0)
 
 
 NAME: Final = Argument(

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from dohproxy.config import Config
 from dohproxy.config.keys import Choice, Duration
 from dohproxy.control.command import Argument, Refused, Result
-from dohproxy.observability.alert_messages import in_words
+from dohproxy.durations import in_words
 from dohproxy.policy.mode import Mode, ModeNow, ModeSwitch, Source
 
 AUTO: Final = "auto"

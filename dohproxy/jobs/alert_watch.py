@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from dohproxy.observability.alert_messages import in_words
+from dohproxy.durations import in_words
 from dohproxy.observability.detectors.board import ActiveAlert, AlertBoard
 from dohproxy.observability.detectors.floods import FLOODS
 from dohproxy.observability.detectors.judgement import AlertEvent, AlertKind, Detector

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from dohproxy.durations import in_words
 from dohproxy.observability.detectors.judgement import AlertEvent, AlertKind
 
 VERSION: Final = 1
@@ -73,15 +74,6 @@ def encoded(message: Mapping[str, Any]) -> bytes:
 def iso_time(wall: float) -> str:
     """Return an instant of the epoch as RFC 3339 writes it, in UTC."""
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def in_words(seconds: float) -> str:
-    """Return a length of time in words."""
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= length:
-            count = round(seconds / length)
-            return f"1 {unit}" if count == 1 else f"{count} {unit}s"
-    return f"{seconds:.0f} s"
 
 
 class Pacer:

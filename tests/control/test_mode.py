@@ -30,7 +30,7 @@ async def test_members_alone_are_served_for_a_while() -> None:
     service = with_members()
     result = await mode(service, {"mode": "members", "for": 600})
     assert result.sentence == (
-        "Members and exempt networks alone are served for 10 minutes more; then the rules decide again. Everybody else"
+        "Members and exempt networks alone are served for 10 min more; then the rules decide again. Everybody else"
         " gets 403."
     )
     assert result.figures == {"mode": "members", "source": "operator", "seconds_left": 600}
@@ -49,7 +49,7 @@ async def test_open_overrules_the_rule_and_auto_gives_it_back() -> None:
     service.mode.adopt(Reaction.MEMBERS)
     service.mode.tell_listed(is_listed=True)
     opened = await mode(service, {"mode": "open", "for": 3_600})
-    assert opened.sentence == "Everybody is served, whatever a rule says for 1 hour more; then the rules decide again."
+    assert opened.sentence == "Everybody is served, whatever a rule says for 1 h more; then the rules decide again."
     given_back = await mode(service, {"mode": "auto", "for": 3_600})
     assert given_back.sentence == (
         "Members and exempt networks alone are served while a public list has us (listed.reaction)."

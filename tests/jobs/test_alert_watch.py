@@ -51,7 +51,7 @@ def test_a_beginning_and_an_end_have_one_line_each() -> None:
         ("alert begins", "warning", "disk", "state"),
         ("alert ends", "info", "disk", "state"),
     ]
-    assert (logs[0]["says"], logs[0]["remedy"], logs[1]["lasted"]) == ("the disk is full", "make room", "5 minutes")
+    assert (logs[0]["says"], logs[0]["remedy"], logs[1]["lasted"]) == ("the disk is full", "make room", "5 min 20 s")
     assert [event.has_begun for event in watched.told] == [True, False]
 
 
