@@ -7,13 +7,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import uvloop
 from hypothesis import settings
 
 from dohproxy import pipeline
+from dohproxy.runtime import Runtime
 from dohproxy.tls.throwaway import write_throwaway_certificate
 from tests.data import corpora as foreign
 from tests.frontends.served import Certificate
@@ -127,3 +128,17 @@ def restored_logging() -> Iterator[None]:
     yield
     root.handlers, root.level = before[0], before[1]
     asyncio_logger.setLevel(before[2])
+
+
+@pytest.fixture
+def runtimes(monkeypatch: pytest.MonkeyPatch) -> list[Runtime]:
+    """Every runtime that the test has built."""
+    built: list[Runtime] = []
+    build = Runtime.__init__
+
+    def noted(self: Runtime, *arguments: Any, **named: Any) -> None:
+        build(self, *arguments, **named)
+        built.append(self)
+
+    monkeypatch.setattr(Runtime, "__init__", noted)
+    return built

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,20 +25,6 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
-
-
-@pytest.fixture
-def runtimes(monkeypatch: pytest.MonkeyPatch) -> list[Runtime]:
-    """Every runtime that is built."""
-    built: list[Runtime] = []
-    build = Runtime.__init__
-
-    def noted(self: Runtime, *arguments: Any, **named: Any) -> None:
-        build(self, *arguments, **named)
-        built.append(self)
-
-    monkeypatch.setattr(Runtime, "__init__", noted)
-    return built
 
 
 def _in(directory: Path) -> ServerConfig:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,19 +27,10 @@ MEMBERS_ELSEWHERE = ClientsConfig(member_networks=(ip_network("192.0.2.0/24"),))
 pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
-@pytest.fixture
-def runtimes(monkeypatch: pytest.MonkeyPatch) -> list[Runtime]:
-    """Every runtime that is built, each with a look every few milliseconds."""
-    built: list[Runtime] = []
-    build = Runtime.__init__
-
-    def noted(self: Runtime, *arguments: Any, **named: Any) -> None:
-        build(self, *arguments, **named)
-        built.append(self)
-
-    monkeypatch.setattr(Runtime, "__init__", noted)
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each service look for alerts every few milliseconds."""
     monkeypatch.setattr("dohproxy.runtime.LOOK_SECONDS", 0.02)
-    return built
 
 
 def test_every_owner_is_read_and_a_service_that_is_well_has_no_alert(

@@ -13,7 +13,7 @@ import structlog
 
 from dohproxy.config import BlocklistConfig, ConfigError, Problem
 from dohproxy.jobs.blocklist_load import Unloadable, load_inline, load_list
-from dohproxy.jobs.certificate_watch import FileState, state_of
+from dohproxy.jobs.watched_files import WatchedFiles
 from dohproxy.policy.blocklists.lists import Blocklist, Blocklists
 from dohproxy.policy.blocklists.reading import LoadedNames
 
@@ -61,10 +61,9 @@ class _Watched:
     def __init__(self, config: BlocklistConfig) -> None:
         self.config = config
         self.loaded = load_inline(config)
-        self.state: FileState = None
+        self.files = WatchedFiles() if config.file is None else WatchedFiles(config.file)
         self.loaded_at = 0.0
         self.problem = "" if config.file is None else "is not read yet"
-        self.is_tried = config.file is None
         self.in_force: Blocklist | None = None
         """What the walk asks; its hits go on when the list is read again."""
 
@@ -76,19 +75,19 @@ class _Watched:
 
     async def load(self, now: float) -> None:
         """Read it again. Raises Unloadable, and then it is as it was but for its problem."""
-        # Before it is read, as what is written meanwhile is a change; and kept only if the reading comes to an end.
-        state = None if self.config.file is None else state_of(self.config.file)
+        states = self.files.look()
         try:
             self.loaded = await load_list(self.config)
         except Unloadable as error:
-            self.problem, self.state, self.is_tried = str(error), state, True
+            self.problem = str(error)
+            self.files.has_read(states)
             raise
-        self.problem, self.state, self.is_tried = "", state, True
-        self.loaded_at = now
+        self.problem, self.loaded_at = "", now
+        self.files.has_read(states)
 
-    def has_changed(self) -> bool:
+    def has_changed(self, now: float) -> bool:
         """Tell whether its file is another than was read last, or none was."""
-        return self.config.file is not None and (not self.is_tried or state_of(self.config.file) != self.state)
+        return self.config.file is not None and self.files.is_due(now)
 
     def make(self) -> Blocklist:
         """Return what the walk is to ask."""
@@ -156,7 +155,7 @@ class BlocklistWatch:
             wanted = _Watched(config)
             known = have.get(wanted.content)
             if known is not None:
-                wanted.loaded, wanted.state, wanted.is_tried = known.loaded, known.state, known.is_tried
+                wanted.loaded, wanted.files = known.loaded, known.files
                 wanted.loaded_at, wanted.problem = known.loaded_at, known.problem
             elif config.file is not None:
                 try:
@@ -181,7 +180,7 @@ class BlocklistWatch:
         """Take each file that has changed and can be used; `now` is Unix seconds."""
         async with self._polling:
             for one in self._watched:
-                if one.has_changed():
+                if one.has_changed(now):
                     await self._load(one, now)
 
     async def _load(self, one: _Watched, now: float) -> None:

@@ -15,48 +15,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from dohproxy.config import ConfigError, TlsConfig
+from dohproxy.jobs.watched_files import WatchedFiles
 from dohproxy.tls.certificate_pair import Pair, PairRefused, PairResult, read_pair
 from dohproxy.tls.certificates import Chain, Fault, KeyKind, certificate_problems, faults_of
 from dohproxy.tls.policy import bare_context
 from dohproxy.tls.self_check import handshake_seconds
 
 _log = structlog.get_logger("dohproxy.certificate")
-
-FileState = tuple[int, int, int, int] | None
-"""Inode, size, times of content and of metadata (ns) behind all symbolic links; None if there is no file.
-
-The last one because a file that could not be read becomes readable without any other sign.
-"""
-
-
-def state_of(path: Path) -> FileState:
-    """Return what tells this file from what it was before."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The last time that the files were read."""
-
-    states: tuple[FileState, FileState]
-    """The states of certificate and key before they were read: what is written meanwhile is a change."""
-    retry_at: float = math.inf
-    """Unix seconds from which the same files may be judged otherwise: a certificate of tomorrow is good tomorrow."""
-
-
-def is_due(states: tuple[FileState, FileState], last: Attempt, now: float) -> bool:
-    """Tell whether the files are to be read again."""
-    return states != last.states or now >= last.retry_at
 
 
 def objection(new: Chain, live: Chain, host: str, now: float) -> Fault | None:
@@ -101,12 +71,14 @@ class CertificateWatch:
         self._tls = tls
         self._host = host
         self._context = context
-        self._last = Attempt(self._states())
+        self._files = WatchedFiles(tls.certificate, tls.key)
+        states = self._files.look()
         try:
             pair = read_pair(tls)
             pair.load_into(context)
         except PairRefused as refusal:
             raise ConfigError((refusal.problem,)) from None
+        self._files.has_read(states)
         self._live = pair.chain
         self.digest = pair.digest
         # One for each kind of key ever seen, so a handful at most, and each kept for good.
@@ -145,7 +117,8 @@ class CertificateWatch:
     def adopt(self, tls: TlsConfig, host: str, pair: Pair) -> None:
         """Take the pair that `check` returned for these files."""
         self._tls, self._host = tls, host
-        self._last = Attempt(self._states())
+        self._files = WatchedFiles(tls.certificate, tls.key)
+        self._files.has_read(self._files.look())
         self._take(pair)
 
     def statistics(self) -> CertificateStatistics:
@@ -159,20 +132,20 @@ class CertificateWatch:
         Two `stat` calls if nothing has changed; if something has, some milliseconds and the price of five handshakes:
         short enough for the event loop, where no handshake can fall between certificate and key.
         """
-        states = self._states()
-        if not is_due(states, self._last, now):
+        if not self._files.is_due(now):
             return
-        self._last = Attempt(states)
+        states = self._files.look()
         try:
             pair = self._judge(self._tls, self._host, now)
         except PairRefused as refusal:
-            self._last = Attempt(states, refusal.good_from)
+            self._files.has_read(states, refusal.good_from)
             self._has_succeeded = False
             self._results[refusal.result] += 1
             _log.warning(
                 "a new certificate is refused, the old one stays", reason=refusal.result.value, why=str(refusal)
             )
             return
+        self._files.has_read(states)
         if self._take(pair):
             _log.info("a new certificate is in use", valid_until=_iso(self._live.server.not_after))
 
@@ -215,9 +188,6 @@ class CertificateWatch:
         self._live, self.digest = pair.chain, pair.digest
         self._handshake_seconds = handshake_seconds(context)
         self._when_priced(self._handshake_seconds)
-
-    def _states(self) -> tuple[FileState, FileState]:
-        return state_of(self._tls.certificate), state_of(self._tls.key)
 
 
 _REFUSALS: Final[Mapping[Fault, str]] = {

@@ -18,7 +18,7 @@ import structlog
 
 from dohproxy.config import ConfigError, Problem
 from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file, reason_of
-from dohproxy.jobs.certificate_watch import FileState, state_of
+from dohproxy.jobs.watched_files import NO_FILE, WatchedFiles
 from dohproxy.policy.members import MOST_BYTES, BadMembers, Members, decode, encode
 
 POLL_SECONDS: Final = 1.0
@@ -104,7 +104,7 @@ class MemberFile:
         self.path = path
         self._use = use
         self.members = Members()
-        self._state: FileState = None
+        self._files = _watched(path)
         self._valid: frozenset[bytes] = frozenset()
         self._next_expiry = math.inf
         self._refused: MemberRefusal | None = None
@@ -125,7 +125,7 @@ class MemberFile:
         """Keep to the file of another configuration, from which `prepare` has read these members."""
         async with self._busy:
             if path != self.path:
-                self.path, self._state, self._refused = path, None, None
+                self.path, self._files, self._refused = path, _watched(path), None
                 self._take(members, now)
 
     async def poll(self, now: float) -> None:
@@ -147,7 +147,7 @@ class MemberFile:
             wanted = await asyncio.to_thread(make, self.members)
             await asyncio.to_thread(write_members, path, wanted)
             # What somebody has written over it within this moment is read with the next look.
-            self._state = state_of(path)
+            self._files.has_read(self._files.look())
             self._take(wanted, now)
 
     @property
@@ -165,11 +165,11 @@ class MemberFile:
         )
 
     async def _read(self, path: Path, now: float) -> None:
-        state = state_of(path)
-        if state != self._state:
-            self._state = state
+        if self._files.is_due(now):
+            states = self._files.look()
             # A thousand members are some milliseconds, which is too long for everybody who waits.
             found = await asyncio.to_thread(read_members, path)
+            self._files.has_read(states)
             if isinstance(found, Members):
                 self._refused = None
                 self._results[MemberFileResult.LOADED] += 1
@@ -189,3 +189,10 @@ class MemberFile:
         if valid != self._valid:
             self._valid = valid
             self._use(valid)
+
+
+def _watched(path: Path | None) -> WatchedFiles:
+    """Return the watch over a file of which it is no news that it is not there."""
+    files = WatchedFiles() if path is None else WatchedFiles(path)
+    files.has_read(NO_FILE)
+    return files

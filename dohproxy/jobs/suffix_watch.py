@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from dohproxy.config import NamesConfig
-from dohproxy.jobs.certificate_watch import FileState, state_of
+from dohproxy.jobs.watched_files import WatchedFiles
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.suffixes import BadList, PublicSuffixes, check_plausible, parse_suffixes
 from dohproxy.regular_file import open_regular
@@ -101,17 +101,17 @@ class SuffixWatch:
         self._results: Counter[ListResult] = Counter()
         self._has_succeeded = True
         self._was_recent = True
-        self._state: FileState = None
+        self._files = _watched(config)
         if config.public_suffix_file is not None:
-            self._state = state_of(config.public_suffix_file)
+            states = self._files.look()
             self._take(read_list(config.public_suffix_file))
+            self._files.has_read(states)
         self._settle(now)
 
     def adopt(self, config: NamesConfig, suffixes: PublicSuffixes | None, now: float) -> None:
         """Take other rules and the list that their file holds, None if they name none; `now` is Unix seconds."""
-        self._config = config
-        if config.public_suffix_file is not None:
-            self._state = state_of(config.public_suffix_file)
+        self._config, self._files = config, _watched(config)
+        self._files.has_read(self._files.look())
         if suffixes is not None or config.public_suffix_file is None:
             self._current = suffixes or installed_list()
             self._has_succeeded = True
@@ -119,11 +119,14 @@ class SuffixWatch:
 
     async def poll(self, now: float) -> None:
         """Take the file if it has changed and can be used; `now` is Unix seconds."""
-        path = self._config.public_suffix_file
-        if path is not None and (state := state_of(path)) != self._state:
-            self._state = state
+        path, files = self._config.public_suffix_file, self._files
+        if path is not None and files.is_due(now):
+            states = files.look()
             # Some 70 ms, which is too long for everybody who waits.
-            self._take(await asyncio.to_thread(read_list, path))
+            found = await asyncio.to_thread(read_list, path)
+            files.has_read(states)
+            if files is self._files:  # A reload may have come in between, and has a list of its own.
+                self._take(found)
         self._settle(now)
 
     def statistics(self, now: float) -> SuffixStatistics:
@@ -167,6 +170,11 @@ class SuffixWatch:
     def _age(self, now: float) -> float:
         # A clock that is behind makes the list no older.
         return max(0.0, now - self._current.published)
+
+
+def _watched(config: NamesConfig) -> WatchedFiles:
+    path = config.public_suffix_file
+    return WatchedFiles() if path is None else WatchedFiles(path)
 
 
 def _day(published: float) -> str:

@@ -18,11 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dohproxy.config import ConfigError, TlsConfig
 from dohproxy.jobs.certificate_watch import (
-    Attempt,
     CertificateWatch,
-    is_due,
     objection,
-    state_of,
 )
 from dohproxy.jobs.job_figures import CERTIFICATE_FIGURES
 from dohproxy.jobs.periodic import repeat
@@ -100,53 +97,6 @@ async def served(files: Files, host: str = "localhost") -> AsyncIterator[Served]
 
 
 # --- Decisions ---
-
-STATE: Final = (1, 2, 3, 4)
-OTHER_STATE: Final = (1, 2, 3, 5)
-
-
-@pytest.mark.parametrize(
-    ("states", "last", "now", "expected"),
-    [
-        pytest.param((STATE, STATE), Attempt((STATE, STATE)), NOW, False, id="nothing has changed"),
-        pytest.param((OTHER_STATE, STATE), Attempt((STATE, STATE)), NOW, True, id="the certificate has"),
-        pytest.param((STATE, OTHER_STATE), Attempt((STATE, STATE)), NOW, True, id="the key has"),
-        pytest.param((STATE, None), Attempt((STATE, STATE)), NOW, True, id="the key is gone"),
-        pytest.param((None, None), Attempt((None, None)), NOW, False, id="both are still gone"),
-        pytest.param((STATE, STATE), Attempt((STATE, STATE), NOW + 1), NOW, False, id="its time has not come"),
-        pytest.param((STATE, STATE), Attempt((STATE, STATE), NOW), NOW, True, id="its time has come"),
-    ],
-)
-def test_files_are_read_again_if(states: Any, last: Attempt, now: float, *, expected: bool) -> None:
-    assert is_due(states, last, now) is expected
-
-
-@pytest.mark.parametrize("change", ["content", "time", "mode", "another file", "another file behind the link"])
-def test_a_change_shows(tmp_path: Path, change: str) -> None:
-    file, other, link = tmp_path / "a", tmp_path / "b", tmp_path / "link"
-    file.write_bytes(b"1234")
-    other.write_bytes(b"5678")
-    link.symlink_to(file)
-    before = state_of(link)
-    match change:
-        case "content":
-            file.write_bytes(b"12345")
-        case "time":
-            os.utime(file, ns=(1, 1))
-        case "mode":
-            file.chmod(0o600)
-        case "another file":
-            other.rename(file)
-        case _:
-            link.unlink()
-            link.symlink_to(other)
-    assert state_of(link) != before
-    assert state_of(link) == state_of(link)
-
-
-def test_what_is_not_there_has_no_state(tmp_path: Path) -> None:
-    assert state_of(tmp_path / "absent") is None
-
 
 GOOD: Final = FIRST.pem + INTERMEDIATE.pem
 EXPIRED: Final = issue(INTERMEDIATE, days=(-61, -1))
