@@ -92,6 +92,7 @@ class Setting:
     member_authorities: str | None = None
     """Whose certificates make their holders members, PEM; None: nobody is asked for one."""
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
+    resolver: ResolverConfig = field(default_factory=ResolverConfig)
     http2: Http2Limits = field(default_factory=lambda: Http2Limits(max_body_bytes=1024))
     gated: bool = False
     """Whether the limits on opening connections are on; most tests open more than one client would."""
@@ -123,6 +124,7 @@ class RunningFrontend:
         config = Config(
             (setting.upstream.config(),),
             ServerConfig(),
+            resolver=setting.resolver,
             limits=setting.limits,
             clients=setting.clients,
             bans=setting.bans,
