@@ -30,6 +30,8 @@ IPV4_BYTES = 4
 IPV6_BYTES = 16
 MAPPED_PREFIX: Final = bytes(10) + b"\xff\xff"
 """::ffff:0:0/96, what a dual-stack socket calls an IPv4 peer (RFC 4291 section 2.5.5.2)."""
+MAPPED_BITS: Final = 96
+"""The length of that."""
 
 SIX_TO_FOUR_PREFIX: Final = b"\x20\x02"
 TEREDO_PREFIX: Final = b"\x20\x01\x00\x00"
@@ -71,6 +73,12 @@ def unmapped(packed: bytes) -> bytes:
     return packed
 
 
+def unmapped_prefix(packed: bytes, bits: int) -> tuple[bytes, int]:
+    """Return a network's address and length; one of IPv4-mapped addresses is the IPv4 network that they stand for."""
+    plain = unmapped(packed)
+    return (plain, bits - MAPPED_BITS) if len(plain) < len(packed) and bits >= MAPPED_BITS else (packed, bits)
+
+
 def owner(packed: bytes) -> bytes:
     """Return the IPv4 address of whoever holds a 6to4 or Teredo address, any other unchanged.
 
@@ -86,24 +94,29 @@ def owner(packed: bytes) -> bytes:
     return packed
 
 
+def mask_of(size: int, bits: int) -> int:
+    """Return the number whose first `bits` bits are set, of an address of `size` bytes."""
+    return (1 << 8 * size) - (1 << 8 * size - bits)
+
+
 class Networks:
     """A fixed set of networks, asked with packed addresses.
 
-    One masked look-up per distinct prefix length, of which lists have few, instead of one `ipaddress` object
-    a question.
+    One masked look-up per distinct prefix length, of which lists have few, instead of one `ipaddress` object a
+    question. It holds the networks themselves, as it decides who belongs; thousands of those who do not are in a
+    `blocklists.network_set`, which holds hashes in a tenth of the memory.
     """
 
     __slots__ = ("_by_family",)
 
     def __init__(self, networks: Iterable[Network]) -> None:
         """Take up to 1,024 networks, else ValueError; a network of IPv4-mapped addresses becomes IPv4."""
-        chosen = [_unmapped_network(network) for network in networks]
+        chosen = [unmapped_prefix(network.network_address.packed, network.prefixlen) for network in networks]
         if len(chosen) > MAXIMUM_NETWORKS:
             raise ValueError(f"at most {MAXIMUM_NETWORKS} networks, not {len(chosen)}")
         members: dict[int, dict[int, set[bytes]]] = {IPV4_BYTES: {}, IPV6_BYTES: {}}
-        for network in chosen:
-            by_mask = members[len(network.network_address.packed)]
-            by_mask.setdefault(int(network.netmask), set()).add(network.network_address.packed)
+        for packed, bits in chosen:
+            members[len(packed)].setdefault(mask_of(len(packed), bits), set()).add(packed)
         self._by_family = {
             size: tuple((mask, frozenset(prefixes)) for mask, prefixes in by_mask.items())
             for size, by_mask in members.items()
@@ -225,10 +238,3 @@ class Identities:
         # IPv6 prefix, are unrelated keys even in one table.
         named = bytes((len(address), width)) + address[:width]
         return keyed_hashes(self._secret, named)
-
-
-def _unmapped_network(network: Network) -> Network:
-    packed = network.network_address.packed
-    if len(unmapped(packed)) == len(packed) or network.prefixlen < 96:
-        return network
-    return IPv4Network((unmapped(packed), network.prefixlen - 96))

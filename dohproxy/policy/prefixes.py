@@ -4,7 +4,15 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
 
 from dohproxy.outcomes import Client
-from dohproxy.policy.identity import IPV4_BYTES, IPV6_BYTES, PREFIX_BYTES, SIX_TO_FOUR_PREFIX, owner, unmapped
+from dohproxy.policy.identity import (
+    IPV4_BYTES,
+    IPV6_BYTES,
+    PREFIX_BYTES,
+    SIX_TO_FOUR_PREFIX,
+    owner,
+    unmapped,
+    unmapped_prefix,
+)
 from dohproxy.value import value
 
 HOST_BITS: Final = {IPV4_BYTES: 32, IPV6_BYTES: 64}
@@ -68,10 +76,7 @@ def parse_prefix(text: str) -> Prefix:
         network = ip_network(bare)
     except ValueError:
         raise ValueError(_advice(bare)) from None
-    packed, bits = network.network_address.packed, network.prefixlen
-    plain = unmapped(packed)
-    if len(plain) < len(packed) and bits >= 96:
-        packed, bits = plain, bits - 96
+    packed, bits = unmapped_prefix(network.network_address.packed, network.prefixlen)
     if packed.startswith(SIX_TO_FOUR_PREFIX) and len(packed) == IPV6_BYTES and bits >= 48:
         return prefix_of_host(packed)
     widest = WIDEST_BITS[len(packed)]

@@ -5,18 +5,12 @@ from typing import Final
 
 from dohproxy.config import IPNetwork
 from dohproxy.policy.blocklists.name_set import EMPTY, EXACT, NameGatherer, NameSet, hash_name
-from dohproxy.policy.identity import IPV4_BYTES, IPV6_BYTES, unmapped
-
-MAPPED_BITS: Final = 96
-"""Of an IPv6 address that is an IPv4 one: those before that (RFC 4291 section 2.5.5.2)."""
+from dohproxy.policy.identity import IPV4_BYTES, IPV6_BYTES, mask_of, unmapped_prefix
 
 
 def key_of(network: IPNetwork) -> bytes:
     """Return what stands for a network in a set; one of IPv4-mapped addresses is the IPv4 network."""
-    packed, length = network.network_address.packed, network.prefixlen
-    short = unmapped(packed)
-    if len(short) < len(packed) and length >= MAPPED_BITS:
-        packed, length = short, length - MAPPED_BITS
+    packed, length = unmapped_prefix(network.network_address.packed, network.prefixlen)
     return bytes((len(packed), length)) + packed
 
 
@@ -29,7 +23,7 @@ class NetworkSet:
         """`lengths`: the bytes of an address and the bits of a prefix, for each kind of network that there is."""
         self._keys = keys
         self._lengths = {
-            size: [(bits, _mask(size, bits)) for bytes_of, bits in sorted(lengths) if bytes_of == size]
+            size: [(bits, mask_of(size, bits)) for bytes_of, bits in sorted(lengths) if bytes_of == size]
             for size in (IPV4_BYTES, IPV6_BYTES)
         }
 
@@ -54,10 +48,6 @@ class NetworkSet:
             if self._keys.kind(hash_name(bytes((size, bits)) + (value & mask).to_bytes(size))):
                 return True
         return False
-
-
-def _mask(size: int, bits: int) -> int:
-    return (1 << 8 * size) - (1 << 8 * size - bits)
 
 
 class NetworkGatherer:
