@@ -387,7 +387,7 @@ async def test_a_group_that_is_over_opens_no_connection() -> None:
         transport = StreamTransport(
             url, connections(1), idle_seconds=60, context=None, tasks=tasks, clock=time.monotonic
         )
-    assert await _ask(transport) is SendStatus.UNSENT
+    assert await _ask(transport, seconds=0.2) is SendStatus.UNSENT
     assert transport.connections == 0
 
 
