@@ -1,6 +1,6 @@
 """Looks at the service every few seconds: what begins to be wrong is logged once, told, and met as configured."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -25,17 +25,20 @@ class AlertWatch:
         new_networks_per_minute: float,
         tell: Callable[[AlertEvent], None],
         now: float,
+        off: Collection[str] = (),
     ) -> None:
-        """`read` returns the counters at an instant, `tell` is called with what begins and ends."""
+        """`read` returns the counters at an instant, `tell` is called with what begins and ends. Kinds of alert that
+        are `off` are not looked for."""
         self._read = read
         self._tell = tell
         self._history = History(read(now))
         self.normals = Normals(now)
-        self._board = AlertBoard(detectors(new_networks_per_minute), self.normals)
+        self._board = AlertBoard(detectors(new_networks_per_minute, off), self.normals)
 
-    def adopt(self, new_networks_per_minute: float) -> None:
-        """Look for a public list from this rate on; alerts that have begun are kept."""
-        self._board.use(detectors(new_networks_per_minute))
+    def adopt(self, new_networks_per_minute: float, off: Collection[str] = ()) -> None:
+        """Look for a public list from this rate on, and for nothing that is `off`; alerts that have begun are kept,
+        unless nobody looks for them any more: then they end."""
+        self._board.use(detectors(new_networks_per_minute, off))
 
     @property
     def is_listed(self) -> bool:
@@ -55,9 +58,10 @@ class AlertWatch:
             self._tell(event)
 
 
-def detectors(new_networks_per_minute: float) -> tuple[Detector, ...]:
-    """Return all detectors there are."""
-    return (make_listed(new_networks_per_minute), *FLOODS, *SERVICE)
+def detectors(new_networks_per_minute: float, off: Collection[str] = ()) -> tuple[Detector, ...]:
+    """Return all detectors there are, but for the kinds that are `off`."""
+    every = (make_listed(new_networks_per_minute), *FLOODS, *SERVICE)
+    return tuple(one for one in every if one.kind not in off)
 
 
 def log_event(event: AlertEvent) -> None:

@@ -42,6 +42,13 @@ def test_every_kind_of_alert_has_one_detector_with_a_remedy() -> None:
     assert all(one.remedy for one in found)
 
 
+def test_single_detectors_can_be_off() -> None:
+    assert {one.kind for one in detectors(12.0, ("disk", "listed"))} == set(AlertKind) - {
+        AlertKind.DISK,
+        AlertKind.LISTED,
+    }
+
+
 def test_a_beginning_and_an_end_have_one_line_each() -> None:
     watched = Watched()
     with capture_logs() as logs:

@@ -1,12 +1,27 @@
 """[alerts]: who is told when something begins to be wrong, and when it is over."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
-from dohproxy.config.addresses import parse_argument, parse_webhook
-from dohproxy.config.keys import Integer, Text, TextList
+from dohproxy.config.addresses import Unusable, parse_argument, parse_webhook
+from dohproxy.config.keys import Integer, Text, TextList, find_nearest, show
 
 MAX_ARGUMENTS: Final = 16
+ALERT_KINDS: Final = (
+    "listed", "request_flood", "connection_flood", "handshake_flood", "malformed_flood", "random_names",
+    "budget_exhausted", "failing", "members_suffer", "bound_full", "upstream", "way_out", "certificate", "disk",
+)  # fmt: skip
+"""What there can be alerts about: one detector each (`observability.detectors.judgement`)."""
+
+
+def parse_alert_kind(text: str, _: Path) -> str:
+    """Return the name of a kind of alert; raise `Unusable` for any other word."""
+    if text not in ALERT_KINDS:
+        nearest = find_nearest(text.replace("-", "_"), ALERT_KINDS)
+        meant = "" if nearest is None else f", perhaps {show(nearest)}"
+        raise Unusable(f"must be a kind of alert{meant}: {', '.join(ALERT_KINDS)}.")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +82,14 @@ class AlertsConfig:
             "All together; a message more is counted and not sent. Each kind of alert once an hour makes 28.",
         ),
     ] = 30
+    detectors_off: Annotated[
+        tuple[str, ...],
+        TextList(
+            Text(parse_alert_kind, "kind of alert", "request_flood", ""),
+            0,
+            len(ALERT_KINDS),
+            "Kinds that are not looked for, so that there is no line, figure or message of them; docs/alerts.md has"
+            " all. What is wrong with an upstream stands in `status` and in the log all the same. Without listed, what"
+            " listed.reaction says never comes.",
+        ),
+    ] = ()

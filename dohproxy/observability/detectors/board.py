@@ -34,12 +34,14 @@ class AlertBoard:
         self._states: dict[tuple[AlertKind, str], Hysteresis] = {}
 
     def use(self, detectors: Sequence[Detector]) -> None:
-        """Ask others from now on; what has begun by one of the same kind goes on."""
+        """Ask others from now on; what has begun by one of the same kind goes on, and what nobody is asked about any
+        more ends with the next look."""
         self._detectors = tuple(detectors)
 
     def look(self, history: History) -> list[AlertEvent]:
         """Return what begins and what ends with the newest reading."""
-        return [event for detector in self._detectors for event in self._ask(detector, history)]
+        ended = list(self._end_unasked(history.last.at))
+        return [*ended, *(event for detector in self._detectors for event in self._ask(detector, history))]
 
     def is_active(self, kind: AlertKind) -> bool:
         """Tell whether there is an alert of this kind."""
@@ -53,6 +55,13 @@ class AlertBoard:
             if state.since is not None
         ]
         return sorted(found, key=lambda one: one.since)
+
+    def _end_unasked(self, now: float) -> Iterator[AlertEvent]:
+        asked = {detector.kind for detector in self._detectors}
+        for key in [key for key in self._states if key[0] not in asked]:
+            state = self._states.pop(key)
+            if state.since is not None:
+                yield AlertEvent(*key, False, state.begun, state.remedy, state.since, now)
 
     def _ask(self, detector: Detector, history: History) -> Iterator[AlertEvent]:
         now = history.last.at

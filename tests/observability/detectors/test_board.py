@@ -75,3 +75,16 @@ def test_other_detectors_go_on_with_what_has_begun() -> None:
     history.add(reading(10.0, a=1.0))
     assert one.look(history) == []
     assert [alert.since for alert in one.active()] == [5.0]
+
+
+def test_what_nobody_is_asked_about_any_more_ends() -> None:
+    one, history = board(AlertKind.BOUND_FULL, AlertKind.DISK), History(reading(0.0))
+    history.add(reading(5.0, a=1.0))
+    one.look(history)
+    one.use([Detector(AlertKind.DISK, of_bounds, "Look", end_seconds=10.0)])
+    history.add(reading(10.0, a=1.0))
+    [event] = one.look(history)
+    assert (event.kind, event.subject, event.has_begun, event.since, event.at) == (
+        *(AlertKind.BOUND_FULL, "a", False, 5.0, 10.0),
+    )
+    assert [alert.kind for alert in one.active()] == [AlertKind.DISK]
