@@ -18,6 +18,7 @@ from dohproxy.policy.names import NameRules, build_name_rules
 from dohproxy.policy.penalties import Penalties, rates
 from dohproxy.policy.priorities import FAIR_SHARE, Priorities
 from dohproxy.policy.request_limiter import RequestLimiter
+from dohproxy.policy.rule_switches import RuleSwitch, RuleSwitches
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.standing import Standings
 
@@ -60,21 +61,28 @@ def build_priorities(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) 
     return Priorities(Seniority(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))), shares)
 
 
-def build_request_limiter(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> RequestLimiter:
-    """Return the limits on requests."""
+def build_request_limiter(
+    limits: LimitsConfig, upstreams: Sequence[UpstreamConfig], rules: RuleSwitches | None = None
+) -> RequestLimiter:
+    """Return the limits on requests; without `rules` all are enforced."""
     return RequestLimiter(
         _client_limit(limits, limits.requests_per_second, limits.requests_burst),
         _client_limit(limits, limits.misses_per_second, limits.misses_burst),
         _total_limit(limits.total_requests_per_second, limits.total_requests_burst),
         limits.waiting_misses,
         build_priorities(limits, upstreams),
+        rules,
     )
 
 
 def build_connection_limiter(
-    connections: ConnectionsConfig, limits: LimitsConfig, standings: Standings, member_networks: MemberNetworks
+    connections: ConnectionsConfig,
+    limits: LimitsConfig,
+    standings: Standings,
+    member_networks: MemberNetworks,
+    rules: RuleSwitches | None = None,
 ) -> ConnectionLimiter:
-    """Return the limits on connections."""
+    """Return the limits on connections; without `rules` all are enforced."""
     everybody = Allowance(connections.new_per_second, connections.new_burst)
     shares = memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))
     return ConnectionLimiter(
@@ -87,16 +95,20 @@ def build_connection_limiter(
         max_per_client=connections.max_per_client,
         max_per_network=connections.max_per_network,
         max_handshakes=connections.max_handshakes,
+        rules=rules,
     )
 
 
-def build_penalties(bans: BansConfig, limits: LimitsConfig, hash_prefix: HashPrefix) -> Penalties:
-    """Return who keeps the points of clients, and whom they have banned. `hash_prefix` is that of all clients."""
+def build_penalties(
+    bans: BansConfig, limits: LimitsConfig, hash_prefix: HashPrefix, switch: RuleSwitch | None = None
+) -> Penalties:
+    """Return who keeps the points of clients, and whom they have banned. `hash_prefix` is that of all clients, `switch`
+    what is told of `bans.mode`."""
     tables = tuple(
         GcraTable(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))), per_second=per_second, burst=burst)
         for per_second, burst in rates(bans)
     )
-    return Penalties(Bans(bans, hash_prefix), tables, bans)
+    return Penalties(Bans(bans, hash_prefix, switch), tables, bans)
 
 
 def hold_strangers(
@@ -109,8 +121,8 @@ def hold_strangers(
     connection_limiter.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)), clock())
 
 
-def build_names(config: Config) -> NameRules:
-    """Return the rules about names, by the list installed with the program."""
+def build_names(config: Config, rules: RuleSwitches | None = None) -> NameRules:
+    """Return the rules about names, by the list installed with the program; without `rules` all are enforced."""
     tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
     return build_name_rules(
         config.names,
@@ -118,6 +130,7 @@ def build_names(config: Config) -> NameRules:
         *tables,
         secret=os.urandom(SECRET_BYTES),
         negative_ttl_max=config.cache.negative_ttl_max_seconds,
+        rules=rules,
     )
 
 

@@ -31,12 +31,14 @@ from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
 from dohproxy.observability.figures import FigureRegistry
 from dohproxy.observability.limit_figures import DOMAIN_FIGURES, PROBE_FIGURES, REBINDING_FIGURES, REQUEST_LIMIT_FIGURES
 from dohproxy.observability.request_figures import REQUEST_FIGURES
+from dohproxy.observability.rule_figures import RULE_FIGURES
 from dohproxy.observability.tallies import Tallies
 from dohproxy.observability.upstream_figures import BUDGET_FIGURES, UPSTREAM_FIGURES
 from dohproxy.outcomes import Client
 from dohproxy.pipeline import Pipeline
 from dohproxy.policy.ban_state import export_bans, restore_bans
 from dohproxy.policy.identity import Identities
+from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.routes import Route, Routes
 from dohproxy.saved import Interruption, Saved, read_dict
@@ -74,11 +76,12 @@ class Core:
         self._tasks = tasks
         self._draw = random.SystemRandom()
         self._finishing: set[asyncio.Task[None]] = set()
-        self.request_limiter = build_request_limiter(config.limits, config.general_upstreams)
+        self.switches = RuleSwitches(config.rules, clock())
+        self.request_limiter = build_request_limiter(config.limits, config.general_upstreams, self.switches)
         identities = Identities(os.urandom(SECRET_BYTES)) if identities is None else identities
-        self.penalties = build_penalties(config.bans, config.limits, identities.prefix_hashes)
+        self.penalties = build_penalties(config.bans, config.limits, identities.prefix_hashes, self.switches[Rule.BANS])
         self.bans = self.penalties.bans
-        self.names = build_names(config)
+        self.names = build_names(config, self.switches)
         self.cache = Cache(config.cache, self._draw.random, self.names.undelegated.is_listed, self.names.judge)
         self.suffixes = SuffixWatch(config.names, self.names, time.time())
         self.budgets = BudgetGroups(clock(), self._draw.random)
@@ -95,6 +98,7 @@ class Core:
             clock=clock,
             deadline_seconds=config.resolver.deadline_seconds,
             penalties=self.penalties,
+            switches=self.switches,
         )
         self.service = Service(self.pipeline, request_rules(config), observe)
         self.blocklists = BlocklistWatch(
@@ -110,6 +114,7 @@ class Core:
         the others is finished.
         """
         now = self._clock()
+        self.switches.adopt(config.rules, now)
         self.request_limiter.adopt(config.limits, fair_share(config.general_upstreams), now)
         self.penalties.adopt(config.bans, now)
         self.names.adopt(config.names, config.cache.negative_ttl_max_seconds, now)
@@ -138,7 +143,9 @@ class Core:
 
     def owners(self) -> Owners:
         """Return those whom the walk asks, for who wants to know what they would say."""
-        return Owners(self.request_limiter, self.names, self._routes_of_names(), self.pipeline, self.bans)
+        return Owners(
+            self.request_limiter, self.names, self._routes_of_names(), self.pipeline, self.bans, self.switches
+        )
 
     def caches(self) -> list[Cache]:
         """Return the general cache and those of all routes."""
@@ -239,6 +246,7 @@ class Core:
         add(ROUTE_FIGURES, lambda: [one.route.cache.statistics() for one in self._routes.values()] or None)
         add(CACHE_FIGURES, lambda: self.cache.statistics())
         add(REQUEST_LIMIT_FIGURES, lambda: self.request_limiter.statistics(self._clock()))
+        add(RULE_FIGURES, self.switches.statistics)
         add(BAN_FIGURES, lambda: self.bans.statistics())
         add(PENALTY_FIGURES, lambda: self.penalties.statistics(self._clock()))
         add(DOMAIN_FIGURES, lambda: self.names.domains.statistics(self._clock()))

@@ -85,6 +85,9 @@ class ParsedRequest:
     """Why there is none."""
     shadow: bool = False
     """Its dialect is set to "count": what "refuse" would have hit."""
+    is_in_shadow: bool = False
+    """A rule that is only tried would have had something else said to it. So that this is counted each time, nothing of
+    what was said is kept."""
     is_list_stub: bool = False
     """It comes from a stub that asks whoever stands on a public list."""
     query: Query | None = None
@@ -102,9 +105,9 @@ class ParsedRequest:
     """Where this parsed request is kept, if anywhere."""
 
     def keep(self, answered: Answered) -> None:
-        """Have an answer said again, unless it is too long to be kept."""
+        """Have an answer said again, unless it is too long to be kept or each time is to be counted."""
         size = len(answered.said.wire) if isinstance(answered.said, Reply) else 0
-        if size > LONGEST_REPEATED:
+        if size > LONGEST_REPEATED or self.is_in_shadow:
             self.answered = None
             return
         self.answered = answered

@@ -56,11 +56,13 @@ from dohproxy.parsed_request import REPEAT_SECONDS, Answered, Count, ParsedReque
 from dohproxy.policy.blocklists.lists import Blocklist, Withheld
 from dohproxy.policy.blocklists.withheld import answer_withheld
 from dohproxy.policy.member_books import MemberBooks
+from dohproxy.policy.mode import Trial
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.penalties import Offence, Penalties, Penalty
 from dohproxy.policy.probes import under_asked_name
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.request_limiter import SLOT_RETRY_SECONDS, MissSlot, RequestLimiter
+from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.policy.special_names import answer_any, answer_locally
 from dohproxy.policy.standing import STRANGERS_LEAVE
 from dohproxy.routes import Route, Routes
@@ -77,6 +79,8 @@ from dohproxy.wire.reply import Content, content_of, write_envelope, write_reply
 HITS_PER_NOTE: Final = 16
 """Of so many hits one is noted for its network's seniority, which counts hours: who belongs here asks more than that in
 one, and nobody's hits cost more for it."""
+_GIVEN: Final = (Freshness.FRESH, Freshness.KEPT)
+"""States in which an answer is given without waiting for another."""
 _SLOT_LOST: Final = UpstreamFailure(Reason.SERVICE_LIMIT)
 LONGEST_RETRY_SECONDS = 300.0
 """The most that a banned client is told to wait, behind a front proxy: a command may let it in again before."""
@@ -122,7 +126,11 @@ class Pipeline:
         clock: Callable[[], float],
         deadline_seconds: float,
         penalties: Penalties,
+        switches: RuleSwitches | None = None,
     ) -> None:
+        """`switches`: how rules are held; without them all are enforced."""
+        switches = RuleSwitches() if switches is None else switches
+        self._stub_rule = switches[Rule.LIST_STUB]
         self._request_limiter = request_limiter
         self.penalties = penalties
         self._bans = penalties.bans
@@ -132,6 +140,8 @@ class Pipeline:
         self._is_restricted = self._turns_stubs_away = False
         self.is_for_members = self.spares_strangers = False
         """How strangers are held; `restrict` says so."""
+        self.trial: Trial | None = None
+        """How they would be, if that were not only tried."""
         self.members = MemberBooks()
         self.rules_version = 0
         """Raised with each change of a rule, the frontends' own among them."""
@@ -149,11 +159,15 @@ class Pipeline:
         self._deadline_seconds = deadline_seconds
         self.rules_changed()
 
-    def restrict(self, *, members_only: bool, stubs_away: bool, spare_strangers: bool) -> None:
+    def restrict(
+        self, *, members_only: bool, stubs_away: bool, spare_strangers: bool, trial: Trial | None = None
+    ) -> None:
         """Hold strangers to this from the next request on, on open connections too: only members and exempt networks
         are served, no stubs of public lists are, strangers' answers are used for as long as ever and renewed for none
-        of them. It is asked anew for every request, so nothing that is remembered has to go."""
-        self._is_restricted = members_only or stubs_away
+        of them. It is asked anew for every request, so nothing that is remembered has to go. Whom a `trial` would have
+        met is counted."""
+        self.trial = trial
+        self._is_restricted = members_only or stubs_away or (trial is not None and trial.members_only)
         self._turns_stubs_away = stubs_away
         self.is_for_members, self.spares_strangers = members_only, spare_strangers
 
@@ -234,12 +248,18 @@ class Pipeline:
         neither: who has named them knows them better than a list that names their network."""
         if client.member or client.exempt:
             return None
-        refusing = self._names.blocklists.refuses(client) if self._names.blocklists.has_networks else None
-        if refusing is not None:
-            return self._prohibit(refusing, parsed, client, now)
+        lists = self._names.blocklists
+        if lists.has_networks:
+            if lists.has_shadows and (shadow := lists.shadow_of(client)) is not None:
+                shadow.switch.count_shadow()
+            refusing = lists.refuses(client)
+            if refusing is not None:
+                return self._prohibit(refusing, parsed, client, now)
         if self.is_for_members:
             return self._refuse(Reason.MEMBERS_ONLY, parsed, client, now)
-        if self._turns_stubs_away and parsed.is_list_stub:
+        if self.trial is not None and self.trial.members_only:
+            self.trial.rule.count_shadow()
+        if self._turns_stubs_away and parsed.is_list_stub and self._stub_rule.acts():
             return self._refuse(Reason.LIST_STUB, parsed, client, now)
         return None
 
@@ -266,9 +286,25 @@ class Pipeline:
             )
         if self._names.blocklists.is_active:
             withheld = self._names.blocklists.find(query.qname)
+            if self._names.blocklists.has_shadows:
+                self._try_lists(query, withheld, arrival)
             if withheld is not None:
                 return self._withhold(withheld, query, arrival, now)
+        undelegated = self._names.undelegated
+        if undelegated.switch.is_in_shadow and arrival.route.is_general and undelegated.foresee(query) is not None:
+            # Before the cache, which has such names as long as nothing denies them here.
+            undelegated.switch.count_shadow()
+            arrival.parsed.is_in_shadow = True
         return self._look_up(query, arrival, now)
+
+    def _try_lists(self, query: Query, withheld: Withheld | None, arrival: Arrival) -> None:
+        """Count what a list that is only tried would have made of this name, unless it has been counted of the
+        client."""
+        shadow = self._names.blocklists.find_shadow(query.qname, withheld)
+        if shadow is not None:
+            arrival.parsed.is_in_shadow = True
+            if shadow is not self._names.blocklists.shadow_of(arrival.client):
+                shadow.switch.count_shadow()
 
     def _withhold(self, withheld: Withheld, query: Query, arrival: Arrival, now: float) -> Reply:
         said = answer_withheld(query, withheld.ruling, withheld.position)
@@ -305,6 +341,8 @@ class Pipeline:
         if entry is not None and freshness is Freshness.KEPT:
             self._refresh(query, entry, Purpose.REVALIDATION, arrival, now)
             return self._give_stale(entry, query, arrival)
+        if self.trial is not None and route.cache.foresee(query.key, now, 1.0)[1] in _GIVEN:
+            self._note_unspared(arrival.client)
         # Behind the cache, which has none of these names, so that hits do not pay for the look at the last label.
         denial = self._names.undelegated.answer(query) if route.is_general else None
         if denial is not None:
@@ -320,8 +358,8 @@ class Pipeline:
                 query, content, Reason.FAILURE_REMEMBERED, 0, arrival
             )
         wait = arrival.service_wait
-        if wait and not arrival.client.member:
-            wait = self._request_limiter.admit_settled(arrival.client, now, wait)
+        if wait:
+            wait = self._request_limiter.judge_service(arrival.client, now, wait)
         if wait:
             self._refresh(query, stale, Purpose.REVALIDATION, arrival, now)
             return self._stale_or(stale, query, arrival) or self._refuse(
@@ -415,7 +453,14 @@ class Pipeline:
             asked = route.upstreams.refresh(query, deadline=now + self._deadline_seconds, purpose=purpose)
             if asked:
                 self._request_limiter.admit_miss(client, now)
+                self._note_unspared(client)
             entry.put_off(now, asked=asked)
+
+    def _note_unspared(self, client: Client) -> None:
+        """Count a question of a stranger that the upstreams would have been spared, if that were not only tried."""
+        trial = self.trial
+        if trial is not None and trial.spares_strangers and not trial.members_only and self._spares(client):
+            trial.rule.count_shadow()
 
     def _spares(self, client: Client) -> bool:
         """Tell whether strangers' questions that the upstreams are to be spared are this client's."""

@@ -24,6 +24,7 @@ from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management import Management
 from dohproxy.control.members import MemberBook
 from dohproxy.control.mode import figures as figures_of
+from dohproxy.control.rules import dialects_held, rules_held
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
@@ -135,7 +136,7 @@ class Runtime:
         if certificate is not None:
             owners.certificate = certificate.faults
         self.alerting = Alerting(
-            config, owners, self.core.pipeline, self.server.visitors, self.server.identities, clock
+            config, owners, self.core.pipeline, self.server.visitors, self.server.identities, clock, self.core.switches
         )
         self.mode = self.alerting.mode
         self._price_strangers()
@@ -348,6 +349,10 @@ class Runtime:
                 for one in resolver.upstreams
             ],
             "blocklists": [{"name": one.name, "problem": one.problem} for one in self.blocklists()],
+            "rules": [
+                *rules_held(self.core.switches, self.blocklists(), now, wall),
+                *dialects_held(self.config.dialects.actions, figures["dohproxy_dialect_shadow_requests_total"]),
+            ],
             "reload": {"waiting": self.waiting()},
             "log": {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(now)},
             "figures": figures,

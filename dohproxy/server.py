@@ -56,7 +56,7 @@ class Server:
         self.connections = Connections(config.connections)
         standings = self.core.request_limiter.standings
         self.connection_limiter = build_connection_limiter(
-            config.connections, config.limits, standings, self.client_resolver.member_networks
+            config.connections, config.limits, standings, self.client_resolver.member_networks, self.core.switches
         )
         loop = asyncio.get_running_loop()
         self.handshakes = HandshakeScheduler(
@@ -86,11 +86,12 @@ class Server:
         self.client_resolver.adopt(config.clients)
         self.front_proxy.adopt(config.clients)
         self.connections.adopt(config.connections)
-        self.connection_limiter.adopt(config.connections, config.limits, self._clock())
         self.handshakes.adopt(config.connections.stranger_handshake_percent)
         self.http1.max_query_bytes = config.server.max_query_bytes
         self.http2.adopt(http2_limits(config))
         self.core.adopt(config, suffixes, blocklists)
+        # After the core, which has told the switches of its rules.
+        self.connection_limiter.adopt(config.connections, config.limits, self._clock())
         self.connections.identify_all()
 
     def adopt_tokens(self, tokens: frozenset[bytes]) -> None:

@@ -389,7 +389,9 @@ def test_the_volunteer_on_duty_reads_figures_and_no_names(loop_factory: LoopFact
         async with aiohttp.ClientSession(connector=connector) as session, session.get("http://admin/status") as page:
             text = await page.text()
         status = json.loads(text)
-        assert set(status) == {"alerts", "blocklists", "figures", "left_out", "log", "mode", "reload", "upstreams"}
+        assert set(status) == {
+            *("alerts", "blocklists", "figures", "left_out", "log", "mode", "reload", "rules", "upstreams")
+        }
         assert status["upstreams"][0]["name"] == "fake"
         assert [secret for secret in (NAME, CLIENT, "example") if secret in text] == []
         assert path.stat().st_mode & 0o007 == 0

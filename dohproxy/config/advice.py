@@ -174,6 +174,19 @@ def _warn_of_trust_on_an_open_path(config: Config) -> Iterator[Problem]:
             )
 
 
+def _warn_of_rules_without_effect(config: Config) -> Iterator[Problem]:
+    """Find rules that are to be tried while another key keeps them from finding anything."""
+    kept_still = (
+        ("undelegated", config.names.answer_undelegated, "names.answer_undelegated = true"),
+        ("private_addresses", config.names.withhold_private_addresses, "names.withhold_private_addresses = true"),
+        ("listed_reaction", config.listed.reaction != "nothing", 'listed.reaction = "members-first"'),
+        ("list_stub", config.listed.stubs == "turn-away", 'listed.stubs = "turn-away"'),
+    )
+    for name, may_act, remedy in kept_still:
+        if getattr(config.rules, name) == "shadow" and not may_act:
+            yield Problem(f"rules.{name}", f"tries a rule that never acts; write {remedy} too, or remove it.")
+
+
 def _warn_of_added_budgets(config: Config) -> Iterator[Problem]:
     for number, upstream in enumerate(config.upstreams, start=1):
         host, earlier = upstream.url.host, config.upstreams[: number - 1]
@@ -204,5 +217,6 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_host_nobody_can_reach,
     _warn_of_names_in_the_clear,
     _warn_of_trust_on_an_open_path,
+    _warn_of_rules_without_effect,
     _warn_of_added_budgets,
 )

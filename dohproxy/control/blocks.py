@@ -159,7 +159,7 @@ def _tell_by_hand(
 
 def blocks_sentence(lists: Sequence[BlocklistStatistics], entries: int) -> str:
     """Return how much there is of it."""
-    names = sum(one.names for one in lists if one.action != "allow" and not one.is_over)
+    names = sum(one.names for one in lists if one.action != "allow" and not one.is_over and one.mode == "enforce")
     hand = "1 entry" if entries == 1 else f"{entries:,} entries"
     broken = [one.name for one in lists if one.problem]
     wrong = f" Not in use as it lies on the disk: {', '.join(broken)}." if broken else ""
@@ -176,10 +176,11 @@ def list_lines(one: BlocklistStatistics, now: float) -> Iterator[str]:
     what = [counted(one.names, "name")]
     if one.networks:
         what.append(f"{counted(one.networks, 'network')} of clients")
+    mode = {"shadow": "in shadow: ", "off": "off: "}.get(one.mode, "")
     how = "lets through" if one.action == "allow" else f"{one.reason}, {one.action}"
     ends = "" if one.ends is None else f", over since {one.ends}" if one.is_over else f", until {one.ends}"
     since = f", read {in_words(now - one.loaded_at)} ago as {one.format}" if one.loaded_at else ""
-    yield f"list {one.name}: {', '.join(what)}, {how}{ends}, {counted(one.hits, 'hit')}{since}"
+    yield f"list {one.name}: {mode}{', '.join(what)}, {how}{ends}, {counted(one.hits, 'hit')}{since}"
     if one.problem:
         yield f"list {one.name}: {one.file} {one.problem}"
     if one.bad_lines:

@@ -9,7 +9,7 @@ import math
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
@@ -20,13 +20,15 @@ from dohproxy.control.command import Argument, Result
 from dohproxy.control.names import NAME, parse_address, parse_type, type_number
 from dohproxy.outcomes import NOBODY, Client, Reason
 from dohproxy.policy.bans import Bans
-from dohproxy.policy.blocklists.lists import Blocklists
+from dohproxy.policy.blocklists.lists import Blocklist, Blocklists
 from dohproxy.policy.blocklists.withheld import answer_withheld
 from dohproxy.policy.domains import DomainBound
+from dohproxy.policy.mode import Trial
 from dohproxy.policy.names import NameRules
 from dohproxy.policy.probes import ClientProbes
 from dohproxy.policy.refusals import refuse
 from dohproxy.policy.request_limiter import RequestLimiter
+from dohproxy.policy.rule_switches import Rule, RuleSwitches, key_of
 from dohproxy.policy.special_names import answer_any, answer_locally
 from dohproxy.routes import Route, Routes
 from dohproxy.upstream.statistics import Foreseen
@@ -75,6 +77,10 @@ class Strangers(Protocol):
     def spares_strangers(self) -> bool:
         """Whether strangers get older answers."""
 
+    @property
+    def trial(self) -> Trial | None:
+        """How strangers would be held, if that were not only tried."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owners:
@@ -87,6 +93,8 @@ class Owners:
     bans: Bans
     knows: Callable[[Client, float], bool] = lambda _client, _now: False
     """Tells whether a member's token, or certificate, has come from a client's address lately."""
+    switches: RuleSwitches = field(default_factory=RuleSwitches)
+    """How rules are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +154,7 @@ def walk(owners: Owners, query: Query, client: Client | None, now: float) -> Ite
 
 
 def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> Iterator[Stage]:
-    limiter, names = owners.request_limiter, owners.names
+    names = owners.names
     is_known = client is not None and owners.knows(client, now)
     if is_known:
         yield Stage(
@@ -155,7 +163,7 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
             " without the token is judged as anybody's",
         )
     yield _ban(owners.bans, client, now, is_known=is_known)
-    yield _client_limit(limiter, client, now)
+    yield _client_limit(owners, client, now)
     if client is not None and names.blocklists.has_networks:
         yield _clients_network(names.blocklists, client)
     is_stranger = client is not None and not (client.member or client.exempt)
@@ -163,6 +171,11 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
         yield Stage(
             "mode", "the client is no member, and members alone are served: 403", Reason.MEMBERS_ONLY, ends=True
         )
+    trial = owners.strangers.trial
+    if is_stranger and trial is not None and trial.members_only:
+        is_reaction = trial.rule is owners.switches[Rule.LISTED_REACTION]
+        rule = Rule.LISTED_REACTION if is_reaction else Rule.MEMBERS_ONLY
+        yield _held(owners, rule, "mode", "the client is no member: 403", Reason.MEMBERS_ONLY)
     refused = refuse(query)
     if refused is not None:
         yield Stage("question", "is of a kind that is refused", refused, ends=True)
@@ -180,10 +193,21 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
     pressure = 1.0 if is_stranger and owners.strangers.spares_strangers else route.upstreams.pressure(now)
     entry, state = route.cache.foresee(query.key, now, pressure)
     yield _cached(entry, state, query, now)
-    denial = names.undelegated.answer(query) if route.is_general else None
+    denial = names.undelegated.foresee(query) if route.is_general else None
     if denial is not None:
-        yield Stage("undelegated names", "is under no top-level domain that exists: NXDOMAIN", denial.reason, ends=True)
+        says = "is under no top-level domain that exists: NXDOMAIN"
+        yield _held(owners, Rule.UNDELEGATED, "undelegated names", says, denial.reason)
     yield from _miss(owners, query, route, entry, client, now)
+
+
+def _held(owners: Owners, rule: Rule, stage: str, says: str, reason: Reason) -> Stage:
+    """Return a stage at which a rule has found something: it ends there, unless the rule does not act."""
+    switch = owners.switches[rule]
+    if switch.is_enforced:
+        return Stage(stage, says, reason, ends=True)
+    if switch.is_off:
+        return Stage(stage, f"is not looked at ({key_of(rule)} is off)")
+    return Stage(stage, f"{says}; but {key_of(rule)} is shadow, so that is only counted")
 
 
 def _ban(bans: Bans, client: Client | None, now: float, *, is_known: bool) -> Stage:
@@ -203,23 +227,24 @@ def _ban(bans: Bans, client: Client | None, now: float, *, is_known: bool) -> St
     return Stage(name, f"the client is banned {why}: {then}", Reason.BANNED, ends=True)
 
 
-def _client_limit(limiter: RequestLimiter, client: Client | None, now: float) -> Stage:
+def _client_limit(owners: Owners, client: Client | None, now: float) -> Stage:
     name = "client's limit"
     if client is None:
         return Stage(name, "is not looked at: no client was named")
     if client.exempt:
         return Stage(name, "does not hold for this client (limits.exempt_networks)")
-    wait = limiter.wait_for_request(client, now)
-    if wait:
+    wait = owners.request_limiter.foresee_request(client, now)
+    if wait or owners.switches[Rule.CLIENT_LIMIT].is_off:
         says = f"the client is over it: 429, to come back in {math.ceil(wait)} s"
-        return Stage(name, says, Reason.CLIENT_LIMIT, ends=True)
+        return _held(owners, Rule.CLIENT_LIMIT, name, says, Reason.CLIENT_LIMIT)
     return Stage(name, "the client is within it")
 
 
 def _clients_network(blocklists: Blocklists, client: Client) -> Stage:
     refusing = blocklists.refuses(client)
     if refusing is None:
-        return Stage("client's network", "is in no list")
+        shadow = blocklists.shadow_of(client) if blocklists.has_shadows else None
+        return Stage("client's network", "is in no list" if shadow is None else _in_shadow(shadow, "refuse it"))
     if client.member or client.exempt:
         what = "a member's" if client.member else "exempt (limits.exempt_networks)"
         return Stage("client's network", f"is in the list {refusing.name}, and served all the same, as it is {what}")
@@ -229,12 +254,15 @@ def _clients_network(blocklists: Blocklists, client: Client) -> Stage:
 
 def _withheld(blocklists: Blocklists, query: Query) -> Stage:
     found = blocklists.find(query.qname) if blocklists.is_active else None
+    shadow = blocklists.find_shadow(query.qname, found) if blocklists.has_shadows else None
     if found is None:
-        return Stage("blocklists", "none withholds it")
+        return Stage("blocklists", "none withholds it" if shadow is None else _in_shadow(shadow, "withhold it"))
     ruling = found.ruling
     said = answer_withheld(query, ruling, found.position).content
     codes = ", ".join(str(int(code)) for code in said.errors)
     says = f"{found.by} withholds it: {rcode_name(said.rcode)}, EDE {codes}, {show(ruling.text.decode())}"
+    if shadow is not None:
+        says = f"{says}; {_in_shadow(shadow, 'let it through')}"
     return Stage("blocklists", says, ruling.reason, ends=True)
 
 
@@ -281,32 +309,46 @@ def _obstacles(owners: Owners, query: Query, route: Route, client: Client | None
         says = f"it failed a moment ago ({what}), and nobody asks again for {failure.until - now:.0f} s"
         yield Stage("remembered failure", says, Reason.FAILURE_REMEMBERED, ends=True)
     yield Stage("remembered failure", "none")
-    wait = limiter.wait_for_service(client or NOBODY, now)
-    if wait:
-        says = f"all clients together are over it: 503, to come back in {math.ceil(wait)} s"
-        yield Stage("service's limit", says, Reason.SERVICE_LIMIT, ends=True)
-    yield Stage("service's limit", "all clients together are within it")
+    yield _service_limit(owners, client, now)
     if route.limits_domains:
-        yield _domain_limit(owners.names, query, client, now)
+        yield _domain_limit(owners, query, client, now)
     if client is not None:
-        yield _miss_limit(limiter, client, now)
+        yield _miss_limit(owners, client, now)
     if not limiter.has_slot(client or NOBODY, now):
         yield Stage("places for misses", "all are taken: 503", Reason.SERVICE_LIMIT, ends=True)
     yield Stage("places for misses", f"{limiter.slots.taken} are taken")
 
 
-def _domain_limit(names: NameRules, query: Query, client: Client | None, now: float) -> Stage:
-    bound = names.domains.foresee(query.qname, client, now)
+def _service_limit(owners: Owners, client: Client | None, now: float) -> Stage:
+    name = "service's limit"
+    wait = owners.request_limiter.foresee_service(client or NOBODY, now)
+    if wait or owners.switches[Rule.SERVICE_LIMIT].is_off:
+        says = f"all clients together are over it: 503, to come back in {math.ceil(wait)} s"
+        return _held(owners, Rule.SERVICE_LIMIT, name, says, Reason.SERVICE_LIMIT)
+    return Stage(name, "all clients together are within it")
+
+
+def _domain_limit(owners: Owners, query: Query, client: Client | None, now: float) -> Stage:
+    name = "domain's limit"
+    bound = owners.names.domains.foresee(query.qname, client, now)
     if bound is not None:
         says = f"its domain {_BOUNDS[bound]}: REFUSED, EDE 18"
-        return Stage("domain's limit", says, Reason.DOMAIN_LIMIT, ends=True)
-    return Stage("domain's limit", "its domain is within it")
+        return _held(owners, Rule.DOMAIN_LIMIT, name, says, Reason.DOMAIN_LIMIT)
+    if owners.switches[Rule.DOMAIN_LIMIT].is_off:
+        return _held(owners, Rule.DOMAIN_LIMIT, name, "", Reason.DOMAIN_LIMIT)
+    return Stage(name, "its domain is within it")
 
 
-def _miss_limit(limiter: RequestLimiter, client: Client, now: float) -> Stage:
-    if limiter.wait_for_miss(client, now):
-        return Stage("client's miss limit", "the client is over it: REFUSED, EDE 18", Reason.MISS_LIMIT, ends=True)
-    return Stage("client's miss limit", "the client is within it")
+def _miss_limit(owners: Owners, client: Client, now: float) -> Stage:
+    name = "client's miss limit"
+    if owners.request_limiter.foresee_miss(client, now) or owners.switches[Rule.MISS_LIMIT].is_off:
+        says = "the client is over it: REFUSED, EDE 18"
+        return _held(owners, Rule.MISS_LIMIT, name, says, Reason.MISS_LIMIT)
+    return Stage(name, "the client is within it")
+
+
+def _in_shadow(shadow: Blocklist, deed: str) -> str:
+    return f"the list {shadow.name} would {deed}, but blocklist.{shadow.name}.mode is shadow, so that is only counted"
 
 
 def _has_instead(query: Query, route: Route, stale: Entry | None, now: float) -> bool:

@@ -38,6 +38,7 @@ from dohproxy.observability.limit_figures import (
 from dohproxy.observability.logs import LOG_FIGURES
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES
 from dohproxy.observability.request_figures import REQUEST_FIGURES
+from dohproxy.observability.rule_figures import RULE_FIGURES
 from dohproxy.observability.upstream_figures import BUDGET_FIGURES, UPSTREAM_FIGURES
 
 GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
@@ -47,6 +48,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     CACHE_FIGURES,
     ROUTE_FIGURES,
     REQUEST_LIMIT_FIGURES,
+    RULE_FIGURES,
     BAN_FIGURES,
     PENALTY_FIGURES,
     DOMAIN_FIGURES,

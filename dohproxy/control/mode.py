@@ -3,10 +3,11 @@
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from dohproxy.config import Config
-from dohproxy.config.keys import Choice, Duration
+from dohproxy.config.keys import Choice, Duration, Switch
 from dohproxy.control.command import Argument, Refused, Result
 from dohproxy.durations import in_words
 from dohproxy.policy.mode import Mode, ModeNow, ModeSwitch, Source
@@ -28,6 +29,12 @@ ARGUMENTS: Final = (
         is_option=True,
         default=3_600,
     ),
+    Argument(
+        "shadow",
+        Switch("Only try it: count whom `mode members` would turn away, and serve everybody as ever."),
+        is_option=True,
+        default=False,
+    ),
 )
 
 
@@ -44,6 +51,8 @@ class HasMode(Protocol):
 async def mode(service: HasMode, values: Mapping[str, Any]) -> Result:
     """Enter a mode, leave it to the rules, or tell which one holds."""
     wanted, now = values["mode"], time.monotonic()
+    if values["shadow"] and wanted != Mode.MEMBERS:
+        raise Refused("--shadow tries `mode members`, and there is nothing to be counted of another mode.")
     if wanted == AUTO:
         service.mode.leave()
     elif wanted is not None:
@@ -52,13 +61,15 @@ async def mode(service: HasMode, values: Mapping[str, Any]) -> Result:
                 "clients.member_networks is empty, so nobody would be served: name your members' networks there, and"
                 " reload, or give them URLs of their own (clients.member_file)."
             )
-        service.mode.enter(Mode(wanted), now + values["for"])
+        service.mode.enter(Mode(wanted), now + values["for"], in_shadow=values["shadow"])
     held = service.apply_mode()
     return Result(sentence(held, now), figures(held, now))
 
 
 def sentence(held: ModeNow, now: float) -> str:
     """Return what a mode means."""
+    if held.tried is not None and held.tried.source is Source.OPERATOR:
+        return f"{sentence(replace(held, tried=None), now)} {_of_trial(held.tried, now)}"
     span = "" if held.until is None else f" for {in_words(round(held.until - now))} more; then the rules decide again"
     match held.mode, held.source:
         case Mode.MEMBERS, Source.OPERATOR:
@@ -72,11 +83,22 @@ def sentence(held: ModeNow, now: float) -> str:
                 "Everybody is served, members first: strangers get older answers while a public list has us"
                 " (listed.reaction)."
             )
+        case _ if held.tried is not None:
+            return (
+                "Everybody is served as ever. A public list has us, and what listed.reaction would do is counted, as"
+                " rules.listed_reaction is shadow."
+            )
         case _:
             return "Everybody is served."
+
+
+def _of_trial(tried: ModeNow, now: float) -> str:
+    span = "" if tried.until is None else f" for {in_words(round(tried.until - now))} more"
+    return f"It is counted{span} whom `mode members` would turn away; `status` has how many."
 
 
 def figures(held: ModeNow, now: float) -> dict[str, Any]:
     """Return what holds, ready for JSON."""
     left = None if held.until is None else max(0, math.ceil(held.until - now))
-    return {"mode": held.mode.value, "source": held.source.value, "seconds_left": left}
+    tried = {} if held.tried is None else {"tried": figures(held.tried, now)}
+    return {"mode": held.mode.value, "source": held.source.value, "seconds_left": left} | tried

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from dohproxy.control import rules
 from dohproxy.control.blocks import counted
 from dohproxy.control.command import Result
 from dohproxy.control.service import Service
@@ -81,6 +82,7 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
         yield f"bans: {bans['rule']:,} by rule, {bans['command']:,} by command; `bans` lists them"
     for word in snapshot["left_out"]:
         yield f"left out: {word}"
+    yield from rules.lines(snapshot["rules"])
     if snapshot["log"]["seconds_left"]:
         yield f"log: level {snapshot['log']['level']} for {snapshot['log']['seconds_left']} s more"
     if snapshot["reload"]["waiting"]:

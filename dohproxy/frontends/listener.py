@@ -233,20 +233,20 @@ class Listener:
             return
         limiter = None if self._client_resolver.speaks_for_others(packed) else self._connection_limiter
         standing = Standing.MEMBER if limiter is None else limiter.standing(client, now)
-        refusal = None if limiter is None else limiter.enter(client, standing, now)
-        if refusal is not None:
-            self._connections.count(Closing(refusal.value))
+        entered = None if limiter is None else limiter.enter(client, standing, now)
+        if isinstance(entered, ConnectionRefusal):
+            self._connections.count(Closing(entered.value))
             accepted.close()
-            if refusal in _BLAMED:
+            if entered in _BLAMED:
                 self._blame(packed, client, Offence.CONNECTION_LIMIT)
             return
         arriving = self._take_slot(accepted, packed, client, standing, now)
         if arriving is None:
-            if limiter is not None:
-                limiter.leave(client)
+            if entered is not None:
+                entered()
             return
-        if limiter is not None:
-            arriving.slot.when_freed(partial(limiter.leave, client))
+        if entered is not None:
+            arriving.slot.when_freed(entered)
         if until is not None:
             arriving.until = until
         self._lead_on(arriving)

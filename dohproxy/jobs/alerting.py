@@ -14,7 +14,8 @@ from dohproxy.jobs.alert_watch import AlertWatch
 from dohproxy.observability.detectors.judgement import AlertEvent, AlertKind
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.policy.identity import Identities
-from dohproxy.policy.mode import EVERYBODY, Mode, ModeNow, ModeSwitch, Reaction
+from dohproxy.policy.mode import EVERYBODY, Mode, ModeNow, ModeSwitch, Reaction, Source, Trial
+from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.policy.visitors import Visitors
 from dohproxy.saved import Interruption, Saved, UnfitState
 
@@ -24,8 +25,10 @@ _log = structlog.get_logger("dohproxy.alerts")
 class Walk(Protocol):
     """What is told how strangers are to be held."""
 
-    def restrict(self, *, members_only: bool, stubs_away: bool, spare_strangers: bool) -> None:
-        """Hold strangers to this from the next request on."""
+    def restrict(
+        self, *, members_only: bool, stubs_away: bool, spare_strangers: bool, trial: Trial | None = None
+    ) -> None:
+        """Hold strangers to this from the next request on, and count whom a trial would have met."""
 
 
 class Alerting:
@@ -39,7 +42,11 @@ class Alerting:
         visitors: Visitors,
         identities: Identities,
         clock: Callable[[], float],
+        switches: RuleSwitches | None = None,
     ) -> None:
+        """`switches`: how rules are held; without them all are enforced."""
+        switches = RuleSwitches() if switches is None else switches
+        self._reaction, self._members_rule = switches[Rule.LISTED_REACTION], switches[Rule.MEMBERS_ONLY]
         self._config = config
         self._walk = walk
         self._visitors = visitors
@@ -47,16 +54,22 @@ class Alerting:
         self._clock = clock
         self._held = EVERYBODY
         self.readings = Readings(owners)
-        self.mode = ModeSwitch(Reaction(config.listed.reaction))
+        self.mode = ModeSwitch(Reaction(config.listed.reaction), self._reaction)
         self.sender = AlertSender(config.alerts, config.server.host)
-        self.watch = AlertWatch(self.readings.read, config.listed.new_networks_per_minute, self._tell, clock())
+        self.watch = AlertWatch(
+            self.readings.read,
+            config.listed.new_networks_per_minute,
+            self._tell,
+            clock(),
+            config.alerts.detectors_off,
+        )
         self.apply_mode()
 
     def adopt(self, config: Config) -> None:
         """Take another configuration; what has begun goes on."""
         self._config = config
         self.mode.adopt(Reaction(config.listed.reaction))
-        self.watch.adopt(config.listed.new_networks_per_minute)
+        self.watch.adopt(config.listed.new_networks_per_minute, config.alerts.detectors_off)
         self.sender.adopt(config.alerts, config.server.host)
         self.apply_mode()
 
@@ -76,11 +89,22 @@ class Alerting:
             members_only=held.mode is Mode.MEMBERS,
             stubs_away=self._config.listed.stubs == "turn-away",
             spare_strangers=held.spares_strangers,
+            trial=self._trial(held.tried),
         )
         if held != self._held:
-            _log.info("the mode has changed", mode=held.mode.value, by=held.source.value)
+            tried = {} if held.tried is None else {"tried": held.tried.mode.value}
+            _log.info("the mode has changed", mode=held.mode.value, by=held.source.value, **tried)
             self._held = held
         return held
+
+    def _trial(self, tried: ModeNow | None) -> Trial | None:
+        """Return how the walk is to try what does not hold; the rule behind it counts."""
+        is_said = tried is not None and tried.source is Source.OPERATOR
+        self._members_rule.adopt("shadow" if is_said else "enforce", self._clock())
+        if tried is None:
+            return None
+        rule = self._members_rule if is_said else self._reaction
+        return Trial(tried.mode is Mode.MEMBERS, tried.spares_strangers, rule)
 
     def alerts(self) -> list[Alert]:
         """Return what is wrong with the service as a whole; what is wrong with upstreams has alerts of its own."""

@@ -12,10 +12,12 @@ from typing import Final
 import structlog
 
 from dohproxy.config import BlocklistConfig, ConfigError, Problem
+from dohproxy.config.schema import RuleMode
 from dohproxy.jobs.blocklist_load import Unloadable, load_inline, load_list
 from dohproxy.jobs.watched_files import WatchedFiles
 from dohproxy.policy.blocklists.lists import Blocklist, Blocklists
 from dohproxy.policy.blocklists.reading import LoadedNames
+from dohproxy.policy.rule_switches import RuleSwitch
 
 FILE_SECONDS: Final = 10.0
 """Between two looks at all files; a look is one system call a file."""
@@ -53,6 +55,14 @@ class BlocklistStatistics:
     held_bytes: int
     problem: str
     """Why its file is not what holds, as a predicate; "" if it is."""
+    mode: RuleMode = "enforce"
+    """Whether it acts, is only tried, or is off."""
+    shadowed: int = 0
+    """Questions about which it would have decided otherwise, since the start."""
+    shadowed_since: int = 0
+    """The same since `since`."""
+    since: float = 0.0
+    """Unix seconds from which on its mode holds."""
 
 
 class _Watched:
@@ -89,10 +99,12 @@ class _Watched:
         """Tell whether its file is another than was read last, or none was."""
         return self.config.file is not None and self.files.is_due(now)
 
-    def make(self) -> Blocklist:
-        """Return what the walk is to ask."""
-        hits = 0 if self.in_force is None else self.in_force.hits
-        self.in_force = Blocklist(self.config, self.loaded, hits)
+    def make(self, now: float) -> Blocklist:
+        """Return what the walk is to ask; `now` is Unix seconds."""
+        before, mode = self.in_force, self.config.mode
+        hits, switch = (0, RuleSwitch(mode, now)) if before is None else (before.hits, before.switch)
+        switch.adopt(mode, now)
+        self.in_force = Blocklist(self.config, self.loaded, hits, switch)
         return self.in_force
 
     def statistics(self, now: float) -> BlocklistStatistics:
@@ -106,6 +118,10 @@ class _Watched:
             reference=config.reference,
             ends=None if config.ends is None else config.ends.isoformat(),
             is_over=current is not None and now >= current.ends,
+            mode=config.mode,
+            shadowed=0 if current is None else current.switch.shadowed,
+            shadowed_since=0 if current is None else current.switch.shadowed_since,
+            since=0.0 if current is None else current.switch.since,
             file=None if config.file is None else str(config.file),
             format=None if loaded.written is None else loaded.written.value,
             names=loaded.names.names,
@@ -145,7 +161,7 @@ class BlocklistWatch:
         # A list that takes longer than the time between two looks is not read twice at once.
         self._polling = asyncio.Lock()
         self._watched: tuple[_Watched, ...] = tuple(_Watched(config) for config in configs)
-        self._blocklists.adopt([one.make() for one in self._watched], now)
+        self._blocklists.adopt([one.make(now) for one in self._watched], now)
 
     async def prepare(self, configs: Sequence[BlocklistConfig], now: float) -> Prepared:
         """Read the lists of another configuration that are not in memory. Raises ConfigError."""
@@ -174,7 +190,7 @@ class BlocklistWatch:
         for one in prepared.watched:
             one.in_force = before.get(one.config.name)
         self._watched = prepared.watched
-        self._blocklists.adopt([one.make() for one in self._watched], now)
+        self._blocklists.adopt([one.make(now) for one in self._watched], now)
 
     async def poll(self, now: float) -> None:
         """Take each file that has changed and can be used; `now` is Unix seconds."""
@@ -216,7 +232,7 @@ class BlocklistWatch:
         return [one.statistics(now) for one in self._watched]
 
     def _put(self, now: float) -> None:
-        self._blocklists.adopt([one.make() for one in self._watched], now)
+        self._blocklists.adopt([one.make(now) for one in self._watched], now)
         self._rules_changed()
 
 

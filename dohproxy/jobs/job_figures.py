@@ -132,6 +132,12 @@ BLOCKLIST_FIGURES: Final = FigureGroup[Lists](
     "Blocklists",
     (
         counter("blocklist_hits", "Questions withheld because of a list.", _by_list(lambda one: one.hits), _LIST),
+        counter(
+            "blocklist_shadowed",
+            "Questions about which a list that is only tried (blocklist.mode) would have decided otherwise.",
+            _by_list(lambda one: one.shadowed),
+            _LIST,
+        ),
         gauge("blocklist_names", "Names in a list.", _by_list(lambda one: one.names), _LIST),
         gauge("blocklist_max_names", "Names that a list may have.", _by_list(lambda _: MOST_NAMES), _LIST),
         gauge("blocklist_networks", "Networks of clients in a list.", _by_list(lambda one: one.networks), _LIST),

@@ -136,7 +136,7 @@ class SuffixWatch:
             max_age_seconds=self._config.max_list_age_days * DAY_SECONDS,
             rules=self._current.rules,
             top_level_domains=self._current.top_level_domains,
-            denies=self._names.undelegated.may_deny,
+            denies=self._names.undelegated.may_deny and self._names.undelegated.switch.is_enforced,
             reloads={result: self._results[result] for result in ListResult},
             last_succeeded=self._has_succeeded,
         )

@@ -20,6 +20,7 @@ from dohproxy.policy.gcra import Hashes
 from dohproxy.policy.identity import PREFIX_BYTES, owner
 from dohproxy.policy.limits import Width
 from dohproxy.policy.prefixes import Prefix, masked, prefix_of
+from dohproxy.policy.rule_switches import RuleSwitch
 
 MOST_COMMANDS: Final = 1_024
 """Networks banned or let in by command. A person's list has dozens; what is longer belongs into a packet filter."""
@@ -54,8 +55,11 @@ class BanStatistics:
 class Bans:
     """Everybody who is kept out."""
 
-    def __init__(self, rules: BansConfig, hash_prefix: HashPrefix) -> None:
+    def __init__(self, rules: BansConfig, hash_prefix: HashPrefix, switch: RuleSwitch | None = None) -> None:
+        """`switch`: what says how bans by rule are held, and is told of `rules.mode`; without it one of their own."""
         self._rules = rules
+        self._switch = RuleSwitch(rules.mode) if switch is None else switch
+        self._switch.adopt(rules.mode, self._switch.since)
         self._hash_prefix = hash_prefix
         self._ruled = BanTable(rules.max_bans)
         self._levels: dict[Hashes, tuple[int, float]] = {}
@@ -67,7 +71,6 @@ class Bans:
         """By the bytes of an address, narrow to wide: the bits of all commands, and which width of the limits has as
         many, -1 for none."""
         self._made: Counter[Width] = Counter()
-        self._in_shadow = 0
         self.is_active = False
         """Whether there is anything to look up."""
         self.when_banned: Callable[[Ban, float], None] = lambda _ban, _now: None
@@ -78,9 +81,10 @@ class Bans:
         """Whether bans by rule hold, or are only counted, or are not made."""
         return self._rules.mode
 
-    def adopt(self, rules: BansConfig) -> None:
+    def adopt(self, rules: BansConfig, now: float) -> None:
         """Take other rules. Bans that have begun keep their length; without the rule, those by rule end."""
         self._rules = rules
+        self._switch.adopt(rules.mode, now)
         self._ruled.resize(rules.max_bans)
         if rules.mode == "off":
             self._ruled.clear()
@@ -97,26 +101,20 @@ class Bans:
         closes it; each request on it is judged for itself.
         """
         ban = self._against(client, now, is_known=is_known)
-        if ban is None:
-            return None
-        if not self._holds(ban):
-            self._in_shadow += 1
-            return None
-        return ban
+        if ban is None or ban.source is BanSource.COMMAND or self._switch.acts():
+            return ban
+        return None
 
     def is_banned(self, client: Client, now: float, *, is_known: bool = False) -> bool:
         """Tell the same, and count nothing."""
         ban = self._against(client, now, is_known=is_known)
-        return ban is not None and self._holds(ban)
+        return ban is not None and (ban.source is BanSource.COMMAND or self._switch.is_enforced)
 
     def _against(self, client: Client, now: float, *, is_known: bool) -> Ban | None:
         ban = self.decisive(client, now)
         if ban is None or ban.lets_in or (is_known and ban.source is BanSource.RULE):
             return None
         return ban
-
-    def _holds(self, ban: Ban) -> bool:
-        return ban.source is BanSource.COMMAND or self._rules.mode == "enforce"
 
     def decisive(self, client: Client, now: float) -> Ban | None:
         """Return what decides about a client, to ban it or to let it in; None if nothing does."""
@@ -289,7 +287,7 @@ class Bans:
             max_by_command=MOST_COMMANDS,
             made={width: self._made[width] for width in Width},
             displaced=self._ruled.displaced,
-            in_shadow=self._in_shadow,
+            in_shadow=self._switch.shadowed,
         )
 
 

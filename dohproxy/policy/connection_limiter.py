@@ -8,9 +8,10 @@ strangers get a lower one.
 """
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from dohproxy.config import ConnectionsConfig, LimitsConfig
@@ -19,6 +20,7 @@ from dohproxy.policy.fair_slots import FairSlots, FairSlotsStatistics
 from dohproxy.policy.gcra import Gcra, GcraTable
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
 from dohproxy.policy.member_networks import MemberNetworks
+from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.policy.standing import STRANGERS_LEAVE, Standing, Standings
 
 SITE_FACTOR: Final = 4
@@ -44,6 +46,10 @@ class ConnectionRefusal(StrEnum):
     STRANGERS_RATE = "strangers_rate"
     """All who are no members open them faster than this machine can afford with this certificate."""
     TOO_MANY_HANDSHAKES = "too_many_handshakes"
+
+
+Leave = Callable[[], None]
+"""To be called once, when a connection that was let in has closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,15 @@ class ConnectionLimiter:
         max_per_client: int,
         max_per_network: int,
         max_handshakes: int,
+        rules: RuleSwitches | None = None,
     ) -> None:
-        """`total`: the bucket of `everybody`; `shares`: those of prefixes, whose rate and burst are set here."""
+        """`total`: the bucket of `everybody`; `shares`: those of prefixes, whose rate and burst are set here. `rules`:
+        how the limits are held; without it all are enforced."""
+        rules = RuleSwitches() if rules is None else rules
+        rate.hold_to(rules[Rule.CLIENT_RATE])
+        self._many_switch = rules[Rule.TOO_MANY_PER_CLIENT]
+        self._total_switch = rules[Rule.TOTAL_RATE]
+        self._strangers_switch = rules[Rule.STRANGERS_RATE]
         self._rate = rate
         self._total = total
         self._shares = shares
@@ -153,25 +166,33 @@ class ConnectionLimiter:
             return Standing.MEMBER
         return self._standings.of(client, now)
 
-    def enter(self, client: Client, standing: Standing, now: float) -> ConnectionRefusal | None:
-        """Let a new connection of `client` in, or say why not; if it is in, `leave` is owed when it closes."""
-        if not client.exempt:
-            for held, most, key in zip(self._held, self._most, client.hashes, strict=False):
-                if held.get(key, 0) >= most:
-                    return ConnectionRefusal.TOO_MANY_PER_CLIENT
-            if self._rate.admit(client, now):
-                return ConnectionRefusal.CLIENT_RATE
-        refusal = None if standing is Standing.MEMBER else self._admit_among_others(client, standing, now)
+    def enter(self, client: Client, standing: Standing, now: float) -> ConnectionRefusal | Leave:
+        """Let a new connection of `client` in, or say why not; if it is in, what is returned is owed when it closes."""
+        holds_too_many = not client.exempt and self._holds_too_many(client)
+        if holds_too_many and self._many_switch.acts():
+            return ConnectionRefusal.TOO_MANY_PER_CLIENT
+        if not client.exempt and self._rate.admit(client, now):
+            return ConnectionRefusal.CLIENT_RATE
+        refusal = self._admit_among_others(client, standing, now)
         if refusal is not None:
             return refusal
-        if self._total.take(now, STRANGERS_LEAVE if standing is Standing.STRANGER else 0.0):
-            return ConnectionRefusal.TOTAL_RATE
+        # What is let in beyond the caps while they are only tried is counted nowhere, as if it had been refused.
+        return _leave_nothing if holds_too_many else self._hold(client)
+
+    def _holds_too_many(self, client: Client) -> bool:
+        if self._many_switch.is_off:
+            return False
+        for held, most, key in zip(self._held, self._most, client.hashes, strict=False):
+            if held.get(key, 0) >= most:
+                return True
+        return False
+
+    def _hold(self, client: Client) -> Leave:
         for held, key in zip(self._held, client.hashes, strict=False):
             held[key] = held.get(key, 0) + 1
-        return None
+        return partial(self._leave, client)
 
-    def leave(self, client: Client) -> None:
-        """A connection of `client` that had been let in is closed."""
+    def _leave(self, client: Client) -> None:
         for held, key in zip(self._held, client.hashes, strict=False):
             left = held[key] - 1
             if left:
@@ -180,15 +201,29 @@ class ConnectionLimiter:
                 del held[key]
 
     def _admit_among_others(self, client: Client, standing: Standing, now: float) -> ConnectionRefusal | None:
-        """Keep those who are no members to what they may have together, and each of their prefixes to its share."""
+        """Keep everybody to what all may open together; those who are no members to what they may, and each of their
+        prefixes to its share."""
         leave = STRANGERS_LEAVE if standing is Standing.STRANGER else 0.0
+        is_member = standing is Standing.MEMBER
+        is_over_share = not is_member and self._is_over_share(client, now)
+        if is_over_share and self._total_switch.acts():
+            return ConnectionRefusal.TOTAL_RATE
+        strangers = None if is_member or self._strangers_switch.is_off else self._strangers
+        if strangers is not None and strangers.take(now, leave) and self._strangers_switch.acts():
+            return ConnectionRefusal.STRANGERS_RATE
+        # What is over its share has been counted, and takes nothing of the rate: it would not have come so far.
+        if self._total_switch.is_off or is_over_share:
+            return None
+        if self._total.take(now, leave) and self._total_switch.acts():
+            return ConnectionRefusal.TOTAL_RATE
+        return None
+
+    def _is_over_share(self, client: Client, now: float) -> bool:
+        if self._total_switch.is_off:
+            return False
         crowd = self._total if self._strangers is None else self._strangers
         is_greedy = not self._shares.charge(client.prefixes[-1], now)
-        if is_greedy and crowd.fill(now) >= CROWDED_FILL:
-            return ConnectionRefusal.TOTAL_RATE
-        if self._strangers is not None and self._strangers.take(now, leave):
-            return ConnectionRefusal.STRANGERS_RATE
-        return None
+        return is_greedy and crowd.fill(now) >= CROWDED_FILL
 
     def statistics(self, now: float) -> ConnectionLimiterStatistics:
         """Return a frozen snapshot."""
@@ -201,3 +236,7 @@ class ConnectionLimiter:
             busiest_client=max(self._held[0].values(), default=0),
             max_per_client=self._most[0],
         )
+
+
+def _leave_nothing() -> None:
+    """A connection is closed that was counted nowhere."""

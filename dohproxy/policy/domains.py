@@ -37,6 +37,7 @@ from typing import Final
 from dohproxy.config import NamesConfig
 from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import GcraTable, Hashes, keyed_hashes
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.wire.name import from_text, label_offsets
 
@@ -52,6 +53,9 @@ _EXEMPT: Final = (0x657865, 0x6D7074)
 
 REMEMBERED: Final = 512
 """Names and domains whose places are at hand: twice the misses that may be under way (`limits.waiting_misses`)."""
+
+MOST_SHADOWED: Final = 1_024
+"""Names of which it is remembered that they were let through in shadow: four times the misses that may be under way."""
 
 _REVERSE_UNITS: Final = {from_text("in-addr.arpa"): 4, from_text("ip6.arpa"): 10}
 """The labels of one unit, its zone's included: two bytes of an IPv4 address, eight nibbles of an IPv6 address."""
@@ -107,6 +111,11 @@ class DomainLimit:
         self._refused = dict.fromkeys(DomainBound, 0)
         self._admitted = self._fetches = self._failed = 0
         self._hashes = lru_cache(maxsize=REMEMBERED)(partial(keyed_hashes, secret))
+        self.switch = RuleSwitch()
+        """How the limit is held."""
+        self._shadowed: set[bytes] = set()
+        """Names last let through because the limit is only tried: what comes of them is charged to nobody, as if they
+        had been refused."""
         self.use(suffixes)
 
     def adopt(self, config: NamesConfig, now: float) -> None:
@@ -130,16 +139,25 @@ class DomainLimit:
 
         Nothing is charged but the client's own share, where it has one.
         """
-        bound = self._bound(self._domains_of(qname), client, now)
-        if bound is not None:
+        bound = None if self.switch.is_off else self._bound(self._domains_of(qname), client, now)
+        if bound is not None and self.switch.acts():
             self._refused[bound] += 1
             return False
+        self._note_shadowed(qname, is_over=bound is not None)
         self._admitted += 1
         return True
 
+    def _note_shadowed(self, qname: bytes, *, is_over: bool) -> None:
+        if not is_over:
+            self._shadowed.discard(qname)
+            return
+        if len(self._shadowed) >= MOST_SHADOWED:
+            self._shadowed.clear()
+        self._shadowed.add(qname)
+
     def foresee(self, qname: bytes, client: Client | None, now: float) -> DomainBound | None:
-        """Return what `admit` would refuse a name for, None if it would not; nothing is charged or counted. Without a
-        client no share is looked at."""
+        """Return what `admit` would refuse a name for if the limit is enforced, None if it would not; nothing is
+        charged or counted. Without a client no share is looked at."""
         domains = domains_of(qname, self._suffixes)
         return self._bound(domains, client, now, charges=False)
 
@@ -147,16 +165,19 @@ class DomainLimit:
         """Count a fetch for this name that has ended; `failed` if it came to nothing."""
         domains = self._domains_of(qname)
         self._fetches += 1
+        self._failed += failed
+        if self.switch.is_off or qname in self._shadowed:
+            return
         self._misses.charge(self._hashes(domains[0]), now)
         if failed:
-            self._failed += 1
             for hashes, cost in self._costs(domains):
                 self._failures.charge(hashes, now, cost)
 
     def blame(self, qname: bytes, client: Client, now: float) -> None:
         """Count a question of this client that came to nothing, if it is a member's or an exempt one's: they have
         buckets of their own, and what a fetch is charged to does not tell who has asked for it."""
-        if client.member or client.exempt:
+        is_apart = client.member or client.exempt
+        if is_apart and not self.switch.is_off and qname not in self._shadowed:
             for shared, cost in self._costs(self._domains_of(qname)):
                 self._failures.charge(_bucket_of(shared, client), now, cost)
 

@@ -7,6 +7,8 @@ exist because who holds a network has all its addresses; they are generous becau
 Being over the limit must not become a weapon against neighbours: a client whose own bucket is full adds
 nothing to the buckets it shares with others, neither when it is turned away nor when its bad requests are
 counted.
+
+A limit that is only tried keeps its buckets as if it had acted: what it lets pass beyond them is charged to nobody.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from dohproxy.policy.gcra import SLOT_BYTES, GcraTable
+from dohproxy.policy.rule_switches import RuleSwitch
 
 if TYPE_CHECKING:
     from dohproxy.outcomes import Client
@@ -64,19 +67,28 @@ class LimitStatistics:
 class ClientLimit:
     """Admit or delay a client by every prefix it belongs to."""
 
-    __slots__ = ("_admitted", "_charged", "_exempt", "_limited", "_tables")
+    __slots__ = ("_admitted", "_all_tables", "_charged", "_exempt", "_limited", "_switch", "_tables")
 
     def __init__(self, tables: tuple[GcraTable, ...]) -> None:
         """`tables`: narrow to wide, for the first of the widths or all; ValueError for none or too many."""
         if not 1 <= len(tables) <= len(Width):
             raise ValueError(f"a client limit needs 1 to {len(Width)} tables, not {len(tables)}")
-        self._tables = tables
+        self._all_tables: tuple[GcraTable, ...] = tables
+        self._tables: tuple[GcraTable, ...] = tables
+        """Those that are looked at."""
+        self._switch = RuleSwitch()
         self._limited = [0] * len(tables)
         self._admitted = self._exempt = self._charged = 0
 
+    def hold_to(self, switch: RuleSwitch) -> None:
+        """Be held as a switch says, from now on; after each of its changes `adopt` is called."""
+        self._switch = switch
+        self._heed_switch()
+
     def adopt(self, per_second: float, burst: float, network_factor: float, site_factor: float, now: float) -> None:
         """Take other rates, as of `build_client_limit`; every bucket keeps what is in it."""
-        for table, factor in zip(self._tables, (1.0, network_factor, site_factor), strict=False):
+        self._heed_switch()
+        for table, factor in zip(self._all_tables, (1.0, network_factor, site_factor), strict=False):
             table.adopt(per_second * factor, burst * factor, now)
 
     def admit(self, client: Client, now: float) -> float:
@@ -92,6 +104,10 @@ class ClientLimit:
         self._admitted += 1
         return 0.0
 
+    def _heed_switch(self) -> None:
+        # So that no request has to ask whether there is anything to look at.
+        self._tables = () if self._switch.is_off else self._all_tables
+
     def wait(self, client: Client, now: float, cost: float = 1.0) -> float:
         """Return what `admit` would, and neither charge nor count anything."""
         if client.exempt:
@@ -101,7 +117,14 @@ class ClientLimit:
             wait = table.wait(hashes, now, cost)
             if wait > longest:
                 longest = wait
-        return longest
+        return longest if not longest or self._switch.is_enforced else 0.0
+
+    def foresee(self, client: Client, now: float) -> float:
+        """Return what `wait` would if the limit were enforced, also where it is only tried."""
+        if client.exempt:
+            return 0.0
+        waits = (table.wait(hashes, now) for table, hashes in zip(self._tables, client.hashes))  # noqa: B905  # as in `admit`
+        return max(waits, default=0.0)
 
     def charge(self, client: Client, now: float, cost: float = 1.0) -> None:
         """Count a request that was refused for another reason and is its client's fault.
@@ -124,17 +147,21 @@ class ClientLimit:
             charged=self._charged,
             widths=tuple(
                 WidthStatistics(width, table.fill(now), limited)
-                for width, table, limited in zip(Width, self._tables, self._limited, strict=False)
+                for width, table, limited in zip(Width, self._all_tables, self._limited, strict=False)
             ),
         )
 
     def _refuse(self, client: Client, now: float, full: GcraTable, longest: float) -> float:
         """Give back what the widths before the full one have taken, and find the longest wait of all."""
-        # A client over its own limit is refused for itself; only otherwise for its neighbours.
         index = self._tables.index(full)
-        self._limited[index] += 1
         for table in self._tables[:index]:
             table.give_back()
+        if not self._switch.is_enforced:  # As `acts` does, which would be a call for each refusal.
+            self._switch.count_shadow()
+            self._admitted += 1
+            return 0.0
+        # A client over its own limit is refused for itself; only otherwise for its neighbours.
+        self._limited[index] += 1
         for table, hashes in zip(self._tables[index + 1 :], client.hashes[index + 1 :], strict=False):
             wait = table.wait(hashes, now)
             if wait > longest:

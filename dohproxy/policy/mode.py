@@ -5,10 +5,11 @@ it when that is over. What an operator has said wins for its time: who says `ope
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.saved import Interruption, Saved, UnfitState, distance, read_dict, read_moment
 
 
@@ -49,6 +50,18 @@ class ModeNow:
     """Monotonic instant of its end; None where it has none of its own."""
     spares_strangers: bool
     """Whether strangers' questions have the longest TTL floor, and renew nothing."""
+    tried: "ModeNow | None" = None
+    """What would hold if it were not only tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How strangers would be held, if that were not only tried."""
+
+    members_only: bool
+    spares_strangers: bool
+    rule: RuleSwitch
+    """What counts whom it would meet."""
 
 
 EVERYBODY: Final = ModeNow(Mode.OPEN, Source.DEFAULT, None, spares_strangers=False)
@@ -57,25 +70,28 @@ EVERYBODY: Final = ModeNow(Mode.OPEN, Source.DEFAULT, None, spares_strangers=Fal
 class ModeSwitch:
     """What an operator has said, and what the rule says."""
 
-    __slots__ = ("_is_listed", "_mode", "_reaction", "_until")
+    __slots__ = ("_in_shadow", "_is_listed", "_mode", "_reaction", "_switch", "_until")
 
-    def __init__(self, reaction: Reaction) -> None:
+    def __init__(self, reaction: Reaction, switch: RuleSwitch | None = None) -> None:
+        """`switch`: how the rule is held; without it it is enforced."""
         self._reaction = reaction
+        self._switch = RuleSwitch() if switch is None else switch
         self._is_listed = False
         self._mode: Mode | None = None
         self._until = math.inf
+        self._in_shadow = False
 
     def adopt(self, reaction: Reaction) -> None:
         """Let the rule do something else from now on."""
         self._reaction = reaction
 
-    def enter(self, mode: Mode, until: float = math.inf) -> None:
-        """Hold to an operator's word until this instant."""
-        self._mode, self._until = mode, until
+    def enter(self, mode: Mode, until: float = math.inf, *, in_shadow: bool = False) -> None:
+        """Hold to an operator's word until this instant, or only try it."""
+        self._mode, self._until, self._in_shadow = mode, until, in_shadow
 
     def leave(self) -> None:
         """Forget the operator's word: the rule decides again."""
-        self._mode, self._until = None, math.inf
+        self._mode, self._until, self._in_shadow = None, math.inf, False
 
     def tell_listed(self, *, is_listed: bool) -> None:
         """Let the rule know whether a public list has us."""
@@ -85,7 +101,8 @@ class ModeSwitch:
         """Return an operator's word, with how long it still holds."""
         if self._mode is None or now >= self._until:
             return {}
-        return {"mode": self._mode.value, "until": distance(self._until, now)}
+        tried = {"in_shadow": True} if self._in_shadow else {}
+        return {"mode": self._mode.value, "until": distance(self._until, now)} | tried
 
     def restore(self, saved: Saved, interruption: Interruption) -> None:
         """Hold to what an operator has said to another process, if its time is not over. Raises UnfitState."""
@@ -95,14 +112,21 @@ class ModeSwitch:
         part = read_dict(saved, "mode")
         if part.get("mode") not in [mode.value for mode in Mode]:
             raise UnfitState("mode")
-        self.enter(Mode(part["mode"]), read_moment(part, "until", interruption, math.inf))
+        until = read_moment(part, "until", interruption, math.inf)
+        self.enter(Mode(part["mode"]), until, in_shadow=part.get("in_shadow") is True)
 
     def now(self, now: float) -> ModeNow:
         """Return what holds."""
-        if self._mode is not None and now < self._until:
-            until = None if math.isinf(self._until) else self._until
-            return ModeNow(self._mode, Source.OPERATOR, until, spares_strangers=False)
-        if not self._is_listed or self._reaction is Reaction.NOTHING:
+        if self._mode is None or now >= self._until:
+            return self._ruled()
+        until = None if math.isinf(self._until) else self._until
+        said = ModeNow(self._mode, Source.OPERATOR, until, spares_strangers=False)
+        return replace(self._ruled(), tried=said) if self._in_shadow else said
+
+    def _ruled(self) -> ModeNow:
+        """Return what holds without an operator's word."""
+        if not self._is_listed or self._reaction is Reaction.NOTHING or self._switch.is_off:
             return EVERYBODY
         mode = Mode.MEMBERS if self._reaction is Reaction.MEMBERS else Mode.OPEN
-        return ModeNow(mode, Source.LISTED, None, spares_strangers=True)
+        found = ModeNow(mode, Source.LISTED, None, spares_strangers=True)
+        return found if self._switch.is_enforced else replace(EVERYBODY, tried=found)

@@ -8,6 +8,7 @@ from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.probes import ClientProbes
 from dohproxy.policy.rebinding import RebindingFilter
+from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.policy.undelegated import Undelegated
 from dohproxy.wire.answer import Answer
@@ -26,6 +27,19 @@ class NameRules:
     blocklists: Blocklists = field(default_factory=Blocklists)
     """Names that are withheld, and clients that are not served; `jobs.blocklist_watch` keeps them up to date."""
 
+    switches: RuleSwitches = field(default_factory=RuleSwitches)
+    """How the rules among them are held that can be tried."""
+
+    def __post_init__(self) -> None:
+        """Give each rule its switch."""
+        self.domains.switch = self.switches[Rule.DOMAIN_LIMIT]
+        self.undelegated.switch = self.switches[Rule.UNDELEGATED]
+        self._hold_filter()
+
+    def _hold_filter(self) -> None:
+        if self.rebinding is not None:
+            self.rebinding.switch = self.switches[Rule.PRIVATE_ADDRESSES]
+
     def adopt(self, config: NamesConfig, negative_ttl_max: int, now: float) -> None:
         """Take other rules; what domains have used up stays used up. What is kept already has been judged by the rules
         before."""
@@ -35,6 +49,7 @@ class NameRules:
         self.rebinding = _rebinding_filter(config, self.undelegated)
         if self.rebinding is not None:
             self.rebinding.withheld = withheld
+        self._hold_filter()
 
     def judge(self, qname: bytes, answer: Answer) -> Answer:
         """Return an answer about a lower-case wire name as it may be given and kept."""
@@ -54,10 +69,12 @@ def build_name_rules(
     *,
     secret: bytes,
     negative_ttl_max: int,
+    rules: RuleSwitches | None = None,
 ) -> NameRules:
     """Build the rules over two zero-filled buffers (`policy.limits.buffer_bytes`); nothing is denied before `use`.
 
-    `negative_ttl_max`: seconds, as of the cache. `secret`: 16 to 64 random bytes, new at each start.
+    `negative_ttl_max`: seconds, as of the cache. `secret`: 16 to 64 random bytes, new at each start. `rules`: how they
+    are held; without it all are enforced.
     """
     domains = DomainLimit(
         GcraTable(misses, per_second=config.domain_misses_per_second, burst=config.domain_misses_burst),
@@ -69,7 +86,10 @@ def build_name_rules(
         exempt=config.exempt_domains,
     )
     undelegated = Undelegated(suffixes, negative_ttl_max=negative_ttl_max)
-    return NameRules(ClientProbes(), undelegated, domains, _rebinding_filter(config, undelegated))
+    return NameRules(
+        *(ClientProbes(), undelegated, domains, _rebinding_filter(config, undelegated)),
+        switches=RuleSwitches() if rules is None else rules,
+    )
 
 
 def _rebinding_filter(config: NamesConfig, undelegated: Undelegated) -> RebindingFilter | None:

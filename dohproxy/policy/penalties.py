@@ -113,7 +113,7 @@ class Penalties:
 
     def adopt(self, rules: BansConfig, now: float) -> None:
         """Take other rules; points stay as they are."""
-        self.bans.adopt(rules)
+        self.bans.adopt(rules, now)
         self._is_off = rules.mode == "off"
         for table, (per_second, burst) in zip(self._tables, rates(rules), strict=True):
             table.adopt(per_second, burst, now)

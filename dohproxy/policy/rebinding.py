@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from dohproxy.policy.identity import IPV4_BYTES, IPV6_BYTES, MAPPED_PREFIX, SIX_TO_FOUR_PREFIX
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.wire.answer import Answer, Kind
 from dohproxy.wire.name import suffixes, written_end
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
@@ -42,6 +43,8 @@ class RebindingFilter:
         """`is_public` tells whether a name (wire, lower case) is under a top-level domain; `excepted` are domains with
         all names below them."""
         self.withheld = 0
+        self.switch = RuleSwitch()
+        """How the rule is held."""
         self._is_public = is_public
         self._excepted = frozenset(excepted)
 
@@ -50,6 +53,8 @@ class RebindingFilter:
         if not _shows_private_address(answer) or not self._is_public(qname):
             return answer
         if not self._excepted.isdisjoint(suffixes(qname)):
+            return answer
+        if not self.switch.acts():
             return answer
         self.withheld += 1
         return replace(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from dohproxy.config import LimitsConfig
 from dohproxy.outcomes import Client, Priority
@@ -10,6 +10,7 @@ from dohproxy.policy.fair_slots import FairSlots, FairSlotsStatistics
 from dohproxy.policy.gcra import Gcra
 from dohproxy.policy.limits import ClientLimit, LimitStatistics
 from dohproxy.policy.priorities import Priorities, PriorityStatistics
+from dohproxy.policy.rule_switches import Rule, RuleSwitch, RuleSwitches
 from dohproxy.policy.standing import STRANGERS_LEAVE, Standing, Standings
 
 MISS_GRACE_SECONDS: Final = 1.0
@@ -36,8 +37,19 @@ class RequestLimiter:
     """The limits of the walk, in the order in which it meets them."""
 
     def __init__(
-        self, requests: ClientLimit, misses: ClientLimit, total: Gcra, slots: int, priorities: Priorities
+        self,
+        requests: ClientLimit,
+        misses: ClientLimit,
+        total: Gcra,
+        slots: int,
+        priorities: Priorities,
+        rules: RuleSwitches | None = None,
     ) -> None:
+        """`rules`: how the limits are held; without it all are enforced."""
+        rules = RuleSwitches() if rules is None else rules
+        requests.hold_to(rules[Rule.CLIENT_LIMIT])
+        misses.hold_to(rules[Rule.MISS_LIMIT])
+        self._service_switch = rules[Rule.SERVICE_LIMIT]
         self._requests = requests
         self._misses = misses
         self._total = total
@@ -51,14 +63,17 @@ class RequestLimiter:
         """Takes a client and the time; returns 0.0, or the seconds until this client may ask again."""
         self.wait_for_request = requests.wait
         """Takes the same and returns the same, and charges and counts nothing."""
+        self.foresee_request = requests.foresee
+        """Takes the same, and returns what that would be if the limit were enforced."""
         self.charge_request = requests.charge
         """Takes the same, and counts a request that was refused before `admit_request` was asked."""
-        self.admit_to_service = total.take
+        self.admit_to_service: _Admission = _admission_to(total, self._service_switch)
         """Takes the time and the part of the burst that is left to others; returns 0.0 while all clients together are
         within the service's limit, else the seconds until they are. Hits go on either way; the walk remembers the
         result and uses it on misses."""
-        self.wait_for_miss = misses.wait
-        """Takes what `admit_miss` takes and returns the same, and charges and counts nothing."""
+        self.foresee_miss = misses.foresee
+        """Takes what `admit_miss` takes, and returns the same if the limit is enforced; it charges and counts
+        nothing."""
         self.admit_miss = misses.admit
         """Takes a client and the time; returns 0.0, or the seconds until it may ask something that is not cached."""
 
@@ -71,16 +86,19 @@ class RequestLimiter:
             limits.misses_per_second, limits.misses_burst, limits.network_factor, limits.site_factor, now
         )
         self._total.adopt(limits.total_requests_per_second, limits.total_requests_burst, now)
+        self.admit_to_service = _admission_to(self._total, self._service_switch)
         self.slots.most = limits.waiting_misses
         self._priorities.adopt(*share, now)
 
-    def admit_settled(self, client: Client, now: float, wait: float) -> float:
-        """Return what `admit_to_service` says to those who leave nothing to others, if this client is one; to all
-        others `wait`, which it has said already."""
-        return wait if self.standings.of(client, now) is Standing.STRANGER else self._total.take(now)
+    def judge_service(self, client: Client, now: float, wait: float) -> float:
+        """Return how many seconds the service's limit has a miss of this client wait, 0.0 if it may be asked. `wait`:
+        what `admit_to_service` has said of its request; it is asked once more for those who leave nothing to others."""
+        if not client.member and self.standings.of(client, now) is not Standing.STRANGER:
+            wait = self._total.take(now)
+        return wait if wait and self._service_switch.acts() else 0.0
 
-    def wait_for_service(self, client: Client, now: float) -> float:
-        """Return what the walk would get for this client, and charge nothing."""
+    def foresee_service(self, client: Client, now: float) -> float:
+        """Return what the walk would get for this client if the service's limit is enforced, and charge nothing."""
         is_stranger = self.standings.of(client, now) is Standing.STRANGER
         return self._total.wait(now, STRANGERS_LEAVE if is_stranger else 0.0)
 
@@ -119,6 +137,20 @@ class RequestLimiter:
             slots=self.slots.statistics(),
             priorities=self._priorities.statistics(now),
         )
+
+
+class _Admission(Protocol):
+    """Takes the time and the part of the burst that is left to others; returns 0.0, or the seconds to wait."""
+
+    def __call__(self, now: float, reserve: float = 0.0) -> float: ...
+
+
+def _admission_to(total: Gcra, switch: RuleSwitch) -> _Admission:
+    return _admit_all if switch.is_off else total.take
+
+
+def _admit_all(now: float, reserve: float = 0.0) -> float:
+    return 0.0
 
 
 class MissSlot:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from dohproxy.outcomes import Reason
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.policy.special_names import LocalAnswer
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.wire.name import from_text
@@ -34,6 +35,8 @@ class Undelegated:
     def __init__(self, suffixes: PublicSuffixes, *, negative_ttl_max: int) -> None:
         """`negative_ttl_max`: seconds that a denial may be kept, as for any other; it denies nothing before `use`."""
         self._ttl = min(ROOT_MINIMUM, negative_ttl_max)
+        self.switch = RuleSwitch()
+        """How the rule is held."""
         self.use(suffixes, may_deny=False)
 
     def adopt(self, negative_ttl_max: int) -> None:
@@ -57,6 +60,10 @@ class Undelegated:
 
     def answer(self, query: Query) -> LocalAnswer | None:
         """Return the denial of a name under no top-level domain, or None."""
+        return self.foresee(query) if self.switch.is_enforced else None
+
+    def foresee(self, query: Query) -> LocalAnswer | None:
+        """Return what `answer` would if the rule were enforced."""
         if not self.may_deny or self._suffixes.is_delegated(query.qname):
             return None
         if query.dnssec_ok or query.checking_disabled:

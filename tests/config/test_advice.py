@@ -194,3 +194,26 @@ def test_one_host_in_two_budgets_is_told_of_groups(first: str, second: str) -> N
 def test_one_host_in_one_group_is_as_it_should_be() -> None:
     text = SAME_HOST + 'group = "x"\n[[upstream]]\nname = "b"\nurl = "tls://192.0.2.53:8853"\ngroup = "x"\n'
     assert check_warnings(read(text, directory=Path("/"))) == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "remedy"),
+    [
+        ("private_addresses", "[names]\nwithhold_private_addresses = true"),
+        ("list_stub", '[listed]\nstubs = "turn-away"'),
+    ],
+)
+def test_a_rule_that_is_tried_and_never_acts_is_warned_of(rule: str, remedy: str) -> None:
+    tried = f'[rules]\n{rule} = "shadow"\n'
+    assert list(warnings_of(tried)) == [f"rules.{rule}"]
+    assert warnings_of(tried + remedy) == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys"),
+    [("undelegated", "[names]\nanswer_undelegated = false"), ("listed_reaction", '[listed]\nreaction = "nothing"')],
+)
+def test_so_is_one_that_was_turned_off_elsewhere(rule: str, keys: str) -> None:
+    tried = f'[rules]\n{rule} = "shadow"\n'
+    assert warnings_of(tried) == {}
+    assert list(warnings_of(tried + keys)) == [f"rules.{rule}"]

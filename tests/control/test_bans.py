@@ -119,7 +119,7 @@ async def test_bans_by_rule_are_listed_with_reason_and_level() -> None:
 @pytest.mark.parametrize(("mode", "told"), [("shadow", "only counted"), ("off", "nobody is by rule")])
 async def test_it_is_told_if_the_rule_does_not_hold(mode: Any, told: str) -> None:
     one = service()
-    one.banned.adopt(BansConfig(mode=mode))
+    one.banned.adopt(BansConfig(mode=mode), 0.0)
     assert told in (await list_bans(one, {})).sentence
 
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from dohproxy.config import BansConfig, BlocklistConfig, CacheConfig
+from dohproxy.config import BansConfig, BlocklistConfig, CacheConfig, RulesConfig
 from dohproxy.control import explain as module
 from dohproxy.control.explain import Owners, explain, make_query, rcode_name, upstream_says, walk
 from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.outcomes import Client, Reason
 from dohproxy.policy.blocklists.by_hand import HandEntry
+from dohproxy.policy.mode import Trial
 from dohproxy.policy.prefixes import parse_prefix
+from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.upstream.resolver import UpstreamFailure
 from dohproxy.upstream.statistics import Foreseen
 from dohproxy.wire.answer import Answer, parse_answer
@@ -44,7 +46,7 @@ def failing(_: Query) -> UpstreamFailure:
 
 def owners_of(one: Walk) -> Owners:
     """Return whom a walk asks."""
-    return Owners(one.request_limiter, one.names, one.routes, one.pipeline, one.penalties.bans)
+    return Owners(one.request_limiter, one.names, one.routes, one.pipeline, one.penalties.bans, one.switches)
 
 
 def everything(one: Walk) -> tuple[Any, ...]:
@@ -328,3 +330,100 @@ async def test_an_address_from_which_a_token_came_is_told_to_be_known(is_banned:
     assert ban.says == (says if is_banned else "the client is not banned")
     neighbour = next(walk(known, make_query(NAME, 1, dnssec_ok=False), NEIGHBOUR, one.clock()))
     assert neighbour.name == "bans"
+
+
+# ---------------------------------------------------------------- rules that do not act
+
+
+def use_up_requests(one: Walk) -> None:
+    one.request_limiter.admit_request(CLIENT, one.clock())
+
+
+def use_up_misses(one: Walk) -> None:
+    one.request_limiter.admit_miss(CLIENT, one.clock())
+
+
+def use_up_service(one: Walk) -> None:
+    for _ in range(4):
+        one.request_limiter.admit_to_service(one.clock())
+
+
+def use_up_domain(one: Walk) -> None:
+    one.names.domains.charge(from_text(NAME), one.clock(), failed=False)
+
+
+def would_be_alone(one: Walk) -> None:
+    trial = Trial(members_only=True, spares_strangers=True, rule=one.switches[Rule.LISTED_REACTION])
+    one.pipeline.restrict(members_only=False, stubs_away=False, spare_strangers=False, trial=trial)
+
+
+NARROW = replace(NO_DOMAIN_LIMITS, domain_misses_per_second=1, domain_misses_burst=1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "stage", "settings", "prepare", "name"),
+    [
+        (Rule.CLIENT_LIMIT, "client's limit", {"limits": Limits(requests=1)}, use_up_requests, NAME),
+        (Rule.MISS_LIMIT, "client's miss limit", {"limits": Limits(misses=1)}, use_up_misses, NAME),
+        (Rule.SERVICE_LIMIT, "service's limit", {"limits": Limits(total=4)}, use_up_service, NAME),
+        (Rule.DOMAIN_LIMIT, "domain's limit", {"about_names": NARROW}, use_up_domain, NAME),
+        (Rule.UNDELEGATED, "undelegated names", {"may_deny": True}, lambda _: None, "www.example.de"),
+        (Rule.LISTED_REACTION, "mode", {}, would_be_alone, NAME),
+    ],
+)
+@pytest.mark.parametrize("mode", ["shadow", "off"])
+def test_a_rule_that_does_not_act_is_told_and_the_walk_goes_on(
+    rule: Rule, stage: str, settings: Any, prepare: Callable[[Walk], None], name: str, mode: Any
+) -> None:
+    one = Walk(switches=RuleSwitches(RulesConfig(**{rule.value: mode})), **settings)
+    prepare(one)
+    before = everything(one), one.switches.statistics()
+    found = list(walk(owners_of(one), make_query(name, 1, dnssec_ok=False), CLIENT, one.clock()))
+    [told] = [one.says for one in found if one.name == stage]
+    says = f"; but rules.{rule} is shadow, so that is only counted" if mode == "shadow" else f"(rules.{rule} is off)"
+    assert says in told
+    assert found[-1].name == "upstream"
+    assert (everything(one), one.switches.statistics()) == before
+
+
+def test_a_mode_that_an_operator_tries_is_told() -> None:
+    one = Walk()
+    rule = one.switches[Rule.MEMBERS_ONLY]
+    rule.adopt("shadow", 0.0)
+    trial = Trial(members_only=True, spares_strangers=False, rule=rule)
+    one.pipeline.restrict(members_only=False, stubs_away=False, spare_strangers=False, trial=trial)
+    found = list(walk(owners_of(one), make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock()))
+    [told] = [stage.says for stage in found if stage.name == "mode"]
+    assert told == "the client is no member: 403; but mode members is shadow, so that is only counted"
+    assert (found[-1].name, rule.shadowed) == ("upstream", 0)
+
+
+def test_lists_that_are_only_tried_are_told_and_nothing_is_counted() -> None:
+    one = Walk()
+    network = (ip_network("192.0.2.0/24"),)
+    tried = [
+        BlocklistConfig("ads", names=(NAME,), mode="shadow"),
+        BlocklistConfig("home", networks=network, mode="shadow"),
+    ]
+    watch = BlocklistWatch(tried, one.names.blocklists, one.pipeline.rules_changed, one.clock, 0.0)
+    found = list(walk(owners_of(one), make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock()))
+    told = {stage.name: stage.says for stage in found}
+    assert told["blocklists"] == (
+        "the list ads would withhold it, but blocklist.ads.mode is shadow, so that is only counted"
+    )
+    assert told["client's network"] == (
+        "the list home would refuse it, but blocklist.home.mode is shadow, so that is only counted"
+    )
+    assert [list_.shadowed for list_ in watch.statistics(0.0)] == [0, 0]
+
+
+def test_a_list_that_would_let_through_is_told_beside_what_withholds() -> None:
+    one = Walk()
+    lists(
+        one,
+        BlocklistConfig("ads", names=(NAME,)),
+        BlocklistConfig("good", names=(NAME,), action="allow", mode="shadow"),
+    )
+    last = list(walk(owners_of(one), make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock()))[-1]
+    assert last.reason is Reason.BLOCKED
+    assert "the list good would let it through, but blocklist.good.mode is shadow" in last.says

@@ -21,14 +21,14 @@ def with_members() -> FakeService:
 
 
 async def test_without_a_word_it_tells_what_holds() -> None:
-    result = await mode(FakeService(), {"mode": None, "for": 3_600})
+    result = await mode(FakeService(), {"mode": None, "for": 3_600, "shadow": False})
     assert result.sentence == "Everybody is served."
     assert result.figures == {"mode": "open", "source": "default", "seconds_left": None}
 
 
 async def test_members_alone_are_served_for_a_while() -> None:
     service = with_members()
-    result = await mode(service, {"mode": "members", "for": 600})
+    result = await mode(service, {"mode": "members", "for": 600, "shadow": False})
     assert result.sentence == (
         "Members and exempt networks alone are served for 10 min more; then the rules decide again. Everybody else"
         " gets 403."
@@ -40,7 +40,7 @@ async def test_members_alone_are_served_for_a_while() -> None:
 async def test_without_members_nobody_would_be_served_so_it_is_refused() -> None:
     service = FakeService()
     with pytest.raises(Refused, match=r"clients\.member_networks is empty"):
-        await mode(service, {"mode": "members", "for": 600})
+        await mode(service, {"mode": "members", "for": 600, "shadow": False})
     assert service.mode.now(time.monotonic()) == EVERYBODY
 
 
@@ -48,12 +48,40 @@ async def test_open_overrules_the_rule_and_auto_gives_it_back() -> None:
     service = with_members()
     service.mode.adopt(Reaction.MEMBERS)
     service.mode.tell_listed(is_listed=True)
-    opened = await mode(service, {"mode": "open", "for": 3_600})
+    opened = await mode(service, {"mode": "open", "for": 3_600, "shadow": False})
     assert opened.sentence == "Everybody is served, whatever a rule says for 1 h more; then the rules decide again."
-    given_back = await mode(service, {"mode": "auto", "for": 3_600})
+    given_back = await mode(service, {"mode": "auto", "for": 3_600, "shadow": False})
     assert given_back.sentence == (
         "Members and exempt networks alone are served while a public list has us (listed.reaction)."
     )
+
+
+async def test_it_is_tried_and_everybody_is_served() -> None:
+    service = with_members()
+    result = await mode(service, {"mode": "members", "for": 600, "shadow": True})
+    assert result.sentence == (
+        "Everybody is served. It is counted for 10 minutes more whom `mode members` would turn away; `status` has how"
+        " many."
+    )
+    tried = {"mode": "members", "source": "operator", "seconds_left": 600}
+    assert result.figures == {"mode": "open", "source": "default", "seconds_left": None, "tried": tried}
+    assert service.mode.now(time.monotonic()).mode is Mode.OPEN
+    assert service.mode.now(time.monotonic() + 601) == EVERYBODY
+
+
+@pytest.mark.parametrize("word", [None, "open", "auto"])
+async def test_nothing_but_members_can_be_tried(word: str | None) -> None:
+    service = with_members()
+    with pytest.raises(Refused, match="--shadow tries"):
+        await mode(service, {"mode": word, "for": 600, "shadow": True})
+    assert service.mode.now(time.monotonic()) == EVERYBODY
+
+
+def test_a_reaction_that_is_only_tried_is_said() -> None:
+    tried = ModeNow(Mode.MEMBERS, Source.LISTED, None, spares_strangers=True)
+    said = sentence(replace(EVERYBODY, tried=tried), 0.0)
+    assert said.startswith("Everybody is served as ever.")
+    assert "rules.listed_reaction is shadow" in said
 
 
 def test_that_members_go_first_is_said() -> None:

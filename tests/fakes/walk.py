@@ -23,6 +23,7 @@ from dohproxy.policy.names import NameRules, build_name_rules
 from dohproxy.policy.penalties import Penalties, rates
 from dohproxy.policy.priorities import Priorities
 from dohproxy.policy.request_limiter import RequestLimiter
+from dohproxy.policy.rule_switches import RuleSwitches
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.suffixes import PublicSuffixes, parse_suffixes
 from dohproxy.routes import Route, Routes
@@ -94,11 +95,13 @@ def client_limit(burst: int) -> ClientLimit:
     return ClientLimit((GcraTable(memoryview(bytearray(SLOTS * SLOT_BYTES)), per_second=1.0, burst=burst),))
 
 
-def request_limiter(limits: Limits) -> RequestLimiter:
+def request_limiter(limits: Limits, switches: RuleSwitches | None = None) -> RequestLimiter:
     """All limits, each refilled by one a second."""
     total = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=1.0, burst=limits.total)
     return RequestLimiter(
-        client_limit(limits.requests), client_limit(limits.misses), total, limits.slots, priorities(limits.fair_share)
+        *(client_limit(limits.requests), client_limit(limits.misses), total, limits.slots),
+        priorities(limits.fair_share),
+        switches,
     )
 
 
@@ -117,10 +120,18 @@ def penalties(rules: BansConfig, hash_prefix: HashPrefix = lambda packed, bits: 
     return Penalties(Bans(rules, hash_prefix), tables, rules)
 
 
-def names(config: NamesConfig, suffixes: PublicSuffixes = SUFFIXES, *, may_deny: bool = False) -> NameRules:
+def names(
+    config: NamesConfig,
+    suffixes: PublicSuffixes = SUFFIXES,
+    *,
+    may_deny: bool = False,
+    switches: RuleSwitches | None = None,
+) -> NameRules:
     """The rules about names."""
     tables = [memoryview(bytearray(buffer_bytes(MINIMUM_SLOTS))) for _ in range(2)]
-    found = build_name_rules(config, suffixes, *tables, secret=b"secret of tests!", negative_ttl_max=900)
+    found = build_name_rules(
+        config, suffixes, *tables, secret=b"secret of tests!", negative_ttl_max=900, rules=switches
+    )
     found.use(suffixes, may_deny=may_deny)
     return found
 
@@ -163,6 +174,8 @@ class Walk:
     routed: tuple[str, ...] = ()
     """Domains of one route, whose upstreams are `home`."""
     routes_limit_domains: bool = False
+    switches: RuleSwitches = field(default_factory=RuleSwitches)
+    """How rules are held."""
     cache: Cache = field(init=False)
     home: FakeResolver = field(init=False)
     home_cache: Cache = field(init=False)
@@ -175,8 +188,8 @@ class Walk:
     service: Service = field(init=False)
 
     def __post_init__(self) -> None:
-        self.request_limiter = request_limiter(self.limits)
-        self.names = names(self.about_names, may_deny=self.may_deny)
+        self.request_limiter = request_limiter(self.limits, self.switches)
+        self.names = names(self.about_names, may_deny=self.may_deny, switches=self.switches)
         self.cache = Cache(self.rules, is_listed=self.names.undelegated.is_listed, judge=self.names.judge)
         self.resolver = FakeResolver(learn_into(self.cache, self.names.domains, self.clock), self.script)
         self.home_cache = Cache(self.rules)
@@ -186,7 +199,9 @@ class Walk:
         self.routes = Routes(Route(self.cache, self.resolver), {from_text(domain): route for domain in self.routed})
         self.penalties = penalties(self.ban_rules)
         self.pipeline = Pipeline(
-            self.request_limiter, self.names, self.routes, self.tally, self.clock, DEADLINE_SECONDS, self.penalties
+            *(self.request_limiter, self.names, self.routes, self.tally, self.clock, DEADLINE_SECONDS),
+            self.penalties,
+            self.switches,
         )
         self.service = Service(self.pipeline, RULES)
 

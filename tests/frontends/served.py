@@ -25,7 +25,9 @@ from dohproxy.config import (
     LimitsConfig,
     ListenAddress,
     LogConfig,
+    NamesConfig,
     ResolverConfig,
+    RulesConfig,
     ServerConfig,
     TlsConfig,
 )
@@ -87,6 +89,8 @@ class Setting:
     clients: ClientsConfig = field(default_factory=ClientsConfig)
     limits: LimitsConfig = NO_LIMITS
     bans: BansConfig = NO_BANS
+    rules: RulesConfig = field(default_factory=RulesConfig)
+    names: NamesConfig = field(default_factory=NamesConfig)
     listen: ListenAddress = LOOPBACK
     certificate: Certificate | None = None
     member_authorities: str | None = None
@@ -128,6 +132,8 @@ class RunningFrontend:
             limits=setting.limits,
             clients=setting.clients,
             bans=setting.bans,
+            rules=setting.rules,
+            names=setting.names,
             connections=setting.connections if setting.gated else ungated(setting.connections),
             log=LogConfig(),
         )

@@ -116,7 +116,7 @@ def test_bans_that_come_together_have_one_look_and_one_that_comes_meanwhile_anot
 def test_a_rule_that_is_only_tried_closes_nothing(mode: Any) -> None:
     connection = OneConnection("192.0.2.7")
     town = Town(connection)
-    town.bans.adopt(BansConfig(mode=mode))
+    town.bans.adopt(BansConfig(mode=mode), 0.0)
     town.bans.ban_by_rule(connection.client, 0, "base64", NOW)
     town.turns()
     assert connection.closed_for == []

@@ -6,8 +6,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from dohproxy.config import ClientsConfig
+from dohproxy.config import BansConfig, ClientsConfig, RulesConfig
 from dohproxy.frontends.connections import Closing
+from dohproxy.policy.rule_switches import Rule
 from tests.frontends.client import RawClient, get
 from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend
 
@@ -139,3 +140,30 @@ async def test_connections_that_do_not_say_whom_they_bring_are_bounded_and_take_
             client.cut()
         await frontend.until(lambda: frontend.closed.get(Closing.PROXY_HEADER) == 2, "the others gone")
         assert (await visit(frontend, "192.0.2.1"))[1]
+
+
+async def test_a_limit_that_is_only_tried_closes_nothing_and_blames_nobody() -> None:
+    tried = RulesConfig(too_many_per_client="shadow")
+    setting = replace(GATED, rules=tried, bans=BansConfig(points=10)).with_connections(max_per_client=2)
+    async with open_frontend(setting) as frontend:
+        assert [(await visit(frontend, "192.0.2.1"))[1] for _ in range(5)] == [True] * 5
+        assert frontend.core.switches[Rule.TOO_MANY_PER_CLIENT].shadowed == 3
+        assert frontend.closed == {}
+        assert not any(frontend.core.penalties.statistics(frontend.clock()).points.values())
+        config = replace(frontend.core.config, rules=RulesConfig())
+        frontend.server.adopt(config)
+        assert not (await visit(frontend, "192.0.2.1"))[1]
+        assert frontend.closed == {Closing.TOO_MANY_PER_CLIENT: 1}
+        frontend.server.adopt(replace(config, rules=RulesConfig(too_many_per_client="off")))
+        assert (await visit(frontend, "192.0.2.1"))[1]
+        assert frontend.core.switches[Rule.TOO_MANY_PER_CLIENT].shadowed == 3
+
+
+async def test_a_rate_that_is_off_holds_nobody_until_a_reload_takes_it_up() -> None:
+    setting = replace(GATED, rules=RulesConfig(client_rate="off")).with_connections(
+        new_burst_per_client=2, new_per_second_per_client=0.01
+    )
+    async with open_frontend(setting) as frontend:
+        assert [(await visit(frontend, "192.0.2.1"))[1] for _ in range(5)] == [True] * 5
+        frontend.server.adopt(replace(frontend.core.config, rules=RulesConfig()))
+        assert [(await visit(frontend, "192.0.2.1"))[1] for _ in range(3)] == [True, True, False]

@@ -36,6 +36,7 @@ def test_what_a_blocklist_holds_and_withholds_stands_beside_its_bounds() -> None
     found.count()
     assert samples_of(BLOCKLIST_FIGURES, watch.statistics(0.0)) == {
         ("dohproxy_blocklist_hits_total", ("ads",)): 1,
+        ("dohproxy_blocklist_shadowed_total", ("ads",)): 0,
         ("dohproxy_blocklist_names", ("ads",)): 2,
         ("dohproxy_blocklist_max_names", ("ads",)): MOST_NAMES,
         ("dohproxy_blocklist_networks", ("ads",)): 0,

@@ -122,12 +122,12 @@ class TestByRule:
         bans = nobody(BansConfig(mode="shadow"))
         bans.ban_by_rule(client("192.0.2.7"), 0, "client_limit", NOW)
         by_command(bans, "192.0.2.8")
-        bans.adopt(RULES)
+        bans.adopt(RULES, NOW)
         assert banned(bans, "192.0.2.7")
-        bans.adopt(BansConfig(mode="off"))
+        bans.adopt(BansConfig(mode="off"), NOW)
         assert not banned(bans, "192.0.2.7")
         assert banned(bans, "192.0.2.8")
-        bans.adopt(RULES)
+        bans.adopt(RULES, NOW)
         assert not banned(bans, "192.0.2.7")
 
     def test_it_is_told_of_each_ban_that_holds(self) -> None:

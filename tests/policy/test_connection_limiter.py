@@ -1,10 +1,14 @@
 """Connections are let in by client, by network, by rate, and by how many handshakes are under way."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
+from dohproxy.config.schema import RuleMode
 from dohproxy.outcomes import Client
 from dohproxy.policy.connection_limiter import (
     CROWDED_FILL,
@@ -12,12 +16,14 @@ from dohproxy.policy.connection_limiter import (
     Allowance,
     ConnectionLimiter,
     ConnectionRefusal,
+    Leave,
     affordable,
 )
 from dohproxy.policy.gcra import Gcra, GcraTable
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import build_client_limit
 from dohproxy.policy.member_networks import MemberNetworks
+from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.standing import STRANGERS_LEAVE, Standing, Standings
 
@@ -35,6 +41,7 @@ def connection_limiter(
     handshakes: int = 2,
     seniority: Seniority | None = None,
     member_networks: MemberNetworks | None = None,
+    rules: RuleSwitches | None = None,
 ) -> ConnectionLimiter:
     buffers = [memoryview(bytearray(8 * SLOTS)) for _ in range(3)]
     rate = build_client_limit(*buffers, per_second=1, burst=burst, network_factor=8, site_factor=32)
@@ -50,6 +57,7 @@ def connection_limiter(
         max_per_client=per_client,
         max_per_network=per_network,
         max_handshakes=handshakes,
+        rules=rules,
     )
 
 
@@ -62,7 +70,15 @@ def entered(frontend: ConnectionLimiter, *texts: str) -> list[ConnectionRefusal 
 
 
 def enter(frontend: ConnectionLimiter, text: str, now: float = NOW) -> ConnectionRefusal | None:
-    return frontend.enter(client(text), frontend.standing(client(text), now), now)
+    found = frontend.enter(client(text), frontend.standing(client(text), now), now)
+    return found if isinstance(found, ConnectionRefusal) else None
+
+
+def let_in(frontend: ConnectionLimiter, text: str, now: float = NOW) -> Leave:
+    """Let a connection in; return what is to be called when it closes."""
+    found = frontend.enter(client(text), frontend.standing(client(text), now), now)
+    assert not isinstance(found, ConnectionRefusal)
+    return found
 
 
 def test_a_client_holds_so_many_connections_and_no_more() -> None:
@@ -73,8 +89,9 @@ def test_a_client_holds_so_many_connections_and_no_more() -> None:
 def test_a_connection_that_closes_makes_room() -> None:
     frontend = connection_limiter(per_client=1)
     for _ in range(3):
-        assert entered(frontend, "127.0.0.1", "127.0.0.1") == [None, ConnectionRefusal.TOO_MANY_PER_CLIENT]
-        frontend.leave(client("127.0.0.1"))
+        leave = let_in(frontend, "127.0.0.1")
+        assert enter(frontend, "127.0.0.1") is ConnectionRefusal.TOO_MANY_PER_CLIENT
+        leave()
 
 
 def test_a_refused_connection_takes_no_room_from_others() -> None:
@@ -133,9 +150,7 @@ def test_handshakes_under_way_are_bounded() -> None:
 def test_nothing_is_kept_of_those_who_have_left() -> None:
     frontend = connection_limiter()
     for n in range(200):
-        somebody = client(f"127.0.{n}.1")
-        assert frontend.enter(somebody, Standing.STRANGER, NOW) is None
-        frontend.leave(somebody)
+        let_in(frontend, f"127.0.{n}.1")()
     assert [len(held) for held in frontend._held] == [0, 0, 0]
 
 
@@ -225,13 +240,10 @@ def test_a_flood_of_strangers_leaves_members_their_part_of_the_rate() -> None:
 
 def test_members_come_in_at_the_full_rate_while_the_flood_goes_on() -> None:
     frontend = connection_limiter(total=100)
-    refused = 0
     for second in range(200):
         for n in range(50):
             enter(frontend, f"127.{n}.0.1", NOW + second)
-        refused += enter(frontend, "198.51.100.1", NOW + second) is not None
-        frontend.leave(client("198.51.100.1"))
-    assert refused == 0
+        let_in(frontend, "198.51.100.1", NOW + second)()
 
 
 def test_one_prefix_has_no_more_than_its_share_while_the_rate_is_short() -> None:
@@ -276,3 +288,94 @@ def test_what_a_neighbour_gets_by_it_is_bounded_by_the_limits_of_one_address() -
     frontend = connection_limiter(per_client=2, member_networks=networks)
     networks.note(client("203.0.113.7"), b"token", NOW)
     assert entered(frontend, *["203.0.113.7"] * 3) == [None, None, ConnectionRefusal.TOO_MANY_PER_CLIENT]
+
+
+# --- Rules that do not act ---
+
+
+def rules_but(rule: Rule, mode: RuleMode) -> RuleSwitches:
+    """All rules enforced, but for this one."""
+    switches = RuleSwitches()
+    switches[rule].adopt(mode, NOW)
+    return switches
+
+
+def hold_strangers_tightly(frontend: ConnectionLimiter) -> None:
+    frontend.hold_strangers(Allowance(1.0, 2.0), memoryview(bytearray(8)), NOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A limit that lets in two connections of one stranger, and which rule it is."""
+
+    rule: Rule
+    keys: dict[str, Any]
+    refusal: ConnectionRefusal
+    prepare: Callable[[ConnectionLimiter], None] = lambda _: None
+
+
+CASES = [
+    Case(Rule.TOO_MANY_PER_CLIENT, {"per_client": 2}, ConnectionRefusal.TOO_MANY_PER_CLIENT),
+    Case(Rule.CLIENT_RATE, {"per_client": 99, "per_network": 99, "burst": 2}, ConnectionRefusal.CLIENT_RATE),
+    Case(Rule.TOTAL_RATE, {"per_client": 99, "per_network": 99, "total": 3}, ConnectionRefusal.TOTAL_RATE),
+    Case(
+        *(Rule.STRANGERS_RATE, {"per_client": 99, "per_network": 99}, ConnectionRefusal.STRANGERS_RATE),
+        hold_strangers_tightly,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])
+class TestRulesThatDoNotAct:
+    def limiter(self, case: Case, mode: RuleMode) -> tuple[ConnectionLimiter, RuleSwitches]:
+        switches = rules_but(case.rule, mode)
+        if case.rule is Rule.STRANGERS_RATE:  # Its prefix is over its share before.
+            switches[Rule.TOTAL_RATE].adopt("off", NOW)
+        frontend = connection_limiter(**case.keys, rules=switches)
+        case.prepare(frontend)
+        return frontend, switches
+
+    def test_one_that_is_enforced_refuses(self, case: Case) -> None:
+        frontend, switches = self.limiter(case, "enforce")
+        assert entered(frontend, *(f"127.{n}.0.1" for n in (1, 1, 1, 1)))[2:] == [case.refusal] * 2
+        assert switches[case.rule].shadowed == 0
+
+    def test_one_that_is_only_tried_counts_as_often_as_it_would_have_refused(self, case: Case) -> None:
+        enforced, _ = self.limiter(case, "enforce")
+        shadow, switches = self.limiter(case, "shadow")
+        visits = [(f"127.{n % 3}.0.1", NOW + n / 5) for n in range(100)]
+        refused = sum(enter(enforced, text, now) is not None for text, now in visits)
+        assert [enter(shadow, text, now) for text, now in visits] == [None] * 100
+        assert switches[case.rule].shadowed == refused > 0
+        assert sum(width.limited for width in shadow.statistics(NOW).rate.widths) == 0
+
+    def test_one_that_is_off_lets_everybody_in_and_counts_nothing(self, case: Case) -> None:
+        frontend, switches = self.limiter(case, "off")
+        assert entered(frontend, *["127.0.0.1"] * 50) == [None] * 50
+        assert switches[case.rule].shadowed == 0
+
+
+def test_what_caps_would_have_refused_takes_no_place_of_those_whom_they_would_have_let_in() -> None:
+    switches = rules_but(Rule.TOO_MANY_PER_CLIENT, "shadow")
+    frontend = connection_limiter(per_client=2, rules=switches)
+    first, _, beyond = (let_in(frontend, "127.0.0.1") for _ in range(3))
+    beyond()
+    assert enter(frontend, "127.0.0.1") is None
+    assert switches[Rule.TOO_MANY_PER_CLIENT].shadowed == 2
+    first()
+    let_in(frontend, "127.0.0.1")
+    assert switches[Rule.TOO_MANY_PER_CLIENT].shadowed == 2
+
+
+def test_a_rule_that_is_only_tried_leaves_the_others_to_act() -> None:
+    frontend = connection_limiter(per_client=1, burst=2, rules=rules_but(Rule.TOO_MANY_PER_CLIENT, "shadow"))
+    assert entered(frontend, *["127.0.0.1"] * 3) == [None, None, ConnectionRefusal.CLIENT_RATE]
+
+
+def test_a_connection_over_its_share_is_counted_once_for_the_rate_of_all() -> None:
+    switches = rules_but(Rule.TOTAL_RATE, "shadow")
+    frontend = connection_limiter(per_client=1_000, per_network=1_000, total=8, rules=switches)
+    assert entered(frontend, *["127.0.0.1"] * 20) == [None] * 20
+    enforced = connection_limiter(per_client=1_000, per_network=1_000, total=8)
+    refused = 20 - entered(enforced, *["127.0.0.1"] * 20).count(None)
+    assert switches[Rule.TOTAL_RATE].shadowed == refused

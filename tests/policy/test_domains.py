@@ -7,11 +7,12 @@ from hypothesis import given
 
 from dohproxy.config import NamesConfig
 from dohproxy.outcomes import Client
-from dohproxy.policy.domains import DomainBound, DomainLimit, domains_of
+from dohproxy.policy.domains import MOST_SHADOWED, DomainBound, DomainLimit, domains_of
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, buffer_bytes
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.wire.name import from_text
-from tests.fakes.walk import CLIENT, NEIGHBOUR, SUFFIXES, client_of
+from tests.fakes.walk import CLIENT, MEMBER, NEIGHBOUR, SUFFIXES, client_of
 from tests.wire import messages as m
 from tests.wire.strategies import deterministic, qnames
 
@@ -318,3 +319,48 @@ def test_what_was_done_is_in_the_figures() -> None:
     assert statistics.refused == {DomainBound.MISSES: 2, DomainBound.FAILURES: 3, DomainBound.CLIENT_SHARE: 0}
     assert (statistics.fetches, statistics.failures) == (FAILURES + MISSES + 1, FAILURES)
     assert all(0 < fill < 1 for fill in (statistics.misses_fill, statistics.failures_fill))
+
+
+# ---------------------------------------------------------------- held otherwise
+
+
+@pytest.mark.parametrize("client", [None, MEMBER], ids=["strangers", "a member"])
+@pytest.mark.parametrize("failed", [False, True], ids=["that exist", "that do not"])
+def test_in_shadow_it_counts_as_often_as_it_would_have_refused(client: Client | None, failed: bool) -> None:
+    enforced, shadow = limit(), limit()
+    shadow.switch = RuleSwitch("shadow")
+    asked = 0
+    for second in range(30):
+        pattern = f"*.{second}.example.net"
+        asked += flood(enforced, pattern, 20, failed=failed, client=client, now=NOW + second)
+        assert flood(shadow, pattern, 20, failed=failed, client=client, now=NOW + second) == 20
+    assert shadow.switch.shadowed == 600 - asked > 0
+    assert set(shadow.statistics(NOW).refused.values()) == {0}
+
+
+def test_off_nothing_is_charged_and_nothing_refused() -> None:
+    limiter = limit()
+    limiter.switch = RuleSwitch("off")
+    assert flood(limiter, "*.example.net", 1_000, failed=True) == 1_000
+    assert (limiter.switch.shadowed, limiter.statistics(NOW).failures) == (0, 1_000)
+    limiter.switch.adopt("enforce", NOW)
+    assert limiter.admit(WWW, CLIENT, NOW)
+
+
+def test_so_many_names_are_remembered_that_were_let_through_in_shadow() -> None:
+    limiter = limit()
+    limiter.switch = RuleSwitch("shadow")
+    flood(limiter, "*.example.net", 5 * MOST_SHADOWED, failed=True)
+    assert 0 < len(limiter._shadowed) <= MOST_SHADOWED
+
+
+def test_a_name_that_is_within_the_limit_again_is_charged_again() -> None:
+    limiter = limit()
+    limiter.switch = RuleSwitch("shadow")
+    flood(limiter, "*.example.net", 100, failed=True)
+    assert limiter.admit(WWW, CLIENT, NOW)
+    later = NOW + 3_600
+    assert limiter.admit(WWW, CLIENT, later)
+    for _ in range(FAILURES):
+        limiter.charge(WWW, later, failed=True)
+    assert limiter.foresee(WWW, CLIENT, later) is DomainBound.FAILURES

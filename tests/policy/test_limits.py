@@ -2,6 +2,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from dohproxy.config.schema import RuleMode
 from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.identity import Identities
@@ -13,6 +14,7 @@ from dohproxy.policy.limits import (
     buffer_bytes,
     build_client_limit,
 )
+from dohproxy.policy.rule_switches import RuleSwitch
 
 IDENTITIES = Identities(b"secret of tests!", exempt=(ip_network("198.51.100.0/24"),))
 BURST = 10
@@ -195,3 +197,46 @@ def test_a_limit_needs_a_table_for_each_width_and_no_more(count: int) -> None:
     spare = GcraTable(memoryview(bytearray(16)), per_second=1.0, burst=1.0)
     with pytest.raises(ValueError, match="tables"):
         ClientLimit((spare,) * count)
+
+
+# ---------------------------------------------------------------- held otherwise
+
+
+def held(mode: RuleMode) -> tuple[ClientLimit, RuleSwitch]:
+    limiter, switch = limit(), RuleSwitch(mode)
+    limiter.hold_to(switch)
+    return limiter, switch
+
+
+def test_in_shadow_it_counts_as_often_as_it_would_have_refused_and_refuses_nobody() -> None:
+    enforced, (shadow, switch) = limit(), held("shadow")
+    asked = [(f"192.0.2.{number % 7}", NOW + number / 20) for number in range(1_000)]
+    refused = sum(enforced.admit(client(text), now) > 0.0 for text, now in asked)
+    assert [shadow.admit(client(text), now) for text, now in asked] == [0.0] * 1_000
+    assert switch.shadowed == refused > 100
+    statistics = shadow.statistics(NOW)
+    assert (statistics.admitted, [width.limited for width in statistics.widths]) == (1_000, [0, 0, 0])
+
+
+def test_in_shadow_nobody_is_told_to_wait_and_it_is_known_how_long_he_would() -> None:
+    limiter, switch = held("shadow")
+    admitted(limiter, "192.0.2.1", BURST)
+    assert limiter.wait(client("192.0.2.1"), NOW) == 0.0
+    assert limiter.foresee(client("192.0.2.1"), NOW) == pytest.approx(1.0)
+    assert switch.shadowed == 0
+
+
+def test_off_it_looks_at_nothing_and_charges_nothing() -> None:
+    limiter, switch = held("off")
+    assert admitted(limiter, "192.0.2.1", 1_000) == 1_000
+    limiter.charge(client("192.0.2.1"), NOW)
+    assert (limiter.foresee(client("192.0.2.1"), NOW), switch.shadowed) == (0.0, 0)
+    switch.adopt("enforce", NOW)
+    limiter.adopt(1.0, BURST, 4.0, 8.0, NOW)
+    assert admitted(limiter, "192.0.2.1", 1_000) == BURST
+    assert [width.fill for width in limiter.statistics(NOW).widths[:2]] > [0.0, 0.0]
+
+
+def test_who_is_exempt_is_foreseen_no_wait() -> None:
+    limiter = limit()
+    assert limiter.foresee(client("198.51.100.1"), NOW) == 0.0

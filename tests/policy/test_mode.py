@@ -1,10 +1,12 @@
 """Modes: who enters one, who wins, and when it ends."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from dohproxy.policy.mode import EVERYBODY, Mode, ModeNow, ModeSwitch, Reaction, Source
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.saved import Interruption, UnfitState
 
 NOW = 1_000.0
@@ -51,7 +53,41 @@ def test_another_reaction_holds_from_now_on() -> None:
     assert switch.now(NOW).mode is Mode.MEMBERS
 
 
+def test_a_reaction_that_is_only_tried_holds_nobody_and_is_told() -> None:
+    rule = RuleSwitch("shadow")
+    switch = ModeSwitch(Reaction.MEMBERS, rule)
+    switch.tell_listed(is_listed=True)
+    held = switch.now(NOW)
+    assert replace(held, tried=None) == EVERYBODY
+    assert held.tried == ModeNow(Mode.MEMBERS, Source.LISTED, None, spares_strangers=True)
+    switch.enter(Mode.MEMBERS, NOW + 60)
+    assert (switch.now(NOW).mode, switch.now(NOW).tried) == (Mode.MEMBERS, None)
+    rule.adopt("off", NOW)
+    assert switch.now(NOW + 60) == EVERYBODY
+
+
+def test_an_operator_tries_a_mode_and_what_else_holds_holds() -> None:
+    switch = ModeSwitch(Reaction.MEMBERS_FIRST)
+    switch.tell_listed(is_listed=True)
+    switch.enter(Mode.MEMBERS, NOW + 60, in_shadow=True)
+    held = switch.now(NOW)
+    assert (held.mode, held.spares_strangers) == (Mode.OPEN, True)
+    assert held.tried == ModeNow(Mode.MEMBERS, Source.OPERATOR, NOW + 60, spares_strangers=False)
+    assert switch.now(NOW + 60).tried is None
+    switch.enter(Mode.MEMBERS, NOW + 60, in_shadow=True)
+    switch.leave()
+    assert switch.now(NOW).tried is None
+
+
 class TestHandedOver:
+    def test_a_trial_stays_a_trial(self) -> None:
+        before = ModeSwitch(Reaction.NOTHING)
+        before.enter(Mode.MEMBERS, 600.0, in_shadow=True)
+        after = ModeSwitch(Reaction.NOTHING)
+        after.restore({"mode": before.export(0.0)}, Interruption(saved_at=0.0))
+        held = after.now(0.0)
+        assert (held.mode, held.tried and held.tried.mode) == (Mode.OPEN, Mode.MEMBERS)
+
     def restored(self, saved: dict[str, object], started: float = 50.0) -> ModeSwitch:
         switch = ModeSwitch(Reaction.NOTHING)
         switch.restore({"mode": saved}, Interruption(saved_at=started))

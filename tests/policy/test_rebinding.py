@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dohproxy.config.schema import RuleMode
 from dohproxy.policy.rebinding import SHORTEST_SECONDS, RebindingFilter, is_private
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.wire.answer import Answer, Kind, parse_answer
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.query import Query, parse_query
@@ -178,3 +180,13 @@ def test_any_answer_can_be_judged(wire: bytes) -> None:
         return
     judged = rebinding().judge(query.qname, given)
     assert judged is given or judged.records == b""
+
+
+@pytest.mark.parametrize(("mode", "shadowed"), [("shadow", 1), ("off", 0)])
+def test_a_rule_that_does_not_act_gives_the_answer_as_it_is(mode: RuleMode, shadowed: int) -> None:
+    rule = rebinding()
+    rule.switch = RuleSwitch(mode)
+    for text in ("192.168.0.1", "1.1.1.1"):
+        given = answer(ask(), address(text))
+        assert rule.judge(ask().qname, given) is given
+    assert (rule.withheld, rule.switch.shadowed) == (0, shadowed)

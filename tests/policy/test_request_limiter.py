@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from dohproxy.config import LimitsConfig, RulesConfig
+from dohproxy.config.schema import RuleMode
+from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.policy.standing import STRANGERS_LEAVE
 from tests.fakes.walk import CLIENT, NEIGHBOUR, Limits, request_limiter
 
@@ -82,9 +85,30 @@ def test_strangers_leave_a_part_of_the_services_limit_to_members_and_to_who_is_s
     limits = request_limiter(Limits(total=8))
     waits = [limits.admit_to_service(NOW, STRANGERS_LEAVE) for _ in range(8)]
     assert [not wait for wait in waits] == [True] * 6 + [False] * 2
-    assert limits.admit_settled(CLIENT, NOW, waits[-1]) == waits[-1] == limits.wait_for_service(CLIENT, NOW)
+    assert limits.judge_service(CLIENT, NOW, waits[-1]) == waits[-1] == limits.foresee_service(CLIENT, NOW)
     for instant in (NOW - 7_200, NOW):
         limits.note_answered(CLIENT, instant)
-    assert limits.wait_for_service(CLIENT, NOW) == 0.0
-    assert limits.admit_settled(CLIENT, NOW, waits[-1]) == 0.0
+    assert limits.foresee_service(CLIENT, NOW) == 0.0
+    assert limits.judge_service(CLIENT, NOW, waits[-1]) == 0.0
+    assert [limits.admit_to_service(NOW) for _ in range(2)] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(("mode", "waits", "shadowed"), [("enforce", 1.0, 0), ("shadow", 0.0, 1), ("off", 0.0, 0)])
+def test_the_services_limit_has_a_miss_wait_only_if_it_is_enforced(mode: RuleMode, waits: float, shadowed: int) -> None:
+    switches = RuleSwitches(RulesConfig(service_limit=mode))
+    limits = request_limiter(Limits(total=1), switches)
+    limits.admit_to_service(NOW)
+    wait = limits.admit_to_service(NOW)
+    assert (wait > 0.0) is (mode != "off")
+    assert limits.judge_service(CLIENT, NOW, 1.0) == waits
+    assert switches[Rule.SERVICE_LIMIT].shadowed == shadowed
+
+
+def test_the_services_limit_is_taken_up_again_by_a_reload() -> None:
+    switches = RuleSwitches(RulesConfig(service_limit="off"))
+    limits = request_limiter(Limits(total=1), switches)
+    assert [limits.admit_to_service(NOW) for _ in range(3)] == [0.0] * 3
+    assert limits.statistics(NOW).total_fill == 0.0
+    switches.adopt(RulesConfig(), NOW)
+    limits.adopt(LimitsConfig(total_requests_per_second=1, total_requests_burst=1), (1.0, 1.0), NOW)
     assert [limits.admit_to_service(NOW) for _ in range(2)] == [0.0, 1.0]

@@ -7,7 +7,9 @@ import dns.rdatatype
 import pytest
 from hypothesis import given
 
+from dohproxy.config.schema import RuleMode
 from dohproxy.outcomes import Reason
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.policy.special_names import LocalAnswer
 from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.policy.undelegated import ROOT_MINIMUM, Undelegated, serial_of
@@ -115,3 +117,13 @@ def test_whatever_bytes_the_name_has_it_is_asked_for_or_denied(qname: bytes) -> 
 def test_what_the_list_has_is_told_whether_or_not_it_may_deny(*, may_deny: bool) -> None:
     rule = undelegated(may_deny=may_deny)
     assert [rule.is_listed(from_text(name)) for name in ("net", "example.net", "lan")] == [True, False, False]
+
+
+@pytest.mark.parametrize("mode", ["shadow", "off"])
+def test_a_rule_that_does_not_act_denies_nothing_and_tells_what_it_would(mode: RuleMode) -> None:
+    rule = undelegated()
+    rule.switch = RuleSwitch(mode)
+    assert rule.answer(ask(RANDOM)) is None
+    assert read(ask(RANDOM), rule.foresee(ask(RANDOM))).rcode() == dns.rcode.NXDOMAIN
+    assert rule.foresee(ask("www.example.net")) is None
+    assert rule.switch.shadowed == 0

@@ -22,6 +22,7 @@ from dohproxy.config.schema.metrics import MetricsConfig
 from dohproxy.config.schema.names import NamesConfig
 from dohproxy.config.schema.resolver import ResolverConfig
 from dohproxy.config.schema.route import MAX_ROUTES, RouteConfig
+from dohproxy.config.schema.rules import RULE_MODES, RuleMode, RulesConfig
 from dohproxy.config.schema.server import ServerConfig
 from dohproxy.config.schema.tls import TlsConfig
 from dohproxy.config.schema.upstream import MAX_UPSTREAMS, UpstreamConfig
@@ -32,6 +33,7 @@ __all__ = [
     "MAX_BLOCKLISTS",
     "MAX_ROUTES",
     "MAX_UPSTREAMS",
+    "RULE_MODES",
     "AddressSource",
     "AdminConfig",
     "AlertsConfig",
@@ -49,6 +51,8 @@ __all__ = [
     "NamesConfig",
     "ResolverConfig",
     "RouteConfig",
+    "RuleMode",
+    "RulesConfig",
     "ServerConfig",
     "TlsConfig",
     "UpstreamConfig",
@@ -68,6 +72,7 @@ class Config:
     clients: ClientsConfig = field(default_factory=ClientsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     bans: BansConfig = field(default_factory=BansConfig)
+    rules: RulesConfig = field(default_factory=RulesConfig)
     names: NamesConfig = field(default_factory=NamesConfig)
     dialects: DialectsConfig = field(default_factory=DialectsConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from dohproxy.config.addresses import parse_path
 from dohproxy.config.keys import Choice, Integer, Number, Text
-
-RuleMode = Literal["enforce", "shadow", "off"]
+from dohproxy.config.schema.rules import RULE_MODES, RuleMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class BansConfig:
     mode: Annotated[
         RuleMode,
         Choice(
-            ("enforce", "shadow", "off"),
+            RULE_MODES,
             "enforce bans, shadow counts whom it would have turned away and turns nobody away, off keeps no points.",
         ),
     ] = "enforce"

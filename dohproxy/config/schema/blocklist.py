@@ -16,6 +16,7 @@ from dohproxy.config.blocklist_values import (
 from dohproxy.config.keys import Choice, Switch, Text, TextList
 from dohproxy.config.presets import parse_upstream_name
 from dohproxy.config.schema.clients import MAX_NETWORKS
+from dohproxy.config.schema.rules import RULE_MODES, RuleMode
 
 MAX_BLOCKLISTS: Final = 16
 """Each costs a look-up for every question that is not answered from memory, and some megabytes."""
@@ -129,6 +130,14 @@ class BlocklistConfig:
             " clients served, whatever other lists say.",
         ),
     ] = "refused"
+    mode: Annotated[
+        RuleMode,
+        Choice(
+            RULE_MODES,
+            "enforce: the list holds. shadow: its names are answered and its clients served, and it is counted where"
+            " the list would have decided otherwise. off: it is read, and nothing else.",
+        ),
+    ] = "enforce"
     addresses: Annotated[
         tuple[IPv4Address | IPv6Address, ...],
         TextList(

@@ -1,7 +1,8 @@
 """All blocklists together: whether a name is withheld, or a client not served, and by which list.
 
 What was said by hand comes first, then the lists that let names through, then the others in the order of the
-configuration. A list that has ended does nothing.
+configuration. A list that has ended does nothing, and neither does one that is off. One that is only tried decides
+nothing, and it is counted where it would have decided otherwise.
 """
 
 import math
@@ -17,6 +18,7 @@ from dohproxy.policy.blocklists.name_set import BELOW, EXACT, NameSet, hash_name
 from dohproxy.policy.blocklists.network_set import NetworkSet
 from dohproxy.policy.blocklists.reading import LoadedNames
 from dohproxy.policy.blocklists.withheld import Ruling
+from dohproxy.policy.rule_switches import RuleSwitch
 from dohproxy.value import value
 
 REASONS: Final[dict[ListReason, Reason]] = {
@@ -32,10 +34,14 @@ MOST_JUDGED: Final = 4_096
 class Blocklist:
     """One list of the configuration with what it holds."""
 
-    __slots__ = ("_excepted", "_names", "allows", "ends", "hits", "loaded", "name", "networks", "ruling")
+    __slots__ = ("_excepted", "_names", "allows", "ends", "hits", "loaded", "name", "networks", "ruling", "switch")
 
-    def __init__(self, config: BlocklistConfig, loaded: LoadedNames, hits: int = 0) -> None:
+    def __init__(
+        self, config: BlocklistConfig, loaded: LoadedNames, hits: int = 0, switch: RuleSwitch | None = None
+    ) -> None:
+        """`switch`: what says how it is held; without it one of its own, as the configuration says."""
         self.name = config.name
+        self.switch = RuleSwitch(config.mode) if switch is None else switch
         self.allows = config.action == "allow"
         """It lets through what other lists withhold."""
         self.ends = math.inf if config.ends is None else end_of(config.ends)
@@ -107,21 +113,27 @@ class Blocklists:
     __slots__ = (
         "_allowing",
         "_blocking",
+        "_in_force",
         "_judged",
+        "_judged_in_shadow",
         "_lists",
         "_refusing",
         "_serving",
+        "_shadows",
         "by_hand",
         "has_networks",
+        "has_shadows",
         "is_active",
     )
 
     def __init__(self) -> None:
         self.by_hand = ByHand()
         self.is_active = False
-        """Whether any name is withheld; else nobody need ask `find`."""
+        """Whether any name is withheld, or would be; else nobody need ask `find`."""
         self.has_networks = False
-        """Whether any client is not served; else nobody need ask `refuses`."""
+        """Whether any client is not served, or would not be; else nobody need ask `refuses`."""
+        self.has_shadows = False
+        """Whether any list is only tried; else nobody need ask `find_shadow` and `shadow_of`."""
         self._lists: tuple[Blocklist, ...] = ()
         self._settle(())
 
@@ -133,20 +145,20 @@ class Blocklists:
     def adopt(self, lists: Sequence[Blocklist], now: float) -> None:
         """Take other lists; `now` is Unix seconds. What was said by hand stays."""
         self._lists = tuple(lists)
-        self._settle(self._in_force(now))
+        self._settle(self._find_in_force(now))
 
     def expire(self, now: float) -> bool:
         """Let go what is over at `now`, in Unix seconds; tell whether anything is."""
         gone = self.by_hand.expire(now)
-        in_force = self._in_force(now)
-        if not gone and len(in_force) == len(self._allowing) + len(self._blocking):
+        in_force = self._find_in_force(now)
+        if not gone and len(in_force) == len(self._in_force):
             return False
         self._settle(in_force)
         return True
 
     def changed_by_hand(self, now: float) -> None:
         """Take notice that `by_hand` has changed; `now` is Unix seconds."""
-        self._settle(self._in_force(now))
+        self._settle(self._find_in_force(now))
 
     def find(self, qname: bytes) -> Withheld | None:
         """Return what withholds a lower-case wire name, if anything does."""
@@ -164,6 +176,40 @@ class Blocklists:
             if number >= 0:
                 return Withheld(one.ruling, _offset_of(qname, number), one)
         return None
+
+    def find_shadow(self, qname: bytes, withheld: Withheld | None) -> Blocklist | None:
+        """Return the list that is only tried and would have decided otherwise than `withheld`, which `find` has
+        returned for this lower-case wire name; None if there is none."""
+        if withheld is None and self._is_let_through(qname):
+            return None
+        if withheld is not None and not isinstance(withheld.counter, Blocklist):
+            return None  # What was said by hand comes before all lists.
+        hashes = _hashes_of(qname)
+        found = [one for one in self._shadows if one.find(hashes) >= 0]
+        return _other(found, is_against=withheld is not None)
+
+    def _is_let_through(self, qname: bytes) -> bool:
+        """Tell whether a name that is not withheld would be nor if more lists had it."""
+        if len(self.by_hand) and self.by_hand.find(qname) is not None:
+            return True
+        hashes = _hashes_of(qname)
+        return any(one.find(hashes) >= 0 for one in self._allowing)
+
+    def shadow_of(self, client: Client) -> Blocklist | None:
+        """Return the list that is only tried and would have decided otherwise than `refuses` about a client."""
+        address = client.address
+        if address not in self._judged_in_shadow:
+            if len(self._judged_in_shadow) == MOST_JUDGED:
+                self._judged_in_shadow.clear()
+            self._judged_in_shadow[address] = self._judge_in_shadow(client)
+        return self._judged_in_shadow[address]
+
+    def _judge_in_shadow(self, client: Client) -> Blocklist | None:
+        address, refusing = client.address, self.refuses(client)
+        if refusing is None and any(address in serving for serving in self._serving):
+            return None
+        found = [one for one in self._shadows if one.networks is not None and address in one.networks]
+        return _other(found, is_against=refusing is not None)
 
     def refuses(self, client: Client) -> Blocklist | None:
         """Return the list for which a client is not served, if there is one."""
@@ -183,18 +229,31 @@ class Blocklists:
                 return one
         return None
 
-    def _in_force(self, now: float) -> tuple[Blocklist, ...]:
-        return tuple(one for one in self._lists if now < one.ends)
+    def _find_in_force(self, now: float) -> tuple[Blocklist, ...]:
+        return tuple(one for one in self._lists if now < one.ends and not one.switch.is_off)
 
     def _settle(self, in_force: Sequence[Blocklist]) -> None:
-        self._allowing = [one for one in in_force if one.allows]
-        self._blocking = [one for one in in_force if not one.allows]
+        self._in_force = tuple(in_force)
+        self._shadows = [one for one in in_force if not one.switch.is_enforced]
+        self._allowing = [one for one in in_force if one.allows and one.switch.is_enforced]
+        self._blocking = [one for one in in_force if not one.allows and one.switch.is_enforced]
         self._judged: dict[bytes, Blocklist | None] = {}
+        self._judged_in_shadow: dict[bytes, Blocklist | None] = {}
         self._serving: list[NetworkSet] = [one.networks for one in self._allowing if one.networks is not None]
         self._refusing = [one for one in self._blocking if one.networks is not None]
-        self.has_networks = bool(self._refusing)
-        holds_names = any(one.loaded.names.names for one in self._blocking)
+        self.has_shadows = bool(self._shadows)
+        self.has_networks = bool(self._refusing) or any(one.networks is not None for one in self._shadows)
+        holds_names = any(one.loaded.names.names for one in (*self._blocking, *self._shadows))
         self.is_active = holds_names or self.by_hand.blocks
+
+
+def _other(found: Sequence[Blocklist], *, is_against: bool) -> Blocklist | None:
+    """Return which of the lists that have something would have it decided otherwise than it is, which is against it or
+    not: one that lets it through wins over all others."""
+    allowing = next((one for one in found if one.allows), None)
+    if is_against or allowing is not None:
+        return allowing if is_against else None
+    return next(iter(found), None)
 
 
 def _hashes_of(qname: bytes) -> list[int]:

@@ -198,3 +198,79 @@ def test_it_finds_what_a_plain_search_finds(names: dict[str, int], asked: str) -
     ]
     position = None if not wanted else len(above[0]) - len(above[wanted[0]])
     assert (None if found is None else found.position) == position
+
+
+# ---------------------------------------------------------------- held otherwise
+
+IN_NET = {"ads.example": BOTH}
+
+
+def in_shadow(config: BlocklistConfig) -> BlocklistConfig:
+    return replace(config, mode="shadow")
+
+
+def shadow_of(blocklists: Blocklists, name: str) -> str | None:
+    found = blocklists.find_shadow(from_text(name), blocklists.find(from_text(name)))
+    return None if found is None else found.name
+
+
+def test_a_list_that_is_only_tried_withholds_nothing_and_is_told() -> None:
+    blocklists = together(listed(in_shadow(ADS), IN_NET))
+    assert (blocklists.is_active, blocklists.has_shadows) == (True, True)
+    assert who_withholds(blocklists, "www.ads.example") is None
+    assert (shadow_of(blocklists, "www.ads.example"), shadow_of(blocklists, "example")) == ("ads", None)
+
+
+def test_a_list_that_is_off_is_not_looked_at() -> None:
+    blocklists = together(listed(replace(ADS, mode="off", networks=(ip_network("192.0.2.0/24"),)), IN_NET))
+    assert (blocklists.is_active, blocklists.has_shadows, blocklists.has_networks) == (False, False, False)
+    assert not blocklists.expire(NOW)
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ([listed(COURT, IN_NET)], None),
+        ([listed(GOOD, IN_NET)], None),
+        ([listed(in_shadow(GOOD), IN_NET)], None),
+        ([listed(in_shadow(COURT), IN_NET)], "ads"),
+    ],
+    ids=["withheld by another", "let through by another", "let through by another in shadow", "two in shadow"],
+)
+def test_it_counts_only_where_it_would_have_decided_otherwise(others: list[Blocklist], told: str | None) -> None:
+    assert shadow_of(together(listed(in_shadow(ADS), IN_NET), *others), "ads.example") == told
+
+
+def test_one_that_lets_through_is_told_where_another_withholds() -> None:
+    blocklists = together(listed(ADS, IN_NET), listed(in_shadow(GOOD), {"www.ads.example": EXACT}))
+    assert who_withholds(blocklists, "www.ads.example") == "the list ads"
+    assert (shadow_of(blocklists, "www.ads.example"), shadow_of(blocklists, "ads.example")) == ("good", None)
+
+
+@pytest.mark.parametrize("is_block", [True, False])
+def test_what_was_said_by_hand_no_list_would_have_changed(is_block: bool) -> None:
+    blocklists = together(listed(in_shadow(ADS), IN_NET), listed(in_shadow(GOOD), {"www.ads.example": EXACT}))
+    blocklists.by_hand.put(HandEntry(from_text("www.ads.example"), is_block, False, math.inf))
+    blocklists.changed_by_hand(NOW)
+    assert shadow_of(blocklists, "www.ads.example") is None
+
+
+def test_clients_of_a_list_that_is_only_tried_are_served_and_told() -> None:
+    network = (ip_network("192.0.2.0/24"),)
+    client = replace(NOBODY, address=bytes((192, 0, 2, 1)))
+    tried = together(listed(in_shadow(replace(ADS, networks=network))))
+    assert (tried.has_networks, tried.refuses(client)) == (True, None)
+    assert [found and found.name for found in (tried.shadow_of(client), tried.shadow_of(NOBODY))] == ["ads", None]
+    refused = together(listed(replace(COURT, networks=network)), listed(in_shadow(replace(ADS, networks=network))))
+    assert refused.shadow_of(client) is None
+    served = together(listed(replace(GOOD, networks=network)), listed(in_shadow(replace(ADS, networks=network))))
+    assert served.shadow_of(client) is None
+    would_serve = together(listed(replace(ADS, networks=network)), listed(in_shadow(replace(GOOD, networks=network))))
+    assert (would_serve.shadow_of(client) or ADS).name == "good"
+
+
+def test_so_many_clients_are_remembered_in_shadow() -> None:
+    blocklists = together(listed(in_shadow(replace(ADS, networks=(ip_network("10.0.0.0/8"),)))))
+    for number in range(MOST_JUDGED + 10):
+        blocklists.shadow_of(replace(NOBODY, address=number.to_bytes(4)))
+    assert len(blocklists._judged_in_shadow) <= MOST_JUDGED
