@@ -1,6 +1,8 @@
-"""What a run leaves for the next one, in files: what is known and spent, the cache, and blocks by hand."""
+"""What a run leaves for the next one, in files: what is known and spent, the cache, announcements, and blocks by hand."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +19,8 @@ from dohproxy.jobs.job_figures import CACHE_FILE_FIGURES, STATE_FILE_FIGURES
 from dohproxy.jobs.state_file import NAME as STATE_NAME
 from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
 from dohproxy.jobs.state_key import NoKey, StateKey, open_key
-from dohproxy.saved import Interruption, Saved
+from dohproxy.policy.announcements import Announcements
+from dohproxy.saved import Interruption, Saved, UnfitState
 
 _log = structlog.get_logger("dohproxy.persistence")
 
@@ -42,6 +45,7 @@ class Persistence:
         self._core = core
         self._cache_file: CacheFile | None = None
         self._state_file: StateFile | None = None
+        self.announcements = Announcements()
         self.blocks = HandBlocks(config.server.state_directory, core.names.blocklists, core.pipeline.rules_changed)
 
     async def load_state(self, keeper: Keeper) -> None:
@@ -54,10 +58,13 @@ class Persistence:
             return
 
         async def export(seal: Callable[[str], str], now: float) -> Saved:
-            return keeper.export(now) | await core.export(seal, now)
+            announced = {"announcements": self.announcements.export(time.time())}
+            return keeper.export(now) | announced | await core.export(seal, now)
 
         def restore(saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
             keeper.restore(saved, interruption)
+            with contextlib.suppress(UnfitState):
+                self.announcements.restore(saved)
             return core.restore(saved, seal, interruption)
 
         kept = Kept(export, restore, {"seniority": core.request_limiter.seniority})

@@ -131,6 +131,7 @@ class Runtime:
         self._health: HealthListener | None = None
         self.persistence = Persistence(config, key, self.core)
         self.blocks = self.persistence.blocks
+        self.announcements = self.persistence.announcements
         owners = self.server.alert_owners()
         owners.files = self.persistence.statistics
         if certificate is not None:

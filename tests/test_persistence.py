@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address
@@ -80,6 +81,20 @@ def test_clients_are_known_by_the_same_hashes_in_the_next_run(
     run(loop_factory, _ask_nothing)
     first, second, without = (one.server.identities.client(address).hashes for one in runtimes)
     assert first == second != without
+
+
+def test_what_is_announced_is_told_by_the_next_run_too(
+    loop_factory: LoopFactory, tmp_path: Path, runtimes: list[Runtime]
+) -> None:
+    async def announce(_: Running) -> None:
+        now = time.time()
+        assert runtimes[-1].announcements.announce("Maintenance tonight.", now + 3_600, now) is not None
+
+    async def look(_: Running) -> None:
+        assert [one.text for one in runtimes[-1].announcements.current(time.time())] == ["Maintenance tonight."]
+
+    run(loop_factory, announce, server=_in(tmp_path))
+    run(loop_factory, look, server=_in(tmp_path))
 
 
 def test_no_name_and_no_address_is_in_the_files(loop_factory: LoopFactory, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Final
 
 from dohproxy.config.keys import Choice, Integer, Switch
 from dohproxy.control import blocks, config_show, lifecycle, members
+from dohproxy.control.announce import ARGUMENTS as ANNOUNCE_ARGUMENTS
+from dohproxy.control.announce import announce
 from dohproxy.control.bans import FOR, NETWORK, REASON, ban, list_bans, unban
 from dohproxy.control.command import Argument, Command
 from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
@@ -109,6 +111,15 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "who is served, until the time is over or the service is started again without a state directory",
         mode,
         MODE_ARGUMENTS,
+    ),
+    Command(
+        "announce",
+        "Tell everybody who looks at the status page something, take it down, or list what is told.\n\nWithout a text"
+        " it lists. Each announcement ends by itself. It is kept over a restart where there is a"
+        " server.state_directory.",
+        "what is told, until its time is over",
+        announce,
+        ANNOUNCE_ARGUMENTS,
     ),
     Command(
         "bans",

@@ -14,6 +14,7 @@ from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
+from dohproxy.policy.announcements import Announcements
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.mode import ModeNow, ModeSwitch
 from dohproxy.upstream.resolvers import Resolvers
@@ -28,6 +29,8 @@ class Service(Protocol):
     blocks: HandBlocks
     """What was said of names by hand."""
     mode: ModeSwitch
+    announcements: Announcements
+    """What everybody is told who looks."""
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""

@@ -19,6 +19,7 @@ from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
+from dohproxy.policy.announcements import Announcements
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.policy.identity import Identities
@@ -46,6 +47,7 @@ class FakeService:
         self.told_of_lists: list[BlocklistStatistics] = []
         self.blocks = HandBlocks(None, Blocklists(), lambda: None)
         self.mode = ModeSwitch(Reaction.MEMBERS_FIRST)
+        self.announcements = Announcements()
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
 
     async def reload(self) -> Changes:
