@@ -1,4 +1,4 @@
-"""What a run leaves for the next one, in files: what is known and spent, the cache, announcements, and blocks by hand."""
+"""What a run leaves for the next one, in files: what is known and spent, the cache, announcements, blocks by hand."""
 
 import asyncio
 import contextlib

@@ -20,6 +20,7 @@ from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.files import check_files, load
 from dohproxy.control.explain import Owners
+from dohproxy.control.hand_limits import HandLimits
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management import Management
 from dohproxy.control.members import MemberBook
@@ -126,6 +127,7 @@ class Runtime:
         self.listeners = PublicListeners(self._opener, lambda one: self.server.listener(one, tls), self._begin)
         # SIGHUP and the command may come at once; two that wait in the middle for a file would mix.
         self._reloading = asyncio.Lock()
+        self.hand_limits = HandLimits(self._alter, clock)
         self._background: set[asyncio.Task[None]] = set()
         self._watches = UpstreamWatch(), WorkaroundWatch()
         self._health: HealthListener | None = None
@@ -238,20 +240,27 @@ class Runtime:
         problems = check_files(config)
         if problems:
             raise ConfigError(located(problems, config.lines))
-        return config
+        return self.hand_limits.over(config)
 
-    async def adopt(self, config: Config) -> Changes:
+    async def _alter(self, make: Callable[[Config], Config]) -> Changes:
+        """Hold to what is made of the configuration that holds; no file is looked at that it names. Raises
+        ConfigError."""
+        async with self._reloading:
+            return await self.adopt(make(self.config), rereads=False)
+
+    async def adopt(self, config: Config, *, rereads: bool = True) -> Changes:
         """Hold to another configuration from now on, on open connections too.
 
         All that can fail is done first; raises ConfigError, and then nothing has changed. What has to wait for a
-        restart is named in what is returned.
+        restart is named in what is returned. Without `rereads` it must name the same files, and a bad one among them is
+        in nobody's way.
         """
         changes = compare(self.config, make_room(config))
         wanted = changes.config
-        suffixes = await read_suffixes(wanted.names)
-        blocklists = await self.core.blocklists.prepare(wanted.blocklists, time.time())
+        suffixes = await read_suffixes(wanted.names) if rereads else None
+        blocklists = await self.core.blocklists.prepare(wanted.blocklists, time.time()) if rereads else None
         members = await self._member_file.prepare(wanted.clients.member_file)
-        pair = self._check_pair(wanted)
+        pair = self._check_pair(wanted) if rereads else None
         opened = self.listeners.open(wanted.server.listen, wanted.connections.write_seconds)
         health_moves = wanted.server.listen[0] != self.config.server.listen[0]
         await self._member_file.adopt(wanted.clients.member_file, members, time.time())
@@ -420,6 +429,7 @@ class Runtime:
             ),
             ("the ends of blocks", lambda: SWEEP_SECONDS, lambda: self.core.blocklists.tick(time.time())),
             ("the file of blocks", lambda: SWEEP_SECONDS, self.blocks.keep),
+            ("the ends of limits by hand", lambda: SWEEP_SECONDS, self.hand_limits.poll),
             ("the watch of blocklists", lambda: FILE_SECONDS, lambda: self.core.blocklists.poll(time.time())),
             ("the look at the file of members", lambda: POLL_SECONDS, lambda: self._member_file.poll(time.time())),
             ("the ban log", lambda: WRITE_SECONDS, self._ban_log.poll),

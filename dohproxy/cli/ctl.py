@@ -8,11 +8,13 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from dohproxy.adoption import FROM_START
 from dohproxy.cli.offline import carry_out
 from dohproxy.cli.qr_code import qr_code
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE, fail, say
 from dohproxy.config import ConfigError, find_admin_socket, render
 from dohproxy.config.keys import Choice, Duration, Integer, Switch
+from dohproxy.config.overlay import spellings
 from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.control.client import Answer, Unreachable, send
 from dohproxy.control.command import Argument, Command
@@ -97,7 +99,7 @@ def _parameter(argument: Argument) -> click.Parameter:
         case _:
             pass
     if not argument.is_option:
-        complete = _upstream_names if argument.completes == "upstreams" else None
+        complete = {"upstreams": _upstream_names, "limits": _limit_keys}.get(argument.completes)
         return click.Argument([argument.name], type=kind, required=argument.is_required, shell_complete=complete)
     if isinstance(key, Switch):
         return click.Option([f"--{argument.name}"], is_flag=True, help=key.why)
@@ -118,6 +120,12 @@ def _upstream_names(context: click.Context, _: click.Parameter, begun: str) -> l
     except (NoSocket, Unreachable):
         return []
     return [one["name"] for one in upstreams if one["name"].startswith(begun)]
+
+
+def _limit_keys(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the keys that can be changed by hand, those of upstreams if the service can be asked for their names."""
+    found = spellings(_upstream_names(context, parameter, "")) if begun.startswith("up") else spellings(())
+    return [one for one in found if one.startswith(begun) and one not in FROM_START]
 
 
 def find_socket(file: Path | None, socket: Path | None) -> Path:

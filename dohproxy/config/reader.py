@@ -16,7 +16,7 @@ from dohproxy.config.lines import lines_of
 from dohproxy.config.presets import PRESETS
 from dohproxy.config.problems import ConfigError, Problem, located
 from dohproxy.config.rules import check_rules, check_upstreams
-from dohproxy.config.schema import MAX_BLOCKLISTS, MAX_ROUTES, MAX_UPSTREAMS, Config, UpstreamConfig
+from dohproxy.config.schema import MAX_BLOCKLISTS, MAX_ROUTES, MAX_UPSTREAMS, Config, Source, UpstreamConfig
 from dohproxy.config.sections import BLOCKLIST, ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
 from dohproxy.config.shares import shared_defaults
 
@@ -45,9 +45,16 @@ def read(text: str, *, directory: Path) -> Config:
     # Some editors put a mark before everything that they save as UTF-8; it says nothing.
     text = text.removeprefix("\ufeff")
     document = _parse_toml(text)
-    lines = lines_of(text)
-    parsed = _Reading(directory)
-    config = parsed.read_document(document, lines)
+    return read_document(Source(document, directory), lines_of(text))
+
+
+def read_document(source: Source, lines: Mapping[str, int]) -> Config:
+    """Read a configuration from TOML that is parsed already; `lines` says where its keys stand.
+
+    Raises `ConfigError` as `read` does.
+    """
+    parsed = _Reading(source)
+    config = parsed.read_document(source.document, lines)
     problems = (*parsed.problems, *check_rules(config, tuple(parsed.problems)))
     if problems:
         raise ConfigError(located(problems, lines))
@@ -82,13 +89,14 @@ def _explain_syntax(text: str, message: str) -> Problem:
 class _Reading:
     """One pass over a document, gathering problems on the way."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.directory = source.directory
         self.problems: list[Problem] = []
 
     def read_document(self, document: Mapping[str, object], lines: Mapping[str, int]) -> Config:
         """Read all sections; where one cannot be used its defaults stand in, so that the rest is judged."""
-        parts: dict[str, Any] = {"lines": lines}
+        parts: dict[str, Any] = {"lines": lines, "source": self.source}
         general: tuple[UpstreamConfig, ...] = ()
         for section in SECTIONS:
             if section is UPSTREAM:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -10,7 +9,7 @@ from dohproxy.config import Config
 from dohproxy.config.addresses import Unusable
 from dohproxy.config.keys import Integer, Text
 from dohproxy.control.command import Argument, Refused, Result, WrongArguments
-from dohproxy.control.durations import duration, in_words
+from dohproxy.control.durations import duration, in_words, moment
 from dohproxy.policy.announcements import MOST_ANNOUNCEMENTS, Announcement, Announcements, why_unfit
 
 DEFAULT_SECONDS: Final = 86_400
@@ -99,8 +98,3 @@ def line(one: Announcement, now: float) -> str:
 def plain(one: Announcement) -> dict[str, Any]:
     """Return one ready for JSON."""
     return {"number": one.number, "text": one.text, "since": one.since, "until": one.until}
-
-
-def moment(seconds: float) -> str:
-    """Return a moment in Unix seconds for people."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

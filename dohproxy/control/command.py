@@ -33,7 +33,7 @@ class Argument:
     is_private: bool = False
     """It may be what a client asked for, or where from: the audit log does not repeat it."""
     completes: str = ""
-    """What a shell may offer for it: "upstreams", or nothing."""
+    """What a shell may offer for it: "upstreams", "limits", or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from dohproxy.control.command import Argument, Command
 from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
 from dohproxy.control.explain import explain
 from dohproxy.control.flush import flush
+from dohproxy.control.limit import ARGUMENTS as LIMIT_ARGUMENTS
+from dohproxy.control.limit import limit
 from dohproxy.control.log_level import log_level
 from dohproxy.control.mode import ARGUMENTS as MODE_ARGUMENTS
 from dohproxy.control.mode import mode
@@ -111,6 +113,16 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "who is served, until the time is over or the service is started again without a state directory",
         mode,
         MODE_ARGUMENTS,
+    ),
+    Command(
+        "limit",
+        "Hold to another value of a limit for a while, take that back, or tell what is held by hand.\n\nKEY is any"
+        " number of [limits], [connections] and [names], or of an upstream's budget, which is raised with --yes alone."
+        " It is checked as the file is, holds at once, on open connections too, and over reloads. Nothing is written:"
+        " without --for it lasts until --reset or a restart.",
+        "a limit, until the time is over or the service is started again",
+        limit,
+        LIMIT_ARGUMENTS,
     ),
     Command(
         "announce",

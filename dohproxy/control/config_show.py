@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import Any, Final, Protocol
 
 from dohproxy.config import Config
-from dohproxy.config.effective import Effective, effective
+from dohproxy.config.effective import Effective
 from dohproxy.config.keys import Choice, Switch
 from dohproxy.config.sections import SECTIONS
 from dohproxy.control.command import Argument, Result
+from dohproxy.control.hand_limits import HandLimits
+from dohproxy.control.limit import shown
 
 ARGUMENTS: Final = (
     Argument("section", Choice(tuple(section.name for section in SECTIONS), "One section alone.")),
@@ -21,6 +23,7 @@ class HasConfig(Protocol):
     """A service that holds to a configuration."""
 
     config: Config
+    hand_limits: HandLimits
 
     def waiting(self) -> Sequence[str]:
         """Return the keys that differ from the file until a restart."""
@@ -28,7 +31,7 @@ class HasConfig(Protocol):
 
 async def show(service: HasConfig, values: Mapping[str, Any]) -> Result:
     """Tell it."""
-    every = effective(service.config, service.waiting())
+    every = shown(service)
     wanted = [key for key in every if _is_wanted(key, values["section"], is_written=values["written"])]
     return Result(sentence(every), {"keys": [asdict(key) for key in wanted]}, [line(key) for key in wanted])
 

@@ -1,5 +1,6 @@
-"""The argument of commands that says how long something is to last."""
+"""The argument of commands that says how long something is to last, and times as people read them."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from dohproxy.config.keys import Duration
@@ -8,7 +9,12 @@ from dohproxy.durations import in_words
 LONGEST_SECONDS: Final = 366 * 86_400
 """What is to last longer belongs into the configuration, where somebody sees it."""
 
-__all__ = ["LONGEST_SECONDS", "duration", "in_words"]
+__all__ = ["LONGEST_SECONDS", "duration", "in_words", "moment"]
+
+
+def moment(seconds: float) -> str:
+    """Return a moment in Unix seconds for people."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def duration(why: str) -> Duration:

@@ -5,6 +5,7 @@ from typing import Any
 
 from dohproxy.config import ConfigError
 from dohproxy.control.command import Refused, Result
+from dohproxy.control.limit import held_limits
 from dohproxy.control.service import Service
 
 
@@ -22,6 +23,8 @@ async def reload(service: Service, _: Mapping[str, Any]) -> Result:
     if waiting:
         sentence += f" {', '.join(waiting)} will change with the next restart."
     lines = [f"changed: {path}" for path in changed]
+    # Who has written one of these into the file wonders why it does not hold.
+    lines += [f"by hand, whatever the file says: {one.words}" for one in held_limits(service)]
     return Result(sentence, {"changed": list(changed), "waiting_for_restart": list(waiting)}, lines)
 
 

@@ -7,6 +7,7 @@ from dohproxy.adoption import Changes
 from dohproxy.cache import Cache
 from dohproxy.config import Config
 from dohproxy.control.explain import Owners
+from dohproxy.control.hand_limits import HandLimits
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.members import MemberBook
 from dohproxy.doh.path_token import Invitation
@@ -25,6 +26,8 @@ class Service(Protocol):
 
     config: Config
     """What holds now."""
+    hand_limits: HandLimits
+    """What holds over the file."""
     log_level: LogLevel
     blocks: HandBlocks
     """What was said of names by hand."""

@@ -109,9 +109,12 @@ class SuffixWatch:
         self._settle(now)
 
     def adopt(self, config: NamesConfig, suffixes: PublicSuffixes | None, now: float) -> None:
-        """Take other rules and the list that their file holds, None if they name none; `now` is Unix seconds."""
-        self._config, self._files = config, _watched(config)
-        self._files.has_read(self._files.look())
+        """Take other rules and the list that their file holds, None if they name none, or the same and it was not read
+        again; `now` is Unix seconds."""
+        self._config = config
+        if suffixes is not None or config.public_suffix_file is None:
+            self._files = _watched(config)
+            self._files.has_read(self._files.look())
         if suffixes is not None or config.public_suffix_file is None:
             self._current = suffixes or installed_list()
             self._has_succeeded = True

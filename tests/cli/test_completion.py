@@ -47,6 +47,7 @@ def test_another_shell_is_told_those_that_there_are() -> None:
         ("dohproxy upstream p", ["plain,pause"]),
         ("dohproxy log-level w", ["plain,warning"]),
         ("dohproxy flush --be", ["plain,--below"]),
+        ("dohproxy limit limits.misses_b", ["plain,limits.misses_burst"]),
     ],
 )
 def test_verbs_options_and_choices_are_offered(typed: str, offered: list[str]) -> None:

@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dohproxy.adoption import Changes
+from dohproxy.adoption import Changes, compare
 from dohproxy.cache import Cache
 from dohproxy.config import BansConfig, Config, UpstreamAddress, UpstreamConfig
 from dohproxy.config.keys import Choice, Integer, Switch, Text
 from dohproxy.control.command import Argument, Command, Refused, Result
 from dohproxy.control.explain import Owners
+from dohproxy.control.hand_limits import HandLimits
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.members import MemberBook
 from dohproxy.control.service import Service
@@ -48,7 +49,14 @@ class FakeService:
         self.blocks = HandBlocks(None, Blocklists(), lambda: None)
         self.mode = ModeSwitch(Reaction.MEMBERS_FIRST)
         self.announcements = Announcements()
+        self.hand_limits = HandLimits(self.alter, time.monotonic)
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
+
+    async def alter(self, make: Callable[[Config], Config]) -> Changes:
+        """Hold to what is made of the configuration."""
+        changes = compare(self.config, make(self.config))
+        self.config = changes.config
+        return changes
 
     async def reload(self) -> Changes:
         """Return or raise what the test has laid down."""

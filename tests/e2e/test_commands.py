@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.answers import A
 from tests.e2e.certificates import CertificateAuthority
+from tests.e2e.processes import wait_until
 from tests.e2e.proxy import Proxy, ProxySettings, run_dohproxy, running_proxy
 from tests.fakes.datagrams import answering
 from tests.fakes.upstream import make_reply
@@ -150,6 +151,38 @@ def test_what_would_happen_to_a_question_is_told_and_nobody_is_asked(duty: OnDut
     assert (code, said.startswith('name is "a..b": it is not a host name')) == (2, True)
     assert duty.type("explain", "a", "--type", "NONSENSE")[0] == 2
     assert "explained" not in duty.proxy.child.log_text()
+
+
+def test_a_limit_is_lowered_for_a_while_and_the_file_holds_again(duty: OnDuty) -> None:
+    code, said = duty.type("limit", "limits.misses_burst", "7", "--for", "1h")
+    assert (code, said.startswith("limits.misses_burst is 7 for 1 h, until 2")) == (0, True)
+    code, said = duty.type("config", "show", "limits")
+    assert "limits.misses_burst = 7  # by hand, for " in said
+    duty.rewrite("exempt_networks", "misses_burst = 50\nexempt_networks")
+    code, said = duty.type("reload")
+    assert (code, "by hand, whatever the file says: limit limits.misses_burst = 7, for " in said) == (0, True)
+    assert duty.type("limit", "limits.misses_burst", "--reset") == (0, "limits.misses_burst is 50 again.\n")
+    assert duty.type("limit") == (0, "No limit is held by hand.\n")
+    code, said = duty.type("limit", "limits.mises_burst", "7")
+    assert (code, "did you mean limits.misses_burst?" in said) == (2, True)
+    assert duty.type("limit", "limits.misses_burst", "0")[0] == 2
+    code, said = duty.type("limit", "upstream.ns0.burst", "5000")
+    assert (code, "limit upstream.ns0.burst 5000 --yes" in said) == (1, True)
+    assert duty.type("limit", "upstream.ns0.burst", "5000", "--yes")[0] == 0
+    # The shortest that can be said, and it ends by itself.
+    assert duty.type("limit", "limits.misses_burst", "8", "--for", "1s")[0] == 0
+    wait_until(lambda: duty.figures("limit", "limits.misses_burst")["value"] == 50, 10, "the file's value again")
+    assert "command=limit" in duty.proxy.child.log_text()
+
+
+def test_what_is_announced_is_listed_until_it_is_taken_down(duty: OnDuty) -> None:
+    code, said = duty.type("announce", "Maintenance tonight.", "--for", "2h")
+    assert (code, said.startswith("Announcement 1 is told for 2 h, until 2")) == (0, True)
+    code, said = duty.type("announce")
+    assert (code, said.endswith("Maintenance tonight.\n")) == (0, True)
+    assert duty.type("announce", "--withdraw", "1") == (0, "Announcement 1 is told no longer: Maintenance tonight.\n")
+    assert duty.type("announce", "two\nlines")[0] == 2
+    assert duty.type("announce") == (0, "Nothing is announced.\n")
 
 
 def test_what_holds_is_told_with_its_origin(duty: OnDuty) -> None:

@@ -178,6 +178,16 @@ async def test_a_file_that_changes_is_taken(path: Path, log: Log) -> None:
     assert [(line["event"], line["of"]) for line in log] == [told, told]
 
 
+async def test_other_rules_for_which_the_file_was_not_read_hide_no_change_of_it(path: Path) -> None:
+    lay(path, INSTALLED)
+    config = NamesConfig(public_suffix_file=path)
+    watched, _ = watch(config)
+    lay(path, WITH_DNSCRYPT)
+    watched.adopt(config, None, NOW)
+    await watched.poll(NOW)
+    assert watched.statistics(NOW).reloads[ListResult.LOADED] == 2
+
+
 async def test_a_file_that_does_not_is_read_once(path: Path) -> None:
     lay(path, INSTALLED)
     watched, _ = watch(NamesConfig(public_suffix_file=path))

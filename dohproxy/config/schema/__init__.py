@@ -6,6 +6,8 @@ the comment of the annotated reference and the place to argue with a number.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from dohproxy.config.schema.admin import AdminConfig
 from dohproxy.config.schema.alerts import AlertsConfig
@@ -54,10 +56,18 @@ __all__ = [
     "RuleMode",
     "RulesConfig",
     "ServerConfig",
+    "Source",
     "TlsConfig",
     "UpstreamConfig",
     "default_config",
 ]
+
+
+class Source(NamedTuple):
+    """What a configuration was read from: as TOML has it, and where relative file names in it start."""
+
+    document: Mapping[str, Any]
+    directory: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,8 @@ class Config:
     """The [[blocklist]] sections in the order of the file."""
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Where sections and keys stand in the file, by their paths, for what is said about them."""
+    source: Source | None = field(default=None, compare=False, repr=False)
+    """The file as it was read, for who lays single values over it; None for a configuration without one."""
 
     @property
     def general_upstreams(self) -> tuple[UpstreamConfig, ...]:

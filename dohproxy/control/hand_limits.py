@@ -1,0 +1,122 @@
+"""Limits that were changed by hand: what holds over the file, until when, and that it ends.
+
+They are written nowhere: a restart ends them, and reloads do not. Whoever reads the file again lays them over it.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from dohproxy.adoption import Changes
+from dohproxy.config import Config, ConfigError, Problem
+from dohproxy.config.keys import show
+from dohproxy.config.overlay import OpenKey, laid_over, open_keys, without_overlay
+
+Change = Callable[[Callable[[Config], Config]], Awaitable[Changes]]
+"""Has what is made of the configuration that holds adopted, while nobody else has another one adopted. Raises
+ConfigError, of what is made too."""
+
+_log = structlog.get_logger("dohproxy.control")
+
+
+@dataclass(frozen=True, slots=True)
+class HandLimit:
+    """One key's value by hand."""
+
+    path: str
+    """As `config.overlay` spells it."""
+    value: float
+    until: float
+    """Monotonic instant of its end; infinite until a restart."""
+    is_confirmed: bool = False
+    """Whoever runs the upstream has agreed to it: so it may be more than the file says."""
+
+
+class HandLimits:
+    """All of them. Their number is bounded by that of the keys that there are."""
+
+    def __init__(self, change: Change, clock: Callable[[], float]) -> None:
+        self._change = change
+        self._clock = clock
+        self._all: dict[str, HandLimit] = {}
+
+    def current(self) -> tuple[HandLimit, ...]:
+        """Return those that hold, in the order in which they were set."""
+        return tuple(self._all.values())
+
+    async def hold(self, limit: HandLimit) -> Changes:
+        """Hold to a limit from now on, on open connections too. Raises ConfigError, and then nothing has changed."""
+        return await self._have({limit.path: limit})
+
+    async def release(self, path: str) -> Changes:
+        """Let the file's value of a key that is held by hand hold again. Raises ConfigError, and then nothing has
+        changed."""
+        return await self._have({path: None})
+
+    def over(self, config: Config) -> Config:
+        """Return what a file's configuration becomes with all of these over it. Raises ConfigError."""
+        if not self._all:
+            return config
+        try:
+            found = lay_over(config, self._all)
+        except ConfigError as error:
+            # The file alone can be used, and whoever has just written it looks for the fault there.
+            advice = [
+                Problem(one.path, f"is held by hand at {show(one.value)}; to take that back: limit {one.path} --reset")
+                for one in self._all.values()
+            ]
+            raise ConfigError((*error.problems, *advice)) from None
+        _log.warning("limits by hand hold over the file that was read", keys=list(self._all))
+        return found
+
+    async def poll(self) -> None:
+        """End those whose time is over; to be called once a second."""
+        now = self._clock()
+        ended = {one.path: None for one in self._all.values() if one.until <= now}
+        if not ended:
+            return
+        try:
+            await self._have(ended)
+        except ConfigError:
+            # What is left does not fit the file's values any more: then it holds alone, which it can.
+            ended = dict.fromkeys(self._all)
+            await self._have(ended)
+        _log.info("limits by hand are over, and what the file says holds again", keys=list(ended))
+
+    async def _have(self, said: Mapping[str, HandLimit | None]) -> Changes:
+        """Hold to what is said of these keys, None for nothing any more."""
+        wanted: dict[str, HandLimit] = {}
+
+        def make(config: Config) -> Config:
+            # Here and not before: another change may have been under way.
+            wanted.update({path: one for path, one in {**self._all, **said}.items() if one is not None})
+            return lay_over(without_overlay(config), wanted)
+
+        changes = await self._change(make)
+        self._all = wanted
+        return changes
+
+
+def lay_over(config: Config, limits: Mapping[str, HandLimit]) -> Config:
+    """Return what a file's configuration becomes with these over it; one that would let an upstream be asked more than
+    the file says has no effect, unless it was confirmed. Raises ConfigError."""
+    keys = open_keys(config)
+    return laid_over(
+        config, {path: effect for path, one in limits.items() if (effect := effect_of(one, keys)) is not None}
+    )
+
+
+def effect_of(limit: HandLimit, keys: Mapping[str, OpenKey]) -> float | None:
+    """Return what a limit makes of the file's value, whose `keys` are given; None if nothing, as the file has no such
+    key any more, or a lower budget."""
+    key = keys.get(limit.path)
+    if key is None or (key.is_budget and limit.value > key.value and not limit.is_confirmed):
+        return None
+    return limit.value
+
+
+def seconds_left(limit: HandLimit, now: float) -> int | None:
+    """Return how long it holds still, None if until a restart."""
+    return None if math.isinf(limit.until) else max(0, math.ceil(limit.until - now))
