@@ -57,6 +57,8 @@ from dohproxy.observability.front_proxy import notify
 from dohproxy.observability.left_out import WorkaroundWatch, all_words
 from dohproxy.observability.logs import LOG_FIGURES, RateLimit
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
+from dohproxy.observability.tallies import Tally
+from dohproxy.observability.top_talkers import TopTalkers
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
 from dohproxy.persistence import Persistence, open_state_key
@@ -110,6 +112,7 @@ class Runtime:
         secret = os.urandom(SECRET_BYTES) if key is None else key.clients
         self.server = Server(config, tasks, secret)
         self.core = self.server.core
+        self.top_talkers = TopTalkers(self.core.service, self.core.names.domains.domain_of)
         self._ban_log = BanLog(config.bans.log_file)
         self.server.note_ban = self._ban_log.note
         self._member_file = MemberFile(config.clients.member_file, self.server.adopt_tokens)
@@ -288,6 +291,10 @@ class Runtime:
         """Return the digest of the certificate that clients are shown, None without one."""
         return None if self._certificate is None else self._certificate.digest
 
+    def tallies(self) -> Sequence[Tally]:
+        """Return how requests have ended since the start."""
+        return self.core.tallies.all()
+
     def owners(self) -> Owners:
         """Return those whom the walk asks."""
         return self.server.owners()
@@ -318,6 +325,11 @@ class Runtime:
     def bans(self) -> Bans:
         """Return who is kept out."""
         return self.core.bans
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing new is taken any more."""
+        return self._stop.is_set()
 
     def caches(self) -> Sequence[Cache]:
         """Return the general cache and those of all routes."""

@@ -45,7 +45,8 @@ def peer_of(connected: Any) -> Peer | None:
 
 
 def note(command: str, arguments: Mapping[str, Any], peer: Peer | None, result: str) -> None:
-    """Write the line. `arguments` are those that may be written down, `result` is "done", "refused" or "bug"."""
+    """Write the line. `arguments` are those that may be written down, `result` is "done", "refused" or "bug"; "begun"
+    of what changes nothing and takes a while."""
     who = {} if peer is None else {"uid": peer.uid, "pid": peer.pid}
-    _log.info("a command was carried out" if result == "done" else "a command was not carried out",
+    _log.info("a command was carried out" if result in ("done", "begun") else "a command was not carried out",
               command=command, arguments=dict(arguments), result=result, **who)  # fmt: skip

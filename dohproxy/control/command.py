@@ -80,6 +80,10 @@ class Command(Generic[Service]):
     is_exclusive: bool = True
     """It may not be carried out while another that changes something is; False for one that takes long and is in
     nobody's way."""
+    is_noted: bool = False
+    """The audit log has it although it changes nothing: it shows who asks, or about what."""
+    ends_with_asker: bool = False
+    """It looks for a while, and no longer than somebody waits for what it sees."""
     needs_service: bool = True
     """False: while no service runs, who has its configuration carries it out on the files."""
 

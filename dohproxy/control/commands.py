@@ -22,6 +22,8 @@ from dohproxy.control.mode import mode
 from dohproxy.control.names import NAME
 from dohproxy.control.service import Service
 from dohproxy.control.status import status
+from dohproxy.control.top import ARGUMENTS as TOP_ARGUMENTS
+from dohproxy.control.top import top
 from dohproxy.control.upstreams import UPSTREAM, pause, resume
 
 COMMANDS: Final[tuple[Command[Service], ...]] = (
@@ -123,6 +125,18 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "a limit, until the time is over or the service is started again",
         limit,
         LIMIT_ARGUMENTS,
+    ),
+    Command(
+        "top",
+        "Tell who asks most now, about which domains, or how requests end.\n\nIt looks for ten seconds, or as long as"
+        " --for says, and keeps nothing of what it has seen. Networks and domains are shown here alone; that somebody"
+        " has looked stands in the log. Again and again: watch -n 0 dohproxy top --by network --for 2s",
+        "",
+        top,
+        TOP_ARGUMENTS,
+        seconds=90.0,
+        is_noted=True,
+        ends_with_asker=True,
     ),
     Command(
         "announce",

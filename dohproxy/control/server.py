@@ -19,7 +19,7 @@ with a `sentence` whatever happens, and with the HTTP status:
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -40,6 +40,9 @@ again than wonders."""
 STEP_PARTS: Final = 64
 """Pieces of JSON, each a value or a key, that are written between two steps: 0.1 ms."""
 _ENCODER: Final = json.JSONEncoder(indent=1, default=str)
+
+GONE_SECONDS: Final = 0.25
+"""Between two looks at whether somebody still waits, and the service goes on."""
 
 _log = structlog.get_logger("dohproxy.control")
 
@@ -66,12 +69,25 @@ class _Desk:
             return _say(400, str(error))
         transport = request.transport
         peer = audit.peer_of(None if transport is None else transport.get_extra_info("socket"))
+        if command.ends_with_asker:
+            return await self._while_wanted(request, self._carry_out(command, values, peer))
         return await self._carry_out(command, values, peer)
+
+    async def _while_wanted(self, request: web.Request, work: Coroutine[Any, Any, web.Response]) -> web.Response:
+        """Return what the work comes to, and end it when who waits for it has gone, or when the service ends."""
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(work)
+            while not task.done() and request.transport is not None and not self._service.is_ending:
+                await asyncio.wait((task,), timeout=GONE_SECONDS)
+            task.cancel()  # Of one that has ended this does nothing.
+        return _say(503, "The service ends.") if task.cancelled() else task.result()
 
     async def _carry_out(
         self, command: Command[Service], values: Mapping[str, Any], peer: audit.Peer | None
     ) -> web.Response:
         if not command.changes:
+            if command.is_noted:
+                audit.note(command.name, command.repeatable(values), peer, "begun")
             return (await self._try(command, values))[0]
         if not command.is_exclusive:
             response, result = await self._try(command, values)

@@ -13,6 +13,8 @@ from dohproxy.control.members import MemberBook
 from dohproxy.doh.path_token import Invitation
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
+from dohproxy.observability.tallies import Tally
+from dohproxy.observability.top_talkers import TopTalkers
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
 from dohproxy.policy.announcements import Announcements
@@ -34,9 +36,18 @@ class Service(Protocol):
     mode: ModeSwitch
     announcements: Announcements
     """What everybody is told who looks."""
+    top_talkers: TopTalkers
+    """Who asks most, while somebody looks."""
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing new is taken any more."""
 
     async def reload(self) -> Changes:
         """Read the configuration again and adopt it, wholly or not at all. Raises ConfigError."""
+
+    def tallies(self) -> Sequence[Tally]:
+        """Return how requests have ended since the start."""
 
     def owners(self) -> Owners:
         """Return those whom the walk asks."""

@@ -115,7 +115,6 @@ class SuffixWatch:
         if suffixes is not None or config.public_suffix_file is None:
             self._files = _watched(config)
             self._files.has_read(self._files.look())
-        if suffixes is not None or config.public_suffix_file is None:
             self._current = suffixes or installed_list()
             self._has_succeeded = True
         self._settle(now)

@@ -161,6 +161,11 @@ class DomainLimit:
         domains = domains_of(qname, self._suffixes)
         return self._bound(domains, client, now, charges=False)
 
+    def domain_of(self, qname: bytes) -> bytes:
+        """Return the domain whose limits a lower-case wire name has, b"" for all under no top-level domain; nothing is
+        kept at hand of it."""
+        return domains_of(qname, self._suffixes)[0]
+
     def charge(self, qname: bytes, now: float, *, failed: bool) -> None:
         """Count a fetch for this name that has ended; `failed` if it came to nothing."""
         domains = self._domains_of(qname)

@@ -18,6 +18,8 @@ from dohproxy.control.service import Service
 from dohproxy.doh.path_token import Invitation
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
+from dohproxy.observability.tallies import Tallies, Tally
+from dohproxy.observability.top_talkers import TopTalkers, Watch
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.outcomes import Client
 from dohproxy.policy.announcements import Announcements
@@ -50,7 +52,14 @@ class FakeService:
         self.mode = ModeSwitch(Reaction.MEMBERS_FIRST)
         self.announcements = Announcements()
         self.hand_limits = HandLimits(self.alter, time.monotonic)
+        self.watch: Watch | None = None
+        self.top_talkers = TopTalkers(self, lambda qname: qname)
+        self.tallied = Tallies()
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
+
+    def be_watched(self, watch: Watch | None) -> None:
+        """Tell somebody else, or nobody."""
+        self.watch = watch
 
     async def alter(self, make: Callable[[Config], Config]) -> Changes:
         """Hold to what is made of the configuration."""
@@ -63,6 +72,10 @@ class FakeService:
         if isinstance(self.changes, Exception):
             raise self.changes
         return self.changes
+
+    def tallies(self) -> Sequence[Tally]:
+        """Return what the test has counted."""
+        return self.tallied.all()
 
     def owners(self) -> Owners:
         """Return those that the test has laid down."""
@@ -138,6 +151,15 @@ class Handlers:
         """Find something that is not well."""
         return Result("It is not well.", dict(values), is_well=False)
 
+    async def watch(self, _: Any, __: Mapping[str, Any]) -> Result:
+        """Look until the test allows it to end, and note when it has."""
+        self.given.append({"looks": True})
+        try:
+            await self.may_end.wait()
+        finally:
+            self.given.append({"looks": False})
+        return Result("It was seen.")
+
     async def refuse(self, _: Any, __: Mapping[str, Any]) -> Result:
         """Refuse."""
         raise Refused("It cannot be done: do something else.", ["why"])
@@ -163,4 +185,5 @@ def commands(handlers: Handlers) -> tuple[Command[Service], ...]:
         Command("refuse", "Refuse.", "nothing", handlers.refuse),
         Command("fail", "Fail.", "nothing", handlers.fail),
         Command("take long", "Take long.", "little", handlers.look, is_exclusive=False),
+        Command("watch", "Look for a while.", "", handlers.watch, is_noted=True, ends_with_asker=True),
     )

@@ -22,8 +22,9 @@ from tests.frontends.served import until
 class Desk:
     """An admin socket of a few commands, and who asks there."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, handlers: Handlers) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, handlers: Handlers, service: FakeService) -> None:
         self.handlers = handlers
+        self.service = service
         self._url = url
         self._session = session
 
@@ -37,10 +38,10 @@ class Desk:
 @asynccontextmanager
 async def desk() -> AsyncIterator[Desk]:
     """Give one."""
-    handlers = Handlers()
-    application = admin_application(FakeService(), commands(handlers))
+    handlers, service = Handlers(), FakeService()
+    application = admin_application(service, commands(handlers))
     async with served(application) as url, aiohttp.ClientSession() as session:
-        yield Desk(url, session, handlers)
+        yield Desk(url, session, handlers, service)
 
 
 async def test_the_status_is_json_whatever_is_in_it() -> None:
@@ -149,3 +150,33 @@ async def test_what_may_change_something_is_written_down_and_what_only_looks_is_
             await one.post("/v1/change", {"wrong": 1})
     assert [(line[0], line[3]) for line in noted] == [("change", "done"), ("refuse", "refused"), ("fail", "bug")]
     assert noted[0][1] == {"name": "a", "minutes": 5, "below": False}
+
+
+async def test_who_looks_for_a_while_is_told_what_there_was_to_see_and_is_written_down() -> None:
+    noted: list[tuple[Any, ...]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dohproxy.control.audit.note", lambda *line: noted.append(line))
+        async with desk() as one:
+            assert (await one.post("/v1/watch"))[1]["sentence"] == "It was seen."
+    assert [(line[0], line[3]) for line in noted] == [("watch", "begun")]
+
+
+async def test_nobody_looks_on_for_somebody_who_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GONE_SECONDS", 0.01)
+    async with desk() as one, asyncio.TaskGroup() as tasks:
+        one.handlers.may_end.clear()
+        asking = tasks.create_task(one.post("/v1/watch"))
+        await until(lambda: bool(one.handlers.given), "the look")
+        asking.cancel()
+        await until(lambda: one.handlers.given[-1] == {"looks": False}, "the end of the look")
+
+
+async def test_nobody_looks_on_while_the_service_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GONE_SECONDS", 0.01)
+    async with desk() as one, asyncio.TaskGroup() as tasks:
+        one.handlers.may_end.clear()
+        asking = tasks.create_task(one.post("/v1/watch"))
+        await until(lambda: bool(one.handlers.given), "the look")
+        one.service.is_ending = True
+        assert (await asking)[0] == 503
+        assert one.handlers.given[-1] == {"looks": False}

@@ -1,7 +1,11 @@
 """Commands at the admin socket of a running service, typed as a person on duty types them."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from dohproxy.observability.top_talkers import MOST_VIEWERS
 from tests.e2e.answers import A
 from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.processes import wait_until
@@ -183,6 +188,77 @@ def test_what_is_announced_is_listed_until_it_is_taken_down(duty: OnDuty) -> Non
     assert duty.type("announce", "--withdraw", "1") == (0, "Announcement 1 is told no longer: Maintenance tonight.\n")
     assert duty.type("announce", "two\nlines")[0] == 2
     assert duty.type("announce") == (0, "Nothing is announced.\n")
+
+
+def test_who_asks_and_about_what_is_seen_while_somebody_looks(duty: OnDuty) -> None:
+    query = dns.message.make_query("www.looked-at.example.com", A, id=0).to_wire()
+    found: dict[str, dict[str, Any]] = {}
+
+    def look(by: str) -> None:
+        found[by] = duty.figures("top", "--by", by, "--for", "3s")
+
+    with duty.proxy.client() as client, ThreadPoolExecutor(3) as viewers:
+        looking = [viewers.submit(look, by) for by in ("reason", "network", "domain")]
+        while not all(one.done() for one in looking):
+            client.get(query)
+            time.sleep(0.02)
+        for one in looking:
+            one.result()
+    assert {row["what"] for row in found["reason"]["top"]} >= {"cached"}
+    (network,) = found["network"]["top"]
+    assert (network["what"], network["mostly"], network["share"]) == ("127.0.0.0/24", "127.0.0.1", 100.0)
+    (domain,) = found["domain"]["top"]
+    assert (domain["what"], domain["count"] > 20, domain["error"]) == ("example.com", True, 0)
+    log = duty.proxy.child.log_text()
+    assert log.count("command=top") == 3
+    assert "looked-at" not in log
+    assert duty.type("top", "--for", "1s")[1].startswith("0 requests were looked at in 1 s")
+
+
+def test_so_many_look_at_once_and_whoever_has_gone_looks_no_longer(duty: OnDuty) -> None:
+    body = b'{"by": "network", "for": "60s"}'
+    request = b"POST /v1/top HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    with ExitStack() as viewers:
+        for _ in range(MOST_VIEWERS):
+            viewer = viewers.enter_context(socket.socket(socket.AF_UNIX))
+            viewer.connect(str(duty.file.with_name("a.sock")))
+            viewer.sendall(request)
+        log = duty.proxy.child.log_text
+        wait_until(lambda: log().count("command=top") == MOST_VIEWERS, 10, "the looks")
+        code, said = duty.type("top", "--by", "domain", "--for", "1s")
+        assert (code, said.startswith(f"{MOST_VIEWERS} people look already")) == (1, True)
+    wait_until(lambda: duty.type("top", "--by", "domain", "--for", "1s")[0] == 0, 10, "a place to look")
+
+
+def test_all_that_holds_by_hand_is_listed_with_its_end(duty: OnDuty) -> None:
+    for words in (
+        ("limit", "limits.misses_burst", "7"),
+        ("announce", "Maintenance tonight."),
+        ("ban", "192.0.2.0/24", "--for", "2h"),
+        ("block", "ads.example.net", "--for", "2h"),
+        ("allow", "good.example.net"),
+        ("mode", "open", "--for", "2h"),
+        ("log-level", "error", "--minutes", "9"),
+        ("upstream", "pause", "ns0"),
+    ):
+        assert duty.type(*words)[0] == 0, words
+    said = duty.type("status")[1]
+    by_hand = [line.partition(": ")[2] for line in said.splitlines() if line.startswith("  by hand: ")]
+    begins = [
+        "mode open, for 1 h 59 min more, until 2",
+        "1 network banned, for 1 h 59 min more, until 2",
+        "1 name blocked, for 1 h 59 min more, until 2",
+        "1 name let through, until it is taken back or until a restart",
+        "limit limits.misses_burst = 7, until it is taken back or the service is started again",
+        "upstream ns0 paused since 2",
+        "log level error, for 8 min ",
+        "announcement 1, for 23 h 59 min more: Maintenance tonight.",
+    ]
+    for line, beginning in zip(by_hand, begins, strict=True):
+        assert line.startswith(beginning), line
+    assert [one["what"] for one in duty.figures("status")["by_hand"]] == [
+        *("mode", "ban", "block", "allow", "limit", "upstream pause", "log-level", "announce")
+    ]
 
 
 def test_what_holds_is_told_with_its_origin(duty: OnDuty) -> None:

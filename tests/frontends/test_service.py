@@ -17,7 +17,8 @@ from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes.dialects import break_reading, get_in_dialect
 from tests.fakes.resolver import FakeResolver
-from tests.fakes.walk import address_of, client_of
+from tests.fakes.walk import CLIENT as WALKER
+from tests.fakes.walk import Limits, Walk, address_of, ask_for, client_of, post
 from tests.frontends.client import get, query
 from tests.frontends.served import RunningFrontend, open_frontend
 
@@ -118,3 +119,52 @@ async def test_a_bug_in_who_takes_notice_is_an_answer() -> None:
         assert isinstance(response, HttpResponse)
         assert response.status == 500
         assert [line["stage"] for line in lines if line["event"] == "a request met a bug"] == ["begin"]
+
+
+async def test_who_watches_sees_how_every_request_ends_and_nobody_watches_by_itself() -> None:
+    async with open_frontend() as frontend:
+        assert frontend.core.service.watch is None
+        seen: list[tuple[Reason, bool]] = []
+        frontend.core.service.be_watched(
+            lambda _, parsed, reason: seen.append((reason, parsed is not None and parsed.query is not None))
+        )
+        client = await frontend.connect()
+        for _ in range(3):
+            assert (await client.ask(get("www.example.net"))).status == 200
+        assert (await client.ask(get("localhost"))).status == 200
+        assert (await client.ask(get("www.example.net", path="/wrong"))).status == 404
+        assert (await client.ask(b"GET / HTTP/1.1\r\n\r\n")).status == 400
+        frontend.core.service.be_watched(None)
+        await (await frontend.connect()).ask(get("localhost"))
+    assert seen == [
+        (Reason.FORWARDED, True),
+        (Reason.CACHED, True),
+        (Reason.CACHED, True),
+        (Reason.LOCAL, True),
+        (Reason.WRONG_PATH, False),
+        (Reason.BAD_HTTP, False),
+    ]
+
+
+async def test_who_watches_sees_what_is_turned_away_unread() -> None:
+    walk = Walk(Limits(requests=1))
+    seen: list[tuple[Client, ParsedRequest | None, Reason]] = []
+    walk.service.be_watched(lambda client, parsed, reason: seen.append((client, parsed, reason)))
+    assert walk.service.turn_away_early(WALKER, "/dns-query", FrontendKind.HTTP2, walk.clock()) is None
+    walk.service.begin(walk.service.read(post(ask_for("localhost")), FrontendKind.HTTP2), WALKER, walk.clock())
+    assert walk.service.turn_away_early(WALKER, "/dns-query", FrontendKind.HTTP2, walk.clock()) is not None
+    assert [reason for _, _, reason in seen] == [Reason.LOCAL, Reason.CLIENT_LIMIT]
+    assert seen[1][:2] == (WALKER, None)
+
+
+def test_whom_a_request_is_from_is_noticed_whether_somebody_looks_or_not() -> None:
+    walk = Walk()
+    noticed: list[Client] = []
+    service = replace(walk.service, observe=noticed.append)
+    parsed = service.read(post(ask_for("localhost")), FrontendKind.HTTP2)
+    seen: list[Reason] = []
+    for watch in (None, lambda *told: seen.append(told[2]), lambda *told: seen.append(told[2]), None):
+        service.be_watched(watch)
+        service.begin(parsed, WALKER, walk.clock())
+    assert noticed == [WALKER] * 4
+    assert seen == [Reason.LOCAL] * 2
