@@ -21,6 +21,7 @@ from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.files import check_files, load
 from dohproxy.control.explain import Owners
 from dohproxy.control.hand_limits import HandLimits
+from dohproxy.control.in_force import by_hand
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management import Management
 from dohproxy.control.members import MemberBook
@@ -365,6 +366,7 @@ class Runtime:
         return {
             "alerts": [alert.words for alert in self.alerts()],
             "mode": figures_of(self.mode.now(now), now),
+            "by_hand": by_hand(self),
             "left_out": all_words(resolver),
             "upstreams": [
                 {"name": one.name, "breaker": one.breaker, "paused_since": paused.get(one.name)}

@@ -9,6 +9,7 @@ from dohproxy.control.blocks import counted
 from dohproxy.control.command import Result
 from dohproxy.control.service import Service
 from dohproxy.observability.upstream_alerts import Alert
+from dohproxy.policy.mode import Source
 
 MEBIBYTE = 1_048_576
 
@@ -74,17 +75,16 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
         yield f"blocklist {name}: {counted(names, 'name')}, {counted(hits, 'hit')}"
     networks, mode = figures["dohproxy_networks"], snapshot["mode"]
     yield f"networks: {networks['hour']:.0f} asked within an hour, {networks['day']:.0f} since the day began"
-    if mode["source"] != "default":
-        left = "" if mode["seconds_left"] is None else f" for {mode['seconds_left']} s more"
-        yield f"mode: {mode['mode']}, by {mode['source']}{left}"
+    if mode["source"] == Source.LISTED:
+        yield f"mode: {mode['mode']}, by {mode['source']}"
     bans = figures["dohproxy_bans"]
     if any(bans.values()):
         yield f"bans: {bans['rule']:,} by rule, {bans['command']:,} by command; `bans` lists them"
     for word in snapshot["left_out"]:
         yield f"left out: {word}"
     yield from rules.lines(snapshot["rules"])
-    if snapshot["log"]["seconds_left"]:
-        yield f"log: level {snapshot['log']['level']} for {snapshot['log']['seconds_left']} s more"
+    for one in snapshot["by_hand"]:
+        yield f"by hand: {one['words']}"
     if snapshot["reload"]["waiting"]:
         yield f"waiting for a restart: {', '.join(snapshot['reload']['waiting'])}"
 
