@@ -43,8 +43,8 @@ native: $(NATIVE)/stamp
 # The units name /opt/dohproxy, where the clone is expected; elsewhere they get this tree's own place.
 service:
 	install -d -m 0755 $(DESTDIR)/etc/dohproxy $(SYSTEMD)/dohproxy.service.d
-	for unit in dohproxy.service dohproxy.socket; do \
-		sed 's|/opt/dohproxy|$(CURDIR)|' conf/$$unit > $(SYSTEMD)/$$unit && chmod 0644 $(SYSTEMD)/$$unit || exit 1; \
+	for unit in dohproxy.service dohproxy.socket dohproxy-nft.service; do \
+		sed 's|/opt/dohproxy|$(CURDIR)|g' conf/$$unit > $(SYSTEMD)/$$unit && chmod 0644 $(SYSTEMD)/$$unit || exit 1; \
 	done
 	if [ "$(SYSTEMD_VERSION)" -ge 253 ]; then \
 		sed 's|/opt/dohproxy|$(CURDIR)|' conf/notify-reload.conf > $(SYSTEMD)/dohproxy.service.d/notify-reload.conf; \
@@ -129,6 +129,12 @@ fi
 exec "$$bin/python" -P -m dohproxy "$$@"
 endef
 export LAUNCHER
+# It needs nothing but this tree, and nothing in it that is compiled.
+define NFT_LAUNCHER
+#!/bin/sh
+exec "$$(dirname "$$(readlink -f "$$0")")/python" -P -m dohproxy.nft "$$@"
+endef
+export NFT_LAUNCHER
 $(BIN)/dohproxy: Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "dohproxy needs Python 3.11 or newer: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -137,8 +143,9 @@ $(BIN)/dohproxy: Makefile
 	$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import pathlib, sysconfig; \
 		pathlib.Path(sysconfig.get_path("purelib"), "dohproxy.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+	@printf '%s\n' "$$NFT_LAUNCHER" > $@-nft
 	@printf '%s\n' "$$LAUNCHER" > $@
-	@chmod 755 $@
+	@chmod 755 $@ $@-nft
 
 # --no-deps: a lock file names everything. Left to look for dependencies, pip asks what is newest, and refuses an extra
 # (coverage[toml]) whose newest version is not the one that is locked.

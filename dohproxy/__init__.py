@@ -40,7 +40,8 @@ The floors. Imports point down only, and rooms on one floor do not know each oth
     service_manager | tls       what systemd tells and wants to hear; certificates, and what both sides' TLS shares
     adoption        what another configuration changes, and what of it has to wait for a restart
     config          one TOML file to frozen, checked dataclasses
-    authority | value | x509                which texts name a host; what a value class is; what a certificate says
+    authority | value | x509 | nft          which texts name a host; what a value class is; what a certificate says;
+                    and a program of its own, which has the kernel drop the banned
 
 Four words kept apart: a query is what the client asks; an answer is what an upstream or the cache knows; a reply is
 the DNS message we send; a response is the HTTP around it.

@@ -10,6 +10,7 @@ FROM_START: Final = (
     "server.state_directory",
     "clients.member_ca_file",
     "limits.table_slots",
+    "bans.kernel_socket",
     "cache.max_megabytes",
     "cache.negative_share_percent",
     "cache.snapshot_file",

@@ -45,9 +45,11 @@ from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.jobs.job_figures import (
     BAN_LOG_FIGURES,
     CERTIFICATE_FIGURES,
+    KERNEL_BAN_FIGURES,
     MEMBER_FILE_FIGURES,
     RELOAD_FIGURES,
 )
+from dohproxy.jobs.kernel_bans import KernelBans
 from dohproxy.jobs.member_file import POLL_SECONDS, MemberFile
 from dohproxy.jobs.periodic import repeat
 from dohproxy.jobs.reload import ReloadBook, read_suffixes
@@ -116,6 +118,7 @@ class Runtime:
         self.top_talkers = TopTalkers(self.core.service, self.core.names.domains.domain_of)
         self._ban_log = BanLog(config.bans.log_file)
         self.server.note_ban = self._ban_log.note
+        self._kernel_bans = self._build_kernel_bans()
         self._member_file = MemberFile(config.clients.member_file, self.server.adopt_tokens)
         self.delay = LoopDelay()
         self.open_files = OpenFiles()
@@ -450,6 +453,8 @@ class Runtime:
         ]
         if self._certificate is not None:
             jobs.append(("the certificate watch", self._certificate_seconds, self._poll_certificate))
+        if self._kernel_bans is not None:
+            jobs.append(("the kernel's bans", self._kernel_bans.pause, self._kernel_bans.session))
         for what, seconds, work in jobs:
             self._begin(repeat(what, seconds, work))
         self._begin(self.alerting.sender.send_forever())
@@ -457,6 +462,10 @@ class Runtime:
         self._begin(ping_forever(self._manager))
         for endless in self.persistence.save_forever():
             self._begin(endless)
+
+    def _build_kernel_bans(self) -> KernelBans | None:
+        path, members = self.config.bans.kernel_socket, self.server.client_resolver.member_networks
+        return None if path is None else KernelBans(path, lambda: self.config, self.core.bans, members, clock)
 
     def _tick_upstreams(self) -> None:
         upstreams, workarounds = self._watches
@@ -499,6 +508,8 @@ class Runtime:
             limit = self._log_limit
             add(LOG_FIGURES, lambda: limit)
         add(BAN_LOG_FIGURES, lambda: None if self.config.bans.log_file is None else bans.statistics())
+        if self._kernel_bans is not None:
+            add(KERNEL_BAN_FIGURES, self._kernel_bans.statistics)
         add(PROCESS_FIGURES, lambda: process_statistics(self.open_files.count))
         add(BUILD_FIGURES, build)
 

@@ -16,6 +16,7 @@ from typing import Final
 from dohproxy.config import reference
 from dohproxy.doh.stamp import Properties, Protocol, Stamp
 from dohproxy.doh.stamp_codec import encode
+from dohproxy.nft.protocol import Begin, Change, Command, Drop, End, Look, Spare, read_network, write_command
 from fuzz import worst_cases
 from fuzz.http2_traffic import Traffic
 from tests.wire import messages as m
@@ -190,6 +191,17 @@ def forwarded() -> list[bytes]:
         b"2001:db9::1, [2001:db8::2]:443,,",
         b"for=203.0.113.7;For=203.0.113.8",
     ]
+
+
+def nft_commands() -> list[bytes]:
+    """Return what the service sends to dohproxy-nft, and what it never would."""
+    evil, wide = read_network("192.0.2.7"), read_network("2001:db8::/48")
+    own = read_network("127.0.0.1")
+    snapshot: tuple[Command, ...] = (Begin(), Spare((wide, own)), Drop(((evil, 60_000), (own, 1))), End())
+    whole = [b"".join([write_command(command) for command in snapshot])]
+    whole += [whole[0] + write_command(Change(((wide, 1), (evil, 2)), (evil,))) + write_command(Look())]
+    scope = b'{"do":"begin"}\n{"do":"drop","networks":[["fe80::1%}; flush ruleset; #",1]]}\n{"do":"end"}\n'
+    return [*whole, *whole[0].splitlines(), scope, b"[" * 2_000, b'{"do":' + b"9" * 5_000]
 
 
 def stamps() -> list[bytes]:

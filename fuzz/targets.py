@@ -114,5 +114,11 @@ TARGETS: Final = {
             f"policy/blocklists/{name}" for name in ("formats", "lines", "rpz", "reading", "name_set", "network_set")
         ),
     ),
+    "nft_commands": Target(
+        "fuzz.text_invariants",
+        "check_nft_commands",
+        seeds.nft_commands,
+        ("nft/protocol", "nft/drops", "nft/ruleset"),
+    ),
     "suffix_list": Target("fuzz.text_invariants", "check_suffix_list", seeds.suffix_lists, ("policy/suffixes",)),
 }

@@ -6,9 +6,11 @@
 3. Of a resolv.conf a few addresses are taken, and nothing else.
 4. A list of public suffixes is taken or refused as one; each name has one registered domain, which it ends with.
 5. A blocklist is read to its end however it is cut; each line has names, is left out or is told, and nothing is raised.
+6. Whatever lines dohproxy-nft is sent, what it tells nft is about its own table, and drops nobody who is spared.
 """
 
 import base64
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,8 @@ from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.resolv_conf import MOST_NAMESERVERS, nameservers_in
 from dohproxy.doh.stamp import BadStamp, Stamp, explain, refusal
 from dohproxy.doh.stamp_codec import decode, decode_route, encode
+from dohproxy.nft.drops import ALWAYS_SPARED, Drops, Spared
+from dohproxy.nft.protocol import Malformed, read_command, write_command
 from dohproxy.policy.blocklists.formats import Format
 from dohproxy.policy.blocklists.name_set import EXACT, hash_name
 from dohproxy.policy.blocklists.reading import MOST_FAULTS_TOLD, LoadedNames, Reading
@@ -158,3 +162,28 @@ def _is_a_sentence(text: str) -> None:
     assert len(text) < 2_000
     assert "\n" not in text
     assert "Traceback" not in text
+
+
+_STATEMENT: Final = re.compile(
+    r"(add|delete|flush) (table|counter|chain|rule|set|element) inet dohproxy[a-z0-9_ (){},|&;:.!=@/\"]*"
+)
+_OWN: Final = Spared(ALWAYS_SPARED)
+
+
+def check_nft_commands(data: bytes) -> int:
+    """Hold the promises about what the service sends to dohproxy-nft on these lines; return how many were taken."""
+    drops, taken = Drops([443], (), most=8), 0
+    for line in data.split(b"\n"):
+        try:
+            command = read_command(line)
+            assert read_command(write_command(command)) == command
+            step = drops.take(command, float(taken))
+        except Malformed:
+            drops.begin()
+            continue
+        taken += 1
+        if step is not None:
+            assert step.done.held == len(drops) <= 8
+            assert all(_STATEMENT.fullmatch(statement) for statement in step.script.splitlines())
+        assert not any(network in _OWN for network in drops.networks(float(taken)))
+    return taken

@@ -113,6 +113,7 @@ def everything(directory: Path) -> str:
         socket = "{directory}/admin"
         [bans]
         log_file = "{directory}/bans.log"
+        kernel_socket = "{directory}/nft"
         [[route]]
         domains = ["home.arpa"]
         upstreams = ["inner"]

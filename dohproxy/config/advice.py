@@ -100,6 +100,23 @@ def _warn_of_a_way_around_the_front_proxy(config: Config) -> Iterator[Problem]:
         )
 
 
+def _warn_of_a_kernel_that_meets_no_client(config: Config) -> Iterator[Problem]:
+    if config.bans.kernel_socket is None:
+        return
+    if not any(listener.is_public for listener in config.server.listen):
+        yield Problem(
+            "bans.kernel_socket",
+            "is of no use while nobody connects from another machine: the kernel sees the front proxy alone, which is"
+            " never dropped. Remove it; where the front proxy is elsewhere, bans.log_file can tell its machine.",
+        )
+    elif config.clients.address_from != "connection":
+        yield Problem(
+            "bans.kernel_socket",
+            "helps with those alone who connect without the front proxy: in the kernel all others have its address,"
+            " which is never dropped. Remove it if a firewall lets nobody but the front proxy in.",
+        )
+
+
 def _warn_of_ipv6_alone(config: Config) -> Iterator[Problem]:
     listeners = config.server.listen
     for number, listener in enumerate(listeners, start=1):
@@ -208,6 +225,7 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_sockets_without_trust,
     _warn_of_trust_out_of_reach,
     _warn_of_a_way_around_the_front_proxy,
+    _warn_of_a_kernel_that_meets_no_client,
     _warn_of_ipv6_alone,
     _warn_of_members_everywhere,
     _warn_of_private_names_for_everybody,

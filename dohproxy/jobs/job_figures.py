@@ -1,5 +1,5 @@
 """The figures of what runs in the background: reloads, the certificate, the list of suffixes, blocklists, the files of
-cache and state, the ban log."""
+cache and state, the ban log, what the kernel is told of bans."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -9,6 +9,7 @@ from dohproxy.jobs.ban_log import BanLogStatistics
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.cache_file import CacheFileStatistics
 from dohproxy.jobs.certificate_watch import CertificateStatistics
+from dohproxy.jobs.kernel_bans import KernelBansStatistics
 from dohproxy.jobs.member_file import MemberFileResult, MemberFileStatistics
 from dohproxy.jobs.reload import ReloadStatistics
 from dohproxy.jobs.state_file import StateFileStatistics
@@ -16,6 +17,7 @@ from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
 from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge, label_of
 from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES, ByHand
 from dohproxy.policy.blocklists.reading import MOST_NAMES
+from dohproxy.policy.kernel_drops import LeftOut
 from dohproxy.tls.certificate_pair import PairResult
 
 RELOAD_FIGURES: Final = FigureGroup[ReloadStatistics](
@@ -241,6 +243,43 @@ BAN_LOG_FIGURES: Final = FigureGroup[BanLogStatistics](
         counter("ban_log_failures", "Times that the ban log could not be written.", lambda log: log.failures),
     ),
     condition="if `bans.log_file` names one",
+)
+
+KERNEL_BAN_FIGURES: Final = FigureGroup[KernelBansStatistics](
+    "Bans in the kernel",
+    (
+        gauge(
+            "kernel_bans_connected",
+            "1 while dohproxy-nft is there and has been told of all bans.",
+            lambda kernel: kernel.is_connected,
+            unit=Unit.SWITCH,
+        ),
+        gauge("kernel_bans", "Networks whose new connections the kernel drops.", lambda kernel: kernel.networks),
+        gauge("max_kernel_bans", "Networks that it may drop.", lambda kernel: kernel.max_networks),
+        gauge(
+            "kernel_bans_left_out",
+            "Bans that the service carries out alone, by why the kernel is not told of them.",
+            lambda kernel: kernel.left_out,
+            label_of("reason", LeftOut),
+        ),
+        counter(
+            "kernel_bans_told",
+            "Networks that dohproxy-nft was told to have dropped, renewals too.",
+            lambda kernel: kernel.told,
+        ),
+        counter("kernel_bans_refused", "Those of them that it did not take.", lambda kernel: kernel.refused),
+        counter(
+            "kernel_bans_packets",
+            "Packets that the kernel has dropped, each an attempt to connect or its repetition.",
+            lambda kernel: kernel.packets,
+        ),
+        counter(
+            "kernel_bans_failures",
+            "Attempts to reach dohproxy-nft that came to nothing, and connections to it that were lost.",
+            lambda kernel: kernel.failures,
+        ),
+    ),
+    "with `bans.kernel_socket`",
 )
 
 MEMBER_FILE_FIGURES: Final = FigureGroup[MemberFileStatistics](

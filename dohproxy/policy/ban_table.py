@@ -80,6 +80,14 @@ class BanTable:
             self._ends = [(one.until, other) for other, one in self._bans.items()]
             heapq.heapify(self._ends)
 
+    def name(self, key: Hashes, prefix: Prefix) -> bool:
+        """Say which network an entry is about that is known by its hash alone; return whether there was one."""
+        ban = self._bans.get(key)
+        if ban is None or ban.prefix is not None:
+            return False
+        self._bans[key] = Ban(ban.until, ban.reason, ban.level, ban.source, prefix, ban.spares, ban.lets_in)
+        return True
+
     def remove(self, key: Hashes) -> Ban | None:
         """Forget a network; return its entry."""
         return self._bans.pop(key, None)
@@ -106,6 +114,10 @@ class BanTable:
                 del self._bans[key]
                 ended.append((key, ban))
         return ended
+
+    def keys(self) -> list[Hashes]:
+        """Return the keys of all entries as they are now; a millisecond for 200,000."""
+        return list(self._bans)
 
     def items(self) -> Iterator[tuple[Hashes, Ban]]:
         """Return all entries as they are now, ended ones that nobody has looked at among them; of 200,000 two lists are

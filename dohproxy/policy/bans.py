@@ -268,6 +268,14 @@ class Bans:
         """Return all bans by rule as they are now."""
         return self._ruled.items()
 
+    def keys_by_rule(self) -> list[Hashes]:
+        """Return the networks that are banned by rule now, for somebody who looks at them one after the other."""
+        return self._ruled.keys()
+
+    def found_by_rule(self, key: Hashes, now: float) -> Ban | None:
+        """Return the ban by rule of a network, None if it has ended meanwhile."""
+        return self._ruled.get(key, now)
+
     def by_command(self) -> list[tuple[Hashes, tuple[int, int], Ban]]:
         """Return all commands, each with how many bytes an address has and how many bits the network."""
         return [(key, self._shapes[key], ban) for key, ban in self._commands.items() if key in self._shapes]
@@ -277,6 +285,13 @@ class Bans:
         if self._rules.mode != "off":
             self._ruled.put(key, ban)
             self.is_active = True
+
+    def name(self, prefix: Prefix) -> bool:
+        """Say of a network that whatever is entered about it, by its hash, is about this one; return whether anything
+        was that nobody could name."""
+        key = self._hash_prefix(prefix.packed, prefix.bits)
+        by_rule, by_command = self._ruled.name(key, prefix), self._commands.name(key, prefix)
+        return by_rule or by_command
 
     def statistics(self) -> BanStatistics:
         """Return a frozen snapshot."""

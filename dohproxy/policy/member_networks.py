@@ -15,12 +15,13 @@ from typing import Final
 
 from dohproxy.outcomes import Client
 from dohproxy.policy.gcra import Hashes
+from dohproxy.policy.identity import LIMITED_WIDTHS
 
 MOST_NETWORKS: Final = 4_096
 """Addresses remembered: four for each of as many members as there may be, at home, at work and on the way."""
-BYTES_PER_NETWORK: Final = 640
-"""What one takes at most: two numbers of 56 bits, the pair of them, two moments, its places in both tables, and its
-token's own table."""
+BYTES_PER_NETWORK: Final = 1_024
+"""What one takes at most: two numbers of 56 bits for each of its prefixes, the pairs of them, two moments, its places
+in both tables, and its token's own table."""
 MOST_PER_TOKEN: Final = 16
 """Addresses that count for one token: home, work and the way between them, by both families."""
 KEPT_SECONDS: Final = 600.0
@@ -37,7 +38,9 @@ class MemberNetworks:
     def __init__(self, seconds: float) -> None:
         """`seconds`: how long an address counts as a member's after a token came from it."""
         self._seconds = seconds
-        self._known: dict[Hashes, tuple[bytes, float]] = {}
+        self._known: dict[Hashes, tuple[bytes, float, tuple[Hashes, ...]]] = {}
+        """The token, until when it counts, and the address and its networks that limits are kept for, by their
+        hashes."""
         self._by_token: dict[bytes, dict[Hashes, float]] = {}
         """When each address was noted, in that order."""
 
@@ -46,7 +49,9 @@ class MemberNetworks:
         shorter_by = self._seconds - seconds
         self._seconds = seconds
         if shorter_by > 0:
-            self._known = {network: (token, until - shorter_by) for network, (token, until) in self._known.items()}
+            self._known = {
+                network: (token, until - shorter_by, around) for network, (token, until, around) in self._known.items()
+            }
 
     def __len__(self) -> int:
         return len(self._known)
@@ -73,12 +78,12 @@ class MemberNetworks:
             self._drop(oldest)
         elif len(self._known) >= MOST_NETWORKS:
             self._drop(next(iter(self._known)))
-        self._known[network] = token, now + self._seconds
+        self._known[network] = token, now + self._seconds, client.prefixes[:LIMITED_WIDTHS]
         self._by_token.setdefault(token, {})[network] = now
         return True
 
     def _drop(self, network: Hashes) -> None:
-        token, _ = self._known.pop(network)
+        token, _, _ = self._known.pop(network)
         own = self._by_token[token]
         del own[network]
         if not own:
@@ -90,6 +95,10 @@ class MemberNetworks:
             return False
         known = self._known.get(client.prefixes[0])
         return known is not None and now < known[1]
+
+    def around(self, now: float) -> frozenset[Hashes]:
+        """Return the hashes of all networks, those that limits are kept for, in which a member is known."""
+        return frozenset(hashes for _, until, around in self._known.values() if now < until for hashes in around)
 
     def forget(self, tokens: frozenset[bytes]) -> None:
         """Forget addresses that are known by these tokens, which are no longer valid."""

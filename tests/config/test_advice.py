@@ -21,6 +21,7 @@ def warnings_of(text: str) -> dict[str, str]:
     [
         "",
         PUBLIC + TLS,
+        PUBLIC + TLS + '[bans]\nkernel_socket = "/run/dohproxy-nft/socket"',
         '[server]\nlisten = ["unix:h1.sock"]\n[clients]\naddress_from = "forwarded"\ntrusted_proxies = ["unix"]',
         '[metrics]\nlisten = "127.0.0.1:9153"\n[admin]',
         '[[upstream]]\nname = "a"\nurl = "udp://127.0.0.1:1"\n[[upstream]]\nname = "b"\nurl = "tcp://127.0.0.1:1"',
@@ -31,6 +32,7 @@ def warnings_of(text: str) -> dict[str, str]:
     ids=[
         "the defaults",
         "a public service with TLS",
+        "the same, whose bans the kernel carries out",
         "a front proxy on a socket",
         "metrics and admin on loopback",
         "two transports to this machine",
@@ -55,6 +57,7 @@ def test_plain_http_behind_a_front_proxy_is_not_warned_of() -> None:
 
 
 FRONT = '[clients]\naddress_from = "x-forwarded-for"\ntrusted_proxies = '
+KERNEL = '[bans]\nkernel_socket = "/run/dohproxy-nft/socket"'
 IGNORED = "the header is always ignored"
 AROUND = "goes around it"
 
@@ -156,6 +159,16 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
             "upstream #1.validates",
             "anybody on the way could claim",
         ),
+        (
+            listening("127.0.0.1:8053") + FRONT + '["127.0.0.1"]\n' + KERNEL,
+            "bans.kernel_socket",
+            "of no use while nobody connects from another machine",
+        ),
+        (
+            PUBLIC + TLS + FRONT + '["192.0.2.1"]\n' + KERNEL,
+            "bans.kernel_socket",
+            "who connect without the front proxy",
+        ),
     ],
     ids=[
         "one limit for all behind a socket",
@@ -173,6 +186,8 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
         "names in the clear",
         "one resolver with two budgets",
         "trust in a bit that anybody could set",
+        "a kernel that sees loopback alone",
+        "a kernel that sees the front proxy alone",
     ],
 )
 def test_what_is_probably_not_meant_is_warned_of(text: str, path: str, hint: str) -> None:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from dohproxy.config import BlocklistConfig
 from dohproxy.jobs.blocklist_watch import BlocklistWatch
-from dohproxy.jobs.job_figures import BLOCKLIST_FIGURES, HAND_BLOCK_FIGURES, SUFFIX_FIGURES
+from dohproxy.jobs.job_figures import BLOCKLIST_FIGURES, HAND_BLOCK_FIGURES, KERNEL_BAN_FIGURES, SUFFIX_FIGURES
+from dohproxy.jobs.kernel_bans import KernelBansStatistics
 from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
 from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.policy.blocklists.reading import MOST_NAMES
+from dohproxy.policy.kernel_drops import LeftOut
 from dohproxy.wire.name import from_text
 from tests.fakes.samples import samples_of
 
@@ -50,3 +52,27 @@ def test_what_a_blocklist_holds_and_withholds_stands_beside_its_bounds() -> None
         ("dohproxy_blocks_by_hand", ()): 0,
         ("dohproxy_max_blocks_by_hand", ()): MOST_ENTRIES,
     }
+
+
+def test_what_the_kernel_drops_stands_beside_its_bound() -> None:
+    statistics = KernelBansStatistics(
+        is_connected=True,
+        networks=3,
+        max_networks=65_536,
+        left_out=dict.fromkeys(LeftOut, 4),
+        told=5,
+        refused=6,
+        packets=7,
+        failures=8,
+    )
+    expected: dict[tuple[str, tuple[str, ...]], float] = {
+        ("dohproxy_kernel_bans_connected", ()): 1,
+        ("dohproxy_kernel_bans", ()): 3,
+        ("dohproxy_max_kernel_bans", ()): 65_536,
+        **{("dohproxy_kernel_bans_left_out", (reason.value,)): 4 for reason in LeftOut},
+        ("dohproxy_kernel_bans_told_total", ()): 5,
+        ("dohproxy_kernel_bans_refused_total", ()): 6,
+        ("dohproxy_kernel_bans_packets_total", ()): 7,
+        ("dohproxy_kernel_bans_failures_total", ()): 8,
+    }
+    assert samples_of(KERNEL_BAN_FIGURES, statistics) == expected

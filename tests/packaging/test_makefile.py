@@ -103,6 +103,19 @@ def test_the_launcher_runs_a_newer_source_and_says_how_to_compile_it(tmp_path: P
     assert f"make -C {tmp_path} native" in run.stderr
 
 
+def test_the_launcher_of_the_kernel_drop_runs_it_wherever_it_is_called_from(tmp_path: Path) -> None:
+    [launcher] = re.findall(r"^define NFT_LAUNCHER\n(.*?)^endef", MAKEFILE, re.MULTILINE | re.DOTALL)
+    for name, text in (("dohproxy-nft", launcher.replace("$$", "$")), ("python", '#!/bin/sh\necho "$@"\n')):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "elsewhere").mkdir()
+    linked = tmp_path / "elsewhere" / "dohproxy-nft"
+    linked.symlink_to(tmp_path / "dohproxy-nft")
+    environment = {"PATH": os.environ["PATH"]}
+    run = subprocess.run([linked, "--clear"], env=environment, capture_output=True, text=True, timeout=30, check=True)
+    assert (run.stdout, run.stderr) == ("-P -m dohproxy.nft --clear\n", "")
+
+
 def test_the_script_of_ci_is_executable_and_parses(find_program: FindProgram) -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111 == 0o111

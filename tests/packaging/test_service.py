@@ -11,10 +11,13 @@ from typing import get_type_hints
 import pytest
 
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED
-from dohproxy.config import Config, ConnectionsConfig, read
+from dohproxy.config import BansConfig, Config, ConnectionsConfig, read
 from dohproxy.config.addresses import parse_listen
 from dohproxy.frontends.health_listener import LOOK_SECONDS
 from dohproxy.frontends.listening import BACKLOG
+from dohproxy.nft.command import EXIT_CONFIG as EXIT_CONFIG_OF_NFT
+from dohproxy.nft.command import SOCKET as SOCKET_OF_NFT
+from dohproxy.nft.command import parser
 from dohproxy.service_manager.activation import PUBLIC_KEY, Offered
 from tests.conftest import FindProgram
 
@@ -22,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "conf" / "dohproxy.service"
 SOCKET = ROOT / "conf" / "dohproxy.socket"
 RELOAD = ROOT / "conf" / "notify-reload.conf"
+NFT_UNIT = ROOT / "conf" / "dohproxy-nft.service"
 HOOK = ROOT / "conf" / "certbot-deploy-hook"
 PROGRAM = "/opt/dohproxy/.venv/bin/dohproxy"
 
@@ -129,13 +133,13 @@ def test_systemd_waits_longer_than_the_longest_drain() -> None:
 @pytest.fixture
 def installed_unit(tmp_path: Path) -> Path:
     """The units with a program that exists on every machine, since systemd looks for it."""
-    for unit in (UNIT, SOCKET):
-        text = unit.read_text(encoding="utf-8").replace(PROGRAM, "/bin/true")
+    for unit in (UNIT, SOCKET, NFT_UNIT):
+        text = re.sub(rf"{PROGRAM}(-nft)?", "/bin/true", unit.read_text(encoding="utf-8"))
         (tmp_path / unit.name).write_text(text, encoding="utf-8")
     return tmp_path / UNIT.name
 
 
-@pytest.mark.parametrize("unit", [UNIT, SOCKET], ids=lambda path: str(path.name))
+@pytest.mark.parametrize("unit", [UNIT, SOCKET, NFT_UNIT], ids=lambda path: str(path.name))
 def test_systemd_understands_every_line(installed_unit: Path, unit: Path, find_program: FindProgram) -> None:
     analyze = find_program("systemd-analyze", "systemd")
     verified = subprocess.run(
@@ -147,15 +151,65 @@ def test_systemd_understands_every_line(installed_unit: Path, unit: Path, find_p
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
-def test_systemd_finds_it_little_exposed(installed_unit: Path, find_program: FindProgram) -> None:
-    analyze = find_program("systemd-analyze", "systemd")
+@pytest.mark.parametrize("unit", [UNIT, NFT_UNIT], ids=lambda path: str(path.name))
+def test_systemd_finds_it_little_exposed(installed_unit: Path, unit: Path, find_program: FindProgram) -> None:
+    analyze, installed = find_program("systemd-analyze", "systemd"), installed_unit.with_name(unit.name)
     judged = subprocess.run(
-        [analyze, "security", "--offline=true", f"--threshold={EXPOSURE_CEILING}", str(installed_unit)],
+        [analyze, "security", "--offline=true", f"--threshold={EXPOSURE_CEILING}", str(installed)],
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert judged.returncode == 0, judged.stdout
+
+
+# --- The kernel drop ---
+
+
+@pytest.mark.parametrize(
+    ("setting", "values"),
+    [
+        # A user of its own, in the group of the service, which alone may enter the directory of the socket.
+        ("User", ["dohproxy-nft"]),
+        ("Group", _settings()["Group"]),
+        ("RuntimeDirectoryMode", ["0750"]),
+        ("NoNewPrivileges", ["yes"]),
+        ("CapabilityBoundingSet", ["CAP_NET_ADMIN"]),
+        ("AmbientCapabilities", ["CAP_NET_ADMIN"]),
+        ("RestrictAddressFamilies", ["AF_UNIX AF_NETLINK"]),
+        ("IPAddressDeny", ["any"]),
+        ("ProtectSystem", ["strict"]),
+        ("SystemCallFilter", ["@system-service", "~@privileged @resources"]),
+        # nft comes to its end, and the table is removed by the helper, or for it.
+        ("KillMode", ["mixed"]),
+        ("ExecStopPost", [f"{PROGRAM}-nft --clear"]),
+        ("Before", ["dohproxy.service"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_unit_of_the_kernel_drop_is_confined_by(setting: str, values: list[str]) -> None:
+    assert _settings(NFT_UNIT)[setting] == values
+
+
+def test_the_services_unit_has_no_right_over_the_packet_filter() -> None:
+    assert "NET_ADMIN" not in UNIT.read_text(encoding="utf-8")
+
+
+def test_what_the_unit_of_the_kernel_drop_runs_can_be_understood() -> None:
+    for key in ("ExecStart", "ExecStopPost"):
+        program, *arguments = _settings(NFT_UNIT)[key][0].split()
+        assert program == f"{PROGRAM}-nft"
+        given = parser().parse_args(arguments)
+        assert (given.user, str(given.socket)) == (_settings()["User"][0], "/run/dohproxy-nft/socket")
+    settings = _settings(NFT_UNIT)
+    assert Path("/run") / settings["RuntimeDirectory"][0] / "socket" == SOCKET_OF_NFT
+    [described] = get_type_hints(BansConfig, include_extras=True)["kernel_socket"].__metadata__
+    assert described.example == str(SOCKET_OF_NFT)
+
+
+def test_what_only_a_person_can_repair_of_the_kernel_drop_is_not_tried_again() -> None:
+    assert _settings(NFT_UNIT)["RestartPreventExitStatus"] == _settings()["RestartPreventExitStatus"]
+    assert EXIT_CONFIG_OF_NFT == EXIT_CONFIG
 
 
 # --- Sockets that outlive the service ---
@@ -292,6 +346,9 @@ def test_make_service_installs_what_this_systemd_understands(
     assert (units / "dohproxy.service.d/notify-reload.conf").exists() is waits
     assert f"ExecStart={ROOT}/.venv/bin/dohproxy serve" in (units / "dohproxy.service").read_text(encoding="utf-8")
     assert (units / "dohproxy.socket").is_file()
+    helper = (units / "dohproxy-nft.service").read_text(encoding="utf-8")
+    assert helper.count(f"{ROOT}/.venv/bin/dohproxy-nft") >= 2
+    assert "/opt/dohproxy" not in helper
     assert (tmp_path / "etc/sysusers.d/dohproxy.conf").is_file()
     assert os.access(tmp_path / "etc/letsencrypt/renewal-hooks/deploy/dohproxy", os.X_OK)
 
@@ -311,3 +368,4 @@ def test_systemd_makes_the_user_that_the_unit_names(tmp_path: Path, find_program
     for file in ("passwd", "group"):
         names = [line.partition(":")[0] for line in (tmp_path / "etc" / file).read_text().splitlines()]
         assert _settings()["User"][0] in names
+        assert _settings(NFT_UNIT)["User"][0] in names

@@ -4,6 +4,7 @@ import random
 
 from dohproxy.policy.ban_table import SPARE_ITEMS, STEP_BANS, Ban, BanSource, BanTable, ending_last
 from dohproxy.policy.gcra import Hashes
+from dohproxy.policy.prefixes import parse_prefix
 from tests.fakes.steps import result_of
 
 
@@ -60,6 +61,17 @@ def test_one_that_was_removed_does_not_come_back() -> None:
     table.put((1, 0), until(3.0))
     table.clear()
     assert (len(table), table.pop_ended(5.0, at_most=9)) == (0, [])
+
+
+def test_one_that_is_known_by_its_hash_is_named_once_and_ends_when_it_would_have() -> None:
+    table, prefix, other = BanTable(4), parse_prefix("192.0.2.7"), parse_prefix("192.0.2.8")
+    table.put((1, 2), until(10.0))
+    assert [table.name((1, 2), prefix), table.name((1, 2), other), table.name((3, 4), other)] == [True, False, False]
+    assert table.keys() == [(1, 2)]
+    found = table.get((1, 2), 0.0)
+    assert found is not None
+    assert (found.prefix, found.until, found.reason) == (prefix, 10.0, "client_limit")
+    assert [ban.prefix for _, ban in table.pop_ended(10.0, 9)] == [prefix]
 
 
 def test_a_smaller_table_keeps_those_that_end_last() -> None:

@@ -1,5 +1,7 @@
 """Which addresses count as members', for how long, and how many of them."""
 
+import tracemalloc
+
 import pytest
 
 from dohproxy.outcomes import Client
@@ -105,3 +107,26 @@ def test_another_time_holds_for_what_is_known_already(hours: int, known: bool) -
     networks.note(client(1), TOKEN, NOW)
     networks.adopt(hours * HOUR)
     assert networks.knows(client(1), NOW + 2 * HOUR) is known
+
+
+def test_the_networks_around_a_member_are_known_for_as_long() -> None:
+    networks = MemberNetworks(HOUR)
+    networks.note(client(1), TOKEN, NOW)
+    networks.note(IDENTITIES.look_at(bytes(16)), TOKEN, NOW + 1)
+    four, six = client(1).prefixes, IDENTITIES.look_at(bytes(16)).prefixes
+    assert networks.around(NOW) == frozenset({*four, *six[:3]})
+    assert networks.around(NOW + HOUR) == frozenset(six[:3])
+    networks.forget(frozenset((TOKEN,)))
+    assert networks.around(NOW) == frozenset()
+
+
+def test_what_is_remembered_takes_no_more_memory_than_is_told() -> None:
+    tracemalloc.start()
+    try:
+        networks = MemberNetworks(HOUR)
+        for number in range(MOST_NETWORKS):
+            networks.note(IDENTITIES.look_at((number << 64).to_bytes(16)), number.to_bytes(32), NOW)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < networks.held_bytes

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from dohproxy.config.addresses import parse_path
+from dohproxy.config.addresses import parse_path, parse_socket
 from dohproxy.config.keys import Choice, Integer, Number, Text
 from dohproxy.config.schema.rules import RULE_MODES, RuleMode
 
@@ -105,5 +105,16 @@ class BansConfig:
             "/var/log/dohproxy/bans.log",
             "One line for each ban, for fail2ban and CrowdSec; see conf/fail2ban and conf/crowdsec. Off by default, as"
             " it holds addresses: the only file that does. Rotate it as any log.",
+        ),
+    ] = None
+    kernel_socket: Annotated[
+        Path | None,
+        Text(
+            parse_socket,
+            "file name",
+            "/run/dohproxy-nft/socket",
+            "Where dohproxy-nft listens, which has the kernel drop new connections of banned networks: a flood of them"
+            " then costs nothing here. Off by default, as it is a service of its own with a right over the machine's"
+            " packet filter; see docs/bans.md. Of no use behind a front proxy.",
         ),
     ] = None

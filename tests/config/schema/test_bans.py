@@ -25,6 +25,10 @@ def test_an_operator_turns_nothing_on_that_writes_addresses() -> None:
     assert DEFAULTS.log_file is None
 
 
+def test_an_operator_gives_nobody_a_right_over_the_packet_filter_unawares() -> None:
+    assert DEFAULTS.kernel_socket is None
+
+
 @pytest.mark.parametrize(
     ("keys", "complaint"),
     [
