@@ -144,7 +144,12 @@ class Core:
     def owners(self) -> Owners:
         """Return those whom the walk asks, for who wants to know what they would say."""
         return Owners(
-            self.request_limiter, self.names, self._routes_of_names(), self.pipeline, self.bans, self.switches
+            self.request_limiter,
+            self.names,
+            self._routes_of_names(),
+            self.pipeline,
+            self.bans,
+            switches=self.switches,
         )
 
     def caches(self) -> list[Cache]:

@@ -141,7 +141,7 @@ class Pipeline:
         self.is_for_members = self.spares_strangers = False
         """How strangers are held; `restrict` says so."""
         self.trial: Trial | None = None
-        """How they would be, if that were not only tried."""
+        """How strangers would be held, if that were not only tried."""
         self.members = MemberBooks()
         self.rules_version = 0
         """Raised with each change of a rule, the frontends' own among them."""

@@ -148,7 +148,7 @@ def repeated(walk: Walk, request: HttpRequest, times: int, client: Client = CLIE
 
 
 def put(walk: Walk, *configs: BlocklistConfig) -> BlocklistWatch:
-    return BlocklistWatch(configs, walk.names.blocklists, walk.pipeline.rules_changed, walk.clock, 0.0)
+    return BlocklistWatch(configs, walk.names.blocklists, walk.pipeline.rules_changed, 0.0)
 
 
 def shadowed(watch: BlocklistWatch) -> dict[str, int]:

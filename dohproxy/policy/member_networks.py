@@ -19,7 +19,7 @@ from dohproxy.policy.identity import LIMITED_WIDTHS
 
 MOST_NETWORKS: Final = 4_096
 """Addresses remembered: four for each of as many members as there may be, at home, at work and on the way."""
-BYTES_PER_NETWORK: Final = 1_024
+BYTES_PER_NETWORK: Final = 1_152
 """What one takes at most: two numbers of 56 bits for each of its prefixes, the pairs of them, two moments, its places
 in both tables, and its token's own table."""
 MOST_PER_TOKEN: Final = 16

@@ -46,7 +46,7 @@ def failing(_: Query) -> UpstreamFailure:
 
 def owners_of(one: Walk) -> Owners:
     """Return whom a walk asks."""
-    return Owners(one.request_limiter, one.names, one.routes, one.pipeline, one.penalties.bans, one.switches)
+    return Owners(one.request_limiter, one.names, one.routes, one.pipeline, one.penalties.bans, switches=one.switches)
 
 
 def everything(one: Walk) -> tuple[Any, ...]:
@@ -405,7 +405,7 @@ def test_lists_that_are_only_tried_are_told_and_nothing_is_counted() -> None:
         BlocklistConfig("ads", names=(NAME,), mode="shadow"),
         BlocklistConfig("home", networks=network, mode="shadow"),
     ]
-    watch = BlocklistWatch(tried, one.names.blocklists, one.pipeline.rules_changed, one.clock, 0.0)
+    watch = BlocklistWatch(tried, one.names.blocklists, one.pipeline.rules_changed, 0.0)
     found = list(walk(owners_of(one), make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock()))
     told = {stage.name: stage.says for stage in found}
     assert told["blocklists"] == (

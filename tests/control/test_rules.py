@@ -9,7 +9,6 @@ from dohproxy.control.rules import dialects_held, lines, rules_held
 from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.policy.rule_switches import Rule, RuleSwitches, key_of
-from tests.fakes.clock import FakeClock
 
 WALL = 1_800_000_000.0
 
@@ -57,13 +56,13 @@ def test_every_rule_has_its_words_and_its_key(rule: Rule) -> None:
 
 def test_lists_are_told_beside_the_rules() -> None:
     config = BlocklistConfig("ads", names=("ads.example",), mode="shadow")
-    watch = BlocklistWatch([config], Blocklists(), lambda: None, FakeClock(), WALL)
+    watch = BlocklistWatch([config], Blocklists(), lambda: None, WALL)
     held = rules_held(RuleSwitches(), watch.statistics(WALL), 100.0, WALL)
     assert list(lines(held)) == [
         "in shadow: blocklist.ads.mode would have decided otherwise about 0 questions since 2027-01-15 08:00:00 UTC"
     ]
     enforced = replace(config, mode="enforce")
-    watch = BlocklistWatch([enforced], Blocklists(), lambda: None, FakeClock(), WALL)
+    watch = BlocklistWatch([enforced], Blocklists(), lambda: None, WALL)
     assert list(lines(rules_held(RuleSwitches(), watch.statistics(WALL), 100.0, WALL))) == []
 
 

@@ -188,6 +188,24 @@ class TestHelper:
             assert run.wait(20) == 0, run.log_text()
             service.close()
 
+    def test_every_length_that_may_be_banned_is_taken_and_everybody_may_be_spared(
+        self, machines: Machines, tmp_path: Path
+    ) -> None:
+        four = [f"{ip_network(f'10.200.0.0/{bits}', strict=False)}" for bits in range(8, 33)]
+        six = [f"{ip_network(f'2001:db8:200::/{bits}', strict=False)}" for bits in range(16, 129)]
+        with running_helper(machines, tmp_path) as helper:
+            service = helper.service()
+            # In another length than those of the snapshot, and then all of them in it.
+            service.ask(*snapshot())
+            assert service.ask(Change(timed("10.78.9.0/29"))) == Done(1, 0, 0)
+            assert machines.tries([EVIL, NEIGHBOUR], 443) == {EVIL: "silent", NEIGHBOUR: "open"}
+            assert service.ask(*snapshot(*four, *six)) == Done(len(four) + len(six), 0, 0)
+            assert machines.elements() == len(four) + len(six)
+            assert machines.tries([EVIL, EVIL6], 443) == {EVIL: "silent", EVIL6: "silent"}
+            assert service.ask(*snapshot(*four, *six, spared=("0.0.0.0/0", "::/0"))) == Done(0, 138, 0)
+            assert machines.tries([EVIL, EVIL6], 443) == {EVIL: "open", EVIL6: "open"}
+            service.close()
+
     def test_a_connection_that_is_open_stays_open(self, machines: Machines, tmp_path: Path) -> None:
         program = (
             "import socket, sys, time\n"
@@ -321,6 +339,23 @@ class TestService:
             log = duty.log_text() + helper.child.log_text()
             assert not any(address in log for address in (EVIL, GOOD, "10.78.0.0"))
 
+    def test_over_a_restart_the_helper_remembers_whom_the_service_has_banned(
+        self, machines: Machines, tmp_path: Path
+    ) -> None:
+        kept = tmp_path / "kept"
+        kept.mkdir(mode=0o700)
+        with (
+            running_helper(machines, tmp_path, "--port", str(PORT)) as helper,
+            running_service(helper, f'state_directory = "{kept}"') as duty,
+        ):
+            duty.type("ban", EVIL)
+            duty.type("ban", "10.78.1.0/24")
+            assert becomes(lambda: machines.is_silent(EVIL, PORT) and machines.is_silent(GOOD, PORT))
+            duty.restart()
+            assert b"10.78" not in (kept / "state").read_bytes()
+            assert machines.tries([EVIL, GOOD, NEIGHBOUR], PORT) == {EVIL: "silent", GOOD: "silent", NEIGHBOUR: "open"}
+            assert duty.banned() == ["10.78.1.0/24", EVIL]
+
     async def test_ten_thousand_bans_are_in_the_kernel_within_seconds(self, machines: Machines, tmp_path: Path) -> None:
         identities = Identities(bytes(32))
         bans = Bans(BansConfig(max_bans=20_000), identities.prefix_hashes)
@@ -351,7 +386,7 @@ MEMBER = "10.78.200.1"
 class Duty:
     """A running service beside a helper."""
 
-    def __init__(self, helper: Helper) -> None:
+    def __init__(self, helper: Helper, of_server: str) -> None:
         self.machines = helper.machines
         directory = helper.path.parent
         self._file, self._log = directory / "dohproxy.toml", directory / "dohproxy.log"
@@ -359,6 +394,7 @@ class Duty:
             f'''
             [server]
             listen = ["{SERVER4}:{PORT}"]
+            {of_server}
             [clients]
             member_networks = ["10.78.200.0/24"]
             [bans]
@@ -408,6 +444,11 @@ class Duty:
         run = run_dohproxy(*words, "--config", str(self._file))
         assert run.returncode == 0, run.stderr
 
+    def banned(self) -> list[str]:
+        """Return the networks that `bans` names."""
+        run = run_dohproxy("bans", "--config", str(self._file), "--json")
+        return sorted(ban["network"] for ban in json.loads(run.stdout)["bans"])
+
     def figures(self) -> dict[str, float]:
         """Return what `status` tells in numbers."""
         run = run_dohproxy("status", "--config", str(self._file), "--json")
@@ -421,8 +462,9 @@ class Duty:
 
 
 @contextmanager
-def running_service(helper: Helper) -> Iterator[Duty]:
-    duty = Duty(helper)
+def running_service(helper: Helper, of_server: str = "") -> Iterator[Duty]:
+    """Serve beside a helper; `of_server` are more lines for its section."""
+    duty = Duty(helper, of_server)
     try:
         yield duty
     finally:

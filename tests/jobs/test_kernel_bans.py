@@ -327,7 +327,8 @@ async def test_one_that_does_not_answer_is_left(kernel: Kernel, monkeypatch: pyt
 
     async with await asyncio.start_unix_server(serve, kernel.path):
         service = Service(kernel.path)
-        await service.job.session()
+        async with asyncio.timeout(10):
+            await service.job.session()
         held.set()
     assert service.job.statistics().failures == 1
 

@@ -137,7 +137,7 @@ def test_a_rule_that_is_only_tried_drops_nobody_and_a_command_does(mode: str) ->
     rig.by_rule("192.0.2.7")
     rig.by_command("198.51.100.0/24")
     rig.compare()
-    rig.bans.adopt(BansConfig(mode=mode))  # type: ignore[arg-type]
+    rig.bans.adopt(BansConfig(mode=mode), NOW)  # type: ignore[arg-type]
     assert rig.compare() == ({}, ["192.0.2.7"])
     assert len(rig.drops) == 1
 
