@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -72,36 +73,53 @@ def ending(announcer: Announcer) -> Iterator[None]:
         sys.exit(EXIT_FAILED if isinstance(error, AddressUnavailable) else EXIT_CONFIG)
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is to be said of a configuration that the service can start with."""
+
+    problems: tuple[Problem, ...]
+    """What is an error before a change, and to a service that starts only worth telling: a certificate that clients
+    will refuse, a snapshot that cannot be saved."""
+    warnings: tuple[Problem, ...]
+    """What is allowed and hardly meant."""
+
+
 def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
     """Return the configuration if the files it names can be used too; print what is allowed but hardly meant.
 
-    A certificate that clients will refuse, or a snapshot that cannot be saved, is an error if `is_strict`; see
-    `certificate_problems`, `check_ban_log`, `check_members`, `check_snapshot`, `check_state`.
+    Raises ConfigError, also for `Examined.problems` if `is_strict`, and LimitsNotInForce.
+    """
+    found = examine(config, is_strict=is_strict)
+    if found.problems and is_strict:
+        raise ConfigError(found.problems)
+    for warning in located((*found.problems, *found.warnings), config.lines):
+        announcer.warning(warning)
+    return config
+
+
+def examine(config: Config, *, is_strict: bool = True) -> Examined:
+    """Look at a configuration and at the files it names; see `certificate_problems`, `check_ban_log`, `check_members`,
+    `check_snapshot`, `check_state`. With `is_strict` also at what the service's own user may do, which need not be who looks.
+
+    Raises ConfigError for what keeps the service from starting, and LimitsNotInForce.
     """
     problems = (*check_files(config), *check_sockets(config))
     if problems:
         raise ConfigError(problems)
     prices = _check_handshakes(config)
     problems, warnings = _check_certificate(config)
-    problems += check_ban_log(config)
-    problems += check_members(config)
-    problems += check_snapshot(config)
-    problems += check_state(config)
-    if problems and is_strict:
-        raise ConfigError(problems)
-    told = (
-        *problems,
-        *check_warnings(config),
-        *command_warnings(config),
-        *((*file_warnings(config), *port_warnings(config)) if is_strict else ()),
-        *socket_warnings(config),
-        *descriptor_warnings(config),
-        *warnings,
-        *prices,
+    return Examined(
+        (*problems, *check_ban_log(config), *check_members(config), *check_snapshot(config), *check_state(config)),
+        (
+            *check_warnings(config),
+            *command_warnings(config),
+            *((*file_warnings(config), *port_warnings(config)) if is_strict else ()),
+            *socket_warnings(config),
+            *descriptor_warnings(config),
+            *warnings,
+            *prices,
+        ),
     )
-    for warning in located(told, config.lines):
-        announcer.warning(warning)
-    return config
 
 
 @contextmanager

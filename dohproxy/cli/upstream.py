@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -44,23 +44,29 @@ def upstream_test_verb(file: Path, qname: str | None, wanted: tuple[str, ...]) -
     if problems:
         fail(render(ConfigError(problems)))
     upstreams = _wanted(config, wanted)
-    if qname is not None:
-        names = dict.fromkeys((one.name for one in upstreams), _parse_qname(qname))
-    else:
-        # A name with letters shows what becomes of its case. Whoever is there for one domain need not know others.
-        names = {name: from_text(route.domains[0]) for route in config.routes for name in route.upstreams}
-    queries = [probe_query(names.get(one.name, from_text("com"))) for one in upstreams]
-    seen = asyncio.run(_probe_each(upstreams, queries, config.resolver.deadline_seconds))
+    queries = (
+        usual_queries(config) if qname is None else dict.fromkeys(config.upstreams, probe_query(_parse_qname(qname)))
+    )
+    seen = asyncio.run(probe_each(upstreams, queries, config.resolver.deadline_seconds))
     reports = [examine.report(one, time.time()) for one in seen]
     say(examine.render(reports))
     sys.exit(0 if all(report.is_well for report in reports) else 1)
 
 
-async def _probe_each(
-    upstreams: Sequence[UpstreamConfig], queries: Sequence[Query], seconds: float
+def usual_queries(config: Config) -> dict[UpstreamConfig, Query]:
+    """Return what each upstream is asked if nobody says otherwise.
+
+    A name with letters shows what becomes of its case. Whoever is there for one domain need not know others.
+    """
+    names = {name: from_text(route.domains[0]) for route in config.routes for name in route.upstreams}
+    return {one: probe_query(names.get(one.name, from_text("com"))) for one in config.upstreams}
+
+
+async def probe_each(
+    upstreams: Sequence[UpstreamConfig], queries: Mapping[UpstreamConfig, Query], seconds: float
 ) -> list[Observation]:
     """Send each upstream its query, all at the same time."""
-    asked = [probe_all([one], query, seconds=seconds) for one, query in zip(upstreams, queries, strict=True)]
+    asked = [probe_all([one], queries[one], seconds=seconds) for one in upstreams]
     return [seen for found in await asyncio.gather(*asked) for seen in found]
 
 

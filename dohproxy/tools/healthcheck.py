@@ -12,7 +12,7 @@ import socket
 import ssl
 from typing import Final
 
-from dohproxy.config import Config, ListenAddress
+from dohproxy.config import Config, ListenAddress, ServerConfig
 from dohproxy.config.addresses import bracketed
 from dohproxy.doh.media import DNS_MESSAGE
 from dohproxy.frontends.health_listener import listener_name
@@ -29,7 +29,8 @@ LONGEST_LINE: Final = 4_096
 LOCALHOST_QUERY: Final = (
     b"\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + from_text("localhost") + b"\x00\x01\x00\x01"
 )
-_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced, not bound
+LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced, not bound
+"""Where what listens on all addresses of a family is asked."""
 
 
 class Unhealthy(Exception):
@@ -78,21 +79,31 @@ def _ask_health_listener(address: ListenAddress) -> str | None:
 
 
 def _ask(address: ListenAddress, config: Config) -> tuple[int, str | None, bytes]:
-    with contextlib.closing(_connect(address)) as plain:
-        if config.clients.address_from == "proxy-protocol" and _is_trusted(plain, config):
-            plain.sendall(local_header())
-        host = config.server.host
-        connection = http.client.HTTPConnection(bracketed(host))
-        connection.sock = plain if config.tls is None else _secure(plain, host)
-        with contextlib.closing(connection):
-            connection.request(
-                "POST", config.server.path, LOCALHOST_QUERY, {"content-type": DNS_MESSAGE, "accept": DNS_MESSAGE}
-            )
-            response = connection.getresponse()
-            return response.status, response.headers.get("content-type"), response.read()
+    with contextlib.closing(connect_as_front_proxy(address, config)) as plain:
+        return ask_localhost(plain, config.server, is_tls=config.tls is not None)
 
 
-def _connect(address: ListenAddress) -> socket.socket:
+def ask_localhost(plain: socket.socket, server: ServerConfig, *, is_tls: bool) -> tuple[int, str | None, bytes]:
+    """Ask for the address of localhost on a connection; return status, media type and body. Raises OSError and
+    HTTPException."""
+    connection = http.client.HTTPConnection(bracketed(server.host))
+    connection.sock = _secure(plain, server.host) if is_tls else plain
+    with contextlib.closing(connection):
+        connection.request("POST", server.path, LOCALHOST_QUERY, {"content-type": DNS_MESSAGE, "accept": DNS_MESSAGE})
+        response = connection.getresponse()
+        return response.status, response.headers.get("content-type"), response.read()
+
+
+def connect_as_front_proxy(address: ListenAddress, config: Config) -> socket.socket:
+    """Connect to a listener of the service, with a PROXY header of our own where it waits for one. Raises OSError."""
+    plain = connect(address)
+    if config.clients.address_from == "proxy-protocol" and _is_trusted(plain, config):
+        plain.sendall(local_header())
+    return plain
+
+
+def connect(address: ListenAddress) -> socket.socket:
+    """Connect; what listens on all addresses is asked over loopback. Raises OSError."""
     if address.kind == "unix":
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connected.settimeout(TIMEOUT_SECONDS)
@@ -102,7 +113,7 @@ def _connect(address: ListenAddress) -> socket.socket:
             connected.close()
             raise
         return connected
-    return socket.create_connection((_LOOPBACK.get(address.host, address.host), address.port), TIMEOUT_SECONDS)
+    return socket.create_connection((LOOPBACK_OF.get(address.host, address.host), address.port), TIMEOUT_SECONDS)
 
 
 def _secure(plain: socket.socket, host: str) -> ssl.SSLSocket:

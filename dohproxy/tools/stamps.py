@@ -38,7 +38,7 @@ def places_of(config: Config, given: Sequence[str]) -> StampAddresses:
 
     `given` holds `IP` or `IP:port`. Raises BadStamp if one is neither.
     """
-    port = _public_port(config)
+    port = public_port(config)
     if given:
         return StampAddresses(tuple(_parse_place(text, port) for text in given), ())
     if _is_address_literal(config.server.host):
@@ -155,7 +155,7 @@ def _listening_remarks(listeners: Sequence[ListenAddress], wildcards: Sequence[L
             yield f"{one} has a meaning on its own network alone, so it gets no stamp."
 
 
-def _public_port(config: Config) -> int:
+def public_port(config: Config) -> int:
     """Return the port that clients connect to, if nobody says otherwise."""
     ports = [one.port for one in config.server.listen if one.is_public and one.port]
     is_direct = config.clients.address_from == "connection"
@@ -165,7 +165,7 @@ def _public_port(config: Config) -> int:
 
 def public_authority(config: Config) -> str:
     """Return host and port as they stand in the service's URL."""
-    return _with_port(config.server.host, _public_port(config))
+    return _with_port(config.server.host, public_port(config))
 
 
 def _parse_place(text: str, port: int) -> StampAddress:
