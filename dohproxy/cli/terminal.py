@@ -37,6 +37,16 @@ required_config_option = click.option(
     "--config", "file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The configuration file."
 )
 
+INSTALLED_CONFIG: Final = Path("/etc/dohproxy/dohproxy.toml")
+"""Where the systemd unit has it."""
+installed_config_option = click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=INSTALLED_CONFIG,
+    help=f"The configuration file; {INSTALLED_CONFIG} by default.",
+)
+
 
 def say(text: str) -> None:
     """Write to standard output at once: a service manager may be reading."""

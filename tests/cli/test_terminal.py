@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dohproxy.cli.terminal import VERSION
+from dohproxy.cli.terminal import INSTALLED_CONFIG, VERSION
 from tests.cli.running import PROJECT, START_SECONDS, run
 
 
@@ -33,6 +33,11 @@ def test_help_names_every_verb() -> None:
 )
 def test_a_command_line_that_cannot_be_understood_is_2(arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+def test_without_a_file_it_is_the_one_of_the_systemd_unit() -> None:
+    unit = (PROJECT / "conf" / "dohproxy.service").read_text(encoding="utf-8")
+    assert f"serve --config {INSTALLED_CONFIG}\n" in unit
 
 
 def test_usage_names_the_program_however_it_wasstarted() -> None:

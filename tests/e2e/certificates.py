@@ -28,12 +28,15 @@ class CertificateFiles:
 class CertificateAuthority:
     """Issues ECDSA P-256 certificates, the kind the project recommends, into one directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, name: str = "end-to-end test authority", above: "CertificateAuthority | None" = None
+    ) -> None:
+        """`above`: who signs its own certificate; it does so itself if nobody is."""
         self._directory = directory
         self._numbers = itertools.count(1)
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "end-to-end test authority")])
-        self._certificate = self._sign(self._name, self._key.public_key(), names=[], is_authority=True)
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._certificate = (above or self)._sign(self._name, self._key.public_key(), names=[], is_authority=True)
         self.file = directory / "authority.pem"
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 

@@ -1,0 +1,65 @@
+"""What is found by one look at the service, and what to do about it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from dohproxy.config import Problem
+
+
+class Severity(StrEnum):
+    """How much a finding matters, the least first."""
+
+    OK = "ok"
+    """It was looked at, and is as it should be."""
+    NOTE = "note"
+    """Something to know, or that could not be looked at; nobody suffers from it."""
+    WARNING = "warning"
+    """Somebody suffers from it now and then, or will."""
+    FAULT = "fault"
+    """Clients are not served, or not all of them, or will not be for long."""
+
+
+BUG_REMEDY: Final = "this is a fault of dohproxy's own: report it with these words; all else was looked at"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found."""
+
+    subject: str
+    """What it is about, in a word or two."""
+    severity: Severity
+    what: str
+    """A sentence without its full stop."""
+    remedy: str = ""
+    """What to do, in words that begin a sentence of their own; "" where nothing has to be done."""
+
+
+Look = Callable[[], Iterable[Finding]]
+
+
+def look_at(looks: Mapping[str, Look]) -> list[Finding]:
+    """Return what all looks find, by subject and in their order; what one of them meets keeps no other from being
+    taken."""
+    found: list[Finding] = []
+    for subject, look in looks.items():
+        try:
+            for finding in look():
+                found.append(finding)  # noqa: PERF402 - those before a bug are kept
+        except Exception as bug:
+            what = f"this could not be looked at: {type(bug).__name__}: {bug}"
+            found.append(Finding(subject, Severity.WARNING, what, BUG_REMEDY))
+    return found
+
+
+def of_problems(subject: str, severity: Severity, problems: Iterable[Problem]) -> list[Finding]:
+    """Return what was found wrong with the configuration; each of its sentences has the remedy in it."""
+    return [Finding(subject, severity, str(problem).removesuffix(".")) for problem in problems]
+
+
+def worst(findings: Sequence[Finding]) -> Severity:
+    """Return the gravest severity among these, OK if there are none."""
+    order = list(Severity)
+    return max((finding.severity for finding in findings), key=order.index, default=Severity.OK)

@@ -1,0 +1,164 @@
+"""How what is published of the service differs from what should be (`records`)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Final
+
+from dohproxy.tools.doctor.findings import Finding, Severity
+from dohproxy.tools.doctor.records import ALPN, H2, HTTPS_PORT, PORT, Publication, Record, above, strings
+from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.name import from_text, spell_out
+from dohproxy.wire.numbers import HEADER_BYTES, Qtype
+from dohproxy.wire.rdata import parameters
+
+SUBJECT: Final = "records"
+
+
+class LookupStatus(StrEnum):
+    """What came of asking for a record."""
+
+    FOUND = "found"
+    NONE = "none"
+    """There is no such record."""
+    UNKNOWN = "unknown"
+    """Nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What is published under a name."""
+
+    status: LookupStatus
+    rdatas: tuple[bytes, ...] = ()
+    """Of the type that was asked for; names in them are spelled out."""
+    why: str = ""
+    """Why nobody said, in words that follow "the resolver"."""
+
+
+Lookups = Mapping[tuple[str, Qtype], Lookup]
+"""By the name, with its final dot, and the type."""
+
+
+def judge(publication: Publication, host: str, lookups: Lookups) -> Iterator[Finding]:
+    """Say how what is published differs from what should be."""
+    owner = f"{host}."
+    silent = [name for (name, _), found in lookups.items() if found.status is LookupStatus.UNKNOWN]
+    if len(silent) == len(lookups):
+        why = next((found.why for found in lookups.values()), "was not asked")
+        remedy = "give another one by --resolver, or --offline"
+        yield Finding(SUBJECT, Severity.NOTE, f"what is published is not known: the resolver {why}", remedy)
+        return
+    yield from _judge_addresses(publication, owner, lookups)
+    for record in publication.records:
+        if record.is_public and record.rtype in (Qtype.HTTPS, Qtype.SVCB):
+            yield from _judge_service(record, owner, lookups)
+    yield from _judge_caa(publication, owner, lookups)
+
+
+def _judge_addresses(publication: Publication, owner: str, lookups: Lookups) -> Iterator[Finding]:
+    unheard = Lookup(LookupStatus.UNKNOWN)
+    found = {rtype: lookups.get((owner, rtype), unheard) for rtype in (Qtype.A, Qtype.AAAA)}
+    published = {str(ip_address(rdata)) for one in found.values() for rdata in one.rdatas}
+    wanted = {one.data for one in publication.records if one.rtype in found}
+    heard = [one for one in found.values() if one.status is not LookupStatus.UNKNOWN]
+    if not published and len(heard) == len(found):
+        what = f"{owner} has neither A nor AAAA: nobody who knows the name finds the service"
+        yield Finding(SUBJECT, Severity.FAULT, what, "publish the records below")
+        return
+    missing, others = sorted(wanted - published), sorted(published - wanted)
+    if wanted and missing and heard:
+        what = f"{owner} does not lead to {', '.join(missing)}"
+        remedy = "publish the records below; or give the right addresses by --address, if these are not for clients"
+        yield Finding(SUBJECT, Severity.WARNING, what, remedy)
+    if wanted and others:
+        what = f"{owner} leads to {', '.join(others)} too, where this service was not seen to listen"
+        remedy = "remove these records, or give these addresses by --address, if they lead here"
+        yield Finding(SUBJECT, Severity.WARNING, what, remedy)
+    if published and not (wanted and (missing or others)):
+        yield Finding(SUBJECT, Severity.OK, f"{owner} leads to {', '.join(sorted(published))}")
+
+
+def _judge_service(record: Record, owner: str, lookups: Lookups) -> Iterator[Finding]:
+    found = lookups.get((record.owner, record.rtype), Lookup(LookupStatus.UNKNOWN))
+    what = f"{record.owner} {record.rtype.name}"
+    if found.status is LookupStatus.UNKNOWN:
+        yield Finding(SUBJECT, Severity.NOTE, f"{what} is not known: the resolver {found.why or 'was not asked'}")
+    elif found.status is LookupStatus.NONE:
+        yield Finding(SUBJECT, Severity.NOTE, f"{what} is not published; {_use(record)}", "publish the record below")
+    elif any(_is_as_good(rdata, record, owner) for rdata in found.rdatas):
+        yield Finding(SUBJECT, Severity.OK, f"{what} is published")
+    else:
+        yield Finding(
+            SUBJECT, Severity.WARNING, f"{what} is published and leads elsewhere", "put the record below in its place"
+        )
+
+
+def _use(record: Record) -> str:
+    if record.rtype is Qtype.HTTPS:
+        return "with it browsers know of HTTP/2 before they connect"
+    return "with it clients that know the name alone find the path, Android's among them"
+
+
+def _is_as_good(rdata: bytes, record: Record, owner: str) -> bool:
+    """Tell whether a published record says what ours does; it may say more, such as hints of addresses."""
+    try:
+        theirs, ours = _read_service(rdata), _read_service(record.rdata)
+    except Malformed:
+        return False
+    same_place = theirs[0] in (ours[0], from_text(owner), from_text(record.owner))
+    protocols, other = theirs[1].pop(ALPN, b""), ours[1]
+    other.pop(ALPN)
+    default = HTTPS_PORT.to_bytes(2)
+    is_same_port = theirs[1].get(PORT, default) == other.pop(PORT, default)
+    speaks_h2 = strings(H2) in protocols
+    return same_place and speaks_h2 and is_same_port and other.items() <= theirs[1].items()
+
+
+def _read_service(rdata: bytes) -> tuple[bytes, dict[int, bytes]]:
+    """Return target and parameters; those of an alias (priority 0) are none. Raises Malformed."""
+    # A name can only be read as part of a message, behind its header.
+    wire = bytes(HEADER_BYTES) + rdata
+    target, place = spell_out(wire, HEADER_BYTES + 2)
+    found = parameters(wire, place, len(wire))
+    return target.lower(), {key: wire[start:end] for key, start, end in found}
+
+
+def _judge_caa(publication: Publication, owner: str, lookups: Lookups) -> Iterator[Finding]:
+    """The nearest name with any CAA record decides (RFC 8659 section 3)."""
+    wanted = next((one.data.split('"')[1] for one in publication.records if one.rtype is Qtype.CAA), None)
+    for name in above(owner):
+        found = lookups.get((name, Qtype.CAA), Lookup(LookupStatus.UNKNOWN))
+        if found.status is LookupStatus.UNKNOWN:
+            yield Finding(
+                SUBJECT, Severity.NOTE, f"{name} CAA is not known: the resolver {found.why or 'was not asked'}"
+            )
+            return
+        if found.status is LookupStatus.FOUND:
+            yield _judge_issuers(name, found.rdatas, wanted)
+            return
+    what = f"there is no CAA record for {owner} or above: every authority may issue a certificate for it"
+    yield Finding(SUBJECT, Severity.NOTE, what, "publish the record below" if wanted else "publish one for yours")
+
+
+def _judge_issuers(name: str, rdatas: Sequence[bytes], wanted: str | None) -> Finding:
+    issuers = [issuer for rdata in rdatas if (issuer := _issuer(rdata)) is not None]
+    told = ", ".join(filter(None, issuers)) or "nobody"
+    if wanted is None or not issuers:
+        return Finding(SUBJECT, Severity.OK, f"{name} CAA is published; it lets {told} issue certificates")
+    if wanted in issuers:
+        return Finding(SUBJECT, Severity.OK, f"{name} CAA lets {wanted} issue certificates, who has issued this one")
+    what = (
+        f"{name} CAA lets {told} issue certificates and not {wanted}, who has issued this one: it will not be renewed"
+    )
+    return Finding(SUBJECT, Severity.WARNING, what, "add the record below")
+
+
+def _issuer(rdata: bytes) -> str | None:
+    """Return whom an `issue` property names, "" for nobody; None for other properties (RFC 8659 section 4.2)."""
+    length = rdata[1] if len(rdata) > 1 else 0
+    tag, text = rdata[2 : 2 + length].lower(), rdata[2 + length :]
+    if tag != b"issue":
+        return None
+    return text.decode("ascii", errors="replace").partition(";")[0].strip().lower()

@@ -1,0 +1,72 @@
+"""Modes of files: each that lets in too many is told with the command that mends it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dohproxy.config import AdminConfig, AlertsConfig, Config, ServerConfig, TlsConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.config.schema.clients import ClientsConfig
+from dohproxy.tools.doctor.findings import Severity
+from dohproxy.tools.doctor.permissions import FileSeen, Use, judge, see
+
+UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
+FILE = Path("/etc/dohproxy/x")
+
+MODES = {
+    "a configuration that everybody may write": (Use.CONFIGURATION, 0o646, "0644"),
+    "a secret of the configuration that everybody may read": (Use.CONFIGURATION_WITH_SECRET, 0o644, "0640"),
+    "a key that everybody may read": (Use.CERTIFICATE_KEY, 0o644, "0640"),
+    "a key that its group may write": (Use.CERTIFICATE_KEY, 0o660, "0640"),
+    "a directory that others may see into": (Use.STATE_DIRECTORY, 0o775, "0750"),
+    "a key of hashes that the group may read": (Use.SECRET, 0o640, "0600"),
+    "a file of members that everybody may write": (Use.MEMBERS, 0o602, "0600"),
+    "a socket for everybody": (Use.ADMIN_SOCKET, 0o666, "0660"),
+}
+
+
+@pytest.mark.parametrize(("use", "mode", "wanted"), MODES.values(), ids=MODES)
+def test_a_mode_that_lets_in_too_many(use: Use, mode: int, wanted: str) -> None:
+    [found] = judge([FileSeen(FILE, use, mode)])
+    assert found.severity is Severity.WARNING
+    assert f"has the mode {mode:04o}" in found.what
+    assert found.remedy == f"chmod {wanted} {FILE}"
+    [mended] = judge([FileSeen(FILE, use, int(wanted, 8))])
+    assert mended.severity is Severity.OK
+
+
+def test_where_nothing_can_be_seen_nothing_is_said() -> None:
+    assert list(judge([])) == []
+
+
+def test_the_files_that_the_configuration_names_are_looked_at(tmp_path: Path) -> None:
+    state = tmp_path / "state.d"
+    state.mkdir(mode=0o700)
+    for name, mode in (("d.toml", 0o640), ("key.pem", 0o640), ("state.d/key", 0o600), ("m.json", 0o600)):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    config = Config(
+        (UPSTREAM,),
+        ServerConfig(state_directory=state),
+        TlsConfig(tmp_path / "certificate.pem", tmp_path / "key.pem"),
+        clients=ClientsConfig(member_file=tmp_path / "m.json"),
+        alerts=AlertsConfig(webhook="https://alerts.example.net/secret"),
+        admin=AdminConfig(tmp_path / "absent" / "admin.sock"),
+    )
+    assert see(config, tmp_path / "d.toml") == [
+        FileSeen(tmp_path / "d.toml", Use.CONFIGURATION_WITH_SECRET, 0o640),
+        FileSeen(tmp_path / "key.pem", Use.CERTIFICATE_KEY, 0o640),
+        FileSeen(state, Use.STATE_DIRECTORY, 0o700),
+        FileSeen(state / "key", Use.SECRET, 0o600),
+        FileSeen(tmp_path / "m.json", Use.MEMBERS, 0o600),
+    ]
+
+
+@pytest.mark.parametrize(("mode", "is_looked_at"), [(0o750, False), (0o755, True)], ids=["closed", "open"])
+def test_a_socket_counts_only_where_everybody_gets_to_it(tmp_path: Path, mode: int, is_looked_at: bool) -> None:
+    socket = tmp_path / "run" / "admin.sock"
+    socket.parent.mkdir()
+    socket.touch()
+    socket.parent.chmod(mode)
+    config = replace(Config((UPSTREAM,)), admin=AdminConfig(socket))
+    assert (Use.ADMIN_SOCKET in [one.use for one in see(config, tmp_path / "absent.toml")]) is is_looked_at
