@@ -1,9 +1,11 @@
-"""What a run leaves for the next one, in files: what is known and spent, the cache, announcements, blocks by hand."""
+"""What a run leaves for the next one, in files: what is known and spent, the cache, announcements, blocks by hand, and
+the sums of each hour for the report."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,9 +15,14 @@ from dohproxy.builders import clock
 from dohproxy.config import Config
 from dohproxy.core import Core
 from dohproxy.jobs.alert_readings import SavedFile
+from dohproxy.jobs.alerting import Alerting
 from dohproxy.jobs.blocks_file import HandBlocks
 from dohproxy.jobs.cache_file import CacheFile
-from dohproxy.jobs.job_figures import CACHE_FILE_FIGURES, STATE_FILE_FIGURES
+from dohproxy.jobs.certificate_watch import CertificateWatch
+from dohproxy.jobs.hour_book import NAME as HOURS_NAME
+from dohproxy.jobs.hour_book import HourBook
+from dohproxy.jobs.hour_readings import HourOwners, read_counters
+from dohproxy.jobs.job_figures import CACHE_FILE_FIGURES, HOUR_FIGURES, STATE_FILE_FIGURES
 from dohproxy.jobs.state_file import NAME as STATE_NAME
 from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
 from dohproxy.jobs.state_key import NoKey, StateKey, open_key
@@ -46,6 +53,7 @@ class Persistence:
         self._cache_file: CacheFile | None = None
         self._state_file: StateFile | None = None
         self.announcements = Announcements()
+        self._hours: HourBook | None = None
         self.blocks = HandBlocks(config.server.state_directory, core.names.blocklists, core.pipeline.rules_changed)
 
     async def load_state(self, keeper: Keeper) -> None:
@@ -82,6 +90,21 @@ class Persistence:
         if not is_warm:
             self._core.resolver.begin_slowly()
 
+    def open_hours(self, alerting: Alerting, certificate: CertificateWatch | None) -> HourBook | None:
+        """Begin to keep the sums of each hour; return what is to be polled for it, None if they are not kept."""
+        directory = self._config.server.state_directory
+        if directory is None:
+            return None
+        owners = HourOwners(
+            alerting.readings.owners,
+            self._core.bans.statistics,
+            alerting.watch.active,
+            lambda: 0.0 if certificate is None else certificate.statistics().not_after,
+        )
+        self._hours = hours = HourBook(directory / HOURS_NAME, partial(read_counters, owners), clock)
+        self._core.figures.add(HOUR_FIGURES, hours.statistics)
+        return hours
+
     def save_forever(self) -> list[Coroutine[Any, Any, None]]:
         """Return what saves now and then, for as long as the service runs."""
         endless: list[Coroutine[Any, Any, None]] = []
@@ -93,7 +116,8 @@ class Persistence:
 
     async def save_last(self) -> None:
         """Save all that is kept once more, at the end."""
-        await asyncio.gather(*(file.save_last() for file in (self._cache_file, self._state_file) if file is not None))
+        files = [file for file in (self._cache_file, self._state_file, self._hours) if file is not None]
+        await asyncio.gather(*(file.save_last() for file in files))
 
     def statistics(self) -> dict[Path, SavedFile]:
         """Return how it went with each file that is saved now and then."""

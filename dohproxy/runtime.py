@@ -42,6 +42,7 @@ from dohproxy.jobs.alerting import Alerting
 from dohproxy.jobs.ban_log import WRITE_SECONDS, BanLog
 from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
 from dohproxy.jobs.certificate_watch import CertificateWatch
+from dohproxy.jobs.hour_book import LOOK_SECONDS as HOUR_LOOK_SECONDS
 from dohproxy.jobs.job_figures import (
     BAN_LOG_FIGURES,
     CERTIFICATE_FIGURES,
@@ -455,6 +456,9 @@ class Runtime:
             jobs.append(("the certificate watch", self._certificate_seconds, self._poll_certificate))
         if self._kernel_bans is not None:
             jobs.append(("the kernel's bans", self._kernel_bans.pause, self._kernel_bans.session))
+        hours = self.persistence.open_hours(self.alerting, self._certificate)
+        if hours is not None:
+            jobs.append(("the hours for the report", lambda: HOUR_LOOK_SECONDS, hours.poll))
         for what, seconds, work in jobs:
             self._begin(repeat(what, seconds, work))
         self._begin(self.alerting.sender.send_forever())

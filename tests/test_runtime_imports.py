@@ -16,6 +16,7 @@ HEAVY = {
     "multidict": "aiohttp",
     "yarl": "aiohttp",
     "dns": "the tests",
+    "sqlite3": "the hours for the report, some minutes later",
     "hpack": "the tests; its tables alone take as long as our whole HTTP/2",
     "http.server": "prometheus_client",
     "dohproxy.cli.ctl": "other verbs",

@@ -9,6 +9,7 @@ from dohproxy.jobs.ban_log import BanLogStatistics
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.cache_file import CacheFileStatistics
 from dohproxy.jobs.certificate_watch import CertificateStatistics
+from dohproxy.jobs.hour_book import HourBookStatistics
 from dohproxy.jobs.kernel_bans import KernelBansStatistics
 from dohproxy.jobs.member_file import MemberFileResult, MemberFileStatistics
 from dohproxy.jobs.reload import ReloadStatistics
@@ -231,6 +232,27 @@ STATE_FILE_FIGURES: Final = FigureGroup[StateFileStatistics](
             "Saves of the state that failed; and 1 if there is no key to save with.",
             lambda file: file.save_failures,
         ),
+    ),
+    "with `server.state_directory`",
+)
+
+HOUR_FIGURES: Final = FigureGroup[HourBookStatistics](
+    "The hours for the report",
+    (
+        gauge(
+            "report_sums_written_at_seconds",
+            "When sums were last written for the report, in Unix time; 0: not yet.",
+            lambda book: book.written_at,
+            unit=Unit.UNIX_TIME,
+        ),
+        gauge(
+            "report_sums_bytes",
+            "Size of the file after the last write.",
+            lambda book: book.written_bytes,
+            unit=Unit.BYTES,
+        ),
+        gauge("report_sums_max_bytes", "Size that it may have.", lambda book: book.most_bytes, unit=Unit.BYTES),
+        counter("report_sums_failures", "Writes for the report that failed.", lambda book: book.failures),
     ),
     "with `server.state_directory`",
 )

@@ -24,6 +24,8 @@ ON_DUTY = "dohproxy"
 """As it is typed where it is installed, to a service that runs."""
 ALONE = ("config schema", "completion ")
 """Verbs that ask no service."""
+OF_FILES = ("doctor", "report")
+"""Verbs that look at what a service leaves on the disk, or would be on this machine."""
 TRIAL_PORT = 8443
 AS_ROOT = ("/etc/letsencrypt/renewal-hooks/deploy/dohproxy", "systemctl")
 """What changes the machine: that it can be typed is tried with a directory in the place of the machine's own."""
@@ -101,12 +103,29 @@ def test_the_commands_to_a_running_service_work(authority: CertificateAuthority,
             # The one that ends the service comes last.
             for command in sorted(commands_of(ON_DUTY), key=lambda command: command.endswith("drain")):
                 words = command.split()[1:]
+                if words[0] in OF_FILES:
+                    continue
                 if not command.removeprefix("dohproxy ").startswith(ALONE):
                     words += ["--config", str(tmp_path / "dohproxy.toml")]
                 run = run_dohproxy(*words)
                 assert (run.returncode, run.stderr) == (0, ""), command
                 assert run.stdout, command
             assert proxy.child.wait(10) == 0
+
+
+def test_the_verbs_that_look_at_a_service_that_has_ended_work(authority: CertificateAuthority, tmp_path: Path) -> None:
+    with answering(make_reply) as port:
+        sections: Sections = {"server": {"state_directory": str(tmp_path)}}
+        settings = ProxySettings((f"udp://127.0.0.1:{port}",), authority, sections=sections)
+        with running_proxy(tmp_path, settings) as proxy:
+            assert proxy.child.terminate() == 0
+    commands = [command.split()[1:] for command in commands_of(ON_DUTY) if command.split()[1] in OF_FILES]
+    assert len(commands) == 2
+    for words in commands:
+        run = run_dohproxy(*words, "--config", str(tmp_path / "dohproxy.toml"))
+        # The doctor finds that nobody listens any more.
+        assert (run.returncode, run.stderr) == (1 if words[0] == "doctor" else 0, ""), words
+        assert run.stdout, words
 
 
 def test_the_first_steps_work(find_program: FindProgram, tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""Reads all counters that the report is made of from their owners, who count them anyway."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dohproxy.frontends.connections import Closing
+from dohproxy.jobs.alert_readings import Owners
+from dohproxy.observability.detectors.board import ActiveAlert
+from dohproxy.observability.hour_sums import (
+    DIALECT_SUMS,
+    LATENCY_SUMS,
+    OUTCOME_SUMS,
+    SEND_SUMS,
+    SHADOW_SUMS,
+    Counters,
+)
+from dohproxy.observability.tallies import Tally
+from dohproxy.outcomes import OUTCOMES, Reason
+from dohproxy.policy.bans import BanStatistics
+from dohproxy.wire.numbers import Rcode
+
+REFUSED_CLOSINGS: Final = frozenset({
+    Closing.BANNED, Closing.TOO_MANY, Closing.TOO_MANY_PER_CLIENT, Closing.CLIENT_RATE, Closing.TOTAL_RATE,
+    Closing.STRANGERS_RATE, Closing.TOO_MANY_HANDSHAKES,
+})  # fmt: skip
+"""Connections that were turned away by a limit or a ban."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourOwners:
+    """Whom the figures come from."""
+
+    alerting: Owners
+    """Those whom the detectors look at."""
+    bans: Callable[[], BanStatistics]
+    alerts: Callable[[], Sequence[ActiveAlert]]
+    certificate_ends: Callable[[], float]
+    """Unix time; 0.0 without TLS."""
+
+
+def read_counters(owners: HourOwners, now: float) -> Counters:
+    """Return everything as it is; `now` is monotonic."""
+    others = owners.alerting
+    counted = count_requests(others.tallies())
+    resolver, connections = others.resolver(now), others.connections()
+    for upstream in resolver.upstreams:
+        counted["upstream_probes"] += upstream.probes
+        counted["throttlings"] += upstream.halvings
+        for status, count in upstream.sends.items():
+            counted[SEND_SUMS[status.value]] += count
+    members, visitors, bans = others.members(), others.visitors(), owners.bans()
+    counted["member_questions"], counted["member_failures"] = members.questions, members.failures
+    counted["new_networks"] = round(visitors.newcomers)
+    counted["connections"] = connections.accepted
+    counted["connections_refused"] = sum(connections.closed.get(closing, 0) for closing in REFUSED_CLOSINGS)
+    counted["made_room"] = connections.closed.get(Closing.MADE_ROOM, 0)
+    counted["bans_begun"] = sum(bans.made.values())
+    counted[SHADOW_SUMS["bans"]] = bans.in_shadow
+    return Counters(
+        counted,
+        networks_hour=round(visitors.hour),
+        networks_day=round(visitors.day),
+        bans=bans.by_rule,
+        certificate_ends=int(owners.certificate_ends()),
+        alerts={(one.kind.value, one.subject): one.since for one in owners.alerts()},
+    )
+
+
+def count_requests(tallies: Sequence[Tally]) -> Counter[str]:
+    """Return the sums of all requests since the start: outcomes, dialects, and how long they took."""
+    counted: Counter[str] = Counter()
+    for tally in tallies:
+        outcome, count = tally.outcome, tally.count
+        counted["requests"] += count
+        counted[OUTCOME_SUMS[OUTCOMES[outcome.reason].label]] += count
+        counted[DIALECT_SUMS[outcome.dialect]] += count
+        if outcome.shadow:
+            counted[SHADOW_SUMS["dialects"]] += count
+        if outcome.answered_rcode == Rcode.SERVFAIL or outcome.reason is Reason.SERVICE_LIMIT:
+            counted["failed"] += count
+        for name, within in zip(LATENCY_SUMS, tally.buckets, strict=True):
+            counted[name] += within
+    return counted
