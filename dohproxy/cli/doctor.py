@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from dohproxy.cli.trial import RESOLV_CONF
 from dohproxy.cli.upstream import probe_each, usual_queries
 from dohproxy.config import Config, ConfigError, UpstreamAddress, check_authorities, load, located
 from dohproxy.config.addresses import Unusable, parse_listen, parse_public_name, parse_upstream
+from dohproxy.config.permissions import service_user
 from dohproxy.config.resolv_conf import nameservers_in
 from dohproxy.control.client import Unreachable, send
 from dohproxy.tls.certificates import Chain
@@ -124,7 +126,7 @@ class _Visit:
         return {
             clock.SUBJECT: lambda: clock.judge(clock.see()),
             kernel.SUBJECT: lambda: kernel.judge(kernel.see(), self._config),
-            permissions.SUBJECT: lambda: permissions.judge(permissions.see(self._config, self._asked.file)),
+            permissions.SUBJECT: self._permissions,
             service.SUBJECT: self._service,
             client_view.LISTENERS: self._listeners,
             CONFIGURATION: self._configuration,
@@ -154,6 +156,13 @@ class _Visit:
             yield from of_problems(CONFIGURATION, severity, told)
         if not found.problems and not found.warnings:
             yield Finding(CONFIGURATION, Severity.OK, f"{self._asked.file} and the files it names can be used")
+
+    def _permissions(self) -> Iterator[Finding]:
+        # Whoever is not root sees with his own eyes what the service's user may; `check` has it then.
+        reader = service_user() if os.geteuid() == 0 else None
+        if reader is not None:
+            yield from permissions.judge_unwritable(permissions.see_unwritable(self._config, reader), reader)
+        yield from permissions.judge(permissions.see(self._config, self._asked.file))
 
     def _service(self) -> Iterator[Finding]:
         return service.judge_silence(self._silence) if self._body is None else service.judge(self._body, self._config)

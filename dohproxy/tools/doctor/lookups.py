@@ -57,7 +57,7 @@ def _query(name: str, qtype: Qtype) -> Query:
 def read(seen: Observation) -> Lookup:
     """Return what an observation says of the record that was asked for."""
     if seen.reply is None:
-        return Lookup(LookupStatus.UNKNOWN, why=str(seen.trouble))
+        return Lookup(LookupStatus.UNKNOWN, why=f"gives no answer ({seen.trouble})")
     answer = seen.reply.answer
     if answer.kind in (Kind.FAILURE, Kind.REFERRAL):
         return Lookup(LookupStatus.UNKNOWN, why=f"does not answer ({rcode_name(answer.rcode)})")

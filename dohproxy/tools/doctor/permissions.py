@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config import Config
+from dohproxy.config.permissions import Reader
 from dohproxy.jobs.state_file import NAME as STATE_NAME
 from dohproxy.jobs.state_key import NAME as KEY_NAME
 from dohproxy.tools.doctor.findings import Finding, Severity
@@ -73,6 +74,35 @@ def _is_kept_by(directory: Path) -> bool:
         return not directory.stat().st_mode & stat.S_IXOTH
     except OSError:
         return True
+
+
+def see_unwritable(config: Config, reader: Reader) -> list[Path]:
+    """Return the directories that the service writes to and this user may not."""
+    found: dict[Path, None] = {}
+    for directory in _written(config):
+        try:
+            status = directory.stat()
+        except OSError:
+            continue
+        write, enter = (stat.S_IWUSR, stat.S_IWGRP, stat.S_IWOTH), (stat.S_IXUSR, stat.S_IXGRP, stat.S_IXOTH)
+        if not (reader.may(status, *write) and reader.may(status, *enter)):
+            found[directory] = None
+    return list(found)
+
+
+def _written(config: Config) -> Iterator[Path]:
+    if config.server.state_directory is not None:
+        yield config.server.state_directory
+    for file in (config.cache.snapshot_file, config.clients.member_file, config.bans.log_file):
+        if file is not None:
+            yield file.parent
+
+
+def judge_unwritable(directories: Iterable[Path], reader: Reader) -> Iterator[Finding]:
+    """Say which directories the service's user may not write to."""
+    for directory in directories:
+        what = f"the user {reader.name} may not write to {directory}, and what is to be kept there is lost"
+        yield Finding(SUBJECT, Severity.FAULT, what, f"chown {reader.name}:{reader.group} {directory}")
 
 
 def judge(files: Iterable[FileSeen]) -> Iterator[Finding]:

@@ -87,7 +87,7 @@ async def test_one_that_refuses_is_passed_over_for_the_next() -> None:
 async def test_nobody_there_and_nobody_known() -> None:
     nobody = UpstreamAddress("udp", "127.0.0.1", free_port())
     found = await look_up([nobody], [(OWNER, Qtype.A)])
-    assert found[OWNER, Qtype.A].why == "nobody listens there: the port is closed"
+    assert found[OWNER, Qtype.A].why == "gives no answer (nobody listens there: the port is closed)"
     assert (await look_up([], [(OWNER, Qtype.A)]))[OWNER, Qtype.A].status is LookupStatus.UNKNOWN
 
 

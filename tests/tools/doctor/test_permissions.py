@@ -1,14 +1,16 @@
 """Modes of files: each that lets in too many is told with the command that mends it."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dohproxy.config import AdminConfig, AlertsConfig, Config, ServerConfig, TlsConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.config.permissions import Reader
 from dohproxy.config.schema.clients import ClientsConfig
 from dohproxy.tools.doctor.findings import Severity
-from dohproxy.tools.doctor.permissions import FileSeen, Use, judge, see
+from dohproxy.tools.doctor.permissions import FileSeen, Use, judge, judge_unwritable, see, see_unwritable
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
 FILE = Path("/etc/dohproxy/x")
@@ -70,3 +72,44 @@ def test_a_socket_counts_only_where_everybody_gets_to_it(tmp_path: Path, mode: i
     socket.parent.chmod(mode)
     config = replace(Config((UPSTREAM,)), admin=AdminConfig(socket))
     assert (Use.ADMIN_SOCKET in [one.use for one in see(config, tmp_path / "absent.toml")]) is is_looked_at
+
+
+def _reader(uid: int, *groups: int) -> Reader:
+    return Reader("dohproxy", uid, "dohproxy", frozenset(groups))
+
+
+WRITERS = {
+    "its owner": (0o700, 0, 0, True),
+    "its group": (0o770, 1, 0, True),
+    "its group without the right": (0o750, 1, 0, False),
+    "another": (0o770, 1, 1, False),
+    "everybody": (0o777, 1, 1, True),
+    "everybody who cannot enter": (0o776, 1, 1, False),
+}
+"""The mode, how far user and group are from the directory's, and whether the user may write."""
+
+
+@pytest.mark.parametrize(("mode", "user", "group", "may"), WRITERS.values(), ids=WRITERS)
+def test_directories_that_the_services_user_may_not_write_to(
+    tmp_path: Path, mode: int, user: int, group: int, may: bool
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    owner = state.stat()
+    state.chmod(mode)
+    # Root may everything: so the user is another one, and the directory is made to be his where it has to be.
+    uid = 12_345 if owner.st_uid == 0 else owner.st_uid
+    if owner.st_uid == 0:
+        os.chown(state, uid, owner.st_gid)
+    config = Config((UPSTREAM,), ServerConfig(state_directory=state), clients=ClientsConfig(member_file=state / "m"))
+    reader = _reader(uid + user, owner.st_gid + group)
+    found = see_unwritable(config, reader)
+    assert found == ([] if may else [state])
+    told = list(judge_unwritable(found, reader))
+    assert [one.severity for one in told] == ([] if may else [Severity.FAULT])
+    assert all(one.remedy == f"chown dohproxy:dohproxy {state}" for one in told)
+
+
+def test_a_directory_that_is_not_there_is_for_others_to_tell(tmp_path: Path) -> None:
+    config = Config((UPSTREAM,), ServerConfig(state_directory=tmp_path / "absent"))
+    assert see_unwritable(config, _reader(12_345)) == []
