@@ -41,7 +41,7 @@ from dohproxy.tools.doctor import (
 from dohproxy.tools.doctor.findings import Finding, Look, Severity, look_at, of_problems, worst
 from dohproxy.tools.doctor.records import IPAddress, Publication, addresses_of, publication_of, questions_of
 from dohproxy.tools.doctor.rendering import as_text, as_values
-from dohproxy.tools.stamps import public_port
+from dohproxy.tools.stamps import is_address_literal, public_port
 
 CONFIGURATION: Final = "configuration"
 STATUS_SECONDS: Final = 5.0
@@ -193,7 +193,7 @@ class _Visit:
 
     def _records(self) -> Iterator[Finding]:
         host = self._host
-        if host == "localhost" or _is_address(host):
+        if host == "localhost" or is_address_literal(host):
             what = f"no name leads to {host}, so there is nothing to publish"
             yield Finding(
                 published.SUBJECT, Severity.NOTE, what, "write the public name in server.host, or give --host"
@@ -247,14 +247,6 @@ def _address(text: str) -> IPv4Address | IPv6Address:
         return ip_address(text)
     except ValueError:
         raise click.UsageError(f"--address {text} is no IP address; write it without port and brackets.") from None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _parsed(option: str, text: str, parse: Any) -> Any:

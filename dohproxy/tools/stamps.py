@@ -41,7 +41,7 @@ def places_of(config: Config, given: Sequence[str]) -> StampAddresses:
     port = public_port(config)
     if given:
         return StampAddresses(tuple(_parse_place(text, port) for text in given), ())
-    if _is_address_literal(config.server.host):
+    if is_address_literal(config.server.host):
         return StampAddresses((StampAddress(config.server.host, port),), ())
     if config.clients.address_from != "connection":
         return StampAddresses(
@@ -169,7 +169,7 @@ def public_authority(config: Config) -> str:
 
 
 def _parse_place(text: str, port: int) -> StampAddress:
-    if _is_address_literal(text):
+    if is_address_literal(text):
         return StampAddress(str(ip_address(text)), port)
     if not is_address(text):
         raise BadStamp(f'This is no IP address with or without a port (IPv6 in brackets): "{text}".')
@@ -179,7 +179,8 @@ def _parse_place(text: str, port: int) -> StampAddress:
     return StampAddress(str(ip_address(host.strip("[]"))), int(number))
 
 
-def _is_address_literal(text: str) -> bool:
+def is_address_literal(text: str) -> bool:
+    """Tell whether a text is an IP address that means the same everywhere: no interface after a %."""
     try:
         ip_address(text)
     except ValueError:
