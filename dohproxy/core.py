@@ -30,6 +30,7 @@ from dohproxy.observability.ban_figures import BAN_FIGURES, PENALTY_FIGURES
 from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
 from dohproxy.observability.figures import FigureRegistry
 from dohproxy.observability.limit_figures import DOMAIN_FIGURES, PROBE_FIGURES, REBINDING_FIGURES, REQUEST_LIMIT_FIGURES
+from dohproxy.observability.member_figures import MEMBER_QUESTION_FIGURES
 from dohproxy.observability.request_figures import REQUEST_FIGURES
 from dohproxy.observability.rule_figures import RULE_FIGURES
 from dohproxy.observability.tallies import Tallies
@@ -256,6 +257,7 @@ class Core:
         add(PENALTY_FIGURES, lambda: self.penalties.statistics(self._clock()))
         add(DOMAIN_FIGURES, lambda: self.names.domains.statistics(self._clock()))
         add(REBINDING_FIGURES, lambda: None if self.names.rebinding is None else self.names.rebinding.withheld)
+        add(MEMBER_QUESTION_FIGURES, self.pipeline.members.statistics)
         add(PROBE_FIGURES, lambda: self.names.probes.statistics())
         add(SUFFIX_FIGURES, lambda: self.suffixes.statistics(time.time()))
         add(BLOCKLIST_FIGURES, lambda: self.blocklists.statistics(time.time()) or None)

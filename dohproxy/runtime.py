@@ -60,6 +60,7 @@ from dohproxy.observability.figures import plain
 from dohproxy.observability.front_proxy import notify
 from dohproxy.observability.left_out import WorkaroundWatch, all_words
 from dohproxy.observability.logs import LOG_FIGURES, RateLimit
+from dohproxy.observability.machine_figures import MACHINE_FIGURES, machine_statistics
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES, OpenFiles, build, process_statistics
 from dohproxy.observability.tallies import Tally
 from dohproxy.observability.top_talkers import TopTalkers
@@ -127,7 +128,7 @@ class Runtime:
         self._stop = asyncio.Event()
         self._management = Management()
         self._when_managed = when_managed
-        self.reloads = ReloadBook(time.time())
+        self.reloads = ReloadBook(time.time(), config.file_hash)
         self._manager = manager or ServiceManager(None, None, clock)
         held = inherited or InheritedSockets(())
         sockets.callback(held.close)
@@ -515,6 +516,7 @@ class Runtime:
         if self._kernel_bans is not None:
             add(KERNEL_BAN_FIGURES, self._kernel_bans.statistics)
         add(PROCESS_FIGURES, lambda: process_statistics(self.open_files.count))
+        add(MACHINE_FIGURES, machine_statistics)
         add(BUILD_FIGURES, build)
 
     async def _drain(self) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import hashlib
 import random
 import time
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import product
@@ -36,6 +38,7 @@ from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
 from fuzz import seeds
 from fuzz.http2_traffic import Traffic
+from tests.conftest import FindProgram
 from tests.fakes import upstream as fake
 from tests.fakes.upstream import Act, FakeUpstream
 from tests.frontends.client import RawClient, get, post_head, query
@@ -135,6 +138,8 @@ async def test_a_service_that_leaves_nothing_out_has_every_figure_of_the_list_an
         assert sorted(figure.sample_name for figure in read) == sorted(figure.sample_name for figure in figures())
         told = (await runtime.snapshot())["figures"]
         assert told.keys() == {figure.sample_name for figure in figures()}
+        file_hash = hashlib.sha256((tmp_path / "dohproxy.toml").read_bytes()).hexdigest()[:12]
+        assert told["dohproxy_config_hash"] == int(file_hash, 16)
         assert told["dohproxy_upstream_up"] == {"first": True, "inner": True}
 
 
@@ -196,8 +201,8 @@ def is_declared(sample: Sample) -> bool:
     return sample.labels.keys() == allowed.keys() and all(sample.labels[name] in allowed[name] for name in allowed)
 
 
-@pytest.mark.parametrize("address_from", [*ADDRESSES, "proxy-protocol"])
-async def test_no_traffic_makes_a_label_or_breaks_the_exposition(tmp_path: Path, address_from: str) -> None:
+async def page_after_a_storm(directory: Path, address_from: str) -> str:
+    """What a scraper gets after all that hostile clients can send."""
     trusted = '["127.0.0.0/8"]' if address_from != "connection" else "[]"
     sections = f"""
         [server]
@@ -215,13 +220,18 @@ async def test_no_traffic_makes_a_label_or_breaks_the_exposition(tmp_path: Path,
         deadline_seconds = 0.5
         """
     upstream = FakeUpstream(udp=ACTS * 4)
-    async with upstream.running(), serving(tmp_path, sections, upstream) as (runtime, address):
+    async with upstream.running(), serving(directory, sections, upstream) as (runtime, address):
         streams = [*hostile(ADDRESSES.get(address_from, "X: "))]
         if address_from == "proxy-protocol":
             streams = [*seeds.proxy_headers(), *(PROXY_HEADER + stream for stream in streams)]
         for first in range(0, len(streams), 16):
             await asyncio.gather(*(send(address, stream) for stream in streams[first : first + 16]))
-        text = generate_latest(Exposition(runtime.core.figures)).decode()
+        return generate_latest(Exposition(runtime.core.figures)).decode()
+
+
+@pytest.mark.parametrize("address_from", [*ADDRESSES, "proxy-protocol"])
+async def test_no_traffic_makes_a_label_or_breaks_the_exposition(tmp_path: Path, address_from: str) -> None:
+    text = await page_after_a_storm(tmp_path, address_from)
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     assert [sample for sample in samples if not is_declared(sample)] == []
     assert len(samples) == len({(sample.name, *sorted(sample.labels.items())) for sample in samples})
@@ -229,6 +239,14 @@ async def test_no_traffic_makes_a_label_or_breaks_the_exposition(tmp_path: Path,
     ended = {sample.labels["outcome"] for sample in samples if sample.name == "dohproxy_requests_total"}
     # The storm is one: it ends in many ways.
     assert len(ended & {row.label for row in OUTCOMES.values()}) >= 12
+
+
+async def test_prometheus_itself_reads_what_hostile_traffic_has_left(tmp_path: Path, find_program: FindProgram) -> None:
+    promtool = find_program("promtool", "prometheus")
+    text = await page_after_a_storm(tmp_path, "connection")
+    check = await asyncio.create_subprocess_exec(promtool, "check", "metrics", stdin=PIPE, stdout=PIPE, stderr=STDOUT)
+    said, _ = await check.communicate(text.encode())
+    assert (check.returncode, said) == (0, b"")
 
 
 # --- What a look costs ---

@@ -238,6 +238,8 @@ PAIRS = [
     ("dohproxy_upstream_connections", "dohproxy_upstream_max_connections"),
     ("dohproxy_fetches", "dohproxy_max_fetches"),
     ("dohproxy_budgets_gone", "dohproxy_max_budgets_gone"),
+    ("dohproxy_request_cache_bytes", "dohproxy_max_request_cache_bytes"),
+    ("dohproxy_known_paths", "dohproxy_max_known_paths"),
 ]
 SHARES = ["dohproxy_service_limit_fill", "dohproxy_limit_table_fill"]
 

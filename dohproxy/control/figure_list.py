@@ -38,6 +38,8 @@ from dohproxy.observability.limit_figures import (
     SLOT_FIGURES,
 )
 from dohproxy.observability.logs import LOG_FIGURES
+from dohproxy.observability.machine_figures import MACHINE_FIGURES
+from dohproxy.observability.member_figures import MEMBER_QUESTION_FIGURES
 from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURES
 from dohproxy.observability.request_figures import REQUEST_FIGURES
 from dohproxy.observability.rule_figures import RULE_FIGURES
@@ -63,6 +65,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     CONNECTION_FIGURES,
     CONNECTION_LIMIT_FIGURES,
     SLOT_FIGURES,
+    MEMBER_QUESTION_FIGURES,
     MEMBER_FILE_FIGURES,
     MEMBER_NETWORK_FIGURES,
     REQUEST_CACHE_FIGURES,
@@ -82,6 +85,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     LOG_FIGURES,
     MANAGEMENT_FIGURES,
     PROCESS_FIGURES,
+    MACHINE_FIGURES,
     BUILD_FIGURES,
 )
 """In the order of the page. The runtime says where each is read."""

@@ -43,6 +43,12 @@ RELOAD_FIGURES: Final = FigureGroup[ReloadStatistics](
             unit=Unit.UNIX_TIME,
         ),
         gauge(
+            "config_hash",
+            "The file that holds: the first 12 hexadecimal digits of its SHA-256 as a number; 0 without a file.",
+            lambda reloads: reloads.file_hash,
+            unit=Unit.NONE,
+        ),
+        gauge(
             "keys_waiting_for_restart",
             "Keys that differ from the file until a restart.",
             lambda reloads: len(reloads.waiting),

@@ -1,7 +1,7 @@
 """Reading the configuration again: what has to be read with it, and what became of each attempt."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -25,14 +25,16 @@ class ReloadStatistics:
     """When the configuration that holds was read, in Unix time."""
     waiting: tuple[str, ...]
     """Keys that differ from the file until the service is started again."""
+    file_hash: int = 0
+    """Of the file that holds, as `Config.file_hash` has it."""
 
 
 class ReloadBook:
     """Keeps count, and tells the log."""
 
-    def __init__(self, now: float) -> None:
-        """`now` is Unix seconds."""
-        self._statistics = ReloadStatistics(0, 0, True, now, ())
+    def __init__(self, now: float, file_hash: int = 0) -> None:
+        """`now` is Unix seconds; `file_hash` is that of the configuration that holds from the start."""
+        self._statistics = ReloadStatistics(0, 0, True, now, (), file_hash)
 
     def statistics(self) -> ReloadStatistics:
         """Return the figures."""
@@ -41,7 +43,9 @@ class ReloadBook:
     def take(self, changes: Changes, now: float) -> None:
         """Note that a configuration has been adopted; `now` is Unix seconds."""
         before = self._statistics
-        self._statistics = ReloadStatistics(before.taken + 1, before.refused, True, now, changes.waiting)
+        self._statistics = ReloadStatistics(
+            before.taken + 1, before.refused, True, now, changes.waiting, changes.config.file_hash
+        )
         _log.info("the configuration has been read again", changed=list(changes.changed))
         if changes.waiting:
             _log.warning("some changes have to wait for a restart", keys=list(changes.waiting))
@@ -49,9 +53,7 @@ class ReloadBook:
     def refuse(self, error: ConfigError) -> None:
         """Note that a configuration was not adopted, and why."""
         before = self._statistics
-        self._statistics = ReloadStatistics(
-            before.taken, before.refused + 1, False, before.in_force_since, before.waiting
-        )
+        self._statistics = replace(before, refused=before.refused + 1, last_succeeded=False)
         _log.error(
             "the configuration is refused and nothing has changed",
             problems=[str(one) for one in error.problems],

@@ -9,8 +9,9 @@ can ever become one (CVE-2026-40011: a query name that broke the exposition).
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, StrEnum
+from itertools import accumulate
 from typing import Any, Final, Generic, TypeVar
 
 from dohproxy.config.schema import MAX_UPSTREAMS
@@ -45,6 +46,8 @@ class Unit(StrEnum):
     RATIO = "0 to 1"
     SWITCH = "0 or 1"
     PER_SECOND = "per second"
+    NONE = "none"
+    """It is a name made of digits: all that it can be is equal, or not."""
 
 
 @value
@@ -79,6 +82,13 @@ class Distribution:
     """The upper bound of each, and how many were within it or below; the last is "+Inf"."""
     total: float
     """All that was observed, added up."""
+
+
+def distribution(bounds: Sequence[float], counts: Iterable[int], total: float) -> Distribution:
+    """Return the value of a histogram of how many were up to each of the `bounds` and above the one before; the last
+    of the `counts` is of those beyond all bounds."""
+    upper = (*map(str, bounds), "+Inf")
+    return Distribution(tuple(zip(upper, map(float, accumulate(counts)), strict=True)), total)
 
 
 Value = float | Distribution

@@ -2,11 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
 from typing import Final
 
 from dohproxy.doh.dialects import Dialect
-from dohproxy.observability.figures import Distribution, Figure, FigureGroup, Kind, Label, Unit, counter, label_of
+from dohproxy.observability.figures import (
+    Distribution,
+    Figure,
+    FigureGroup,
+    Kind,
+    Label,
+    Unit,
+    counter,
+    distribution,
+    label_of,
+)
 from dohproxy.observability.tallies import LATENCY_BOUNDS, OTHER_RCODE, Tally
 from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Reason
 from dohproxy.wire.malformed import Fault
@@ -65,9 +74,7 @@ def _latency(tallies: Tallied) -> Mapping[str, Distribution]:
 
 def _distribution(tallies: Tallied) -> Distribution:
     counts = map(sum, zip(*(tally.buckets for tally in tallies), strict=True))
-    bounds = (*map(str, LATENCY_BOUNDS), "+Inf")
-    buckets = zip(bounds, map(float, accumulate(counts)), strict=True)
-    return Distribution(tuple(buckets), sum(tally.seconds for tally in tallies))
+    return distribution(LATENCY_BOUNDS, counts, sum(tally.seconds for tally in tallies))
 
 
 REQUEST_FIGURES: Final = FigureGroup[Tallied](

@@ -58,6 +58,13 @@ UPSTREAM_FIGURES: Final = FigureGroup[ResolverStatistics](
             UPSTREAM,
         ),
         gauge(
+            "upstream_budget_per_second",
+            "Queries a second that an upstream may be asked now, however many were saved up.",
+            _each(lambda upstream: upstream.queries_per_second),
+            UPSTREAM,
+            unit=Unit.PER_SECOND,
+        ),
+        gauge(
             "upstream_budget_share",
             "Part of an upstream's rate and burst in use, 1 if all is well.",
             _each(lambda upstream: upstream.budget_share),

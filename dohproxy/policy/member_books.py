@@ -30,16 +30,19 @@ class MemberStatistics:
     failures: int = 0
     seconds: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
     """Of those that were answered by an upstream, how many took up to each of `BOUNDS`, and longer."""
+    total_seconds: float = 0.0
+    """What these took together."""
 
 
 class MemberBooks:
-    """Three additions for each question of a member that only an upstream can answer."""
+    """A few additions for each question of a member that only an upstream can answer."""
 
-    __slots__ = ("_failures", "_questions", "_seconds")
+    __slots__ = ("_failures", "_questions", "_seconds", "_total_seconds")
 
     def __init__(self) -> None:
         self._questions = self._failures = 0
         self._seconds = [0] * (len(BOUNDS) + 1)
+        self._total_seconds = 0.0
 
     def note(self, reason: Reason, seconds: float) -> None:
         """Enter how one request of a member has ended, `seconds` after it came; what is a hit, or was malformed, is
@@ -51,7 +54,8 @@ class MemberBooks:
             self._failures += 1
         elif reason is Reason.FORWARDED:
             self._seconds[bisect_left(BOUNDS, seconds)] += 1
+            self._total_seconds += seconds
 
     def statistics(self) -> MemberStatistics:
         """Return a frozen snapshot."""
-        return MemberStatistics(self._questions, self._failures, tuple(self._seconds))
+        return MemberStatistics(self._questions, self._failures, tuple(self._seconds), self._total_seconds)

@@ -478,6 +478,7 @@ class _Upstream:
             most_in_flight=budget.most_in_flight,
             budget_left=budget.left(now),
             burst=budget.burst,
+            queries_per_second=budget.queries_per_second * budget.aimd.share(now),
             budget_share=budget.aimd.share(now),
             halvings=budget.aimd.halvings,
             connections=self.stream.connections,

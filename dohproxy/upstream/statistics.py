@@ -37,6 +37,8 @@ class UpstreamStatistics:
     budget_left: float
     """Queries that the rate allows right now."""
     burst: int
+    queries_per_second: float
+    """What the rate gains in a second now: the agreed one, or the part of it that is in use."""
     budget_share: float
     """Part of rate and burst that is in use: less than 1.0 after signs of throttling, and at a beginning."""
     halvings: int

@@ -1,5 +1,6 @@
 """The configuration file on disk, and the files it names."""
 
+import hashlib
 import os
 import socket
 from dataclasses import replace
@@ -81,6 +82,18 @@ def test_reading_a_configuration_opens_none_of_the_files_it_names(tmp_path: Path
     path = tmp_path / "dohproxy.toml"
     path.write_text(f'[tls]\ncertificate = "absent.pem"\nkey = "absent.pem"\n{UPSTREAM}')
     assert load(path).tls is not None
+
+
+def test_a_configuration_bears_the_hash_of_its_file_and_is_equal_without(tmp_path: Path) -> None:
+    path = tmp_path / "dohproxy.toml"
+    path.write_text(UPSTREAM)
+    config = load(path)
+    assert f"{config.file_hash:012x}" == hashlib.sha256(UPSTREAM.encode()).hexdigest()[:12]
+    assert float(config.file_hash) == config.file_hash
+    path.write_text(f"# Said once more.\n{UPSTREAM}")
+    again = load(path)
+    assert (again == config, again.file_hash == config.file_hash) == (True, False)
+    assert read(UPSTREAM, directory=tmp_path).file_hash == 0
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ def well(name: str = "ns0") -> UpstreamStatistics:
         most_in_flight=20,
         budget_left=40.0,
         burst=40,
+        queries_per_second=20.0,
         budget_share=1.0,
         halvings=0,
         connections=0,

@@ -1,5 +1,6 @@
 """What became of each attempt to read the configuration again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def test_what_was_taken_and_refused_is_counted_and_the_last_attempt_is_known() -
     statistics = book.statistics()
     assert (statistics.taken, statistics.refused, statistics.last_succeeded) == (1, 1, False)
     assert (statistics.in_force_since, statistics.waiting) == (2_000.0, ("limits.table_slots",))
+    assert statistics.file_hash == 0
     samples = samples_of(RELOAD_FIGURES, statistics)
     assert samples["dohproxy_reloads_total", ("taken",)] == samples["dohproxy_reloads_total", ("refused",)] == 1
     assert samples["dohproxy_last_reload_success", ()] == 0
@@ -33,6 +35,15 @@ def test_what_was_taken_and_refused_is_counted_and_the_last_attempt_is_known() -
     book.take(Changes(CONFIG, (), ()), 3_000.0)
     assert book.statistics().last_succeeded
     assert book.statistics().waiting == ()
+
+
+def test_the_hash_is_that_of_the_file_that_holds() -> None:
+    book = ReloadBook(1_000.0, 7)
+    assert samples_of(RELOAD_FIGURES, book.statistics())["dohproxy_config_hash", ()] == 7
+    book.refuse(ConfigError((Problem("server", "is not there"),)))
+    assert book.statistics().file_hash == 7
+    book.take(Changes(replace(CONFIG, file_hash=8), (), ()), 2_000.0)
+    assert book.statistics().file_hash == 8
 
 
 async def test_a_list_that_cannot_be_used_is_an_error_and_none_is_none(tmp_path: Path) -> None:

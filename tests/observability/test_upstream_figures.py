@@ -15,7 +15,7 @@ TURNS = QueueStatistics(waiting=2, slots=15, served=30, evicted=4, refused=5, gi
 def _upstream(name: str, breaker: BreakerState = BreakerState.CLOSED) -> UpstreamStatistics:
     sends = {result: number for number, result in enumerate(SendStatus)}
     defences = DefenceStatistics(5, 4, checks_case=True, checks_cookies=False)
-    return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 0.5, 6, 1, 2, breaker, None, 8, 0.012, 7, defences)
+    return UpstreamStatistics(name, sends, 3, 20, 35.5, 40, 10.0, 0.5, 6, 1, 2, breaker, None, 8, 0.012, 7, defences)
 
 
 @pytest.fixture
@@ -37,6 +37,10 @@ def resolver() -> Samples:
 @pytest.mark.parametrize("upstream", ["ns0", "ns1"])
 def test_an_upstream_s_bounds_stand_beside_their_fill(resolver: Samples, fill: str, bound: str, upstream: str) -> None:
     assert 0 < resolver[fill, (upstream,)] <= resolver[bound, (upstream,)]
+
+
+def test_what_an_upstream_may_be_asked_in_a_second_is_told(resolver: Samples) -> None:
+    assert resolver["dohproxy_upstream_budget_per_second", ("ns0",)] == 10.0
 
 
 def test_fetches_stand_beside_their_bound(resolver: Samples) -> None:

@@ -31,6 +31,7 @@ def test_how_long_an_upstream_took_is_entered_by_its_bound(seconds: float) -> No
     books.note(Reason.FORWARDED, seconds)
     place = BOUNDS.index(seconds) if seconds in BOUNDS else len(BOUNDS)
     assert books.statistics().seconds[place] == 1
+    assert books.statistics().total_seconds == seconds
 
 
 @pytest.mark.parametrize("reason", [Reason.CACHED, Reason.LOCAL, Reason.FORMAT_ERROR, Reason.WRONG_PATH])

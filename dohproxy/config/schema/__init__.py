@@ -100,6 +100,8 @@ class Config:
     """Where sections and keys stand in the file, by their paths, for what is said about them."""
     source: Source | None = field(default=None, compare=False, repr=False)
     """The file as it was read, for who lays single values over it; None for a configuration without one."""
+    file_hash: int = field(default=0, compare=False, repr=False)
+    """The first 48 bits of the SHA-256 of the file it was read from, which any float holds; 0 without a file."""
 
     @property
     def general_upstreams(self) -> tuple[UpstreamConfig, ...]:
