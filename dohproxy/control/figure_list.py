@@ -99,7 +99,8 @@ without labels is a number, one with labels an object by the values of the first
 
 A *counter* only grows, from 0 at the start: look at its rate. A *gauge* is as it is now. Where something has a bound,
 the bound is a figure too, so an alert can say "nearly full" without knowing the configuration. No label holds the name
-or the address of a client, and none has more values than stand here.
+or the address of a client, and none has more values than stand here. [Alert rules](../conf/prometheus/alerts.yml) and
+[a dashboard](../conf/grafana) are made of them, and the [runbook](runbook.md) says what to do about each alert.
 
 This page is written from the program: do not change it by hand.
 """
