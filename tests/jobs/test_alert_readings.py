@@ -21,7 +21,7 @@ from dohproxy.jobs.alert_readings import (
     part,
 )
 from dohproxy.observability.detectors.reading import Bound
-from dohproxy.observability.tallies import Tallies, Tally
+from dohproxy.observability.tallies import Tallies, Tally, Times
 from dohproxy.outcomes import Frontend, Outcome, Reason
 from dohproxy.policy.member_books import MemberBooks
 from dohproxy.policy.member_networks import MemberNetworks
@@ -79,7 +79,7 @@ def outcome(reason: Reason, dialect: str = "rfc-get", rcode: int | None = None) 
 
 
 def counted(outcome: Outcome, count: int) -> Tally:
-    tally = Tally(outcome)
+    tally = Tally(outcome, Times(outcome.reason))
     tally.count = count
     return tally
 
