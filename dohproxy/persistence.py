@@ -98,6 +98,7 @@ class Persistence:
         owners = HourOwners(
             alerting.readings.owners,
             self._core.bans.statistics,
+            self._core.switches.statistics,
             alerting.watch.active,
             lambda: 0.0 if certificate is None else certificate.statistics().not_after,
         )

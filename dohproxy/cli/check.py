@@ -99,7 +99,8 @@ def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
 
 def examine(config: Config, *, is_strict: bool = True) -> Examined:
     """Look at a configuration and at the files it names; see `certificate_problems`, `check_ban_log`, `check_members`,
-    `check_snapshot`, `check_state`. With `is_strict` also at what the service's own user may do, which need not be who looks.
+    `check_snapshot`, `check_state`. With `is_strict` also at what the service's own user may do, which need not be who
+    looks.
 
     Raises ConfigError for what keeps the service from starting, and LimitsNotInForce.
     """

@@ -15,8 +15,8 @@ import click
 
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, fail, installed_config_option, say
 from dohproxy.config import ConfigError, load, render
-from dohproxy.config.addresses import Unusable
-from dohproxy.control.durations import parse_duration
+from dohproxy.control.durations import LONGEST_SECONDS
+from dohproxy.durations import parse_seconds
 from dohproxy.jobs.atomic_file import reason_of
 from dohproxy.jobs.hour_book import NAME
 from dohproxy.jobs.hour_file import MOST_DAYS, UnreadableHours, read_hours
@@ -77,10 +77,9 @@ def whole_days(days: int, now: datetime) -> tuple[datetime, datetime]:
 
 
 def _since(since: str, now: datetime) -> tuple[datetime, datetime]:
-    try:
-        seconds = parse_duration(since, Path())
-    except Unusable as error:
-        raise click.UsageError(f"--since {since} {error}") from None
+    seconds = parse_seconds(since)
+    if not seconds or seconds > LONGEST_SECONDS:
+        raise click.UsageError(f"--since {since} is no length of time up to a year, such as 12h, 7d or 4w.")
     begin = (now - timedelta(seconds=seconds)).replace(minute=0, second=0, microsecond=0)
     return begin, now
 

@@ -19,6 +19,7 @@ from dohproxy.observability.hour_sums import (
 from dohproxy.observability.tallies import Tally
 from dohproxy.outcomes import OUTCOMES, Reason
 from dohproxy.policy.bans import BanStatistics
+from dohproxy.policy.rule_switches import RuleStatistics
 from dohproxy.wire.numbers import Rcode
 
 REFUSED_CLOSINGS: Final = frozenset({
@@ -35,6 +36,7 @@ class HourOwners:
     alerting: Owners
     """Those whom the detectors look at."""
     bans: Callable[[], BanStatistics]
+    rules: Callable[[], Sequence[RuleStatistics]]
     alerts: Callable[[], Sequence[ActiveAlert]]
     certificate_ends: Callable[[], float]
     """Unix time; 0.0 without TLS."""
@@ -57,7 +59,8 @@ def read_counters(owners: HourOwners, now: float) -> Counters:
     counted["connections_refused"] = sum(connections.closed.get(closing, 0) for closing in REFUSED_CLOSINGS)
     counted["made_room"] = connections.closed.get(Closing.MADE_ROOM, 0)
     counted["bans_begun"] = sum(bans.made.values())
-    counted[SHADOW_SUMS["bans"]] = bans.in_shadow
+    for rule in owners.rules():
+        counted[SHADOW_SUMS[rule.rule.value]] = rule.shadowed
     return Counters(
         counted,
         networks_hour=round(visitors.hour),
@@ -80,6 +83,7 @@ def count_requests(tallies: Sequence[Tally]) -> Counter[str]:
             counted[SHADOW_SUMS["dialects"]] += count
         if outcome.answered_rcode == Rcode.SERVFAIL or outcome.reason is Reason.SERVICE_LIMIT:
             counted["failed"] += count
-        for name, within in zip(LATENCY_SUMS, tally.buckets, strict=True):
+    for times in {id(tally.times): tally.times for tally in tallies}.values():  # One for all tallies of a reason.
+        for name, within in zip(LATENCY_SUMS, times.buckets, strict=True):
             counted[name] += within
     return counted

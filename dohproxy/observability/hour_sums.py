@@ -13,6 +13,7 @@ from dohproxy.doh.dialects import Dialect
 from dohproxy.observability.detectors.judgement import AlertKind
 from dohproxy.observability.tallies import LATENCY_BOUNDS
 from dohproxy.outcomes import OUTCOMES
+from dohproxy.policy.rule_switches import Rule
 from dohproxy.upstream.results import SendStatus
 
 HOUR_SECONDS: Final = 3_600
@@ -41,7 +42,7 @@ ALERT_SUMS: Final = {kind.value: column("alerts", kind) for kind in AlertKind}
 ALERT_SECOND_SUMS: Final = {kind.value: column("alert_seconds", kind) for kind in AlertKind}
 LATENCY_SUMS: Final = tuple(column("latency", str(number)) for number in range(len(LATENCY_BOUNDS) + 1))
 """Requests by how long they took, up to each of `LATENCY_BOUNDS` and longer."""
-SHADOW_SUMS: Final = {name: column("shadow", name) for name in ("bans", "dialects")}
+SHADOW_SUMS: Final = {name: column("shadow", name) for name in (*(rule.value for rule in Rule), "dialects")}
 """What rules that are only tried would have turned away."""
 
 _COUNTED: Final = (

@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_used_is_told(tmp_path: Path, content: bytes | Non
 
 MEANT_OTHERWISE = {
     "both": (["--since", "7d", "--days", "7"], "Give --since or --days, not both."),
-    "no length of time": (["--since", "yesterday"], "--since yesterday is no length of time"),
+    "no length of time": (["--since", "yesterday"], "--since yesterday is no length of time up to a year"),
     "too many days": (["--days", "401"], "401 is not in the range"),
     "another form": (["--format", "pdf"], "'pdf' is not one of"),
 }

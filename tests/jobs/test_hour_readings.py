@@ -16,6 +16,7 @@ from dohproxy.observability.tallies import Tallies
 from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Reason
 from dohproxy.policy.bans import BanStatistics
 from dohproxy.policy.limits import Width
+from dohproxy.policy.rule_switches import Rule, RuleStatistics
 from dohproxy.upstream.results import SendStatus
 from dohproxy.wire.numbers import Rcode
 from tests.fakes.statistics import resolver_of, well
@@ -26,10 +27,11 @@ BANS = BanStatistics(
     by_rule=3, max_by_rule=10, by_command=2, max_by_command=10, made={Width.CLIENT: 4, Width.NETWORK: 1}, displaced=0,
     in_shadow=6,
 )  # fmt: skip
+RULES = [RuleStatistics(Rule.BANS, "shadow", 6, 6, 0.0), RuleStatistics(Rule.CLIENT_LIMIT, "shadow", 4, 4, 0.0)]
 
 
 def _owners(alerting: Owners, alerts: Sequence[ActiveAlert] = ()) -> HourOwners:
-    return HourOwners(alerting, lambda: BANS, lambda: alerts, lambda: 1_900_000_000.5)
+    return HourOwners(alerting, lambda: BANS, lambda: RULES, lambda: alerts, lambda: 1_900_000_000.5)
 
 
 def test_every_owner_is_read() -> None:
@@ -52,6 +54,7 @@ def test_every_owner_is_read() -> None:
         "made_room": 1,
         "bans_begun": 5,
         "shadow_bans": 6,
+        "shadow_client_limit": 4,
     }
     assert (found.networks_hour, found.networks_day, found.bans) == (40, 60, 3)
     assert found.certificate_ends == 1_900_000_000

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dohproxy.observability.alert_messages import in_words
+from dohproxy.durations import in_words
 from dohproxy.observability.detectors.judgement import AlertKind
+from dohproxy.policy.rule_switches import Rule
 from dohproxy.tools.usage.summary import Bar, Group, Minute, Summary
 from dohproxy.upstream.results import SendStatus
 
@@ -30,7 +31,20 @@ LIMIT_WORDS: Final = {
     "domain_limit": "names below a domain under attack",
 }
 SHADOW_WORDS: Final = {
-    "bans": "connections and requests that bans would have kept out",
+    Rule.CLIENT_LIMIT: "requests over their client's limit",
+    Rule.MISS_LIMIT: "questions over their client's limit on misses",
+    Rule.DOMAIN_LIMIT: "questions over their domain's limit",
+    Rule.SERVICE_LIMIT: "questions while all together were over the limit",
+    Rule.TOO_MANY_PER_CLIENT: "connections of clients that had as many as they may",
+    Rule.CLIENT_RATE: "connections of clients that opened them too fast",
+    Rule.TOTAL_RATE: "connections over the rate of all together",
+    Rule.STRANGERS_RATE: "connections of strangers over their share of handshakes",
+    Rule.UNDELEGATED: "questions for top-level domains that do not exist",
+    Rule.PRIVATE_ADDRESSES: "answers with private addresses for public names",
+    Rule.LISTED_REACTION: "requests of strangers, while a public list had us",
+    Rule.LIST_STUB: "requests of public lists' stubs",
+    Rule.BANS: "connections and requests that bans would have kept out",
+    Rule.MEMBERS_ONLY: "requests of others than members",
     "dialects": "requests in dialects that are only counted",
 }
 SEND_WORDS: Final = {

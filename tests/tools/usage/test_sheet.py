@@ -114,7 +114,7 @@ def test_sections_say_what_there_was_and_no_more() -> None:
     assert _section(found, "Bans") == [Row("begun by rule", "2"), Row("at once, at most", "1")]
     assert _section(found, "Members")[1] == Row("of these not answered", "1", "10.0 %")
     assert _section(found, "Incidents") == [
-        Row("a public list of resolvers had found the service", "once", "2 hours in all")
+        Row("a public list of resolvers had found the service", "once", "2 h in all")
     ]
     assert _section(found, "Certificate") == [Row("valid until", "2026-12-09", "9 days")]
 

@@ -55,7 +55,8 @@ def test_every_outcome_is_in_a_group_and_counted_there(reason: Reason) -> None:
 
 def test_only_what_is_malformed_or_not_served_is_in_the_group_without_a_list() -> None:
     malformed = [reason for reason in Reason if group_of(reason) is Group.MALFORMED]
-    assert all(OUTCOMES[reason].weight >= 0.2 for reason in malformed)
+    # A token that is unknown costs no points, as it may have been a member's yesterday.
+    assert all(OUTCOMES[reason].weight >= 0.2 for reason in malformed if reason is not Reason.UNKNOWN_TOKEN)
     assert len(malformed) == 22
 
 
