@@ -102,6 +102,7 @@ class Core:
             switches=self.switches,
         )
         self.service = Service(self.pipeline, request_rules(config), observe)
+        self.service.pages.adopt(config.pages, clock())
         self.blocklists = BlocklistWatch(
             config.blocklists, self.names.blocklists, self.pipeline.rules_changed, time.time()
         )
@@ -140,6 +141,7 @@ class Core:
             self.resolver.stay_paused(name, since)
         self.config = config
         self.pipeline.adopt(self.names, self._routes_of_names(), config.resolver.deadline_seconds)
+        self.service.pages.adopt(config.pages, now)
         self.service.adopt(replace(request_rules(config), tokens=self.service.rules.tokens))
 
     def owners(self) -> Owners:

@@ -8,7 +8,7 @@ parsed request belongs to one version of them, and so does all that was said to 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from dohproxy.cache import Entry
 from dohproxy.outcomes import Frontend, Reason, Refused, Reply
@@ -101,6 +101,8 @@ class ParsedRequest:
     """The most that `answered` has held so far, as it is charged to the memory."""
     member: bytes | None = None
     """What the member is known by who has shown that he is one; None if the request names none."""
+    page: Any = None
+    """The page that it asks for, as the frontends' router names it: then it is nothing to the walk."""
     memory: Memory | None = None
     """Where this parsed request is kept, if anywhere."""
 

@@ -56,8 +56,8 @@ class Persistence:
         self._hours: HourBook | None = None
         self.blocks = HandBlocks(config.server.state_directory, core.names.blocklists, core.pipeline.rules_changed)
 
-    async def load_state(self, keeper: Keeper) -> None:
-        """Go on with what the last process has left, if it is kept: the core's state and that of `keeper`."""
+    async def load_state(self, *keepers: Keeper) -> None:
+        """Go on with what the last process has left, if it is kept: the core's state and that of all `keepers`."""
         directory, core = self._config.server.state_directory, self._core
         if directory is None:
             return
@@ -66,11 +66,14 @@ class Persistence:
             return
 
         async def export(seal: Callable[[str], str], now: float) -> Saved:
-            announced = {"announcements": self.announcements.export(time.time())}
-            return keeper.export(now) | announced | await core.export(seal, now)
+            saved: Saved = {"announcements": self.announcements.export(time.time())}
+            for keeper in keepers:
+                saved |= keeper.export(now)
+            return saved | await core.export(seal, now)
 
         def restore(saved: Saved, seal: Callable[[str], str], interruption: Interruption) -> int:
-            keeper.restore(saved, interruption)
+            for keeper in keepers:
+                keeper.restore(saved, interruption)
             with contextlib.suppress(UnfitState):
                 self.announcements.restore(saved)
             return core.restore(saved, seal, interruption)

@@ -2,6 +2,7 @@
 
     bytes ─ frontend ─ turn_away_early() ── bans, client's limit: refused if over it already, unread
                   its protocol ── shape, dialect: a ParsedRequest
+                  admit_page_view() ── for a page: bans, client's limit; no walk
                   begin() ─┬─ bans ─────────────── refused
                             ├─ refused by these ────── refused
                             ├─ client's limit ─────── refused
@@ -191,6 +192,14 @@ class Pipeline:
             return None
         wait = self._request_limiter.admit_request(client, now)
         return self._refuse(Reason.CLIENT_LIMIT, self._unread[frontend], client, now, retry_after=wait)
+
+    def admit_page_view(self, client: Client, frontend: Frontend, now: float) -> Refused | None:
+        """Let a client see a page unless it is banned or over its limit, within which that is a request like any other.
+        No limit on what costs more is asked: the page says how the service is when nothing else goes."""
+        refused = self.turn_away_early(client, frontend, now)
+        if refused is None:
+            self._request_limiter.charge_request(client, now)
+        return refused
 
     def begin(  # noqa: C901 - every request comes here: a look at each stage, and a call only where it has a say
         self, parsed: ParsedRequest, client: Client, now: float

@@ -48,6 +48,7 @@ from dohproxy.jobs.job_figures import (
     CERTIFICATE_FIGURES,
     KERNEL_BAN_FIGURES,
     MEMBER_FILE_FIGURES,
+    PAGE_JOB_FIGURES,
     RELOAD_FIGURES,
 )
 from dohproxy.jobs.kernel_bans import KernelBans
@@ -69,6 +70,7 @@ from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
 from dohproxy.persistence import Persistence, open_state_key
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.mode import ModeNow
+from dohproxy.publishing import page_job_of
 from dohproxy.server import Server
 from dohproxy.service_manager.activation import InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
@@ -151,6 +153,7 @@ class Runtime:
             config, owners, self.core.pipeline, self.server.visitors, self.server.identities, clock, self.core.switches
         )
         self.mode = self.alerting.mode
+        self.pages = page_job_of(config, self.core, self.alerting, self.announcements)
         self._price_strangers()
         self._add_figures()
 
@@ -185,7 +188,7 @@ class Runtime:
     ) -> None:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once clients are served."""
         self._stop = stop
-        await self.persistence.load_state(self.alerting)
+        await self.persistence.load_state(self.alerting, self.pages)
         await self._member_file.poll(time.time())
         await self._begin_health()
         await self.persistence.load_cache()
@@ -277,6 +280,7 @@ class Runtime:
         self.server.adopt(wanted, suffixes, blocklists)
         self._ban_log.adopt(wanted.bans.log_file)
         self.alerting.adopt(wanted)
+        self.pages.adopt(wanted)
         self._take_certificate(wanted, pair)
         if self._log_limit is not None:
             self._log_limit.adopt(wanted.log.lines_per_second)
@@ -440,6 +444,7 @@ class Runtime:
             ("the look at upstreams", lambda: SWEEP_SECONDS, self._tick_upstreams),
             ("the count of open files", lambda: OPEN_FILES_SECONDS, self.open_files.poll),
             ("the look for alerts", lambda: LOOK_SECONDS, self.alerting.look),
+            ("the public pages", lambda: self.pages.pause, self.pages.poll),
             ("the look at the mode", lambda: SWEEP_SECONDS, self._renew_mode),
             (
                 "the watch of public suffixes",
@@ -505,6 +510,7 @@ class Runtime:
         add(MODE_FIGURES, lambda: self.mode.now(clock()))
         add(LOOP_FIGURES, lambda: LoopStatistics(self.server.handshakes.waiting, self.delay.seconds))
         add(RELOAD_FIGURES, self.reloads.statistics)
+        add(PAGE_JOB_FIGURES, self.pages.statistics)
         members, bans = self._member_file, self._ban_log
         add(MEMBER_FILE_FIGURES, lambda: None if self.config.clients.member_file is None else members.statistics())
         if self._certificate is not None:

@@ -18,7 +18,12 @@ from dohproxy.core import Core
 from dohproxy.frontends.ban_sweep import BanSweep
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
-from dohproxy.frontends.frontend_figures import ADDRESS_FIGURES, CONNECTION_FIGURES, REQUEST_CACHE_FIGURES
+from dohproxy.frontends.frontend_figures import (
+    ADDRESS_FIGURES,
+    CONNECTION_FIGURES,
+    PAGE_FIGURES,
+    REQUEST_CACHE_FIGURES,
+)
 from dohproxy.frontends.handshake_scheduler import HandshakeScheduler
 from dohproxy.frontends.http1.connection import Http1Server
 from dohproxy.frontends.http2.connection import Http2Server
@@ -160,6 +165,7 @@ class Server:
         add(FRONT_PROXY_FIGURES, self.front_proxy.findings)
         add(CONNECTION_FIGURES, self.connections.statistics)
         add(REQUEST_CACHE_FIGURES, lambda: known)
+        add(PAGE_FIGURES, self.core.service.pages.statistics)
         add(CONNECTION_LIMIT_FIGURES, lambda: self.connection_limiter.statistics(self._clock()))
         add(SLOT_FIGURES, self.shared_slots)
         add(MEMBER_NETWORK_FIGURES, lambda: self.client_resolver.member_networks)

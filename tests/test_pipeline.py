@@ -1128,3 +1128,25 @@ class TestRepeats:
         assert walk.repeat(parsed) is first
         assert len(walk.outcomes) == 2
         assert walk.outcomes[0] == walk.outcomes[1]
+
+
+# --- Pages ---
+
+
+async def test_a_page_view_is_a_request_of_its_client_and_of_no_other_limit() -> None:
+    walk = Walk(Limits(requests=3))
+    see = walk.pipeline.admit_page_view
+    assert [see(CLIENT, Frontend.HTTP1, walk.clock()) for _ in range(3)] == [None] * 3
+    refused = see(CLIENT, Frontend.HTTP1, walk.clock())
+    assert refused is not None
+    assert (refused.reason, refused.retry_seconds) == (Reason.CLIENT_LIMIT, 1)
+    assert see(NEIGHBOUR, Frontend.HTTP1, walk.clock()) is None
+    # What is shown is in books of its own.
+    assert [outcome.reason for outcome in walk.outcomes] == [Reason.CLIENT_LIMIT]
+    assert (await walk.send(post(ask_for(NAME)))).status == 429
+
+
+async def test_a_page_is_shown_when_every_limit_on_what_costs_more_is_reached() -> None:
+    walk = exhausted(frozenset({"service", "miss", "domain"}))
+    walk.pipeline.restrict(members_only=True, stubs_away=True, spare_strangers=True)
+    assert walk.pipeline.admit_page_view(CLIENT, Frontend.HTTP2, walk.clock()) is None

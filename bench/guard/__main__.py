@@ -69,7 +69,7 @@ def main() -> None:
         baselines[options.build] = {name: ratio for name, ratio in kept.items() if ratio is not None}
         verdict.FILE.write_text(verdict.write_baselines(baselines), encoding="utf-8")
         return
-    findings = [*verdict.judge(was, found), *verdict.judge_before_limits(found)]
+    findings = [*verdict.judge(was, found), *verdict.judge_multiples(found)]
     for finding in findings:
         print(finding.sentence)
     sys.exit(1 if any(finding.is_failure for finding in findings) else 0)

@@ -13,7 +13,7 @@ from bench.guard import reference
 from bench.guard.clients import STREAMS, Http2Bytes, name_of, statuses
 from bench.guard.stage import CACHED, Failed, Stage
 from bench.guard.stub import answer_to
-from bench.guard.verdict import BEFORE_LIMITS
+from bench.guard.verdict import BEFORE_LIMITS, PAGE_VIEW
 from bench.peers.clients import target
 from bench.questions import MEDIA_TYPE, A, get, query
 from dohproxy.http1.limits import MOST_CHUNKS, MOST_FIELDS
@@ -47,6 +47,18 @@ async def http1(wanted: Callable[[int], str], stage: Stage) -> AsyncGenerator[in
     """GETs of the names that `wanted` gives by number."""
     requests = [get(query(wanted(number), A)) for number in range(WARM + REQUESTS)]
     await stage.fetch({wanted(number) for number in range(WARM + REQUESTS)})
+    async for count in _http1(requests, stage):
+        yield count
+
+
+async def http1_pages(stage: Stage) -> AsyncGenerator[int, None]:
+    """Views of the status page by a browser that comes again."""
+    head = b"GET / HTTP/1.1\r\nhost: localhost\r\naccept: text/html\r\naccept-language: fr,en;q=0.5\r\n\r\n"
+    async for count in _http1([head] * (WARM + REQUESTS), stage):
+        yield count
+
+
+async def _http1(requests: Sequence[bytes], stage: Stage) -> AsyncGenerator[int, None]:
     frontend, sink = stage.open_http1()
     for request in requests[:WARM]:
         frontend.data_received(request)
@@ -165,6 +177,10 @@ def _posts(speaker: Http2Bytes, count: int) -> list[bytes]:
     return speaker.posts([CACHED] * count)
 
 
+def _pages(speaker: Http2Bytes, count: int) -> list[bytes]:
+    return [speaker.get("/fr") for _ in range(count)]
+
+
 def _broken(speaker: Http2Bytes, count: int) -> list[bytes]:
     return speaker.gets_of([MALFORMED] * count)
 
@@ -236,6 +252,8 @@ PLAYS: Final[dict[str, Play]] = {
     "cached POST, HTTP/2, 10 streams": partial(http2, _posts, OK),
     "cached GET, HTTP/2, 10 streams, each name for the first time": _others,
     "cached GET, HTTP/2, 10 streams, the path alone changes": _again,
+    f"{PAGE_VIEW}HTTP/1.1": http1_pages,
+    f"{PAGE_VIEW}HTTP/2": partial(http2, _pages, OK),
     "malformed, HTTP/2, 10 streams": partial(http2, _broken, BAD_REQUEST),
     "over its limit, HTTP/2, 10 streams": partial(http2, _same(STREAMS), TOO_MANY_REQUESTS, limited=True),
     "banned, HTTP/2, 10 streams": partial(http2, _same(STREAMS), TOO_MANY_REQUESTS, banned=True),

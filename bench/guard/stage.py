@@ -8,11 +8,12 @@ from typing import Final
 from bench.guard.clients import Http2Bytes, Sink
 from bench.guard.stub import stub_upstream
 from dohproxy.builders import SECRET_BYTES
-from dohproxy.config import BansConfig, Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
+from dohproxy.config import BansConfig, Config, ConnectionsConfig, LimitsConfig, PagesConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.frontends.connections import ConnectionSlot
 from dohproxy.frontends.http1.connection import Http1Frontend
 from dohproxy.frontends.http2.connection import Http2Frontend
+from dohproxy.pages.document import Document, Kind, Language
 from dohproxy.policy.prefixes import Prefix
 from dohproxy.policy.standing import Standing
 from dohproxy.server import Server
@@ -24,6 +25,9 @@ CLIENT: Final = bytes((192, 0, 2, 1))
 CONNECTIONS: Final = ConnectionsConfig(max_requests=1_000_000)
 PATIENT: Final = BansConfig(points=1_000_000)
 """Everything is charged, and nobody is banned for it: plays are one client's."""
+PAGES: Final = PagesConfig(enabled=True, views_per_second=10_000)
+PAGE: Final = Document(Kind.STATUS, Language.FRENCH, bytes(16_384))
+"""As large as a page is where there is much to tell; what stands in it costs nothing."""
 NARROW: Final = LimitsConfig(requests_per_second=0.001, requests_burst=1)
 
 
@@ -62,7 +66,7 @@ def _server(clock: Clock, upstream: int, limits: LimitsConfig, tasks: asyncio.Ta
         burst=100_000,
         in_flight=1_000,
     )
-    config = Config((asked,), connections=CONNECTIONS, limits=limits, bans=PATIENT)
+    config = Config((asked,), connections=CONNECTIONS, limits=limits, bans=PATIENT, pages=PAGES)
     return Server(config, tasks, bytes(SECRET_BYTES), clock=clock)
 
 
@@ -80,6 +84,7 @@ class Stage:
         self.clock = clock
         self._limited_clients = 0
         self._wide = _server(clock, upstream, AMPLE, tasks)
+        self._wide.core.service.pages.publish([PAGE], 0.0)
         self._narrow = _server(clock, upstream, NARROW, tasks)
         self._banning = _server(clock, upstream, AMPLE, tasks)
 

@@ -20,6 +20,7 @@ from dohproxy.config import (
     check_ban_log,
     check_files,
     check_members,
+    check_pages,
     check_snapshot,
     check_sockets,
     check_state,
@@ -99,8 +100,8 @@ def checked(config: Config, announcer: Announcer, *, is_strict: bool) -> Config:
 
 def examine(config: Config, *, is_strict: bool = True) -> Examined:
     """Look at a configuration and at the files it names; see `certificate_problems`, `check_ban_log`, `check_members`,
-    `check_snapshot`, `check_state`. With `is_strict` also at what the service's own user may do, which need not be who
-    looks.
+    `check_pages`, `check_snapshot`, `check_state`. With `is_strict` also at what the service's own user may do, which
+    need not be who looks.
 
     Raises ConfigError for what keeps the service from starting, and LimitsNotInForce.
     """
@@ -110,7 +111,14 @@ def examine(config: Config, *, is_strict: bool = True) -> Examined:
     prices = _check_handshakes(config)
     problems, warnings = _check_certificate(config)
     return Examined(
-        (*problems, *check_ban_log(config), *check_members(config), *check_snapshot(config), *check_state(config)),
+        (
+            *problems,
+            *check_ban_log(config),
+            *check_members(config),
+            *check_pages(config),
+            *check_snapshot(config),
+            *check_state(config),
+        ),
         (
             *check_warnings(config),
             *command_warnings(config),

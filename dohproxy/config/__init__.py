@@ -17,12 +17,14 @@ from dohproxy.config.files import (
     log_format_of,
     socket_warnings,
 )
+from dohproxy.config.page_files import check_pages
 from dohproxy.config.presets import PRESETS, Preset
 from dohproxy.config.problems import AddressUnavailable, ConfigError, Problem, located, render
 from dohproxy.config.reader import read
 from dohproxy.config.reference import reference
 from dohproxy.config.schema import (
     DIALECTS,
+    AboutConfig,
     AddressSource,
     AdminConfig,
     AlertsConfig,
@@ -38,6 +40,7 @@ from dohproxy.config.schema import (
     LogConfig,
     MetricsConfig,
     NamesConfig,
+    PagesConfig,
     ResolverConfig,
     RouteConfig,
     RulesConfig,
@@ -50,6 +53,7 @@ from dohproxy.config.schema import (
 __all__ = [
     "DIALECTS",
     "PRESETS",
+    "AboutConfig",
     "AddressSource",
     "AddressUnavailable",
     "AdminConfig",
@@ -69,6 +73,7 @@ __all__ = [
     "LogConfig",
     "MetricsConfig",
     "NamesConfig",
+    "PagesConfig",
     "Preset",
     "Problem",
     "ResolverConfig",
@@ -82,6 +87,7 @@ __all__ = [
     "check_ban_log",
     "check_files",
     "check_members",
+    "check_pages",
     "check_snapshot",
     "check_sockets",
     "check_state",

@@ -218,6 +218,18 @@ def _warn_of_added_budgets(config: Config) -> Iterator[Problem]:
             )
 
 
+def _warn_of_pages(config: Config) -> Iterator[Problem]:
+    pages = config.pages
+    if pages.enabled and config.about.name is None:
+        yield Problem(
+            "about.name",
+            "is absent while pages.enabled is true: people trust a service when they know who runs it. Write"
+            ' name = "...", and where you can be reached (contact).',
+        )
+    if pages.folder is not None and not pages.enabled:
+        yield Problem("pages.folder", "is of no effect while pages.enabled is false; write enabled = true beside it.")
+
+
 _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_plain_http,
     _warn_of_one_client_for_all,
@@ -237,4 +249,5 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_trust_on_an_open_path,
     _warn_of_rules_without_effect,
     _warn_of_added_budgets,
+    _warn_of_pages,
 )

@@ -8,6 +8,7 @@ from dohproxy.config.addresses import ListenAddress, UpstreamAddress, cover_ever
 from dohproxy.config.keys import show
 from dohproxy.config.problems import Problem
 from dohproxy.config.schema import Config
+from dohproxy.config.schema.pages import PAGE_PATHS
 
 _GROUP_KEYS: Final = ("queries_per_second", "burst", "in_flight", "connections", "new_connections_per_second")
 
@@ -311,6 +312,15 @@ def _check_certificates_of_members(config: Config) -> Iterator[Problem]:
         )
 
 
+def _check_paths_of_pages(config: Config) -> Iterator[Problem]:
+    if config.pages.enabled and config.server.path in PAGE_PATHS:
+        yield Problem(
+            "pages.enabled",
+            f"is true while server.path is {show(config.server.path)}, where a page would be; write"
+            ' path = "/dns-query", which clients assume, or leave the pages out.',
+        )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
@@ -320,6 +330,7 @@ _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_blocklists, ("blocklist",)),
     (_check_members_are_named, ("listed.reaction", "clients.member_networks", "clients.member_file")),
     (_check_alert_command, ("alerts.command",)),
+    (_check_paths_of_pages, ("pages.enabled", "server.path")),
     (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "upstream")),
 )
 """Each rule beside the keys it reads."""

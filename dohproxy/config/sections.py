@@ -12,6 +12,7 @@ from dohproxy.config.keys import Choice, Key, Text, TextList, show
 from dohproxy.config.schema import (
     DIALECT_ACTIONS,
     DIALECTS,
+    AboutConfig,
     AdminConfig,
     AlertsConfig,
     BansConfig,
@@ -25,6 +26,7 @@ from dohproxy.config.schema import (
     LogConfig,
     MetricsConfig,
     NamesConfig,
+    PagesConfig,
     ResolverConfig,
     RouteConfig,
     RulesConfig,
@@ -127,5 +129,7 @@ SECTIONS: Final = (
     _declare("alerts", AlertsConfig),
     _declare("listed", ListedConfig),
     _declare("log", LogConfig),
+    _declare("about", AboutConfig),
+    _declare("pages", PagesConfig),
 )
 """All sections in the order of the reference: what everybody sets comes first."""

@@ -8,6 +8,7 @@ from dohproxy.frontends.frontend_figures import (
     ADDRESS_FIGURES,
     CONNECTION_FIGURES,
     LOOP_FIGURES,
+    PAGE_FIGURES,
     REQUEST_CACHE_FIGURES,
 )
 from dohproxy.jobs.job_figures import (
@@ -19,6 +20,7 @@ from dohproxy.jobs.job_figures import (
     HOUR_FIGURES,
     KERNEL_BAN_FIGURES,
     MEMBER_FILE_FIGURES,
+    PAGE_JOB_FIGURES,
     RELOAD_FIGURES,
     STATE_FILE_FIGURES,
     SUFFIX_FIGURES,
@@ -72,6 +74,8 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     ADDRESS_FIGURES,
     FRONT_PROXY_FIGURES,
     LOOP_FIGURES,
+    PAGE_FIGURES,
+    PAGE_JOB_FIGURES,
     CERTIFICATE_FIGURES,
     SUFFIX_FIGURES,
     BLOCKLIST_FIGURES,

@@ -26,17 +26,25 @@ class HttpRequest:
     """Whether there was an X-Pad field (old dnscrypt-proxy); its value is nothing to us."""
     list_stub: bool = False
     """Whether its User-Agent is one of `LIST_STUBS`."""
+    accept_language: str | None = None
+    if_none_match: str | None = None
+    """Of these two it depends which page is shown, and whether it need be sent; to a query they are nothing."""
 
 
 @value
 class HttpResponse:
-    """What goes back. A body is always a DNS message; errors have none."""
+    """What goes back. A body is a DNS message, or a page; errors have none."""
 
     status: int
     fields: tuple[tuple[str, str], ...]
     body: bytes = b""
     close: bool = False
     """The connection cannot go on: what follows on it is not to be trusted or not worth reading."""
+    omitted_bytes: int = 0
+    """The length of the body that would have been sent but for HEAD: that is what Content-Length says then (RFC 9110
+    section 8.6)."""
+    is_page: bool = False
+    """What is sent is a page, for which nobody need have asked in DNS."""
     rendered: Any = field(default=None, compare=False, repr=False)
     """What a frontend has made of it, for when it is given again: else a cached answer costs a third more. Every
     response belongs to one frontend."""

@@ -73,7 +73,16 @@ def find_token(target: str, rules: RequestRules) -> bytes | None:
     """Return the digest of the valid token in a request's target, None if there is none; nothing else is read."""
     if not rules.tokens or len(target) > LONGEST_TARGET:
         return None
-    digest = _digest_in(_normal(_origin_form(target)).partition("?")[0], rules)
+    return _token_in(path_of(target), rules)
+
+
+def path_of(target: str) -> str:
+    """Return the path of a target, as it is compared with the service's own."""
+    return _normal(_origin_form(target[: LONGEST_TARGET + 1])).partition("?")[0]
+
+
+def _token_in(path: str, rules: RequestRules) -> bytes | None:
+    digest = _digest_in(path, rules)
     return digest if digest in rules.tokens else None
 
 

@@ -6,10 +6,12 @@ from typing import Final
 
 from dohproxy.frontends.connections import Closing, ConnectionStatistics
 from dohproxy.frontends.request_cache import RequestCache
+from dohproxy.frontends.router import RouterStatistics, Showing
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS, kept_targets
 from dohproxy.http2.errors import Excess
 from dohproxy.observability.figures import FigureGroup, Unit, counter, gauge, label_of
 from dohproxy.outcomes import Frontend
+from dohproxy.pages.document import MOST_BYTES, Kind
 from dohproxy.policy.forwarded import AddressStatus
 from dohproxy.policy.proxy_protocol import Defect
 
@@ -49,6 +51,27 @@ CONNECTION_FIGURES: Final = FigureGroup[ConnectionStatistics](
             lambda connections: {defect: connections.defects.get(defect, 0) for defect in Defect},
             label_of("defect", Defect),
         ),
+    ),
+)
+
+PAGE_FIGURES: Final = FigureGroup[RouterStatistics](
+    "Public pages",
+    (
+        counter(
+            "page_views",
+            "Views of public pages within the limits of their clients, by what became of them.",
+            lambda router: router.views,
+            label_of("page", Kind),
+            label_of("showing", Showing),
+        ),
+        gauge(
+            "page_published_seconds",
+            "When the pages that are shown were made, in Unix time; 0 before the first.",
+            lambda router: router.published_at,
+            unit=Unit.UNIX_TIME,
+        ),
+        gauge("page_bytes", "Bytes of all pages.", lambda router: router.held_bytes, unit=Unit.BYTES),
+        gauge("max_page_bytes", "Most that one page may have.", lambda _: float(MOST_BYTES), unit=Unit.BYTES),
     ),
 )
 

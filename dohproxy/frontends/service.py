@@ -6,7 +6,7 @@ its traceback, counted, and answered with 500; the process and all other request
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -14,6 +14,7 @@ import structlog
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RefusedRequest, RequestRules, find_token, read_request
 from dohproxy.doh.response import http_response
+from dohproxy.frontends.router import Router
 from dohproxy.observability.top_talkers import Watch
 from dohproxy.outcomes import Client, Frontend, Reason, Refused, Reply, Said
 from dohproxy.parsed_request import ParsedRequest
@@ -41,6 +42,8 @@ class Service:
     """Takes notice of how each request ends, while somebody looks; `be_watched` sets it."""
     unwatched: Callable[[Client], bool | None] | None = None
     """What `observe` is when nobody looks, while somebody does."""
+    pages: Router = field(default_factory=Router)
+    """The public pages, if there are any."""
 
     def be_watched(self, watch: Watch | None) -> None:
         """Tell `watch` how each request ends from now on; None if nobody looks any more."""
@@ -84,7 +87,11 @@ class Service:
             found = read_request(request, self.rules)
             method = request.method if request.method in ("GET", "POST") else OTHER_METHOD
             if isinstance(found, RefusedRequest):
-                return ParsedRequest(frontend, version, method, found.dialect, refused=found.reason, member=found.token)
+                parsed = ParsedRequest(
+                    frontend, version, method, found.dialect, refused=found.reason, member=found.token
+                )
+                parsed.page = self.pages.find(request, found)
+                return parsed
             parsed = ParsedRequest(
                 frontend, version, method, found.dialect, found.wire, shadow=found.shadow, member=found.token
             )
@@ -98,6 +105,8 @@ class Service:
         """Walk as far as can be gone without waiting."""
         try:
             is_watched = self.observe(client)
+            if parsed.page is not None:
+                return self._show_page(parsed, client, now)
             found = self.pipeline.begin(parsed, client, now)
             if not isinstance(found, Said):
                 return found
@@ -109,6 +118,12 @@ class Service:
         except Exception:
             _log.exception("a request met a bug", stage="begin")
             return self.turn_away(Reason.BUG, client, parsed.frontend, now)
+
+    def _show_page(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse:
+        refused = self.pipeline.admit_page_view(client, parsed.frontend, now)
+        if refused is not None:
+            return http_response(refused, parsed.variant)
+        return self.pages.show(parsed.page, parsed.frontend, now, is_member=client.member)
 
     async def resolve(self, miss: Miss) -> HttpResponse:
         """Walk the rest of the way, and wait for it; whoever is cancelled meanwhile gives the miss up."""

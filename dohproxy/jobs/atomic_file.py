@@ -52,8 +52,10 @@ class AtomicFile:
     for `discard`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = MODE) -> None:
+        """`mode`: who may read it, whatever the process's umask says."""
         self._path = path
+        self._mode = mode
         self._beside = path.with_name(f"{path.name}.partial")
         """One name, not a new one each time: what a killed process leaves behind is replaced by the next."""
         self._file: BinaryIO | None = None
@@ -65,6 +67,8 @@ class AtomicFile:
         # O_EXCL: whoever may make links in this directory must not choose what we write into.
         descriptor = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
         self._file = os.fdopen(descriptor, "wb")
+        if self._mode != MODE:
+            os.fchmod(descriptor, self._mode)
 
     def write(self, chunk: bytes) -> None:
         """Append to the new content."""

@@ -16,7 +16,7 @@ from dohproxy.observability.hour_sums import (
     SHADOW_SUMS,
     Counters,
 )
-from dohproxy.observability.tallies import Tally
+from dohproxy.observability.tallies import Tally, times_of
 from dohproxy.outcomes import OUTCOMES, Reason
 from dohproxy.policy.bans import BanStatistics
 from dohproxy.policy.rule_switches import RuleStatistics
@@ -83,7 +83,7 @@ def count_requests(tallies: Sequence[Tally]) -> Counter[str]:
             counted[SHADOW_SUMS["dialects"]] += count
         if outcome.answered_rcode == Rcode.SERVFAIL or outcome.reason is Reason.SERVICE_LIMIT:
             counted["failed"] += count
-    for times in {id(tally.times): tally.times for tally in tallies}.values():  # One for all tallies of a reason.
+    for times in times_of(tallies):
         for name, within in zip(LATENCY_SUMS, times.buckets, strict=True):
             counted[name] += within
     return counted

@@ -12,6 +12,7 @@ from dohproxy.jobs.certificate_watch import CertificateStatistics
 from dohproxy.jobs.hour_book import HourBookStatistics
 from dohproxy.jobs.kernel_bans import KernelBansStatistics
 from dohproxy.jobs.member_file import MemberFileResult, MemberFileStatistics
+from dohproxy.jobs.page_folder import PageJobStatistics
 from dohproxy.jobs.reload import ReloadStatistics
 from dohproxy.jobs.state_file import StateFileStatistics
 from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
@@ -308,6 +309,25 @@ KERNEL_BAN_FIGURES: Final = FigureGroup[KernelBansStatistics](
         ),
     ),
     "with `bans.kernel_socket`",
+)
+
+PAGE_JOB_FIGURES: Final = FigureGroup[PageJobStatistics](
+    "What the public pages tell",
+    (
+        gauge("page_incidents", "Incidents that are remembered.", lambda job: job.incidents),
+        gauge("max_page_incidents", "Most incidents that are remembered.", lambda job: job.most_incidents),
+        gauge(
+            "page_folder_written_seconds",
+            "When the folder of public pages was written last, in Unix time; 0 if it was not.",
+            lambda job: job.written_at,
+            unit=Unit.UNIX_TIME,
+        ),
+        counter(
+            "page_folder_failures",
+            "Times that the folder of public pages could not be written.",
+            lambda job: job.write_failures,
+        ),
+    ),
 )
 
 MEMBER_FILE_FIGURES: Final = FigureGroup[MemberFileStatistics](

@@ -16,7 +16,7 @@ from dohproxy.observability.figures import (
     distribution,
     label_of,
 )
-from dohproxy.observability.tallies import LATENCY_BOUNDS, OTHER_RCODE, Tally, Times
+from dohproxy.observability.tallies import LATENCY_BOUNDS, OTHER_RCODE, Tally, Times, times_of
 from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Reason
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
@@ -68,7 +68,7 @@ def _rcode(outcome: Outcome) -> str | None:
 
 def _latency(tallies: Tallied) -> Mapping[str, Distribution]:
     groups: defaultdict[str, list[Times]] = defaultdict(list)
-    for times in {tally.times for tally in tallies}:
+    for times in times_of(tallies):
         groups[_HOW.get(times.reason, _OTHER)].append(times)
     return {how: _distribution(group) for how, group in groups.items()}
 

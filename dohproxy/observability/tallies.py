@@ -1,7 +1,7 @@
 """How requests have ended, counted: on the hot path three plain additions to a tally that is found once."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -45,6 +45,11 @@ class Tally:
         times.seconds += seconds
         # Nearly all that are counted this way came from the cache, and are within the first bound.
         times.buckets[0 if seconds <= FIRST_BOUND else bisect_left(LATENCY_BOUNDS, seconds)] += 1
+
+
+def times_of(tallies: Iterable[Tally]) -> list[Times]:
+    """Return the times that these tallies have together, those of each reason once."""
+    return list({tally.times for tally in tallies})
 
 
 class Tallies:

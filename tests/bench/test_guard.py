@@ -13,7 +13,7 @@ from bench.guard.verdict import (
     BEFORE_LIMITS,
     FILE,
     judge,
-    judge_before_limits,
+    judge_multiples,
     ratios,
     read_baselines,
     read_total,
@@ -49,15 +49,21 @@ def test_less_than_that_is_not_worth_a_word(is_now: float) -> None:
 def test_nothing_before_a_limit_may_cost_more_than_twenty_cached_answers() -> None:
     dear, cheap = f"{BEFORE_LIMITS}64 fields, HTTP/1.1", f"{BEFORE_LIMITS}64 fields, HTTP/2"
     found = {"cached GET, HTTP/1.1": 0.5, "cached GET, HTTP/2, 1 stream": 0.6, dear: 10.1, cheap: 11.9, "miss": 99.0}
-    (finding,) = judge_before_limits(found)
+    (finding,) = judge_multiples(found)
     assert finding.is_failure
     assert finding.sentence == f"{dear}: 20.2 times a cached answer, which is more than 20"
-    assert judge_before_limits({dear: 10.1}) == []  # Without the other there is nothing to compare it with.
+    assert judge_multiples({dear: 10.1}) == []  # Without the other there is nothing to compare it with.
+
+
+def test_a_page_view_may_cost_no_more_than_three_cached_answers() -> None:
+    found = {"cached GET, HTTP/1.1": 0.5, "page view, HTTP/1.1": 1.6, "cached GET, HTTP/2, 1 stream": 0.6}
+    (finding,) = judge_multiples(found | {"page view, HTTP/2": 1.7})
+    assert finding.sentence == "page view, HTTP/1.1: 3.2 times a cached answer, which is more than 3"
 
 
 def test_the_baselines_keep_to_that_too() -> None:
     for baselines in read_baselines(FILE.read_text(encoding="utf-8")).values():
-        assert judge_before_limits(baselines) == []
+        assert judge_multiples(baselines) == []
 
 
 def test_a_workload_without_a_baseline_guards_nothing() -> None:

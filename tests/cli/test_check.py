@@ -152,6 +152,15 @@ def test_a_snapshot_that_cannot_be_saved_is_an_error_to_check_and_no_reason_not_
     assert (process.returncode, f"warning: {told}" in written) == (0, True)
 
 
+def test_a_folder_of_public_pages_that_cannot_be_had_is_an_error_to_check(directory: Path) -> None:
+    file = write(directory, '[about]\nname = "Us"\n[pages]\nenabled = true\nfolder = "absent/pages"\n')
+    ended = run("check", "--config", file)
+    told = (
+        f"pages.folder (line 5) names {directory}/absent/pages, and there is no directory {directory}/absent; make it."
+    )
+    assert (ended.exit_code, ended.stdout, told in ended.stderr) == (EXIT_CONFIG, "", True)
+
+
 def test_a_state_directory_that_is_none_is_an_error_to_check(directory: Path) -> None:
     file = write(directory, '[server]\nstate_directory = "absent"\n')
     ended = run("check", "--config", file)

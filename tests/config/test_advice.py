@@ -232,3 +232,19 @@ def test_so_is_one_that_was_turned_off_elsewhere(rule: str, keys: str) -> None:
     tried = f'[rules]\n{rule} = "shadow"\n'
     assert warnings_of(tried) == {}
     assert list(warnings_of(tried + keys)) == [f"rules.{rule}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"),
+    [
+        ("[pages]\nenabled = true", "about.name", "who runs it"),
+        ('[pages]\nfolder = "pages"', "pages.folder", "of no effect"),
+    ],
+    ids=["by nobody", "written nowhere"],
+)
+def test_public_pages_that_were_not_meant_so_are_warned_of(text: str, path: str, words: str) -> None:
+    assert words in warnings_of(text)[path]
+
+
+def test_public_pages_with_a_name_are_as_they_should_be() -> None:
+    assert warnings_of('[pages]\nenabled = true\nfolder = "pages"\n[about]\nname = "Us"') == {}

@@ -203,3 +203,15 @@ def test_root_reads_what_belongs_to_the_directorys_owner_and_to_nobody_else(tmp_
         read_own_file(path, 10, is_secret=True)
     os.chown(tmp_path, 12_345, -1)
     assert read_own_file(path, 10, is_secret=True) == b"x"
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o000])
+def test_what_is_for_everybody_can_be_read_by_everybody_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        file = AtomicFile(tmp_path / "page", 0o644)
+        file.open()
+        file.commit()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "page").stat().st_mode) == 0o644

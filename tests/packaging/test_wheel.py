@@ -35,6 +35,10 @@ def test_the_wheel_tells_type_checkers_that_it_is_typed(wheel: zipfile.ZipFile) 
     assert "dohproxy/py.typed" in wheel.namelist()
 
 
+def test_the_wheel_has_the_words_of_the_public_pages(wheel: zipfile.ZipFile) -> None:
+    assert {"dohproxy/pages/words/en.toml", "dohproxy/pages/words/fr.toml"} <= set(wheel.namelist())
+
+
 def test_the_wheel_carries_its_licence(wheel: zipfile.ZipFile) -> None:
     assert "License-Expression: AGPL-3.0-or-later" in _metadata(wheel, "METADATA")
     assert "GNU AFFERO GENERAL PUBLIC LICENSE" in _metadata(wheel, "licenses/LICENSE")

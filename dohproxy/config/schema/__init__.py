@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dohproxy.config.schema.about import AboutConfig
 from dohproxy.config.schema.admin import AdminConfig
 from dohproxy.config.schema.alerts import AlertsConfig
 from dohproxy.config.schema.bans import BansConfig
@@ -22,6 +23,7 @@ from dohproxy.config.schema.listed import ListedConfig
 from dohproxy.config.schema.log import LogConfig
 from dohproxy.config.schema.metrics import MetricsConfig
 from dohproxy.config.schema.names import NamesConfig
+from dohproxy.config.schema.pages import PagesConfig
 from dohproxy.config.schema.resolver import ResolverConfig
 from dohproxy.config.schema.route import MAX_ROUTES, RouteConfig
 from dohproxy.config.schema.rules import RULE_MODES, RuleMode, RulesConfig
@@ -36,6 +38,7 @@ __all__ = [
     "MAX_ROUTES",
     "MAX_UPSTREAMS",
     "RULE_MODES",
+    "AboutConfig",
     "AddressSource",
     "AdminConfig",
     "AlertsConfig",
@@ -51,6 +54,7 @@ __all__ = [
     "LogConfig",
     "MetricsConfig",
     "NamesConfig",
+    "PagesConfig",
     "ResolverConfig",
     "RouteConfig",
     "RuleMode",
@@ -92,6 +96,8 @@ class Config:
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     listed: ListedConfig = field(default_factory=ListedConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    about: AboutConfig = field(default_factory=AboutConfig)
+    pages: PagesConfig = field(default_factory=PagesConfig)
     routes: tuple[RouteConfig, ...] = ()
     """The [[route]] sections in the order of the file."""
     blocklists: tuple[BlocklistConfig, ...] = ()

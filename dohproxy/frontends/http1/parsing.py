@@ -15,7 +15,9 @@ REASONS: Final[Mapping[Fault, Reason]] = {
     Fault.UNKNOWN_CODING: Reason.TRANSFER_CODING,
 }
 
-_WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad", "user-agent"})
+_WANTED: Final = frozenset({
+    "accept", "content-type", "content-encoding", "x-pad", "user-agent", "accept-language", "if-none-match",
+})  # fmt: skip
 
 
 def read_message(head: RequestHead, body: bytes) -> HttpRequest:
@@ -30,6 +32,8 @@ def read_message(head: RequestHead, body: bytes) -> HttpRequest:
         content_encoding=wanted.get("content-encoding"),
         pad_header="x-pad" in wanted,
         list_stub=wanted.get("user-agent") in LIST_STUBS,
+        accept_language=wanted.get("accept-language"),
+        if_none_match=wanted.get("if-none-match"),
     )
 
 

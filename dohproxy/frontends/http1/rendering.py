@@ -10,6 +10,8 @@ from dohproxy.frontends.http_date import http_date
 _STATUS_LINES: Final[Mapping[int, str]] = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in http.HTTPStatus
 }
+NOT_MODIFIED: Final = 304
+"""It has no body, and would have to say the length of one that is not sent, which some clients then wait for."""
 
 
 def render_again(response: HttpResponse) -> bytes:
@@ -29,12 +31,15 @@ def render(response: HttpResponse, *, close: bool) -> bytes:
 
 
 def _head(response: HttpResponse, *, close: bool) -> bytes:
-    """Return what stands before the body. Content-Length always and never chunks: some clients read nothing else.
+    """Return what stands before the body. Content-Length wherever there can be a body, and never chunks: some clients
+    read nothing else.
 
     Date is required of an origin server (RFC 9110 section 6.6.1); nothing else is said about the server.
     """
     head = [_STATUS_LINES[response.status]]
     head += [f"{name}: {value}\r\n" for name, value in response.fields]
-    head.append(f"content-length: {len(response.body)}\r\ndate: {http_date()}\r\n")
+    if response.status != NOT_MODIFIED:
+        head.append(f"content-length: {len(response.body) + response.omitted_bytes}\r\n")
+    head.append(f"date: {http_date()}\r\n")
     head.append("connection: close\r\n\r\n" if close else "\r\n")
     return "".join(head).encode("ascii")

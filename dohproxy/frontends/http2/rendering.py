@@ -8,6 +8,8 @@ from dohproxy.frontends.http_date import DATE_BYTES, http_date
 from dohproxy.http2.hpack import before_value
 from dohproxy.http2.response import Response
 
+NOT_MODIFIED: Final = 304
+"""It has no body, and would have to say the length of one that is not sent, which some clients then wait for."""
 _BEFORE_DATE: Final = before_value(b"date", DATE_BYTES)
 
 
@@ -21,7 +23,9 @@ def render(response: HttpResponse, now: float) -> Response:
         until = now + 1.0 - time.time() % 1.0  # Read before the date, which thus holds until then at least.
         date = _BEFORE_DATE + http_date().encode("ascii")
         body = response.body
-        fields = (*response.fields, ("content-length", str(len(body))))
+        fields = response.fields
+        if response.status != NOT_MODIFIED:
+            fields = (*fields, ("content-length", str(len(body) + response.omitted_bytes)))
         rendered = until, Response(response.status, fields, body, last_field=date)
         response.keep_rendered(rendered)
     return rendered[1]

@@ -16,6 +16,9 @@ from dohproxy.outcomes import Frontend
 from dohproxy.parsed_request import ParsedRequest
 
 _WANTED: Final = frozenset({"accept", "content-type", "content-encoding", "x-pad", "user-agent"})
+"""What a query depends on: of these alone are the keys of what is known."""
+_READ: Final = _WANTED | {"accept-language", "if-none-match"}
+"""What a page depends on too: of one nothing is noted but at the head that was sent."""
 
 
 class RequestReader:
@@ -44,7 +47,8 @@ class RequestReader:
         rest = head.rest
         kind: bytes = rest.note or _note_kind(rest)
         parsed = self._service.read(read_head(head, body), Frontend.HTTP2)
-        self.known.remember((kind, head.path, body), CachedRequest(parsed, len(kind) + len(head.path) + len(body)))
+        if parsed.page is None:
+            self.known.remember((kind, head.path, body), CachedRequest(parsed, len(kind) + len(head.path) + len(body)))
         head.note = body, parsed
         return parsed
 
@@ -52,7 +56,7 @@ class RequestReader:
 def read_head(head: RequestHead, body: bytes) -> HttpRequest:
     """Return what the walk needs of an HTTP/2 request."""
     rest = head.rest
-    wanted = _wanted(rest.fields)
+    wanted = _wanted(rest.fields, _READ)
     return HttpRequest(
         method=rest.method,
         target=head.path,
@@ -62,19 +66,21 @@ def read_head(head: RequestHead, body: bytes) -> HttpRequest:
         content_encoding=wanted.get("content-encoding"),
         pad_header="x-pad" in wanted,
         list_stub="user-agent" in wanted,
+        accept_language=wanted.get("accept-language"),
+        if_none_match=wanted.get("if-none-match"),
     )
 
 
 def _note_kind(rest: RestOfHead) -> bytes:
     """Note and return bytes that are the same for what is the same to the walk, target and body apart."""
-    kind: bytes = repr((rest.method, _wanted(rest.fields))).encode()
+    kind: bytes = repr((rest.method, _wanted(rest.fields, _WANTED))).encode()
     rest.note = kind
     return kind
 
 
-def _wanted(fields: tuple[tuple[str, str], ...]) -> dict[str, str]:
+def _wanted(fields: tuple[tuple[str, str], ...], names: frozenset[str]) -> dict[str, str]:
     wanted: dict[str, str] = {}
-    for name, value in [field for field in fields if field[0] in _WANTED]:
+    for name, value in [field for field in fields if field[0] in names]:
         if name == "x-pad":
             wanted[name] = ""  # Random, and nothing to us.
         elif name == "user-agent":

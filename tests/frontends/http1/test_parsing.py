@@ -35,3 +35,8 @@ def test_every_fault_has_a_status(fault: Fault) -> None:
 @pytest.mark.parametrize(("agent", "is_stub"), [(b"dnscrypt-proxy", True), (b"Mozilla/5.0", False)])
 def test_stubs_of_public_lists_are_known_by_their_name(agent: bytes, is_stub: bool) -> None:
     assert read_message(head(b"User-Agent: " + agent), b"").list_stub is is_stub
+
+
+def test_what_a_page_depends_on_is_read_too() -> None:
+    request = read_message(head(b"Accept-Language: fr", b"accept-language: en;q=0.5", b'If-None-Match: "a"'), b"")
+    assert (request.accept_language, request.if_none_match) == ("fr, en;q=0.5", '"a"')

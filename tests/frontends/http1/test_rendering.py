@@ -61,3 +61,15 @@ def test_a_response_that_is_given_again_is_the_same_and_its_body_is_kept_once() 
     assert first[1] == second[1] == body
     assert dict(first[0].headers) == dict(second[0].headers)
     assert len(repr(response.rendered)) < 1_000
+
+
+def test_head_is_told_the_length_of_what_is_not_sent() -> None:
+    data = render(HttpResponse(200, (), omitted_bytes=1_234), close=False)
+    assert b"\r\ncontent-length: 1234\r\n" in data
+    assert data.endswith(b"\r\n\r\n")
+
+
+def test_what_the_client_has_already_has_no_length() -> None:
+    response, read = _parse(render(HttpResponse(304, (("etag", '"a"'),)), close=False))
+    assert (response.status, read, response.headers["content-length"]) == (304, b"", None)
+    assert not response.will_close

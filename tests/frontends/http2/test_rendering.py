@@ -47,3 +47,13 @@ def test_a_response_that_is_given_again_is_made_once_a_second(monkeypatch: pytes
         fields, _ = read(render(response, now))
         dates.append(parsedate_to_datetime(fields["date"]).timestamp() - 1_700_000_000)
     assert dates == [0, 1, 1, 1, 2]
+
+
+def test_head_is_told_the_length_of_what_is_not_sent() -> None:
+    fields, body = read(render(HttpResponse(200, (), omitted_bytes=1_234), 0.0))
+    assert (fields["content-length"], body) == ("1234", b"")
+
+
+def test_what_the_client_has_already_has_no_length() -> None:
+    fields, body = read(render(HttpResponse(304, (("etag", '"a"'),)), 0.0))
+    assert (set(fields), body) == ({":status", "etag", "date"}, b"")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dohproxy.config import PagesConfig
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.frontends.http2.requests import RequestReader, read_head
 from dohproxy.frontends.service import Service
@@ -129,3 +130,25 @@ def test_under_other_rules_it_is_read_anew_and_once(
         assert after.rules_version == service.pipeline.rules_version == before.rules_version + 1
         seen.append(after)
     assert seen[0] is seen[1]
+
+
+# --- Pages ---
+
+
+def test_what_a_page_depends_on_is_read_and_divides_no_queries(requests: RequestReader, service: Service) -> None:
+    french, english = (("accept-language", language) for language in ("fr", "en"))
+    assert read_head(head(fields=(french, ("if-none-match", '"a"'))), b"") == HttpRequest(
+        "GET", "/dns-query?dns=AAAA", accept_language="fr", if_none_match='"a"'
+    )
+    assert of(requests, head(fields=(french,)), b"") is of(requests, head(fields=(english,)), b"")
+
+
+def test_a_page_is_known_by_the_whole_head_alone(requests: RequestReader, service: Service) -> None:
+    service.pages.adopt(PagesConfig(enabled=True), 0.0)
+    service.pipeline.rules_changed()
+    first = head(path="/", fields=(("accept-language", "fr"),))
+    french = of(requests, first, b"")
+    english = of(requests, head(path="/", fields=(("accept-language", "en"),)), b"")
+    assert (french.page.language, english.page.language) == ("fr", "en")
+    assert of(requests, first, b"") is french
+    assert len(requests.known) == 0

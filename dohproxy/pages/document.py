@@ -1,0 +1,57 @@
+"""One text that is published: its bytes, and how it is told from others."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+MOST_BYTES: Final = 40_960
+"""Of a document, so that the price of a page view is known. A page has a quarter of it, and nearly all of it where all
+lists in it are full."""
+
+
+class Kind(StrEnum):
+    """Which document; metric label."""
+
+    STATUS = "status"
+    POLICY = "policy"
+    FEED = "feed"
+    JSON = "json"
+
+
+class Language(StrEnum):
+    """What a document is written in; the tags of RFC 5646."""
+
+    ENGLISH = "en"
+    FRENCH = "fr"
+
+
+MEDIA_TYPES: Final = {
+    Kind.STATUS: "text/html; charset=utf-8",
+    Kind.POLICY: "text/html; charset=utf-8",
+    Kind.FEED: "application/atom+xml; charset=utf-8",
+    Kind.JSON: "application/json",
+}
+
+
+class TooLong(ValueError):
+    """A document is longer than MOST_BYTES; the message says which, and by how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text, ready to be sent. Raises TooLong."""
+
+    kind: Kind
+    language: Language | None
+    """None for what has no language."""
+    body: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.body) > MOST_BYTES:
+            raise TooLong(f"the document {self.kind} has {len(self.body)} bytes, where {MOST_BYTES} are the most")
+
+    @property
+    def etag(self) -> str:
+        """Its entity tag (RFC 9110 section 8.8.3): the same for the same bytes alone."""
+        return f'"{hashlib.blake2b(self.body, digest_size=12).hexdigest()}"'

@@ -1,0 +1,47 @@
+"""What the public pages are made from, wired: the one place that says whose word each part of them is."""
+
+import time
+from collections.abc import Sequence
+
+from dohproxy.builders import clock
+from dohproxy.config import Config
+from dohproxy.core import Core
+from dohproxy.jobs.alerting import Alerting
+from dohproxy.jobs.page_job import PageJob, PageSources
+from dohproxy.observability.detectors.board import ActiveAlert
+from dohproxy.policy.announcements import Announcements
+from dohproxy.upstream.health.breaker import BreakerState
+
+
+def page_job_of(config: Config, core: Core, alerting: Alerting, announcements: Announcements) -> PageJob:
+    """Return what makes the pages that the core's frontends show."""
+
+    def alerts() -> Sequence[ActiveAlert]:
+        return alerting.watch.active()
+
+    def by_hand() -> int:
+        return sum(entry.is_block for entry in core.names.blocklists.by_hand)
+
+    def is_cut_off() -> bool:
+        names = {one.name for one in core.config.general_upstreams}
+        asked = [one for one in core.resolver.statistics(clock()).upstreams if one.name in names]
+        return all(one.is_paused or one.breaker is not BreakerState.CLOSED for one in asked)
+
+    sources = PageSources(
+        alerts=alerts,
+        mode=lambda: alerting.mode.now(clock()),
+        is_cut_off=is_cut_off,
+        tallies=core.tallies.all,
+        blocklists=lambda: core.blocklists.statistics(time.time()),
+        by_hand=by_hand,
+        announcements=lambda: announcements.current(time.time()),
+        url=_url_of,
+    )
+    return PageJob(config, core.service.pages, sources, clock, time.time)
+
+
+def _url_of(config: Config) -> str:
+    # What makes stamps is imported when names are answered already.
+    from dohproxy.tools.stamps import public_authority
+
+    return f"https://{public_authority(config)}{config.server.path}"

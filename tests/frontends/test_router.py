@@ -1,0 +1,247 @@
+"""Which request is a page view, and what is shown."""
+
+import gc
+from dataclasses import replace
+
+import pytest
+
+from dohproxy.config import PagesConfig
+from dohproxy.config.schema.pages import PAGE_PATHS
+from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
+from dohproxy.frontends.router import KEEP_SECONDS, PATHS, Router, Showing, View, burst_of
+from dohproxy.outcomes import Frontend
+from dohproxy.pages.document import Document, Kind, Language
+from dohproxy.pages.style import CONTENT_SECURITY_POLICY
+from dohproxy.policy.standing import STRANGERS_LEAVE
+
+RULES = RequestRules("/dns-query", 1_024)
+SETTINGS = PagesConfig(enabled=True, views_per_second=10)
+NOW, WALL = 1_000.0, 1_800_000_000.0
+EN, FR = Language.ENGLISH, Language.FRENCH
+
+
+def documents(mark: str = "") -> list[Document]:
+    languages = [Document(kind, one, f"{mark}{kind} {one}".encode()) for kind in list(Kind)[:3] for one in Language]
+    return [*languages, Document(Kind.JSON, None, f"{mark}json".encode())]
+
+
+def router_of(settings: PagesConfig = SETTINGS) -> Router:
+    router = Router()
+    router.adopt(settings, NOW)
+    router.publish(documents(), WALL)
+    return router
+
+
+def view(router: Router, target: str, method: str = "GET", **fields: str) -> View | None:
+    request = HttpRequest(method, target, **fields)  # type: ignore[arg-type]  # they are its texts
+    found = read_request(request, RULES)
+    assert isinstance(found, RefusedRequest)
+    return router.find(request, found)
+
+
+def show(router: Router, target: str, method: str = "GET", now: float = NOW, **fields: str) -> HttpResponse:
+    found = view(router, target, method, **fields)
+    assert found is not None
+    return router.show(found, Frontend.HTTP1, now, is_member=False)
+
+
+def field(response: HttpResponse, name: str) -> str | None:
+    values = [value for found, value in response.fields if found == name]
+    assert len(values) <= 1
+    return values[0] if values else None
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/", b"status en"),
+        ("/fr", b"status fr"),
+        ("/fr/", b"status fr"),
+        ("/en", b"status en"),
+        ("/policy", b"policy en"),
+        ("/fr/policy", b"policy fr"),
+        ("/incidents.atom", b"feed en"),
+        ("/fr/incidents.atom", b"feed fr"),
+        ("/status.json", b"json"),
+        ("/?utm_source=list", b"status en"),
+        ("/%66r", b"status fr"),
+        ("https://doh.example.net/fr", b"status fr"),
+        ("https://doh.example.net", b"status en"),
+    ],
+)
+def test_each_path_has_its_page(target: str, body: bytes) -> None:
+    assert show(router_of(), target).body == body
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/de", "//", "/fr//", "/../fr", "/./", "/FR", "/index.html", "/favicon.ico", "/policy/x", "/fr%2fpolicy",
+        "/\x00", "/" + 4_000 * "a", "/?dns=AAAA", "/?name=example.com", "/?ct=", "*", "fr", "/fr?body=x",
+    ],
+)  # fmt: skip
+def test_no_other_path_has_one_nor_has_a_query_at_a_wrong_path(target: str) -> None:
+    assert view(router_of(), target) is None
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE"])
+def test_pages_are_only_read(method: str) -> None:
+    assert view(router_of(), "/", method) is None
+
+
+def test_without_the_switch_there_are_none() -> None:
+    assert view(router_of(PagesConfig()), "/") is None
+    assert view(Router(), "/") is None
+
+
+def test_the_browsers_language_is_chosen_where_the_path_says_none() -> None:
+    router = router_of()
+    assert show(router, "/", accept_language="fr-CH, en;q=0.5").body == b"status fr"
+    assert show(router, "/en", accept_language="fr").body == b"status en"
+    assert show(router_of(replace(SETTINGS, language="fr")), "/", accept_language="de").body == b"status fr"
+
+
+@pytest.mark.parametrize(
+    ("target", "vary"),
+    [("/", "accept-language"), ("/incidents.atom", "accept-language"), ("/fr", None), ("/status.json", None)],
+)
+def test_caches_are_told_what_it_depends_on(target: str, vary: str | None) -> None:
+    response = show(router_of(), target)
+    assert field(response, "vary") == vary
+    assert field(response, "cache-control") == f"max-age={KEEP_SECONDS}"
+
+
+def test_a_page_says_what_it_is_and_that_nothing_may_run_in_it() -> None:
+    response = show(router_of(), "/fr")
+    assert dict(response.fields) == {
+        "content-type": "text/html; charset=utf-8",
+        "etag": field(response, "etag"),
+        "cache-control": "max-age=30",
+        "content-language": "fr",
+        "content-security-policy": CONTENT_SECURITY_POLICY,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+    }
+    assert response.is_page
+
+
+def test_the_json_may_be_read_by_anybodys_page_and_the_pages_may_not() -> None:
+    assert field(show(router_of(), "/status.json"), "access-control-allow-origin") == "*"
+    assert field(show(router_of(), "/"), "access-control-allow-origin") is None
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+def test_who_has_it_already_is_sent_nothing(form: str) -> None:
+    router = router_of()
+    whole = show(router, "/")
+    etag = field(whole, "etag")
+    assert etag is not None
+    response = show(router, "/", if_none_match=form.format(etag))
+    assert (response.status, response.body, response.omitted_bytes) == (304, b"", 0)
+    assert (field(response, "etag"), field(response, "vary")) == (etag, "accept-language")
+
+
+@pytest.mark.parametrize("has", ['"other"', "", "status en", 10_000 * '"x", '])
+def test_who_has_another_gets_it(has: str) -> None:
+    assert show(router_of(), "/", if_none_match=has).body == b"status en"
+
+
+def test_head_is_told_the_length_and_sent_nothing() -> None:
+    router = router_of()
+    whole, head = show(router, "/"), show(router, "/", "HEAD")
+    assert (head.status, head.body, head.omitted_bytes) == (200, b"", len(whole.body))
+    assert head.fields == whole.fields
+
+
+def test_new_pages_are_shown_at_once_also_to_requests_that_were_read_before() -> None:
+    router = router_of()
+    found = view(router, "/")
+    assert found is not None
+    before = router.show(found, Frontend.HTTP1, NOW, is_member=False)
+    router.publish(documents("new "), WALL + 30)
+    after = router.show(found, Frontend.HTTP1, NOW, is_member=False)
+    assert (before.body, after.body) == (b"status en", b"new status en")
+    assert field(before, "etag") != field(after, "etag")
+
+
+def test_a_frontend_has_responses_of_its_own_each_made_once() -> None:
+    router = router_of()
+    views = [view(router, "/fr") for _ in range(3)]
+    shown = [
+        router.show(one, frontend, NOW, is_member=False)
+        for one, frontend in zip(views, (Frontend.HTTP1, Frontend.HTTP1, Frontend.HTTP2), strict=True)
+        if one is not None
+    ]
+    assert shown[0] is shown[1]
+    assert shown[0] is not shown[2]
+    assert shown[0] == shown[2]
+
+
+def test_a_view_that_is_remembered_keeps_no_page_that_is_gone() -> None:
+    router, body = router_of(), b"a page of its own"
+    found = view(router, "/fr")
+    assert found is not None
+    router.publish([Document(Kind.STATUS, Language.FRENCH, body)], WALL)
+    assert router.show(found, Frontend.HTTP1, NOW, is_member=False).body is body
+    router.publish(documents(), WALL + 30)
+    gc.collect()
+    held = [one for one in gc.get_objects() if isinstance(one, HttpResponse | Document) and one.body is body]
+    assert held == []
+    assert router.show(found, Frontend.HTTP1, NOW, is_member=False).body == b"status fr"
+
+
+def test_no_request_can_add_to_what_is_remembered() -> None:
+    router = router_of(replace(SETTINGS, views_per_second=10_000))
+    for number in range(200):
+        show(router, "/?" + str(number), if_none_match=f'"{number}"', accept_language=f"fr-{number}")
+    assert len(router._shown) == 1
+
+
+def test_before_the_first_page_it_is_to_come_again() -> None:
+    router = Router()
+    router.adopt(SETTINGS, NOW)
+    response = show(router, "/")
+    assert (response.status, response.body, field(response, "retry-after")) == (503, b"", "1")
+    assert router.statistics().views["status", "not_ready"] == 1
+
+
+def test_more_views_than_all_may_have_are_turned_away_and_members_go_first() -> None:
+    router = router_of()
+    found = view(router, "/")
+    assert found is not None
+    burst = burst_of(SETTINGS.views_per_second)
+    statuses = [router.show(found, Frontend.HTTP2, NOW, is_member=False).status for _ in range(int(burst) + 5)]
+    assert statuses.count(200) == int(burst * (1 - STRANGERS_LEAVE))
+    turned_away = router.show(found, Frontend.HTTP2, NOW, is_member=False)
+    assert (turned_away.status, turned_away.body, field(turned_away, "cache-control")) == (503, b"", "no-store")
+    assert int(field(turned_away, "retry-after") or 0) >= 1
+    assert router.show(found, Frontend.HTTP2, NOW, is_member=True).status == 200
+    assert router.show(found, Frontend.HTTP2, NOW + 1, is_member=False).status == 200
+
+
+def test_a_reload_changes_the_limit_and_keeps_what_is_used_up() -> None:
+    router = router_of()
+    found = view(router, "/")
+    assert found is not None
+    statuses = [router.show(found, Frontend.HTTP2, NOW, is_member=True).status for _ in range(50)]
+    assert statuses.count(200) == 40
+    router.adopt(replace(SETTINGS, views_per_second=20), NOW)
+    statuses = [router.show(found, Frontend.HTTP2, NOW, is_member=True).status for _ in range(50)]
+    assert statuses.count(200) == 40
+
+
+def test_views_are_counted_by_page_and_by_what_became_of_them() -> None:
+    router = router_of()
+    etag = field(show(router, "/"), "etag")
+    show(router, "/fr/policy")
+    show(router, "/", if_none_match=etag or "")
+    views = {key: count for key, count in router.statistics().views.items() if count}
+    assert views == {("status", "whole"): 1, ("policy", "whole"): 1, ("status", "unchanged"): 1}
+    assert len(router.statistics().views) == len(Kind) * len(Showing)
+    assert router.statistics().published_at == WALL
+    assert router.statistics().held_bytes == sum(len(one.body) for one in documents())
+
+
+def test_the_configuration_knows_the_same_paths() -> None:
+    assert set(PATHS) == PAGE_PATHS
