@@ -60,7 +60,7 @@ async def test_it_is_tried_and_everybody_is_served() -> None:
     service = with_members()
     result = await mode(service, {"mode": "members", "for": 600, "shadow": True})
     assert result.sentence == (
-        "Everybody is served. It is counted for 10 minutes more whom `mode members` would turn away; `status` has how"
+        "Everybody is served. It is counted for 10 min more whom `mode members` would turn away; `status` has how"
         " many."
     )
     tried = {"mode": "members", "source": "operator", "seconds_left": 600}
