@@ -87,6 +87,8 @@ class Stage:
         self._wide.core.service.pages.publish([PAGE], 0.0)
         self._narrow = _server(clock, upstream, NARROW, tasks)
         self._banning = _server(clock, upstream, AMPLE, tasks)
+        # As with a client of a front proxy, whose connection stays: else nothing would be left to refuse.
+        self._banning.core.bans.when_banned = lambda _ban, _now: None
 
     def open_http1(self, *, limited: bool = False) -> tuple[Http1Frontend, Sink]:
         """Return a new HTTP/1.1 connection."""
