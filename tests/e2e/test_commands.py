@@ -39,6 +39,7 @@ class OnDuty:
     def figures(self, *words: str) -> dict[str, Any]:
         """Type a command for its figures."""
         run = run_dohproxy(*words, "--config", str(self.file), "--json")
+        assert run.stdout, (run.returncode, run.stderr)
         found = json.loads(run.stdout)
         assert isinstance(found, dict)
         return found
