@@ -171,7 +171,8 @@ class BlocklistWatch:
             wanted = _Watched(config)
             known = have.get(wanted.content)
             if known is not None:
-                wanted.loaded, wanted.files = known.loaded, known.files
+                # A look under way goes on with the other's files: what it reads is not what is held to here.
+                wanted.loaded, wanted.files = known.loaded, known.files.copy()
                 wanted.loaded_at, wanted.problem = known.loaded_at, known.problem
             elif config.file is not None:
                 try:

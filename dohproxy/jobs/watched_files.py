@@ -25,6 +25,12 @@ class WatchedFiles:
         """Their states before they were read last; None: they never were."""
         self._retry_at = math.inf
 
+    def copy(self) -> "WatchedFiles":
+        """Return the same files as far as they are read by now. What is read of these later is due there still."""
+        found = WatchedFiles(*self._paths)
+        found._read, found._retry_at = self._read, self._retry_at
+        return found
+
     def look(self) -> States:
         """Return their states now."""
         return tuple(state_of(path) for path in self._paths)

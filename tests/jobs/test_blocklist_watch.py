@@ -201,3 +201,18 @@ async def test_what_is_read_for_a_configuration_that_is_gone_is_not_put_in_force
         watched.watch.adopt(await watched.watch.prepare((), NOW), NOW)
     assert watched.withholds("one.example") == [False]
     assert watched.changes == 0
+
+
+async def test_lists_whose_first_look_a_reload_overtakes_are_read_at_the_next_one(file: Path, tmp_path: Path) -> None:
+    lay(other := tmp_path / "other", "other.example\n")
+    configs = (BlocklistConfig("a", file=file), BlocklistConfig("b", file=other))
+    watched = Watched(*configs)
+    # The first list is being read, the second waits for its turn, and the same lists are taken from another file.
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watched.watch.poll(NOW))
+        await asyncio.sleep(0)
+        await watched.reload(*configs)
+    assert watched.withholds("one.example", "other.example") == [False, False]
+    await watched.watch.poll(NOW + 10)
+    assert watched.withholds("one.example", "other.example") == [True, True]
+    assert [one.problem for one in watched.watch.statistics(NOW)] == ["", ""]

@@ -86,3 +86,11 @@ def test_a_change_shows(tmp_path: Path, change: str) -> None:
 
 def test_what_is_not_there_has_no_state(tmp_path: Path) -> None:
     assert state_of(tmp_path / "absent") is None
+
+
+def test_what_is_read_after_a_copy_was_made_is_due_in_the_copy(pair: tuple[Path, Path]) -> None:
+    files = WatchedFiles(*pair)
+    before = files.copy()
+    files.has_read(files.look(), retry_at=NOW + 10)
+    after = files.copy()
+    assert [before.is_due(NOW), after.is_due(NOW), after.is_due(NOW + 10)] == [True, False, True]
