@@ -68,12 +68,12 @@ class ConnectionBudget:
         """Why TLS came to nothing the last time, if that is known."""
 
     def adopt(self, most: int, per_second: float, now: float) -> None:
-        """Take another agreement; what has been opened is counted."""
+        """Take another agreement; what has been opened is counted, and what a larger number adds is gained by time."""
         if (most, per_second) == (self._most, self._per_second):
             return
         opened = self._most - self._refill(now)
         self._most, self._per_second = most, per_second
-        self._left = max(0.0, most - opened)
+        self._left = max(0.0, min(self._left, most - opened))
 
     def most(self, now: float) -> int:
         """Return how many connections there may be now."""

@@ -127,12 +127,16 @@ class Budget:
         self.in_flight -= 1
 
     def adopt(self, queries_per_second: float, burst: int, most_in_flight: int, now: float) -> None:
-        """Take another agreement; what has been spent of the burst stays spent, and what is in flight is counted."""
+        """Take another agreement; what has been spent of the burst stays spent, and what is in flight is counted.
+
+        What a larger burst adds is gained by time alone: else one that is lowered for a while would be whole again the
+        moment it ends, and the upstream get both.
+        """
         if (queries_per_second, burst, most_in_flight) == (self.queries_per_second, self.burst, self.most_in_flight):
             return
         spent = self.burst - self.left(now)
         self.queries_per_second, self.burst, self.most_in_flight = queries_per_second, burst, most_in_flight
-        self._left = max(0.0, burst - spent)
+        self._left = max(0.0, min(self._left, burst - spent))
         self._cut(now)
 
     def begin_slowly(self, now: float) -> None:

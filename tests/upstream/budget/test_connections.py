@@ -57,6 +57,18 @@ class TestCounting:
         budget.release()
         assert budget.may_open(NOW + 50)
 
+    def test_a_number_that_is_lowered_for_a_while_lets_no_more_be_opened_when_that_ends(self) -> None:
+        budget = _budget(most=8, per_second=1.0)
+        opened = 0
+        for most, now in ((2, NOW), (8, NOW + 1)):
+            budget.adopt(most, 1.0, now)
+            while budget.may_replace(now):
+                budget.take(now)
+                opened += 1
+        assert opened == 2 + 1
+        budget.adopt(9, 1.0, NOW + 9)
+        assert budget.may_replace(NOW + 9)
+
     def test_new_ones_in_the_place_of_old_ones_come_at_the_rate(self) -> None:
         budget = _budget(most=2, per_second=0.5)
         for _ in range(2):

@@ -301,3 +301,23 @@ class TestAfterARestart:
         again = Budget(1, 10, 100, now=BOOTED)
         again.restore(written(before.export(100.0)), crashed(pause) if crash else after(pause))
         assert 0.0 <= again.left(BOOTED) <= before.left(100.0 + pause) + 1e-6
+
+
+def _drain(budget: Budget, now: float) -> int:
+    taken = 0
+    while budget.take(now):
+        taken += 1
+        budget.release()
+    return taken
+
+
+@pytest.mark.parametrize("spent", [0, 3, 10])
+def test_a_budget_that_is_lowered_for_a_while_gives_no_second_burst_when_that_ends(spent: int) -> None:
+    budget = _budget(queries_per_second=10, burst=100)
+    sent = sum(budget.take(100.0) for _ in range(spent))
+    budget.adopt(10, 10, 100, 100.0)
+    sent += _drain(budget, 100.0)
+    budget.adopt(10, 100, 100, 101.0)
+    sent += _drain(budget, 101.0)
+    assert sent <= 10 + 10 * 1.0
+    assert budget.left(111.0) == 100
