@@ -77,22 +77,34 @@ class HandLimits:
         ended = {one.path: None for one in self._all.values() if one.until <= now}
         if not ended:
             return
+        before = self._all
         try:
             await self._have(ended)
         except ConfigError:
-            # What is left does not fit the file's values any more: then it holds alone, which it can.
-            ended = dict.fromkeys(self._all)
-            await self._have(ended)
+            await self._end_what_does_not_fit(ended)
         _log.info("limits by hand are over, and what the file says holds again", keys=list(ended))
+        early = [path for path in before if path not in self._all and path not in ended]
+        if early:
+            _log.warning("limits by hand end before their time, as they do not fit what the file says", keys=early)
 
-    async def _have(self, said: Mapping[str, HandLimit | None]) -> Changes:
-        """Hold to what is said of these keys, None for nothing any more."""
+    async def _end_what_does_not_fit(self, ended: Mapping[str, None]) -> None:
+        try:
+            await self._have(ended, only_fitting=True)
+        except ConfigError:
+            # The file alone holds in any case: it has been taken before.
+            await self._have(dict.fromkeys(self._all))
+
+    async def _have(self, said: Mapping[str, HandLimit | None], *, only_fitting: bool = False) -> Changes:
+        """Hold to what is said of these keys, None for nothing any more; `only_fitting`: and to no more of all that is
+        held than fits the file."""
         wanted: dict[str, HandLimit] = {}
 
         def make(config: Config) -> Config:
             # Here and not before: another change may have been under way.
-            wanted.update({path: one for path, one in {**self._all, **said}.items() if one is not None})
-            return lay_over(without_overlay(config), wanted)
+            of_file = without_overlay(config)
+            all_of_them = {path: one for path, one in {**self._all, **said}.items() if one is not None}
+            wanted.update(fitting(of_file, all_of_them) if only_fitting else all_of_them)
+            return lay_over(of_file, wanted)
 
         changes = await self._change(make)
         self._all = wanted
@@ -106,6 +118,19 @@ def lay_over(config: Config, limits: Mapping[str, HandLimit]) -> Config:
     return laid_over(
         config, {path: effect for path, one in limits.items() if (effect := effect_of(one, keys)) is not None}
     )
+
+
+def fitting(config: Config, limits: Mapping[str, HandLimit]) -> dict[str, HandLimit]:
+    """Return those that a file's configuration can bear, each beside those before it that are kept."""
+    kept: dict[str, HandLimit] = {}
+    for path, one in limits.items():
+        tried = {**kept, path: one}
+        try:
+            lay_over(config, tried)
+        except ConfigError:
+            continue
+        kept = tried
+    return kept
 
 
 def effect_of(limit: HandLimit, keys: Mapping[str, OpenKey]) -> float | None:

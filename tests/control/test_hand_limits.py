@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
 from dohproxy.adoption import Changes, compare
-from dohproxy.config import Config, ConfigError, read
+from dohproxy.config import Config, ConfigError, Problem, read
 from dohproxy.control.hand_limits import HandLimit, HandLimits, seconds_left
 from tests.fakes.clock import FakeClock
 
@@ -27,10 +28,13 @@ class Held:
         self.config = config or file()
         self.clock = FakeClock(1_000.0)
         self.limits = HandLimits(self.change, self.clock)
-        self.refuses = False
+        self.refusals = 0
 
     async def change(self, make: Callable[[Config], Config]) -> Changes:
         changes = compare(self.config, make(self.config))
+        if self.refusals:
+            self.refusals -= 1
+            raise ConfigError((Problem("tls.certificate", "cannot be read."),))
         self.config = changes.config
         return changes
 
@@ -111,14 +115,31 @@ async def test_a_file_that_does_not_fit_is_refused_with_what_to_take_back() -> N
         held.limits.over(file("[names]\ndomain_misses_per_second = 2\n"))
 
 
-async def test_what_is_left_ends_too_where_it_does_not_fit_the_file_alone() -> None:
+async def test_of_what_is_left_that_alone_ends_which_does_not_fit_the_file_and_it_is_told() -> None:
     held = Held(file("[names]\ndomain_misses_per_second = 2\n"))
+    await held.hold(BUDGET, 5)
     await held.hold("names.domain_misses_per_second", 9, seconds=60)
     await held.hold("names.domain_failures_per_second", 5)
+    await held.hold(BURST, 50, seconds=600)
     held.clock.now += 60
+    with structlog.testing.capture_logs() as log:
+        await held.limits.poll()
+    assert [one.path for one in held.limits.current()] == [BUDGET, BURST]
+    assert (held.config.names.domain_misses_per_second, held.config.upstreams[0].queries_per_second) == (2, 5)
+    assert [(line["log_level"], line["keys"]) for line in log] == [
+        ("info", ["names.domain_misses_per_second"]),
+        ("warning", ["names.domain_failures_per_second"]),
+    ]
+
+
+async def test_all_end_where_the_configuration_is_refused_for_something_else() -> None:
+    held = Held()
+    await held.hold(BUDGET, 5)
+    await held.hold(BURST, 50, seconds=60)
+    held.clock.now += 60
+    held.refusals = 2
     await held.limits.poll()
-    assert held.limits.current() == ()
-    assert held.config.names.domain_misses_per_second == 2
+    assert (held.limits.current(), held.config) == ((), file())
 
 
 async def test_what_was_lowered_never_raises_what_an_upstream_is_asked() -> None:
