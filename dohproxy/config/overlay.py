@@ -87,7 +87,9 @@ def spellings(upstreams: Sequence[str]) -> list[str]:
 
 def without_overlay(config: Config) -> Config:
     """Return what the file alone says from which a configuration was read; the same if it was read from none."""
-    return config if config.source is None else read_document(config.source, config.lines)
+    if config.source is None:
+        return config
+    return replace(read_document(config.source, config.lines), file_hash=config.file_hash)
 
 
 def laid_over(config: Config, values: Mapping[str, float]) -> Config:
@@ -112,7 +114,7 @@ def laid_over(config: Config, values: Mapping[str, float]) -> Config:
         found = read_document(Source(document, config.source.directory), config.lines)
     except ConfigError as error:
         raise ConfigError(_as_written(error.problems, spelled)) from None
-    return replace(found, source=config.source)
+    return replace(found, source=config.source, file_hash=config.file_hash)
 
 
 def _put(document: dict[str, Any], place: str, value: float) -> None:

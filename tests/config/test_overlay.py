@@ -1,5 +1,6 @@
 """Numbers laid over a file: which may be, and that they are judged as if they stood in it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,12 @@ def test_a_value_holds_in_place_of_the_files_and_the_file_can_be_had_back() -> N
     assert without_overlay(found) == config()
     again = laid_over(without_overlay(found), {"connections.max_total": 50})
     assert (again.limits.requests_burst, again.connections.max_total) == (300, 50)
+
+
+def test_it_is_known_of_which_file_it_is_whatever_lies_over_it() -> None:
+    of_file = replace(config(), file_hash=7)
+    found = laid_over(of_file, {"limits.requests_burst": 150})
+    assert (found.file_hash, without_overlay(found).file_hash) == (7, 7)
 
 
 def test_what_follows_a_key_follows_it() -> None:
