@@ -113,6 +113,8 @@ class Miss:
     """What to fall back on (RFC 8767)."""
     slot: MissSlot
     priority: Priority
+    is_let_pass: bool = False
+    """A rule that is only tried would have answered it: so whatever comes of it costs its client no points."""
 
 
 class Pipeline:
@@ -387,7 +389,10 @@ class Pipeline:
             )
         # It is kept for as long as the question takes, while the cache goes on.
         alone = None if stale is None else stale.on_its_own()
-        return Miss(query, arrival, alone, slot, self._request_limiter.priority(arrival.client, now))
+        let_pass = arrival.parsed.is_in_shadow or (
+            arrival.route.limits_domains and self._names.domains.is_let_pass(query.qname)
+        )
+        return Miss(query, arrival, alone, slot, self._request_limiter.priority(arrival.client, now), let_pass)
 
     def ask(self, miss: Miss, notify: Callable[[MissResult], None]) -> Stoppable | None:
         """Ask upstream; with something stale at hand, wait for it no longer than RFC 8767 says.
@@ -422,7 +427,7 @@ class Pipeline:
         query, arrival = miss.query, miss.arrival
         self._note_end(query, arrival, found)
         if isinstance(found, Answer):
-            return self._answer_from_upstream(found, query, arrival)
+            return self._answer_from_upstream(found, miss)
         if isinstance(found, Entry):
             return self._give_fresh(found, query, arrival, self._clock())
         if isinstance(found, Bug):
@@ -437,7 +442,7 @@ class Pipeline:
             return self._refuse(
                 found.reason, arrival.parsed, arrival.client, self._clock(), retry_after=SLOT_RETRY_SECONDS
             )
-        return self._give_failure(found, query, arrival)
+        return self._give_failure(found, miss)
 
     def _note_end(self, query: Query, arrival: Arrival, found: MissResult) -> None:
         """Let it be known who was answered, and whose question came to nothing."""
@@ -492,10 +497,11 @@ class Pipeline:
 
     # --- Ways out ---
 
-    def _answer_from_upstream(self, answer: Answer, query: Query, arrival: Arrival) -> Reply:
+    def _answer_from_upstream(self, answer: Answer, miss: Miss) -> Reply:
         """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
+        query, arrival = miss.query, miss.arrival
         if answer.rcode == Rcode.NXDOMAIN:
-            self._blame(arrival, Offence.NXDOMAIN)
+            self._blame(miss, Offence.NXDOMAIN)
         elif answer.rcode == Rcode.NOERROR:
             self.penalties.pay(arrival.client, self._clock())
         entry = arrival.route.cache.peek(query.key)
@@ -505,9 +511,10 @@ class Pipeline:
             return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
         return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
 
-    def _give_failure(self, failure: UpstreamFailure, query: Query, arrival: Arrival) -> Reply:
+    def _give_failure(self, failure: UpstreamFailure, miss: Miss) -> Reply:
+        query, arrival = miss.query, miss.arrival
         if failure.answer is not None and failure.answer.rcode == Rcode.SERVFAIL:
-            self._blame(arrival, Offence.SERVFAIL)
+            self._blame(miss, Offence.SERVFAIL)
         return self._finish(query, content_of_failure(failure, query.qtype), failure.reason, 0, arrival)
 
     def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> Reply:
@@ -562,8 +569,9 @@ class Pipeline:
         if not penalty.left:
             self.penalties.charge(client, penalty, now)
 
-    def _blame(self, arrival: Arrival, offence: Offence) -> None:
-        self.penalties.note(arrival.client, offence, self._clock())
+    def _blame(self, miss: Miss, offence: Offence) -> None:
+        if not miss.is_let_pass:
+            self.penalties.note(miss.arrival.client, offence, self._clock())
 
     def _answer_malformed(self, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused:
         """Say what is wrong with a message: the same for ever, as it depends on nothing but its bytes."""

@@ -14,9 +14,12 @@ from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.outcomes import Client, Frontend, Reason
 from dohproxy.pipeline import Miss
 from dohproxy.policy.mode import Trial
+from dohproxy.policy.penalties import Offence
 from dohproxy.policy.rule_switches import Rule, RuleSwitches
+from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.name import from_text
+from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query
 from tests.fakes.walk import CLIENT, MEMBER, NO_DOMAIN_LIMITS, Limits, Walk, ask_for, post
 from tests.wire import messages as m
@@ -104,6 +107,43 @@ def points(walk: Walk) -> float:
     """What was charged to clients: one request in so many is, so the countdown counts."""
     all_of_them = walk.penalties.of_outcomes.values()
     return sum(penalty.points + penalty.every - penalty.left for penalty in all_of_them)
+
+
+def offences(walk: Walk) -> float:
+    """What was charged for what upstreams said."""
+    charged = walk.penalties.statistics(walk.clock()).points
+    return charged[Offence.NXDOMAIN] + charged[Offence.SERVFAIL]
+
+
+def failing(rcode: int) -> Callable[[Query], Answer | UpstreamFailure]:
+    """An upstream that has no name."""
+
+    def script(query: Query) -> Answer | UpstreamFailure:
+        answer = parse_answer(m.answer(asked=query.question, flags=m.QR | m.RD | m.RA | rcode), query)
+        return answer if rcode == Rcode.NXDOMAIN else UpstreamFailure(Reason.UPSTREAM_REFUSED, answer)
+
+    return script
+
+
+@pytest.mark.parametrize("rcode", [Rcode.NXDOMAIN, Rcode.SERVFAIL], ids=["NXDOMAIN", "SERVFAIL"])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.rule in {Rule.DOMAIN_LIMIT, Rule.UNDELEGATED}], ids=lambda case: case.rule
+)
+async def test_what_upstreams_say_to_what_was_let_pass_costs_no_points(case: Case, rcode: int) -> None:
+    for mode, is_charged in (("shadow", False), ("off", True)):
+        walk = walk_of(case, mode)
+        walk.resolver.script = failing(rcode)
+        await walk.send(case.request)
+        assert len(walk.resolver.asked) == 1
+        assert (offences(walk) > 0) is is_charged
+
+
+async def test_a_name_of_a_list_that_is_only_tried_costs_no_points() -> None:
+    walk = Walk(ban_rules=BansConfig(points=10))
+    put(walk, BlocklistConfig("ads", names=("*.example.net",), mode="shadow"))
+    walk.resolver.script = failing(Rcode.NXDOMAIN)
+    await walk.send(WALK)
+    assert offences(walk) == 0
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.rule for case in CASES])

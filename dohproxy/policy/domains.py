@@ -155,6 +155,10 @@ class DomainLimit:
             self._shadowed.clear()
         self._shadowed.add(qname)
 
+    def is_let_pass(self, qname: bytes) -> bool:
+        """Tell whether a name was let through last as the limit is only tried."""
+        return qname in self._shadowed
+
     def foresee(self, qname: bytes, client: Client | None, now: float) -> DomainBound | None:
         """Return what `admit` would refuse a name for if the limit is enforced, None if it would not; nothing is
         charged or counted. Without a client no share is looked at."""
