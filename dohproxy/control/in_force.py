@@ -57,9 +57,10 @@ def _ending(service: Service) -> Iterator[InForce]:
 def _mode(service: Service) -> Iterator[InForce]:
     now = time.monotonic()
     held = service.mode.now(now)
-    if held.source is Source.OPERATOR:
-        left = None if held.until is None else held.until - now
-        yield InForce("mode", f"mode {held.mode.value}, {_ends(service, left)}", _whole(left))
+    for one, how in ((held, ""), (held.tried, ", only tried")):
+        if one is not None and one.source is Source.OPERATOR:
+            left = None if one.until is None else one.until - now
+            yield InForce("mode", f"mode {one.mode.value}{how}, {_ends(service, left)}", _whole(left))
 
 
 def _bans(service: Service) -> Iterator[InForce]:

@@ -61,9 +61,20 @@ async def mode(service: HasMode, values: Mapping[str, Any]) -> Result:
                 "clients.member_networks is empty, so nobody would be served: name your members' networks there, and"
                 " reload, or give them URLs of their own (clients.member_file)."
             )
-        service.mode.enter(Mode(wanted), now + values["for"], in_shadow=values["shadow"])
+        _say(service.mode, Mode(wanted), now, values)
     held = service.apply_mode()
     return Result(sentence(held, now), figures(held, now))
+
+
+def _say(switch: ModeSwitch, wanted: Mode, now: float, values: Mapping[str, Any]) -> None:
+    """Enter a mode, or only try it. Raises Refused."""
+    until = now + values["for"]
+    if not values["shadow"]:
+        switch.enter(wanted, until)
+        return
+    if switch.now(now).mode is wanted:
+        raise Refused("Members alone are served already, so there is nothing to be tried; `mode auto` ends it.")
+    switch.attempt(wanted, until)
 
 
 def sentence(held: ModeNow, now: float) -> str:

@@ -70,7 +70,7 @@ EVERYBODY: Final = ModeNow(Mode.OPEN, Source.DEFAULT, None, spares_strangers=Fal
 class ModeSwitch:
     """What an operator has said, and what the rule says."""
 
-    __slots__ = ("_in_shadow", "_is_listed", "_mode", "_reaction", "_switch", "_until")
+    __slots__ = ("_is_listed", "_mode", "_reaction", "_switch", "_tried", "_tried_until", "_until")
 
     def __init__(self, reaction: Reaction, switch: RuleSwitch | None = None) -> None:
         """`switch`: how the rule is held; without it it is enforced."""
@@ -79,49 +79,58 @@ class ModeSwitch:
         self._is_listed = False
         self._mode: Mode | None = None
         self._until = math.inf
-        self._in_shadow = False
+        self._tried: Mode | None = None
+        self._tried_until = math.inf
 
     def adopt(self, reaction: Reaction) -> None:
         """Let the rule do something else from now on."""
         self._reaction = reaction
 
-    def enter(self, mode: Mode, until: float = math.inf, *, in_shadow: bool = False) -> None:
-        """Hold to an operator's word until this instant, or only try it."""
-        self._mode, self._until, self._in_shadow = mode, until, in_shadow
+    def enter(self, mode: Mode, until: float = math.inf) -> None:
+        """Hold to an operator's word until this instant; it ends what was tried by one."""
+        self.leave()
+        self._mode, self._until = mode, until
+
+    def attempt(self, mode: Mode, until: float = math.inf) -> None:
+        """Only try a mode until this instant, whatever holds."""
+        self._tried, self._tried_until = mode, until
 
     def leave(self) -> None:
-        """Forget the operator's word: the rule decides again."""
-        self._mode, self._until, self._in_shadow = None, math.inf, False
+        """Forget the operator's word, and what is tried by one: the rule decides again."""
+        self._mode, self._until = None, math.inf
+        self._tried, self._tried_until = None, math.inf
 
     def tell_listed(self, *, is_listed: bool) -> None:
         """Let the rule know whether a public list has us."""
         self._is_listed = is_listed
 
     def export(self, now: float) -> Saved:
-        """Return an operator's word, with how long it still holds."""
-        if self._mode is None or now >= self._until:
-            return {}
-        tried = {"in_shadow": True} if self._in_shadow else {}
-        return {"mode": self._mode.value, "until": distance(self._until, now)} | tried
+        """Return an operator's word and trial, with how long each still holds."""
+        found: Saved = {}
+        if self._mode is not None and now < self._until:
+            found = {"mode": self._mode.value, "until": distance(self._until, now)}
+        if self._tried is not None and now < self._tried_until:
+            found["tried"] = {"mode": self._tried.value, "until": distance(self._tried_until, now)}
+        return found
 
     def restore(self, saved: Saved, interruption: Interruption) -> None:
         """Hold to what an operator has said to another process, if its time is not over. Raises UnfitState."""
-        part = saved.get("mode")
-        if not part:
+        if not saved.get("mode"):
             return
         part = read_dict(saved, "mode")
-        if part.get("mode") not in [mode.value for mode in Mode]:
-            raise UnfitState("mode")
-        until = read_moment(part, "until", interruption, math.inf)
-        self.enter(Mode(part["mode"]), until, in_shadow=part.get("in_shadow") is True)
+        tried = _read_word(read_dict(part, "tried"), interruption) if "tried" in part else None
+        if "mode" in part:
+            self.enter(*_read_word(part, interruption))
+        if tried is not None:
+            self.attempt(*tried)
 
     def now(self, now: float) -> ModeNow:
         """Return what holds."""
-        if self._mode is None or now >= self._until:
-            return self._ruled()
-        until = None if math.isinf(self._until) else self._until
-        said = ModeNow(self._mode, Source.OPERATOR, until, spares_strangers=False)
-        return replace(self._ruled(), tried=said) if self._in_shadow else said
+        held = self._ruled() if self._mode is None or now >= self._until else _said(self._mode, self._until)
+        # There is nothing to be tried of what holds.
+        if self._tried is None or now >= self._tried_until or self._tried is held.mode:
+            return held
+        return replace(held, tried=_said(self._tried, self._tried_until))
 
     def _ruled(self) -> ModeNow:
         """Return what holds without an operator's word."""
@@ -130,3 +139,15 @@ class ModeSwitch:
         mode = Mode.MEMBERS if self._reaction is Reaction.MEMBERS else Mode.OPEN
         found = ModeNow(mode, Source.LISTED, None, spares_strangers=True)
         return found if self._switch.is_enforced else replace(EVERYBODY, tried=found)
+
+
+def _said(mode: Mode, until: float) -> ModeNow:
+    """Return what an operator's word means."""
+    return ModeNow(mode, Source.OPERATOR, None if math.isinf(until) else until, spares_strangers=False)
+
+
+def _read_word(part: Saved, interruption: Interruption) -> tuple[Mode, float]:
+    """Return a mode and its end. Raises UnfitState."""
+    if part.get("mode") not in [mode.value for mode in Mode]:
+        raise UnfitState("mode")
+    return Mode(part["mode"]), read_moment(part, "until", interruption, math.inf)

@@ -54,6 +54,15 @@ def test_a_mode_is_told_if_a_person_has_entered_it(service: FakeService) -> None
     assert told.words.startswith("mode members, for 10 min more, until 2")
 
 
+def test_a_mode_that_is_only_tried_is_told_beside_the_one_that_holds(service: FakeService) -> None:
+    service.mode.enter(Mode.OPEN)
+    service.mode.attempt(Mode.MEMBERS, time.monotonic() + 600)
+    held, tried = in_force(service)
+    assert held.words == "mode open, until it is taken back"
+    assert (tried.what, tried.seconds_left) == ("mode", 600)
+    assert tried.words.startswith("mode members, only tried, for 10 min more, until 2")
+
+
 def test_what_no_directory_keeps_is_told_to_end_with_a_restart(service: FakeService) -> None:
     service.config = read(UPSTREAM, directory=Path("/etc"))
     service.mode.enter(Mode.OPEN)

@@ -60,13 +60,29 @@ async def test_it_is_tried_and_everybody_is_served() -> None:
     service = with_members()
     result = await mode(service, {"mode": "members", "for": 600, "shadow": True})
     assert result.sentence == (
-        "Everybody is served. It is counted for 10 min more whom `mode members` would turn away; `status` has how"
-        " many."
+        "Everybody is served. It is counted for 10 min more whom `mode members` would turn away; `status` has how many."
     )
     tried = {"mode": "members", "source": "operator", "seconds_left": 600}
     assert result.figures == {"mode": "open", "source": "default", "seconds_left": None, "tried": tried}
     assert service.mode.now(time.monotonic()).mode is Mode.OPEN
     assert service.mode.now(time.monotonic() + 601) == EVERYBODY
+
+
+async def test_a_trial_ends_nothing_that_was_said() -> None:
+    service = with_members()
+    await mode(service, {"mode": "open", "for": 3_600, "shadow": False})
+    result = await mode(service, {"mode": "members", "for": 600, "shadow": True})
+    assert result.sentence.startswith("Everybody is served, whatever a rule says for 1 h more; then the rules decide")
+    assert "It is counted for 10 min more" in result.sentence
+    assert service.mode.now(time.monotonic() + 601).source is Source.OPERATOR
+
+
+async def test_what_holds_already_cannot_be_tried() -> None:
+    service = with_members()
+    await mode(service, {"mode": "members", "for": 600, "shadow": False})
+    with pytest.raises(Refused, match="nothing to be tried"):
+        await mode(service, {"mode": "members", "for": 60, "shadow": True})
+    assert service.mode.now(time.monotonic() + 300).mode is Mode.MEMBERS
 
 
 @pytest.mark.parametrize("word", [None, "open", "auto"])

@@ -111,7 +111,7 @@ def test_a_reaction_that_is_only_tried_holds_nobody_and_lets_the_walk_know_whom_
 def test_a_mode_that_an_operator_tries_is_counted_by_itself_and_ends() -> None:
     watching = Watching()
     rule = watching.switches[Rule.MEMBERS_ONLY]
-    watching.alerting.mode.enter(Mode.MEMBERS, watching.clock() + 60.0, in_shadow=True)
+    watching.alerting.mode.attempt(Mode.MEMBERS, watching.clock() + 60.0)
     watching.alerting.apply_mode()
     assert watching.walk.told[-1] == (False, False, False)
     assert watching.walk.trials[-1] == Trial(members_only=True, spares_strangers=False, rule=rule)

@@ -69,20 +69,47 @@ def test_a_reaction_that_is_only_tried_holds_nobody_and_is_told() -> None:
 def test_an_operator_tries_a_mode_and_what_else_holds_holds() -> None:
     switch = ModeSwitch(Reaction.MEMBERS_FIRST)
     switch.tell_listed(is_listed=True)
-    switch.enter(Mode.MEMBERS, NOW + 60, in_shadow=True)
+    switch.attempt(Mode.MEMBERS, NOW + 60)
     held = switch.now(NOW)
     assert (held.mode, held.spares_strangers) == (Mode.OPEN, True)
     assert held.tried == ModeNow(Mode.MEMBERS, Source.OPERATOR, NOW + 60, spares_strangers=False)
     assert switch.now(NOW + 60).tried is None
-    switch.enter(Mode.MEMBERS, NOW + 60, in_shadow=True)
+    switch.attempt(Mode.MEMBERS, NOW + 60)
     switch.leave()
     assert switch.now(NOW).tried is None
+
+
+@pytest.mark.parametrize(("word", "tried"), [(Mode.OPEN, Mode.MEMBERS), (Mode.MEMBERS, Mode.OPEN)], ids=str)
+def test_a_trial_leaves_an_operators_word_as_it_is(word: Mode, tried: Mode) -> None:
+    switch = ModeSwitch(Reaction.MEMBERS)
+    switch.tell_listed(is_listed=True)
+    switch.enter(word, NOW + 600)
+    switch.attempt(tried, NOW + 60)
+    held = switch.now(NOW)
+    assert (held.mode, held.source, held.until) == (word, Source.OPERATOR, NOW + 600)
+    assert held.tried == ModeNow(tried, Source.OPERATOR, NOW + 60, spares_strangers=False)
+    after = ModeSwitch(Reaction.NOTHING)
+    after.restore({"mode": switch.export(NOW)}, Interruption(saved_at=NOW))
+    assert after.now(NOW) == held
+    assert switch.now(NOW + 60) == replace(held, tried=None)
+    switch.attempt(tried)
+    switch.enter(word)
+    assert switch.now(NOW).tried is None
+
+
+def test_what_holds_is_not_tried() -> None:
+    switch = ModeSwitch(Reaction.MEMBERS)
+    switch.attempt(Mode.MEMBERS, NOW + 60)
+    switch.tell_listed(is_listed=True)
+    assert (switch.now(NOW).mode, switch.now(NOW).tried) == (Mode.MEMBERS, None)
+    switch.tell_listed(is_listed=False)
+    assert switch.now(NOW).tried is not None
 
 
 class TestHandedOver:
     def test_a_trial_stays_a_trial(self) -> None:
         before = ModeSwitch(Reaction.NOTHING)
-        before.enter(Mode.MEMBERS, 600.0, in_shadow=True)
+        before.attempt(Mode.MEMBERS, 600.0)
         after = ModeSwitch(Reaction.NOTHING)
         after.restore({"mode": before.export(0.0)}, Interruption(saved_at=0.0))
         held = after.now(0.0)
@@ -115,7 +142,9 @@ class TestHandedOver:
         switch.restore({}, Interruption(0.0))
         assert switch.now(NOW) == EVERYBODY
 
-    @pytest.mark.parametrize("saved", [{"mode": "closed"}, {"mode": "members", "until": math.nan}], ids=str)
+    @pytest.mark.parametrize(
+        "saved", [{"mode": "closed"}, {"mode": "members", "until": math.nan}, {"tried": {}}, {"tried": 1}], ids=str
+    )
     def test_what_nobody_could_have_saved_is_not_taken(self, saved: dict[str, object]) -> None:
         with pytest.raises(UnfitState):
             self.restored(saved)
