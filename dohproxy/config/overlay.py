@@ -38,6 +38,10 @@ class OpenKey:
     """It is an agreement with whoever runs an upstream."""
     value: float
     """What it is now."""
+    group: str = ""
+    """The group of upstreams that has this budget, "" if it is no group's."""
+    addresses: frozenset[str] = frozenset()
+    """Where the upstreams are that have this budget."""
 
 
 def open_keys(config: Config) -> dict[str, OpenKey]:
@@ -67,6 +71,8 @@ def _open_keys(config: Config) -> Iterator[tuple[str, OpenKey]]:
                 *(places, declared),
                 is_budget=True,
                 value=getattr(upstream, name),
+                group=upstream.group or "",
+                addresses=frozenset(str(other.url) for _, other in together),
             )
             yield f"upstream.{upstream.name}.{name}", key
 

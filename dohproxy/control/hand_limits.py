@@ -22,6 +22,18 @@ _log = structlog.get_logger("dohproxy.control")
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """What the file said of a budget when whoever runs the upstream agreed to more: it was agreed beside that alone."""
+
+    value: float
+    addresses: frozenset[str]
+
+    def still_holds(self, key: OpenKey) -> bool:
+        """Tell whether the file says so still."""
+        return (self.value, self.addresses) == (key.value, key.addresses)
+
+
+@dataclass(frozen=True, slots=True)
 class HandLimit:
     """One key's value by hand."""
 
@@ -30,8 +42,8 @@ class HandLimit:
     value: float
     until: float
     """Monotonic instant of its end; infinite until a restart."""
-    is_confirmed: bool = False
-    """Whoever runs the upstream has agreed to it: so it may be more than the file says."""
+    agreed: Agreed | None = None
+    """Whoever runs the upstream has agreed to it: so it may be more than the file says, as long as that is the same."""
 
 
 class HandLimits:
@@ -113,7 +125,7 @@ class HandLimits:
 
 def lay_over(config: Config, limits: Mapping[str, HandLimit]) -> Config:
     """Return what a file's configuration becomes with these over it; one that would let an upstream be asked more than
-    the file says has no effect, unless it was confirmed. Raises ConfigError."""
+    the file says has no effect, unless it was agreed beyond what the file says. Raises ConfigError."""
     keys = open_keys(config)
     return laid_over(
         config, {path: effect for path, one in limits.items() if (effect := effect_of(one, keys)) is not None}
@@ -137,9 +149,13 @@ def effect_of(limit: HandLimit, keys: Mapping[str, OpenKey]) -> float | None:
     """Return what a limit makes of the file's value, whose `keys` are given; None if nothing, as the file has no such
     key any more, or a lower budget."""
     key = keys.get(limit.path)
-    if key is None or (key.is_budget and limit.value > key.value and not limit.is_confirmed):
+    if key is None or (key.is_budget and limit.value > key.value and not _is_agreed(limit, key)):
         return None
     return limit.value
+
+
+def _is_agreed(limit: HandLimit, key: OpenKey) -> bool:
+    return limit.agreed is not None and limit.agreed.still_holds(key)
 
 
 def seconds_left(limit: HandLimit, now: float) -> int | None:

@@ -17,7 +17,7 @@ from dohproxy.config.keys import Switch, Text, find_nearest, show
 from dohproxy.config.overlay import BUDGET_KEYS, OPEN_SECTIONS, OpenKey, open_keys, without_overlay
 from dohproxy.control.command import Argument, Refused, Result, WrongArguments
 from dohproxy.control.durations import duration, in_words, moment
-from dohproxy.control.hand_limits import HandLimit, HandLimits, effect_of, seconds_left
+from dohproxy.control.hand_limits import Agreed, HandLimit, HandLimits, effect_of, seconds_left
 
 UNTIL_RESTART: Final = "until it is taken back or the service is started again; it is written nowhere"
 
@@ -98,8 +98,9 @@ async def _hold(service: HasLimits, path: str, values: Mapping[str, Any]) -> Res
     if key.is_budget and value > key.value and not values["yes"]:
         raise Refused(_no_more(key, value))
     until = math.inf if seconds is None else time.monotonic() + seconds
+    agreed = Agreed(key.value, key.addresses) if key.is_budget and value > key.value else None
     try:
-        changes = await service.hand_limits.hold(HandLimit(path, value, until, is_confirmed=values["yes"]))
+        changes = await service.hand_limits.hold(HandLimit(path, value, until, agreed))
     except ConfigError as error:
         told = [str(problem) for problem in error.problems]
         if any(problem.path == path for problem in error.problems):
@@ -226,6 +227,11 @@ def _beside_file(limit: HandLimit, keys: Mapping[str, OpenKey], now: float) -> H
     in_file = None if key is None else key.value
     if in_file is None:
         file = "of no effect: the file has no such key any more"
+    elif not has_effect and limit.agreed is not None:
+        file = (
+            f"of no effect: it was agreed when the file said {show(limit.agreed.value)}, and where the upstream was"
+            f" then; it says {show(in_file)} now: confirm it anew with --yes"
+        )
     elif not has_effect:
         file = f"of no effect: the file says {show(in_file)}, and an upstream is asked no more than that"
     else:

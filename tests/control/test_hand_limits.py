@@ -9,7 +9,8 @@ import structlog
 
 from dohproxy.adoption import Changes, compare
 from dohproxy.config import Config, ConfigError, Problem, read
-from dohproxy.control.hand_limits import HandLimit, HandLimits, seconds_left
+from dohproxy.config.overlay import open_keys
+from dohproxy.control.hand_limits import Agreed, HandLimit, HandLimits, seconds_left
 from tests.fakes.clock import FakeClock
 
 UPSTREAM = '[[upstream]]\nname = "ns0"\nurl = "udp://192.0.2.53"\n'
@@ -42,7 +43,9 @@ class Held:
         self.config = compare(self.config, self.limits.over(config)).config
 
     async def hold(self, path: str, value: float, seconds: float = math.inf, *, confirmed: bool = False) -> Changes:
-        return await self.limits.hold(HandLimit(path, value, self.clock.now + seconds, is_confirmed=confirmed))
+        key = open_keys(file())[path]
+        agreed = Agreed(key.value, key.addresses) if confirmed else None
+        return await self.limits.hold(HandLimit(path, value, self.clock.now + seconds, agreed))
 
 
 async def test_a_value_holds_until_its_end_and_then_the_files_at_once() -> None:
@@ -150,11 +153,22 @@ async def test_what_was_lowered_never_raises_what_an_upstream_is_asked() -> None
     assert held.config.upstreams[0].queries_per_second == 3
 
 
-async def test_what_was_agreed_with_the_upstream_holds_upward() -> None:
+@pytest.mark.parametrize(
+    ("upstream", "value"),
+    [
+        (UPSTREAM + "in_flight = 50\n", 50),
+        (UPSTREAM + "queries_per_second = 3\n", 3),
+        (UPSTREAM + "queries_per_second = 20\n", 20),
+        (UPSTREAM.replace("192.0.2.53", "192.0.2.54"), 10),
+    ],
+    ids=["the same said of it", "less", "more", "another address"],
+)
+async def test_what_was_agreed_holds_upward_as_long_as_the_file_says_the_same(upstream: str, value: float) -> None:
     held = Held()
     await held.hold(BUDGET, 50, confirmed=True)
-    held.reload(file(upstream=UPSTREAM + "queries_per_second = 3\n"))
     assert held.config.upstreams[0].queries_per_second == 50
+    held.reload(file(upstream=upstream))
+    assert held.config.upstreams[0].queries_per_second == value
 
 
 async def test_what_is_said_of_an_upstream_has_no_effect_while_the_file_has_none_of_its_name() -> None:

@@ -175,3 +175,22 @@ async def test_a_budget_that_the_file_has_lowered_further_is_told_to_have_no_eff
     assert (await give(duty)).lines[0].endswith("(of no effect: the file has no such key any more)")
     forgotten = await give(duty, "upstream.ns0.queries_per_second", reset=True)
     assert forgotten.sentence.endswith("is forgotten, as the file has no such key any more.")
+
+
+async def test_what_was_agreed_beside_another_value_is_told_to_have_no_effect_until_it_is_agreed_anew() -> None:
+    duty = service()
+    path = "upstream.ns0.queries_per_second"
+    await give(duty, path, "50", yes=True)
+    duty.config = duty.hand_limits.over(read(TEXT + "queries_per_second = 20\n", directory=Path("/etc")))
+    assert duty.config.upstreams[0].queries_per_second == 20
+    (line,) = (await give(duty)).lines
+    assert "of no effect: it was agreed when the file said 10 and" in line
+    await give(duty, path, "50", yes=True)
+    assert duty.config.upstreams[0].queries_per_second == 50
+
+
+async def test_a_yes_to_what_is_no_more_than_the_file_says_is_no_agreement_to_more() -> None:
+    duty = service()
+    await give(duty, "upstream.ns0.queries_per_second", "5", yes=True)
+    duty.config = duty.hand_limits.over(read(TEXT + "queries_per_second = 3\n", directory=Path("/etc")))
+    assert duty.config.upstreams[0].queries_per_second == 3
