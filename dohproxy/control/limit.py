@@ -17,7 +17,7 @@ from dohproxy.config.keys import Switch, Text, find_nearest, show
 from dohproxy.config.overlay import BUDGET_KEYS, OPEN_SECTIONS, OpenKey, open_keys, without_overlay
 from dohproxy.control.command import Argument, Refused, Result, WrongArguments
 from dohproxy.control.durations import duration, in_words, moment
-from dohproxy.control.hand_limits import Agreed, HandLimit, HandLimits, effect_of, seconds_left
+from dohproxy.control.hand_limits import Agreed, HandLimit, HandLimits, effect_of, key_of, said_of, seconds_left
 
 UNTIL_RESTART: Final = "until it is taken back or the service is started again; it is written nowhere"
 
@@ -73,7 +73,7 @@ async def limit(service: HasLimits, values: Mapping[str, Any]) -> Result:
         if value is not None or values["for"] is not None or values["reset"]:
             raise WrongArguments("KEY is missing: limit limits.requests_per_second 10 --for 30m")
         return _list(service)
-    held = {one.path: one for one in service.hand_limits.current()}
+    held = service.hand_limits.current()
     key = _find(path, open_keys(service.config), held)
     if values["reset"]:
         if value is not None or values["for"] is not None:
@@ -100,7 +100,7 @@ async def _hold(service: HasLimits, path: str, values: Mapping[str, Any]) -> Res
     until = math.inf if seconds is None else time.monotonic() + seconds
     agreed = Agreed(key.value, key.addresses) if key.is_budget and value > key.value else None
     try:
-        changes = await service.hand_limits.hold(HandLimit(path, value, until, agreed))
+        changes = await service.hand_limits.hold(HandLimit(path, value, until, agreed, key.group))
     except ConfigError as error:
         told = [str(problem) for problem in error.problems]
         if any(problem.path == path for problem in error.problems):
@@ -116,8 +116,8 @@ async def _hold(service: HasLimits, path: str, values: Mapping[str, Any]) -> Res
     return Result(sentence, figures, lines)
 
 
-async def _reset(service: HasLimits, path: str, held: Mapping[str, HandLimit]) -> Result:
-    if path not in held:
+async def _reset(service: HasLimits, path: str, held: Sequence[HandLimit]) -> Result:
+    if not said_of(path, held, open_keys(service.config)):
         raise Refused(f"{path} is not held by hand; it is as the file says.")
     before = service.config
     try:
@@ -162,14 +162,14 @@ def _as_changed(config: Config, place: str) -> str:
 # --- Telling ---
 
 
-def _find(path: str, keys: Mapping[str, OpenKey], held: Mapping[str, HandLimit]) -> str:
+def _find(path: str, keys: Mapping[str, OpenKey], held: Sequence[HandLimit]) -> str:
     """Return the key that is meant. Raises WrongArguments, or Refused for one that waits for a restart."""
     found = keys.get(path)
     if found is not None and path in FROM_START:
         raise Refused(f"{path} holds from the start of the process to its end: write it into the file, and restart.")
     if found is not None:
         return found.path
-    if path in held:
+    if any(one.path == path for one in held):
         return path
     possible = [one for one in keys if one not in FROM_START]
     nearest = find_nearest(path, possible)
@@ -205,6 +205,7 @@ class Held:
     """One limit by hand beside what the file says."""
 
     limit: HandLimit
+    """By the name that its key has now."""
     in_file: float | None
     """None: the file has no such key any more."""
     has_effect: bool
@@ -223,7 +224,8 @@ def held_limits(service: HasLimits) -> list[Held]:
 
 
 def _beside_file(limit: HandLimit, keys: Mapping[str, OpenKey], now: float) -> Held:
-    key, has_effect = keys.get(limit.path), effect_of(limit, keys) is not None
+    key, has_effect = key_of(limit, keys), effect_of(limit, keys) is not None
+    limit = limit if key is None else replace(limit, path=key.path)
     in_file = None if key is None else key.value
     if in_file is None:
         file = "of no effect: the file has no such key any more"
@@ -270,7 +272,7 @@ def shown(service: HasLimits) -> list[Effective]:
     origins = {
         place: f"by hand, {lasts(one.until, now)}; then {show(of_file[place].value)} again ({of_file[place].origin})"
         for one in held
-        if effect_of(one, keys) is not None
-        for place in keys[one.path].places
+        if (key := key_of(one, keys)) is not None and effect_of(one, keys) is not None
+        for place in key.places
     }
     return [replace(key, origin=origins.get(key.path, key.origin)) for key in every]

@@ -184,7 +184,7 @@ async def test_what_was_agreed_beside_another_value_is_told_to_have_no_effect_un
     duty.config = duty.hand_limits.over(read(TEXT + "queries_per_second = 20\n", directory=Path("/etc")))
     assert duty.config.upstreams[0].queries_per_second == 20
     (line,) = (await give(duty)).lines
-    assert "of no effect: it was agreed when the file said 10 and" in line
+    assert "of no effect: it was agreed when the file said 10, and" in line
     await give(duty, path, "50", yes=True)
     assert duty.config.upstreams[0].queries_per_second == 50
 
@@ -194,3 +194,49 @@ async def test_a_yes_to_what_is_no_more_than_the_file_says_is_no_agreement_to_mo
     await give(duty, "upstream.ns0.queries_per_second", "5", yes=True)
     duty.config = duty.hand_limits.over(read(TEXT + "queries_per_second = 3\n", directory=Path("/etc")))
     assert duty.config.upstreams[0].queries_per_second == 3
+
+
+PAIR = """\
+[[upstream]]
+name = "a"
+url = "udp://192.0.2.53"
+group = "pair"
+[[upstream]]
+name = "b"
+url = "udp://192.0.2.54"
+group = "pair"
+"""
+FIRST, SECOND = PAIR[: len(PAIR) // 2], PAIR[len(PAIR) // 2 :]
+
+
+@pytest.mark.parametrize("upstreams", [SECOND + FIRST, SECOND, SECOND + FIRST.replace('group = "pair"', "")], ids=str)
+@pytest.mark.parametrize("name", ["a", "b"])
+async def test_what_is_said_of_a_group_is_of_the_group_whoever_of_it_is_in_the_file(upstreams: str, name: str) -> None:
+    duty = service(PAIR)
+    await give(duty, f"upstream.{name}.burst", "5")
+    duty.config = duty.hand_limits.over(read(upstreams, directory=Path("/etc")))
+    assert duty.config.upstreams[0].burst == 5
+    assert (await give(duty)).lines[0].startswith("limit upstream.b.burst = 5, until")
+    await give(duty, "upstream.b.burst", "4")
+    assert (await give(duty)).figures["limits"][0]["value"] == duty.config.upstreams[0].burst == 4
+    assert len(duty.hand_limits.current()) == 1
+    again = await give(duty, "upstream.b.burst", reset=True)
+    assert again.sentence == "upstream.b.burst is 40 again."
+    assert duty.hand_limits.current() == ()
+
+
+async def test_what_was_said_of_a_group_is_taken_back_by_the_name_that_it_was_said_by() -> None:
+    duty = service(PAIR)
+    await give(duty, "upstream.b.burst", "5")
+    duty.config = duty.hand_limits.over(read(SECOND, directory=Path("/etc")))
+    await give(duty, "upstream.a.burst", reset=True)
+    assert (duty.config.upstreams[0].burst, duty.hand_limits.current()) == (40, ())
+
+
+async def test_what_was_said_of_two_upstreams_that_are_a_group_now_is_one_word() -> None:
+    duty = service(PAIR.replace('group = "pair"', ""))
+    await give(duty, "upstream.a.burst", "5")
+    await give(duty, "upstream.b.burst", "6")
+    duty.config = duty.hand_limits.over(read(PAIR, directory=Path("/etc")))
+    await give(duty, "upstream.b.burst", reset=True)
+    assert ([one.burst for one in duty.config.upstreams], duty.hand_limits.current()) == ([40, 40], ())
