@@ -13,7 +13,7 @@ from typing import Final
 from dohproxy.policy.ban_table import Ban, BanSource
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.gcra import Hashes
-from dohproxy.policy.identity import Network, unmapped
+from dohproxy.policy.identity import Network, unmapped_prefix
 from dohproxy.policy.prefixes import Prefix, masked
 from dohproxy.value import value
 
@@ -184,6 +184,4 @@ def let_in_prefixes(bans: Bans, now: float) -> set[Prefix]:
 
 def prefix_of_network(network: Network) -> Prefix:
     """Return a network of the configuration as its clients are known: one of IPv4-mapped addresses is IPv4."""
-    packed, bits = network.network_address.packed, network.prefixlen
-    plain = unmapped(packed)
-    return Prefix(plain, bits - 96) if len(plain) < len(packed) and bits >= 96 else Prefix(packed, bits)
+    return Prefix(*unmapped_prefix(network.network_address.packed, network.prefixlen))
