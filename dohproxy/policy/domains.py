@@ -24,8 +24,9 @@ would be to refuse all that is new. The clients' miss limits hold, and the upstr
 Nobody alone may keep a domain closed for everybody, be it from malice or by a broken program. Once half of what may be
 asked or fail is used up, each /24, or provider's /32 of IPv6, has a share of its own, which all its misses count
 against: who holds a /48 has no more of them than a household. Members have buckets of their own for each domain, and no
-flood of strangers closes it for them. So have the operator's exempt networks, which no share holds back: what they ask
-closes a domain for nobody but themselves.
+flood of strangers closes it for them. So have the operator's exempt networks, which no share holds back. A fetch is
+charged to the domain all the same, whoever has begun it, as it is one query more to the domain's servers: so members
+and exempt networks can use up what strangers may ask of a domain, and never the other way round.
 """
 
 from collections.abc import Iterable, Iterator
