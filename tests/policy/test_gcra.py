@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dohproxy.policy.gcra import CLOCK_SKEW_SECONDS, SLOT_BYTES, Gcra, GcraTable
+from dohproxy.policy.gcra import CLOCK_SKEW_SECONDS, SETTLED_AT_ONCE, SLOT_BYTES, Gcra, GcraTable
 
 KEY = (3, 4)
 NEIGHBOUR_OF_ONE_SLOT = (3, 5)
@@ -328,3 +328,72 @@ def test_the_one_bucket_of_all_keeps_what_is_in_it_too() -> None:
     bucket.adopt(1.0, 12.0, 1_000.0)
     assert [bool(bucket.take(1_000.0)) for _ in range(3)] == [False, False, True]
     assert bucket.fill(1_000.0) == pytest.approx(1.0)
+
+
+def test_another_rate_is_taken_without_writing_every_slot_and_a_few_more_are_with_each_request() -> None:
+    slots = slots_of(1_024)
+    arrival = slots.cast("B").cast("d")
+    limiter = table(per_second=2.0, burst=10.0, slots=slots)
+    for index in range(1_024):
+        arrival[index] = 1_004.0
+    before = bytes(slots)
+    limiter.adopt(4.0, 10.0, 1_000.0)
+    assert bytes(slots) == before
+    changed = []
+    for _ in range(1_024 // SETTLED_AT_ONCE):
+        limiter.wait((500, 900), 1_000.0)
+        changed.append(sum(tat == 1_002.0 for tat in arrival))
+    assert changed[0] == SETTLED_AT_ONCE + 2
+    assert changed[-1] == 1_024
+
+
+def test_how_full_a_table_is_is_seen_under_the_rate_that_holds() -> None:
+    slots = slots_of(4_096)
+    arrival = slots.cast("B").cast("d")
+    limiter = table(per_second=1.0, burst=1_000.0, slots=slots)
+    for index in range(4_096):
+        arrival[index] = 1_900.0
+    limiter.adopt(100.0, 10.0, 1_000.0)
+    assert limiter.fill(1_000.05) == 1.0
+    assert limiter.fill(1_000.2) == 0.0
+
+
+def test_more_changes_than_a_slot_can_tell_apart_are_made_all_the_same() -> None:
+    limiter = table(per_second=1.0, burst=512.0, slots=slots_of(256))
+    for _ in range(256):
+        limiter.take((1, 2), 1_000.0)
+    for turn in range(600):
+        limiter.adopt(2.0 if turn % 2 else 4.0, 512.0, 1_000.0)
+    assert _left(limiter, (1, 2), 1_000.0) == 256
+
+
+KEYS = st.tuples(st.integers(0, 2**50), st.integers(0, 2**50))
+STEPS = st.one_of(
+    st.tuples(st.just("ask"), st.integers(0, 4), st.sampled_from([0.5, 1.0, 3.0])),
+    st.tuples(st.just("adopt"), st.sampled_from([0.5, 2.0, 8.0]), st.sampled_from([1.0, 5.0, 20.0])),
+    st.tuples(st.just("pass"), st.sampled_from([0.25, 1.0]), st.none()),
+)
+
+
+@given(keys=st.lists(KEYS, min_size=5, max_size=5), steps=st.lists(STEPS, max_size=60))
+def test_whoever_looks_meets_what_changing_all_over_at_once_would_have_left(
+    keys: list[tuple[int, int]], steps: list[tuple[str, float, float | None]]
+) -> None:
+    later, at_once = (table(slots=slots_of(16 * SETTLED_AT_ONCE)) for _ in range(2))
+    now = 1_000.0
+    for what, one, other in steps:
+        if what == "pass":
+            now += one
+        elif what == "adopt":
+            for limiter in (later, at_once):
+                limiter.adopt(one, other or 1.0, now)
+            # Until all have been changed over.
+            for _ in range(16):
+                at_once.wait((7, 8), now)
+        else:
+            key, cost = keys[int(one)], other or 1.0
+            assert later.wait(key, now, cost) == at_once.wait(key, now, cost)
+            assert later.take(key, now) == at_once.take(key, now)
+            assert later.charge(key, now, cost) == at_once.charge(key, now, cost)
+            later.pay(key, now, 0.5)
+            at_once.pay(key, now, 0.5)
