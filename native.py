@@ -22,6 +22,7 @@ PACKAGE: Final = Path(__file__).parent / "dohproxy"
 WHOLE: Final = ("cache", "doh", "http1", "http2", "policy", "upstream", "wire")
 """Packages that requests run through; not what only configuration, tools and timers run."""
 SINGLE: Final = (
+    "exits.py",
     "pipeline.py",
     "parsed_request.py",
     "learning.py",

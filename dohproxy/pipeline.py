@@ -28,58 +28,49 @@
 The walk knows no transport: it ends with a `Reply`, which is a DNS message, or with `Refused`, for which each transport
 has a face in the table of outcomes. Everything up to a cache hit happens in `begin`, one synchronous call: a frontend
 answers in the callback that read the bytes, and keeps the parsed requests of requests that come again. Only a `Miss`
-waits: a frontend tells `ask` what to call then, and gives what was found to `conclude`. Replies leave through `_finish`
-alone, refusals through `_refuse` alone. What a client is to blame for costs it points, and too many of them ban it.
+waits: a frontend tells `ask` what to call then, and gives what was found to `conclude`. How replies and refusals are
+made, counted and paid for, stands in `exits.py`.
 
 What is remembered of requests never outlives a rule: a parsed request, with all that was said to it, has the
 `rules_version` under which it was read, and who keeps some finds again only those of the version that holds.
 """
 
-import math
 from collections.abc import Callable
 from typing import Final
 
 from dohproxy.cache import Entry, Freshness
-from dohproxy.cache.substitutes import content_instead
+from dohproxy.exits import HITS_PER_NOTE, Arrival, Exits, Miss
 from dohproxy.outcomes import (
     OUTCOMES,
     Client,
     Frontend,
     Outcome,
-    Priority,
     Purpose,
     Reason,
     Refused,
     Reply,
-    reason_of_fault,
 )
-from dohproxy.parsed_request import REPEAT_SECONDS, Answered, Count, ParsedRequest, RememberedRefusal
+from dohproxy.parsed_request import REPEAT_SECONDS, Count, ParsedRequest
 from dohproxy.policy.blocklists.lists import Blocklist, Withheld
 from dohproxy.policy.blocklists.withheld import answer_withheld
-from dohproxy.policy.member_books import MemberBooks
 from dohproxy.policy.mode import Trial
 from dohproxy.policy.names import NameRules
-from dohproxy.policy.penalties import Offence, Penalties, Penalty
-from dohproxy.policy.probes import under_asked_name
+from dohproxy.policy.penalties import Penalties
 from dohproxy.policy.refusals import refuse
-from dohproxy.policy.request_limiter import SLOT_RETRY_SECONDS, MissSlot, RequestLimiter
+from dohproxy.policy.request_limiter import SLOT_RETRY_SECONDS, RequestLimiter
 from dohproxy.policy.rule_switches import Rule, RuleSwitches
 from dohproxy.policy.special_names import answer_any, answer_locally
 from dohproxy.policy.standing import STRANGERS_LEAVE
-from dohproxy.routes import Route, Routes
+from dohproxy.routes import Routes
 from dohproxy.upstream.results import Bug, UpstreamFailure
 from dohproxy.upstream.sends import Stoppable
-from dohproxy.upstream.telling import came_to_nothing, content_of_failure
-from dohproxy.value import value
+from dohproxy.upstream.telling import came_to_nothing
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query, parse_query
-from dohproxy.wire.reply import Content, content_of, write_envelope, write_reply_to_refused
+from dohproxy.wire.reply import Content
 
-HITS_PER_NOTE: Final = 16
-"""Of so many hits one is noted for its network's seniority, which counts hours: who belongs here asks more than that in
-one, and nobody's hits cost more for it."""
 _GIVEN: Final = (Freshness.FRESH, Freshness.KEPT)
 """States in which an answer is given without waiting for another."""
 _SLOT_LOST: Final = UpstreamFailure(Reason.SERVICE_LIMIT)
@@ -91,33 +82,7 @@ MissResult = Answer | UpstreamFailure | Entry | Bug | None
 patience of one who has something stale has ended."""
 
 
-@value
-class Arrival:
-    """One request: what it says, who sent it and when; nothing in it changes."""
-
-    parsed: ParsedRequest
-    client: Client
-    started: float
-    route: Route
-    service_wait: float = 0.0
-    """Seconds until the service as a whole is within its limit again; it matters to misses alone."""
-
-
-@value
-class Miss:
-    """A question that only an upstream can answer: `Pipeline.ask` and `conclude` it, or give its place back."""
-
-    query: Query
-    arrival: Arrival
-    stale: Entry | None
-    """What to fall back on (RFC 8767)."""
-    slot: MissSlot
-    priority: Priority
-    is_let_pass: bool = False
-    """A rule that is only tried would have answered it: so whatever comes of it costs its client no points."""
-
-
-class Pipeline:
+class Pipeline(Exits):
     """Walks each request through every stage."""
 
     def __init__(
@@ -134,18 +99,13 @@ class Pipeline:
         """`switches`: how rules are held; without them all are enforced."""
         switches = RuleSwitches() if switches is None else switches
         self._stub_rule = switches[Rule.LIST_STUB]
-        self._request_limiter = request_limiter
-        self.penalties = penalties
+        super().__init__(request_limiter, names, routes.general.cache.rules, tally, clock, penalties)
         self._bans = penalties.bans
-        self._tally = tally
-        self._clock = clock
-        self._unnoted = HITS_PER_NOTE
         self._is_restricted = self._turns_stubs_away = False
         self.is_for_members = self.spares_strangers = False
         """How strangers are held; `restrict` says so."""
         self.trial: Trial | None = None
         """How strangers would be held, if that were not only tried."""
-        self.members = MemberBooks()
         self.rules_version = 0
         """Raised with each change of a rule, the frontends' own among them."""
         self.adopt(names, routes, deadline_seconds)
@@ -494,177 +454,3 @@ class Pipeline:
         if ban is None:
             return None
         return self._refuse(Reason.BANNED, parsed, client, now, retry_after=min(ban.until - now, LONGEST_RETRY_SECONDS))
-
-    # --- Ways out ---
-
-    def _answer_from_upstream(self, answer: Answer, miss: Miss) -> Reply:
-        """Give the answer as it is now in the cache, so that a first client and a second see the same TTLs."""
-        query, arrival = miss.query, miss.arrival
-        if answer.rcode == Rcode.NXDOMAIN:
-            self._blame(miss, Offence.NXDOMAIN)
-        elif answer.rcode == Rcode.NOERROR:
-            self.penalties.pay(arrival.client, self._clock())
-        entry = arrival.route.cache.peek(query.key)
-        if entry is None:
-            answer = arrival.route.cache.judged(query.key, answer)
-            ttl = min(answer.ttl or 0, self._settings.maximum_ttl_seconds)
-            return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
-        return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
-
-    def _give_failure(self, failure: UpstreamFailure, miss: Miss) -> Reply:
-        query, arrival = miss.query, miss.arrival
-        if failure.answer is not None and failure.answer.rcode == Rcode.SERVFAIL:
-            self._blame(miss, Offence.SERVFAIL)
-        return self._finish(query, content_of_failure(failure, query.qtype), failure.reason, 0, arrival)
-
-    def _give_fresh(self, entry: Entry, query: Query, arrival: Arrival, now: float) -> Reply:
-        self._unnoted -= 1
-        if not self._unnoted:
-            self._unnoted = HITS_PER_NOTE
-            self._request_limiter.note_answered(arrival.client, now)
-        max_age, content = entry.max_age(now), entry.content(now)
-        answered = arrival.parsed.answered
-        if answered is not None and answered.entry == entry and answered.envelope is not None:
-            # The same as last time, but for its age.
-            wire = answered.envelope.around(content.records)
-            reply = answered.said = Reply(wire, Reason.CACHED, max_age)
-            answered.until = now + entry.seconds_unchanged(now)
-            answered.count(self._clock() - arrival.started)
-            return reply
-        # Until its TTLs change, or it ends. A probe is counted by itself, so each one is looked at.
-        until = 0.0 if self._names.probes.counts(query) else now + entry.seconds_unchanged(now)
-        return self._finish(query, content, Reason.CACHED, max_age, arrival, repeat_until=until, repeat_from=entry)
-
-    def _stale_or(self, stale: Entry | None, query: Query, arrival: Arrival) -> Reply | None:
-        """Give what is stale, or what was given to others for this name and type, if there is either."""
-        if stale is not None:
-            return self._give_stale(stale, query, arrival)
-        now = self._clock()
-        found = arrival.route.cache.find_instead(query.key, now)
-        if found is None:
-            return None
-        entry, key, state = found
-        ttl, is_fresh = self._settings.stale_answer_ttl_seconds, state is Freshness.FRESH
-        if is_fresh:
-            ttl = min(ttl, entry.max_age(now))
-        content = content_instead(entry, key, query, ttl=ttl, is_fresh=is_fresh)
-        return None if content is None else self._finish(query, content, Reason.STALE, ttl, arrival)
-
-    def _give_stale(self, stale: Entry, query: Query, arrival: Arrival) -> Reply:
-        ttl = self._settings.stale_answer_ttl_seconds
-        return self._finish(query, stale.stale_content(ttl), Reason.STALE, ttl, arrival)
-
-    def _fail(self, query: Query, arrival: Arrival, reason: Reason, *, repeat_until: float = 0.0) -> Reply:
-        """Answer with the rcode and the EDE that the table has for `reason`."""
-        ending = OUTCOMES[reason]
-        content = Content(ending.rcode if ending.rcode is not None else Rcode.SERVFAIL, errors=ending.errors)
-        penalty = self.penalties.of_outcomes.get(reason)
-        if penalty is not None:
-            self._charge(arrival.client, penalty, self._clock())
-        return self._finish(query, content, reason, 0, arrival, repeat_until=repeat_until, penalty=penalty)
-
-    def _charge(self, client: Client, penalty: Penalty, now: float) -> None:
-        """Count what a client is to blame for, and charge some of it."""
-        penalty.left -= 1
-        if not penalty.left:
-            self.penalties.charge(client, penalty, now)
-
-    def _blame(self, miss: Miss, offence: Offence) -> None:
-        if not miss.is_let_pass:
-            self.penalties.note(miss.arrival.client, offence, self._clock())
-
-    def _answer_malformed(self, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused:
-        """Say what is wrong with a message: the same for ever, as it depends on nothing but its bytes."""
-        reason = Reason.BUG if parsed.fault is None else reason_of_fault(parsed.fault)
-        ending = OUTCOMES[reason]
-        said: Reply | Refused
-        if ending.is_refusal or ending.rcode is None:
-            said, count = Refused(reason), self._count(reason, parsed)
-        else:
-            said = Reply(write_reply_to_refused(parsed.wire, ending.rcode), reason, 0)
-            count = self._count(reason, parsed, rcode=ending.rcode)
-        penalty = self.penalties.of_outcomes.get(reason)
-        parsed.keep(Answered(said, count, math.inf, penalty=penalty))
-        if penalty is not None:
-            self._charge(client, penalty, now)
-        count(self._clock() - now)
-        return said
-
-    def _finish(
-        self,
-        query: Query,
-        content: Content,
-        reason: Reason,
-        max_age: int,
-        arrival: Arrival,
-        *,
-        repeat_until: float = 0.0,
-        repeat_from: Entry | None = None,
-        also: Callable[[], None] | None = None,
-        penalty: Penalty | None = None,
-    ) -> Reply:
-        """The one exit for DNS replies: ID, question as sent, bits, OPT, padding, EDE, max-age.
-
-        The same bytes may be told the same again before `repeat_until`, while the cache keeps `repeat_from`; each time
-        `also` is called, and it costs the client `penalty`.
-        """
-        parsed = arrival.parsed
-        content = under_asked_name(query, content)
-        envelope = write_envelope(query, content)
-        reply = Reply(envelope.around(content.records), reason, max_age)
-        count = self._count(reason, parsed, rcode=content.rcode)
-        if also is not None:
-            count = _both(count, also)
-        if repeat_until > arrival.started:
-            parsed.keep(Answered(reply, count, repeat_until, repeat_from, envelope, penalty))
-        seconds = self._clock() - arrival.started
-        count(seconds)
-        if arrival.client.member:
-            self.members.note(reason, seconds)
-        return reply
-
-    def _refuse(
-        self, reason: Reason, parsed: ParsedRequest, client: Client, now: float, *, retry_after: float = 0.0
-    ) -> Refused:
-        """The one exit for refusals, which each transport puts in its own terms."""
-        seconds = math.ceil(retry_after)
-        last = parsed.refusal
-        if last is None or last.refused.reason is not reason or last.refused.retry_seconds != seconds:
-            is_charged, penalty = OUTCOMES[reason].counts, self.penalties.of_outcomes.get(reason)
-            last = RememberedRefusal(Refused(reason, seconds), self._count(reason, parsed), is_charged, penalty)
-            parsed.refusal = last
-        if last.is_charged:
-            self._request_limiter.charge_request(client, now)
-        penalty = last.penalty
-        if penalty is not None:
-            penalty.left -= 1  # As in `_charge`, which would be a call for each.
-            if not penalty.left:
-                self.penalties.charge(client, penalty, now)
-        last.count(self._clock() - now)
-        if client.member:
-            self.members.note(reason, 0.0)
-        return last.refused
-
-    def _count(self, reason: Reason, parsed: ParsedRequest, *, rcode: int | None = None) -> Count:
-        """Return what counts a request that ends so; it takes its duration in seconds."""
-        return self._tally(
-            Outcome(
-                reason=reason,
-                frontend=parsed.frontend,
-                variant=parsed.variant,
-                dialect=parsed.dialect,
-                fault=parsed.fault,
-                answered_rcode=rcode,
-                shadow=parsed.shadow,
-            )
-        )
-
-
-def _both(count: Count, also: Callable[[], None]) -> Count:
-    """Return what counts a request in two books."""
-
-    def counted(seconds: float) -> None:
-        count(seconds)
-        also()
-
-    return counted

@@ -22,6 +22,7 @@ import h11
 from dohproxy.authority import is_authority
 from dohproxy.config import ClientsConfig, ConnectionsConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.exits import Arrival, Miss
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
 from dohproxy.frontends.http1.connection import Http1Server
@@ -32,7 +33,6 @@ from dohproxy.http1.errors import BadRequest, Fault
 from dohproxy.http1.limits import LONGEST_CHUNK_LINE, LONGEST_FIELD, LONGEST_HEAD
 from dohproxy.outcomes import OUTCOMES, Client, Frontend, Priority, Reason
 from dohproxy.parsed_request import ParsedRequest
-from dohproxy.pipeline import Arrival, Miss
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.penalties import Offence
 from dohproxy.policy.request_limiter import MissSlot

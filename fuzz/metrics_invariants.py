@@ -11,12 +11,12 @@ from typing import Final
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dohproxy.exits import Miss
 from dohproxy.observability.exposition import Exposition
 from dohproxy.observability.figures import FigureRegistry
 from dohproxy.observability.request_figures import REQUEST_FIGURES
 from dohproxy.observability.tallies import LATENCY_BOUNDS, Tallies
 from dohproxy.outcomes import Frontend, Outcome
-from dohproxy.pipeline import Miss
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.query import Query
 from fuzz.request_invariants import request_of

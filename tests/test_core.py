@@ -7,8 +7,8 @@ from dohproxy.builders import clock
 from dohproxy.config import Config, RouteConfig, ServerConfig
 from dohproxy.core import Core
 from dohproxy.doh.exchange import HttpRequest
+from dohproxy.exits import Miss
 from dohproxy.outcomes import NOBODY, Frontend
-from dohproxy.pipeline import Miss
 from tests.fakes.samples import samples_in
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import query

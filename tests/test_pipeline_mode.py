@@ -6,8 +6,8 @@ import pytest
 
 from dohproxy.config import CacheConfig
 from dohproxy.doh.exchange import HttpResponse
+from dohproxy.exits import Miss
 from dohproxy.outcomes import Client, Frontend, Purpose, Reason
-from dohproxy.pipeline import Miss
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 from tests.fakes.walk import CLIENT, MEMBER, Limits, Walk, address_of, ask_for, client_of, post

@@ -7,8 +7,8 @@ import dns.rcode
 import pytest
 
 from dohproxy.config import CacheConfig, NamesConfig
+from dohproxy.exits import Miss
 from dohproxy.outcomes import Client, Reason
-from dohproxy.pipeline import Miss
 from dohproxy.policy.domains import DomainBound
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer, parse_answer

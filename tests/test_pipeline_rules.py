@@ -10,9 +10,9 @@ import pytest
 from dohproxy.config import BansConfig, BlocklistConfig, NamesConfig, RulesConfig
 from dohproxy.config.schema import RuleMode
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.exits import Miss
 from dohproxy.jobs.blocklist_watch import BlocklistWatch
 from dohproxy.outcomes import Client, Frontend, Reason
-from dohproxy.pipeline import Miss
 from dohproxy.policy.mode import Trial
 from dohproxy.policy.penalties import Offence
 from dohproxy.policy.rule_switches import Rule, RuleSwitches
@@ -130,7 +130,8 @@ def failing(rcode: int) -> Callable[[Query], Answer | UpstreamFailure]:
     "case", [case for case in CASES if case.rule in {Rule.DOMAIN_LIMIT, Rule.UNDELEGATED}], ids=lambda case: case.rule
 )
 async def test_what_upstreams_say_to_what_was_let_pass_costs_no_points(case: Case, rcode: int) -> None:
-    for mode, is_charged in (("shadow", False), ("off", True)):
+    modes: dict[RuleMode, bool] = {"shadow": False, "off": True}
+    for mode, is_charged in modes.items():
         walk = walk_of(case, mode)
         walk.resolver.script = failing(rcode)
         await walk.send(case.request)

@@ -24,10 +24,10 @@ from dohproxy.config import ClientsConfig, Config, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.core import Core
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.exits import Miss
 from dohproxy.jobs.alerting import Alerting
 from dohproxy.observability.detectors.reading import LOOK_SECONDS
 from dohproxy.outcomes import Frontend
-from dohproxy.pipeline import Miss
 from dohproxy.policy.identity import Identities
 from dohproxy.runtime import SWEEP_SECONDS
 from dohproxy.server import Server

@@ -14,11 +14,12 @@ import structlog
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RefusedRequest, RequestRules, find_token, read_request
 from dohproxy.doh.response import http_response
+from dohproxy.exits import Miss
 from dohproxy.frontends.router import Router
 from dohproxy.observability.top_talkers import Watch
 from dohproxy.outcomes import Client, Frontend, Reason, Refused, Reply, Said
 from dohproxy.parsed_request import ParsedRequest
-from dohproxy.pipeline import Miss, MissResult, Pipeline
+from dohproxy.pipeline import MissResult, Pipeline
 from dohproxy.policy.penalties import Offence
 from dohproxy.upstream.sends import Stoppable
 

@@ -11,11 +11,12 @@ from dohproxy.config import BansConfig, CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RequestRules
 from dohproxy.doh.response import http_response
+from dohproxy.exits import Miss
 from dohproxy.frontends.service import Service
 from dohproxy.learning import learn_into
 from dohproxy.outcomes import Client, Frontend, Outcome, Reason
 from dohproxy.parsed_request import ParsedRequest
-from dohproxy.pipeline import Miss, MissResult, Pipeline
+from dohproxy.pipeline import MissResult, Pipeline
 from dohproxy.policy.bans import Bans, HashPrefix
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra, GcraTable
 from dohproxy.policy.limits import MINIMUM_SLOTS, ClientLimit, buffer_bytes

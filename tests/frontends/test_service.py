@@ -8,10 +8,10 @@ import structlog
 
 from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.exits import Miss
 from dohproxy.outcomes import Client, Reason
 from dohproxy.outcomes import Frontend as FrontendKind
 from dohproxy.parsed_request import ParsedRequest
-from dohproxy.pipeline import Miss
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query

@@ -11,9 +11,10 @@ import pytest
 from dohproxy.builders import build_request_limiter
 from dohproxy.config import BansConfig, LimitsConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.doh.exchange import HttpRequest
+from dohproxy.exits import Miss
 from dohproxy.frontends.service import Service
 from dohproxy.outcomes import Client, Frontend, Reason
-from dohproxy.pipeline import Miss, Pipeline
+from dohproxy.pipeline import Pipeline
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.prefixes import show_prefix
 from dohproxy.upstream.resolver import UpstreamFailure

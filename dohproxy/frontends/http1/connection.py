@@ -14,6 +14,7 @@ from typing import Final, cast
 import structlog
 
 from dohproxy.doh.exchange import HttpResponse
+from dohproxy.exits import Miss
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, ConnectionSlot, Waiting
 from dohproxy.frontends.http1.parsing import REASONS, read_message
@@ -26,7 +27,6 @@ from dohproxy.http1.connection import Http1Connection, Request
 from dohproxy.http1.errors import BadRequest, Fault
 from dohproxy.http1.head import RequestHead
 from dohproxy.outcomes import Frontend, Reason
-from dohproxy.pipeline import Miss
 from dohproxy.policy.penalties import Offence
 from dohproxy.upstream.sends import Stoppable
 

@@ -14,6 +14,7 @@ from typing import Final, cast
 import structlog
 
 from dohproxy.doh.exchange import HttpResponse
+from dohproxy.exits import Miss
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, ConnectionSlot, Waiting
 from dohproxy.frontends.http2.rendering import render
@@ -26,7 +27,6 @@ from dohproxy.http2.fields import RequestHead
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.response import Response
 from dohproxy.outcomes import Client, Frontend, Reason
-from dohproxy.pipeline import Miss
 from dohproxy.policy.penalties import Offence
 from dohproxy.upstream.sends import Stoppable
 
