@@ -23,7 +23,7 @@ from dohproxy.doh.request import RequestRules
 from dohproxy.frontends.service import Service
 from dohproxy.jobs.blocklist_watch import BlocklistWatch, Prepared
 from dohproxy.jobs.job_figures import BLOCKLIST_FIGURES, HAND_BLOCK_FIGURES, SUFFIX_FIGURES
-from dohproxy.jobs.suffix_watch import SuffixWatch
+from dohproxy.jobs.suffix_watch import ReadSuffixes, SuffixWatch
 from dohproxy.jobs.turns import in_turns
 from dohproxy.learning import learn_into
 from dohproxy.observability.ban_figures import BAN_FIGURES, PENALTY_FIGURES
@@ -40,7 +40,6 @@ from dohproxy.pipeline import Pipeline
 from dohproxy.policy.ban_state import export_bans, restore_bans
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.rule_switches import Rule, RuleSwitches
-from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.routes import Route, Routes
 from dohproxy.saved import Interruption, Saved, read_dict
 from dohproxy.upstream.budget.groups import BudgetGroups
@@ -108,7 +107,7 @@ class Core:
         )
         self._add_figures()
 
-    def adopt(self, config: Config, suffixes: PublicSuffixes | None = None, blocklists: Prepared | None = None) -> None:
+    def adopt(self, config: Config, suffixes: ReadSuffixes | None = None, blocklists: Prepared | None = None) -> None:
         """Take another configuration that has been checked; `suffixes` is its list, if it names one, `blocklists` what
         its lists hold, None if they are those of now.
 

@@ -41,7 +41,7 @@ from dohproxy.frontends.public_listeners import PublicListeners
 from dohproxy.jobs.alerting import Alerting
 from dohproxy.jobs.ban_log import WRITE_SECONDS, BanLog
 from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
-from dohproxy.jobs.certificate_watch import CertificateWatch
+from dohproxy.jobs.certificate_watch import CertificateWatch, CheckedPair
 from dohproxy.jobs.hour_book import LOOK_SECONDS as HOUR_LOOK_SECONDS
 from dohproxy.jobs.job_figures import (
     BAN_LOG_FIGURES,
@@ -75,7 +75,6 @@ from dohproxy.server import Server
 from dohproxy.service_manager.activation import InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.service_manager.watchdog import ping_forever
-from dohproxy.tls.certificate_pair import Pair
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 from dohproxy.upstream.resolvers import Resolvers
 
@@ -391,12 +390,12 @@ class Runtime:
             "figures": figures,
         }
 
-    def _check_pair(self, config: Config) -> Pair | None:
+    def _check_pair(self, config: Config) -> CheckedPair | None:
         if self._certificate is None or config.tls is None:
             return None
         return self._certificate.check(config.tls, config.server.host, time.time())
 
-    def _take_certificate(self, config: Config, pair: Pair | None) -> None:
+    def _take_certificate(self, config: Config, pair: CheckedPair | None) -> None:
         if self._certificate is not None and config.tls is not None and pair is not None:
             self._certificate.adopt(config.tls, config.server.host, pair)
         self._price_strangers()

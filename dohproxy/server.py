@@ -31,6 +31,7 @@ from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.alert_readings import Owners as AlertOwners
 from dohproxy.jobs.blocklist_watch import Prepared
+from dohproxy.jobs.suffix_watch import ReadSuffixes
 from dohproxy.observability.alert_figures import VISITOR_FIGURES
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch
 from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, MEMBER_NETWORK_FIGURES, SLOT_FIGURES
@@ -38,7 +39,6 @@ from dohproxy.outcomes import Frontend
 from dohproxy.policy.ban_table import Ban
 from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.identity import Identities
-from dohproxy.policy.suffixes import PublicSuffixes
 from dohproxy.policy.visitors import Visitors
 
 
@@ -84,7 +84,7 @@ class Server:
         self._frontends = Frontends(self.http1.frontend, self.http2.frontend, self.connections, clock)
         self._add_figures()
 
-    def adopt(self, config: Config, suffixes: PublicSuffixes | None = None, blocklists: Prepared | None = None) -> None:
+    def adopt(self, config: Config, suffixes: ReadSuffixes | None = None, blocklists: Prepared | None = None) -> None:
         """Take another configuration that has been checked, on open connections too; `suffixes` is its list of public
         suffixes, if it names one, `blocklists` what its lists have come to."""
         self.identities.adopt(config.limits.exempt_networks, config.clients.member_networks)

@@ -52,6 +52,15 @@ class CertificateStatistics:
     """What one handshake with it costs this machine, of one core."""
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedPair:
+    """A pair that may be taken, for whoever adopts its configuration."""
+
+    pair: Pair
+    files: WatchedFiles
+    """As they were looked at before the reading: what was written since is a change."""
+
+
 class CertificateWatch:
     """Keeps a context's certificate to what lies on the disk."""
 
@@ -104,22 +113,25 @@ class CertificateWatch:
             found.append("on the disk is refused, and the one in use goes on: the log says why")
         return tuple(found)
 
-    def check(self, tls: TlsConfig, host: str, now: float) -> Pair:
+    def check(self, tls: TlsConfig, host: str, now: float) -> CheckedPair:
         """Return the pair that another configuration names; `now` is Unix seconds.
 
         Raises ConfigError if it cannot be used, or if clients that are served now would be refused by it.
         """
+        files = WatchedFiles(tls.certificate, tls.key)
+        states = files.look()
         try:
-            return self._judge(tls, host, now)
+            pair = self._judge(tls, host, now)
         except PairRefused as refusal:
             raise ConfigError((refusal.problem,)) from None
+        files.has_read(states)
+        return CheckedPair(pair, files)
 
-    def adopt(self, tls: TlsConfig, host: str, pair: Pair) -> None:
+    def adopt(self, tls: TlsConfig, host: str, checked: CheckedPair) -> None:
         """Take the pair that `check` returned for these files."""
         self._tls, self._host = tls, host
-        self._files = WatchedFiles(tls.certificate, tls.key)
-        self._files.has_read(self._files.look())
-        self._take(pair)
+        self._files = checked.files
+        self._take(checked.pair)
 
     def statistics(self) -> CertificateStatistics:
         """Return the figures."""

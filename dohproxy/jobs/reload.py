@@ -7,8 +7,8 @@ import structlog
 
 from dohproxy.adoption import Changes
 from dohproxy.config import ConfigError, NamesConfig, Problem
-from dohproxy.jobs.suffix_watch import ListRefusal, read_list
-from dohproxy.policy.suffixes import PublicSuffixes
+from dohproxy.jobs.suffix_watch import ListRefusal, ReadSuffixes, read_list
+from dohproxy.jobs.watched_files import WatchedFiles
 
 _log = structlog.get_logger("dohproxy.reload")
 
@@ -60,12 +60,15 @@ class ReloadBook:
         )
 
 
-async def read_suffixes(config: NamesConfig) -> PublicSuffixes | None:
+async def read_suffixes(config: NamesConfig) -> ReadSuffixes | None:
     """Return the list of public suffixes that a configuration names, None if none. Raises ConfigError."""
     if config.public_suffix_file is None:
         return None
+    files = WatchedFiles(config.public_suffix_file)
+    states = files.look()
     # Some 70 ms, which is too long for everybody who waits.
     found = await asyncio.to_thread(read_list, config.public_suffix_file)
     if isinstance(found, ListRefusal):
         raise ConfigError((Problem("names.public_suffix_file", f"is refused: {found.sentence}"),))
-    return found
+    files.has_read(states)
+    return ReadSuffixes(found, files)

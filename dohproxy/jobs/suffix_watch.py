@@ -90,6 +90,15 @@ def read_list(path: Path) -> PublicSuffixes | ListRefusal:
     return suffixes
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSuffixes:
+    """The list that a configuration's file held, for whoever adopts that."""
+
+    suffixes: PublicSuffixes
+    files: WatchedFiles
+    """As they were looked at before the reading: what was written since is a change."""
+
+
 class SuffixWatch:
     """Keeps the rules about names to the newest list, and from denying anything by an old one."""
 
@@ -108,14 +117,15 @@ class SuffixWatch:
             self._files.has_read(states)
         self._settle(now)
 
-    def adopt(self, config: NamesConfig, suffixes: PublicSuffixes | None, now: float) -> None:
+    def adopt(self, config: NamesConfig, read: ReadSuffixes | None, now: float) -> None:
         """Take other rules and the list that their file holds, None if they name none, or the same and it was not read
         again; `now` is Unix seconds."""
         self._config = config
-        if suffixes is not None or config.public_suffix_file is None:
-            self._files = _watched(config)
-            self._files.has_read(self._files.look())
-            self._current = suffixes or installed_list()
+        if read is not None:
+            self._files, self._current = read.files, read.suffixes
+            self._has_succeeded = True
+        elif config.public_suffix_file is None:
+            self._files, self._current = WatchedFiles(), installed_list()
             self._has_succeeded = True
         self._settle(now)
 

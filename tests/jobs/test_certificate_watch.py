@@ -394,6 +394,18 @@ def test_a_pair_that_became_unusable_before_the_start_is_told(files: Files) -> N
         CertificateWatch(tls_of(files), "localhost", bare_context())
 
 
+def test_a_pair_that_changes_between_its_check_and_the_adoption_is_read_again(files: Files) -> None:
+    watch = CertificateWatch(tls_of(files), "localhost", bare_context())
+    first = watch.digest
+    checked = watch.check(tls_of(files), "localhost", NOW)
+    files.write(SECOND)
+    watch.adopt(tls_of(files), "localhost", checked)
+    assert watch.digest == first
+    watch.poll(NOW)
+    assert watch.digest != first
+    assert watch.statistics().reloads[PairResult.LOADED] == 1
+
+
 # --- Forever ---
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from dohproxy.config import NamesConfig
 from dohproxy.jobs.periodic import repeat
+from dohproxy.jobs.reload import read_suffixes
 from dohproxy.jobs.suffix_watch import (
     DAY_SECONDS,
     MAX_FILE_BYTES,
@@ -186,6 +187,27 @@ async def test_other_rules_for_which_the_file_was_not_read_hide_no_change_of_it(
     watched.adopt(config, None, NOW)
     await watched.poll(NOW)
     assert watched.statistics(NOW).reloads[ListResult.LOADED] == 2
+
+
+async def test_a_file_that_changes_between_its_reading_and_the_adoption_is_read_again(path: Path) -> None:
+    lay(path, INSTALLED)
+    config = NamesConfig(public_suffix_file=path)
+    watched, rules = watch(config)
+    read = await read_suffixes(config)
+    lay(path, WITH_DNSCRYPT)
+    watched.adopt(config, read, NOW)
+    assert denies(rules)
+    await watched.poll(NOW)
+    assert not denies(rules)
+
+
+async def test_a_file_that_was_read_for_its_adoption_is_not_read_again(path: Path) -> None:
+    lay(path, INSTALLED)
+    config = NamesConfig(public_suffix_file=path)
+    watched, _ = watch(NamesConfig())
+    watched.adopt(config, await read_suffixes(config), NOW)
+    await watched.poll(NOW)
+    assert watched.statistics(NOW).reloads[ListResult.LOADED] == 0
 
 
 async def test_a_file_that_does_not_is_read_once(path: Path) -> None:
