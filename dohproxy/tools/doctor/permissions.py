@@ -14,6 +14,11 @@ from dohproxy.jobs.state_key import NAME as KEY_NAME
 from dohproxy.tools.doctor.findings import Finding, Severity
 
 SUBJECT: Final = "permissions"
+ELSEWHERE: Final = (
+    "name a file in /var/lib/dohproxy in the configuration, or for a log one in /var/log/dohproxy with"
+    " LogsDirectory=dohproxy in the unit"
+)
+"""What to do where the service may not write."""
 _OTHERS: Final = stat.S_IRWXO
 _OTHERS_WRITE: Final = stat.S_IWOTH
 _GROUP_AND_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -76,33 +81,54 @@ def _is_kept_by(directory: Path) -> bool:
         return True
 
 
-def see_unwritable(config: Config, reader: Reader) -> list[Path]:
-    """Return the directories that the service writes to and this user may not."""
-    found: dict[Path, None] = {}
-    for directory in _written(config):
+@dataclass(frozen=True, slots=True)
+class Unwritable:
+    """What the service writes to and its user may not: a directory, or a file that is there already."""
+
+    path: Path
+    is_own: bool
+    """Whether it is there for the service alone, so that it may be given to its user."""
+
+
+def see_unwritable(config: Config, reader: Reader) -> list[Unwritable]:
+    """Return where the service writes and this user may not."""
+    found: dict[Path, Unwritable] = {}
+    for one in _written(config):
+        write, enter = (stat.S_IWUSR, stat.S_IWGRP, stat.S_IWOTH), (stat.S_IXUSR, stat.S_IXGRP, stat.S_IXOTH)
         try:
-            status = directory.stat()
+            status = one.path.stat()
         except OSError:
             continue
-        write, enter = (stat.S_IWUSR, stat.S_IWGRP, stat.S_IWOTH), (stat.S_IXUSR, stat.S_IXGRP, stat.S_IXOTH)
-        if not (reader.may(status, *write) and reader.may(status, *enter)):
-            found[directory] = None
-    return list(found)
+        may_enter = not stat.S_ISDIR(status.st_mode) or reader.may(status, *enter)
+        if not (reader.may(status, *write) and may_enter):
+            found.setdefault(one.path, one)
+    return list(found.values())
 
 
-def _written(config: Config) -> Iterator[Path]:
+def _written(config: Config) -> Iterator[Unwritable]:
     if config.server.state_directory is not None:
-        yield config.server.state_directory
-    for file in (config.cache.snapshot_file, config.clients.member_file, config.bans.log_file):
-        if file is not None:
-            yield file.parent
+        yield Unwritable(config.server.state_directory, is_own=True)
+    if config.cache.snapshot_file is not None:
+        yield Unwritable(config.cache.snapshot_file.parent, is_own=False)
+    # Members are written when a command makes one, and no command comes without a socket.
+    if config.clients.member_file is not None and config.admin is not None:
+        yield Unwritable(config.clients.member_file.parent, is_own=False)
+    log = config.bans.log_file
+    if log is not None:  # It is only ever appended to: where it is there, its directory does not matter.
+        yield Unwritable(log if log.is_file() else log.parent, is_own=False)
 
 
-def judge_unwritable(directories: Iterable[Path], reader: Reader) -> Iterator[Finding]:
-    """Say which directories the service's user may not write to."""
-    for directory in directories:
-        what = f"the user {reader.name} may not write to {directory}, and what is to be kept there is lost"
-        yield Finding(SUBJECT, Severity.FAULT, what, f"chown {reader.name}:{reader.group} {directory}")
+def judge_unwritable(found: Iterable[Unwritable], reader: Reader) -> Iterator[Finding]:
+    """Say where the service's user may not write.
+
+    Nothing but the service's own directory is to be given to its user. Others, such as /etc/dohproxy and /var/log, hold
+    what root acts upon: whoever owned them could put there what he likes.
+    """
+    for one in found:
+        what = f"the user {reader.name} may not write to {one.path}, and what is to be kept there is lost"
+        yield Finding(
+            SUBJECT, Severity.FAULT, what, f"chown {reader.name}:{reader.group} {one.path}" if one.is_own else ELSEWHERE
+        )
 
 
 def judge(files: Iterable[FileSeen]) -> Iterator[Finding]:

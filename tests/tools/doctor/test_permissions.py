@@ -1,16 +1,29 @@
 """Modes of files: each that lets in too many is told with the command that mends it."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dohproxy.config import AdminConfig, AlertsConfig, Config, ServerConfig, TlsConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.config.permissions import Reader
+from dohproxy.config.schema.bans import BansConfig
+from dohproxy.config.schema.cache import CacheConfig
 from dohproxy.config.schema.clients import ClientsConfig
 from dohproxy.tools.doctor.findings import Severity
-from dohproxy.tools.doctor.permissions import FileSeen, Use, judge, judge_unwritable, see, see_unwritable
+from dohproxy.tools.doctor.permissions import (
+    ELSEWHERE,
+    FileSeen,
+    Unwritable,
+    Use,
+    judge,
+    judge_unwritable,
+    see,
+    see_unwritable,
+)
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
 FILE = Path("/etc/dohproxy/x")
@@ -101,13 +114,62 @@ def test_directories_that_the_services_user_may_not_write_to(
     uid = 12_345 if owner.st_uid == 0 else owner.st_uid
     if owner.st_uid == 0:
         os.chown(state, uid, owner.st_gid)
-    config = Config((UPSTREAM,), ServerConfig(state_directory=state), clients=ClientsConfig(member_file=state / "m"))
+    config = Config((UPSTREAM,), ServerConfig(state_directory=state), cache=CacheConfig(snapshot_file=state / "cache"))
     reader = _reader(uid + user, owner.st_gid + group)
     found = see_unwritable(config, reader)
-    assert found == ([] if may else [state])
+    assert found == ([] if may else [Unwritable(state, is_own=True)])
     told = list(judge_unwritable(found, reader))
     assert [one.severity for one in told] == ([] if may else [Severity.FAULT])
     assert all(one.remedy == f"chown dohproxy:dohproxy {state}" for one in told)
+
+
+def _closed(directory: Path) -> tuple[Path, Reader]:
+    """Return a directory, which nobody may write to, and a user who does not own it."""
+    directory.mkdir()
+    directory.chmod(0o555)
+    return directory, _reader(directory.stat().st_uid + 1)
+
+
+FOREIGN = {
+    "the directory of the members": lambda there: {
+        "clients": ClientsConfig(member_file=there / "members.json"),
+        "admin": AdminConfig(there / "admin.sock"),
+    },
+    "the directory of the ban log": lambda there: {"bans": BansConfig(log_file=there / "bans.log")},
+    "the directory of the cache's snapshot": lambda there: {"cache": CacheConfig(snapshot_file=there / "cache")},
+}
+
+
+@pytest.mark.parametrize("sections", FOREIGN.values(), ids=FOREIGN)
+def test_a_directory_that_is_not_the_services_own_is_never_to_be_given_to_it(
+    tmp_path: Path, sections: Callable[[Path], dict[str, Any]]
+) -> None:
+    there, reader = _closed(tmp_path / "etc")
+    found = see_unwritable(replace(Config((UPSTREAM,)), **sections(there)), reader)
+    assert found == [Unwritable(there, is_own=False)]
+    [told] = judge_unwritable(found, reader)
+    assert told.severity is Severity.FAULT
+    assert told.remedy == ELSEWHERE
+    assert "chown" not in told.remedy
+
+
+def test_members_that_no_command_can_change_are_only_read(tmp_path: Path) -> None:
+    there, reader = _closed(tmp_path / "etc")
+    config = Config((UPSTREAM,), clients=ClientsConfig(member_file=there / "members.json"), admin=None)
+    assert see_unwritable(config, reader) == []
+
+
+def test_a_ban_log_that_is_there_is_asked_itself(tmp_path: Path) -> None:
+    log = tmp_path / "bans.log"
+    log.touch()
+    log.chmod(0o600)
+    tmp_path.chmod(0o755)
+    config = Config((UPSTREAM,), bans=BansConfig(log_file=log))
+    owner = log.stat().st_uid
+    assert see_unwritable(config, Reader("dohproxy", owner or 12_345, "dohproxy", frozenset())) == (
+        [] if owner else [Unwritable(log, is_own=False)]
+    )
+    assert see_unwritable(config, _reader(owner + 1)) == [Unwritable(log, is_own=False)]
 
 
 def test_a_directory_that_is_not_there_is_for_others_to_tell(tmp_path: Path) -> None:
