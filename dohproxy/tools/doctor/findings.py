@@ -24,9 +24,17 @@ class Severity(StrEnum):
 BUG_REMEDY: Final = "this is a fault of dohproxy's own: report it with these words; all else was looked at"
 
 
+MOST_CHARACTERS: Final = 1_000
+"""Of a sentence, twice the longest of our own: a stranger's text in it, such as that of a record, fills no screen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found."""
+    """One thing that was found, in words that harm no terminal.
+
+    There is foreign text in them: of records, of certificates, of who answers in the service's place. Nothing of it
+    steers the terminal of root, who looks at this, and none of it looks like a line of ours.
+    """
 
     subject: str
     """What it is about, in a word or two."""
@@ -35,6 +43,16 @@ class Finding:
     """A sentence without its full stop."""
     remedy: str = ""
     """What to do, in words that begin a sentence of their own; "" where nothing has to be done."""
+
+    def __post_init__(self) -> None:
+        for name in ("what", "remedy"):
+            object.__setattr__(self, name, _harmless(getattr(self, name)))
+
+
+def _harmless(text: str) -> str:
+    """Return a text with a question mark for each character that is not seen, cut where it is too long."""
+    seen = "".join(character if character.isprintable() else "?" for character in text[: MOST_CHARACTERS + 1])
+    return seen if len(seen) <= MOST_CHARACTERS else f"{seen[: MOST_CHARACTERS - 1]}…"
 
 
 Look = Callable[[], Iterable[Finding]]

@@ -3,10 +3,18 @@
 from collections.abc import Iterator
 
 from dohproxy.config import Problem
-from dohproxy.tools.doctor.findings import BUG_REMEDY, Finding, Severity, look_at, of_problems, worst
+from dohproxy.tools.doctor.findings import BUG_REMEDY, MOST_CHARACTERS, Finding, Severity, look_at, of_problems, worst
 
 WELL = Finding("clock", Severity.OK, "it is right")
 NOTE = Finding("kernel", Severity.NOTE, "it cannot be seen")
+
+
+def test_foreign_text_steers_no_terminal_and_fills_no_screen() -> None:
+    found = Finding("records", Severity.OK, "CAA lets \x1b]0;owned\x07\u202e\nok it in", "ask \x9b2J")
+    assert (found.what, found.remedy) == ("CAA lets ?]0;owned???ok it in", "ask ?2J")
+    [long, fits] = [Finding("records", Severity.OK, "a" * length) for length in (MOST_CHARACTERS + 1, MOST_CHARACTERS)]
+    assert long.what == "a" * (MOST_CHARACTERS - 1) + "…"
+    assert fits.what == "a" * MOST_CHARACTERS
 
 
 def test_what_all_looks_find_comes_in_their_order() -> None:
