@@ -309,6 +309,12 @@ BOUNDS_THAT_ARE_NOT_WATCHED = {
     "dohproxy_upstream_max_in_flight": "a wait, DohproxyBudgetSpent",
     "dohproxy_upstream_max_connections": "a wait, DohproxyBudgetSpent",
     "dohproxy_max_client_connections": "one client's own",
+    # Who does not fit into the kernel is turned away by the service, as before: dohproxy_kernel_bans_left_out.
+    "dohproxy_max_kernel_bans": "what is left over is closed by the service",
+    # Only the report is the poorer for it, and it tells so.
+    "dohproxy_report_sums_max_bytes": "the oldest hours go",
+    "dohproxy_max_page_bytes": "one page's own: what does not fit is not shown",
+    "dohproxy_max_page_incidents": "the oldest incidents go",
     "dohproxy_suffix_list_max_age_seconds": "an age; DohproxyFileRefused tells of the file",
 }
 """Bounds without a rule, and why."""
