@@ -21,6 +21,7 @@ from dohproxy.policy.kernel_drops import (
 from dohproxy.policy.member_networks import MemberNetworks
 from dohproxy.policy.prefixes import parse_prefix, show_prefix
 from dohproxy.saved import Interruption
+from tests.fakes.steps import result_of
 
 NOW = 1_000.0
 HOUR = 3_600.0
@@ -193,7 +194,7 @@ class TestAfterARestart:
 
     def restarted(self, before: Rig) -> Rig:
         after = Rig()
-        restore_bans(after.bans, {"bans": export_bans(before.bans, NOW)}, Interruption(NOW), NOW)
+        restore_bans(after.bans, {"bans": result_of(export_bans(before.bans, NOW))[0]}, Interruption(NOW), NOW)
         return after
 
     def test_a_ban_without_an_address_is_left_to_the_service(self) -> None:
