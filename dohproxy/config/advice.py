@@ -103,18 +103,14 @@ def _warn_of_a_way_around_the_front_proxy(config: Config) -> Iterator[Problem]:
 def _warn_of_a_kernel_that_meets_no_client(config: Config) -> Iterator[Problem]:
     if config.bans.kernel_socket is None:
         return
-    if not any(listener.is_public for listener in config.server.listen):
-        yield Problem(
-            "bans.kernel_socket",
-            "is of no use while nobody connects from another machine: the kernel sees the front proxy alone, which is"
-            " never dropped. Remove it; where the front proxy is elsewhere, bans.log_file can tell its machine.",
-        )
-    elif config.clients.address_from != "connection":
-        yield Problem(
-            "bans.kernel_socket",
-            "helps with those alone who connect without the front proxy: in the kernel all others have its address,"
-            " which is never dropped. Remove it if a firewall lets nobody but the front proxy in.",
-        )
+    if config.clients.address_from == "connection" and any(listener.is_public for listener in config.server.listen):
+        return
+    yield Problem(
+        "bans.kernel_socket",
+        "is of no use behind a front proxy, and the kernel is told of no ban: it would shut clients out of every site"
+        " that the front proxy serves, or see its address alone. Remove it; bans.log_file can tell the front proxy's"
+        " machine of bans.",
+    )
 
 
 def _warn_of_ipv6_alone(config: Config) -> Iterator[Problem]:

@@ -199,7 +199,8 @@ class KernelBans:
     async def _compare(self, guarded: Guarded) -> tuple[Told, int]:
         """Return what is to be told, and how many slices it took to find out."""
         told, turns, slices = Told(), Turns(), 1
-        for _ in self._drops.compare(self._bans, guarded, self._clock(), told):
+        bans = self._bans if meets_clients(self._config()) else None
+        for _ in self._drops.compare(bans, guarded, self._clock(), told):
             if turns.is_over:
                 slices += 1
                 await turns.give_way()
@@ -251,6 +252,9 @@ class KernelBans:
         if self._is_connected:
             return
         self._is_connected, self._is_failing, self._pause = True, False, 0.0
+        if not meets_clients(self._config()):
+            _log.warning("the kernel is told of no ban", why="clients come by a front proxy")
+            return
         _log.info("the kernel drops new connections of banned networks", ports=list(hello.ports))
         missing = sorted(ports_of(self._config()) - set(hello.ports))
         if missing:
@@ -263,6 +267,16 @@ class KernelBans:
 def spared_networks(config: Config) -> tuple[IPNetwork, ...]:
     """Return the networks of a configuration that no rule bans: front proxies, members and exempt ones."""
     return (*config.clients.trusted_networks, *config.clients.member_networks, *config.limits.exempt_networks)
+
+
+def meets_clients(config: Config) -> bool:
+    """Tell whether what clients of other machines open are connections to the service itself.
+
+    If they are to a front proxy, on this machine perhaps, and it is others' too, then the kernel would shut whom the
+    service has banned out of all that is behind it.
+    """
+    is_reached = any(listener.is_public for listener in config.server.listen)
+    return is_reached and config.clients.address_from == "connection"
 
 
 def ports_of(config: Config) -> set[int]:

@@ -77,10 +77,16 @@ class KernelDrops:
         """The kernel drops nobody, or nobody knows whom."""
         self._told = {}
 
-    def compare(self, bans: Bans, guarded: Guarded, now: float, found: Told) -> Iterator[None]:
-        """Put into `found` what the kernel has to be told, a little with each step. It counts as told."""
+    def compare(self, bans: Bans | None, guarded: Guarded, now: float, found: Told) -> Iterator[None]:
+        """Put into `found` what the kernel has to be told, a little with each step. It counts as told.
+
+        `bans` is None where no ban is the kernel's business.
+        """
         wanted: dict[Prefix, float] = {}
-        yield from self._find_wanted(bans, guarded, now, wanted)
+        if bans is None:
+            self.left_out = dict.fromkeys(LeftOut, 0)
+        else:
+            yield from self._find_wanted(bans, guarded, now, wanted)
         for prefix, until in wanted.items():
             yield
             if self._is_to_be_told(self._told.get(prefix, 0.0), until, now):

@@ -162,12 +162,12 @@ def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
         (
             listening("127.0.0.1:8053") + FRONT + '["127.0.0.1"]\n' + KERNEL,
             "bans.kernel_socket",
-            "of no use while nobody connects from another machine",
+            "shut clients out of every site that the front proxy serves",
         ),
         (
             PUBLIC + TLS + FRONT + '["192.0.2.1"]\n' + KERNEL,
             "bans.kernel_socket",
-            "who connect without the front proxy",
+            "the kernel is told of no ban",
         ),
     ],
     ids=[

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.config import BansConfig, ClientsConfig, Config
+from dohproxy.config import BansConfig, ClientsConfig, Config, ListenAddress, ServerConfig
 from dohproxy.jobs.kernel_bans import KernelBans
 from dohproxy.nft.protocol import Begin, Change, Command, Done, Drop, End, Failed, Look, Network, Spare, read_network
 from dohproxy.policy.bans import Bans
@@ -364,7 +364,9 @@ class TestService:
             bans.ban_by_rule(identities.look_at((first + number).to_bytes(4)), 0, "wrong_path", now)
         bans.ban_by_rule(identities.look_at(ip_address(EVIL).packed), 0, "wrong_path", now)
         config = Config(
-            (FakeUpstream().config(),), clients=ClientsConfig(member_networks=(ip_network("10.78.1.0/24"),))
+            (FakeUpstream().config(),),
+            server=ServerConfig(listen=(ListenAddress("tcp", SERVER4, 443),)),
+            clients=ClientsConfig(member_networks=(ip_network("10.78.1.0/24"),)),
         )
         with running_helper(machines, tmp_path) as helper:
             job = KernelBans(helper.path, lambda: config, bans, MemberNetworks(1.0), time.monotonic)

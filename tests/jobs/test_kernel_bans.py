@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,7 @@ from dohproxy.policy.kernel_drops import LeftOut
 from dohproxy.policy.member_networks import MemberNetworks
 from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.saved import Interruption
+from tests.fakes.steps import result_of
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.served import until
 from tests.loops import pytest_asyncio_loop_factories as pytest_asyncio_loop_factories
@@ -115,11 +117,14 @@ class Kernel:
         return {f"{ip_address(network.packed)}/{network.bits}" for network in self.drops.networks(time.monotonic())}
 
 
+PUBLIC = ServerConfig(listen=(ListenAddress("tcp", "192.0.2.250", 443),))
+
+
 class Service:
     """Bans, and the job."""
 
     def __init__(self, path: Path, **sections: object) -> None:
-        self.config = Config((FakeUpstream().config(),), **sections)  # type: ignore[arg-type]
+        self.config = Config((FakeUpstream().config(),), **{"server": PUBLIC, **sections})  # type: ignore[arg-type]
         self.bans = Bans(BansConfig(), IDENTITIES.prefix_hashes)
         self.members = MemberNetworks(3_600.0)
         self.job = KernelBans(path, lambda: self.config, self.bans, self.members, time.monotonic)
@@ -172,7 +177,6 @@ async def test_members_exempt_networks_front_proxies_and_who_is_let_in_are_spare
     service = Service(
         kernel.path,
         clients=ClientsConfig(
-            address_from="proxy-protocol",
             trusted_proxies=(ip_network("192.0.2.1/32"), "unix"),
             member_networks=(ip_network("192.0.2.16/28"),),
         ),
@@ -190,6 +194,31 @@ async def test_members_exempt_networks_front_proxies_and_who_is_let_in_are_spare
         service.config = replace(service.config, clients=ClientsConfig(member_networks=(ip_network("192.0.2.0/24"),)))
         await until(lambda: kernel.dropped == set(), "the members' network")
     assert service.job.statistics().left_out[LeftOut.SPARED] == 2
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        {"clients": ClientsConfig(address_from="x-forwarded-for", trusted_proxies=(ip_network("127.0.0.0/8"),))},
+        {"server": ServerConfig(listen=(ListenAddress("tcp", "127.0.0.1", 8053),))},
+    ],
+    ids=["clients come by a front proxy", "nobody comes from another machine"],
+)
+async def test_who_is_banned_is_not_shut_out_of_what_else_is_behind_a_front_proxy(
+    kernel: Kernel, behind: dict[str, Any]
+) -> None:
+    service = Service(kernel.path, **behind)
+    direct = Service(kernel.path).config
+    service.ban("198.51.100.0/24")
+    service.bans.ban_by_rule(client("192.0.2.7"), 0, "wrong_path", time.monotonic())
+    async with kernel.running(), service.running():
+        await until(lambda: bool(kernel.scripts), "the snapshot")
+        assert kernel.dropped == set()
+        # How clients come may change with any reload.
+        proxied, service.config = service.config, direct
+        await until(lambda: len(kernel.dropped) == 2, "bans")
+        service.config = proxied
+        await until(lambda: kernel.dropped == set(), "their end")
 
 
 async def test_an_address_whence_a_token_came_is_released(kernel: Kernel) -> None:
@@ -229,7 +258,7 @@ async def test_after_a_restart_the_kernel_still_knows_whom_bans_are_about(kernel
     async with kernel.running():
         async with before.running():
             await until(lambda: len(kernel.dropped) == 3, "the snapshot")
-        exported = export_bans(before.bans, now)
+        exported = result_of(export_bans(before.bans, now))[0]
         assert "192.0.2.7" not in str(exported)
         await until(lambda: len(kernel.dropped) == 2, "the end of the shortest")
         restore_bans(after.bans, {"bans": exported}, Interruption(now), now)
@@ -258,7 +287,7 @@ async def test_a_helper_that_recalls_without_end_is_left(tmp_path: Path) -> None
         service.ban("192.0.2.7")
         restored = Service(path)
         now = time.monotonic()
-        restore_bans(restored.bans, {"bans": export_bans(service.bans, now)}, Interruption(now), now)
+        restore_bans(restored.bans, {"bans": result_of(export_bans(service.bans, now))[0]}, Interruption(now), now)
         await restored.job.session()
     assert restored.job.statistics().failures == 1
 

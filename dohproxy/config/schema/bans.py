@@ -115,6 +115,7 @@ class BansConfig:
             "/run/dohproxy-nft/socket",
             "Where dohproxy-nft listens, which has the kernel drop new connections of banned networks: a flood of them"
             " then costs nothing here. Off by default, as it is a service of its own with a right over the machine's"
-            " packet filter; see docs/bans.md. Of no use behind a front proxy.",
+            " packet filter; see docs/bans.md. Behind a front proxy the kernel is told of no ban: the front proxy's"
+            " other sites would be shut, too.",
         ),
     ] = None
