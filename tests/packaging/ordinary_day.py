@@ -31,6 +31,7 @@ Day = Mapping[str, Course]
 
 ORDINARY: Day = {
     "up": 1,
+    'up{job="dohproxy-probe",instance="https://doh.example.net/dns-query"}': 1,
     'probe_success{job="dohproxy-probe",instance="https://doh.example.net/dns-query"}': 1,
     **{
         f'dohproxy_alert_active{{alert="{kind}"}}': 0

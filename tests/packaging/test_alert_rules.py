@@ -58,6 +58,15 @@ CASES = [
     Case(
         "DohproxyProbeFailing",
         {'probe_success{job="dohproxy-probe",instance="https://doh.example.net/dns-query"}': 0},
+        "no answer",
+    ),
+    Case(
+        "DohproxyProbeFailing",
+        {
+            'probe_success{job="dohproxy-probe",instance="https://doh.example.net/dns-query"}': None,
+            'up{job="dohproxy-probe",instance="https://doh.example.net/dns-query"}': 0,
+        },
+        "nobody who asks",
     ),
     Case("DohproxyFailing", told(AlertKind.FAILING)),
     Case("DohproxyMembersSuffer", told(AlertKind.MEMBERS_SUFFER)),
