@@ -6,7 +6,6 @@ It is worth no more than a report: what cannot be written is told once and count
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 import structlog
 
 from dohproxy.jobs.atomic_file import reason_of
+from dohproxy.jobs.worker import Worker
 from dohproxy.observability.hour_sums import Counters, Sums, add, hour_of, minute_of
 
 NAME: Final = "hours.sqlite"
@@ -60,7 +60,10 @@ class HourBook:
         self._read = read
         self._clock = clock
         self._wall_clock = wall_clock
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hours")
+        self._worker = Worker("hours")
+        self._under_way: asyncio.Task[int] | None = None
+        """A write that has begun, and whose end nobody has heard of yet."""
+        self._being_written: dict[int, Sums] = {}
         self._looked_at = clock()
         self._before = read(self._looked_at)
         self._hours: dict[int, Sums] = {hour_of(wall_clock()): {"starts": 1}}
@@ -90,21 +93,32 @@ class HourBook:
             del self._hours[min(self._hours)]
 
     async def write(self) -> None:
-        """Write what has come together; what fails is tried again with the next."""
+        """Write what has come together; what fails is tried again with the next.
+
+        Whoever is cancelled here leaves a write under way, and the next hears how it has ended before it begins its
+        own: so nothing is written twice, and nothing lost.
+        """
         self._write_at = self._clock() + WRITE_SECONDS
-        hours, self._hours = self._hours, {}
-        loop = asyncio.get_running_loop()
-        try:
-            self._written_bytes = await loop.run_in_executor(self._thread, _write, self._path, hours)
-        except Exception as error:
-            self._failures += 1
-            for hour, sums in self._hours.items():
-                add(hours.setdefault(hour, {}), sums)
-            self._hours = hours
-            self._tell(error)
-        else:
-            self._written_at = self._wall_clock()
+        if self._under_way is not None:
+            await self._hear(self._under_way)
+        self._being_written, self._hours = self._hours, {}
+        self._under_way = asyncio.create_task(self._worker.do(_write, self._path, self._being_written))
+        await self._hear(self._under_way)
+
+    async def _hear(self, writing: asyncio.Task[int]) -> None:
+        """Wait for the end of a write, and note what has become of it."""
+        await asyncio.wait([writing])
+        self._under_way = None
+        error = writing.exception()
+        if error is None:
+            self._written_bytes, self._written_at = writing.result(), self._wall_clock()
             self._is_failing = False
+            return
+        self._failures += 1
+        for hour, sums in self._hours.items():
+            add(self._being_written.setdefault(hour, {}), sums)
+        self._hours = self._being_written
+        self._tell(error)
 
     async def save_last(self) -> None:
         """Look and write for the last time."""
@@ -114,9 +128,9 @@ class HourBook:
                 await self.write()
         except TimeoutError:
             _log.warning("the last hour is not kept", why="it takes too long")
-        self._thread.shutdown(wait=False)
+        self._worker.close()
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: BaseException) -> None:
         if not self._is_failing:
             why = reason_of(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             _log.warning("the hours for the report are not kept", file=str(self._path), why=why)

@@ -1,5 +1,9 @@
 """The book of hours: looked at each minute, written every few, and in nobody's way."""
 
+import asyncio
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,8 +12,9 @@ from structlog.testing import capture_logs
 from dohproxy.jobs import hour_book
 from dohproxy.jobs.hour_book import MOST_HOURS_WAITING, WRITE_SECONDS, HourBook
 from dohproxy.jobs.hour_file import read_hours
-from dohproxy.observability.hour_sums import HOUR_SECONDS, Counters
+from dohproxy.observability.hour_sums import HOUR_SECONDS, Counters, Sums
 from tests.fakes.clock import FakeClock
+from tests.frontends.served import until
 from tests.loops import pytest_asyncio_loop_factories as pytest_asyncio_loop_factories
 
 WALL = 1_800_000_000.0
@@ -82,6 +87,54 @@ async def test_a_disk_that_takes_nothing_is_told_once_and_loses_nothing(tmp_path
     (tmp_path / "absent").mkdir()
     await book.minutes(5)
     assert [row["requests"] for row in book.rows()] == [20 * 60]
+
+
+class Disk:
+    """One that takes nothing until it is let."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lets = threading.Event()
+        self.begun = threading.Event()
+        real = hour_book._write
+
+        def write(path: Path, hours: dict[int, Sums]) -> int:
+            self.begun.set()
+            self.lets.wait()
+            return real(path, hours)
+
+        monkeypatch.setattr(hour_book, "_write", write)
+
+
+async def test_a_write_that_was_given_up_loses_nothing_and_writes_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    book = Book(tmp_path / "hours.sqlite")
+    await book.minutes(4)
+    writing = asyncio.create_task(book.minutes(1))
+    await until(disk.begun.is_set, "the write")
+    writing.cancel()
+    await asyncio.wait([writing])
+    book.requests += 7
+    disk.lets.set()
+    await book.book.save_last()
+    assert [row["requests"] for row in book.rows()] == [5 * 60 + 7]
+
+
+def test_a_disk_that_takes_nothing_does_not_hold_up_the_end_of_the_process(tmp_path: Path) -> None:
+    text = f"""
+import asyncio, pathlib, threading
+from dohproxy.jobs import hour_book
+from dohproxy.observability.hour_sums import Counters
+
+hour_book.CLOSE_SECONDS = 0.1
+hour_book._write = lambda *_: threading.Event().wait()
+book = hour_book.HourBook(pathlib.Path({str(tmp_path)!r}), lambda _: Counters({{}}, 0, 0, 0, 0, {{}}), lambda: 0.0)
+asyncio.run(book.save_last())
+"""
+    run = subprocess.run([sys.executable, "-c", text], timeout=30, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "the last hour is not kept" in run.stdout + run.stderr
 
 
 async def test_what_waits_is_bounded(tmp_path: Path) -> None:
