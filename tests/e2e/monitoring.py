@@ -102,6 +102,16 @@ class Monitoring:
 
     prometheus: Prometheus
     webhook: Webhook
+    prober: int
+    """Its port."""
+
+    def probe(self, target: str) -> dict[str, float]:
+        """Have the shipped probe ask once; return what it says of it, but for what has labels."""
+        url = f"http://{LOOPBACK}:{self.prober}/probe?{urllib.parse.urlencode({'module': 'doh', 'target': target})}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = (line.split() for line in lines if not line.startswith("#") and "{" not in line)
+        return {name: float(value) for name, value in samples}
 
 
 @contextmanager
@@ -143,7 +153,7 @@ def monitoring(
             },
         )
         flags = [f"--config.file={settings}", f"--storage.tsdb.path={directory / 'series'}", "--log.level=warn"]
-        yield Monitoring(Prometheus(_started(running, directory, [prometheus, *flags])), webhook)
+        yield Monitoring(Prometheus(_started(running, directory, [prometheus, *flags])), webhook, prober)
 
 
 def shipped_seconds(key: str) -> float:

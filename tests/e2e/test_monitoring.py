@@ -1,5 +1,6 @@
 """A real Prometheus reads a service on which a flood comes: what it shows, what it calls wrong, and whom it tells."""
 
+import base64
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ class Watched:
         self.proxy = proxy
         self.prometheus = watching.prometheus
         self.webhook = watching.webhook
+        self.probe = watching.probe
 
     def live(self, seconds: float) -> None:
         """Let members and strangers ask what they ask on any day, some of it for the first time."""
@@ -56,6 +58,15 @@ class Watched:
         assert swarm.tallies["ordinary"].results == {"answered": count}
 
 
+RCODES = {"servfail": 2, "nxdomain": 3}
+
+
+def reply_of_the_day(asked: bytes) -> bytes:
+    """Answer with an address, but for names that begin with the name of a fault."""
+    first = asked[13 : 13 + asked[12]].decode("ascii", errors="replace").lower()
+    return make_reply(asked, rcode=RCODES.get(first, 0))
+
+
 @pytest.fixture(scope="module")
 def watched(
     authority: CertificateAuthority, find_program: FindProgram, tmp_path_factory: pytest.TempPathFactory
@@ -63,7 +74,7 @@ def watched(
     """A service with the default limits, on an ordinary day."""
     directory = tmp_path_factory.mktemp("monitoring")
     sections: Sections = {"clients": {"member_networks": [f"{MEMBERS}0/24"]}}
-    with answering(make_reply) as port:
+    with answering(reply_of_the_day) as port:
         settings = ProxySettings((f"udp://127.0.0.1:{port}",), authority, sections=sections, limited=True)
         with (
             running_proxy(directory, settings) as proxy,
@@ -86,6 +97,15 @@ def test_an_ordinary_day_is_read_and_judged_and_nothing_is_wrong(watched: Watche
     assert prometheus.states() == {}
     [probe] = prometheus.query("probe_success")
     assert (probe["metric"]["instance"], probe["value"][1]) == (watched.proxy.url, "1")
+
+
+@pytest.mark.parametrize(("name", "is_well"), [("www", True), ("servfail", False), ("nxdomain", False)])
+def test_the_probe_wants_an_answer_with_a_record(watched: Watched, name: str, is_well: bool) -> None:
+    asked = base64.urlsafe_b64encode(query(f"{name}.example.com", A)).rstrip(b"=").decode()
+    found = watched.probe(f"{watched.proxy.url}?dns={asked}")
+    # By HTTP all is well.
+    assert found["probe_http_status_code"] == 200
+    assert (found["probe_success"], found["probe_failed_due_to_regex"]) == (is_well, not is_well)
 
 
 def test_every_expression_of_the_dashboard_gives_data(watched: Watched) -> None:
