@@ -23,7 +23,7 @@ MOST_BYTES: Final = 5 * 1_048_576
 LOOK_SECONDS: Final = 60.0
 """Between two looks: what the worst minute is the worst of."""
 WRITE_SECONDS: Final = 300.0
-"""Between two writes, of some ten KiB each: as much as a crash may lose."""
+"""Between two writes, of some ten KiB each: as much as a crash may lose. The first comes with the first look."""
 MOST_HOURS_WAITING: Final = 24
 """That are kept in memory while the file cannot be written, some 10 KiB each; of more, the oldest are lost."""
 CLOSE_SECONDS: Final = 2.0
@@ -45,6 +45,23 @@ class HourBookStatistics:
     most_bytes: int
 
 
+@dataclass(slots=True)
+class _Write:
+    """One write, done by the thread, which tells here what has become of it."""
+
+    hours: dict[int, Sums]
+    size: int = 0
+    """Of the file, afterwards."""
+    error: Exception | None = None
+
+    def run(self, path: Path) -> None:
+        """Write; raises nothing."""
+        try:
+            self.size = _write(path, self.hours)
+        except Exception as error:
+            self.error = error
+
+
 class HourBook:
     """What has come together since the last write."""
 
@@ -61,13 +78,13 @@ class HourBook:
         self._clock = clock
         self._wall_clock = wall_clock
         self._worker = Worker("hours")
-        self._under_way: asyncio.Task[int] | None = None
-        """A write that has begun, and whose end nobody has heard of yet."""
-        self._being_written: dict[int, Sums] = {}
+        self._under_way: _Write | None = None
+        """A write that was asked for, and of whose end nobody has heard yet."""
         self._looked_at = clock()
         self._before = read(self._looked_at)
         self._hours: dict[int, Sums] = {hour_of(wall_clock()): {"starts": 1}}
-        self._write_at = self._looked_at + WRITE_SECONDS
+        # The first look is written: a service that goes on crashing within minutes leaves its starts behind.
+        self._write_at = self._looked_at
         self._written_at = 0.0
         self._failures = self._written_bytes = 0
         self._is_failing = False
@@ -100,24 +117,26 @@ class HourBook:
         """
         self._write_at = self._clock() + WRITE_SECONDS
         if self._under_way is not None:
-            await self._hear(self._under_way)
-        self._being_written, self._hours = self._hours, {}
-        self._under_way = asyncio.create_task(self._worker.do(_write, self._path, self._being_written))
-        await self._hear(self._under_way)
+            await self._worker.do(lambda: None)  # It comes after that one.
+            self._settle(self._under_way)
+        self._under_way = writing = _Write(self._hours)
+        self._hours = {}
+        await self._worker.do(writing.run, self._path)
+        self._settle(writing)
 
-    async def _hear(self, writing: asyncio.Task[int]) -> None:
-        """Wait for the end of a write, and note what has become of it."""
-        await asyncio.wait([writing])
+    def _settle(self, written: "_Write") -> None:
+        """Note what has become of a write."""
         self._under_way = None
-        error = writing.exception()
+        error = written.error
         if error is None:
-            self._written_bytes, self._written_at = writing.result(), self._wall_clock()
+            self._written_bytes, self._written_at = written.size, self._wall_clock()
             self._is_failing = False
             return
         self._failures += 1
+        hours = written.hours
         for hour, sums in self._hours.items():
-            add(self._being_written.setdefault(hour, {}), sums)
-        self._hours = self._being_written
+            add(hours.setdefault(hour, {}), sums)
+        self._hours = hours
         self._tell(error)
 
     async def save_last(self) -> None:
@@ -130,7 +149,7 @@ class HourBook:
             _log.warning("the last hour is not kept", why="it takes too long")
         self._worker.close()
 
-    def _tell(self, error: BaseException) -> None:
+    def _tell(self, error: Exception) -> None:
         if not self._is_failing:
             why = reason_of(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             _log.warning("the hours for the report are not kept", file=str(self._path), why=why)

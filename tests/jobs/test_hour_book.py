@@ -49,19 +49,26 @@ class Book:
 
 async def test_what_was_counted_before_the_start_is_not_counted_again(tmp_path: Path) -> None:
     book = Book(tmp_path / "hours.sqlite")
-    await book.minutes(5)
+    await book.minutes(6)
     [row] = book.rows()
-    assert (row["hour"], row["starts"], row["requests"], row["seconds"]) == (int(WALL), 1, 300, 300)
+    assert (row["hour"], row["starts"], row["requests"], row["seconds"]) == (int(WALL), 1, 360, 360)
     assert row["busiest_requests"] == 60
-    assert book.book.statistics().written_at == WALL + 300
+    assert book.book.statistics().written_at == WALL + 360
 
 
 async def test_it_is_written_every_few_minutes_and_not_every_minute(tmp_path: Path) -> None:
     book = Book(tmp_path / "hours.sqlite")
-    await book.minutes(int(WRITE_SECONDS // 60) - 1)
-    assert not book.path.exists()
     await book.minutes(1)
-    assert book.path.exists()
+    await book.minutes(int(WRITE_SECONDS // 60) - 1)
+    assert [row["requests"] for row in book.rows()] == [60]
+    await book.minutes(1)
+    assert [row["requests"] for row in book.rows()] == [60 + WRITE_SECONDS]
+
+
+async def test_services_that_end_after_a_minute_leave_their_starts_behind(tmp_path: Path) -> None:
+    for _ in range(3):
+        await Book(tmp_path / "hours.sqlite").minutes(1)
+    assert [(row["starts"], row["requests"]) for row in Book(tmp_path / "hours.sqlite").rows()] == [(3, 3 * 60)]
 
 
 async def test_each_minute_goes_to_its_hour(tmp_path: Path) -> None:
@@ -85,8 +92,8 @@ async def test_a_disk_that_takes_nothing_is_told_once_and_loses_nothing(tmp_path
     assert [line["event"] for line in logs] == ["the hours for the report are not kept"]
     assert book.book.statistics().failures == 3
     (tmp_path / "absent").mkdir()
-    await book.minutes(5)
-    assert [row["requests"] for row in book.rows()] == [20 * 60]
+    await book.minutes(6)
+    assert [row["requests"] for row in book.rows()] == [21 * 60]
 
 
 class Disk:
@@ -110,15 +117,14 @@ async def test_a_write_that_was_given_up_loses_nothing_and_writes_nothing_twice(
 ) -> None:
     disk = Disk(monkeypatch)
     book = Book(tmp_path / "hours.sqlite")
-    await book.minutes(4)
-    writing = asyncio.create_task(book.minutes(1))
-    await until(disk.begun.is_set, "the write")
-    writing.cancel()
-    await asyncio.wait([writing])
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(book.minutes(1))
+        await until(disk.begun.is_set, "the write")
+        writing.cancel()
     book.requests += 7
     disk.lets.set()
     await book.book.save_last()
-    assert [row["requests"] for row in book.rows()] == [5 * 60 + 7]
+    assert [row["requests"] for row in book.rows()] == [60 + 7]
 
 
 def test_a_disk_that_takes_nothing_does_not_hold_up_the_end_of_the_process(tmp_path: Path) -> None:
