@@ -179,6 +179,8 @@ def test_systemd_finds_it_little_exposed(installed_unit: Path, unit: Path, find_
         ("RestrictAddressFamilies", ["AF_UNIX AF_NETLINK"]),
         ("IPAddressDeny", ["any"]),
         ("ProtectSystem", ["strict"]),
+        # Being in the service's group it could read the key of TLS, and give commands.
+        ("InaccessiblePaths", ["-/etc/dohproxy -/etc/letsencrypt -/run/dohproxy -/var/lib/dohproxy"]),
         ("SystemCallFilter", ["@system-service", "~@privileged @resources"]),
         # nft comes to its end, and the table is removed by the helper, or for it.
         ("KillMode", ["mixed"]),
