@@ -187,8 +187,8 @@ class Runtime:
     ) -> None:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once clients are served."""
         self._stop = stop
-        await self.persistence.load_state(self.alerting, self.pages)
-        await self._member_file.poll(time.time())
+        await self._member_file.poll(time.time())  # First, as what is kept of members counts for those there are.
+        await self.persistence.load_state(self.alerting, self.pages, self.server)
         await self._begin_health()
         await self.persistence.load_cache()
         self.blocks.load(time.time())

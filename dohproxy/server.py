@@ -39,7 +39,9 @@ from dohproxy.outcomes import Frontend
 from dohproxy.policy.ban_table import Ban
 from dohproxy.policy.fair_slots import FairSlotsStatistics
 from dohproxy.policy.identity import Identities
+from dohproxy.policy.member_network_state import export_member_networks, restore_member_networks
 from dohproxy.policy.visitors import Visitors
+from dohproxy.saved import Interruption, Saved
 
 
 class Server:
@@ -106,6 +108,21 @@ class Server:
         self.core.service.adopt_tokens(tokens)
         self.client_resolver.member_networks.forget(gone)
         self.connections.keep_members(tokens)
+
+    def export(self, now: float) -> Saved:
+        """Return where members have come from."""
+        return export_member_networks(self.client_resolver.member_networks, self.core.service.rules.tokens, now)
+
+    def restore(self, saved: Saved, interruption: Interruption) -> None:
+        """Go on with what another process has exported, of those who are members still: the tokens have to be known."""
+        tokens, has_certificates = self.core.service.rules.tokens, self.core.config.clients.member_ca_file is not None
+        restore_member_networks(
+            self.client_resolver.member_networks,
+            saved,
+            lambda digest, is_token: digest in tokens if is_token else has_certificates,
+            interruption,
+            self._clock(),
+        )
 
     def listener(self, listening: socket.socket, tls: ssl.SSLContext | None) -> Listener:
         """Return who accepts on a listening socket and leads each connection to its frontend; without `tls` in the

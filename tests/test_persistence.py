@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from dohproxy.builders import clock
-from dohproxy.config import Config, LogConfig, ServerConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.config import ClientsConfig, Config, LogConfig, ServerConfig, UpstreamAddress, UpstreamConfig
 from dohproxy.config.additions import Addition
 from dohproxy.core import Core
 from dohproxy.jobs.state_codec import decode
 from dohproxy.jobs.state_key import StateKey, open_key
 from dohproxy.observability.left_out import all_words
+from dohproxy.policy.members import Member, Members, encode
 from dohproxy.runtime import Runtime
 from dohproxy.saved import Interruption
 from dohproxy.upstream.health.breaker import BAN, BreakerState
@@ -95,6 +96,42 @@ def test_what_is_announced_is_told_by_the_next_run_too(
 
     run(loop_factory, announce, server=_in(tmp_path))
     run(loop_factory, look, server=_in(tmp_path))
+
+
+def test_an_address_whence_a_members_token_came_is_known_to_the_next_run_and_not_in_the_clear(
+    loop_factory: LoopFactory, tmp_path: Path, runtimes: list[Runtime]
+) -> None:
+    token, gone = b"m" * 32, b"n" * 32
+    addresses = (bytes((198, 51, 100, 77)), bytes((198, 51, 100, 78)))
+    members = tmp_path / "members.json"
+    clients = ClientsConfig(member_file=members)
+
+    def write_members(*digests: bytes) -> None:
+        members.write_bytes(encode(Members(Member(f"m{digest[0]}", digest, 0.0) for digest in digests)))
+        members.chmod(0o600)
+
+    async def come(_: Running) -> None:
+        server = runtimes[-1].server
+        assert server.core.service.rules.tokens == {token, gone}
+        for address, digest in zip(addresses, (token, gone), strict=True):
+            client = server.identities.look_at(address)
+            assert server.client_resolver.member_networks.note(client, digest, clock())
+
+    async def look(_: Running) -> None:
+        server = runtimes[-1].server
+        known = server.client_resolver.member_networks.knows
+        assert [known(server.identities.look_at(address), clock()) for address in addresses] == [True, False]
+
+    state = tmp_path / "kept"
+    state.mkdir(mode=0o700)
+    write_members(token, gone)
+    run(loop_factory, come, server=_in(state), clients=clients)
+    content = json.dumps(decode((state / "state").read_bytes(), open_key(state)).values)
+    for address in addresses:
+        assert str(ip_address(address)) not in content
+        assert str(int(ip_address(address))) not in content
+    write_members(token)
+    run(loop_factory, look, server=_in(state), clients=clients)
 
 
 def test_no_name_and_no_address_is_in_the_files(loop_factory: LoopFactory, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ NAT, RFC 6598), and what a neighbour gets by it is bounded by the limits on the 
 
 It is the narrowest prefix that is remembered, an IPv4 address or a /64: a wider one would let in many more than the
 member, and who has moved within it is known again with the first request. Nothing but keyed hashes is kept, in memory
-alone, and never more than so many: who was noted longest ago goes first. One token has a few of them, and no new one in
-the place of one that is minutes old: a URL that has got around makes no crowd of members.
+and for the next process, and never more than so many: who was noted longest ago goes first. One token has a few of
+them, and no new one in the place of one that is minutes old: a URL that has got around makes no crowd of members.
 """
 
+from itertools import islice
 from typing import Final
 
 from dohproxy.outcomes import Client
@@ -81,6 +82,21 @@ class MemberNetworks:
         self._known[network] = token, now + self._seconds, client.prefixes[:LIMITED_WIDTHS]
         self._by_token.setdefault(token, {})[network] = now
         return True
+
+    def last(self, most: int) -> list[tuple[bytes, float, tuple[Hashes, ...]]]:
+        """Return at most so many, those noted last: the token, until when it counts, and the address with its networks;
+        who was noted longest ago comes first."""
+        return list(islice(self._known.values(), max(0, len(self._known) - most), None))
+
+    def restore(self, token: bytes, until: float, around: tuple[Hashes, ...], now: float) -> None:
+        """Go on with one of another process, for no longer than if it were noted now; who was noted here stays."""
+        network, until = around[0], min(until, now + self._seconds)
+        own = self._by_token.get(token, {})
+        if until <= now or network in self._known:
+            return
+        if len(self._known) < MOST_NETWORKS and len(own) < MOST_PER_TOKEN:
+            self._known[network] = token, until, around
+            self._by_token.setdefault(token, {})[network] = until - self._seconds
 
     def _drop(self, network: Hashes) -> None:
         token, _, _ = self._known.pop(network)

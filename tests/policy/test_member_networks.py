@@ -29,6 +29,34 @@ def token(number: int) -> bytes:
     return (number // 4).to_bytes(32)
 
 
+def test_what_was_noted_last_can_be_taken_to_another_process() -> None:
+    networks, after = MemberNetworks(HOUR), MemberNetworks(HOUR)
+    for number in range(10):
+        networks.note(client(number), token(number), NOW + number)
+    last = networks.last(4)
+    assert [until for _, until, _ in last] == [NOW + number + HOUR for number in range(6, 10)]
+    assert networks.last(1_000)[-4:] == last
+    after.note(client(7), OTHER, NOW + 100)
+    for one in last:
+        after.restore(*one, NOW + 100)
+    assert [number for number in range(10) if after.knows(client(number), NOW + 100)] == [6, 7, 8, 9]
+    assert not after.knows(client(6), NOW + HOUR + 6)
+    after.forget(frozenset({token(6)}))
+    assert after.knows(client(7), NOW + 100)  # It was noted here, for another token.
+    assert not after.knows(client(6), NOW + 100)
+
+
+def test_what_is_restored_keeps_the_limits() -> None:
+    networks = MemberNetworks(HOUR)
+    for number in range(2 * MOST_PER_TOKEN):
+        networks.restore(TOKEN, NOW + HOUR, client(number).prefixes[:3], NOW)
+    assert len(networks) == MOST_PER_TOKEN
+    networks.restore(OTHER, NOW + 99 * HOUR, client(9_999).prefixes[:3], NOW)
+    assert not networks.knows(client(9_999), NOW + HOUR)
+    networks.restore(OTHER, NOW, client(9_998).prefixes[:3], NOW)
+    assert len(networks) == MOST_PER_TOKEN + 1
+
+
 def test_a_token_that_comes_from_everywhere_counts_for_the_first_few_addresses() -> None:
     networks = MemberNetworks(HOUR)
     networks.note(client(9_999), OTHER, NOW)
