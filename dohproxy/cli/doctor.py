@@ -188,7 +188,14 @@ class _Visit:
             what = "they were not asked, as a file of authorities cannot be read"
             yield Finding(upstreams.SUBJECT, Severity.NOTE, what, "put right what is said of the configuration first")
             return
-        probing = probe_each(config.upstreams, usual_queries(config), config.resolver.deadline_seconds)
+        # Somebody has paused them with a reason, most of all that they ban us; a question more would not help.
+        paused = frozenset[str]() if self._body is None else service.paused_upstreams(self._body)
+        asked = [one for one in config.upstreams if one.name not in paused]
+        for one in config.upstreams:
+            if one.name in paused:
+                what = f"{one.name} was not asked, as it is paused"
+                yield Finding(upstreams.SUBJECT, Severity.NOTE, what, f"dohproxy upstream resume {one.name} has it asked again")
+        probing = probe_each(asked, usual_queries(config), config.resolver.deadline_seconds)
         yield from upstreams.judge(asyncio.run(probing), time.time())
 
     def _records(self) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dohproxy.cli.terminal import EXIT_CONFIG
+from dohproxy.config import load
 from dohproxy.tools.doctor import kernel
 from tests.cli.running import first_line, run, started, write
 from tests.e2e.processes import free_port
@@ -65,6 +66,37 @@ def test_a_running_service_is_looked_at_from_all_sides(directory: Path) -> None:
     assert code == (0 if told["well"] else 1)
     assert _of(told, "certificate")[0]["what"].startswith("is trusted for localhost")
     assert _of(told, "records")[0]["severity"] == "note"
+
+
+def test_an_upstream_that_is_paused_is_not_asked(directory: Path) -> None:
+    asked: list[bytes] = []
+
+    def answer(query: bytes) -> bytes:
+        asked.append(query)
+        return make_reply(query)
+
+    with answering(answer) as upstream:
+        file = _config(directory, free_port(), f'[admin]\nsocket = "{directory}/a.sock"\n')
+        text = Path(file).read_text(encoding="utf-8").replace("127.0.0.1:9", f"127.0.0.1:{upstream}")
+        Path(file).write_text(text, encoding="utf-8")
+        with started("serve", "--config", file) as process:
+            first_line(process)
+            [name] = _paused(file)
+            before = len(asked)
+            _, told = _findings("--config", file, "--ca-file", str(directory / "certificate.pem"))
+    assert len(asked) == before
+    assert [(one["severity"], one["what"]) for one in _of(told, "upstreams")] == [
+        ("note", f"{name} was not asked, as it is paused")
+    ]
+
+
+def _paused(file: str) -> list[str]:
+    """Pause all upstreams of a running service; return their names."""
+    names = [one.name for one in load(Path(file)).upstreams]
+    for name in names:
+        ended = run("upstream", "pause", name, "--config", file)
+        assert ended.exit_code == 0, ended.output
+    return names
 
 
 def test_a_service_that_is_down_is_a_fault_with_its_remedy(directory: Path) -> None:

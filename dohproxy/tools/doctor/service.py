@@ -59,6 +59,12 @@ def running_version(body: Body) -> str | None:
     return next(iter(body["figures"].get("dohproxy_build_info", {})), None)
 
 
+def paused_upstreams(body: Body) -> frozenset[str]:
+    """Return the names of the upstreams that somebody has paused."""
+    paused: Mapping[str, bool] = body["figures"].get("dohproxy_upstream_paused", {})
+    return frozenset(name for name, is_paused in paused.items() if is_paused)
+
+
 def _troubles(body: Body) -> Iterator[Finding]:
     if not body["well"]:
         told = str(body["sentence"]).removeprefix(_NOT_WELL).removesuffix(".")
