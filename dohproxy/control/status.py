@@ -80,6 +80,7 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     bans = figures["dohproxy_bans"]
     if any(bans.values()):
         yield f"bans: {bans['rule']:,} by rule, {bans['command']:,} by command; `bans` lists them"
+    yield from _kernel(figures)
     for word in snapshot["left_out"]:
         yield f"left out: {word}"
     yield from rules.lines(snapshot["rules"])
@@ -87,6 +88,15 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
         yield f"by hand: {one['words']}"
     if snapshot["reload"]["waiting"]:
         yield f"waiting for a restart: {', '.join(snapshot['reload']['waiting'])}"
+
+
+def _kernel(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield whether the kernel is told of bans, where it is to be."""
+    is_connected = figures.get("dohproxy_kernel_bans_connected")
+    if is_connected:
+        yield f"kernel: dohproxy-nft is connected, and {counted(figures['dohproxy_kernel_bans'], 'network')} dropped"
+    elif is_connected is not None:
+        yield "kernel: dohproxy-nft is not connected, and the kernel is told of no ban; `systemctl status dohproxy-nft`"
 
 
 def _upstream(one: Mapping[str, Any], figures: Mapping[str, Any]) -> str:

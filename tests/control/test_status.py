@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dohproxy.control.status import _upstream, sentence, troubles
+from dohproxy.control.status import _kernel, _upstream, sentence, troubles
 from dohproxy.observability.upstream_alerts import Alert
 
 FIGURES: dict[str, Any] = {
@@ -62,6 +62,14 @@ def test_it_is_said_since_when_an_upstream_is_paused() -> None:
     line = _upstream(one, SOME)
     assert line.startswith("upstream ns0: paused by hand since 2027-01-15 08:00:00 UTC, 7 answered, ")
     assert _upstream(one | {"paused_since": None}, SOME).startswith("upstream ns0: breaker closed, 7 answered, ")
+
+
+def test_it_is_said_whether_the_kernel_is_told_of_bans() -> None:
+    assert list(_kernel({})) == []
+    connected = {"dohproxy_kernel_bans_connected": True, "dohproxy_kernel_bans": 1_200}
+    assert list(_kernel(connected)) == ["kernel: dohproxy-nft is connected, and 1,200 networks dropped"]
+    [away] = _kernel(connected | {"dohproxy_kernel_bans_connected": False})
+    assert away.startswith("kernel: dohproxy-nft is not connected")
 
 
 def test_a_blocklist_whose_file_is_not_in_use_is_a_trouble() -> None:

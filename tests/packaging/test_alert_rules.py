@@ -131,6 +131,7 @@ CASES = [
     Case("DohproxyDescriptors", {"process_open_fds": 900 + 290}, within_seconds=2 * MINUTE),
     Case("DohproxyMemory", {"process_resident_memory_bytes": 340 * MEBIBYTE}, within_seconds=6 * MINUTE),
     Case("DohproxyDisk", told(AlertKind.DISK)),
+    Case("DohproxyKernelBans", {"dohproxy_kernel_bans_connected": 0}, within_seconds=11 * MINUTE),
     Case("DohproxyClock", {"dohproxy_time_seconds": Counter(15, ahead=30)}, "it is fast", within_seconds=2 * MINUTE),
     Case("DohproxyClock", {"dohproxy_time_seconds": Counter(15, ahead=-30)}, "it is slow", within_seconds=2 * MINUTE),
 ]
