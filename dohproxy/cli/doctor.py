@@ -194,7 +194,9 @@ class _Visit:
         for one in config.upstreams:
             if one.name in paused:
                 what = f"{one.name} was not asked, as it is paused"
-                yield Finding(upstreams.SUBJECT, Severity.NOTE, what, f"dohproxy upstream resume {one.name} has it asked again")
+                yield Finding(
+                    upstreams.SUBJECT, Severity.NOTE, what, f"dohproxy upstream resume {one.name} has it asked again"
+                )
         probing = probe_each(asked, usual_queries(config), config.resolver.deadline_seconds)
         yield from upstreams.judge(asyncio.run(probing), time.time())
 
