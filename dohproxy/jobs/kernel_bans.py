@@ -48,6 +48,7 @@ from dohproxy.policy.kernel_drops import (
     Guarded,
     KernelDrops,
     LeftOut,
+    SparedNetworks,
     Told,
     let_in_prefixes,
     prefix_of_network,
@@ -119,6 +120,8 @@ class KernelBans:
         self._told = self._refused = self._packets = self._failures = 0
         self._packets_before = 0
         self._guarded_by: tuple[Config, frozenset[Prefix]] | None = None
+        self._spared = SparedNetworks(())
+        """Made anew where they are others only: there may be thousands, and they are looked at each second."""
 
     def statistics(self) -> KernelBansStatistics:
         """Return the figures."""
@@ -165,11 +168,12 @@ class KernelBans:
     async def _keep_told(self, talk: "_Talk") -> None:
         hello = await talk.hello()
         self._drops.most = min(hello.most, MOST_DROPPED)
-        spared: tuple[Prefix, ...] | None = None
+        spared: SparedNetworks | None = None
         looked_at = self._clock()
         while True:
             guarded = self._guarded(self._clock())
-            is_new = guarded.spared != spared
+            await asyncio.sleep(0)
+            is_new = guarded.spared is not spared
             if is_new:
                 self._drops.forget()
             told, slices = await self._compare(guarded)
@@ -178,7 +182,7 @@ class KernelBans:
                 told, slices = await self._compare(guarded)
             if is_new:
                 spared = guarded.spared
-                await self._send_snapshot(talk, spared, told)
+                await self._send_snapshot(talk, spared.in_order(), told)
                 self._greet(hello)
             else:
                 await self._send_changes(talk, told)
@@ -193,8 +197,9 @@ class KernelBans:
         if self._guarded_by is None or self._guarded_by[0] is not config:
             self._guarded_by = config, frozenset(map(prefix_of_network, spared_networks(config)))
         networks = self._guarded_by[1] | let_in_prefixes(self._bans, now)
-        spared = sorted(networks, key=lambda prefix: (prefix.packed, prefix.bits))
-        return Guarded(tuple(spared), self._members.around(now))
+        if networks != self._spared.networks:
+            self._spared = SparedNetworks(networks)
+        return Guarded(self._spared, self._members.around(now))
 
     async def _compare(self, guarded: Guarded) -> tuple[Told, int]:
         """Return what is to be told, and how many slices it took to find out."""

@@ -52,8 +52,8 @@ class Told:
 class Guarded:
     """Whom the kernel must never drop."""
 
-    spared: tuple[Prefix, ...]
-    """Networks of members, exempt ones, front proxies, and what is let in by command; by address and length."""
+    spared: "SparedNetworks"
+    """Of members, exempt ones, front proxies, and what is let in by command."""
     known: frozenset[Hashes]
     """The networks in which there is an address whence a member's token has come lately, by their hashes."""
 
@@ -143,7 +143,7 @@ class _Judge:
     def __init__(self, bans: Bans, guarded: Guarded, now: float) -> None:
         self._bans = bans
         self._now = now
-        self._spared = SparedNetworks(guarded.spared)
+        self._spared = guarded.spared
         self._nameless: dict[int, int] = {}
         """Of what is let in by command, known by its hash alone: the longest, by the bytes of an address."""
         for _, (size, bits), ban in bans.by_command():
@@ -170,9 +170,14 @@ class SparedNetworks:
     """Networks, asked whether one lies in them as a whole. Where a part does, the kernel spares that part."""
 
     def __init__(self, networks: Iterable[Prefix]) -> None:
+        self.networks = frozenset(networks)
         self._by_length: dict[tuple[int, int], set[bytes]] = {}
-        for network in networks:
+        for network in self.networks:
             self._by_length.setdefault((len(network.packed), network.bits), set()).add(network.packed)
+
+    def in_order(self) -> list[Prefix]:
+        """Return them by address and length."""
+        return sorted(self.networks, key=lambda prefix: (prefix.packed, prefix.bits))
 
     def has_whole(self, prefix: Prefix) -> bool:
         """Tell whether all of a network is spared."""

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -38,9 +38,9 @@ from dohproxy.outcomes import Client
 from dohproxy.policy.ban_state import export_bans, restore_bans
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.identity import Identities
-from dohproxy.policy.kernel_drops import LeftOut
+from dohproxy.policy.kernel_drops import LeftOut, SparedNetworks
 from dohproxy.policy.member_networks import MemberNetworks
-from dohproxy.policy.prefixes import parse_prefix
+from dohproxy.policy.prefixes import Prefix, parse_prefix
 from dohproxy.saved import Interruption
 from tests.fakes.steps import result_of
 from tests.fakes.upstream import FakeUpstream
@@ -230,6 +230,27 @@ async def test_an_address_whence_a_token_came_is_released(kernel: Kernel) -> Non
         await until(lambda: len(kernel.dropped) == 2, "the snapshot")
         service.members.note(client("192.0.2.7"), bytes(32), now)
         await until(lambda: kernel.dropped == set(), "the member")
+
+
+async def test_what_is_spared_is_put_in_order_only_when_it_is_another(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+
+    class Counted(SparedNetworks):
+        def __init__(self, networks: Iterable[Prefix]) -> None:
+            super().__init__(networks)
+            made.append(self)
+
+    monkeypatch.setattr(kernel_bans, "SparedNetworks", Counted)
+    service = Service(kernel.path, limits=LimitsConfig(exempt_networks=(ip_network("192.0.2.64/26"),)))
+    async with kernel.running(), service.running():
+        for number in range(1, 4):  # Each of them is told at a look of its own.
+            service.ban(f"198.51.100.{number}")
+            await until(lambda number=number: len(kernel.dropped) == number, "a ban")  # type: ignore[misc]
+        assert len(made) == 2  # None at first, then the exempt network.
+        service.bans.unban(parse_prefix("192.0.2.200"), 600.0, time.monotonic())
+        await until(lambda: len(made) == 3, "what is let in")
 
 
 async def test_after_either_side_was_started_anew_both_agree(kernel: Kernel) -> None:

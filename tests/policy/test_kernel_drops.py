@@ -14,6 +14,7 @@ from dohproxy.policy.kernel_drops import (
     Guarded,
     KernelDrops,
     LeftOut,
+    SparedNetworks,
     Told,
     let_in_prefixes,
     prefix_of_network,
@@ -26,7 +27,7 @@ from tests.fakes.steps import result_of
 NOW = 1_000.0
 HOUR = 3_600.0
 IDENTITIES = Identities(bytes(32))
-NOBODY = Guarded((), frozenset())
+NOBODY = Guarded(SparedNetworks(()), frozenset())
 
 
 def client(text: str) -> Client:
@@ -49,7 +50,7 @@ class Rig:
     def compare(self, now: float = NOW, guarded: Guarded | None = None) -> tuple[dict[str, float], list[str]]:
         """What is told now: networks with what is left of their time, and those that are released."""
         if guarded is None:
-            guarded = Guarded(tuple(let_in_prefixes(self.bans, now)), frozenset())
+            guarded = Guarded(SparedNetworks(let_in_prefixes(self.bans, now)), frozenset())
         told = Told()
         for _ in self.drops.compare(self.bans, guarded, now, told):
             pass
@@ -148,7 +149,7 @@ def test_a_ban_within_members_networks_is_for_the_service_to_judge() -> None:
     rig.by_rule("192.0.2.7")
     rig.by_rule("192.0.2.200", 1)
     rig.by_command("203.0.113.7", spares=False)
-    guarded = Guarded((parse_prefix("192.0.2.0/25"), parse_prefix("2001:db8::/32")), frozenset())
+    guarded = Guarded(SparedNetworks((parse_prefix("192.0.2.0/25"), parse_prefix("2001:db8::/32"))), frozenset())
     rig.by_rule("2001:db8:5::1")
     # The /24 is wider than the members' network, which the kernel spares within it.
     assert rig.compare(guarded=guarded) == ({"192.0.2.0/24": 60.0}, [])
@@ -175,10 +176,10 @@ def test_no_rule_drops_an_address_from_which_a_token_came(
     rig.by_rule(banned, width)
     members = MemberNetworks(HOUR)
     members.note(client(member), bytes(32), NOW)
-    found, _ = rig.compare(guarded=Guarded((), members.around(NOW)))
+    found, _ = rig.compare(guarded=Guarded(SparedNetworks(()), members.around(NOW)))
     assert (len(found), rig.left_out()) == ((0, {LeftOut.SPARED: 1}) if is_left_out else (1, {}))
     # When that is too long ago it is.
-    later, _ = rig.compare(NOW + 1, guarded=Guarded((), members.around(NOW + HOUR)))
+    later, _ = rig.compare(NOW + 1, guarded=Guarded(SparedNetworks(()), members.around(NOW + HOUR)))
     assert len(found) + len(later) == 1
 
 
@@ -186,7 +187,10 @@ def test_who_has_shown_a_token_on_an_open_connection_is_released() -> None:
     rig = Rig()
     rig.by_rule("192.0.2.7")
     rig.compare(guarded=NOBODY)
-    assert rig.compare(guarded=Guarded((), frozenset({client("192.0.2.7").prefixes[0]}))) == ({}, ["192.0.2.7"])
+    assert rig.compare(guarded=Guarded(SparedNetworks(()), frozenset({client("192.0.2.7").prefixes[0]}))) == (
+        {},
+        ["192.0.2.7"],
+    )
 
 
 class TestAfterARestart:
