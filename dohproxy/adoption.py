@@ -17,6 +17,7 @@ FROM_START: Final = (
     "metrics.listen",
     "metrics.pages_per_second",
     "admin.socket",
+    "admin.listen",
     "log.format",
 )
 """Keys that hold from the start of the process to its end: sizes of tables, where state is kept, the listeners of

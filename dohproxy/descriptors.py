@@ -29,7 +29,8 @@ def reserve(config: Config) -> int:
     """Return how many descriptors are for everything but clients' connections."""
     # Budgets are shared within a group, but each upstream may come to use the whole of it.
     upstreams = sum(one.connections + (one.in_flight if one.url.transport == "udp" else 0) for one in config.upstreams)
-    management_servers = sum(frontend is not None for frontend in (config.metrics, config.admin))
+    console = None if config.admin is None else config.admin.listen
+    management_servers = sum(frontend is not None for frontend in (config.metrics, config.admin, console))
     # They have no slot before they have said whom they bring.
     headers = config.connections.max_handshakes if config.clients.address_from == "proxy-protocol" else 0
     return OWN + len(config.server.listen) + upstreams + ONE_MANAGEMENT_SERVER * management_servers + headers

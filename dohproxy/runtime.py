@@ -19,6 +19,7 @@ from dohproxy.builders import SECRET_BYTES, clock, hold_strangers
 from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.files import check_files, load
+from dohproxy.control.console.sessions import Sessions
 from dohproxy.control.explain import Owners
 from dohproxy.control.hand_limits import HandLimits
 from dohproxy.control.in_force import by_hand
@@ -54,6 +55,7 @@ from dohproxy.jobs.job_figures import (
 from dohproxy.jobs.kernel_bans import KernelBans
 from dohproxy.jobs.member_file import POLL_SECONDS, MemberFile
 from dohproxy.jobs.periodic import repeat
+from dohproxy.jobs.recent_alerts import RecentAlert
 from dohproxy.jobs.reload import ReloadBook, read_suffixes
 from dohproxy.observability.alert_figures import ALERT_FIGURES, MESSAGE_FIGURES, MODE_FIGURES
 from dohproxy.observability.detectors.reading import LOOK_SECONDS
@@ -128,6 +130,7 @@ class Runtime:
         self.log_level = LogLevel(config.log.level, asyncio.get_running_loop().call_later)
         self._stop = asyncio.Event()
         self._management = Management()
+        self.sessions = Sessions()
         self._when_managed = when_managed
         self.reloads = ReloadBook(time.time(), config.file_hash)
         self._manager = manager or ServiceManager(None, None, clock)
@@ -171,6 +174,8 @@ class Runtime:
         if self.config.admin is not None:
             address = ListenAddress("unix", path=str(self.config.admin.socket))
             opened["admin"] = self._opener.open("admin.socket", address, seconds)
+            if self.config.admin.listen is not None:
+                opened["console"] = self._opener.open("admin.listen", self.config.admin.listen, seconds)
         self._tell_of_sockets()
         return opened
 
@@ -353,6 +358,10 @@ class Runtime:
         """Return what is wrong, with the upstreams and with the service as a whole."""
         now = clock()
         return (*alerts(self.core.resolver.statistics(now), now, time.time()), *self.alerting.alerts())
+
+    def recent_alerts(self) -> Sequence[RecentAlert]:
+        """Return the last that began, the newest first."""
+        return self.alerting.recent.newest_first()
 
     def apply_mode(self) -> ModeNow:
         """Let the walk know what holds now, and return it."""

@@ -133,6 +133,17 @@ def parse_listen(text: str, directory: Path) -> ListenAddress:
     return ListenAddress("tcp", host=address, port=_parse_port(port, minimum=0))
 
 
+def parse_loopback(text: str, directory: Path) -> ListenAddress:
+    """Read "127.0.0.1:8054" or "[::1]:8054"."""
+    address = parse_listen(text, directory)
+    if address.kind != "tcp" or address.is_public:
+        raise Unusable(
+            'is no loopback address, and this is never for other machines; write "127.0.0.1:8054". From another one:'
+            " ssh -L 8054:127.0.0.1:8054 HOST"
+        )
+    return address
+
+
 def parse_socket(text: str, directory: Path) -> Path:
     """Read the path of a Unix socket, relative ones from `directory`."""
     if text.startswith("unix:"):

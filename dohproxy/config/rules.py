@@ -324,14 +324,14 @@ def _check_paths_of_pages(config: Config) -> Iterator[Problem]:
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
-    (_check_listeners_differ, ("server.listen", "metrics.listen", "admin.socket")),
+    (_check_listeners_differ, ("server.listen", "metrics.listen", "admin.socket", "admin.listen")),
     (_check_certificates_of_members, ("clients.member_ca_file", "tls")),
     (_check_routes, ("upstream", "route")),
     (_check_blocklists, ("blocklist",)),
     (_check_members_are_named, ("listed.reaction", "clients.member_networks", "clients.member_file")),
     (_check_alert_command, ("alerts.command",)),
     (_check_paths_of_pages, ("pages.enabled", "server.path")),
-    (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "upstream")),
+    (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "admin.listen", "upstream")),
 )
 """Each rule beside the keys it reads."""
 
@@ -358,6 +358,8 @@ def _listeners(config: Config) -> Iterator[tuple[str, ListenAddress]]:
         yield "metrics.listen", config.metrics.listen
     if config.admin is not None:
         yield "admin.socket", ListenAddress("unix", path=str(config.admin.socket))
+        if config.admin.listen is not None:
+            yield "admin.listen", config.admin.listen
 
 
 def _role(values: Mapping[str, object], routed: Mapping[str, int]) -> int:

@@ -11,6 +11,7 @@ from dohproxy.control.announce import ARGUMENTS as ANNOUNCE_ARGUMENTS
 from dohproxy.control.announce import announce
 from dohproxy.control.bans import FOR, NETWORK, REASON, ban, list_bans, unban
 from dohproxy.control.command import Argument, Command
+from dohproxy.control.console.login import console
 from dohproxy.control.explain import ARGUMENTS as EXPLAIN_ARGUMENTS
 from dohproxy.control.explain import explain
 from dohproxy.control.flush import flush
@@ -146,6 +147,14 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "what is told, until its time is over",
         announce,
         ANNOUNCE_ARGUMENTS,
+    ),
+    Command(
+        "console",
+        "Show a link to the operator's page that logs one person in, once.\n\nIt is there with admin.listen, for five"
+        " minutes; a login holds for eight hours, or until a restart. The page is at the admin socket too, without a"
+        " login.",
+        "who is logged in to the operator's page",
+        console,
     ),
     Command(
         "bans",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from dohproxy.control.console.console_figures import CONSOLE_FIGURES
 from dohproxy.control.management_figures import MANAGEMENT_FIGURES
 from dohproxy.frontends.frontend_figures import (
     ADDRESS_FIGURES,
@@ -88,6 +89,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     KERNEL_BAN_FIGURES,
     LOG_FIGURES,
     MANAGEMENT_FIGURES,
+    CONSOLE_FIGURES,
     PROCESS_FIGURES,
     MACHINE_FIGURES,
     BUILD_FIGURES,

@@ -7,6 +7,7 @@ imports it. The sockets listen by then, so whoever connects to one of them meanw
 import asyncio
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -40,20 +41,28 @@ class Management:
         While it imports, nobody may read the authorities of the system: see `import_aiohttp`.
         """
         await asyncio.to_thread(import_in_turns, partial(import_servers, with_metrics="metrics" in opened))
+        from dohproxy.control.console.console_figures import CONSOLE_FIGURES, ConsoleStatistics
+        from dohproxy.control.console.live import Live
         from dohproxy.control.management_server import ManagementServer
         from dohproxy.control.server import admin_application
 
+        live, sessions = Live(service), service.sessions
         for name, listening in opened.items():
             if name == "metrics" and config.metrics is not None:
                 from dohproxy.control.metrics_page import metrics_application
 
                 application = metrics_application(figures, pages_per_second=config.metrics.pages_per_second)
             else:
-                application = admin_application(service)
+                application = admin_application(service, live=live, sessions=sessions if name == "console" else None)
             server = ManagementServer(application)
             self._servers.append(server)
             await server.start(listening)
         figures.add(MANAGEMENT_FIGURES, lambda: [server.count for server in self._servers])
+        if config.admin is not None:
+            figures.add(
+                CONSOLE_FIGURES,
+                lambda: ConsoleStatistics(live.viewers, sessions.count(time.monotonic()), sessions.results),
+            )
 
     async def stop(self) -> None:
         """Close everything."""

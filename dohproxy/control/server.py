@@ -7,10 +7,13 @@ with a `sentence` whatever happens, and with the HTTP status:
 |---|---|
 | 200 | was carried out; `well` is false if what it looked at is not |
 | 400 | was told what it cannot be told |
+| 401 | needs a login first, on the loopback listener |
+| 403 | was sent by another page than the operator's |
 | 404 | does not exist |
 | 405 | was not sent by POST |
 | 409 | was refused, and nothing has changed |
 | 413 | had a body longer than any has |
+| 421 | was asked for under a name that is not this machine's own |
 | 500 | met a bug, which is in the log |
 | 503 | has to wait for another one that changes something |
 
@@ -29,6 +32,10 @@ from aiohttp import web
 from dohproxy.control import audit
 from dohproxy.control.command import Command, Refused, Result, WrongArguments, advise, find
 from dohproxy.control.commands import COMMANDS
+from dohproxy.control.console.application import Console, add_headers
+from dohproxy.control.console.guard import TurnedAway
+from dohproxy.control.console.live import Live
+from dohproxy.control.console.sessions import Sessions
 from dohproxy.control.service import Service
 from dohproxy.jobs.turns import in_turns
 
@@ -171,20 +178,32 @@ async def _in_sentences(
     """Turn what aiohttp refuses by itself into the form that all answers have."""
     try:
         return await handler(request)
+    except TurnedAway as turned:
+        return _say(turned.status, turned.sentence)
     except web.HTTPRequestEntityTooLarge:
         return _say(413, f"The body is longer than the {MOST_BODY_BYTES} bytes that any command takes.")
     except web.HTTPException as error:
         return _say(error.status, f"{error.reason}: commands are at /v1/NAME, and /status.")
 
 
-def admin_application(service: Service, commands: Sequence[Command[Service]] = COMMANDS) -> web.Application:
-    """Return the application behind `[admin] socket`."""
+def admin_application(
+    service: Service,
+    commands: Sequence[Command[Service]] = COMMANDS,
+    *,
+    live: Live | None = None,
+    sessions: Sessions | None = None,
+) -> web.Application:
+    """Return the application behind `[admin] socket`, or with `sessions` that behind `[admin] listen`, which is for who
+    has logged in. `live` is what all viewers of the operator's page share."""
     desk = _Desk(service, commands)
+    console = Console(service, Live(service) if live is None else live, sessions)
 
     async def status(_: web.Request) -> web.Response:
         return await _json_in_turns(await service.snapshot())
 
-    application = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_in_sentences])
+    application = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_in_sentences, console.guard])
+    application.on_response_prepare.append(add_headers)
     application.router.add_get("/status", status)
     application.router.add_route("*", "/v1/{name:.*}", desk.post)
+    console.add_to(application)
     return application

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from dohproxy.adoption import Changes
 from dohproxy.cache import Cache
 from dohproxy.config import Config
+from dohproxy.control.console.sessions import Sessions
 from dohproxy.control.explain import Owners
 from dohproxy.control.hand_limits import HandLimits
 from dohproxy.control.log_level import LogLevel
@@ -13,6 +14,7 @@ from dohproxy.control.members import MemberBook
 from dohproxy.doh.path_token import Invitation
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
+from dohproxy.jobs.recent_alerts import RecentAlert
 from dohproxy.observability.tallies import Tally
 from dohproxy.observability.top_talkers import TopTalkers
 from dohproxy.observability.upstream_alerts import Alert
@@ -38,6 +40,8 @@ class Service(Protocol):
     """What everybody is told who looks."""
     top_talkers: TopTalkers
     """Who asks most, while somebody looks."""
+    sessions: Sessions
+    """Who has logged in to the operator's page."""
 
     @property
     def is_ending(self) -> bool:
@@ -88,3 +92,6 @@ class Service(Protocol):
 
     def alerts(self) -> Sequence[Alert]:
         """Return what is wrong."""
+
+    def recent_alerts(self) -> Sequence[RecentAlert]:
+        """Return the last that began, the newest first."""

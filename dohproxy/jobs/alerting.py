@@ -11,6 +11,7 @@ from dohproxy.config import Config
 from dohproxy.jobs.alert_readings import Owners, Readings
 from dohproxy.jobs.alert_sender import AlertSender
 from dohproxy.jobs.alert_watch import AlertWatch
+from dohproxy.jobs.recent_alerts import RecentAlerts
 from dohproxy.observability.detectors.judgement import AlertEvent, AlertKind
 from dohproxy.observability.upstream_alerts import Alert
 from dohproxy.policy.identity import Identities
@@ -55,6 +56,7 @@ class Alerting:
         self._held = EVERYBODY
         self.readings = Readings(owners)
         self.mode = ModeSwitch(Reaction(config.listed.reaction), self._reaction)
+        self.recent = RecentAlerts()
         self.sender = AlertSender(config.alerts, config.server.host)
         self.watch = AlertWatch(
             self.readings.read,
@@ -128,4 +130,6 @@ class Alerting:
         self.apply_mode()
 
     def _tell(self, event: AlertEvent) -> None:
-        self.sender.tell(event, time.time())
+        wall = time.time()
+        self.recent.note(event, wall)
+        self.sender.tell(event, wall)

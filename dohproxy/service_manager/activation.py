@@ -21,7 +21,7 @@ MOST: Final = 64
 """More than listeners can be configured; a larger number is no number of sockets."""
 UNNAMED: Final = "unknown"
 """What sd_listen_fds_with_names(3) calls those without a name."""
-NAMED_KEYS: Final = {"metrics": "metrics.listen", "admin": "admin.socket"}
+NAMED_KEYS: Final = {"metrics": "metrics.listen", "admin": "admin.socket", "console": "admin.listen"}
 """Names (FileDescriptorName=) that say alone what a socket is for, wherever it is bound: there is one of each kind."""
 PUBLIC_KEY: Final = "server.listen"
 """Of everything else, by its address; `doh` is the name that the shipped unit gives."""

@@ -14,6 +14,7 @@ from dohproxy.config.addresses import (
     parse_argument,
     parse_host_name,
     parse_listen,
+    parse_loopback,
     parse_network,
     parse_path,
     parse_pin,
@@ -108,6 +109,19 @@ def test_what_is_not_the_file_of_a_socket_is_explained(text: str, hint: str) -> 
     with pytest.raises(Unusable) as caught:
         parse_socket(text, HERE)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:8054", "127.3.2.1:1", "[::1]:8054"])
+def test_a_loopback_address_is_taken_where_no_other_may_be(text: str) -> None:
+    assert parse_loopback(text, HERE) == parse_listen(text, HERE)
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0:8054", "[::]:8054", "192.0.2.1:8054", "unix:/run/dohproxy/page.sock"])
+def test_where_only_loopback_may_be_nothing_else_is_taken_and_it_is_said_what_to_do(text: str) -> None:
+    with pytest.raises(Unusable) as caught:
+        parse_loopback(text, HERE)
+    assert "never for other machines" in str(caught.value)
+    assert "ssh -L 8054:127.0.0.1:8054 HOST" in str(caught.value)
 
 
 @pytest.mark.parametrize(

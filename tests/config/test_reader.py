@@ -155,7 +155,7 @@ def test_an_upstream_needs_name_and_url() -> None:
         (
             "[limits]\nlisten = []",
             "limits.listen",
-            "is not a key of [limits]: it belongs to [server] or [metrics].",
+            "is not a key of [limits]: it belongs to [server] or [metrics] or [admin].",
         ),
         (
             "[dialects]\npost_body_hash = 'serve'",

@@ -102,8 +102,9 @@ def test_a_mistake_among_the_trusted_is_not_reported_twice() -> None:
         ('[server]\nlisten = ["[::1]:1", "[0:0::1]:1"]', "server.listen #2"),
         ('[server]\nlisten = ["127.0.0.1:9153"]\n[metrics]', "metrics.listen"),
         ('[server]\nlisten = ["unix:a.sock"]\n[admin]\nsocket = "a.sock"', "admin.socket"),
+        ('[server]\nlisten = ["127.0.0.1:8054"]\n[admin]\nlisten = "127.0.0.1:8054"', "admin.listen"),
     ],
-    ids=["twice the same", "two spellings", "metrics where clients come", "admin where clients come"],
+    ids=["twice the same", "two spellings", "metrics where clients come", "admin where clients come", "the page there"],
 )
 def test_two_listeners_at_one_address_are_an_error(text: str, path: str) -> None:
     assert "already listened on" in problems_of(text)[path]

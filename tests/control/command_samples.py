@@ -10,6 +10,7 @@ from dohproxy.cache import Cache
 from dohproxy.config import BansConfig, Config, UpstreamAddress, UpstreamConfig
 from dohproxy.config.keys import Choice, Integer, Switch, Text
 from dohproxy.control.command import Argument, Command, Refused, Result
+from dohproxy.control.console.sessions import Sessions
 from dohproxy.control.explain import Owners
 from dohproxy.control.hand_limits import HandLimits
 from dohproxy.control.log_level import LogLevel
@@ -18,6 +19,7 @@ from dohproxy.control.service import Service
 from dohproxy.doh.path_token import Invitation
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
+from dohproxy.jobs.recent_alerts import RecentAlert, RecentAlerts
 from dohproxy.observability.tallies import Tallies, Tally
 from dohproxy.observability.top_talkers import TopTalkers, Watch
 from dohproxy.observability.upstream_alerts import Alert
@@ -55,6 +57,8 @@ class FakeService:
         self.watch: Watch | None = None
         self.top_talkers = TopTalkers(self, lambda qname: qname)
         self.tallied = Tallies()
+        self.sessions = Sessions()
+        self.recent = RecentAlerts()
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
 
     def be_watched(self, watch: Watch | None) -> None:
@@ -72,6 +76,10 @@ class FakeService:
         if isinstance(self.changes, Exception):
             raise self.changes
         return self.changes
+
+    def recent_alerts(self) -> Sequence[RecentAlert]:
+        """Return what the test has noted."""
+        return self.recent.newest_first()
 
     def tallies(self) -> Sequence[Tally]:
         """Return what the test has counted."""

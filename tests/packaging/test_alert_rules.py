@@ -325,6 +325,8 @@ BOUNDS_THAT_ARE_NOT_WATCHED = {
     "dohproxy_report_sums_max_bytes": "the oldest hours go",
     "dohproxy_max_page_bytes": "one page's own: what does not fit is not shown",
     "dohproxy_max_page_incidents": "the oldest incidents go",
+    "dohproxy_max_console_viewers": "told to whom there is no room for, and no client is kept waiting",
+    "dohproxy_max_console_sessions": "who logs in ends the oldest",
     "dohproxy_suffix_list_max_age_seconds": "an age; DohproxyFileRefused tells of the file",
 }
 """Bounds without a rule, and why."""

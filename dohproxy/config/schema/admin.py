@@ -1,10 +1,10 @@
-"""[admin]: the socket for commands."""
+"""[admin]: the socket for commands, and the listener for the operator's page."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from dohproxy.config.addresses import parse_socket
+from dohproxy.config.addresses import ListenAddress, parse_loopback, parse_socket
 from dohproxy.config.keys import Text
 
 ADMIN_SOCKET: Final = Path("/run/dohproxy/admin.sock")
@@ -23,3 +23,13 @@ class AdminConfig:
             "Unix socket for commands; who may open the file may give them, so there is no password.",
         ),
     ] = ADMIN_SOCKET
+    listen: Annotated[
+        ListenAddress | None,
+        Text(
+            parse_loopback,
+            "loopback address:port",
+            "127.0.0.1:8054",
+            "Where the operator's page is for who has logged in with a link of `dohproxy console`; loopback alone,"
+            " as whoever gets in may do everything. Without it the page is at the socket alone (docs/console.md).",
+        ),
+    ] = None

@@ -7,8 +7,9 @@ from typing import Final
 
 from dohproxy.durations import in_words
 from dohproxy.observability.detectors.judgement import AlertKind
+from dohproxy.observability.outcome_groups import Group
 from dohproxy.policy.rule_switches import Rule
-from dohproxy.tools.usage.summary import Bar, Group, Minute, Summary
+from dohproxy.tools.usage.summary import Bar, Minute, Summary
 from dohproxy.upstream.results import SendStatus
 
 GROUP_WORDS: Final = {

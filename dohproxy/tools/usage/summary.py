@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from enum import StrEnum
 from itertools import accumulate
 from typing import Final
 
@@ -19,6 +18,7 @@ from dohproxy.observability.hour_sums import (
     Sums,
     add,
 )
+from dohproxy.observability.outcome_groups import Group, group_of
 from dohproxy.observability.tallies import LATENCY_BOUNDS
 from dohproxy.outcomes import OUTCOMES, Reason
 
@@ -26,44 +26,7 @@ SHORT_SPAN: Final = timedelta(days=3)
 """Up to here the picture has a bar an hour; beyond, one a day."""
 
 
-class Group(StrEnum):
-    """What outcomes have in common, for people."""
-
-    CACHE = "cache"
-    UPSTREAM = "upstream"
-    STALE = "stale"
-    HERE = "here"
-    WITHHELD = "withheld"
-    MALFORMED = "malformed"
-    LIMITED = "limited"
-    FAILED = "failed"
-
-
-_GROUPS: Final[Mapping[Group, frozenset[Reason]]] = {
-    Group.CACHE: frozenset({Reason.CACHED}),
-    Group.UPSTREAM: frozenset({Reason.FORWARDED}),
-    Group.STALE: frozenset({Reason.STALE}),
-    Group.HERE: frozenset({Reason.LOCAL, Reason.UNDELEGATED, Reason.MINIMAL_ANY}),
-    Group.WITHHELD: frozenset(
-        {Reason.BLOCKED, Reason.CENSORED, Reason.HARMFUL, Reason.FILTERED, Reason.PROHIBITED}
-    ),
-    Group.LIMITED: frozenset({
-        Reason.MEMBERS_ONLY, Reason.LIST_STUB, Reason.BANNED, Reason.CLIENT_LIMIT, Reason.SERVICE_LIMIT,
-        Reason.MISS_LIMIT, Reason.DOMAIN_LIMIT,
-    }),
-    Group.FAILED: frozenset({
-        Reason.BUDGET_SPENT, Reason.UPSTREAM_TIMEOUT, Reason.UPSTREAM_UNREACHABLE, Reason.UPSTREAM_REFUSED,
-        Reason.FAILURE_REMEMBERED, Reason.BUG,
-    }),
-}  # fmt: skip
-
-
-def group_of(reason: Reason) -> Group:
-    """Return to which group an outcome belongs; what stands in none is malformed, or of a kind that is not served."""
-    return next((group for group, reasons in _GROUPS.items() if reason in reasons), Group.MALFORMED)
-
-
-LIMITS: Final = tuple(OUTCOMES[reason].label for reason in Reason if reason in _GROUPS[Group.LIMITED])
+LIMITS: Final = tuple(OUTCOMES[reason].label for reason in Reason if group_of(reason) is Group.LIMITED)
 """Outcomes that are the doing of a limit, a ban or a mode."""
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from dohproxy.observability.detectors.judgement import AlertKind
 from dohproxy.observability.hour_sums import SHADOW_SUMS
+from dohproxy.observability.outcome_groups import Group
 from dohproxy.tools.usage.sheet import (
     ALERT_WORDS,
     GROUP_WORDS,
@@ -18,7 +19,7 @@ from dohproxy.tools.usage.sheet import (
     Sheet,
     sheet_of,
 )
-from dohproxy.tools.usage.summary import LIMITS, Group, summarise
+from dohproxy.tools.usage.summary import LIMITS, summarise
 from dohproxy.upstream.results import SendStatus
 from tests.tools.usage.test_summary import SINCE, WEEK, hour
 

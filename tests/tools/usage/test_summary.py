@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dohproxy.observability.hour_sums import HOUR_SECONDS, OUTCOME_SUMS, Sums
+from dohproxy.observability.outcome_groups import Group, group_of
 from dohproxy.outcomes import OUTCOMES, Reason
-from dohproxy.tools.usage.summary import LIMITS, Group, Incident, Minute, group_of, summarise
+from dohproxy.tools.usage.summary import LIMITS, Incident, Minute, summarise
 
 SINCE = datetime(2026, 11, 23, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -51,13 +52,6 @@ def test_hours_add_up() -> None:
 def test_every_outcome_is_in_a_group_and_counted_there(reason: Reason) -> None:
     found = summarise([hour(0, **{OUTCOME_SUMS[OUTCOMES[reason].label]: 4})], SINCE, SINCE + WEEK)
     assert found.groups[group_of(reason)] == sum(found.groups.values()) == 4
-
-
-def test_only_what_is_malformed_or_not_served_is_in_the_group_without_a_list() -> None:
-    malformed = [reason for reason in Reason if group_of(reason) is Group.MALFORMED]
-    # A token that is unknown costs no points, as it may have been a member's yesterday.
-    assert all(OUTCOMES[reason].weight >= 0.2 for reason in malformed if reason is not Reason.UNKNOWN_TOKEN)
-    assert len(malformed) == 23
 
 
 def test_limits_are_those_of_their_group() -> None:
