@@ -147,7 +147,9 @@ def test_every_listener_is_served_and_announced_as_bound(loop_factory: LoopFacto
     run(loop_factory, scenario, server=ServerConfig(listen))
 
 
-@pytest.mark.parametrize("configured", [(), ("metrics",), ("admin",), ("metrics", "admin")], ids=str)
+@pytest.mark.parametrize(
+    "configured", [(), ("metrics",), ("admin",), ("metrics", "admin"), ("admin", "console")], ids=str
+)
 def test_only_what_is_configured_listens(
     loop_factory: LoopFactory, configured: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,12 +163,14 @@ def test_only_what_is_configured_listens(
     async def scenario(service: Running) -> None:
         assert opened == [
             "server.listen",
-            *({"metrics": "metrics.listen", "admin": "admin.socket"}[c] for c in configured),
+            *({"metrics": "metrics.listen", "admin": "admin.socket", "console": "admin.listen"}[c] for c in configured),
         ]
 
     monkeypatch.setattr(opener, "open_listener", remember)
     sections: dict[str, Any] = {"metrics": MetricsConfig(ANYWHERE), "admin": AdminConfig(tmp_path / "admin.sock")}
-    run(loop_factory, scenario, **{name: sections[name] for name in configured})
+    if "console" in configured:
+        sections["admin"] = AdminConfig(tmp_path / "admin.sock", listen=ANYWHERE)
+    run(loop_factory, scenario, **{name: sections[name] for name in configured if name in sections})
 
 
 def test_a_busy_port_ends_it_before_anything_is_served(loop_factory: LoopFactory) -> None:

@@ -113,6 +113,8 @@ def test_two_addresses_are_one_place(one: ListenAddress, other: ListenAddress, s
         ("metrics", "server.listen", False),
         ("admin", "admin.socket", True),
         ("admin", "metrics.listen", False),
+        ("console", "admin.listen", True),
+        ("console", "admin.socket", False),
     ],
 )
 def test_a_name_decides_where_there_is_one_of_its_kind(name: str, key: str, fits: bool) -> None:
