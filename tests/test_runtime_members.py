@@ -53,7 +53,7 @@ async def _command(sections: Mapping[str, Any], command: str, **arguments: str) 
     connector = aiohttp.UnixConnector(str(sections["admin"].socket))
     async with (
         aiohttp.ClientSession(connector=connector) as session,
-        session.post(f"http://admin/v1/{command}", json=arguments) as answer,
+        session.post(f"http://localhost/v1/{command}", json=arguments) as answer,
     ):
         said: dict[str, Any] = await answer.json()
         return said | {"status": answer.status}
