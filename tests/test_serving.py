@@ -392,7 +392,10 @@ def test_the_volunteer_on_duty_reads_figures_and_no_names(loop_factory: LoopFact
     async def scenario(service: Running) -> None:
         await _molest(service)
         connector = aiohttp.UnixConnector(str(path))
-        async with aiohttp.ClientSession(connector=connector) as session, session.get("http://localhost/status") as page:
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get("http://localhost/status") as page,
+        ):
             text = await page.text()
         status = json.loads(text)
         assert set(status) == {
