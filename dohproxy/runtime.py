@@ -204,7 +204,12 @@ class Runtime:
         self._manager.ready(self._serving)
         if management:
             self._begin(self._manage(management))
-        await stop.wait()
+        try:
+            await stop.wait()
+        except BaseException:
+            self.listeners.stop()
+            await self._let_go()
+            raise
         self._manager.stopping("finishes the requests under way, and takes nothing new")
         _log.info("stopping: requests under way are finished, nothing new is taken")
         self.listeners.stop()
@@ -214,6 +219,12 @@ class Runtime:
         await self.server.close()
         await self._ban_log.close()
         await self.persistence.save_last()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Have the event loop hold none of the other listening sockets any more: they are closed after this, and a loop
+        that still holds one of them may never wake up again, so that a service which a bug has ended would not be
+        started anew."""
         if self._health is not None:
             self._health.stop()
         await self._management.stop()

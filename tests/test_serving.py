@@ -408,6 +408,23 @@ def test_the_volunteer_on_duty_reads_figures_and_no_names(loop_factory: LoopFact
     run(loop_factory, scenario, admin=AdminConfig(path), clients=BEHIND_PROXY)
 
 
+def test_a_service_that_a_bug_ends_has_ended(loop_factory: LoopFactory, tmp_path: Path) -> None:
+    """Where a loop still holds a listener when its socket is closed, this waits for ever."""
+    path = tmp_path / "admin.sock"
+
+    async def scenario(_: Running) -> None:
+        connector = aiohttp.UnixConnector(str(path))
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get("http://localhost/status") as page,
+        ):
+            await page.read()
+        raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup):
+        run(loop_factory, scenario, admin=AdminConfig(path))
+
+
 # --- Names ---
 
 
