@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,7 +45,8 @@ async def looked(service: FakeService, by: str, meanwhile: Any) -> Result:
         async def sleep(_: float) -> None:
             await may_end.wait()
 
-        patch.setattr("dohproxy.control.top.asyncio.sleep", sleep)
+        # Nobody else's `asyncio.sleep`: there are tests that have a service in a thread.
+        patch.setattr("dohproxy.control.top.asyncio", SimpleNamespace(sleep=sleep))
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(top(service, COMMAND.read({"by": by})))
             for _ in range(3):
