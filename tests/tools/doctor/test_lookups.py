@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Thread
 
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
+import pytest
 
 from dohproxy.config import UpstreamAddress
 from dohproxy.tools.doctor.lookups import look_up
@@ -97,10 +98,24 @@ async def test_what_is_cut_is_asked_again_over_tcp() -> None:
         response.flags |= dns.flags.TC
         return response
 
-    asked: list[dns.message.Message] = []
-    with _resolver(cut, asked) as address, _over_tcp(address.port, _zone(f"{OWNER} A 192.0.2.1")):
+    with _resolver_over_both(cut, _zone(f"{OWNER} A 192.0.2.1")) as address:
         found = await look_up([address], [(OWNER, Qtype.A)])
     assert found[OWNER, Qtype.A].rdatas == (bytes((192, 0, 2, 1)),)
+
+
+@contextmanager
+def _resolver_over_both(over_udp: Answer, over_tcp: Answer) -> Iterator[UpstreamAddress]:
+    """Answer at one port, of which somebody else may have the other half."""
+    for _ in range(10):
+        with ExitStack() as opened:
+            address = opened.enter_context(_resolver(over_udp, []))
+            try:
+                opened.enter_context(_over_tcp(address.port, over_tcp))
+            except OSError:
+                continue
+            yield address
+            return
+    pytest.fail("there is no port that is free for both UDP and TCP")
 
 
 @contextmanager
