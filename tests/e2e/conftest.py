@@ -1,8 +1,12 @@
 """What the end-to-end tests of one session share: the authority, the names and one Unbound."""
 
+import os
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,6 +17,8 @@ from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.unbound import Unbound, UnboundPrograms
 
 NAME_COUNT = 2000
+AXE: Final = "axe-core@4.14.1"
+"""The package of npm that knows the rules of WCAG; it is run in the tests alone."""
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +76,23 @@ def unbound(
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core, or skip the test naming it (in CI: fail, where there is npm)."""
+    npm = shutil.which("npm")
+    directory = tmp_path_factory.mktemp("axe")
+    if npm is None:
+        pytest.skip("npm is not installed; on Debian: apt-get install npm")
+    fetched = subprocess.run(
+        [npm, "pack", AXE, "--silent"], cwd=directory, capture_output=True, text=True, timeout=120, check=False
+    )
+    if fetched.returncode:
+        message = f"{AXE} cannot be had from npm: {fetched.stderr.strip()[-300:]}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    (package,) = directory.glob("*.tgz")
+    shutil.unpack_archive(package, directory, filter="data")
+    return (directory / "package" / "axe.min.js").read_text(encoding="utf-8")

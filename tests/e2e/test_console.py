@@ -3,9 +3,6 @@ and in the dark; and axe finds nothing that would keep somebody from using it.""
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -24,8 +21,6 @@ from tests.e2e.proxy import Proxy, ProxySettings, running_proxy
 from tests.fakes.datagrams import answering
 from tests.fakes.upstream import make_reply
 
-AXE: Final = "axe-core@4.14.1"
-"""The package of npm that knows the rules of WCAG; it is run in the tests alone."""
 SCREENS: Final = ((320, False), (320, True), (1280, False), (1280, True))
 """Widths, and whether it is dark."""
 TAB: Final = ("Tab", 9)
@@ -99,26 +94,6 @@ def service(directory: Path, authority: CertificateAuthority, **sections: Any) -
         )
         with running_proxy(directory, settings) as proxy:
             yield proxy, socket
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory, find_program: FindProgram) -> str:
-    """The script of axe-core, or skip the test naming it (in CI: fail, where there is npm)."""
-    npm = shutil.which("npm")
-    directory = tmp_path_factory.mktemp("axe")
-    if npm is None:
-        pytest.skip("npm is not installed; on Debian: apt-get install npm")
-    fetched = subprocess.run(
-        [npm, "pack", AXE, "--silent"], cwd=directory, capture_output=True, text=True, timeout=120, check=False
-    )
-    if fetched.returncode:
-        message = f"{AXE} cannot be had from npm: {fetched.stderr.strip()[-300:]}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    (package,) = directory.glob("*.tgz")
-    shutil.unpack_archive(package, directory, filter="data")
-    return (directory / "package" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture
