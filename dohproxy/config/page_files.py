@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from dohproxy.config.problems import Problem
 from dohproxy.config.schema import Config
+from dohproxy.regular_file import read_regular
 
 
 def check_pages(config: Config) -> tuple[Problem, ...]:
@@ -25,7 +26,6 @@ def _problems(config: Config) -> Iterator[Problem]:
             yield Problem("pages.folder", f"names {folder}, and this user may not write to {place}.")
     if own is not None:
         try:
-            with own.open("rb") as file:
-                file.read(1)
+            read_regular(own, 1)
         except OSError as error:
             yield Problem("pages.paragraphs_file", f"names {own}, which cannot be read: {error.strerror}.")

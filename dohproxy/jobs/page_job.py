@@ -25,6 +25,7 @@ from dohproxy.pages.day import Day, count_answers
 from dohproxy.pages.facts import Announcement, Facts, Restriction, WithheldList, keeps_addresses
 from dohproxy.pages.incidents import MOST_INCIDENTS, IncidentBook, IncidentKind, told
 from dohproxy.policy.mode import Mode, ModeNow
+from dohproxy.regular_file import read_regular
 from dohproxy.saved import Interruption, Saved, UnfitState, read_dict
 
 if TYPE_CHECKING:
@@ -213,8 +214,7 @@ def _begin_edition(config: Config) -> "tuple[Edition, str]":
     path, problem = config.pages.paragraphs_file, ""
     if path is not None:
         try:
-            with path.open("rb") as file:
-                return make_edition(config, file.read(MOST_OWN_BYTES + 1)), ""
+            return make_edition(config, read_regular(path, MOST_OWN_BYTES + 1)), ""
         except OSError as error:
             problem = f"cannot be read ({reason_of(error)})"
         except ValueError as error:

@@ -52,3 +52,11 @@ def test_paragraphs_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     assert sentences(with_pages(paragraphs_file=none)) == [
         f"pages.paragraphs_file names {none}, which cannot be read: No such file or directory."
     ]
+
+
+def test_paragraphs_in_a_pipe_hang_nothing_and_are_told(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert sentences(with_pages(paragraphs_file=pipe)) == [
+        f"pages.paragraphs_file names {pipe}, which cannot be read: Not a regular file."
+    ]

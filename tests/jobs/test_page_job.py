@@ -1,6 +1,7 @@
 """When pages are made, from what, and what is kept of the past."""
 
 import json
+import os
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -256,6 +257,11 @@ async def test_the_operators_paragraphs_are_read_with_each_configuration(service
     with structlog.testing.capture_logs() as lines:
         await job.poll()
     assert "cannot be read (No such file or directory)" in lines[0]["why"]
+    os.mkfifo(file)
+    job.adopt(replace(config))
+    with structlog.testing.capture_logs() as lines:
+        await job.poll()
+    assert "cannot be read (Not a regular file)" in lines[0]["why"]
 
 
 async def test_another_process_goes_on_with_the_day_and_the_incidents(service: Service) -> None:
