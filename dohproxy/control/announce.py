@@ -9,7 +9,8 @@ from dohproxy.config import Config
 from dohproxy.config.addresses import Unusable
 from dohproxy.config.keys import Integer, Text
 from dohproxy.control.command import Argument, Refused, Result, WrongArguments
-from dohproxy.control.durations import duration, in_words, moment
+from dohproxy.control.durations import duration, moment
+from dohproxy.durations import in_words
 from dohproxy.policy.announcements import MOST_ANNOUNCEMENTS, Announcement, Announcements, why_unfit
 
 DEFAULT_SECONDS: Final = 86_400

@@ -4,12 +4,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from dohproxy.config.keys import Duration
-from dohproxy.durations import in_words
 
 LONGEST_SECONDS: Final = 366 * 86_400
 """What is to last longer belongs into the configuration, where somebody sees it."""
-
-__all__ = ["LONGEST_SECONDS", "duration", "in_words", "moment"]
 
 
 def moment(seconds: float) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 
 from dohproxy.control.announce import line as announcement_line
 from dohproxy.control.blocks import counted
-from dohproxy.control.durations import in_words, moment
+from dohproxy.control.durations import moment
 from dohproxy.control.limit import held_limits
 from dohproxy.control.service import Service
+from dohproxy.durations import in_words
 from dohproxy.policy.mode import Source
 
 

@@ -16,8 +16,9 @@ from dohproxy.config.fit import fit_warnings
 from dohproxy.config.keys import Switch, Text, find_nearest, show
 from dohproxy.config.overlay import BUDGET_KEYS, OPEN_SECTIONS, OpenKey, open_keys, without_overlay
 from dohproxy.control.command import Argument, Refused, Result, WrongArguments
-from dohproxy.control.durations import duration, in_words, moment
+from dohproxy.control.durations import duration, moment
 from dohproxy.control.hand_limits import Agreed, HandLimit, HandLimits, effect_of, key_of, said_of, seconds_left
+from dohproxy.durations import in_words
 
 UNTIL_RESTART: Final = "until it is taken back or the service is started again; it is written nowhere"
 
