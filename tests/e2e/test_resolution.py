@@ -1,5 +1,6 @@
 """Two thousand names and every kind of answer, through the proxy and directly: they must say the same."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +81,14 @@ class Asked:
 
     @classmethod
     def so_far(cls, proxy: Proxy, unbound: Unbound) -> "Asked":
-        """Read both."""
-        sent = proxy.metric("dohproxy_upstream_sends_total")
-        answered = proxy.metric("dohproxy_upstream_sends_total", {"result": "answered"})
-        probes = proxy.metric("dohproxy_upstream_probes_total")
+        """Read both, once no probe is under way: it is counted when it goes out, and as sent when it has ended."""
+        for _ in range(100):
+            probes = proxy.metric("dohproxy_upstream_probes_total")
+            sent = proxy.metric("dohproxy_upstream_sends_total")
+            answered = proxy.metric("dohproxy_upstream_sends_total", {"result": "answered"})
+            if answered >= probes:
+                break
+            time.sleep(0.05)
         received = unbound.queries_received()
         return cls(received, int(sent), int(answered - probes), int(sent - answered))
 

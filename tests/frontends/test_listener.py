@@ -153,7 +153,7 @@ def _silent(certificate: Certificate) -> Setting:
 
 @pytest.mark.parametrize("leave", WAYS_TO_LEAVE, ids=lambda way: way.__name__.strip("_"))
 async def test_a_place_is_given_back(certificate: Certificate, leave: Any) -> None:
-    async with open_frontend(_silent(certificate).with_connections(max_total=2)) as frontend:
+    async with open_frontend(_silent(certificate).with_connections(max_total=2, handshake_seconds=0.3)) as frontend:
         bystander = await frontend.connect()
         for _ in range(3):  # with one place left, each needs that of the one before
             await leave(frontend)
