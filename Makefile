@@ -4,6 +4,7 @@
 #   make native     compile what every request runs through, for a third to a half less CPU; `make run` takes it from then on
 #   make service    install the systemd unit and what belongs to it, as root     DESTDIR=...
 #   make test       run the tests                                   ARGS="tests/wire -x"
+#   make test-long  run those that take minutes: browsers, front proxies, floods, memory   ARGS="tests/e2e/test_ban.py"
 #   make test-native   run them on what was compiled
 #   make check      lint, format, types, layers                     make fix repairs what a tool can
 #   make bench      CPU time per cached request                     ARGS=peers, ban, incident ...
@@ -30,10 +31,10 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DELETE_ON_ERROR:
-.PHONY: help run venv dev native service test test-native check fix bench bench-guard fuzz lock clean
+.PHONY: help run venv dev native service test test-long test-native check fix bench bench-guard fuzz lock clean
 
 help:
-	@sed -n '3,13s/^# \{0,1\}//p' Makefile
+	@sed -n '3,14s/^# \{0,1\}//p' Makefile
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/dohproxy serve $(ARGS)
@@ -59,11 +60,14 @@ service:
 	[ -n "$(DESTDIR)" ] || { systemd-sysusers dohproxy.conf && systemctl daemon-reload; }
 
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest $(PARALLEL) $(ARGS)
+	$(BIN)/pytest $(PARALLEL) -m "not long" $(ARGS)
+
+test-long: $(VENV)/dev.stamp
+	$(BIN)/pytest $(PARALLEL) -m long $(ARGS)
 
 # tests/interpreted.py says what is left out, and why.
 test-native: $(VENV)/dev.stamp $(NATIVE)/stamp
-	$(BIN)/pytest $(PARALLEL) --override-ini "pythonpath=$(NATIVE) ." $(ARGS)
+	$(BIN)/pytest $(PARALLEL) --override-ini "pythonpath=$(NATIVE) ." -m "not long" $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check

@@ -13,6 +13,8 @@ from bench.incident.strangers import TAIL, Flood
 from bench.names import Popularity
 from bench.questions import A, post, query, stub_get_of_2019, stub_post_of_2019
 
+pytestmark = pytest.mark.long
+
 WIRE = query("www.example.net", A)
 
 

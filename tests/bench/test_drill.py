@@ -29,6 +29,8 @@ from dohproxy.outcomes import OUTCOMES
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.query import parse_query
 
+pytestmark = pytest.mark.long
+
 SECONDS = 3.0
 SHARE = 0.3
 """Of the attacks' rates: this runs beside other tests, on whatever machine there is."""

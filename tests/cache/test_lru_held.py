@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="only Linux tells in /proc how much of a process is in memory"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc how much of a process is in memory"),
+]
 
 GROWTH = """
 import gc, itertools, json, random, resource, sys

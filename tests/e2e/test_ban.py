@@ -7,6 +7,8 @@ from bench.ban.signals import Signal
 from bench.guest import budget_kept
 from bench.targets import print_targets
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("transport", ["udp", "tls"])
 def test_a_hundred_times_too_many_misses_stay_within_the_budget(transport: str) -> None:

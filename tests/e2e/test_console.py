@@ -21,6 +21,8 @@ from tests.e2e.proxy import Proxy, ProxySettings, running_proxy
 from tests.fakes.datagrams import answering
 from tests.fakes.upstream import make_reply
 
+pytestmark = pytest.mark.long
+
 SCREENS: Final = ((320, False), (320, True), (1280, False), (1280, True))
 """Widths, and whether it is dark."""
 TAB: Final = ("Tab", 9)

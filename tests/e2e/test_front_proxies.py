@@ -32,6 +32,8 @@ from tests.e2e.processes import LOOPBACK, Child, free_port, wait_until
 from tests.e2e.proxy import SERVING, ProxySettings, Sections, Value
 from tests.e2e.unbound import Unbound
 
+pytestmark = pytest.mark.long
+
 BURST = 30
 """What one client may ask at once; so slow is the rate that nothing is added while a test runs."""
 

@@ -14,6 +14,8 @@ from bench.incident.torture import VICTIM, Torture, random_names
 from bench.names import Popularity, popular_names
 from bench.targets import print_targets
 
+pytestmark = pytest.mark.long
+
 MEMBERS = 12
 SETTING = Setting(
     Browsing(members=MEMBERS, seconds=0.1, think_seconds=60.0),

@@ -37,6 +37,8 @@ from tests.fakes.upstream import FakeUpstream
 from tests.frontends.served import until
 from tests.nft.conftest import Connection
 
+pytestmark = pytest.mark.long
+
 EVIL, NEIGHBOUR, GOOD = "10.78.9.7", "10.78.9.8", "10.78.1.1"
 EVIL6, NEIGHBOUR6, GOOD6 = "2001:db8:78:1::7", "2001:db8:78:1::8", "2001:db8:78:2::7"
 MOST = 10_000

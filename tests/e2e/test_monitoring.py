@@ -22,6 +22,8 @@ from tests.fakes.datagrams import answering
 from tests.fakes.upstream import make_reply
 from tests.packaging.test_dashboards import expressions
 
+pytestmark = pytest.mark.long
+
 MEMBERS, STRANGERS = "127.2.0.", "127.3.0."
 UP = {"dohproxy": "up", "dohproxy-probe": "up"}
 ORDINARY_SECONDS = 5.0

@@ -22,6 +22,8 @@ from tests.e2e.unbound import Unbound
 from tests.fakes.pages import CONFIG, DISTURBED, LIMITED, facts
 from tests.pages.reading import read
 
+pytestmark = pytest.mark.long
+
 SECONDS = 60
 
 

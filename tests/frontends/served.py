@@ -56,7 +56,9 @@ QUICK: Final = ConnectionsConfig(
     idle_seconds=10.0,
     drain_seconds=1.0,
 )
-"""Deadlines that a test can wait for; one that waits for a handshake's sets it."""
+"""Deadlines that a test can wait for; HURRIED_SECONDS is for those that wait for a handshake's."""
+HURRIED_SECONDS: Final = 0.3
+"""For a handshake, in tests that wait for its end."""
 SWEEP_SECONDS: Final = 0.05
 PATIENCE_SECONDS: Final = 5.0
 """How long a test waits for what must happen, before it fails."""

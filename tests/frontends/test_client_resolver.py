@@ -15,7 +15,7 @@ from dohproxy.policy.forwarded import AddressStatus
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.proxy_protocol import Defect
 from tests.frontends.client import get
-from tests.frontends.served import NO_LIMITS, Certificate, RunningFrontend, Setting, open_frontend
+from tests.frontends.served import HURRIED_SECONDS, NO_LIMITS, Certificate, RunningFrontend, Setting, open_frontend
 
 LOOPBACK_NETWORK = ip_network("127.0.0.0/8")
 ELSEWHERE = ip_network("192.0.2.0/24")
@@ -102,7 +102,8 @@ async def test_a_trusted_proxy_without_a_good_header_is_cut(sent: bytes, defect:
 @pytest.mark.parametrize("sent", [b"", b"PROXY TCP4 198.51.100.7 "], ids=["nothing", "half a line"])
 @pytest.mark.parametrize("leaves", [False, True], ids=["stalls", "leaves"])
 async def test_a_header_that_does_not_come_is_waited_for_only_so_long(sent: bytes, leaves: bool) -> None:
-    async with open_frontend(Setting(clients=_clients("proxy-protocol"))) as frontend:
+    setting = Setting(clients=_clients("proxy-protocol")).with_connections(handshake_seconds=HURRIED_SECONDS)
+    async with open_frontend(setting) as frontend:
         client = await frontend.connect(before=sent)
         if leaves:
             client.cut()

@@ -9,6 +9,8 @@ from dohproxy.outcomes import Client
 from dohproxy.policy.identity import Identities
 from tests.frontends.growth import measure
 
+pytestmark = pytest.mark.long
+
 MEBIBYTE = 2**20
 IDENTITIES = Identities(bytes(32))
 

@@ -18,7 +18,7 @@ from tests.fakes.upstream import SILENCE, FakeUpstream
 from tests.frontends.client import RawClient, get
 from tests.frontends.http2_client import Http2Client
 from tests.frontends.http2_client import get as get_frame
-from tests.frontends.served import QUICK, Certificate, RunningFrontend, Setting, open_frontend, until
+from tests.frontends.served import HURRIED_SECONDS, QUICK, Certificate, RunningFrontend, Setting, open_frontend, until
 
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 """The beginning of a TLS handshake."""
@@ -148,12 +148,13 @@ WAYS_TO_LEAVE = [
 
 
 def _silent(certificate: Certificate) -> Setting:
-    return Setting(certificate=certificate, upstream=FakeUpstream(udp=(SILENCE,)))
+    setting = Setting(certificate=certificate, upstream=FakeUpstream(udp=(SILENCE,)))
+    return setting.with_connections(handshake_seconds=HURRIED_SECONDS)
 
 
 @pytest.mark.parametrize("leave", WAYS_TO_LEAVE, ids=lambda way: way.__name__.strip("_"))
 async def test_a_place_is_given_back(certificate: Certificate, leave: Any) -> None:
-    async with open_frontend(_silent(certificate).with_connections(max_total=2, handshake_seconds=0.3)) as frontend:
+    async with open_frontend(_silent(certificate).with_connections(max_total=2)) as frontend:
         bystander = await frontend.connect()
         for _ in range(3):  # with one place left, each needs that of the one before
             await leave(frontend)

@@ -16,7 +16,7 @@ from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.policy.standing import Standing
 from tests.frontends.client import get
 from tests.frontends.http2_client import Http2Client
-from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend
+from tests.frontends.served import HURRIED_SECONDS, Certificate, RunningFrontend, Setting, open_frontend
 from tests.frontends.test_listener_limits import header
 from tests.http2.client import HELLO, data
 
@@ -240,7 +240,9 @@ async def break_http2(frontend: RunningFrontend) -> None:
 async def test_what_costs_points(
     certificate: Certificate, offend: Callable[[RunningFrontend], Awaitable[None]], offence: Offence
 ) -> None:
-    async with open_frontend(Setting(certificate=certificate, bans=BansConfig())) as frontend:
+    async with open_frontend(
+        Setting(certificate=certificate, bans=BansConfig()).with_connections(handshake_seconds=HURRIED_SECONDS)
+    ) as frontend:
         await offend(frontend)
         await frontend.until(lambda: points(frontend, offence) > 0, f"points for {offence}")
         others = [other for other in Offence if other is not offence and points(frontend, other)]
@@ -251,7 +253,9 @@ async def test_what_costs_points(
 async def test_who_had_less_time_as_there_were_so_many_is_not_blamed(
     certificate: Certificate, *, is_crowded: bool
 ) -> None:
-    setting = Setting(gated=True, certificate=certificate, bans=BansConfig()).with_connections(max_handshakes=10)
+    setting = Setting(gated=True, certificate=certificate, bans=BansConfig()).with_connections(
+        max_handshakes=10, handshake_seconds=HURRIED_SECONDS
+    )
     async with open_frontend(setting) as frontend:
         handshakes = frontend.server.connection_limiter.handshakes
         crowd = range(9 if is_crowded else 0)

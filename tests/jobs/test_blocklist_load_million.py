@@ -13,6 +13,8 @@ import pytest
 
 from tests.e2e.proxy import SOURCES
 
+pytestmark = pytest.mark.long
+
 NAMES = 1_000_000
 MOST_MEBIBYTES = 60
 MOST_STALL_SECONDS = 0.02

@@ -17,6 +17,7 @@ PROMISED = [
     "native",
     "service",
     "test",
+    "test-long",
     "test-native",
     "check",
     "fix",
