@@ -72,6 +72,12 @@ class Crowd:
         self._asks_for_new = Caller(f"{APART}.250.10", most=16, keeps=True)
         self._extras = [(extra, Caller(extra.address, most=8, keeps=extra.keeps)) for extra in extras]
 
+    def arrivals(self) -> Iterator[Asked]:
+        """Yield a question of each who is known by a token, as of members who were here some hours ago: from then on
+        where they come from is known before TLS."""
+        for number, (caller, path) in enumerate(self._by_token):
+            yield Asked(number / 50, caller, _at(path, get(query(self._sites[0], A))), "warming: arriving")
+
     def known_questions(self) -> Iterator[bytes]:
         """Yield a request for everything that members ask for again and again."""
         for site in self._sites:

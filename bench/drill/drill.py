@@ -89,6 +89,7 @@ def play(phase: Phase, snapshot: Path, before_seconds: float, members: int) -> F
     prefixes = phase.attack.prefixes if phase.attack is not None else ()
     with ground(snapshot, tls=phase.tls, ipv6=is_ipv6(prefixes), members=phase.members) as place:
         crowd = Crowd(members, place.invite(members // TOKENS_AMONG), phase.extras)
+        place.swarm.run(crowd.arrivals())
         place.swarm.run(crowd.plan(WARM_SECONDS, "warming: "))
         price = measure_price(place)
         watch, watcher = Watch(place.proxy.child.pid), Watcher(place.proxy, (), ())
