@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 PACKAGE: Final = Path(__file__).parent / "dohproxy"
-WHOLE: Final = ("cache", "doh", "http1", "http2", "policy", "upstream", "wire")
+WHOLE: Final = ("cache", "doh", "dot", "http1", "http2", "policy", "upstream", "wire")
 """Packages that requests run through; not what only configuration, tools and timers run."""
 SINGLE: Final = (
     "exits.py",
@@ -33,6 +33,7 @@ SINGLE: Final = (
     *(f"frontends/{name}.py" for name in ("client_resolver", "connections", "handshake_scheduler", "held_bytes")),
     *(f"frontends/{name}.py" for name in ("lingering", "listener", "protocol_chooser", "request_cache", "service")),
     "frontends/tls_transport.py",
+    "frontends/dot/connection.py",
     *(f"frontends/http1/{name}.py" for name in ("connection", "parsing", "rendering")),
     *(f"frontends/http2/{name}.py" for name in ("connection", "rendering", "requests")),
     *(f"observability/{name}.py" for name in ("front_proxy", "tallies")),

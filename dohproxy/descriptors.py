@@ -33,7 +33,7 @@ def reserve(config: Config) -> int:
     management_servers = sum(frontend is not None for frontend in (config.metrics, config.admin, console))
     # They have no slot before they have said whom they bring.
     headers = config.connections.max_handshakes if config.clients.address_from == "proxy-protocol" else 0
-    return OWN + len(config.server.listen) + upstreams + ONE_MANAGEMENT_SERVER * management_servers + headers
+    return OWN + len(config.public_listen) + upstreams + ONE_MANAGEMENT_SERVER * management_servers + headers
 
 
 def raised(limits: Limits, wanted: int) -> Limits:

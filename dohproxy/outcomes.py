@@ -261,6 +261,7 @@ class Frontend(StrEnum):
 
     HTTP1 = "http1"
     HTTP2 = "http2"
+    DOT = "dot"
 
 
 class Said:
@@ -306,8 +307,8 @@ class Outcome:
     reason: Reason
     frontend: Frontend
     variant: str
-    """In which of its protocol's ways a request was sent, one of a closed set: over DoH "GET", "POST" or "other"; it is
-    the metric's label `method`."""
+    """In which of its protocol's ways a request was sent, one of a closed set: over DoH "GET", "POST" or "other", over
+    DoT "query"; it is the metric's label `method`."""
     dialect: str
     """A value of doh.dialects.Dialect."""
     fault: Fault | None = None

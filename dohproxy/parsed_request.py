@@ -83,6 +83,8 @@ class ParsedRequest:
     """The query, as long as nobody has looked into it, or if it is none."""
     refused: Reason | None = None
     """Why there is none."""
+    keepalive: int | None = None
+    """How long its connection may be idle, in tenths of a second, where DNS is asked that (RFC 7828)."""
     shadow: bool = False
     """Its dialect is set to "count": what "refuse" would have hit."""
     is_in_shadow: bool = False

@@ -236,7 +236,7 @@ class Pipeline(Exits):
 
     def _parse(self, parsed: ParsedRequest) -> Query | None:
         try:
-            parsed.query = parse_query(parsed.wire)
+            parsed.query = parse_query(parsed.wire, parsed.keepalive)
         except Malformed as malformed:
             parsed.fault = malformed.fault
         else:

@@ -37,8 +37,9 @@ from dohproxy.frontends.frontend_figures import (
     LoopStatistics,
 )
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
+from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.opener import Opener
-from dohproxy.frontends.public_listeners import PublicListeners
+from dohproxy.frontends.public_listeners import PublicListeners, places
 from dohproxy.jobs.alerting import Alerting
 from dohproxy.jobs.ban_log import WRITE_SECONDS, BanLog
 from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
@@ -74,9 +75,10 @@ from dohproxy.policy.bans import Bans
 from dohproxy.policy.mode import ModeNow
 from dohproxy.publishing import page_job_of
 from dohproxy.server import Server
-from dohproxy.service_manager.activation import InheritedSockets
+from dohproxy.service_manager.activation import DOT_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.service_manager.watchdog import ping_forever
+from dohproxy.tls.policy import offer_protocols
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 from dohproxy.upstream.resolvers import Resolvers
 
@@ -137,7 +139,8 @@ class Runtime:
         held = inherited or InheritedSockets(())
         sockets.callback(held.close)
         self._opener = Opener(held, sockets)
-        self.listeners = PublicListeners(self._opener, lambda one: self.server.listener(one, tls), self._begin)
+        self._tls = tls
+        self.listeners = PublicListeners(self._opener, self._make_listener, self._begin)
         # SIGHUP and the command may come at once; two that wait in the middle for a file would mix.
         self._reloading = asyncio.Lock()
         self.hand_limits = HandLimits(self._alter, clock)
@@ -167,7 +170,8 @@ class Runtime:
         Raises ConfigError if an address cannot be had.
         """
         seconds = self.config.connections.write_seconds
-        self.listeners.add(self.listeners.open(self.config.server.listen, seconds))
+        self._offer_protocols()
+        self.listeners.add(self.listeners.open(places(self.config), seconds))
         opened = {}
         if self.config.metrics is not None:
             opened["metrics"] = self._opener.open("metrics.listen", self.config.metrics.listen, seconds)
@@ -178,6 +182,13 @@ class Runtime:
                 opened["console"] = self._opener.open("admin.listen", self.config.admin.listen, seconds)
         self._tell_of_sockets()
         return opened
+
+    def _make_listener(self, key: str, listening: socket.socket) -> Listener:
+        return self.server.listener(listening, self._tls, speaks_dot=key == DOT_KEY)
+
+    def _offer_protocols(self) -> None:
+        if self._tls is not None:
+            offer_protocols(self._tls, dot=bool(self.config.dot.listen))
 
     @property
     def _serving(self) -> str:
@@ -288,7 +299,7 @@ class Runtime:
         blocklists = await self.core.blocklists.prepare(wanted.blocklists, time.time()) if rereads else None
         members = await self._member_file.prepare(wanted.clients.member_file)
         pair = self._check_pair(wanted) if rereads else None
-        opened = self.listeners.open(wanted.server.listen, wanted.connections.write_seconds)
+        opened = self.listeners.open(places(wanted), wanted.connections.write_seconds)
         health_moves = wanted.server.listen[0] != self.config.server.listen[0]
         await self._member_file.adopt(wanted.clients.member_file, members, time.time())
         self.config = wanted
@@ -300,7 +311,8 @@ class Runtime:
         if self._log_limit is not None:
             self._log_limit.adopt(wanted.log.lines_per_second)
             self.log_level.adopt(wanted.log.level)
-        self.listeners.switch(wanted.server.listen, opened)
+        self._offer_protocols()
+        self.listeners.switch(places(wanted), opened)
         if opened:
             self._tell_of_sockets()
         if health_moves:

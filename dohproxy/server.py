@@ -18,6 +18,7 @@ from dohproxy.core import Core
 from dohproxy.frontends.ban_sweep import BanSweep
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import Connections
+from dohproxy.frontends.dot.connection import DotServer
 from dohproxy.frontends.frontend_figures import (
     ADDRESS_FIGURES,
     CONNECTION_FIGURES,
@@ -42,6 +43,7 @@ from dohproxy.policy.identity import Identities
 from dohproxy.policy.member_network_state import export_member_networks, restore_member_networks
 from dohproxy.policy.visitors import Visitors
 from dohproxy.saved import Interruption, Saved
+from dohproxy.tls.asked_name import asked_name
 
 
 class Server:
@@ -83,7 +85,19 @@ class Server:
             service, self.client_resolver, self.connections, clock, max_query_bytes=config.server.max_query_bytes
         )
         self.http2 = Http2Server(service, self.client_resolver, self.connections, clock, http2_limits(config))
-        self._frontends = Frontends(self.http1.frontend, self.http2.frontend, self.connections, clock)
+        self.dot = DotServer(
+            service,
+            self.client_resolver,
+            self.connections,
+            clock,
+            max_query_bytes=config.server.max_query_bytes,
+            max_in_flight=config.dot.max_in_flight,
+            host=config.dot_host,
+            name_of=lambda transport: asked_name(transport.get_extra_info("ssl_object")),
+        )
+        self._frontends = Frontends(
+            self.http1.frontend, self.http2.frontend, self.dot.frontend, self.connections, clock
+        )
         self._add_figures()
 
     def adopt(self, config: Config, suffixes: ReadSuffixes | None = None, blocklists: Prepared | None = None) -> None:
@@ -96,6 +110,11 @@ class Server:
         self.handshakes.adopt(config.connections.stranger_handshake_percent)
         self.http1.max_query_bytes = config.server.max_query_bytes
         self.http2.adopt(http2_limits(config))
+        self.dot.adopt(
+            max_query_bytes=config.server.max_query_bytes,
+            max_in_flight=config.dot.max_in_flight,
+            host=config.dot_host,
+        )
         self.core.adopt(config, suffixes, blocklists)
         # After the core, which has told the switches of its rules.
         self.connection_limiter.adopt(config.connections, config.limits, self._clock())
@@ -124,12 +143,12 @@ class Server:
             self._clock(),
         )
 
-    def listener(self, listening: socket.socket, tls: ssl.SSLContext | None) -> Listener:
+    def listener(self, listening: socket.socket, tls: ssl.SSLContext | None, *, speaks_dot: bool = False) -> Listener:
         """Return who accepts on a listening socket and leads each connection to its frontend; without `tls` in the
-        clear. The socket stays the caller's."""
+        clear. `speaks_dot`: what is spoken by who does not say. The socket stays the caller's."""
         return Listener(
             listening,
-            self._frontends.open,
+            self._frontends.open_dot if speaks_dot else self._frontends.open,
             self.connections,
             self.client_resolver,
             tls,
@@ -177,7 +196,11 @@ class Server:
 
     def _add_figures(self) -> None:
         add = self.core.figures.add
-        known = {Frontend.HTTP1: self.http1.known, Frontend.HTTP2: self.http2.requests.known}
+        known = {
+            Frontend.HTTP1: self.http1.known,
+            Frontend.HTTP2: self.http2.requests.known,
+            Frontend.DOT: self.dot.known,
+        }
         add(VISITOR_FIGURES, self.visitors.statistics)
         add(FRONT_PROXY_FIGURES, self.front_proxy.findings)
         add(CONNECTION_FIGURES, self.connections.statistics)

@@ -15,7 +15,7 @@ from dohproxy.doh.base64url import decode, decoded_bytes
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE, accepts_dns_message, is_dns_message
-from dohproxy.doh.path_token import TOKEN_BYTES, digest_of, member_path, token_of
+from dohproxy.doh.path_token import member_path
 from dohproxy.doh.request import (
     LONGEST_TARGET,
     AcceptedRequest,
@@ -24,6 +24,7 @@ from dohproxy.doh.request import (
     find_token,
     read_request,
 )
+from dohproxy.member_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.outcomes import OUTCOMES, Reason
 
 PATH: Final = "/dns-query"

@@ -86,7 +86,7 @@ async def serving(directory: Path, sections: str, upstream: FakeUpstream) -> Asy
             stop = asyncio.Event()
             running = tasks.create_task(runtime.run(runtime.listen(), announced.set_result, stop))
             await announced
-            [listener] = runtime.listeners.by_address.values()
+            [listener] = runtime.listeners.by_place.values()
             yield runtime, listener.listening.getsockname()
             stop.set()
             await running
@@ -291,9 +291,14 @@ def five_milliseconds() -> float:
 def fill(runtime: Runtime) -> None:
     """Let requests have ended in every way there is, and ten thousand clients be connected."""
     answers, faults = [*Rcode, 4_000], [*Fault]
-    for number, (reason, frontend, method, dialect) in enumerate(
-        product(Reason, Frontend, ("GET", "POST", "other"), Dialect)
-    ):
+    http = product(Reason, (Frontend.HTTP1, Frontend.HTTP2), ("GET", "POST", "other"), set(Dialect) - {Dialect.DOT})
+    said = [reason for reason in Reason if not OUTCOMES[reason].closes]
+    unsaid = [Reason.UNREADABLE, Reason.BODY_TOO_LARGE, Reason.SLOW_REQUEST, Reason.UNKNOWN_TOKEN]
+    dot = [
+        *product(said, (Frontend.DOT,), ("query",), (Dialect.DOT,)),
+        *product((*unsaid, Reason.CLIENT_LIMIT, Reason.BANNED), (Frontend.DOT,), ("other",), (Dialect.OTHER,)),
+    ]
+    for number, (reason, frontend, method, dialect) in enumerate((*http, *dot)):
         for rcode in answers if OUTCOMES[reason].rcode is None and not OUTCOMES[reason].is_refusal else (None,):
             fault = faults[number % len(faults)]
             outcome = Outcome(reason, frontend, method, dialect, fault=fault, answered_rcode=rcode)

@@ -22,8 +22,8 @@ from dohproxy.config import (
     ServerConfig,
     TlsConfig,
 )
-from dohproxy.doh.path_token import digest_of
 from dohproxy.jobs.member_file import read_members, write_members
+from dohproxy.member_token import digest_of
 from dohproxy.observability.logs import RateLimit
 from dohproxy.policy.members import Members
 from dohproxy.serving import serve

@@ -16,9 +16,9 @@ import pytest
 from dohproxy.builders import clock
 from dohproxy.config import ConfigError
 from dohproxy.config.files import load
-from dohproxy.doh.path_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.jobs.member_file import write_members
+from dohproxy.member_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.policy.members import Member, Members
 from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.runtime import Runtime
@@ -78,7 +78,7 @@ async def serving(file: Path, upstream: FakeUpstream, rest: str = "", **keys: st
                 runtime = Runtime(config, tasks, sockets, file=file, certificate=certificate, tls=tls)
                 running = tasks.create_task(runtime.run(runtime.listen(), announced.set_result, stop))
                 await announced
-                [listener] = runtime.listeners.by_address.values()
+                [listener] = runtime.listeners.by_place.values()
                 service = Service(runtime, file, upstream, listener.listening)
                 yield service
                 for client in service.clients:
@@ -211,7 +211,7 @@ async def test_an_address_that_cannot_be_had_leaves_those_there_are(file: Path) 
             listen = f'["127.0.0.1:0", "127.0.0.2:0", "127.0.0.1:{taken.getsockname()[1]}"]'
             with pytest.raises(ConfigError, match=r"server\.listen"):
                 await service.adopt(text_for(upstream, UNLIMITED, listen=listen))
-            assert len(service.runtime.listeners.by_address) == 1
+            assert len(service.runtime.listeners.by_place) == 1
             assert (await (await service.connect()).ask(get(NAME))).status == 200
 
 

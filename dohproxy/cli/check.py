@@ -60,7 +60,7 @@ def check_verb(file: Path, *, lenient: bool) -> None:
             checked(config, announcer, is_strict=not lenient)
         announcer.news(
             f"{file}: fine, {len(config.upstreams)} upstream(s), listening on"
-            f" {', '.join(map(str, config.server.listen))}"
+            f" {', '.join(str(listener) for _, listener in config.public_listen)}"
         )
 
 

@@ -30,7 +30,7 @@ def _warn_of_plain_http(config: Config) -> Iterator[Problem]:
 
 
 def _warn_of_one_client_for_all(config: Config) -> Iterator[Problem]:
-    has_socket = any(listener.kind == "unix" for listener in config.server.listen)
+    has_socket = any(listener.kind == "unix" for _, listener in config.public_listen)
     if has_socket and config.clients.address_from == "connection":
         yield Problem(
             "clients.address_from",
@@ -41,7 +41,7 @@ def _warn_of_one_client_for_all(config: Config) -> Iterator[Problem]:
 
 def _warn_of_unused_trust(config: Config) -> Iterator[Problem]:
     clients = config.clients
-    has_socket = any(listener.kind == "unix" for listener in config.server.listen)
+    has_socket = any(listener.kind == "unix" for _, listener in config.public_listen)
     if clients.trusted_proxies and clients.address_from == "connection":
         yield Problem(
             "clients.trusted_proxies",
@@ -56,7 +56,7 @@ def _warn_of_unused_trust(config: Config) -> Iterator[Problem]:
 
 def _warn_of_sockets_without_trust(config: Config) -> Iterator[Problem]:
     clients = config.clients
-    has_socket = any(listener.kind == "unix" for listener in config.server.listen)
+    has_socket = any(listener.kind == "unix" for _, listener in config.public_listen)
     # Without any trust there is no front proxy, or an error that says so.
     if has_socket and clients.address_from != "connection" and clients.trusted_proxies and not clients.trusts_unix:
         yield Problem(
@@ -69,7 +69,7 @@ def _warn_of_sockets_without_trust(config: Config) -> Iterator[Problem]:
 def _warn_of_trust_out_of_reach(config: Config) -> Iterator[Problem]:
     clients = config.clients
     # Sockets without trust, and trust in sockets without one, are warned of above.
-    has_socket = any(listener.kind == "unix" for listener in config.server.listen)
+    has_socket = any(listener.kind == "unix" for _, listener in config.public_listen)
     if clients.address_from == "connection" or not clients.trusted_networks or has_socket:
         return
     if not any(_may_be_trusted(listener, clients) for listener in config.server.listen):
@@ -103,7 +103,7 @@ def _warn_of_a_way_around_the_front_proxy(config: Config) -> Iterator[Problem]:
 def _warn_of_a_kernel_that_meets_no_client(config: Config) -> Iterator[Problem]:
     if config.bans.kernel_socket is None:
         return
-    if config.clients.address_from == "connection" and any(listener.is_public for listener in config.server.listen):
+    if config.clients.address_from == "connection" and config.is_public:
         return
     yield Problem(
         "bans.kernel_socket",
@@ -114,13 +114,17 @@ def _warn_of_a_kernel_that_meets_no_client(config: Config) -> Iterator[Problem]:
 
 
 def _warn_of_ipv6_alone(config: Config) -> Iterator[Problem]:
-    listeners = config.server.listen
+    for section, listeners in (("server", config.server.listen), ("dot", config.dot.listen)):
+        yield from _ipv6_alone(section, listeners)
+
+
+def _ipv6_alone(section: str, listeners: tuple[ListenAddress, ...]) -> Iterator[Problem]:
     for number, listener in enumerate(listeners, start=1):
         is_every = listener.kind == "tcp" and listener.host == "::"
         families = {ip_address(other.host).version for other in listeners if other.kind == "tcp" and other.is_public}
         if is_every and 4 not in families:
             yield Problem(
-                f"server.listen #{number}",
+                f"{section}.listen #{number}",
                 f'is {show(listener)}, which is every IPv6 address and no IPv4 one: add "0.0.0.0:{listener.port}".',
             )
 
@@ -135,7 +139,7 @@ def _warn_of_members_everywhere(config: Config) -> Iterator[Problem]:
 
 
 def _warn_of_private_names_for_everybody(config: Config) -> Iterator[Problem]:
-    if not any(listener.is_public for listener in config.server.listen):
+    if not config.is_public:
         return
     for number, route in enumerate(config.routes, start=1):
         yield Problem(
@@ -159,7 +163,7 @@ def _warn_of_public_metrics(config: Config) -> Iterator[Problem]:
 
 
 def _warn_of_host_nobody_can_reach(config: Config) -> Iterator[Problem]:
-    if config.server.host == "localhost" and any(listener.is_public for listener in config.server.listen):
+    if config.server.host == "localhost" and config.is_public:
         yield Problem(
             "server.host",
             'is "localhost" on a service open to others: its stamp and URL lead nowhere. Write the public'

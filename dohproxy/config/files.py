@@ -162,9 +162,9 @@ def socket_warnings(config: Config) -> tuple[Problem, ...]:
 
 
 def _sockets(config: Config) -> Iterator[tuple[str, Path]]:
-    for number, listener in enumerate(config.server.listen, start=1):
+    for key, listener in config.public_listen:
         if listener.kind == "unix":
-            yield f"server.listen #{number}", Path(listener.path)
+            yield key, Path(listener.path)
     if config.metrics is not None and config.metrics.listen.kind == "unix":
         yield "metrics.listen", Path(config.metrics.listen.path)
     if config.admin is not None:

@@ -109,10 +109,10 @@ def port_warnings(config: Config) -> tuple[Problem, ...]:
     first = first_free_port()
     return tuple(
         Problem(
-            f"server.listen #{number}",
+            key,
             f"is {address}, which this user may not open: {LOW_PORTS.format(first=first)}.",
         )
-        for number, address in enumerate(config.server.listen, start=1)
+        for key, address in config.public_listen
         if address.kind == "tcp" and 0 < address.port < first
     )
 

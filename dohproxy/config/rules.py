@@ -207,6 +207,19 @@ def _check_listeners_differ(config: Config) -> Iterator[Problem]:
         seen.append(listener)
 
 
+def _check_dot_has_a_certificate(config: Config) -> Iterator[Problem]:
+    if config.tls is not None:
+        return
+    for number, listener in enumerate(config.dot.listen, start=1):
+        if listener.is_public:
+            yield Problem(
+                f"dot.listen #{number}",
+                f"is {show(listener)}, open to other machines, and without [tls] there is nothing but plain DNS to be"
+                " had there, which anybody can use to flood others. Add [tls] with a certificate and its key, or listen"
+                ' on 127.0.0.1 behind a front proxy that has them. For example: listen = ["127.0.0.1:8853"]',
+            )
+
+
 def _collide(one: ListenAddress, other: ListenAddress) -> bool:
     if one.kind != other.kind or one.kind == "unix":
         return one == other
@@ -324,14 +337,18 @@ def _check_paths_of_pages(config: Config) -> Iterator[Problem]:
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
-    (_check_listeners_differ, ("server.listen", "metrics.listen", "admin.socket", "admin.listen")),
+    (_check_listeners_differ, ("server.listen", "dot.listen", "metrics.listen", "admin.socket", "admin.listen")),
+    (_check_dot_has_a_certificate, ("dot.listen", "tls")),
     (_check_certificates_of_members, ("clients.member_ca_file", "tls")),
     (_check_routes, ("upstream", "route")),
     (_check_blocklists, ("blocklist",)),
     (_check_members_are_named, ("listed.reaction", "clients.member_networks", "clients.member_file")),
     (_check_alert_command, ("alerts.command",)),
     (_check_paths_of_pages, ("pages.enabled", "server.path")),
-    (_check_upstream_is_not_this_service, ("server.listen", "metrics.listen", "admin.listen", "upstream")),
+    (
+        _check_upstream_is_not_this_service,
+        ("server.listen", "dot.listen", "metrics.listen", "admin.listen", "upstream"),
+    ),
 )
 """Each rule beside the keys it reads."""
 
@@ -352,8 +369,7 @@ def _look_up(config: Config, path: str) -> float:
 
 
 def _listeners(config: Config) -> Iterator[tuple[str, ListenAddress]]:
-    for number, listener in enumerate(config.server.listen, start=1):
-        yield f"server.listen #{number}", listener
+    yield from config.public_listen
     if config.metrics is not None:
         yield "metrics.listen", config.metrics.listen
     if config.admin is not None:

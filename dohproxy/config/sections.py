@@ -21,6 +21,7 @@ from dohproxy.config.schema import (
     ClientsConfig,
     ConnectionsConfig,
     DialectsConfig,
+    DotConfig,
     LimitsConfig,
     ListedConfig,
     LogConfig,
@@ -112,6 +113,7 @@ BLOCKLIST: Final = _declare("blocklist", BlocklistConfig, is_optional=True)
 SECTIONS: Final = (
     _declare("server", ServerConfig),
     _declare("tls", TlsConfig, is_optional=True),
+    _declare("dot", DotConfig),
     UPSTREAM,
     ROUTE,
     _declare("clients", ClientsConfig),

@@ -16,9 +16,10 @@ from typing import Any, Final, Protocol
 from dohproxy.config.addresses import Unusable
 from dohproxy.config.keys import Text, find_nearest, show
 from dohproxy.control.command import Argument, Refused, Result, WrongArguments
-from dohproxy.doh.path_token import TOKEN_BYTES, Invitation, digest_of, token_of
+from dohproxy.doh.path_token import Invitation
 from dohproxy.durations import parse_seconds
 from dohproxy.jobs.member_file import NotWritten
+from dohproxy.member_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.policy.members import BadMembers, Member, Members, is_member_name
 
 MOST_SECONDS: Final = 3_660 * 86_400
@@ -119,8 +120,19 @@ async def add(service: HasMembers, values: Mapping[str, Any]) -> Result:
     until = "" if math.isinf(expires) else f" until {_moment(expires)}"
     return Result(
         f"{name} is a member{until} with this URL, which is secret and will not be shown again.",
-        {"name": name, "url": invitation.url, "stamps": invitation.stamps, "expires": _plain(expires)},
-        [invitation.url, *invitation.stamps, *(f"remark: {remark}" for remark in invitation.remarks)],
+        {
+            "name": name,
+            "url": invitation.url,
+            "stamps": invitation.stamps,
+            "dot_name": invitation.dot_name,
+            "expires": _plain(expires),
+        },
+        [
+            invitation.url,
+            *invitation.stamps,
+            *(() if invitation.dot_name is None else (invitation.dot_name,)),
+            *(f"remark: {remark}" for remark in invitation.remarks),
+        ],
     )
 
 

@@ -41,6 +41,8 @@ class Dialect(StrEnum):
     OBLIVIOUS = "oblivious"
     """RFC 9230, RFC 9458."""
     B64_PADDED = "b64-padded"
+    DOT = "dot"
+    """None of them: it came over DNS over TLS, which has one spelling."""
     OTHER = "other"
 
 

@@ -35,14 +35,14 @@ class Opener:
         return opened
 
     def open_all(
-        self, key: str, addresses: Iterable[ListenAddress], write_seconds: float
-    ) -> dict[ListenAddress, socket.socket]:
-        """Return a socket for clients for each address, all or none. Raises ConfigError."""
-        opened: dict[ListenAddress, socket.socket] = {}
+        self, wanted: Iterable[tuple[str, ListenAddress]], write_seconds: float
+    ) -> dict[tuple[str, ListenAddress], socket.socket]:
+        """Return a socket for clients for each key and address, all or none. Raises ConfigError."""
+        opened: dict[tuple[str, ListenAddress], socket.socket] = {}
         try:
-            for address in addresses:
-                opened[address] = self.open(key, address, write_seconds)
-                defer_accepting(opened[address])
+            for key, address in wanted:
+                opened[key, address] = self.open(key, address, write_seconds)
+                defer_accepting(opened[key, address])
         except ConfigError:
             for one in opened.values():
                 self.close(one)

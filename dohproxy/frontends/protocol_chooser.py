@@ -1,7 +1,7 @@
 """Which frontend a connection belongs to: ALPN says so under TLS, the HTTP/2 preface says so without.
 
-There is no upgrade dance: RFC 9113 section 3.1 has dropped `Upgrade: h2c`, and a client that does not know is served
-over HTTP/1.1.
+A listener for DoT serves over DoT who does not say, any other over HTTP. There is no upgrade dance: RFC 9113 section
+3.1 has dropped `Upgrade: h2c`, and a client that does not know is served over HTTP/1.1.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ class Frontends:
 
     http1: FrontendMaker
     http2: FrontendMaker
+    dot: FrontendMaker
     register: Connections
     clock: Callable[[], float]
 
@@ -33,12 +34,20 @@ class Frontends:
         """Return what stands at the beginning of one new connection."""
         return ProtocolChooser(self, packed, slot)
 
+    def open_dot(self, packed: bytes | None, slot: ConnectionSlot) -> "ProtocolChooser":
+        """Return the same for one that came where DoT is spoken."""
+        return ProtocolChooser(self, packed, slot, speaks_dot=True)
+
 
 class ProtocolChooser(asyncio.Protocol):
     """The protocol of a connection at its beginning, which hands it over to the right frontend with all it has read."""
 
-    def __init__(self, frontends: Frontends, packed: bytes | None, slot: ConnectionSlot) -> None:
+    def __init__(
+        self, frontends: Frontends, packed: bytes | None, slot: ConnectionSlot, *, speaks_dot: bool = False
+    ) -> None:
+        """`speaks_dot`: what a client speaks that does not say so."""
         self._frontends = frontends
+        self._speaks_dot = speaks_dot
         self._packed = packed
         self.slot = slot
         slot.when_lost = partial(self.close_for, Closing.MADE_ROOM)
@@ -53,12 +62,24 @@ class ProtocolChooser(asyncio.Protocol):
             cut(self._transport)
             return
         tls = transport.get_extra_info("ssl_object")
-        if tls is None:
+        if tls is None and not self._speaks_dot:
             self._frontends.register.add(self)
             return
-        # Clients without ALPN are old, and speak HTTP/1.1.
-        spoken = cast(ssl.SSLObject, tls).selected_alpn_protocol()
-        self._hand_over(self._frontends.http2 if spoken == "h2" else self._frontends.http1)
+        spoken = None if tls is None else cast(ssl.SSLObject, tls).selected_alpn_protocol()
+        self._hand_over(self._by_name(spoken))
+
+    def _by_name(self, spoken: str | None) -> FrontendMaker:
+        """Return the frontend for what was agreed on. Clients of DoT need no ALPN (RFC 7858 has none); those of DoH
+        without one are old, and speak HTTP/1.1."""
+        match spoken:
+            case "h2":
+                return self._frontends.http2
+            case "http/1.1":
+                return self._frontends.http1
+            case "dot":
+                return self._frontends.dot
+            case _:
+                return self._frontends.dot if self._speaks_dot else self._frontends.http1
 
     def data_received(self, data: bytes) -> None:
         """Look for the preface."""

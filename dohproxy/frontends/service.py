@@ -1,4 +1,4 @@
-"""What a DoH frontend calls: the walk between HTTP requests and responses, with the one place where our own bugs end.
+"""What a frontend calls: the walk between requests and responses, with the one place where our own bugs end.
 
 Everything that can go wrong by design is a value. So an exception that reaches this file is a bug: it is logged with
 its traceback, counted, and answered with 500; the process and all other requests go on.
@@ -7,7 +7,7 @@ its traceback, counted, and answered with 500; the process and all other request
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -31,7 +31,7 @@ _log = structlog.get_logger("dohproxy.service")
 
 @dataclass(slots=True)
 class Service:
-    """The walk as DoH frontends see it: it never raises."""
+    """The walk as frontends see it: it never raises. Those of DoH get responses, that of DoT what is said in DNS."""
 
     pipeline: Pipeline
     rules: RequestRules
@@ -69,16 +69,27 @@ class Service:
         try:
             if self.rules.tokens and find_token(target, self.rules) is not None:
                 return None
-            refused = self.pipeline.turn_away_early(client, frontend, now)
-            if refused is None:
-                return None
-            self.observe(client)
-            if self.watch is not None:
-                self.watch(client, None, refused.reason)
+            refused = self._refuse_early(client, frontend, now)
         except Exception:
             _log.exception("a request met a bug", stage="early")
             return self.turn_away(Reason.BUG, client, frontend, now)
-        return http_response(refused, OTHER_METHOD)
+        return None if refused is None else http_response(refused, OTHER_METHOD)
+
+    def turn_away_early_in_dns(self, client: Client, frontend: Frontend, now: float) -> Refused | None:
+        """Do the same for a frontend whose requests name nobody."""
+        try:
+            return self._refuse_early(client, frontend, now)
+        except Exception:
+            _log.exception("a request met a bug", stage="early")
+            return self.pipeline.turn_away(Reason.BUG, client, frontend, now)
+
+    def _refuse_early(self, client: Client, frontend: Frontend, now: float) -> Refused | None:
+        refused = self.pipeline.turn_away_early(client, frontend, now)
+        if refused is not None:
+            self.observe(client)
+            if self.watch is not None:
+                self.watch(client, None, refused.reason)
+        return refused
 
     def read(self, request: HttpRequest, frontend: Frontend) -> ParsedRequest:
         """Read what a request says, whoever sends it and whenever; a frontend may keep it for the same bytes."""
@@ -120,6 +131,18 @@ class Service:
             _log.exception("a request met a bug", stage="begin")
             return self.turn_away(Reason.BUG, client, parsed.frontend, now)
 
+    def begin_in_dns(self, parsed: ParsedRequest, client: Client, now: float) -> Reply | Refused | Miss:
+        """Walk as far as can be gone without waiting, for a frontend that has no HTTP around what is said."""
+        try:
+            is_watched = self.observe(client)
+            found = self.pipeline.begin(parsed, client, now)
+            if is_watched and self.watch is not None and isinstance(found, Said):
+                self.watch(client, parsed, found.reason)
+            return found
+        except Exception:
+            _log.exception("a request met a bug", stage="begin")
+            return self.pipeline.turn_away(Reason.BUG, client, parsed.frontend, now)
+
     def _show_page(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse:
         refused = self.pipeline.admit_page_view(client, parsed.frontend, now)
         if refused is not None:
@@ -145,27 +168,37 @@ class Service:
     def pursue(self, miss: Miss, notify: Callable[[HttpResponse], None]) -> Stoppable | None:
         """Walk the rest of the way without a task: `notify` is called with the response, once, perhaps before this
         returns; not if what is returned is stopped first."""
+        return self._pursue(miss, notify, _response)
 
+    def pursue_in_dns(self, miss: Miss, notify: Callable[[Reply | Refused], None]) -> Stoppable | None:
+        """Do the same for a frontend that has no HTTP around what is said."""
+        return self._pursue(miss, notify, _as_it_is)
+
+    def _pursue(
+        self, miss: Miss, notify: Callable[[Any], None], face: Callable[[Reply | Refused, ParsedRequest], Any]
+    ) -> Stoppable | None:
         def conclude(found: MissResult) -> None:
             try:
                 said, arrival = self.pipeline.conclude(miss, found), miss.arrival
                 if self.watch is not None:
                     self.watch(arrival.client, arrival.parsed, said.reason)
-                response = _response(said, arrival.parsed)
+                response = face(said, arrival.parsed)
             except Exception:
-                response = self._meet_bug(miss)
+                response = face(self._meet_bug(miss), miss.arrival.parsed)
             notify(response)
 
         try:
             return self.pipeline.ask(miss, conclude)
         except Exception:
-            notify(self._meet_bug(miss))
+            notify(face(self._meet_bug(miss), miss.arrival.parsed))
             return None
 
-    def _meet_bug(self, miss: Miss) -> HttpResponse:
+    def _meet_bug(self, miss: Miss) -> Refused:
         _log.exception("a request met a bug", stage="resolve")
         arrival = miss.arrival
-        return self.turn_away(Reason.BUG, arrival.client, arrival.parsed.frontend, arrival.started)
+        if self.watch is not None:
+            self.watch(arrival.client, None, Reason.BUG)
+        return self.pipeline.turn_away(Reason.BUG, arrival.client, arrival.parsed.frontend, arrival.started)
 
     def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""
@@ -180,6 +213,10 @@ class Service:
 
 def _response(said: Reply | Refused, parsed: ParsedRequest) -> HttpResponse:
     return http_response(said, parsed.variant, is_private=parsed.member is not None)
+
+
+def _as_it_is(said: Reply | Refused, _: ParsedRequest) -> Reply | Refused:
+    return said
 
 
 def _looked_at(observe: Callable[[Client], bool | None]) -> Callable[[Client], bool | None]:

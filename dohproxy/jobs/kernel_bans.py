@@ -280,13 +280,12 @@ def meets_clients(config: Config) -> bool:
     If they are to a front proxy, on this machine perhaps, and it is others' too, then the kernel would shut whom the
     service has banned out of all that is behind it.
     """
-    is_reached = any(listener.is_public for listener in config.server.listen)
-    return is_reached and config.clients.address_from == "connection"
+    return config.is_public and config.clients.address_from == "connection"
 
 
 def ports_of(config: Config) -> set[int]:
     """Return the TCP ports at which other machines reach the service."""
-    return {listener.port for listener in config.server.listen if listener.is_public and listener.port}
+    return {listener.port for _, listener in config.public_listen if listener.is_public and listener.port}
 
 
 class _Talk:

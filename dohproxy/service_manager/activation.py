@@ -23,7 +23,9 @@ UNNAMED: Final = "unknown"
 """What sd_listen_fds_with_names(3) calls those without a name."""
 NAMED_KEYS: Final = {"metrics": "metrics.listen", "admin": "admin.socket", "console": "admin.listen"}
 """Names (FileDescriptorName=) that say alone what a socket is for, wherever it is bound: there is one of each kind."""
-PUBLIC_KEY: Final = "server.listen"
+SERVER_KEY: Final = "server.listen"
+DOT_KEY: Final = "dot.listen"
+PUBLIC_KEYS: Final = (SERVER_KEY, DOT_KEY)
 """Of everything else, by its address; `doh` is the name that the shipped unit gives."""
 
 
@@ -156,7 +158,7 @@ class InheritedSockets:
             Problem(
                 f"inherited socket {offered.name} ({offered.address})",
                 "is what no key of the configuration wants: whoever connects there waits in vain. Name it in"
-                f" {NAMED_KEYS.get(offered.name, PUBLIC_KEY)}, or take its ListenStream= out of the .socket unit.",
+                f" {NAMED_KEYS.get(offered.name, SERVER_KEY)}, or take its ListenStream= out of the .socket unit.",
             )
             for offered, _ in self._offered
             if offered not in self._taken
@@ -169,7 +171,7 @@ class InheritedSockets:
                 f" while the service restarts. Add ListenStream={_as_unit_writes(address)} to the .socket unit.",
             )
             for key, address in opened_here
-            if key == PUBLIC_KEY
+            if key in PUBLIC_KEYS
         )
         return (*unwanted, *missing)
 

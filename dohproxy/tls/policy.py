@@ -9,6 +9,7 @@ turned off from here.
 import ssl
 from typing import Final
 
+from dohproxy.tls.asked_name import note_members_names
 from dohproxy.tls.groups import FRONTEND_GROUPS, SUITES_1_2, name_groups
 
 TICKETS: Final = 2
@@ -23,8 +24,15 @@ def bare_context() -> ssl.SSLContext:
     name_groups(context, FRONTEND_GROUPS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = TICKETS
-    context.set_alpn_protocols(["h2", "http/1.1"])
+    offer_protocols(context, dot=False)
     return context
+
+
+def offer_protocols(context: ssl.SSLContext, *, dot: bool) -> None:
+    """Have handshakes from now on agree on one of these protocols (ALPN), `dot` among them or not: where it is served
+    anywhere it is served at every port to who asks for it by name, as port 853 is shut in many networks."""
+    context.set_alpn_protocols(["h2", "http/1.1", "dot"] if dot else ["h2", "http/1.1"])
+    note_members_names(context)
 
 
 def frontend_context(member_authorities: str | None = None) -> ssl.SSLContext:

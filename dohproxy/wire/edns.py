@@ -38,6 +38,8 @@ class ClientEdns:
     wants_padding: bool
     subnet: bytes | None
     """The ECS option's data as sent, checked; never forwarded, only echoed with scope 0."""
+    wants_keepalive: bool = False
+    """It asks how long its connection may be idle (RFC 7828); only a transport with connections of its own answers."""
 
 
 @value
@@ -72,7 +74,7 @@ def read_opt(wire: bytes, offset: int) -> tuple[ClientEdns, int]:
     end = start + rdlength
     if end > len(wire):
         raise Malformed(Fault.CUT_SHORT)
-    wants_padding = False
+    wants_padding = wants_keepalive = False
     subnet: bytes | None = None
     if version:
         # Whatever another version holds here, the answer is BADVERS (RFC 6891 section 6.1.3).
@@ -83,7 +85,9 @@ def read_opt(wire: bytes, offset: int) -> tuple[ClientEdns, int]:
         elif code == OptionCode.CLIENT_SUBNET:
             _check_subnet(data)
             subnet = data
-    return ClientEdns(version, bool(flags & DO), wants_padding, subnet), end
+        elif code == OptionCode.TCP_KEEPALIVE:
+            wants_keepalive = True
+    return ClientEdns(version, bool(flags & DO), wants_padding, subnet, wants_keepalive), end
 
 
 def read_options(wire: bytes, start: int, end: int) -> list[tuple[int, bytes]]:
@@ -132,17 +136,26 @@ def write_opt(options: bytes, *, dnssec_ok: bool, rcode: int = 0, version: int =
 
 
 def reply_opt(
-    edns: ClientEdns, *, unpadded_bytes: int, rcode: int, errors: Sequence[int], error_text: bytes = b""
+    edns: ClientEdns,
+    *,
+    unpadded_bytes: int,
+    rcode: int,
+    errors: Sequence[int],
+    error_text: bytes = b"",
+    keepalive: int | None = None,
 ) -> bytes:
     """Return the OPT for a reply to a client that sent one.
 
     `unpadded_bytes` is the reply's size without this record; `errors` are EDE info codes, and `error_text` what is said
-    to each of them, in UTF-8 (RFC 8914 section 2).
+    to each of them, in UTF-8 (RFC 8914 section 2). `keepalive`: how long its connection may be idle, in tenths of a
+    second, for who asks (RFC 7828 section 3.3.2); None where that is not DNS's to say.
     """
     options = b"".join(option(OptionCode.EXTENDED_ERROR, code.to_bytes(2) + error_text) for code in errors)
     if edns.subnet is not None:
         # Scope 0: our answers are the same for everybody (RFC 7871 section 7.2.1).
         options += option(OptionCode.CLIENT_SUBNET, edns.subnet[:3] + b"\x00" + edns.subnet[4:])
+    if edns.wants_keepalive and keepalive is not None:
+        options += option(OptionCode.TCP_KEEPALIVE, keepalive.to_bytes(2))
     if edns.wants_padding:
         options += _reply_padding(unpadded_bytes + OPT_FIXED_BYTES + len(options))
     return write_opt(options, dnssec_ok=edns.dnssec_ok, rcode=rcode)

@@ -65,6 +65,7 @@ class OptionCode(IntEnum):
 
     CLIENT_SUBNET = 8
     COOKIE = 10
+    TCP_KEEPALIVE = 11
     PADDING = 12
     EXTENDED_ERROR = 15
 

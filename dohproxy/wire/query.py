@@ -44,6 +44,8 @@ class Query:
     edns: ClientEdns | None
     key: bytes
     """What equal questions share: qname, qtype, DO, CD. The ID, the case and all other options are left out."""
+    keepalive: int | None = None
+    """How long its connection may be idle, in tenths of a second; None where DNS has no word in that."""
 
     @property
     def recursion_desired(self) -> bool:
@@ -66,8 +68,9 @@ class Query:
         return bool(self.flags & AD) or self.dnssec_ok
 
 
-def parse_query(wire: bytes) -> Query:
-    """Read one query, raising Malformed with the first fault found, cheapest checks first."""
+def parse_query(wire: bytes, keepalive: int | None = None) -> Query:
+    """Read one query, raising Malformed with the first fault found, cheapest checks first. `keepalive`: what is to be
+    told to a client that asks how long its connection may be idle, in tenths of a second."""
     if len(wire) < SMALLEST_QUERY_BYTES:
         raise Malformed(Fault.TOO_SHORT)
     if len(wire) > LARGEST_MESSAGE_BYTES:
@@ -87,7 +90,7 @@ def parse_query(wire: bytes) -> Query:
     qname = wire[HEADER_BYTES:name_end].lower()
     dnssec_ok = edns is not None and edns.dnssec_ok
     key = qname + _KEY_TAIL.pack(qtype, dnssec_ok | (flags & CD) >> 3)
-    return Query(identifier, flags, wire[HEADER_BYTES : name_end + 4], qname, qtype, qclass, edns, key)
+    return Query(identifier, flags, wire[HEADER_BYTES : name_end + 4], qname, qtype, qclass, edns, key, keepalive)
 
 
 def _check_header(wire: bytes, flags: int, counts: list[int]) -> None:

@@ -90,7 +90,14 @@ def write_envelope(query: Query, content: Content) -> Envelope:
         head = _HEADER.pack(query.id, flags, 1, answers, authority, additional)
         return Envelope(head + query.question, b"")
     size = _HEADER.size + len(query.question) + len(content.records)
-    opt = reply_opt(query.edns, unpadded_bytes=size, rcode=rcode, errors=content.errors, error_text=content.error_text)
+    opt = reply_opt(
+        query.edns,
+        unpadded_bytes=size,
+        rcode=rcode,
+        errors=content.errors,
+        error_text=content.error_text,
+        keepalive=query.keepalive,
+    )
     head = _HEADER.pack(query.id, flags, 1, answers, authority, additional + 1)
     return Envelope(head + query.question, opt)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dohproxy.cli.terminal import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
-from dohproxy.doh.path_token import digest_of
 from dohproxy.jobs.member_file import read_members
+from dohproxy.member_token import digest_of
 from dohproxy.policy.members import Members
 from tests.cli.running import run, write
 
@@ -45,7 +45,7 @@ def test_a_member_is_added_listed_and_revoked(config: str, tmp_path: Path) -> No
 
 def test_a_program_reads_json_without_a_picture(config: str) -> None:
     added = json.loads(run("member", "add", "alice", "--config", config, "--json").stdout)
-    assert set(added) == {"sentence", "well", "name", "url", "stamps", "expires"}
+    assert set(added) == {"sentence", "well", "name", "url", "stamps", "dot_name", "expires"}
 
 
 @pytest.mark.parametrize(

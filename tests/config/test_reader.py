@@ -155,7 +155,7 @@ def test_an_upstream_needs_name_and_url() -> None:
         (
             "[limits]\nlisten = []",
             "limits.listen",
-            "is not a key of [limits]: it belongs to [server] or [metrics] or [admin].",
+            "is not a key of [limits]: it belongs to [server] or [dot] or [metrics] or [admin].",
         ),
         (
             "[dialects]\npost_body_hash = 'serve'",
@@ -195,7 +195,7 @@ def test_an_unknown_name_is_an_error_that_shows_the_way(text: str, path: str, se
 
 def test_a_name_unlike_all_others_is_answered_with_the_list() -> None:
     (sentence,) = problems_of(f"{UPSTREAM}[zzzzzz]").values()
-    assert sentence.startswith("is not a section: remove it; there are [server], [tls], [[upstream]],")
+    assert sentence.startswith("is not a section: remove it; there are [server], [tls], [dot], [[upstream]],")
 
 
 @pytest.mark.parametrize(

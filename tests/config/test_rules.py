@@ -335,3 +335,14 @@ def test_nobody_can_show_a_certificate_without_tls() -> None:
     assert "add [tls]" in problems_of(text)["clients.member_ca_file"]
     with_tls = '[tls]\ncertificate = "a.pem"\nkey = "b.pem"\n'
     assert read_with(text + with_tls).clients.member_ca_file == Path("/etc/dohproxy/members.pem")
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:853", "[::]:853", "192.0.2.1:853"])
+def test_dot_without_a_certificate_is_for_loopback_alone(listen: str) -> None:
+    assert "[tls]" in problems_of(f'[dot]\nlisten = ["127.0.0.1:8853", "{listen}"]')["dot.listen #2"]
+    certificate = '[tls]\ncertificate = "a.pem"\nkey = "a.key"'
+    assert read_with(f'[dot]\nlisten = ["{listen}"]\n{certificate}').public_listen[1][0] == "dot.listen #1"
+
+
+def test_dot_and_doh_cannot_have_one_address() -> None:
+    assert "already listened on" in problems_of('[dot]\nlisten = ["127.0.0.1:8443"]')["dot.listen #1"]

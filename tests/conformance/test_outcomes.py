@@ -12,7 +12,7 @@ import dns.message
 import pytest
 
 from dohproxy.builders import clock
-from dohproxy.doh.path_token import TOKEN_CHARACTERS
+from dohproxy.member_token import TOKEN_CHARACTERS
 from dohproxy.outcomes import OUTCOMES, Reason
 from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.wire.numbers import ExtendedError, Rcode

@@ -12,8 +12,8 @@ import pytest
 from dohproxy.config.addresses import Unusable
 from dohproxy.control.command import Refused, WrongArguments
 from dohproxy.control.members import add, expiry_of, list_all, parse_expiry, parse_member_name, revoke
-from dohproxy.doh.path_token import digest_of
 from dohproxy.jobs.member_file import NotWritten
+from dohproxy.member_token import digest_of
 from dohproxy.policy.members import DIGEST_BYTES, MOST_MEMBERS, Member, Members
 from tests.control.command_samples import FakeService
 

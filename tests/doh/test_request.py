@@ -7,7 +7,6 @@ import pytest
 from dohproxy.doh.dialects import CONFIGURABLE, Dialect
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
-from dohproxy.doh.path_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.doh.request import (
     KNOWN_METHODS,
     LONGEST_TARGET,
@@ -17,6 +16,7 @@ from dohproxy.doh.request import (
     find_token,
     read_request,
 )
+from dohproxy.member_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.outcomes import Reason
 
 Q = "AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB"

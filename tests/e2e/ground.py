@@ -1,6 +1,7 @@
 """What real clients are tried on, and what is told of each."""
 
 import base64
+import hashlib
 import importlib.metadata
 import re
 import subprocess
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dns.message
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.conftest import FindProgram
 from tests.e2e import zones
@@ -21,7 +24,7 @@ from tests.e2e.ways import addresses_said
 QNAME = f"www.{zones.ORIGIN}"
 RUN_SECONDS = 60
 VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+[0-9A-Za-z.~-]*")
-PROTOCOLS = {"http1": "HTTP/1.1", "http2": "HTTP/2"}
+PROTOCOLS = {"http1": "HTTP/1.1", "http2": "HTTP/2", "dot": "DoT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,12 @@ class Ground:
     def expected(self) -> set[str]:
         """The addresses that QNAME has."""
         return addresses_said([says(self.unbound.ask(QNAME, A))])
+
+    def certificate_pin(self) -> str:
+        """The SHA-256 of the public key that `encrypted` shows, in base64 (RFC 7858 section 4.2)."""
+        certificate = x509.load_pem_x509_certificate(self.certificate.certificate.read_bytes())
+        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return base64.b64encode(hashlib.sha256(key).digest()).decode("ascii")
 
     def run(self, *argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a client to its end, with these environment variables besides."""
@@ -94,13 +103,13 @@ class Way:
     @property
     def row(self) -> tuple[str, str, str]:
         """Client, frontend and method as the table has them."""
-        where = "over TLS" if self.tls else "in the clear"
-        return f"{self.program.command} {self.options}".strip(), f"{PROTOCOLS[self.frontend]} {where}", self.method
+        where = "" if self.frontend == "dot" else " over TLS" if self.tls else " in the clear"
+        return f"{self.program.command} {self.options}".strip(), f"{PROTOCOLS[self.frontend]}{where}", self.method
 
     @property
     def dialect(self) -> str:
         """The name under which its requests are counted."""
-        return f"rfc-{self.method.lower()}"
+        return "dot" if self.frontend == "dot" else f"rfc-{self.method.lower()}"
 
     def proxy(self, ground: Ground) -> Proxy:
         """Which proxy it asks."""

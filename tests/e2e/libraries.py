@@ -70,7 +70,7 @@ def ask_by_dnspython(ground: Ground, proxy: Proxy, way: Way) -> str:
     """Ask by dnspython's own DoH."""
     query = dns.message.make_query(QNAME, A, id=0)
     is_2 = way.frontend == "http2"
-    with httpx2.Client(http1=not is_2, http2=is_2, verify=_trust(ground), trust_env=False) as session:
+    with httpx2.Client(http1=not is_2, http2=is_2, verify=trust(ground), trust_env=False) as session:
         answer = dns.query.https(query, proxy.url, timeout=20, session=session, post=way.method == "POST")
     assert addresses_said([says(answer)]) == ground.expected()
     return "resolves"
@@ -80,7 +80,7 @@ def ask_by_httpx(ground: Ground, proxy: Proxy, way: Way) -> str:
     """Ask by a plain request."""
     query = dns.message.make_query(QNAME, A, id=0x4242)
     is_2 = way.frontend == "http2"
-    with httpx2.Client(http1=not is_2, http2=is_2, verify=_trust(ground), trust_env=False) as session:
+    with httpx2.Client(http1=not is_2, http2=is_2, verify=trust(ground), trust_env=False) as session:
         if way.method == "POST":
             response = session.post(proxy.url, content=query.to_wire(), headers=SENT)
         else:
@@ -97,9 +97,9 @@ def ask_by_aiohttp(ground: Ground, proxy: Proxy, way: Way) -> str:
     async def ask() -> bytes:
         async with aiohttp.ClientSession() as session:
             if way.method == "POST":
-                asked = session.post(proxy.url, data=query.to_wire(), headers=SENT, ssl=_trust(ground))
+                asked = session.post(proxy.url, data=query.to_wire(), headers=SENT, ssl=trust(ground))
             else:
-                asked = session.get(proxy.url + target(query.to_wire()), headers=ACCEPTED, ssl=_trust(ground))
+                asked = session.get(proxy.url + target(query.to_wire()), headers=ACCEPTED, ssl=trust(ground))
             async with asked as response:
                 assert response.status == 200
                 return await response.read()
@@ -157,5 +157,6 @@ def ask_by_go(ground: Ground, proxy: Proxy, way: Way) -> str:
     return "answered"
 
 
-def _trust(ground: Ground) -> ssl.SSLContext:
+def trust(ground: Ground) -> ssl.SSLContext:
+    """Return a client's context that trusts the tests' authority alone."""
     return ssl.create_default_context(cafile=str(ground.authority.file))

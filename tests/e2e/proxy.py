@@ -59,6 +59,8 @@ class ProxySettings:
     """Sections of the file that differ from the default, by name and key."""
     upstream: Mapping[str, Value] = field(default_factory=lambda: {"preset": "own"})
     """Keys of every upstream besides its name and URL."""
+    dot: bool = False
+    """It speaks DoT too, at a port of its own."""
     limited: bool = False
     """The default limits hold for the test's own address too."""
     open_files: int | None = None
@@ -75,6 +77,8 @@ class Proxy:
         self._child: Child | None = None
         self.port = 0
         self.metrics_port = 0
+        self.dot_port = 0
+        """Where it speaks DoT, if its settings say so."""
 
     @property
     def file(self) -> Path:
@@ -133,10 +137,11 @@ class Proxy:
 
     def _start_anywhere(self) -> None:
         self.port, self.metrics_port = free_port(), free_port()
+        self.dot_port = free_port() if self._settings.dot else 0
         self._start_once()
 
     def _start_once(self) -> None:
-        text = configuration(self._settings, self.port, self.metrics_port) + self._appended
+        text = configuration(self._settings, self.port, self.metrics_port, self.dot_port) + self._appended
         self.file.write_text(text, encoding="utf-8")
         argv = [sys.executable, "-P", "-m", "dohproxy", "serve", "--config", str(self.file)]
         if self._settings.open_files is not None:
@@ -183,13 +188,15 @@ def environment() -> dict[str, str]:
     return {**variables, "PYTHONPATH": os.pathsep.join((SOURCES, str(PROJECT)))}
 
 
-def configuration(settings: ProxySettings, port: int, metrics_port: int) -> str:
+def configuration(settings: ProxySettings, port: int, metrics_port: int, dot_port: int = 0) -> str:
     """The file: the ports, no limits unless the test wants them, then what else it wants."""
     sections: dict[str, dict[str, Value]] = {
         "server": {"listen": [f"{LOOPBACK}:{port}"]},
         # What has just been counted is looked at the next moment.
         "metrics": {"listen": f"{LOOPBACK}:{metrics_port}", "pages_per_second": 1_000},
     }
+    if dot_port:
+        sections["dot"] = {"listen": [f"{LOOPBACK}:{dot_port}"]}
     if settings.tls is not None:
         sections["tls"] = {"certificate": str(settings.tls.certificate), "key": str(settings.tls.key)}
     for part in ({} if settings.limited else UNLIMITED, settings.sections or {}):

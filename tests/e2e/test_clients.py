@@ -1,4 +1,5 @@
-"""Every DoH client that can be had resolves through the frontends that it knows; `docs/clients.md` has what came of it.
+"""Every client of DoH and DoT that can be had resolves through the frontends that it knows; `docs/clients.md` has what
+came of it.
 
 DOHPROXY_WRITE_CLIENTS=1 pytest tests/e2e/test_clients.py      writes the table anew
 """
@@ -11,11 +12,13 @@ import pytest
 
 from tests.conftest import FindProgram
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
-from tests.e2e.clients import WAYS
+from tests.e2e.clients import WAYS as DOH_WAYS
+from tests.e2e.dot_clients import DOT_WAYS
 from tests.e2e.ground import PROTOCOLS, Ground, Way
 from tests.e2e.proxy import PROJECT, Proxy, ProxySettings, running_proxy
 from tests.e2e.unbound import Unbound
 
+WAYS = (*DOH_WAYS, *DOT_WAYS)
 TABLE = PROJECT / "docs" / "clients.md"
 WRITE = "DOHPROXY_WRITE_CLIENTS"
 HEADING = """\
@@ -28,9 +31,8 @@ frontend and the dialect that belong to them. The table is written by the tests 
 
 dnscrypt-proxy is tried from a printed stamp to an answer, in `tests/e2e/test_dnscrypt_proxy.py`.
 
-Not here: Unbound, which is no DoH client (its `forward-tls-upstream` speaks DoT), and the load generator flamethrower,
-which Debian does not have (its package of that name is another program). dnsperf is run with one query at a time,
-because it loses answers when several come in one read (its issue 240).
+Not here: the load generator flamethrower, which Debian does not have (its package of that name is another program).
+Over DoH dnsperf is run with one query at a time, because it loses answers when several come in one read (issue 240).
 
 """
 COLUMNS = ("client", "version", "frontend", "method", "result")
@@ -44,7 +46,9 @@ def proxies(
     upstreams = (f"udp://127.0.0.1:{unbound.port}",)
     tls = authority.issue(["localhost", "127.0.0.1"])
     with (
-        running_proxy(tmp_path_factory.mktemp("encrypted"), ProxySettings(upstreams, authority, tls=tls)) as encrypted,
+        running_proxy(
+            tmp_path_factory.mktemp("encrypted"), ProxySettings(upstreams, authority, tls=tls, dot=True)
+        ) as encrypted,
         running_proxy(tmp_path_factory.mktemp("plain"), ProxySettings(upstreams, authority)) as plain,
     ):
         yield encrypted, plain, tls

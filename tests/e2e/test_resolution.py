@@ -86,11 +86,12 @@ class Asked:
         """Read both, once no probe is under way: it is counted when it goes out, and as sent when it has ended."""
         for _ in range(100):
             probes = proxy.metric("dohproxy_upstream_probes_total")
-            sent = proxy.metric("dohproxy_upstream_sends_total")
-            answered = proxy.metric("dohproxy_upstream_sends_total", {"result": "answered"})
-            if answered >= probes:
+            if proxy.metric("dohproxy_upstream_sends_total", {"result": "answered"}) >= probes:
                 break
             time.sleep(0.05)
+        sent = proxy.metric("dohproxy_upstream_sends_total")
+        answered = proxy.metric("dohproxy_upstream_sends_total", {"result": "answered"})
+        probes = proxy.metric("dohproxy_upstream_probes_total")
         received = unbound.queries_received()
         return cls(received, int(sent), int(answered - probes), int(sent - answered))
 

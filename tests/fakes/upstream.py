@@ -23,6 +23,8 @@ from dohproxy.wire.query import Query, parse_query
 
 LOOPBACK = "127.0.0.1"
 WRONG_ID_OFFSET = 0x1234
+LARGE_RECORDS = 190
+"""Records of 263 bytes each: an answer of 50 kB."""
 SERVER_COOKIE = b"\x01\0\0\0 a server's "
 """The size and first byte of RFC 9018's."""
 
@@ -58,6 +60,14 @@ def make_reply(
         for _ in range(records):
             message.answer.append(dns.rrset.from_text(question.name, 300, "IN", question.rdtype, rdata))
     return message.to_wire(max_size=65_535)
+
+
+def large_reply(wire: bytes) -> list[bytes]:
+    """A reply of as many texts as make it too long for UDP and for one TLS record."""
+    reply = dns.message.from_wire(make_reply(wire, records=0))
+    texts = [f'"{number:05}{245 * "x"}"' for number in range(LARGE_RECORDS)]
+    reply.answer.append(dns.rrset.from_text(reply.question[0].name, 300, "IN", "TXT", *texts))
+    return [reply.to_wire(max_size=65_535)]
 
 
 SAID = {"A": "{}", "AAAA": "2001:db8::1", "NS": "ns.example.", "TXT": "text", "HTTPS": "1 .", "CNAME": "a.example."}

@@ -111,6 +111,11 @@ class RawClient:
         body = await self._reader.readexactly(0 if status == 100 else int(fields["content-length"]))
         return Response(status, fields, body)
 
+    async def exactly(self, count: int) -> bytes:
+        """Read so many bytes."""
+        async with asyncio.timeout(READ_SECONDS):
+            return await self._reader.readexactly(count)
+
     async def read(self) -> bytes:
         """Return what has come, waiting for it; nothing at the end."""
         async with asyncio.timeout(READ_SECONDS):

@@ -22,6 +22,7 @@ from dohproxy.config import (
     ClientsConfig,
     Config,
     ConnectionsConfig,
+    DotConfig,
     LimitsConfig,
     ListenAddress,
     LogConfig,
@@ -39,7 +40,7 @@ from dohproxy.outcomes import Client, Outcome
 from dohproxy.routes import Route, Routes
 from dohproxy.server import Server
 from dohproxy.tls.certificate_pair import read_pair
-from dohproxy.tls.policy import frontend_context
+from dohproxy.tls.policy import frontend_context, offer_protocols
 from dohproxy.upstream.upstreams import Upstreams
 from tests.fakes.limits import AMPLE, NO_BANS, ungated
 from tests.fakes.upstream import FakeUpstream
@@ -101,6 +102,8 @@ class Setting:
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
     resolver: ResolverConfig = field(default_factory=ResolverConfig)
     http2: Http2Limits = field(default_factory=lambda: Http2Limits(max_body_bytes=1024))
+    dot: DotConfig | None = None
+    """What is listened for is DoT, as configured here; None: DoH."""
     gated: bool = False
     """Whether the limits on opening connections are on; most tests open more than one client would."""
     sweeps: bool = True
@@ -137,6 +140,7 @@ class RunningFrontend:
             bans=setting.bans,
             rules=setting.rules,
             names=setting.names,
+            dot=setting.dot or DotConfig(),
             connections=setting.connections if setting.gated else ungated(setting.connections),
             log=LogConfig(),
         )
@@ -148,7 +152,9 @@ class RunningFrontend:
         self.tls = (
             None if setting.certificate is None else setting.certificate.server_context(setting.member_authorities)
         )
-        self.listener = self.server.listener(listening, self.tls)
+        if self.tls is not None:
+            offer_protocols(self.tls, dot=setting.dot is not None)
+        self.listener = self.server.listener(listening, self.tls, speaks_dot=setting.dot is not None)
         self.clients: list[RawClient] = []
         self.on_close: list[Callable[[], object]] = []
         """What a test has to give back."""
@@ -202,6 +208,12 @@ class RunningFrontend:
         if context is None and certificate is not None and tls is not False:
             context = certificate.client_context()
         client = await RawClient.connect(self.listener.listening.getsockname(), before, context)
+        self.clients.append(client)
+        return client
+
+    def adopted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> RawClient:
+        """Return a client on a connection that a test has opened by itself."""
+        client = RawClient(writer.get_extra_info("socket"), reader, writer)
         self.clients.append(client)
         return client
 

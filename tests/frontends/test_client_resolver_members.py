@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dohproxy.config import BansConfig, ClientsConfig, LimitsConfig
-from dohproxy.doh.path_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.frontends.connections import Closing
+from dohproxy.member_token import TOKEN_BYTES, digest_of, token_of
 from dohproxy.policy.standing import Standing
 from tests.frontends import http2_client
 from tests.frontends.client import MEDIA_TYPE, PATH, RawClient, Response, query

@@ -55,8 +55,9 @@ def test_the_file_of_an_inherited_socket_stays_and_that_of_our_own_goes(tmp_path
         bound.bind(str(tmp_path / "inherited.sock"))
         bound.listen()
         opener = _opener(sockets, bound)
-        addresses = [ListenAddress("unix", path=str(tmp_path / name)) for name in ("inherited.sock", "own.sock")]
-        opened = opener.open_all("server.listen", addresses, 10.0)
+        names = ("inherited.sock", "own.sock")
+        places = [("server.listen", ListenAddress("unix", path=str(tmp_path / name))) for name in names]
+        opened = opener.open_all(places, 10.0)
         assert {path.name for path in tmp_path.iterdir()} == {"inherited.sock", "own.sock"}
         if at_the_end:
             sockets.close()
@@ -81,5 +82,5 @@ def test_all_are_opened_or_none(stack: contextlib.ExitStack, tmp_path: Path) -> 
     taken = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
     addresses = [ListenAddress("unix", path=str(tmp_path / "own.sock")), address_of(taken)]
     with pytest.raises(ConfigError, match="in use"):
-        _opener(stack).open_all("server.listen", addresses, 10.0)
+        _opener(stack).open_all([("server.listen", address) for address in addresses], 10.0)
     assert list(tmp_path.iterdir()) == []

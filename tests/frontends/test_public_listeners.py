@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
-from dohproxy.config import ConfigError, ListenAddress
+from dohproxy.config import Config, ConfigError, DotConfig, ListenAddress, ServerConfig, UpstreamConfig
+from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.frontends.opener import Opener
-from dohproxy.frontends.public_listeners import PublicListeners
-from dohproxy.service_manager.activation import InheritedSockets
+from dohproxy.frontends.public_listeners import PublicListeners, places
+from dohproxy.service_manager.activation import DOT_KEY, SERVER_KEY, InheritedSockets
 
 
 class Acceptor:
     """Stands for a listener, and knows no frontend."""
 
-    def __init__(self, listening: socket.socket, accepting: list[socket.socket]) -> None:
+    def __init__(self, key: str, listening: socket.socket, accepting: list[socket.socket]) -> None:
+        self.key = key
         self.listening = listening
         self.is_stopped = False
         self._accepting = accepting
@@ -39,8 +41,8 @@ class House:
         self.made: list[Acceptor] = []
         self.listeners = PublicListeners(Opener(InheritedSockets(()), sockets), self._make, self._begin)
 
-    def _make(self, listening: socket.socket) -> Any:
-        self.made.append(Acceptor(listening, self.accepting))
+    def _make(self, key: str, listening: socket.socket) -> Any:
+        self.made.append(Acceptor(key, listening, self.accepting))
         return self.made[-1]
 
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -55,21 +57,21 @@ def house() -> Iterator[House]:
         yield House(sockets)
 
 
-def _file(path: Path, name: str) -> ListenAddress:
-    return ListenAddress("unix", path=str(path / name))
+def _file(path: Path, name: str, key: str = SERVER_KEY) -> tuple[str, ListenAddress]:
+    return key, ListenAddress("unix", path=str(path / name))
 
 
 def test_nothing_is_accepted_before_everything_is_ready(house: House, tmp_path: Path) -> None:
     first, second = _file(tmp_path, "first"), _file(tmp_path, "second")
     house.listeners.add(house.listeners.open([first, second], 10.0))
-    assert house.listeners.bound == (f"unix:{first.path}", f"unix:{second.path}")
+    assert house.listeners.bound == (f"unix:{first[1].path}", f"unix:{second[1].path}")
     assert house.accepting == []
     house.listeners.accept()
     assert house.accepting == [one.listening for one in house.made]
 
 
 def test_a_port_that_the_system_chooses_is_told(house: House) -> None:
-    house.listeners.add(house.listeners.open([ListenAddress("tcp", host="127.0.0.1", port=0)], 10.0))
+    house.listeners.add(house.listeners.open([(SERVER_KEY, ListenAddress("tcp", host="127.0.0.1", port=0))], 10.0))
     port = house.made[0].listening.getsockname()[1]
     assert port > 0
     assert house.listeners.bound == (f"127.0.0.1:{port}",)
@@ -86,7 +88,7 @@ def test_what_stays_is_neither_opened_nor_accepted_again(house: House, tmp_path:
     assert house.accepting == [kept.listening, gone.listening, new.listening]
     assert [kept.is_stopped, gone.is_stopped, new.is_stopped] == [False, True, False]
     assert gone.listening.fileno() == -1
-    assert house.listeners.bound == (f"unix:{stays.path}", f"unix:{comes.path}")
+    assert house.listeners.bound == (f"unix:{stays[1].path}", f"unix:{comes[1].path}")
 
 
 def test_where_one_address_cannot_be_had_nothing_changes(house: House, tmp_path: Path) -> None:
@@ -95,10 +97,23 @@ def test_where_one_address_cannot_be_had_nothing_changes(house: House, tmp_path:
     with pytest.raises(ConfigError):
         house.listeners.open([_file(tmp_path, "second"), _file(tmp_path / "nowhere", "third")], 10.0)
     assert {path.name for path in tmp_path.iterdir()} == {"first"}
-    assert house.listeners.bound == (f"unix:{first.path}",)
+    assert house.listeners.bound == (f"unix:{first[1].path}",)
 
 
 def test_at_the_end_nothing_listens(house: House, tmp_path: Path) -> None:
     house.listeners.add(house.listeners.open([_file(tmp_path, "first"), _file(tmp_path, "second")], 10.0))
     house.listeners.stop()
     assert [(one.is_stopped, one.listening.fileno()) for one in house.made] == [(True, -1)] * 2
+
+
+def test_who_accepts_knows_what_is_spoken_there(house: House, tmp_path: Path) -> None:
+    doh, dot = _file(tmp_path, "doh"), _file(tmp_path, "dot", DOT_KEY)
+    house.listeners.add(house.listeners.open([doh, dot], 10.0))
+    assert [one.key for one in house.made] == [SERVER_KEY, DOT_KEY]
+
+
+def test_the_places_of_a_configuration_are_those_of_both_protocols() -> None:
+    one, other = (ListenAddress("tcp", host="127.0.0.1", port=port) for port in (8443, 8853))
+    upstream = UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53))
+    config = Config((upstream,), server=ServerConfig(listen=(one,)), dot=DotConfig(listen=(other,)))
+    assert places(config) == ((SERVER_KEY, one), (DOT_KEY, other))

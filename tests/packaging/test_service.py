@@ -18,7 +18,7 @@ from dohproxy.frontends.listening import BACKLOG
 from dohproxy.nft.command import EXIT_CONFIG as EXIT_CONFIG_OF_NFT
 from dohproxy.nft.command import SOCKET as SOCKET_OF_NFT
 from dohproxy.nft.command import parser
-from dohproxy.service_manager.activation import PUBLIC_KEY, Offered
+from dohproxy.service_manager.activation import SERVER_KEY, Offered
 from tests.conftest import FindProgram
 
 ROOT = Path(__file__).parents[2]
@@ -233,7 +233,7 @@ def test_the_sockets_are_those_of_the_readmes_configuration() -> None:
     offered = [
         Offered(settings["FileDescriptorName"][0], parse_listen(address, ROOT)) for address in settings["ListenStream"]
     ]
-    assert [one.fits(PUBLIC_KEY, address) for one, address in zip(offered, config.server.listen, strict=True)] == [
+    assert [one.fits(SERVER_KEY, address) for one, address in zip(offered, config.server.listen, strict=True)] == [
         True,
         True,
     ]

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dohproxy.config import Config, ListenAddress, ServerConfig, UpstreamAddress, UpstreamConfig
-from dohproxy.doh.path_token import TOKEN_BYTES, token_of
 from dohproxy.doh.stamp_codec import decode_route
+from dohproxy.member_token import TOKEN_BYTES, token_of
 from dohproxy.tools.invitations import invitation_for
 
 TOKEN = token_of(bytes(range(TOKEN_BYTES)))

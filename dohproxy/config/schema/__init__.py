@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dohproxy.config.addresses import ListenAddress
 from dohproxy.config.schema.about import AboutConfig
 from dohproxy.config.schema.admin import AdminConfig
 from dohproxy.config.schema.alerts import AlertsConfig
@@ -18,6 +19,7 @@ from dohproxy.config.schema.cache import CacheConfig
 from dohproxy.config.schema.clients import AddressSource, ClientsConfig
 from dohproxy.config.schema.connections import ConnectionsConfig
 from dohproxy.config.schema.dialects import DIALECT_ACTIONS, DIALECTS, DialectsConfig
+from dohproxy.config.schema.dot import DotConfig
 from dohproxy.config.schema.limits import LimitsConfig
 from dohproxy.config.schema.listed import ListedConfig
 from dohproxy.config.schema.log import LogConfig
@@ -49,6 +51,7 @@ __all__ = [
     "Config",
     "ConnectionsConfig",
     "DialectsConfig",
+    "DotConfig",
     "LimitsConfig",
     "ListedConfig",
     "LogConfig",
@@ -82,6 +85,7 @@ class Config:
     """The [[upstream]] sections in the order of the file, at least one."""
     server: ServerConfig = field(default_factory=ServerConfig)
     tls: TlsConfig | None = None
+    dot: DotConfig = field(default_factory=DotConfig)
     connections: ConnectionsConfig = field(default_factory=ConnectionsConfig)
     clients: ClientsConfig = field(default_factory=ClientsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
@@ -108,6 +112,22 @@ class Config:
     """The file as it was read, for who lays single values over it; None for a configuration without one."""
     file_hash: int = field(default=0, compare=False, repr=False)
     """The first 48 bits of the SHA-256 of the file it was read from, which any float holds; 0 without a file."""
+
+    @property
+    def public_listen(self) -> tuple[tuple[str, ListenAddress], ...]:
+        """Where clients connect, whatever they speak, each beside its key: "server.listen #1", "dot.listen #1"."""
+        keys = ("server.listen", self.server.listen), ("dot.listen", self.dot.listen)
+        return tuple((f"{key} #{number}", one) for key, listen in keys for number, one in enumerate(listen, start=1))
+
+    @property
+    def is_public(self) -> bool:
+        """Whether other machines can connect."""
+        return any(listener.is_public for _, listener in self.public_listen)
+
+    @property
+    def dot_host(self) -> str:
+        """The name that clients of DoT are told."""
+        return self.dot.host or self.server.host
 
     @property
     def general_upstreams(self) -> tuple[UpstreamConfig, ...]:

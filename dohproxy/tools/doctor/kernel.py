@@ -139,7 +139,7 @@ def _sysctl_text(name: str, wanted: int | str) -> str:
 
 
 def _conntrack_remedy(wanted: int, config: Config) -> str:
-    ports = sorted({one.port for one in config.server.listen if one.kind == "tcp" and one.is_public and one.port})
+    ports = sorted({one.port for _, one in config.public_listen if one.kind == "tcp" and one.is_public and one.port})
     larger = _sysctl_text("net.netfilter.nf_conntrack_max", wanted)
     if not ports:
         return larger

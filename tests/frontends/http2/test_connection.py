@@ -5,15 +5,13 @@ import contextlib
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-import dns.message
-import dns.rrset
 import pytest
 from h2.errors import ErrorCodes
 
 from dohproxy.config import ClientsConfig, ResolverConfig
 from dohproxy.frontends.connections import Closing
 from dohproxy.frontends.http2.connection import Http2Frontend
-from tests.fakes.upstream import ANSWER, SILENCE, TRUNCATED, Act, FakeUpstream, make_reply
+from tests.fakes.upstream import ANSWER, LARGE_RECORDS, SILENCE, TRUNCATED, Act, FakeUpstream, large_reply
 from tests.frontends.by_hand import connected
 from tests.frontends.client import query
 from tests.frontends.http2_client import ACKNOWLEDGED, POST_FIELDS, Http2Client, get, get_fields, post
@@ -21,8 +19,6 @@ from tests.frontends.served import Certificate, RunningFrontend, Setting, open_f
 from tests.http2 import client as frames
 from tests.http2.client import HEADERS, HELLO, INITIAL_WINDOW, PREFACE, data, headers, rst_stream, window_update
 
-LARGE_RECORDS = 190
-"""Records of 263 bytes each: an answer of 50 kB."""
 LARGE = "large.example.net"
 MEBIBYTE = 2**20
 CALM, PROTOCOL = int(ErrorCodes.ENHANCE_YOUR_CALM), int(ErrorCodes.PROTOCOL_ERROR)
@@ -48,14 +44,7 @@ def silent() -> Setting:
 
 def large() -> Setting:
     """A frontend whose upstream has large answers."""
-    return Setting(upstream=FakeUpstream(udp=(TRUNCATED,), stream=(Act(_large_reply),)))
-
-
-def _large_reply(wire: bytes) -> list[bytes]:
-    reply = dns.message.from_wire(make_reply(wire, records=0))
-    texts = [f'"{number:05}{245 * "x"}"' for number in range(LARGE_RECORDS)]
-    reply.answer.append(dns.rrset.from_text(reply.question[0].name, 300, "IN", "TXT", *texts))
-    return [reply.to_wire(max_size=65_535)]
+    return Setting(upstream=FakeUpstream(udp=(TRUNCATED,), stream=(Act(large_reply),)))
 
 
 def get_large(stream_id: int) -> bytes:

@@ -1,0 +1,62 @@
+"""DNS messages in a stream: each behind its length in two bytes (RFC 1035 section 4.2.2, RFC 7766 section 8)."""
+
+from typing import Final
+
+LENGTH_BYTES: Final = 2
+ID_BYTES: Final = 2
+
+
+class TooLong(ValueError):
+    """A message is longer than any that is read; where the next one begins is known, and not waited for."""
+
+
+class Messages:
+    """What a client has sent and nobody has read yet."""
+
+    __slots__ = ("_held", "_most_bytes", "_start")
+
+    def __init__(self, most_bytes: int) -> None:
+        """`most_bytes`: of one message, without its length."""
+        self._most_bytes = most_bytes
+        self._held = b""
+        self._start = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes in memory that belong to messages not taken yet."""
+        return len(self._held) - self._start
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a message, or its length, has begun to come in and is not whole, if `next_message` has just said
+        that there is none."""
+        return self._start < len(self._held)
+
+    def receive(self, data: bytes) -> None:
+        """Take in what has arrived."""
+        self._held = data if self._start == len(self._held) else self._held[self._start :] + data
+        self._start = 0
+
+    def next_message(self) -> bytes | None:
+        """Return the next message that is whole, without its length; None if there is none yet. Raises TooLong."""
+        held, start = self._held, self._start
+        if len(held) - start < LENGTH_BYTES:
+            return None
+        begin = start + LENGTH_BYTES
+        size = held[start] << 8 | held[start + 1]
+        if size > self._most_bytes:
+            raise TooLong
+        end = begin + size
+        if end > len(held):
+            return None
+        self._start = end
+        return held[begin:end]
+
+    def forget(self) -> None:
+        """Let go of everything: nothing more will be read."""
+        self._held, self._start = b"", 0
+
+
+def framed(identifier: bytes, wire: bytes) -> bytes:
+    """Return a message as it goes into the stream, with this ID in the place of its own."""
+    return len(wire).to_bytes(LENGTH_BYTES) + identifier + wire[ID_BYTES:]

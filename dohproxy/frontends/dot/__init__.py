@@ -1,0 +1,1 @@
+"""The DoT frontend: `dohproxy.dot` behind an asyncio protocol."""
