@@ -124,7 +124,7 @@ def hold_strangers(
 def build_names(config: Config, rules: RuleSwitches | None = None) -> NameRules:
     """Return the rules about names, by the list installed with the program; without `rules` all are enforced."""
     tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
-    return build_name_rules(
+    names = build_name_rules(
         config.names,
         installed_list(),
         *tables,
@@ -132,6 +132,8 @@ def build_names(config: Config, rules: RuleSwitches | None = None) -> NameRules:
         negative_ttl_max=config.cache.negative_ttl_max_seconds,
         rules=rules,
     )
+    names.discovery.adopt(config)
+    return names
 
 
 def http2_limits(config: Config) -> Http2Limits:

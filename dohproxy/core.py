@@ -119,6 +119,7 @@ class Core:
         self.request_limiter.adopt(config.limits, fair_share(config.general_upstreams), now)
         self.penalties.adopt(config.bans, now)
         self.names.adopt(config.names, config.cache.negative_ttl_max_seconds, now)
+        self.names.discovery.adopt(config)
         self.suffixes.adopt(config.names, suffixes, time.time())
         if blocklists is not None:
             self.blocklists.adopt(blocklists, time.time())
@@ -142,6 +143,11 @@ class Core:
         self.pipeline.adopt(self.names, self._routes_of_names(), config.resolver.deadline_seconds)
         self.service.pages.adopt(config.pages, now)
         self.service.adopt(replace(request_rules(config), tokens=self.service.rules.tokens))
+
+    def use_certificate(self, covers: Callable[[str], bool]) -> None:
+        """Tell clients of the service as far as its certificate, by `covers`, is for its name."""
+        if self.names.discovery.use(covers):
+            self.pipeline.rules_changed()
 
     def owners(self) -> Owners:
         """Return those whom the walk asks, for who wants to know what they would say."""

@@ -12,7 +12,7 @@
                             ├─ parse ──────────────── refused, FORMERR, NOTIMP
                             ├─ refused questions ──── REFUSED, BADVERS
                             ├─ route: whose cache, upstreams and line these are from here on
-                            ├─ local answers ──────── the answer
+                            ├─ local answers ──────── the answer; about this service itself without RD too
                             ├─ blocklists ─────────── what the list says, above the cache so that it acts at once
                             ├─ cache ──────────────── the answer, or that a name above does not exist
                             │       ╰ popular and near its end, or given beyond it: refresh() upstream, unawaited;
@@ -245,12 +245,14 @@ class Pipeline(Exits):
 
     def _answer_now(self, query: Query, arrival: Arrival, now: float) -> Reply | Refused | Miss:
         reason = refuse(query)
-        if reason is not None:
-            return self._fail(query, arrival, reason, repeat_until=now + REPEAT_SECONDS)
-        # Probes with random names become one name; from here on that is what is looked up and asked.
-        query = self._names.probes.absorb(query)
-        # Constant answers; these names never leave the machine, unless a route says so.
-        local = answer_locally(query) if arrival.route.is_general else answer_any(query)
+        local = self._names.discovery.answer(query, reason)
+        if local is None:
+            if reason is not None:
+                return self._fail(query, arrival, reason, repeat_until=now + REPEAT_SECONDS)
+            # Probes with random names become one name; from here on that is what is looked up and asked.
+            query = self._names.probes.absorb(query)
+            # Constant answers; these names never leave the machine, unless a route says so.
+            local = answer_locally(query) if arrival.route.is_general else answer_any(query)
         if local is not None:
             return self._finish(
                 query, local.content, local.reason, local.ttl, arrival, repeat_until=now + REPEAT_SECONDS

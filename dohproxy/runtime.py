@@ -160,6 +160,8 @@ class Runtime:
         self.mode = self.alerting.mode
         self.pages = page_job_of(config, self.core, self.alerting, self.announcements)
         self._price_strangers()
+        if certificate is not None:
+            certificate.when_in_use(lambda chain: self.core.use_certificate(chain.server.matches))
         self._add_figures()
 
     # --- Serving ---

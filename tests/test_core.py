@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 from dohproxy.builders import clock
-from dohproxy.config import Config, RouteConfig, ServerConfig
+from dohproxy.config import Config, DiscoveryConfig, RouteConfig, ServerConfig, TlsConfig
 from dohproxy.core import Core
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.exits import Miss
 from dohproxy.outcomes import NOBODY, Frontend
+from dohproxy.wire.query import parse_query
 from tests.fakes.samples import samples_in
 from tests.fakes.upstream import FakeUpstream
 from tests.frontends.client import query
@@ -61,4 +63,24 @@ async def test_figures_of_all_that_is_there_come_after_every_change() -> None:
         core.adopt(replace(config, upstreams=(upstream.config(name="other"),)))
         assert {reading.figure.name for reading in core.figures.read()} == names
         assert samples_in(core.figures.read())["dohproxy_upstream_up", ("other",)] == 1
+        await core.close()
+
+
+async def test_clients_are_told_of_the_service_once_its_certificate_is_for_its_name() -> None:
+    upstream = FakeUpstream()
+    async with upstream.running(), asyncio.TaskGroup() as tasks:
+        tls = TlsConfig(Path("/nowhere/fullchain.pem"), Path("/nowhere/privkey.pem"))
+        server, discovery = ServerConfig(host="doh.example.net"), DiscoveryConfig(enabled=True)
+        config = Config((upstream.config(),), server, tls, discovery=discovery)
+        core = Core(config, tasks)
+        ways = parse_query(query("_dns.resolver.arpa", "SVCB"))
+        version = core.pipeline.rules_version
+        assert core.names.discovery.answer(ways) is None
+        core.use_certificate(lambda host: host == "other.example.net")
+        assert core.pipeline.rules_version == version
+        core.use_certificate(lambda host: host == "doh.example.net")
+        assert core.names.discovery.answer(ways) is not None
+        assert core.pipeline.rules_version > version
+        core.adopt(replace(config, server=ServerConfig(host="other.example.net")))
+        assert core.names.discovery.answer(ways) is None
         await core.close()

@@ -19,6 +19,7 @@ from tests.fakes.walk import (
     CLIENT,
     NEIGHBOUR,
     NO_DOMAIN_LIMITS,
+    TELLING,
     Limits,
     Walk,
     address_of,
@@ -279,3 +280,54 @@ async def test_what_fails_for_a_member_is_counted_apart_from_what_fails_for_stra
         reasons.append(walk.reason)
     assert reasons[:10] == [Reason.FORWARDED] * 10
     assert reasons[-1] is Reason.DOMAIN_LIMIT
+
+
+# ---------------------------------------------------------------- what the service says of itself
+
+SVCB, RESINFO = 64, 261
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype"),
+    [
+        ("_dns.resolver.arpa", SVCB),
+        ("_dns.doh.example.net", SVCB),
+        ("resolver.arpa", RESINFO),
+        ("doh.example.net", RESINFO),
+    ],
+)
+@pytest.mark.parametrize("flags", [m.RD, 0], ids=["with RD", "without RD"])
+async def test_what_the_service_says_of_itself_is_said_at_once_whoever_has_the_name(
+    name: str, qtype: int, flags: int
+) -> None:
+    walk = Walk(Limits(misses=1, slots=0), routed=("example.net",))
+    walk.names.discovery.adopt(TELLING)
+    for _ in range(3):
+        response = await walk.send(post(ask_for(name, qtype, flags=flags)))
+        reply = dns.message.from_wire(response.body)
+        assert (reply.rcode(), len(reply.answer), walk.reason) == (dns.rcode.NOERROR, 1, Reason.LOCAL)
+        assert dict(response.fields)["cache-control"] == "max-age=3600"
+    assert walk.resolver.asked == walk.home.asked == []
+
+
+async def test_who_validates_gets_what_is_published_of_the_service() -> None:
+    walk = Walk()
+    walk.names.discovery.adopt(TELLING)
+    await walk.send(post(ask_for("_dns.doh.example.net", SVCB, dnssec_ok=True)))
+    assert (walk.reason, len(walk.resolver.asked)) == (Reason.FORWARDED, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "reason"),
+    [
+        ("resolver.arpa", m.RD, Reason.LOCAL),
+        ("resolver.arpa", 0, Reason.RECURSION_NOT_DESIRED),
+        ("doh.example.net", m.RD, Reason.FORWARDED),
+    ],
+)
+async def test_a_service_that_tells_nothing_of_itself_is_one_like_any(name: str, flags: int, reason: Reason) -> None:
+    walk = Walk()
+    response = await walk.send(post(ask_for(name, RESINFO, flags=flags)))
+    assert walk.reason is reason
+    count = response.body[6:8]
+    assert count == (b"\x00\x01" if reason is Reason.FORWARDED else b"\x00\x00")

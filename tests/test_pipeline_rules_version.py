@@ -28,7 +28,7 @@ from dohproxy.wire.name import from_text
 from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import Content
-from tests.fakes.walk import NO_DOMAIN_LIMITS, SUFFIXES, names
+from tests.fakes.walk import NO_DOMAIN_LIMITS, SUFFIXES, TELLING, names
 from tests.frontends import client as http1
 from tests.frontends.http2_client import Http2Client, get_fields
 from tests.frontends.served import NO_LIMITS, RunningFrontend, open_frontend
@@ -55,6 +55,7 @@ class Change:
     before: Reason = Reason.CACHED
     parameter: str = ""
     """What stands behind the query in the target."""
+    rdtype: str = "A"
 
 
 def general_of(frontend: RunningFrontend) -> Route:
@@ -163,6 +164,11 @@ def answer_here(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> N
     adopt(frontend)
 
 
+def tell_of_the_service(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
+    assert frontend.core.names.discovery.adopt(TELLING)
+    frontend.core.service.pipeline.rules_changed()
+
+
 def adopt_lists(frontend: RunningFrontend, config: BlocklistConfig) -> None:
     watch = BlocklistWatch((config,), frontend.core.names.blocklists, lambda: None, 0.0)
     assert [one.name for one in watch.statistics(0.0)] == [config.name]
@@ -214,6 +220,13 @@ CHANGES: Final = [
         before=Reason.LOCAL,
     ),
     Change("local answers", answer_here, Reason.LOCAL),
+    Change(
+        "what is told of the service",
+        tell_of_the_service,
+        Reason.LOCAL,
+        name="_dns.doh.example.net",
+        rdtype="SVCB",
+    ),
     Change("client's network", lambda frontend, _: adopt_lists(frontend, NETWORK), Reason.PROHIBITED),
     Change("blocklists", lambda frontend, _: adopt_lists(frontend, LIST), Reason.CENSORED),
     Change("blocks by hand", block_by_hand, Reason.BLOCKED),
@@ -234,7 +247,7 @@ class OverHttp1:
 
     def __init__(self, raw: http1.RawClient, change: Change) -> None:
         self._raw = raw
-        target = dict(get_fields(change.name))[":path"] + change.parameter
+        target = dict(get_fields(change.name, rdtype=change.rdtype))[":path"] + change.parameter
         self._request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
     async def ask(self) -> None:
@@ -247,7 +260,8 @@ class OverHttp2:
     def __init__(self, client: Http2Client, change: Change) -> None:
         self._client = client
         self._fields = tuple(
-            (name, value + change.parameter if name == ":path" else value) for name, value in get_fields(change.name)
+            (name, value + change.parameter if name == ":path" else value)
+            for name, value in get_fields(change.name, rdtype=change.rdtype)
         )
         self._stream = -1
 

@@ -6,8 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +16,17 @@ import click
 import dohproxy
 from dohproxy.cli.check import examine, read_chain
 from dohproxy.cli.ctl import NoSocket, find_socket
+from dohproxy.cli.records import given_addresses, parsed_option
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, installed_config_option, say
 from dohproxy.cli.trial import RESOLV_CONF
 from dohproxy.cli.upstream import probe_each, usual_queries
 from dohproxy.config import Config, ConfigError, UpstreamAddress, check_authorities, load, located
-from dohproxy.config.addresses import Unusable, parse_listen, parse_public_name, parse_upstream
+from dohproxy.config.addresses import parse_listen, parse_public_name, parse_upstream
+from dohproxy.config.discovery_values import why_untold
 from dohproxy.config.permissions import service_user
 from dohproxy.config.resolv_conf import nameservers_in
 from dohproxy.control.client import Unreachable, send
+from dohproxy.policy.discovery.served import addresses_of, public_port, served_of
 from dohproxy.tls.certificates import Chain
 from dohproxy.tls.self_check import LimitsNotInForce
 from dohproxy.tools.doctor import (
@@ -39,9 +42,8 @@ from dohproxy.tools.doctor import (
     version,
 )
 from dohproxy.tools.doctor.findings import Finding, Look, Severity, look_at, of_problems, worst
-from dohproxy.tools.doctor.records import IPAddress, Publication, addresses_of, publication_of, questions_of
 from dohproxy.tools.doctor.rendering import as_text, as_values
-from dohproxy.tools.stamps import is_address_literal, public_port
+from dohproxy.tools.publication import Publication, publication_of, questions_of
 
 CONFIGURATION: Final = "configuration"
 STATUS_SECONDS: Final = 5.0
@@ -111,9 +113,11 @@ class _Visit:
     def __init__(self, asked: Asked, config: Config) -> None:
         self._asked = asked
         self._config = config
-        self._host = config.server.host if asked.host is None else _parsed("--host", asked.host, parse_public_name)
-        self._given = [_address(text) for text in asked.addresses]
-        self._at = None if asked.at is None else _parsed("--at", asked.at, parse_listen)
+        self._host = config.server.host
+        if asked.host is not None:
+            self._host = parsed_option("--host", asked.host, parse_public_name)
+        self._given = given_addresses(asked.addresses)
+        self._at = None if asked.at is None else parsed_option("--at", asked.at, parse_listen)
         self._resolvers = _resolvers(asked.resolver)
         self._own = connecting.own_addresses()
         self._chain: Chain | None = None
@@ -201,17 +205,20 @@ class _Visit:
         yield from upstreams.judge(asyncio.run(probing), time.time())
 
     def _records(self) -> Iterator[Finding]:
-        host = self._host
-        if host == "localhost" or is_address_literal(host):
-            what = f"no name leads to {host}, so there is nothing to publish"
+        host, config = self._host, self._config
+        why = why_untold(host)
+        if why is not None:
+            what = f"there is nothing to publish, as {host} {why}"
             yield Finding(
                 published.SUBJECT, Severity.NOTE, what, "write the public name in server.host, or give --host"
             )
             return
         issuer = None if self._chain is None else self._chain.server.issuer
-        addresses: list[IPAddress] = self._given or addresses_of(self._config, self._own)
-        port = public_port(self._config)
-        publication = self.publication = publication_of(host, port, self._config.server.path, addresses, issuer)
+        addresses = self._given or addresses_of(config, self._own)
+        served = replace(served_of(config), host=host, addresses=tuple(addresses))
+        publication = self.publication = publication_of(served, issuer, config.discovery.ttl_seconds)
+        if config.discovery.enabled and self._chain is not None:
+            yield from published.judge_designation(addresses, self._chain.server.matches)
         if self._asked.offline:
             yield Finding(published.SUBJECT, Severity.NOTE, "what is published was not asked for, as --offline says")
             return
@@ -243,24 +250,9 @@ def _ask_service(asked: Asked) -> tuple[service.Body | None, str]:
 def _resolvers(given: str | None) -> list[UpstreamAddress]:
     """Return whom to ask for records. Raises UsageError."""
     if given is not None:
-        return [_parsed("--resolver", f"udp://{given}", parse_upstream)]
+        return [parsed_option("--resolver", f"udp://{given}", parse_upstream)]
     try:
         found = nameservers_in(RESOLV_CONF.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         found = ()
     return [UpstreamAddress("udp", host, 53) for host in found]
-
-
-def _address(text: str) -> IPv4Address | IPv6Address:
-    try:
-        return ip_address(text)
-    except ValueError:
-        raise click.UsageError(f"--address {text} is no IP address; write it without port and brackets.") from None
-
-
-def _parsed(option: str, text: str, parse: Any) -> Any:
-    """Return what a parser of the configuration makes of a value. Raises UsageError with its sentence."""
-    try:
-        return parse(text, Path())
-    except Unusable as error:
-        raise click.UsageError(f"{option} {text.removeprefix('udp://')} {error}") from None

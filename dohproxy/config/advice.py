@@ -230,6 +230,14 @@ def _warn_of_pages(config: Config) -> Iterator[Problem]:
         yield Problem("pages.folder", "is of no effect while pages.enabled is false; write enabled = true beside it.")
 
 
+def _warn_of_discovery(config: Config) -> Iterator[Problem]:
+    if config.discovery.qname_minimisation and not config.discovery.enabled:
+        yield Problem(
+            "discovery.qname_minimisation",
+            "is of no effect while discovery.enabled is false; write enabled = true beside it.",
+        )
+
+
 _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_plain_http,
     _warn_of_one_client_for_all,
@@ -250,4 +258,5 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_rules_without_effect,
     _warn_of_added_budgets,
     _warn_of_pages,
+    _warn_of_discovery,
 )

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from dohproxy.config.addresses import ListenAddress, UpstreamAddress, cover_everything
+from dohproxy.config.discovery_values import why_untold
 from dohproxy.config.keys import show
 from dohproxy.config.problems import Problem
 from dohproxy.config.schema import Config
@@ -334,6 +335,29 @@ def _check_paths_of_pages(config: Config) -> Iterator[Problem]:
         )
 
 
+def _check_discovery(config: Config) -> Iterator[Problem]:
+    discovery, is_direct = config.discovery, config.clients.address_from == "connection"
+    if discovery.enabled and (why := why_untold(config.server.host)) is not None:
+        yield Problem(
+            "discovery.enabled",
+            f"is true while server.host is {show(config.server.host)}, which {why}; write the public name there, for"
+            ' example: host = "doh.example.net"',
+        )
+    is_open = any(listener.is_public for listener in config.server.listen)
+    if discovery.enabled and is_direct and is_open and config.tls is None:
+        yield Problem(
+            "discovery.enabled",
+            "is true while clients connect without TLS: what they were told of would not be there. Add [tls], or set"
+            " clients.address_from if a front proxy has it.",
+        )
+    if discovery.http3 and is_direct and is_open:
+        yield Problem(
+            "discovery.http3",
+            "is true while clients connect to this service itself, which does not speak HTTP/3; remove it, or set"
+            " clients.address_from if a front proxy does.",
+        )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
@@ -349,6 +373,7 @@ _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
         _check_upstream_is_not_this_service,
         ("server.listen", "dot.listen", "metrics.listen", "admin.listen", "upstream"),
     ),
+    (_check_discovery, ("discovery", "server.host", "server.listen", "clients.address_from", "tls")),
 )
 """Each rule beside the keys it reads."""
 

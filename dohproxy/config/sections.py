@@ -21,6 +21,7 @@ from dohproxy.config.schema import (
     ClientsConfig,
     ConnectionsConfig,
     DialectsConfig,
+    DiscoveryConfig,
     DotConfig,
     LimitsConfig,
     ListedConfig,
@@ -133,5 +134,6 @@ SECTIONS: Final = (
     _declare("log", LogConfig),
     _declare("about", AboutConfig),
     _declare("pages", PagesConfig),
+    _declare("discovery", DiscoveryConfig),
 )
 """All sections in the order of the reference: what everybody sets comes first."""

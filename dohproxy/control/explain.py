@@ -177,14 +177,15 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
         rule = Rule.LISTED_REACTION if is_reaction else Rule.MEMBERS_ONLY
         yield _held(owners, rule, "mode", "the client is no member: 403", Reason.MEMBERS_ONLY)
     refused = refuse(query)
-    if refused is not None:
+    told = names.discovery.answer(query, refused)
+    if refused is not None and told is None:
         yield Stage("question", "is of a kind that is refused", refused, ends=True)
     yield Stage("question", "is one that is answered")
     # One of our own counts what it absorbs for nobody.
     query = ClientProbes().absorb(query)
     route = owners.routes.of(query)
     yield Stage("route", "the general upstreams and cache" if route.is_general else "one of its own, by [[route]]")
-    local = answer_locally(query) if route.is_general else answer_any(query)
+    local = told or (answer_locally(query) if route.is_general else answer_any(query))
     if local is not None:
         says = f"is answered here, and never leaves: {rcode_name(local.content.rcode)}"
         yield Stage("local answers", says, local.reason, ends=True)

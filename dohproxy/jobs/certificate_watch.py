@@ -94,6 +94,7 @@ class CertificateWatch:
         self._contexts: dict[KeyKind, ssl.SSLContext] = {self._live.server.key_kind: context}
         self._results: Counter[PairResult] = Counter()
         self._when_priced: Callable[[float], None] = lambda _: None
+        self._when_in_use: Callable[[Chain], None] = lambda _: None
         self._handshake_seconds = handshake_seconds(context)
         self._has_succeeded = True
 
@@ -101,6 +102,11 @@ class CertificateWatch:
         """Have `notify` called with the seconds of one core that a handshake costs: now, and with each new pair."""
         self._when_priced = notify
         notify(self._handshake_seconds)
+
+    def when_in_use(self, notify: Callable[[Chain], None]) -> None:
+        """Have `notify` called with the chain that clients are shown: now, and with each new one."""
+        self._when_in_use = notify
+        notify(self._live)
 
     def faults(self, now: float) -> tuple[str, ...]:
         """Return what is wrong with the certificate in use, in words that follow "the certificate"; `now` is Unix
@@ -200,6 +206,7 @@ class CertificateWatch:
         self._live, self.digest = pair.chain, pair.digest
         self._handshake_seconds = handshake_seconds(context)
         self._when_priced(self._handshake_seconds)
+        self._when_in_use(self._live)
 
 
 _REFUSALS: Final[Mapping[Fault, str]] = {

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from dohproxy.config import NamesConfig
 from dohproxy.policy.blocklists.lists import Blocklists
+from dohproxy.policy.discovery.answers import Discovery
 from dohproxy.policy.domains import DomainLimit
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.probes import ClientProbes
@@ -26,6 +27,9 @@ class NameRules:
     """The filter; None if answers are given whatever addresses they have."""
     blocklists: Blocklists = field(default_factory=Blocklists)
     """Names that are withheld, and clients that are not served; `jobs.blocklist_watch` keeps them up to date."""
+
+    discovery: Discovery = field(default_factory=Discovery)
+    """What this service says of itself."""
 
     switches: RuleSwitches = field(default_factory=RuleSwitches)
     """How the rules among them are held that can be tried."""

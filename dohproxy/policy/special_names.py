@@ -56,7 +56,6 @@ def _reverse_zones(network: IPv4Network | IPv6Network) -> list[str]:
 _LOCALHOST: Final = from_text("localhost")
 _HOME_ARPA: Final = from_text("home.arpa")
 _RESOLVER_ARPA: Final = from_text("resolver.arpa")
-_DNS_RESOLVER_ARPA: Final = from_text("_dns.resolver.arpa")
 _TOP_LEVEL: Final = frozenset(from_text(name) for name in _NEVER_DELEGATED)
 _EMPTY_ZONES: Final = frozenset(
     from_text(zone) for text in _PRIVATE_NETWORKS for zone in _reverse_zones(ip_network(text))
@@ -109,11 +108,12 @@ def _answer_special_name(query: Query) -> LocalAnswer | None:
         # It lives in the parent: the proof that the delegation is insecure, without which a client that validates
         # takes our answers for forgeries (RFC 8375 section 4 for home.arpa).
         return None
-    exists = zone not in _TOP_LEVEL and qname in (zone, _DNS_RESOLVER_ARPA)
+    exists = zone not in _TOP_LEVEL and (qname == zone or zone == _RESOLVER_ARPA)
     if exists and qname == zone and query.qtype in (Qtype.SOA, Qtype.NS):
         record = soa_record(position, LOCAL_TTL) if query.qtype == Qtype.SOA else _ns(position)
         return _local(Content(Rcode.NOERROR, (1, 0, 0), record, authoritative=True))
-    # _dns.resolver.arpa exists for every resolver; without a designation it has no SVCB (RFC 9462 section 6.4).
+    # All below resolver.arpa exists, or who keeps denials would take that of one name for that of _dns.resolver.arpa
+    # too; without a designation that has no SVCB (RFC 9462 section 6.4). What we say there is `policy.discovery`'s.
     rcode = Rcode.NOERROR if exists else Rcode.NXDOMAIN
     return _local(Content(rcode, (0, 1, 0), soa_record(position, LOCAL_TTL), authoritative=True))
 

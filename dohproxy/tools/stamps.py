@@ -1,7 +1,7 @@
 """The DNS stamps of a configured service: one for each address that clients reach it at."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final
 
@@ -9,6 +9,7 @@ from dohproxy.config import Config, ListenAddress, ServerConfig
 from dohproxy.config.addresses import bracketed
 from dohproxy.doh.stamp import DEFAULT_PORTS, BadStamp, Properties, Protocol, Stamp, is_address
 from dohproxy.doh.stamp_codec import encode
+from dohproxy.policy.discovery.served import addresses_of, public_port
 from dohproxy.tls.certificates import Certificate, Chain
 
 HTTPS: Final = DEFAULT_PORTS[Protocol.DOH]
@@ -34,7 +35,8 @@ class StampAddresses:
 
 
 def places_of(config: Config, given: Sequence[str]) -> StampAddresses:
-    """Return where clients connect: at the addresses `given`, else at those that are listened on.
+    """Return where clients connect: at the addresses `given`, else where the configuration says that they do, else at
+    those that are listened on.
 
     `given` holds `IP` or `IP:port`. Raises BadStamp if one is neither.
     """
@@ -43,11 +45,16 @@ def places_of(config: Config, given: Sequence[str]) -> StampAddresses:
         return StampAddresses(tuple(_parse_place(text, port) for text in given), ())
     if is_address_literal(config.server.host):
         return StampAddresses((StampAddress(config.server.host, port),), ())
+    if config.discovery.addresses:
+        return StampAddresses(tuple(StampAddress(str(one), port) for one in addresses_of(config)), ())
     if config.clients.address_from != "connection":
         return StampAddresses(
             (StampAddress("", port),), (f"Behind a front proxy its address is not known here. {_REMEDY}",)
         )
-    return _listened_places(config.server.listen, port)
+    places = _listened_places(config.server.listen, port)
+    if not config.discovery.port:
+        return places
+    return replace(places, found=tuple(dict.fromkeys(replace(one, port=port) for one in places.found)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +160,6 @@ def _listening_remarks(listeners: Sequence[ListenAddress], wildcards: Sequence[L
             yield f"{one} takes any free port, which a stamp cannot say; give --address with the one that is used."
         elif "%" in one.host:
             yield f"{one} has a meaning on its own network alone, so it gets no stamp."
-
-
-def public_port(config: Config) -> int:
-    """Return the port that clients connect to, if nobody says otherwise."""
-    ports = [one.port for one in config.server.listen if one.is_public and one.port]
-    is_direct = config.clients.address_from == "connection"
-    # What listens on loopback or a Unix socket has something in front of it, and that has HTTPS's own port.
-    return ports[0] if ports and is_direct else HTTPS
 
 
 def public_authority(config: Config) -> str:

@@ -53,6 +53,7 @@ class Qtype(IntEnum):
     MAILA = 254
     ANY = 255
     CAA = 257
+    RESINFO = 261
 
 
 META_TYPES: Final = frozenset({0, Qtype.OPT.value, *range(128, 256)})

@@ -134,6 +134,11 @@ def _fault_of_stray_record(wire: bytes, offset: int) -> Fault:
     return Fault.OPT_OWNER if wire[offset : offset + 2] == Qtype.OPT.to_bytes(2) else Fault.RECORDS_IN_QUERY
 
 
+def key_of(qname: bytes, qtype: int, *, dnssec_ok: bool = False, checking_disabled: bool = False) -> bytes:
+    """Return the `Query.key` of questions about a lower-case wire name, for who knows them beforehand."""
+    return qname + _KEY_TAIL.pack(qtype, dnssec_ok | checking_disabled << 1)
+
+
 def question_of(wire: bytes) -> bytes:
     """Return the question's bytes of a message that was refused, or b"" where it cannot be read.
 

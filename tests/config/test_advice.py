@@ -246,5 +246,11 @@ def test_public_pages_that_were_not_meant_so_are_warned_of(text: str, path: str,
     assert words in warnings_of(text)[path]
 
 
+def test_a_word_about_the_upstreams_that_nobody_is_told_is_warned_of() -> None:
+    told = "[discovery]\nqname_minimisation = true\n"
+    assert list(warnings_of(told)) == ["discovery.qname_minimisation"]
+    assert warnings_of(PUBLIC + TLS + told + "enabled = true\n") == {}
+
+
 def test_public_pages_with_a_name_are_as_they_should_be() -> None:
     assert warnings_of('[pages]\nenabled = true\nfolder = "pages"\n[about]\nname = "Us"') == {}

@@ -346,3 +346,36 @@ def test_dot_without_a_certificate_is_for_loopback_alone(listen: str) -> None:
 
 def test_dot_and_doh_cannot_have_one_address() -> None:
     assert "already listened on" in problems_of('[dot]\nlisten = ["127.0.0.1:8443"]')["dot.listen #1"]
+
+
+TOLD = "[discovery]\nenabled = true\n"
+NAMED = '[server]\nhost = "doh.example.net"\n'
+OPEN = NAMED + 'listen = ["192.0.2.1:443"]\n'
+TLS = '[tls]\ncertificate = "a.pem"\nkey = "b.pem"\n'
+FRONT = '[clients]\naddress_from = "forwarded"\ntrusted_proxies = ["127.0.0.1"]\n'
+HTTP3 = "[discovery]\nhttp3 = true\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "sentence"),
+    [
+        (TOLD, "discovery.enabled", 'server.host is "localhost", which leads every client to itself; write'),
+        (TOLD + '[server]\nhost = "192.0.2.1"', "discovery.enabled", 'host = "doh.example.net"'),
+        (OPEN + TOLD, "discovery.enabled", "clients connect without TLS"),
+        (OPEN + TLS + HTTP3, "discovery.http3", "does not speak HTTP/3"),
+    ],
+    ids=["no name", "an address for a name", "nothing encrypted", "HTTP/3 of our own"],
+)
+def test_what_is_not_served_is_not_to_be_told(text: str, path: str, sentence: str) -> None:
+    problems = problems_of(text)
+    assert list(problems) == [path]
+    assert sentence in problems[path]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [OPEN + TLS + TOLD, OPEN + FRONT + TOLD + "http3 = true", NAMED + TOLD],
+    ids=["TLS", "a front proxy", "something in front that tells nothing"],
+)
+def test_what_is_served_may_be_told(text: str) -> None:
+    assert read_with(text).discovery.enabled

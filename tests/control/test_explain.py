@@ -24,7 +24,18 @@ from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.name import from_text
 from dohproxy.wire.query import Query
 from tests.control.command_samples import FakeService
-from tests.fakes.walk import CLIENT, MEMBER, NEIGHBOUR, NO_DOMAIN_LIMITS, Limits, Walk, address_of, ask_for, post
+from tests.fakes.walk import (
+    CLIENT,
+    MEMBER,
+    NEIGHBOUR,
+    NO_DOMAIN_LIMITS,
+    TELLING,
+    Limits,
+    Walk,
+    address_of,
+    ask_for,
+    post,
+)
 from tests.wire import messages as m
 
 NAME = "www.example.net"
@@ -106,6 +117,10 @@ async def listed(one: Walk) -> None:
     lists(one, BlocklistConfig("court", names=(NAME,), reason="law", reference="27/1"))
 
 
+async def telling(one: Walk) -> None:
+    one.names.discovery.adopt(TELLING)
+
+
 async def listed_and_let_through(one: Walk) -> None:
     await listed(one)
     one.names.blocklists.by_hand.put(HandEntry(from_text(NAME), False, False, math.inf))
@@ -154,6 +169,7 @@ CASES = {
     "the type is refused": Case(Walk, None, Reason.TYPE_REFUSED, "question", qtype=252),
     "the name is special": Case(Walk, None, Reason.LOCAL, "local answers", name="printer.local"),
     "ANY": Case(Walk, None, Reason.MINIMAL_ANY, "local answers", qtype=255),
+    "the service itself": Case(Walk, telling, Reason.LOCAL, "local answers", name="_dns.doh.example.net", qtype=64),
     "a listed name": Case(Walk, listed, Reason.CENSORED, "blocklists"),
     "a name that is blocked by hand": Case(Walk, blocked_by_hand, Reason.BLOCKED, "blocklists"),
     "a listed name that is let through": Case(Walk, listed_and_let_through, Reason.FORWARDED, "upstream"),

@@ -70,7 +70,15 @@ def large_reply(wire: bytes) -> list[bytes]:
     return [reply.to_wire(max_size=65_535)]
 
 
-SAID = {"A": "{}", "AAAA": "2001:db8::1", "NS": "ns.example.", "TXT": "text", "HTTPS": "1 .", "CNAME": "a.example."}
+SAID = {
+    "A": "{}",
+    "AAAA": "2001:db8::1",
+    "NS": "ns.example.",
+    "TXT": "text",
+    "SVCB": "1 .",
+    "HTTPS": "1 .",
+    "CNAME": "a.example.",
+}
 
 
 def unreadable(reply: bytes) -> bytes:

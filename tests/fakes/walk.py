@@ -7,7 +7,16 @@ import dns.edns
 import dns.message
 
 from dohproxy.cache import Cache
-from dohproxy.config import BansConfig, CacheConfig, NamesConfig
+from dohproxy.config import (
+    BansConfig,
+    CacheConfig,
+    Config,
+    DiscoveryConfig,
+    NamesConfig,
+    ServerConfig,
+    UpstreamAddress,
+    UpstreamConfig,
+)
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RequestRules
 from dohproxy.doh.response import http_response
@@ -56,6 +65,12 @@ NO_DOMAIN_LIMITS = NamesConfig(
     domain_failures_per_second=100_000,
     domain_failures_burst=1_000_000,
 )
+TELLING = Config(
+    (UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53)),),
+    ServerConfig(host="doh.example.net"),
+    discovery=DiscoveryConfig(enabled=True),
+)
+"""A service behind a front proxy that tells clients of itself."""
 SUFFIXES = parse_suffixes(
     """
 // ===BEGIN ICANN DOMAINS===

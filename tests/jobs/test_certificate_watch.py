@@ -24,7 +24,7 @@ from dohproxy.jobs.certificate_watch import (
 from dohproxy.jobs.job_figures import CERTIFICATE_FIGURES
 from dohproxy.jobs.periodic import repeat
 from dohproxy.tls.certificate_pair import PairResult
-from dohproxy.tls.certificates import Fault, read_chain
+from dohproxy.tls.certificates import Chain, Fault, read_chain
 from dohproxy.tls.policy import bare_context
 from tests.fakes.samples import samples_of
 from tests.frontends.client import RawClient, get
@@ -457,6 +457,18 @@ def test_the_price_of_a_handshake_is_told_at_once_and_with_each_new_pair(files: 
     assert min(prices) > 0
     assert prices[2] > 2 * max(prices[:2])
     assert watch.statistics().handshake_seconds == prices[2]
+
+
+def test_what_clients_are_shown_is_told_at_once_and_with_each_new_pair(files: Files) -> None:
+    watch = CertificateWatch(tls_of(files), "localhost", bare_context())
+    told: list[Chain] = []
+    watch.when_in_use(told.append)
+    watch.poll(NOW)
+    files.write(STRANGER)
+    watch.poll(NOW)
+    files.write(SECOND)
+    watch.poll(NOW)
+    assert [chain.server.not_after for chain in told] == [NOW + 60 * DAY, NOW + 90 * DAY]
 
 
 @pytest.mark.parametrize(

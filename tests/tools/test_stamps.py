@@ -1,5 +1,6 @@
 """The stamps of a configuration: where clients connect, and what the operator should know."""
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from dohproxy.config import (
     ClientsConfig,
     Config,
+    DiscoveryConfig,
     ServerConfig,
     UpstreamAddress,
     UpstreamConfig,
@@ -22,11 +24,21 @@ HOST = "doh.example.net"
 NOTHING = Properties(0)
 
 
-def config_of(*listen: str, host: str = HOST, address_from: str = "connection", path: str = "/dns-query") -> Config:
+KNOWN = DiscoveryConfig(addresses=(ip_address("192.0.2.1"), ip_address("2001:db8::1")))
+
+
+def config_of(
+    *listen: str,
+    host: str = HOST,
+    address_from: str = "connection",
+    path: str = "/dns-query",
+    discovery: DiscoveryConfig | None = None,
+) -> Config:
     return Config(
         (UpstreamConfig("ns0", UpstreamAddress("udp", "127.0.0.1", 53)),),
         ServerConfig(tuple(parse_listen(text, Path("/run")) for text in listen), path, host),
         clients=ClientsConfig(address_from=address_from),  # type: ignore[arg-type]
+        discovery=discovery or DiscoveryConfig(),
     )
 
 
@@ -118,6 +130,20 @@ def config_of(*listen: str, host: str = HOST, address_from: str = "connection", 
             [StampAddress("192.0.2.1", 443)],
             "has a meaning on its own network alone",
             id="an address of one interface",
+        ),
+        pytest.param(
+            config_of("127.0.0.1:8443", address_from="forwarded", discovery=KNOWN),
+            [],
+            [StampAddress("192.0.2.1", 443), StampAddress("2001:db8::1", 443)],
+            "",
+            id="the addresses that the configuration names",
+        ),
+        pytest.param(
+            config_of("192.0.2.1:8443", "[::]:8443", discovery=DiscoveryConfig(port=443)),
+            [],
+            [StampAddress("192.0.2.1", 443), StampAddress("", 443)],
+            "give --address",
+            id="the port that the configuration names",
         ),
         pytest.param(
             config_of("[::]:443", host="2001:db8::1"),

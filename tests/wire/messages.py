@@ -29,7 +29,7 @@ def question(qname: bytes = name("www.Example.net"), qtype: int = A, qclass: int
 
 RDATA = {
     A: b"\xc0\x00\x02\x01", NS: name("ns.example.net"), CNAME: name("target.example"), TXT: b"\x04text",
-    28: bytes(16), HTTPS: b"\x00\x01\x00",
+    28: bytes(16), 64: b"\x00\x01\x00", HTTPS: b"\x00\x01\x00",
 }  # fmt: skip
 """What a record says whose rdata is nobody's concern."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dohproxy.wire.query import parse_query, question_of
+from dohproxy.wire.query import key_of, parse_query, question_of
 from tests.wire import messages as m
 
 
@@ -82,6 +82,9 @@ def test_the_four_kinds_of_validation_have_four_keys() -> None:
     opts: tuple[tuple[bytes, ...], ...] = ((), (m.opt(dnssec_ok=True),))
     keys = {parse_query(m.query(m.question(), *opt, flags=flags)).key for opt in opts for flags in (0, m.CD)}
     assert len(keys) == 4
+    qname, switches = m.name("www.example.net"), (False, True)
+    known = {key_of(qname, m.A, dnssec_ok=do, checking_disabled=cd) for do in switches for cd in switches}
+    assert known == keys
 
 
 def test_type_65_and_type_97_have_two_keys_though_their_bytes_differ_by_case() -> None:

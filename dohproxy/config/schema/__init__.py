@@ -19,6 +19,7 @@ from dohproxy.config.schema.cache import CacheConfig
 from dohproxy.config.schema.clients import AddressSource, ClientsConfig
 from dohproxy.config.schema.connections import ConnectionsConfig
 from dohproxy.config.schema.dialects import DIALECT_ACTIONS, DIALECTS, DialectsConfig
+from dohproxy.config.schema.discovery import DiscoveryConfig
 from dohproxy.config.schema.dot import DotConfig
 from dohproxy.config.schema.limits import LimitsConfig
 from dohproxy.config.schema.listed import ListedConfig
@@ -51,6 +52,7 @@ __all__ = [
     "Config",
     "ConnectionsConfig",
     "DialectsConfig",
+    "DiscoveryConfig",
     "DotConfig",
     "LimitsConfig",
     "ListedConfig",
@@ -102,6 +104,7 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     about: AboutConfig = field(default_factory=AboutConfig)
     pages: PagesConfig = field(default_factory=PagesConfig)
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     routes: tuple[RouteConfig, ...] = ()
     """The [[route]] sections in the order of the file."""
     blocklists: tuple[BlocklistConfig, ...] = ()

@@ -1,13 +1,15 @@
 """How what is published of the service differs from what should be (`records`)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
 
+from dohproxy.policy.discovery.records import ALPN, HINTS, IPV4HINT, PORT, Record
+from dohproxy.policy.discovery.served import DEFAULT_PORTS, IPAddress
 from dohproxy.tools.doctor.findings import Finding, Severity
-from dohproxy.tools.doctor.records import ALPN, H2, HTTPS_PORT, PORT, Publication, Record, above, strings
+from dohproxy.tools.publication import Publication, above
 from dohproxy.wire.malformed import Malformed
 from dohproxy.wire.name import from_text, spell_out
 from dohproxy.wire.numbers import HEADER_BYTES, Qtype
@@ -51,10 +53,22 @@ def judge(publication: Publication, host: str, lookups: Lookups) -> Iterator[Fin
         yield Finding(SUBJECT, Severity.NOTE, f"what is published is not known: the resolver {why}", remedy)
         return
     yield from _judge_addresses(publication, owner, lookups)
+    addresses = frozenset(one.rdata for one in publication.records if one.rtype in (Qtype.A, Qtype.AAAA))
     for record in publication.records:
-        if record.is_public and record.rtype in (Qtype.HTTPS, Qtype.SVCB):
-            yield from _judge_service(record, owner, lookups)
+        if record.rtype in (Qtype.HTTPS, Qtype.SVCB):
+            yield from _judge_service(record, owner, addresses, lookups)
     yield from _judge_caa(publication, owner, lookups)
+
+
+def judge_designation(addresses: Sequence[IPAddress], covers: Callable[[str], bool]) -> Iterator[Finding]:
+    """Say whom it concerns if the certificate, by `covers`, is not for where clients connect."""
+    uncovered = [str(address) for address in addresses if not covers(str(address))]
+    if uncovered:
+        what = (
+            f"the certificate is not for {', '.join(uncovered)}: a device that knows a resolver by its address alone"
+            " goes over to this service by itself only if the certificate is for that address (RFC 9462 section 4.2)"
+        )
+        yield Finding(SUBJECT, Severity.NOTE, what, "docs/discovery.md says who that is, and how to get such a one")
 
 
 def _judge_addresses(publication: Publication, owner: str, lookups: Lookups) -> Iterator[Finding]:
@@ -80,14 +94,14 @@ def _judge_addresses(publication: Publication, owner: str, lookups: Lookups) -> 
         yield Finding(SUBJECT, Severity.OK, f"{owner} leads to {', '.join(sorted(published))}")
 
 
-def _judge_service(record: Record, owner: str, lookups: Lookups) -> Iterator[Finding]:
+def _judge_service(record: Record, owner: str, addresses: frozenset[bytes], lookups: Lookups) -> Iterator[Finding]:
     found = lookups.get((record.owner, record.rtype), Lookup(LookupStatus.UNKNOWN))
     what = f"{record.owner} {record.rtype.name}"
     if found.status is LookupStatus.UNKNOWN:
         yield Finding(SUBJECT, Severity.NOTE, f"{what} is not known: the resolver {found.why or 'was not asked'}")
     elif found.status is LookupStatus.NONE:
         yield Finding(SUBJECT, Severity.NOTE, f"{what} is not published; {_use(record)}", "publish the record below")
-    elif any(_is_as_good(rdata, record, owner) for rdata in found.rdatas):
+    elif any(_is_as_good(rdata, record, owner, addresses) for rdata in found.rdatas):
         yield Finding(SUBJECT, Severity.OK, f"{what} is published")
     else:
         yield Finding(
@@ -101,19 +115,37 @@ def _use(record: Record) -> str:
     return "with it clients that know the name alone find the path, Android's among them"
 
 
-def _is_as_good(rdata: bytes, record: Record, owner: str) -> bool:
-    """Tell whether a published record says what ours does; it may say more, such as hints of addresses."""
+def _is_as_good(rdata: bytes, record: Record, owner: str, addresses: frozenset[bytes]) -> bool:
+    """Tell whether a published record says what ours does. It may say more, and need not have the hints; but those that
+    it has are followed, so none may lead elsewhere than to `addresses`, if any are known."""
     try:
-        theirs, ours = _read_service(rdata), _read_service(record.rdata)
+        (target, offered), (own_target, wanted) = _read_service(rdata), _read_service(record.rdata)
     except Malformed:
         return False
-    same_place = theirs[0] in (ours[0], from_text(owner), from_text(record.owner))
-    protocols, other = theirs[1].pop(ALPN, b""), ours[1]
-    other.pop(ALPN)
-    default = HTTPS_PORT.to_bytes(2)
-    is_same_port = theirs[1].get(PORT, default) == other.pop(PORT, default)
-    speaks_h2 = strings(H2) in protocols
-    return same_place and speaks_h2 and is_same_port and other.items() <= theirs[1].items()
+    hints = {one for key in HINTS for one in _hints(key, offered.pop(key, b""))}
+    wanted = {key: text for key, text in wanted.items() if key not in HINTS}
+    protocols, own_protocols = _strings(offered.pop(ALPN, b"")), _strings(wanted.pop(ALPN))
+    default = DEFAULT_PORTS[own_protocols[0]].to_bytes(2)
+    is_same_place = target in (own_target, from_text(owner), from_text(record.owner))
+    is_same_port = offered.get(PORT, default) == wanted.pop(PORT, default)
+    speaks_all = set(own_protocols) <= set(protocols)
+    leads_elsewhere = bool(addresses) and not hints <= addresses
+    return is_same_place and is_same_port and speaks_all and not leads_elsewhere and wanted.items() <= offered.items()
+
+
+def _strings(data: bytes) -> list[bytes]:
+    """Return the strings of a list, as far as it is one."""
+    found = []
+    while data:
+        found.append(data[1 : 1 + data[0]])
+        data = data[1 + data[0] :]
+    return found
+
+
+def _hints(key: int, data: bytes) -> Iterator[bytes]:
+    """Yield the addresses of a hint, packed."""
+    size = 4 if key == IPV4HINT else 16
+    return (data[start : start + size] for start in range(0, len(data), size))
 
 
 def _read_service(rdata: bytes) -> tuple[bytes, dict[int, bytes]]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dohproxy.tools.doctor.findings import Finding, Severity, worst
-from dohproxy.tools.doctor.records import Publication
+from dohproxy.tools.publication import Publication, zone_lines
 
 
 def sentence(findings: Sequence[Finding]) -> str:
@@ -26,7 +26,7 @@ def as_text(findings: Sequence[Finding], publication: Publication | None) -> str
     order = list(reversed(Severity))
     blocks = ["\n".join(_lines(finding)) for severity in order for finding in findings if finding.severity is severity]
     if publication is not None and publication.records:
-        blocks += ["", "\n".join(_zone(publication))]
+        blocks += ["", "\n".join(zone_lines(publication))]
     return "\n".join([*blocks, "", sentence(findings)])
 
 
@@ -37,29 +37,17 @@ def _lines(finding: Finding) -> Iterator[str]:
         yield f"{'':<8} > {finding.remedy}."
 
 
-def _zone(publication: Publication) -> Iterator[str]:
-    yield "; records to publish, ready for a zone file"
-    for record in publication.records:
-        if record.is_public:
-            yield record.line
-    private = [record for record in publication.records if not record.is_public]
-    if private:
-        yield ""
-        yield "; for the resolver of your own network, so that devices find this service by themselves (RFC 9462)"
-        yield from (record.line for record in private)
-    yield from (f"; {remark}" for remark in publication.remarks)
-
-
 def as_values(findings: Sequence[Finding], publication: Publication | None) -> dict[str, Any]:
     """Return the same for JSON."""
-    records = () if publication is None else publication.records
+    records = [] if publication is None else [(one, True) for one in publication.records]
+    records += [] if publication is None else [(one, False) for one in publication.for_own_network]
     return {
         "sentence": sentence(findings),
         "well": worst(findings) in (Severity.OK, Severity.NOTE),
         "worst": worst(findings).value,
         "findings": [asdict(finding) for finding in findings],
         "records": [
-            {"owner": one.owner, "type": one.rtype.name, "data": one.data, "line": one.line, "public": one.is_public}
-            for one in records
+            {"owner": one.owner, "type": one.rtype.name, "data": one.data, "line": one.line, "public": is_public}
+            for one, is_public in records
         ],
     }

@@ -6,16 +6,17 @@ from ipaddress import ip_address
 import dns.rdata
 import pytest
 
+from dohproxy.policy.discovery.served import DOT, H2, Served, Service
 from dohproxy.tools.doctor.findings import Finding, Severity
-from dohproxy.tools.doctor.published import Lookup, Lookups, LookupStatus, judge
-from dohproxy.tools.doctor.records import publication_of, questions_of
+from dohproxy.tools.doctor.published import Lookup, Lookups, LookupStatus, judge, judge_designation
+from dohproxy.tools.publication import publication_of, questions_of
 from dohproxy.wire.numbers import Qtype
 
 HOST = "doh.example.net"
 OWNER = f"{HOST}."
-WANTED = publication_of(
-    HOST, 443, "/dns-query", [ip_address("192.0.2.1"), ip_address("2001:db8::1")], "O=Let's Encrypt"
-)
+DOH = Service((H2,), 443, "/dns-query")
+SERVED = Served(HOST, (DOH,), (ip_address("192.0.2.1"), ip_address("2001:db8::1")))
+WANTED = publication_of(SERVED, "O=Let's Encrypt", 3_600)
 NONE = Lookup(LookupStatus.NONE)
 UNKNOWN = Lookup(LookupStatus.UNKNOWN, why="does not answer (SERVFAIL)")
 
@@ -75,8 +76,11 @@ def test_where_it_is_not_known_who_is_right_any_address_will_do() -> None:
     assert {one.severity for one in judge(open_wanted, HOST, ALL_WELL)} == {Severity.OK}
 
 
+DOH_TEXT = "1 doh.example.net. alpn=h2 dohpath=/dns-query{?dns}"
 SERVICES = {
     "hints beside it": ("1 . alpn=h2 ipv4hint=192.0.2.1 ipv6hint=2001:db8::1", None),
+    "one of the hints": ("1 . alpn=h2 ipv6hint=2001:db8::1", None),
+    "a hint of another address": ("1 . alpn=h2 ipv4hint=192.0.2.1,192.0.2.99", "leads elsewhere"),
     "its own name for itself": ("1 doh.example.net. alpn=h2,h3", None),
     "port 443 by its number": ("1 . alpn=h2 port=443", None),
     "without HTTP/2": ("1 . alpn=h3", "leads elsewhere"),
@@ -99,6 +103,34 @@ def test_another_path_leads_elsewhere(path: str) -> None:
     record = found(Qtype.SVCB, f"1 doh.example.net. alpn=h2 dohpath={path}")
     [one] = _judge({(f"_dns.{OWNER}", Qtype.SVCB): record})
     assert one.severity is Severity.WARNING
+
+
+def test_where_addresses_are_not_known_hints_are_believed() -> None:
+    wanted = publication_of(replace(SERVED, addresses=()), None, 3_600)
+    lookups = {**ALL_WELL, (OWNER, Qtype.HTTPS): found(Qtype.HTTPS, "1 . alpn=h2 ipv4hint=192.0.2.99")}
+    assert [one.severity for one in judge(wanted, HOST, lookups) if "HTTPS" in one.what] == [Severity.OK]
+
+
+DOT_RECORDS = {
+    "both": ([DOH_TEXT, "2 doh.example.net. alpn=dot"], ["ok", "ok"]),
+    "DoT at its port by its number": ([DOH_TEXT, "2 doh.example.net. alpn=dot port=853"], ["ok", "ok"]),
+    "DoT missing": ([DOH_TEXT], ["ok", "warning"]),
+    "DoT at another port": ([DOH_TEXT, "2 doh.example.net. alpn=dot port=443"], ["ok", "warning"]),
+}
+
+
+@pytest.mark.parametrize(("texts", "severities"), DOT_RECORDS.values(), ids=DOT_RECORDS)
+def test_each_way_to_ask_is_looked_for(texts: list[str], severities: list[str]) -> None:
+    wanted = publication_of(replace(SERVED, services=(DOH, Service((DOT,), 853))), "O=Let's Encrypt", 3_600)
+    lookups = {**ALL_WELL, (f"_dns.{OWNER}", Qtype.SVCB): found(Qtype.SVCB, *texts)}
+    assert [one.severity for one in judge(wanted, HOST, lookups) if "SVCB" in one.what] == severities
+
+
+def test_a_certificate_that_is_not_for_an_address_is_a_note() -> None:
+    [one] = judge_designation(SERVED.addresses, lambda host: host == "192.0.2.1")
+    assert (one.severity, "not for 2001:db8::1: a device" in one.what) == (Severity.NOTE, True)
+    assert list(judge_designation(SERVED.addresses, lambda _: True)) == []
+    assert list(judge_designation((), lambda _: False)) == []
 
 
 def test_the_good_one_of_several_is_enough() -> None:
@@ -146,7 +178,7 @@ def test_no_caa_at_all_is_a_note() -> None:
 
 
 def test_an_authority_that_is_not_known_here_is_not_compared() -> None:
-    wanted = publication_of(HOST, 443, "/dns-query", [], "CN=our own")
+    wanted = publication_of(SERVED, "CN=our own", 3_600)
     told = [one for one in judge(wanted, HOST, ALL_WELL) if "CAA" in one.what]
     assert [one.severity for one in told] == [Severity.OK]
 

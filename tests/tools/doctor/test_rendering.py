@@ -3,15 +3,17 @@
 import json
 from ipaddress import ip_address
 
+from dohproxy.policy.discovery.served import H2, Served, Service
 from dohproxy.tools.doctor.findings import Finding, Severity
-from dohproxy.tools.doctor.records import publication_of
 from dohproxy.tools.doctor.rendering import as_text, as_values, sentence
+from dohproxy.tools.publication import publication_of
 
 WELL = Finding("clock", Severity.OK, "it is right")
 NOTE = Finding("service", Severity.NOTE, "it was not asked", "start it")
 WARNING = Finding("kernel", Severity.WARNING, "a queue is short", "make it longer")
 FAULT = Finding("listeners", Severity.FAULT, "nobody listens", "start the service")
-PUBLICATION = publication_of("doh.example.net", 443, "/dns-query", [ip_address("192.0.2.1")], None)
+SERVED = Served("doh.example.net", (Service((H2,), 443, "/dns-query"),), (ip_address("192.0.2.1"),))
+PUBLICATION = publication_of(SERVED, None, 3_600)
 
 
 def test_the_gravest_come_first_each_with_its_remedy() -> None:
@@ -37,7 +39,7 @@ def test_records_stand_below_ready_to_paste() -> None:
     lines = as_text([WELL], PUBLICATION).splitlines()
     assert "doh.example.net. 3600 IN A 192.0.2.1" in lines
     assert "; records to publish, ready for a zone file" in lines
-    assert lines[lines.index(next(line for line in lines if "RFC 9462" in line)) + 1].startswith("_dns.resolver.arpa.")
+    assert lines[lines.index("; themselves (RFC 9462)") + 1].startswith("; _dns.resolver.arpa. 3600 IN SVCB 1 ")
     # Whatever is no record is a comment there.
     block = lines[2:-2]
     assert [line for line in block if line and not line.startswith(";") and " 3600 IN " not in line] == []

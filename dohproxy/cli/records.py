@@ -1,0 +1,82 @@
+"""The verb `records`: the DNS records to publish for the configured service, ready for a zone file."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dohproxy.cli.check import read_chain
+from dohproxy.cli.terminal import EXIT_CONFIG, fail, installed_config_option, say
+from dohproxy.config import Config, ConfigError, load, render
+from dohproxy.config.addresses import Unusable, parse_public_name
+from dohproxy.config.discovery_values import why_untold
+from dohproxy.config.keys import show
+from dohproxy.policy.discovery.served import addresses_of, served_of
+from dohproxy.tls.certificates import Certificate
+from dohproxy.tools.doctor.connecting import own_addresses
+from dohproxy.tools.publication import publication_of, zone_lines
+
+
+@click.command("records")
+@installed_config_option
+@click.option("--host", metavar="NAME", help="The public name, if not server.host.")
+@click.option("--address", "addresses", multiple=True, metavar="IP", help="Where clients connect; repeatable.")
+def records_verb(file: Path, host: str | None, addresses: tuple[str, ...]) -> None:
+    """Print the DNS records to publish: A, AAAA, HTTPS, SVCB, CAA, as lines of a zone file.
+
+    They are made of what the configuration serves, as what clients are told is (docs/discovery.md). `dohproxy doctor`
+    compares them with what is published. What to know about them goes to standard error.
+    """
+    given = given_addresses(addresses)
+    name = None if host is None else parsed_option("--host", host, parse_public_name)
+    try:
+        config = load(file)
+    except ConfigError as error:
+        fail(render(error), EXIT_CONFIG)
+    name = config.server.host if name is None else name
+    why = why_untold(name)
+    if why is not None:
+        fail(f"There is nothing to publish: {show(name)} {why}. Write the public name in server.host, or give --host.")
+    certificate = _certificate(config)
+    if certificate is not None and not certificate.matches(name):
+        _remark(f"The certificate is not for {name}: every client would refuse the service under this name.")
+    found = given or addresses_of(config, own_addresses())
+    served = replace(served_of(config), host=name, addresses=tuple(found))
+    issuer = None if certificate is None else certificate.issuer
+    say("\n".join(zone_lines(publication_of(served, issuer, config.discovery.ttl_seconds))))
+
+
+def given_addresses(texts: Sequence[str]) -> list[IPv4Address | IPv6Address]:
+    """Return the addresses that --address gives, each once. Raises UsageError."""
+    return list(dict.fromkeys(map(_address, texts)))
+
+
+def parsed_option(option: str, text: str, parse: Any) -> Any:
+    """Return what a parser of the configuration makes of a value. Raises UsageError with its sentence."""
+    try:
+        return parse(text, Path())
+    except Unusable as error:
+        raise click.UsageError(f"{option} {text.removeprefix('udp://')} {error}") from None
+
+
+def _certificate(config: Config) -> Certificate | None:
+    """Return the service's own certificate, None if there is none here or it cannot be read, which is told."""
+    try:
+        return None if config.tls is None else read_chain(config.tls).server
+    except ConfigError as error:
+        _remark(render(error))
+        return None
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise click.UsageError(f"--address {text} is no IP address; write it without port and brackets.") from None
+
+
+def _remark(sentence: str) -> None:
+    click.echo(f"remark: {sentence}", err=True)

@@ -1,0 +1,1 @@
+"""Discovery: what there is to tell of this service, and the answers for clients that ask it about itself."""

@@ -1,0 +1,89 @@
+"""What is served, as far as it matters to who looks for it: a name, addresses, and the ways to ask there.
+
+Everything that is told of the service in the DNS is made from this one value: what clients are answered, what
+`dohproxy records` prints, and what the doctor looks for.
+"""
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+from dohproxy.config import Config
+from dohproxy.value import value
+
+IPAddress = IPv4Address | IPv6Address
+
+H2: Final = b"h2"
+H3: Final = b"h3"
+DOT: Final = b"dot"
+HTTPS_PORT: Final = 443
+DEFAULT_PORTS: Final[Mapping[bytes, int]] = {H2: HTTPS_PORT, H3: HTTPS_PORT, DOT: 853}
+"""By protocol, as ALPN calls it: where clients connect that are told no port (RFC 9461 section 4.2)."""
+
+
+@value
+class Service:
+    """One way to ask: protocols at one port."""
+
+    protocols: tuple[bytes, ...]
+    """As ALPN calls them (RFC 9460 section 7.1), the preferred first; at least one, all with the same usual port."""
+    port: int
+    path: str | None = None
+    """Of the DoH resource; None where there is no HTTP."""
+
+    @property
+    def has_usual_port(self) -> bool:
+        """Whether clients connect there that are told no port."""
+        return self.port == DEFAULT_PORTS[self.protocols[0]]
+
+
+@value
+class Served:
+    """A service under a name that its certificate is for."""
+
+    host: str
+    """A host name in lower case, without its final dot."""
+    services: tuple[Service, ...]
+    """The preferred first."""
+    addresses: tuple[IPAddress, ...] = ()
+    """Where clients connect; none if that is not known here."""
+
+
+def served_of(config: Config) -> Served:
+    """Return what a configuration serves, by its own words."""
+    return Served(config.server.host, tuple(_services(config)), tuple(addresses_of(config)))
+
+
+def addresses_of(config: Config, own: Sequence[IPAddress] = ()) -> list[IPAddress]:
+    """Return where clients connect, as far as that is known: the addresses that the operator names, else the public
+    ones that are listened on, `own` ones of this machine among them. Behind a front proxy, or a router that changes
+    addresses, that is not known here."""
+    if config.discovery.addresses:
+        return list(dict.fromkeys(config.discovery.addresses))
+    if config.clients.address_from != "connection":
+        return []
+    found: dict[IPAddress, None] = {}
+    for one in config.server.listen:
+        if one.kind != "tcp":
+            continue
+        host = ip_address(one.host.partition("%")[0])
+        found |= dict.fromkeys(own_one for own_one in own if host.is_unspecified and own_one.version == host.version)
+        found |= {} if host.is_unspecified else {host: None}
+    return [address for address in found if address.is_global]
+
+
+def public_port(config: Config) -> int:
+    """Return the port that clients connect to for DoH, if nobody says otherwise."""
+    if config.discovery.port:
+        return config.discovery.port
+    ports = [one.port for one in config.server.listen if one.is_public and one.port]
+    is_direct = config.clients.address_from == "connection"
+    # What listens on loopback or a Unix socket has something in front of it, and that has HTTPS's own port.
+    return ports[0] if ports and is_direct else HTTPS_PORT
+
+
+def _services(config: Config) -> list[Service]:
+    """Return the ways to ask. DoH comes first, as it passes where other ports than 443 are closed."""
+    protocols = (H3, H2) if config.discovery.http3 else (H2,)
+    # Each way that the configuration opens is one more of these, and all that is told follows.
+    return [Service(protocols, public_port(config), config.server.path)]
