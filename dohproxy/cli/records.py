@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from dohproxy.cli.check import read_chain
 from dohproxy.cli.terminal import EXIT_CONFIG, fail, installed_config_option, say
 from dohproxy.config import Config, ConfigError, load, render
 from dohproxy.config.addresses import Unusable, parse_public_name
-from dohproxy.config.discovery_values import why_untold
+from dohproxy.config.discovery_values import parse_own_address, why_untold
 from dohproxy.config.keys import show
 from dohproxy.policy.discovery.served import addresses_of, served_of
 from dohproxy.tls.certificates import Certificate
@@ -51,7 +51,7 @@ def records_verb(file: Path, host: str | None, addresses: tuple[str, ...]) -> No
 
 def given_addresses(texts: Sequence[str]) -> list[IPv4Address | IPv6Address]:
     """Return the addresses that --address gives, each once. Raises UsageError."""
-    return list(dict.fromkeys(map(_address, texts)))
+    return list(dict.fromkeys(parsed_option("--address", text, parse_own_address) for text in texts))
 
 
 def parsed_option(option: str, text: str, parse: Any) -> Any:
@@ -69,13 +69,6 @@ def _certificate(config: Config) -> Certificate | None:
     except ConfigError as error:
         _remark(render(error))
         return None
-
-
-def _address(text: str) -> IPv4Address | IPv6Address:
-    try:
-        return ip_address(text)
-    except ValueError:
-        raise click.UsageError(f"--address {text} is no IP address; write it without port and brackets.") from None
 
 
 def _remark(sentence: str) -> None:

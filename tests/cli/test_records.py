@@ -105,6 +105,7 @@ MEANT_OTHERWISE = {
         "doh.example.net holds more than a name",
     ),
     "a port with an address": (["--address", "192.0.2.1:443"], "--address 192.0.2.1:443 is no IP address"),
+    "an address of one link": (["--address", "fe80::1%eth0"], "--address fe80::1%eth0 is no address that clients"),
 }
 
 
