@@ -18,7 +18,7 @@ from dohproxy.config import Config
 from dohproxy.outcomes import Reason
 from dohproxy.policy.discovery.information import information_of
 from dohproxy.policy.discovery.records import Record, address_records, service_records
-from dohproxy.policy.discovery.served import Served, served_of
+from dohproxy.policy.discovery.served import Served, covered, served_of
 from dohproxy.policy.special_names import LocalAnswer, asked_record
 from dohproxy.wire.name import from_text
 from dohproxy.wire.numbers import CLASS_IN, Qtype, Rcode
@@ -63,16 +63,18 @@ class Discovery:
 
     def _renew(self) -> bool:
         before, config = self._answers, self._config
-        self._answers = {}
-        if config is not None and self._may_be_told(config):
-            self._answers = answers_of(config, served_of(config))
+        served = None if config is None else self._served(config)
+        self._answers = {} if config is None or served is None else answers_of(config, served)
         return self._answers != before
 
-    def _may_be_told(self, config: Config) -> bool:
+    def _served(self, config: Config) -> Served | None:
+        """Return what may be told, None if there is nothing."""
         if not config.discovery.enabled:
-            return False
-        # The certificate of a front proxy is not known here: whoever switches this on knows it.
-        return config.tls is None or (self._covers is not None and self._covers(config.server.host))
+            return None
+        if config.tls is None:
+            # The certificate of a front proxy is not known here: whoever switches this on knows it.
+            return served_of(config)
+        return None if self._covers is None else covered(served_of(config), self._covers)
 
 
 def answers_of(config: Config, served: Served) -> Answers:

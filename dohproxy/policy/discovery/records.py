@@ -53,11 +53,11 @@ def address_records(served: Served, ttl: int) -> list[Record]:
 def https_records(served: Served, ttl: int) -> list[Record]:
     """Return HTTPS for each way that goes over HTTP. At another port than 443 the record stands at a name of its own,
     and leads back (RFC 9460 section 9.1)."""
-    owner = f"{served.host}."
     found = []
     for one in served.services:
         if one.path is None:
             continue
+        owner = f"{one.host or served.host}."
         parameters = _Parameters()
         parameters.add_protocols(one)
         parameters.add_port(one)
@@ -75,7 +75,7 @@ def service_records(served: Served, owner: str, ttl: int) -> list[Record]:
         parameters.add_port(one)
         parameters.add_hints(served)
         parameters.add_path(one)
-        found.append(parameters.record(owner, Qtype.SVCB, ttl, priority, f"{served.host}."))
+        found.append(parameters.record(owner, Qtype.SVCB, ttl, priority, f"{one.host or served.host}."))
     return found
 
 

@@ -4,7 +4,8 @@ Everything that is told of the service in the DNS is made from this one value: w
 `dohproxy records` prints, and what the doctor looks for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -30,6 +31,8 @@ class Service:
     port: int
     path: str | None = None
     """Of the DoH resource; None where there is no HTTP."""
+    host: str | None = None
+    """The name to ask for there, if it is another than that of the whole."""
 
     @property
     def has_usual_port(self) -> bool:
@@ -52,6 +55,15 @@ class Served:
 def served_of(config: Config) -> Served:
     """Return what a configuration serves, by its own words."""
     return Served(config.server.host, tuple(_services(config)), tuple(addresses_of(config)))
+
+
+def covered(served: Served, covers: Callable[[str], bool]) -> Served | None:
+    """Return what is served under names that the certificate, by `covers`, is for; None if it is not for the name of
+    the whole, which clients insist on whatever way they take (RFC 9462 section 5)."""
+    if not covers(served.host):
+        return None
+    services = tuple(one for one in served.services if one.host is None or covers(one.host))
+    return replace(served, services=services)
 
 
 def addresses_of(config: Config, own: Sequence[IPAddress] = ()) -> list[IPAddress]:

@@ -53,6 +53,15 @@ def test_the_preferred_way_has_the_lowest_priority_and_one_without_http_no_path(
     ]
 
 
+def test_a_way_under_another_name_leads_there() -> None:
+    other = Served("doh.example.net", (DOH, Service((DOT,), 853, host="dot.example.net")))
+    assert (
+        lines(service_records(other, OWNER, 60))[1] == '_dns.doh.example.net. 60 IN SVCB 2 dot.example.net. alpn="dot"'
+    )
+    web = Served("doh.example.net", (replace(DOH, host="www.example.net"),))
+    assert lines(https_records(web, 60)) == ['www.example.net. 60 IN HTTPS 1 . alpn="h2"']
+
+
 SERVICES = {
     "at the usual port": (DOH,),
     "at another port": (Service((H2,), 8443, "/dns-query"),),

@@ -14,7 +14,7 @@ from dohproxy.config import (
     UpstreamAddress,
     UpstreamConfig,
 )
-from dohproxy.policy.discovery.served import DOT, H2, H3, Served, Service, addresses_of, public_port, served_of
+from dohproxy.policy.discovery.served import DOT, H2, H3, Served, Service, addresses_of, covered, public_port, served_of
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
 OWN = [ip_address("9.9.9.9"), ip_address("2620:fe::9")]
@@ -42,6 +42,20 @@ USUAL = {"DoH": (H2, 443, True), "DoH elsewhere": (H2, 8443, False), "DoT": (DOT
 @pytest.mark.parametrize(("protocol", "port", "is_usual"), USUAL.values(), ids=USUAL)
 def test_the_usual_port_is_that_of_the_protocol(protocol: bytes, port: int, is_usual: bool) -> None:
     assert Service((protocol,), port).has_usual_port is is_usual
+
+
+COVERED = {
+    "both names": ({"doh.example.net", "dot.example.net"}, [H2, DOT]),
+    "that of the whole": ({"doh.example.net"}, [H2]),
+    "another one": ({"dot.example.net"}, None),
+}
+
+
+@pytest.mark.parametrize(("names", "protocols"), COVERED.values(), ids=COVERED)
+def test_what_the_certificate_is_not_for_is_not_told(names: set[str], protocols: list[bytes] | None) -> None:
+    both = Served("doh.example.net", (Service((H2,), 443, "/q"), Service((DOT,), 853, host="dot.example.net")))
+    found = covered(both, lambda host: host in names)
+    assert (None if found is None else [one.protocols[0] for one in found.services]) == protocols
 
 
 LISTENERS = {
