@@ -98,4 +98,8 @@ def _services(config: Config) -> list[Service]:
     """Return the ways to ask. DoH comes first, as it passes where other ports than 443 are closed."""
     protocols = (H3, H2) if config.discovery.http3 else (H2,)
     # Each way that the configuration opens is one more of these, and all that is told follows.
-    return [Service(protocols, public_port(config), config.server.path)]
+    found = [Service(protocols, public_port(config), config.server.path)]
+    if config.dot.listen:
+        ports = [one.port for one in config.dot.listen if one.is_public and one.port]
+        found.append(Service((DOT,), ports[0] if ports else DEFAULT_PORTS[DOT], host=config.dot.host))
+    return found

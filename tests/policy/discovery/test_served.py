@@ -9,6 +9,7 @@ from dohproxy.config import (
     ClientsConfig,
     Config,
     DiscoveryConfig,
+    DotConfig,
     ListenAddress,
     ServerConfig,
     UpstreamAddress,
@@ -103,3 +104,12 @@ PORTS = {
 def test_the_port_that_clients_connect_to(config: Config, port: int) -> None:
     assert public_port(config) == port
     assert served_of(config).services[0].port == port
+
+
+@pytest.mark.parametrize(("listen", "port"), [((EVERY, 853), 853), ((EVERY, 8530), 8530), (("127.0.0.1", 8853), 853)])
+def test_dot_is_told_of_where_it_is_served(listen: tuple[str, int], port: int) -> None:
+    # What listens on loopback has something in front of it, and that has DoT's own port.
+    address = ListenAddress("tcp", host=listen[0], port=listen[1])
+    config = replace(config_of(EVERY), dot=DotConfig(listen=(address,), host="dot.example.net"))
+    assert served_of(config).services[1:] == (Service((DOT,), port, host="dot.example.net"),)
+    assert len(served_of(config_of(EVERY)).services) == 1
