@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dohproxy.cli import main
 from dohproxy.cli.report import report_verb
 from tests.conftest import FindProgram
 
@@ -35,7 +36,8 @@ def test_the_command_is_one_of_ours() -> None:
     assert (shell, option) == ("/bin/sh", "-c")
     program, verb, *arguments = shlex.split(script.partition(" > ")[0])
     assert (program, verb) == (PROGRAM, "report")
-    with click.Context(report_verb) as context:
+    # Beneath its program, or click would keep a help option of its own with it.
+    with click.Context(main, **main.context_settings) as above, click.Context(report_verb, parent=above) as context:
         report_verb.parse_args(context, arguments)
         assert context.params["form"] == "html"
 

@@ -22,13 +22,13 @@ def wrong_with(command: str) -> str:
     """Return why a command cannot be typed; "" if it can."""
     verb: click.Command | None = main
     words = [PLACES.get(word, word) for word in command.split()[1:]]
-    with click.Context(main) as context:
+    with click.Context(main, **main.context_settings) as context:
         while isinstance(verb, click.Group):
             verb = verb.get_command(context, words.pop(0)) if words else None
         if verb is None:
             return "there is no such verb"
         try:
-            verb.make_context("verb", words)
+            verb.make_context("verb", words, parent=context)  # Or click would keep a help option of its own with it.
         except click.UsageError as error:
             return error.format_message()
     return ""
