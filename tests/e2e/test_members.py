@@ -76,3 +76,42 @@ def test_the_url_that_a_member_is_given_is_answered_until_it_is_revoked(
         proxy.child.wait_until_ready(lambda: proxy.metric("dohproxy_members") == 0)
         assert status().startswith("404 ")
         assert url.rpartition("/")[2] not in proxy.child.log_text()
+
+
+def test_the_name_that_a_member_is_given_is_served_over_dot_until_it_is_revoked(
+    find_program: FindProgram,
+    unbound: Unbound,
+    authority: CertificateAuthority,
+    names: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    kdig = find_program("kdig", "knot-dnsutils")
+    settings = ProxySettings(
+        (f"udp://127.0.0.1:{unbound.port}",),
+        authority,
+        tls=authority.issue(["dot.example.net", "*.dot.example.net"]),
+        sections={
+            "server": {"host": "dot.example.net"},
+            "clients": {"member_file": "members.json", "member_networks": []},
+        },
+        dot=True,
+    )
+    with running_proxy(tmp_path, settings) as proxy:
+        run = run_dohproxy("member", "add", "alice", "--config", str(proxy.file), "--json")
+        proxy.child.wait_until_ready(lambda: proxy.metric("dohproxy_valid_members") == 1)
+        name = json.loads(run.stdout)["dot_name"]
+        assert name.endswith(".dot.example.net")
+
+        def asked() -> subprocess.CompletedProcess[str]:
+            command = [kdig, "@127.0.0.1", "-p", str(proxy.dot_port), f"+tls-ca={authority.file}"]
+            command += [f"+tls-hostname={name}", "+retry=0", "+time=5", names[0], "A"]
+            return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+        answers = asked().stdout
+        assert "status: NOERROR" in answers
+        assert proxy.metric("dohproxy_member_networks") == 1
+        assert run_dohproxy("member", "revoke", "alice", "--config", str(proxy.file)).returncode == 0
+        proxy.child.wait_until_ready(lambda: proxy.metric("dohproxy_members") == 0)
+        assert "status:" not in asked().stdout
+        token = name.partition(".")[0]
+        assert token not in proxy.child.log_text() + proxy.metrics_text()
