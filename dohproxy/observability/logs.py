@@ -7,10 +7,12 @@ each kind of message: whoever finds a way to cause a line must not find a way to
 import logging
 import os
 import sys
+import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final
+from typing import Final, TextIO
 
 import structlog
 from structlog.typing import ExcInfo, Processor
@@ -106,10 +108,12 @@ def set_level(level: str) -> None:
 
 
 def log_everything() -> None:
-    """Have the log take what Python would write to standard error in lines of another form: its warnings, and the error
-    that ends the process."""
-    logging.captureWarnings(True)
+    """Have the log take what Python would write to standard error by itself: its warnings, the error that ends the
+    process or a thread, and one that nobody can be told of. Python's own words quote what an error is about."""
+    warnings.showwarning = log_a_warning
     sys.excepthook = log_the_end
+    sys.unraisablehook = log_the_unraisable
+    threading.excepthook = log_the_end_of_a_thread
 
 
 def goes_to_journal() -> bool:
@@ -127,6 +131,34 @@ def log_the_end(_kind: type[BaseException], error: BaseException, _traceback: Tr
     log = structlog.get_logger("dohproxy")
     for one in _leaves(error):
         log.critical("the process ends by a bug", exc_info=(type(one), one, one.__traceback__))
+
+
+def log_a_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Log what Python warns of, and where. Not its message: of a socket that was left open it has the address."""
+    structlog.get_logger("dohproxy").warning("Python warns", of=category.__name__, at=f"{filename}:{lineno}")
+
+
+def log_the_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Log an error in what the interpreter calls by itself, such as a finalizer: nobody is there to catch it."""
+    error = unraisable.exc_value
+    log = structlog.get_logger("dohproxy")
+    # Not the object that it was about: a socket shows itself with its address.
+    log.error("a bug that nobody could be told of", exc_info=(unraisable.exc_type, error, unraisable.exc_traceback))
+
+
+def log_the_end_of_a_thread(ended: threading.ExceptHookArgs) -> None:
+    """Log what ends a thread, and where it struck."""
+    if ended.exc_type is SystemExit:  # Python ignores it as well.
+        return
+    log = structlog.get_logger("dohproxy")
+    log.error("a thread ends by a bug", exc_info=(ended.exc_type, ended.exc_value, ended.exc_traceback))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from io import StringIO
 
@@ -10,7 +13,14 @@ import structlog
 
 from dohproxy.config import LogConfig
 from dohproxy.observability import logs
-from dohproxy.observability.logs import MOST_KINDS, RateLimit, configure_logs, log_the_end, where_it_struck
+from dohproxy.observability.logs import (
+    MOST_KINDS,
+    RateLimit,
+    configure_logs,
+    log_the_end,
+    log_the_end_of_a_thread,
+    where_it_struck,
+)
 
 SECRETS = ("secret.example.net", "198.51.100.7")
 
@@ -251,4 +261,50 @@ def test_an_error_that_ends_the_process_is_lines_of_the_log_without_what_it_quot
 def test_ctrl_c_is_no_bug(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     _, written = _configure(LogConfig(), clock, monkeypatch)
     log_the_end(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert written.getvalue() == ""
+
+
+PROCESS = """
+import logging, sys, threading, time, warnings
+from dohproxy.config import LogConfig
+from dohproxy.observability.logs import configure_logs, log_everything
+
+configure_logs(LogConfig(level="debug", format=sys.argv[1], lines_per_second=1_000), time.monotonic)
+log_everything()
+
+class Finalized:
+    def __repr__(self):
+        return "<socket raddr=198.51.100.7>"
+    def __del__(self):
+        raise KeyError("secret.example.net")
+
+def fail():
+    raise ValueError("198.51.100.7 asked for secret.example.net")
+
+Finalized()
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+warnings.warn("unclosed <socket raddr=198.51.100.7>", ResourceWarning)
+fail()
+"""
+"""All ways in which Python writes to standard error by itself."""
+
+
+@pytest.mark.parametrize("written_as", ["text", "json"])
+def test_whatever_python_would_write_by_itself_is_lines_of_the_log_without_what_it_quotes(written_as: str) -> None:
+    argv = [sys.executable, "-W", "default", "-c", PROCESS, written_as]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert [secret for secret in SECRETS if secret in ended.stderr] == []
+    for said in ("a bug that nobody could be told of", "a thread ends by a bug", "the process ends by a bug"):
+        assert ended.stderr.count(said) == 1
+    assert all(one in ended.stderr for one in ("KeyError", "ValueError", "ResourceWarning", "<string>:22"))
+    if written_as == "json":
+        assert {json.loads(line)["level"] for line in ended.stderr.splitlines()} == {"warning", "error", "critical"}
+
+
+def test_a_thread_may_end_itself(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, written = _configure(LogConfig(), clock, monkeypatch)
+    log_the_end_of_a_thread(threading.ExceptHookArgs((SystemExit, SystemExit(1), None, None)))
     assert written.getvalue() == ""
