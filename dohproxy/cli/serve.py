@@ -12,6 +12,7 @@ from dohproxy.builders import clock
 from dohproxy.cli.check import checked, ending, locating
 from dohproxy.cli.terminal import VERSION, config_option
 from dohproxy.config import Config, ConfigError, load, log_format_of
+from dohproxy.core_dumps import allow_none
 from dohproxy.observability.announcer import Announcer
 from dohproxy.observability.logs import configure_logs, log_everything
 from dohproxy.serving import serve
@@ -43,6 +44,7 @@ def run(config: Config, announce: Any, file: Path | None = None) -> None:
     """Serve by a configuration, which is read again from `file`. Raises ConfigError, and LimitsNotInForce."""
     limit = configure_logs(config.log, clock)
     log_everything()
+    allow_none()
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
         try:
             runner.run(serve(config, freezing(announce), limit, file, gc.freeze))

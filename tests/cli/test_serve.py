@@ -30,6 +30,14 @@ def test_it_says_where_it_serves_and_ends_with_0(directory: Path, number: signal
         assert "Traceback" not in written
 
 
+def test_a_crash_of_the_service_dumps_nothing(directory: Path) -> None:
+    text = '[server]\nlisten = ["127.0.0.1:0"]\n[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
+    with started("serve", "--config", write(directory, text)) as process:
+        first_line(process)
+        limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
+        assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE)
+
+
 def _serve_to_its_end(file: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "dohproxy", "serve", "--config", file],

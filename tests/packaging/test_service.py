@@ -59,6 +59,7 @@ def _settings(unit: Path = UNIT) -> dict[str, list[str]]:
         ("RestrictAddressFamilies", ["AF_INET AF_INET6 AF_UNIX"]),
         ("SystemCallFilter", ["@system-service", "~@privileged @resources"]),
         ("LimitNOFILE", ["65536"]),
+        ("LimitCORE", ["0"]),
         ("Restart", ["on-failure"]),
         # By which systemd would take the service for ended in good order.
         ("RestartForceExitStatus", ["SIGHUP"]),
