@@ -39,7 +39,7 @@ async def load_list(config: BlocklistConfig) -> LoadedNames:
     await in_turns(reading.finish())
     loaded = reading.loaded()
     if loaded.bad_lines and not loaded.names.names and not loaded.networks.networks:
-        raise Unloadable(f"holds nothing that can be used: {loaded.faults[0]}")
+        raise Unloadable(f"holds nothing that can be used: {loaded.told[0]}")
     return loaded
 
 

@@ -245,5 +245,6 @@ def _tell(name: str, loaded: LoadedNames) -> None:
             "some lines of a blocklist cannot be used, the rest holds",
             blocklist=name,
             lines=loaded.bad_lines,
-            first=list(loaded.faults),
+            first=list(loaded.told),
+            remedy="`dohproxy blocks` shows what stands there",
         )

@@ -12,6 +12,7 @@ import structlog
 from dohproxy.config import BlocklistConfig, ConfigError
 from dohproxy.jobs import blocklist_watch
 from dohproxy.jobs.blocklist_watch import BlocklistWatch
+from dohproxy.policy.blocklists.formats import Format
 from dohproxy.policy.blocklists.lists import Blocklists
 from dohproxy.wire.name import from_text
 
@@ -112,7 +113,19 @@ async def test_a_bad_line_is_told_with_its_number_and_the_rest_holds(file: Path,
     await watched.watch.poll(NOW)
     assert watched.withholds("one.example", "two.example") == [True, True]
     (warning,) = [line for line in log if line["log_level"] == "warning"]
-    assert (warning["lines"], warning["first"]) == (1, ['line 2 has no name: "no name"'])
+    assert (warning["lines"], warning["first"]) == (1, ["line 2 has no name"])
+    assert watched.watch.statistics(NOW)[0].faults == ('line 2 has no name: "no name"',)
+
+
+@pytest.mark.parametrize("line", ["two words", "||x..y^", "192.0.2.300/24", "address=x", "\xff", "$ORIGIN", "x KEY y"])
+@pytest.mark.parametrize("written_as", Format)
+async def test_no_name_and_no_address_of_a_list_is_in_the_log(
+    file: Path, log: Log, line: str, written_as: Format
+) -> None:
+    for content in (line, f"{line}\none.example\n0.0.0.0 two.example\n"):
+        lay(file, content)
+        await Watched(BlocklistConfig("a", file=file, format=written_as.value)).watch.poll(NOW)
+    assert line not in str(log)
 
 
 async def test_hits_go_on_when_a_list_is_read_again_or_the_configuration_is(file: Path) -> None:

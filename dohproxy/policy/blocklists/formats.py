@@ -99,7 +99,7 @@ class HostsReader:
         try:
             ip_address(fields[0].decode(errors="replace"))
         except ValueError:
-            raise BadLine(f"does not begin with an address: {show_bytes(fields[0])}") from None
+            raise BadLine("does not begin with an address", show_bytes(fields[0])) from None
         raise BadLine("gives a name an address; those of a blocklist have 0.0.0.0 or ::")
 
 
@@ -114,7 +114,7 @@ class DnsmasqReader:
         option, _, value = text.partition(b"=")
         parts = value.strip().split(b"/")
         if option.strip() not in (b"address", b"server", b"local") or len(parts) < 3 or parts[0]:
-            raise BadLine(f"is no address=/NAME/, server=/NAME/ or local=/NAME/: {show_bytes(text)}")
+            raise BadLine("is no address=/NAME/, server=/NAME/ or local=/NAME/", show_bytes(text))
         if option.strip() != b"address" and parts[-1]:
             raise LeftOut  # The name has a server of its own.
         return [(wire_name(name), BOTH) for name in parts[1:-1]]
@@ -154,7 +154,7 @@ class AdblockReader:
 def _leave_out(text: bytes) -> Meant:
     if _FOR_BROWSERS.search(text):
         raise LeftOut
-    raise BadLine(f"is no rule such as ||example.net^: {show_bytes(text)}")
+    raise BadLine("is no rule such as ||example.net^", show_bytes(text))
 
 
 class NetworksReader:
@@ -170,7 +170,8 @@ class NetworksReader:
                 raise Unusable("has more than one word")
             network = parse_network(words[0].decode(errors="replace"), _NOWHERE)
         except Unusable as error:
-            raise BadLine(f"has no network: {show_bytes(line.strip())}, which {str(error).rstrip('.')}") from None
+            shown = f"{show_bytes(line.strip())}, which {str(error).rstrip('.')}"
+            raise BadLine("has no network", shown) from None
         if network.prefixlen == 0:
             raise BadLine("is every client there is")
         return [(key_of(network), NETWORK)]

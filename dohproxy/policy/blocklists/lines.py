@@ -20,6 +20,12 @@ Meant = list[tuple[bytes, int]]
 class BadLine(ValueError):
     """A line cannot be used; the message continues "line 7"."""
 
+    def __init__(self, says: str, shown: str = "") -> None:
+        """`shown` is what stands there."""
+        super().__init__(f"{says}: {shown}" if shown else says)
+        self.says = says
+        """The message without what stands there, which may be a name or an address: for the log."""
+
 
 class LeftOut(Exception):
     """A line is right, and means something that cannot be told by a name alone."""
@@ -40,7 +46,7 @@ def wire_name(text: bytes) -> bytes:
         raise BadLine(f"has a name of more than {LONGEST_NAME} characters")
     labels = name.split(b".")
     if labels[-1].isdigit():
-        raise BadLine(f"has no name, but what looks like an address: {show_bytes(text)}")
+        raise BadLine("has no name, but what looks like an address", show_bytes(text))
     return b"".join([_LENGTHS[len(label)] + label for label in labels]) + b"\x00"
 
 
@@ -51,7 +57,7 @@ def _in_ascii(name: bytes) -> bytes:
             raise ValueError("not for want of ASCII")
         return b".".join([a_label(label) for label in re.split("[.\u3002\uff0e\uff61]", text)])
     except ValueError:  # UnicodeDecodeError is one.
-        raise BadLine(f"has no name: {show_bytes(name)}") from None
+        raise BadLine("has no name", show_bytes(name)) from None
 
 
 def show_bytes(text: bytes) -> str:

@@ -46,6 +46,8 @@ class LoadedNames:
     """The format of its file, None if it has none."""
     faults: tuple[str, ...] = ()
     """The first lines that could not be used, each a sentence: "line 7 has no name: ..."."""
+    told: tuple[str, ...] = ()
+    """The same without what stands there, for the log."""
     bad_lines: int = 0
     left_out: int = 0
     """Lines that are right and that no list of names can follow, such as rules about parts of a page."""
@@ -75,6 +77,7 @@ class Reading:
         """The beginning of a line whose end is still to come."""
         self._line = 0
         self._faults: list[str] = []
+        self._told: list[str] = []
         self._bad_lines = 0
         self._left_out = 0
 
@@ -110,6 +113,7 @@ class Reading:
             self._networks.gathered(),
             self._written,
             tuple(self._faults),
+            tuple(self._told),
             self._bad_lines,
             self._left_out,
         )
@@ -168,6 +172,7 @@ class Reading:
             self._bad_lines += 1
             if len(self._faults) < MOST_FAULTS_TOLD:
                 self._faults.append(f"line {self._line} {fault}")
+                self._told.append(f"line {self._line} {fault.says}")
         return 0
 
     def _take(self, name: bytes, kind: int) -> None:

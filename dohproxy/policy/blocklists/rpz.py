@@ -58,7 +58,7 @@ class RpzReader:
                 self._zone = self._zone or self._origin
                 return []
             case _:
-                raise BadLine(f"is of no use here: {show_bytes(words[0])}")
+                raise BadLine("is of no use here", show_bytes(words[0]))
 
     def _read_record(self, record: bytes, data: bytes) -> Meant:
         if record == b"SOA":
@@ -73,7 +73,7 @@ class RpzReader:
         if trigger.rpartition(b".")[2] in _TRIGGERS or data == b"rpz-tcp-only.":
             raise LeftOut
         if record not in _DATA:
-            raise BadLine(f"has a record that no rule is made of: {show_bytes(record)}")
+            raise BadLine("has a record that no rule is made of", show_bytes(record))
         kind = BELOW if trigger.startswith(b"*.") else EXACT
         name = trigger.removeprefix(b"*.")
         is_let_through = record == b"CNAME" and data.rstrip(b".") in (b"rpz-passthru", trigger)
@@ -98,5 +98,5 @@ class RpzReader:
         if not zone:
             return name
         if not name.endswith(b"." + zone):
-            raise BadLine(f"has a name outside of the zone {show_bytes(zone)}: {show_bytes(name)}")
+            raise BadLine("has a name outside of the zone", f"{show_bytes(name)} is not in {show_bytes(zone)}")
         return name[: -len(zone) - 1]
