@@ -59,7 +59,8 @@ def _addresses(texts: Texts, config: Config) -> Iterator[Markup]:
     yield from _part(texts, "addresses", "addresses_memory", kept)
     if config.clients.member_file is not None:
         hours = texts.length(config.clients.member_seconds)
-        yield element("p", texts.say("policy", "addresses_members", hours=hours))
+        members = "addresses_members" if config.server.state_directory is None else "addresses_members_state"
+        yield element("p", texts.say("policy", members, hours=hours))
 
 
 def _data(config: Config) -> Iterator[str]:
@@ -73,6 +74,8 @@ def _exceptions(config: Config) -> Iterator[str]:
     yield "exceptions_incident"
     if config.bans.mode != "off":
         yield "exceptions_bans"
+        if config.bans.kernel_socket is not None:
+            yield "exceptions_kernel"
     if config.bans.log_file is not None:
         yield "exceptions_ban_log"
 

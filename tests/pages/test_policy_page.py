@@ -65,6 +65,16 @@ ROWS = [
         with_key("clients", member_file=FILE), "known for 12 hours, in memory alone", "", id="clients.member_file"
     ),
     pytest.param(
+        replace(
+            CONFIG,
+            clients=replace(CONFIG.clients, member_file=FILE),
+            server=replace(CONFIG.server, state_directory=FILE),
+        ),
+        "in memory, and between two runs on the disk as a keyed hash",
+        "",
+        id="clients.member_file and server.state_directory",
+    ),
+    pytest.param(
         replace(CONFIG, clients=replace(CONFIG.clients, member_networks=(ip_network("192.0.2.0/24"),))),
         "Members go first",
         "",
@@ -77,6 +87,12 @@ ROWS = [
         id="cache.snapshot_file",
     ),
     pytest.param(with_key("bans", log_file=FILE), "is written to a file, with the time", "", id="bans.log_file"),
+    pytest.param(
+        with_key("bans", kernel_socket=FILE),
+        "The packet filter of the same machine is told",
+        "",
+        id="bans.kernel_socket",
+    ),
     pytest.param(with_key("bans", mode="off"), "", "is kept out for a time", id="bans.mode"),
     pytest.param(
         with_key("cache", stale_keep_seconds=0),

@@ -84,7 +84,7 @@ class ClientsConfig:
             "hours",
             "How long connections from an address go before strangers' after a member's token came from there: his"
             " next one is known before TLS. Half a day is from one evening to the next morning; 0 is not at all. It"
-            " is kept in memory alone.",
+            " is kept in memory, and with server.state_directory over restarts, as a keyed hash.",
         ),
     ] = 12.0
 
