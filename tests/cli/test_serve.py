@@ -30,9 +30,19 @@ def test_it_says_where_it_serves_and_ends_with_0(directory: Path, number: signal
         assert "Traceback" not in written
 
 
+DUMPING = """
+import resource
+from dohproxy.__main__ import main
+hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+main()
+"""
+"""Starts the service where a crash leaves all it can."""
+
+
 def test_a_crash_of_the_service_dumps_nothing(directory: Path) -> None:
     text = '[server]\nlisten = ["127.0.0.1:0"]\n[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n'
-    with started("serve", "--config", write(directory, text)) as process:
+    with started("serve", "--config", write(directory, text), code=DUMPING) as process:
         first_line(process)
         limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
         assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE)

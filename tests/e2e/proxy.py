@@ -65,6 +65,10 @@ class ProxySettings:
     """The default limits hold for the test's own address too."""
     open_files: int | None = None
     """How many files the process may open, hard limit too; None: as many as the tests."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of its environment, beside those of the tests."""
+    working_directory: Path = PROJECT
+    """Where it is started."""
 
 
 class Proxy:
@@ -149,8 +153,12 @@ class Proxy:
         self._child = Child(
             argv,
             self._directory / "dohproxy.log",
-            environment={**environment(), "SSL_CERT_FILE": str(self._settings.authority.file)},
-            directory=PROJECT,
+            environment={
+                **environment(),
+                "SSL_CERT_FILE": str(self._settings.authority.file),
+                **self._settings.variables,
+            },
+            directory=self._settings.working_directory,
         )
         child = self._child
         child.wait_until_ready(lambda: SERVING in child.log_text())
