@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import structlog
 
@@ -61,6 +61,9 @@ class CheckedPair:
     """As they were looked at before the reading: what was written since is a change."""
 
 
+_SwitchContext = Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], int | None]
+
+
 class CertificateWatch:
     """Keeps a context's certificate to what lies on the disk."""
 
@@ -80,6 +83,8 @@ class CertificateWatch:
         self._tls = tls
         self._host = host
         self._context = context
+        # What is done with the name that a client asks for, whichever certificate is shown.
+        self._note_name = cast("_SwitchContext | None", context.sni_callback)
         self._files = WatchedFiles(tls.certificate, tls.key)
         states = self._files.look()
         try:
@@ -202,7 +207,8 @@ class CertificateWatch:
         if context is None:
             context = self._contexts[kind] = self._make_context()
         pair.load_into(context)
-        self._context.sni_callback = None if context is self._context else _lead_to(context)
+        note = self._note_name
+        self._context.sni_callback = note if context is self._context else _lead_to(context, note)
         self._live, self.digest = pair.chain, pair.digest
         self._handshake_seconds = handshake_seconds(context)
         self._when_priced(self._handshake_seconds)
@@ -216,11 +222,11 @@ _REFUSALS: Final[Mapping[Fault, str]] = {
     Fault.INCOMPLETE: "it comes without the intermediate certificate, which the one in use has",
 }
 
-_SwitchContext = Callable[[ssl.SSLObject | ssl.SSLSocket, str | None, ssl.SSLContext], int | None]
 
-
-def _lead_to(context: ssl.SSLContext) -> _SwitchContext:
-    def lead(handshake: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _own: ssl.SSLContext) -> None:
+def _lead_to(context: ssl.SSLContext, note: _SwitchContext | None) -> _SwitchContext:
+    def lead(handshake: ssl.SSLObject | ssl.SSLSocket, name: str | None, own: ssl.SSLContext) -> None:
+        if note is not None:
+            note(handshake, name, own)
         handshake.context = context
 
     return lead

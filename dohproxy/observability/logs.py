@@ -6,6 +6,7 @@ each kind of message: whoever finds a way to cause a line must not find a way to
 
 import logging
 import os
+import ssl
 import sys
 import threading
 import traceback
@@ -148,9 +149,19 @@ def log_a_warning(
 def log_the_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     """Log an error in what the interpreter calls by itself, such as a finalizer: nobody is there to catch it."""
     error = unraisable.exc_value
+    if isinstance(error, UnicodeDecodeError) and _is_in_a_handshake(unraisable.exc_traceback):
+        # The name that a client asks for is no ASCII, and `ssl` has ended the handshake: no bug, and anybody can do it.
+        return
     log = structlog.get_logger("dohproxy")
     # Not the object that it was about: a socket shows itself with its address.
     log.error("a bug that nobody could be told of", exc_info=(unraisable.exc_type, error, unraisable.exc_traceback))
+
+
+def _is_in_a_handshake(found: TracebackType | None) -> bool:
+    """Tell whether an error struck in `ssl`, before any code of ours."""
+    while found is not None and found.tb_next is not None:
+        found = found.tb_next
+    return found is not None and found.tb_frame.f_code is ssl.SSLObject.do_handshake.__code__
 
 
 def log_the_end_of_a_thread(ended: threading.ExceptHookArgs) -> None:

@@ -3,6 +3,7 @@ known again."""
 
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
@@ -21,6 +22,7 @@ from tests.e2e.traffic import (
     Address,
     Door,
     Heard,
+    framed,
     get,
     head,
     post,
@@ -51,10 +53,14 @@ def misbehave(door: Door, part: str) -> None:
     for what, sent in broken_handshakes(door.markers):
         _send_in_the_clear(door, what, sent)
     if door.context is not None:
+        _send_in_the_clear(door, "a name that is none by SNI", hello_with_no_name(door))
+        for number, sent in enumerate(broken_frames(door.markers)):
+            door.send("a frame that is none", door.clients()[number], sent, alpn="dot")
         for name, alpn in ((door.markers.name("sni", Kind.SAID), "h2"), ("localhost", door.markers.stems[Kind.SAID])):
             door.send("another name by SNI", crafty, b"", name=name, alpn=alpn)
     _ask_too_much(door, greedy, part)
-    _ask_for_random_names(door, many, part)
+    _ask_for_new_names(door, many, part)
+    _ask_for_random_names(door, crafty, part)
     _scan(door, scanner)
     door.send("a request that is given up", crafty, get(door, crafty, question(door.markers.name("gone"))), resets=True)
 
@@ -179,6 +185,28 @@ def broken_handshakes(markers: Markers) -> Iterator[tuple[str, bytes]]:
     yield "half a name of a client", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff" + address.packed + said
 
 
+def hello_with_no_name(door: Door) -> bytes:
+    """Return the first bytes of a handshake that asks for a name with other letters than names have on the wire."""
+    assert door.context is not None
+    name = door.markers.name("odd", Kind.SAID)
+    said = ssl.MemoryBIO()
+    client = door.context.wrap_bio(ssl.MemoryBIO(), said, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return said.read().replace(name.encode(), b"od\xff" + name[3:].encode())
+
+
+def broken_frames(markers: Markers) -> Iterator[bytes]:
+    """Yield what comes on a connection with DNS over TLS, and is not answered there."""
+    said, stem = markers.name("", Kind.SAID).encode(), markers.stems[Kind.ASKED].encode()
+    yield framed(said)
+    yield b"\xff\xff" + said
+    yield b"\x00\x00" + said
+    yield b"GET /" + said + b" HTTP/1.1\r\n\r\n"
+    yield framed(question(markers.name("half")))[:-5]
+    yield framed(stem * 30) * 20
+
+
 def _send_in_the_clear(door: Door, what: str, sent: bytes) -> None:
     source = str(door.markers.ipv4[3]) if door.address_from == "connection" else LOOPBACK
     with (
@@ -207,13 +235,19 @@ def _ask_too_much(door: Door, address: Address, part: str) -> None:
 
 
 def _ask_for_random_names(door: Door, address: Address, part: str) -> None:
-    labels = [f"{'nx-' if number % 2 else ''}{part}-random-{number}" for number in range(60)]
-    _many(
-        door,
-        address,
-        [(label, post(door, address, question(door.markers.name(label)))) for label in labels],
-        "a random name",
-    )
+    """Ask for names that do not exist, more than one domain's servers should have to bear."""
+    labels = [f"nx-{part}-random-{number}" for number in range(25)]
+    requests = [(label, post(door, address, question(door.markers.name(label)))) for label in labels]
+    _many(door, address, requests, "a random name")
+
+
+def _ask_for_new_names(door: Door, address: Address, part: str) -> None:
+    """Ask for names that nobody has asked for, more than one client may: those of another domain, which has its own
+    limit."""
+    labels = [f"{part}-new-{number}" for number in range(50)]
+    names = [(label, door.markers.name(label, Kind.ANSWERED)) for label in labels]
+    requests = [(label, post(door, address, question(name))) for label, name in names]
+    _many(door, address, requests, "a new name")
 
 
 def _scan(door: Door, address: Address) -> None:

@@ -17,6 +17,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from itertools import accumulate, takewhile
 from typing import Final
 
+from dohproxy.dot.member_name import label_of
+
 STEM_LETTERS: Final = 10
 """Of the alphabet, drawn at random: one text in 10^14 has them by chance."""
 MOST_SHOWN: Final = 60
@@ -194,7 +196,9 @@ class Markers:
     def spellings(self, token: str) -> list[Spelling]:
         """Return all of them, each once, and those of the token that a member was given."""
         found = [one for kind, stem in self.stems.items() for one in word_spellings(kind, stem)]
-        found += word_spellings(Kind.OWN_URL, token)
+        # Over DoT it is the first label of a name.
+        for text in (token, label_of(token)):
+            found += word_spellings(Kind.OWN_URL, text)
         found += [one for address in self.ipv4 for one in ipv4_spellings(address)]
         found += ipv6_spellings(self.ipv6)
         for kind in NAMES:

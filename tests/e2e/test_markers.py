@@ -14,6 +14,7 @@ import dns.name
 import dns.reversename
 import pytest
 
+from dohproxy.dot.member_name import label_of
 from tests.e2e.markers import Evidence, Kind, Markers, search
 
 MARKERS = Markers()
@@ -105,7 +106,7 @@ def test_what_a_client_says_is_found(kind: Kind) -> None:
     assert found_in(f"/dns-query/{urllib.parse.quote(MARKERS.name('x', kind))}") == {kind}
 
 
-@pytest.mark.parametrize("write", [str, str.upper, lambda token: base64.b64encode(token.encode())])
+@pytest.mark.parametrize("write", [str, str.upper, label_of, lambda token: base64.b64encode(token.encode())])
 def test_a_token_is_found(write: Callable[[str], Any]) -> None:
     assert found_in(write(TOKEN)) == {Kind.OWN_URL}
 

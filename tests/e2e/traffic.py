@@ -40,11 +40,13 @@ class Heard:
     what: str
     content: bytes
     own: tuple[bytes, ...] = ()
+    is_reply: bool = False
+    """It is a DNS message without HTTP around it."""
 
     @property
     def foreign(self) -> bytes:
         """What of it is not the client's own; all of it if it is no reply."""
-        if b"200" not in self.content[:20]:
+        if not self.is_reply and b"200" not in self.content[:20]:
             return self.content
         content = self.content
         for own in self.own:
@@ -60,6 +62,8 @@ class Door:
     address_from: str
     context: ssl.SSLContext | None
     markers: Markers
+    dot_port: int = 0
+    """Where they come in with DNS over TLS; 0: nowhere."""
     heard: list[Heard] = field(default_factory=list)
 
     def own(self, label: str) -> tuple[bytes, ...]:
@@ -75,7 +79,8 @@ class Door:
     def connect(self, address: Address, **tls: str) -> socket.socket:
         """Connect from an address, as far as a connection says so."""
         source = (str(address), 0) if self.address_from == "connection" else None
-        connection = socket.create_connection((LOOPBACK, self.port), ANSWER_SECONDS, source_address=source)
+        port = self.dot_port if tls.get("alpn") == "dot" else self.port
+        connection = socket.create_connection((LOOPBACK, port), ANSWER_SECONDS, source_address=source)
         connection.sendall(proxy_line(address) if self.address_from == "proxy-protocol" else b"")
         return connection if self.context is None else self._encrypted(connection, **tls)
 
@@ -221,6 +226,24 @@ def _take(event: h2.events.Event, received: dict[int, bytes], waiting: set[int])
             pass
 
 
+def ask_over_dot(door: Door, address: Address, labels: Sequence[str], name: str = "localhost") -> None:
+    """Ask over one connection with DNS over TLS, where one has connected to this name."""
+    with door.connect(address, alpn="dot", name=name) as connection:
+        for label in labels:
+            wire = question(door.markers.name(label), address=address, said=door.markers.stems[Kind.SAID])
+            connection.sendall(framed(wire))
+            received = connection.recv(2)
+            received += connection.recv(int.from_bytes(received)) if received else b""
+            door.heard.append(
+                Heard("a question over DoT", received, (*door.own(label), address.packed[:7]), is_reply=True)
+            )
+
+
+def framed(wire: bytes) -> bytes:
+    """Return a message behind its length."""
+    return len(wire).to_bytes(2) + wire
+
+
 def behave(door: Door, part: str) -> None:
     """Be a dozen ordinary clients, who ask for the same and for different names, some of them twice."""
     for number, address in enumerate(door.clients()):
@@ -229,6 +252,8 @@ def behave(door: Door, part: str) -> None:
         labels = [f"{part}-{number}", f"{part}-shared", f"{part}-{number}", f"nx-{part}-{number}", f"sf-{part}"]
         ask_in_the_old_way(door, address, labels, upper=number % 2 == 1)
         ask_by_http2(door, address, [f"{part}-{number}", f"{part}-shared", f"{part}-two-{number}"])
+        if door.dot_port:
+            ask_over_dot(door, address, [f"{part}-{number}", f"{part}-shared", f"{part}-dot-{number}"])
     for address in door.markers.ipv4[:2]:
         # Whose name would be his address; it is answered here.
         own = dns.reversename.from_address(str(address)).to_text()

@@ -15,6 +15,7 @@ import dns.name
 import dns.rcode
 import dns.rrset
 
+from dohproxy.dot.member_name import label_of
 from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.hostile import flood, misbehave
 from tests.e2e.markers import Evidence, Found, Kind, Markers, search
@@ -32,7 +33,7 @@ from tests.e2e.places import (
 )
 from tests.e2e.processes import LOOPBACK, free_port
 from tests.e2e.proxy import Proxy, ProxySettings, running_proxy
-from tests.e2e.traffic import Door, behave, get, question, read_response
+from tests.e2e.traffic import Door, ask_over_dot, behave, get, question, read_response
 from tests.fakes.datagrams import answering
 
 ALERT_SECONDS: Final = 20.0
@@ -128,6 +129,7 @@ def running(posture: Posture, authority: CertificateAuthority, **sections: Mappi
             authority,
             tls=authority.issue(["localhost"]) if posture.tls else None,
             sections=all_that_writes(directory, posture, console_port, overheard.webhook_port, sections),
+            dot=posture.tls,
             limited=True,
             variables={
                 **{name: str(directory / "home") for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")},
@@ -141,9 +143,8 @@ def running(posture: Posture, authority: CertificateAuthority, **sections: Mappi
         if posture.tls:
             context = authority.client_context()
             context.check_hostname = False
-        yield Run(
-            proxy, Door(proxy.port, posture.address_from, context, markers), directory, console_port, overheard, posture
-        )
+        door = Door(proxy.port, posture.address_from, context, markers, proxy.dot_port)
+        yield Run(proxy, door, directory, console_port, overheard, posture)
 
 
 def all_that_writes(
@@ -168,7 +169,7 @@ def all_that_writes(
         # Low enough that those who ask too much come to feel each of them, and others do not.
         "limits": {
             "requests_burst": 60,
-            "misses_burst": 8,
+            "misses_burst": 30,
             "misses_per_second": 1,
             "exempt_networks": [f"{LOOPBACK}/32"],
         },
@@ -226,6 +227,8 @@ def ask_as_a_member(run: Run) -> None:
         wire = question(run.door.markers.name("member"))
         connection.sendall(get(run.door, client, wire, f"/dns-query/{run.token}"))
         assert b" 200 " in read_response(connection)[:20]
+    if run.door.dot_port:
+        ask_over_dot(run.door, client, ["member-dot"], f"{label_of(run.token)}.localhost")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from dohproxy.jobs.certificate_watch import (
 )
 from dohproxy.jobs.job_figures import CERTIFICATE_FIGURES
 from dohproxy.jobs.periodic import repeat
+from dohproxy.tls.asked_name import asked_name, note_members_names
 from dohproxy.tls.certificate_pair import PairResult
 from dohproxy.tls.certificates import Chain, Fault, read_chain
 from dohproxy.tls.policy import bare_context
@@ -195,6 +196,25 @@ async def test_a_key_of_another_kind_is_shown_too_and_the_first_kind_again(
             assert await service.shown(version) == issued.certificate
             assert (await old.ask(get())).status == 200
         assert service.watch.statistics().reloads[PairResult.LOADED] == 3
+
+
+@pytest.mark.parametrize("kind", ["ECDSA", "RSA"], ids=["same kind of key", "another kind"])
+def test_names_that_may_be_members_are_noted_under_a_new_certificate_too(files: Files, kind: str) -> None:
+    context = bare_context()
+    note_members_names(context)
+    watch = CertificateWatch(tls_of(files), "localhost", context)
+    before = watch.digest
+    files.write(issue(INTERMEDIATE, kind=kind))
+    watch.poll(NOW)
+    assert watch.digest != before
+    name = "a" * 26 + ".localhost"
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context().wrap_bio(to_client, to_server, server_hostname=name)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server):
+        with pytest.raises(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert asked_name(server) == name
 
 
 async def test_another_kind_of_key_keeps_to_the_same_policy(files: Files) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import ssl
 import subprocess
 import sys
 import threading
@@ -19,8 +20,10 @@ from dohproxy.observability.logs import (
     configure_logs,
     log_the_end,
     log_the_end_of_a_thread,
+    log_the_unraisable,
     where_it_struck,
 )
+from tests.frontends.served import Certificate
 
 SECRETS = ("secret.example.net", "198.51.100.7")
 
@@ -302,6 +305,27 @@ def test_whatever_python_would_write_by_itself_is_lines_of_the_log_without_what_
     assert all(one in ended.stderr for one in ("KeyError", "ValueError", "ResourceWarning", "<string>:22"))
     if written_as == "json":
         assert {json.loads(line)["level"] for line in ended.stderr.splitlines()} == {"warning", "error", "critical"}
+
+
+def test_a_name_in_a_handshake_that_is_no_ascii_is_no_line_and_ends_it(
+    clock: _Clock, monkeypatch: pytest.MonkeyPatch, certificate: Certificate
+) -> None:
+    _, written = _configure(LogConfig(level="debug"), clock, monkeypatch)
+    context = certificate.server_context()
+    context.sni_callback = lambda *_: None
+    to_client, to_server, taken = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = certificate.client_context().wrap_bio(to_client, to_server, server_hostname=SECRETS[0])
+    server = context.wrap_bio(taken, to_client, server_side=True)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    taken.write(to_server.read().replace(b"secret.", b"secre\xff."))
+    told: list[sys.UnraisableHookArgs] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with pytest.raises(ssl.SSLError):
+        server.do_handshake()
+    assert "secre" in str(told[0])
+    log_the_unraisable(told[0])
+    assert written.getvalue() == ""
 
 
 def test_a_thread_may_end_itself(clock: _Clock, monkeypatch: pytest.MonkeyPatch) -> None:
