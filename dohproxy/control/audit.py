@@ -9,7 +9,7 @@ import logging
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import structlog
@@ -31,6 +31,17 @@ class Peer:
     pid: int
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who gave a command at the loopback listener: nobody but who logged in there with that number, which the log has
+    where that was."""
+
+    login: int
+
+
+Giver = Peer | Login
+
+
 def peer_of(connected: Any) -> Peer | None:
     """Return who is at the other end of a Unix socket; None where nobody can say."""
     if connected is None or connected.family != socket.AF_UNIX:
@@ -44,9 +55,9 @@ def peer_of(connected: Any) -> Peer | None:
     return Peer(uid, pid)
 
 
-def note(command: str, arguments: Mapping[str, Any], peer: Peer | None, result: str) -> None:
+def note(command: str, arguments: Mapping[str, Any], giver: Giver | None, result: str) -> None:
     """Write the line. `arguments` are those that may be written down, `result` is "done", "refused" or "bug"; "begun"
     of what changes nothing and takes a while."""
-    who = {} if peer is None else {"uid": peer.uid, "pid": peer.pid}
+    who = {} if giver is None else asdict(giver)
     _log.info("a command was carried out" if result in ("done", "begun") else "a command was not carried out",
               command=command, arguments=dict(arguments), result=result, **who)  # fmt: skip

@@ -32,7 +32,7 @@ from aiohttp import web
 from dohproxy.control import audit
 from dohproxy.control.command import Command, Refused, Result, WrongArguments, advise, find
 from dohproxy.control.commands import COMMANDS
-from dohproxy.control.console.application import Console, add_headers
+from dohproxy.control.console.application import LOGIN, Console, add_headers
 from dohproxy.control.console.guard import TurnedAway
 from dohproxy.control.console.live import Live
 from dohproxy.control.console.sessions import Sessions
@@ -74,11 +74,10 @@ class _Desk:
             values = command.read(await _arguments(request))
         except WrongArguments as error:
             return _say(400, str(error))
-        transport = request.transport
-        peer = audit.peer_of(None if transport is None else transport.get_extra_info("socket"))
+        giver = _giver(request)
         if command.ends_with_asker:
-            return await self._while_wanted(request, self._carry_out(command, values, peer))
-        return await self._carry_out(command, values, peer)
+            return await self._while_wanted(request, self._carry_out(command, values, giver))
+        return await self._carry_out(command, values, giver)
 
     async def _while_wanted(self, request: web.Request, work: Coroutine[Any, Any, web.Response]) -> web.Response:
         """Return what the work comes to, and end it when who waits for it has gone, or when the service ends."""
@@ -90,11 +89,11 @@ class _Desk:
         return _say(503, "The service ends.") if task.cancelled() else task.result()
 
     async def _carry_out(
-        self, command: Command[Service], values: Mapping[str, Any], peer: audit.Peer | None
+        self, command: Command[Service], values: Mapping[str, Any], giver: audit.Giver | None
     ) -> web.Response:
         if not command.changes:
             if command.is_noted:
-                audit.note(command.name, command.repeatable(values), peer, "begun")
+                audit.note(command.name, command.repeatable(values), giver, "begun")
             return (await self._try(command, values))[0]
         if not command.is_exclusive:
             response, result = await self._try(command, values)
@@ -106,7 +105,7 @@ class _Desk:
                 response, result = await self._try(command, values)
             finally:
                 self._changing.release()
-        audit.note(command.name, command.repeatable(values), peer, result)
+        audit.note(command.name, command.repeatable(values), giver, result)
         return response
 
     async def _may_change(self) -> bool:
@@ -131,6 +130,14 @@ class _Desk:
             sentence = f"A bug kept {command.name} from being carried out; the log says where. Please report it."
             return _say(500, sentence), "bug"
         return await _tell(result), "done"
+
+
+def _giver(request: web.Request) -> audit.Giver | None:
+    login = request.get(LOGIN)
+    if login is not None:
+        return audit.Login(login)
+    transport = request.transport
+    return audit.peer_of(None if transport is None else transport.get_extra_info("socket"))
 
 
 async def _arguments(request: web.Request) -> Mapping[str, object]:

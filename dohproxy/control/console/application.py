@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
+from dohproxy.control.audit import LOGGER
 from dohproxy.control.console.guard import HEADER, Asked, TurnedAway, judge
 from dohproxy.control.console.live import MOST_VIEWERS, Live, TooManyViewers
 from dohproxy.control.console.sessions import LoginResult, Sessions
@@ -19,6 +20,8 @@ from dohproxy.control.service import Service
 COOKIE: Final = "dohproxy_console"
 WRITE_SECONDS: Final = 5.0
 """For a viewer to take what it is sent; who does not is dropped, and its browser asks again."""
+LOGIN: Final = "dohproxy.login"
+"""What a request that was let through with a login has its number under."""
 EVENTS: Final = "/console/events"
 LOG_IN: Final = "/console/login"
 LOG_OUT: Final = "/console/logout"
@@ -29,6 +32,8 @@ _SAID: Final = {
 }
 
 _log = structlog.get_logger("dohproxy.control")
+_audit = structlog.get_logger(LOGGER)
+"""What a line of a command refers to has to be there at whatever level."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,8 +62,10 @@ class Console:
         """Carry out what comes from the page or from a person's tool; used as a middleware. Raises TurnedAway."""
         is_page = request.path in FILES
         judge(_asked(request), is_page=is_page, is_socket=self._sessions is None)
-        if not (is_page or request.path == LOG_IN or self._is_welcome(request)):
-            raise TurnedAway(401, "Log in first: dohproxy console, at a terminal of the service, shows a link.")
+        if self._sessions is not None and not (is_page or request.path == LOG_IN):
+            request[LOGIN] = self._sessions.login_of(_secret(request), time.monotonic())
+            if request[LOGIN] is None:
+                raise TurnedAway(401, "Log in first: dohproxy console, at a terminal of the service, shows a link.")
         return await handler(request)
 
     async def _file(self, request: web.Request) -> web.Response:
@@ -113,23 +120,24 @@ class Console:
                 return response
 
     def _is_welcome(self, request: web.Request) -> bool:
-        return self._sessions is None or self._sessions.is_open(request.cookies.get(COOKIE, ""), time.monotonic())
+        return self._sessions is None or self._sessions.login_of(_secret(request), time.monotonic()) is not None
 
     async def _log_in(self, request: web.Request) -> web.Response:
         if self._sessions is None:
             return web.json_response({"sentence": "There is no login at the admin socket.", "well": True})
-        result, secret = self._sessions.log_in(await _token(request), time.monotonic())
+        now = time.monotonic()
+        result, secret = self._sessions.log_in(await _token(request), now)
         if result is not LoginResult.DONE:
             _log.warning("a login to the operator's page was refused", why=result.value)
             raise TurnedAway(*_SAID[result])
-        _log.info("somebody has logged in to the operator's page")
+        _audit.info("somebody has logged in to the operator's page", login=self._sessions.login_of(secret, now))
         response = web.json_response({"sentence": "You are logged in.", "well": True})
         response.set_cookie(COOKIE, secret, httponly=True, samesite="Strict", path="/")
         return response
 
     async def _log_out(self, request: web.Request) -> web.Response:
         if self._sessions is not None:
-            self._sessions.log_out(request.cookies.get(COOKIE, ""), time.monotonic())
+            self._sessions.log_out(_secret(request), time.monotonic())
         response = web.json_response({"sentence": "You are logged out.", "well": True})
         response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
         return response
@@ -151,6 +159,10 @@ def _asked(request: web.Request) -> Asked:
         headers.get("Content-Type", "").partition(";")[0].strip().lower(),
         HEADER in headers,
     )
+
+
+def _secret(request: web.Request) -> str:
+    return request.cookies.get(COOKIE, "")
 
 
 async def _token(request: web.Request) -> str:

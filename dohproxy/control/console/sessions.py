@@ -9,6 +9,7 @@ import hmac
 import secrets
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -35,6 +36,15 @@ class LoginResult(StrEnum):
     TOO_MANY = "too_many"
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A token or a session."""
+
+    until: float
+    number: int = 0
+    """Of a session: how many there had been with it."""
+
+
 def draw() -> str:
     """Return a secret that fits a URL and a cookie."""
     return secrets.token_urlsafe(RANDOM_BYTES)
@@ -45,16 +55,16 @@ class Sessions:
 
     def __init__(self, draw: Callable[[], str] = draw) -> None:
         self._draw = draw
-        # Hashes and when they end, the oldest first.
-        self._tokens: dict[bytes, float] = {}
-        self._sessions: dict[bytes, float] = {}
+        # By their hashes, the oldest first.
+        self._tokens: dict[bytes, _Kept] = {}
+        self._sessions: dict[bytes, _Kept] = {}
         self._failures: deque[float] = deque(maxlen=MOST_FAILURES)
         self.results = dict.fromkeys(LoginResult, 0)
 
     def issue(self, now: float) -> str:
         """Return a new token, good for one login within TOKEN_SECONDS."""
         token = self._draw()
-        _put(self._tokens, token, now + TOKEN_SECONDS, MOST_TOKENS)
+        _put(self._tokens, token, _Kept(now + TOKEN_SECONDS), MOST_TOKENS)
         return token
 
     def log_in(self, token: str, now: float) -> tuple[LoginResult, str]:
@@ -63,12 +73,13 @@ class Sessions:
         self.results[result] += 1
         if result is LoginResult.DONE:
             secret = self._draw()
-            _put(self._sessions, secret, now + SESSION_SECONDS, MOST_SESSIONS)
+            _put(self._sessions, secret, _Kept(now + SESSION_SECONDS, self.results[result]), MOST_SESSIONS)
         return result, secret
 
-    def is_open(self, secret: str, now: float) -> bool:
-        """Tell whether this is the secret of a session that has not ended."""
-        return _find(self._sessions, secret, now) is not None
+    def login_of(self, secret: str, now: float) -> int | None:
+        """Return which login since the start has this secret: 1 is the first. None if it has ended, or never was."""
+        found = _find(self._sessions, secret, now)
+        return None if found is None else self._sessions[found].number
 
     def log_out(self, secret: str, now: float) -> None:
         """End a session, if it is one."""
@@ -78,7 +89,7 @@ class Sessions:
 
     def count(self, now: float) -> int:
         """Return how many sessions are open."""
-        return sum(until > now for until in self._sessions.values())
+        return sum(one.until > now for one in self._sessions.values())
 
     def _judge(self, token: str, now: float) -> LoginResult:
         if len(self._failures) == MOST_FAILURES and now - self._failures[0] < FAILURE_SECONDS:
@@ -95,16 +106,16 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
-def _put(table: dict[bytes, float], secret: str, until: float, most: int) -> None:
-    table[_hash(secret)] = until
+def _put(table: dict[bytes, _Kept], secret: str, kept: _Kept, most: int) -> None:
+    table[_hash(secret)] = kept
     while len(table) > most:
         del table[next(iter(table))]
 
 
-def _find(table: dict[bytes, float], secret: str, now: float) -> bytes | None:
+def _find(table: dict[bytes, _Kept], secret: str, now: float) -> bytes | None:
     """Return the hash that is meant, if it is there and its time is not over; look at all of them either way."""
     wanted, found = _hash(secret), None
-    for hashed, until in table.items():
-        if hmac.compare_digest(hashed, wanted) and now < until:
+    for hashed, kept in table.items():
+        if hmac.compare_digest(hashed, wanted) and now < kept.until:
             found = hashed
     return found

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from dohproxy.control.audit import Login
 from dohproxy.control.console import application as page
 from dohproxy.control.console.application import COOKIE, EVENTS, LOG_IN, LOG_OUT
 from dohproxy.control.console.guard import HEADER
@@ -132,6 +133,17 @@ async def test_whoever_has_logged_in_may_everything_until_he_logs_out(visitor: V
     kept = {"Cookie": f"{COOKIE}={cookie.value}"}
     assert (await visitor.post(LOG_OUT))[0] == 200
     assert (await visitor.get("/status", kept)).status == 401
+
+
+async def test_what_is_done_with_a_login_is_written_down_with_its_number(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("dohproxy.control.audit.note", lambda *line: noted.append(line))
+    for _ in range(2):
+        await visitor.log_in()
+        assert (await visitor.post("/v1/change", {"name": "a"}))[0] == 200
+    assert [(command, giver) for command, _, giver, _ in noted] == [("change", Login(1)), ("change", Login(2))]
 
 
 async def test_a_token_is_good_once_and_guessing_is_limited(visitor: Visitor) -> None:

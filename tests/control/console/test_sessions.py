@@ -28,7 +28,7 @@ def sessions() -> Sessions:
 def test_a_token_is_good_once(sessions: Sessions) -> None:
     token = sessions.issue(0.0)
     result, secret = sessions.log_in(token, 1.0)
-    assert (result, sessions.is_open(secret, 2.0), sessions.is_open(token, 2.0)) == (LoginResult.DONE, True, False)
+    assert (result, sessions.login_of(secret, 2.0), sessions.login_of(token, 2.0)) == (LoginResult.DONE, 1, None)
     assert sessions.log_in(token, 3.0) == (LoginResult.WRONG, "")
     assert sessions.results == {LoginResult.DONE: 1, LoginResult.WRONG: 1, LoginResult.TOO_MANY: 0}
 
@@ -41,18 +41,18 @@ def test_its_time_ends(sessions: Sessions) -> None:
 def test_a_session_ends_with_its_time_or_when_somebody_logs_out(sessions: Sessions) -> None:
     _, first = sessions.log_in(sessions.issue(0.0), 0.0)
     _, second = sessions.log_in(sessions.issue(0.0), 0.0)
-    assert sessions.is_open(first, SESSION_SECONDS - 1)
-    assert not sessions.is_open(first, SESSION_SECONDS)
+    assert sessions.login_of(first, SESSION_SECONDS - 1) == 1
+    assert sessions.login_of(first, SESSION_SECONDS) is None
     sessions.log_out(second, 1.0)
     sessions.log_out("another", 1.0)
-    assert not sessions.is_open(second, 1.0)
+    assert sessions.login_of(second, 1.0) is None
     assert (sessions.count(1.0), sessions.count(SESSION_SECONDS)) == (1, 0)
 
 
 @pytest.mark.parametrize("secret", ["", "secret-9", "\ud800", "ä" * 1_000], ids=ascii)
 def test_what_is_no_secret_opens_nothing(sessions: Sessions, secret: str) -> None:
     sessions.log_in(sessions.issue(0.0), 0.0)
-    assert not sessions.is_open(secret, 1.0)
+    assert sessions.login_of(secret, 1.0) is None
 
 
 def test_guessing_is_limited_for_a_minute(sessions: Sessions) -> None:
@@ -72,7 +72,8 @@ def test_neither_tokens_nor_sessions_grow_without_end(sessions: Sessions) -> Non
     ]
     opened = [sessions.log_in(sessions.issue(0.0), 1.0)[1] for _ in range(MOST_SESSIONS + 1)]
     assert sessions.count(1.0) == MOST_SESSIONS
-    assert (sessions.is_open(opened[0], 1.0), sessions.is_open(opened[1], 1.0)) == (False, True)
+    # Two had logged in before, and what is wrong has no number.
+    assert (sessions.login_of(opened[0], 1.0), sessions.login_of(opened[1], 1.0)) == (None, 4)
 
 
 def test_secrets_are_long_and_none_comes_twice() -> None:
