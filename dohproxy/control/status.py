@@ -43,14 +43,19 @@ def troubles(snapshot: Mapping[str, Any], alerts: Sequence[Alert]) -> list[str]:
 
 def sentence(snapshot: Mapping[str, Any], told: Sequence[str]) -> str:
     """Return the state in one sentence."""
+    return f"{'Not well' if told else 'All is well'}: {details(snapshot, told)}."
+
+
+def details(snapshot: Mapping[str, Any], told: Sequence[str]) -> str:
+    """Return what continues the sentence: all that is not as it should be, else what is there."""
     if told:
-        return f"Not well: {'; '.join(told)}."
+        return "; ".join(told)
     paused = list(snapshot["figures"]["dohproxy_upstream_paused"].values())
     entries = snapshot["figures"]["dohproxy_cache_entries"]
     count = sum(not is_paused for is_paused in paused)
     asked = "1 upstream is" if count == 1 else f"{count} upstreams are"
     rest = "" if count == len(paused) else f", {len(paused) - count} paused"
-    return f"All is well: {asked} asked{rest}, {entries['positive'] + entries['negative']:,} answers are in the cache."
+    return f"{asked} asked{rest}, {entries['positive'] + entries['negative']:,} answers are in the cache"
 
 
 def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:

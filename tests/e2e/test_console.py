@@ -119,7 +119,7 @@ async def opened(chromium: str, directory: Path) -> AsyncIterator[tuple[Browser,
 
 async def test_every_button_does_what_it_says(duty: OnDuty) -> None:
     tab = duty.tab
-    await duty.shows("headline", "All is well: 2 upstreams are asked")
+    await duty.shows("headline", "Well\n\n2 upstreams are asked")
     assert await tab.run("location.hash") == ""
 
     # Who is asked. What is not confirmed is not done.
@@ -131,6 +131,9 @@ async def test_every_button_does_what_it_says(duty: OnDuty) -> None:
     await duty.confirm("upstream pause ns0")
     await duty.shows("upstreams", "is paused by hand")
     assert (await duty.ask("status"))["figures"]["dohproxy_upstream_paused"] == {"ns0": 1, "ns1": 0}
+    log = duty.proxy.child.log_text()
+    assert "command='upstream pause' login=1 result=done" in log, log
+    assert "logged in to the operator's page login=1" in log
     await duty.shows("headline", "something to know")
     await duty.press("Resume", within="#upstreams")
     await duty.confirm("upstream resume ns0")
@@ -303,7 +306,7 @@ async def test_it_can_be_used_with_the_keyboard_alone(duty: OnDuty) -> None:
 async def test_what_is_wrong_is_said_first_and_with_a_shape_of_its_own(duty: OnDuty) -> None:
     for name in ("ns0", "ns1"):
         await duty.ask("upstream/pause", name=name)
-    await duty.shows("headline", "Not well: every upstream is paused")
+    await duty.shows("headline", "Not well\n\nEvery upstream is paused")
     seen = "['well', 'mind', 'bad'].filter((word) => document.querySelector(`.shape.${word}`).getClientRects().length)"
     assert await duty.tab.run(seen) == ["bad"]
     assert await duty.tab.run("document.title") == "Not well \u2013 dohproxy"

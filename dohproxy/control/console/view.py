@@ -13,7 +13,7 @@ from dohproxy.control.limit import held_limits
 from dohproxy.control.limit import plain as plain_limit
 from dohproxy.control.mode import sentence as mode_sentence
 from dohproxy.control.service import Service
-from dohproxy.control.status import sentence, troubles
+from dohproxy.control.status import details, troubles
 
 WELL: Final = "well"
 """Nothing is wrong, and nothing is held by hand."""
@@ -35,7 +35,7 @@ def view(service: Service, snapshot: Mapping[str, Any], now: float, wall: float)
     return {
         "at": round(wall, 1),
         "state": state(told, by_hand, snapshot["alerts"]),
-        "sentence": sentence(snapshot, told),
+        "sentence": as_sentence(details(snapshot, told)),
         "more": more(by_hand, snapshot["reload"]["waiting"]),
         "alerts": snapshot["alerts"],
         "recent": [asdict(one) for one in service.recent_alerts()],
@@ -69,7 +69,12 @@ def more(by_hand: Sequence[Any], waiting: Sequence[str]) -> str:
         parts.append("1 thing holds by hand" if len(by_hand) == 1 else f"{len(by_hand)} things hold by hand")
     if waiting:
         parts.append(f"a restart is waited for by {', '.join(waiting)}")
-    return f"{'; '.join(parts).capitalize()}." if parts else ""
+    return as_sentence("; ".join(parts)) if parts else ""
+
+
+def as_sentence(words: str) -> str:
+    """Return the words as a sentence of its own; the page says in a word before it how it is."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def upstream(one: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:

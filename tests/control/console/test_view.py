@@ -19,7 +19,7 @@ WALL = 1_800_000_000.0
 async def test_a_service_that_is_well() -> None:
     shown = view(FakeService(), snapshot(), 100.0, WALL)
     assert (shown["state"], shown["more"], shown["version"]) == (WELL, "", "0.1.0")
-    assert shown["sentence"] == "All is well: 1 upstream is asked, 1,234 answers are in the cache."
+    assert shown["sentence"] == "1 upstream is asked, 1,234 answers are in the cache."
     assert shown["mode"]["sentence"] == "Everybody is served."
     assert [one["key"] for one in shown["rules"]] == ["rules.client_limit"]
     assert shown["blocklists"] == [{"name": "ads", "problem": "", "names": 1_000, "hits": 7}]
@@ -32,7 +32,7 @@ async def test_what_is_wrong_is_in_the_sentence_and_what_was_is_among_the_recent
     service.recent.note(AlertEvent(AlertKind.BOUND_FULL, "misses", True, "all are taken", "do this", 1.0, 1.0), WALL)
     shown = view(service, snapshot(), 100.0, WALL)
     assert shown["state"] == BAD
-    assert shown["sentence"].startswith("Not well: all places are taken, since ")
+    assert shown["sentence"].startswith("All places are taken, since ")
     assert [(one["words"], one["remedy"], one["ended"]) for one in shown["recent"]] == [
         ("all are taken", "do this", None)
     ]
@@ -49,6 +49,7 @@ def test_how_it_is_in_a_word(told: list[str], by_hand: list[int], alerts: list[s
 def test_what_else_there_is_to_know() -> None:
     assert more([], []) == ""
     assert more([1], []) == "1 thing holds by hand."
+    assert more([], ["upstream.Quad9"]) == "A restart is waited for by upstream.Quad9."
     assert more([1, 2], ["admin.listen"]) == "2 things hold by hand; a restart is waited for by admin.listen."
 
 

@@ -1,6 +1,6 @@
 // The four charts. Lines differ in dashes as well as in colour, and each has its newest value in words above it.
 
-import { setText } from "./tables.js";
+import { element, setText } from "./tables.js";
 
 const SPAN_SECONDS = 900;
 const GROUPS = ["cache", "upstream", "stale", "here", "withheld", "malformed", "limited", "failed"];
@@ -10,6 +10,20 @@ const LIGHT = ["#1b6e34", "#1a5fb4", "#8a5200", "#50565f", "#6b3fa0", "#00707a",
 const DARK = ["#7fd694", "#8ab8f5", "#f3bd5e", "#aab1bc", "#c9a6f2", "#63d0da", "#ffa27a", "#ff9aa4"];
 
 const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en", { maximumFractionDigits: 1 }));
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// What each line is, drawn as the line is: uPlot's own legend knows colours alone.
+function legend(labels, colours) {
+  return element("ul", { class: "legend" }, ...labels.map((label, line) => {
+    const sample = document.createElementNS(SVG, "svg");
+    sample.setAttribute("viewBox", "0 0 30 4");
+    const drawn = sample.appendChild(document.createElementNS(SVG, "path"));
+    const looks = { d: "M0 2h30", stroke: colours[line % colours.length], "stroke-width": 2, "stroke-dasharray": DASHES[line % DASHES.length].join(" ") };
+    for (const [name, value] of Object.entries(looks)) drawn.setAttribute(name, value);
+    return element("li", {}, sample, label);
+  }));
+}
 
 const clock = (unix) => new Date(unix * 1000).toLocaleTimeString("en-GB");
 
@@ -36,19 +50,18 @@ class Chart {
     const colours = isDark ? DARK : LIGHT;
     const style = getComputedStyle(document.documentElement);
     const axis = { stroke: style.getPropertyValue("--dim"), grid: { stroke: style.getPropertyValue("--grid"), width: 1 }, ticks: { show: false } };
-    const series = this.labels.map((label, line) => ({
-      label, stroke: colours[line % colours.length], width: 2, dash: DASHES[line % DASHES.length], points: { show: false },
-      value: (_, value) => number(value),
+    const series = this.labels.map((_, line) => ({
+      stroke: colours[line % colours.length], width: 2, dash: DASHES[line % DASHES.length], points: { show: false },
     }));
     this.plot = new window.uPlot({
       width: this.place.clientWidth, height: HEIGHT, cursor: { y: false, drag: { x: false, y: false } },
       scales: { x: { range: (_, from, to) => [Math.min(from, to - 60), to] }, y: { range: (_, from, to) => [0, Math.max(1, to * 1.1)] } },
-      axes: [{ ...axis, space: 60, values: (_, times) => times.map(clock) }, { ...axis, size: 46 }],
-      series: [{ label: "at" }, ...series],
-      legend: { show: this.labels.length > 1, live: false },
+      axes: [{ ...axis, size: 28, space: 60, values: (_, times) => times.map(clock) }, { ...axis, size: 46 }],
+      series: [{}, ...series],
+      legend: { show: false },
     }, data, this.place);
+    if (this.labels.length > 1) this.plot.root.append(legend(this.labels, colours));
     this.plot.root.setAttribute("aria-hidden", "true");
-    for (const one of this.plot.root.querySelectorAll("[tabindex]")) one.removeAttribute("tabindex");
   }
 
   fit() {
