@@ -402,13 +402,15 @@ class Runtime:
         for reading in self.core.figures.read():
             figures[reading.figure.sample_name] = plain(reading.values)
             await asyncio.sleep(0)  # All together cost some milliseconds, for which everybody else would wait.
+        held = by_hand(self)
+        await asyncio.sleep(0)  # It has looked at each ban and block by hand.
         now = clock()
         resolver, wall = self.core.resolver.statistics(now), time.time()
         paused = {name: wall - (now - since) for name, since in self.core.resolver.paused(now).items()}
         return {
             "alerts": [alert.words for alert in self.alerts()],
             "mode": figures_of(self.mode.now(now), now),
-            "by_hand": by_hand(self),
+            "by_hand": held,
             "left_out": all_words(resolver),
             "upstreams": [
                 {"name": one.name, "breaker": one.breaker, "paused_since": paused.get(one.name)}

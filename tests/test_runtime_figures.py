@@ -6,9 +6,7 @@ import hashlib
 import random
 import time
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from itertools import product
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +16,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 import dohproxy
-from dohproxy.builders import clock
-from dohproxy.config.files import load
-from dohproxy.config.schema import MAX_UPSTREAMS
 from dohproxy.control.figure_list import GROUPS, figures
 from dohproxy.control.metrics_page import One
-from dohproxy.doh.dialects import Dialect
-from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.observability.exposition import Exposition
 from dohproxy.observability.figures import Figure, Kind
-from dohproxy.observability.logs import RateLimit
 from dohproxy.observability.tallies import LATENCY_BOUNDS
-from dohproxy.outcomes import OUTCOMES, Frontend, Outcome, Reason
-from dohproxy.policy.standing import Standing
+from dohproxy.outcomes import OUTCOMES
 from dohproxy.runtime import Runtime
-from dohproxy.tls.policy import bare_context
 from dohproxy.tls.throwaway import write_throwaway_certificate
-from dohproxy.wire.malformed import Fault
-from dohproxy.wire.numbers import Rcode
 from fuzz import seeds
 from fuzz.http2_traffic import Traffic
 from tests.conftest import FindProgram
 from tests.fakes import upstream as fake
+from tests.fakes.full_service import crowd, fill, five_milliseconds, serving
 from tests.fakes.upstream import Act, FakeUpstream
 from tests.frontends.client import RawClient, get, post_head, query
 from tests.frontends.served import until
@@ -65,31 +54,6 @@ ADDRESSES = {
 }
 
 PROXY_HEADER = b"PROXY TCP4 192.0.2.7 127.0.0.1 50000 443\r\n"
-
-
-@asynccontextmanager
-async def serving(directory: Path, sections: str, upstream: FakeUpstream) -> AsyncIterator[tuple[Runtime, Any]]:
-    """Serve with an upstream named first, and these sections; yield the runtime and where it listens."""
-    file = directory / "dohproxy.toml"
-    url = upstream.config().url
-    file.write_text(f'{sections}\n[[upstream]]\nname = "first"\nurl = "{url}"\npreset = "own"\n')
-    config = load(file)
-    tls = certificate = None
-    if config.tls is not None:
-        tls = bare_context()
-        certificate = CertificateWatch(config.tls, config.server.host, tls)
-    with contextlib.ExitStack() as sockets:
-        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-            limit = RateLimit(10.0, clock)
-            runtime = Runtime(config, tasks, sockets, file=file, certificate=certificate, tls=tls, log_limit=limit)
-            announced: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
-            stop = asyncio.Event()
-            running = tasks.create_task(runtime.run(runtime.listen(), announced.set_result, stop))
-            await announced
-            [listener] = runtime.listeners.by_place.values()
-            yield runtime, listener.listening.getsockname()
-            stop.set()
-            await running
 
 
 def everything(directory: Path) -> str:
@@ -252,62 +216,7 @@ async def test_prometheus_itself_reads_what_hostile_traffic_has_left(tmp_path: P
 # --- What a look costs ---
 
 
-def crowd(directory: Path) -> str:
-    """The sections of a service with as many upstreams and routes as there may be."""
-    routes = "".join(
-        f"""
-        [[route]]
-        domains = ["route{number}.example"]
-        upstreams = ["inner{number}"]
-        [[upstream]]
-        name = "inner{number}"
-        url = "udp://127.0.0.1:{9 + number}"
-        """
-        for number in range(MAX_UPSTREAMS - 1)
-    )
-    return f"""
-        [server]
-        listen = ["127.0.0.1:0"]
-        [names]
-        withhold_private_addresses = true
-        [metrics]
-        listen = "unix:{directory}/metrics"
-        {routes}
-        """
-
-
 RUNS = 15
-STEPS = 20_000
-
-
-def five_milliseconds() -> float:
-    """The seconds of CPU that something takes which is 5 ms of a processor that nobody else uses."""
-    begun = time.thread_time()
-    for number in range(STEPS):
-        f"{number}_{number / 7:.3f}"
-    return time.thread_time() - begun
-
-
-def fill(runtime: Runtime) -> None:
-    """Let requests have ended in every way there is, and ten thousand clients be connected."""
-    answers, faults = [*Rcode, 4_000], [*Fault]
-    http = product(Reason, (Frontend.HTTP1, Frontend.HTTP2), ("GET", "POST", "other"), set(Dialect) - {Dialect.DOT})
-    said = [reason for reason in Reason if not OUTCOMES[reason].closes]
-    unsaid = [Reason.UNREADABLE, Reason.BODY_TOO_LARGE, Reason.SLOW_REQUEST, Reason.UNKNOWN_TOKEN]
-    dot = [
-        *product(said, (Frontend.DOT,), ("query",), (Dialect.DOT,)),
-        *product((*unsaid, Reason.CLIENT_LIMIT, Reason.BANNED), (Frontend.DOT,), ("other",), (Dialect.OTHER,)),
-    ]
-    for number, (reason, frontend, method, dialect) in enumerate((*http, *dot)):
-        for rcode in answers if OUTCOMES[reason].rcode is None and not OUTCOMES[reason].is_refusal else (None,):
-            fault = faults[number % len(faults)]
-            outcome = Outcome(reason, frontend, method, dialect, fault=fault, answered_rcode=rcode)
-            runtime.core.tallies.tally(outcome)(number / 1_000)
-    for number in range(10_000):
-        client = runtime.server.identities.client(b"\xc6" + number.to_bytes(3))
-        runtime.core.request_limiter.admit_request(client, clock())
-        runtime.core.request_limiter.priority(client, clock())
-        runtime.server.connection_limiter.enter(client, Standing.STRANGER, clock())
 
 
 def cost(runtime: Runtime) -> dict[str, float]:

@@ -60,10 +60,18 @@ class HandLimits:
         self._change = change
         self._clock = clock
         self._all: tuple[HandLimit, ...] = ()
+        self._seen: tuple[Config, Mapping[str, OpenKey]] | None = None
 
     def current(self) -> tuple[HandLimit, ...]:
         """Return those that hold, in the order in which they were set."""
         return self._all
+
+    def keys_of_file(self, config: Config) -> Mapping[str, OpenKey]:
+        """Return the keys as the file alone has them from which `config` was read. They are kept until there is another
+        configuration: to read them takes milliseconds, and who looks at what is held by hand looks again and again."""
+        if self._seen is None or self._seen[0] is not config:
+            self._seen = config, open_keys(without_overlay(config))
+        return self._seen[1]
 
     async def hold(self, limit: HandLimit) -> Changes:
         """Hold to a limit from now on, on open connections too. Raises ConfigError, and then nothing has changed."""

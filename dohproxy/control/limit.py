@@ -92,7 +92,7 @@ async def limit(service: HasLimits, values: Mapping[str, Any]) -> Result:
 
 async def _hold(service: HasLimits, path: str, values: Mapping[str, Any]) -> Result:
     value, seconds = values["value"], values["for"]
-    before, of_file = service.config, open_keys(without_overlay(service.config))
+    before, of_file = service.config, service.hand_limits.keys_of_file(service.config)
     key = of_file.get(path)
     if key is None:
         raise Refused(f"{path} stands in the file no longer; take back what was said of it: limit {path} --reset")
@@ -220,7 +220,7 @@ def held_limits(service: HasLimits) -> list[Held]:
     held = service.hand_limits.current()
     if not held:
         return []
-    now, keys = time.monotonic(), open_keys(without_overlay(service.config))
+    now, keys = time.monotonic(), service.hand_limits.keys_of_file(service.config)
     return [_beside_file(one, keys, now) for one in held]
 
 

@@ -74,8 +74,11 @@ class Live:
 
     async def _make(self) -> None:
         snapshot = await self._service.snapshot()
+        # Each of these takes a millisecond or two where everything is full, for which everybody else would wait.
+        await asyncio.sleep(0)
         now, wall = self._clock(), self._wall()
         point = self._history.add(counted(snapshot["figures"]), now, wall)
+        await asyncio.sleep(0)
         shown = view(self._service, snapshot, now, wall) | {"viewers": self.viewers, "max_viewers": MOST_VIEWERS}
         self._news = encode("state", shown | {"point": point})
         self._number += 1
