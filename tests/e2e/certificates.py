@@ -40,14 +40,14 @@ class CertificateAuthority:
         self.file = directory / "authority.pem"
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, names: Sequence[str]) -> CertificateFiles:
-        """Make a server certificate for these DNS names and IP addresses.
+    def issue(self, names: Sequence[str], *, valid_for: datetime.timedelta = VALID_FOR) -> CertificateFiles:
+        """Make a server certificate for these DNS names and IP addresses, which began an hour ago.
 
         Its files are its own: those of an earlier one for the same name may be read by a server at this moment.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        certificate = self._sign(subject, key.public_key(), names=names, is_authority=False)
+        certificate = self._sign(subject, key.public_key(), names=names, is_authority=False, valid_for=valid_for)
         file = self._directory / f"{names[0]}-{next(self._numbers)}"
         files = CertificateFiles(file.with_name(f"{file.name}.pem"), file.with_name(f"{file.name}.key"))
         files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -72,6 +72,7 @@ class CertificateAuthority:
         names: Sequence[str],
         *,
         is_authority: bool,
+        valid_for: datetime.timedelta = VALID_FOR,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         builder = (
@@ -81,7 +82,7 @@ class CertificateAuthority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + VALID_FOR)
+            .not_valid_after(now + valid_for)
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)

@@ -74,10 +74,10 @@ class Tab:
         assert "exceptionDetails" not in said, said
         return said["result"].get("value")
 
-    async def until(self, script: str, what: str) -> None:
+    async def until(self, script: str, what: str, *, seconds: float = WAIT_SECONDS) -> None:
         """Wait until an expression is true."""
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(seconds):
                 while not await self._holds(script):
                     pass
         except TimeoutError:

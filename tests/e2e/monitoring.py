@@ -33,9 +33,10 @@ class Webhook:
     alerts: list[dict[str, Any]] = field(default_factory=list)
     """All that were told, in their order."""
 
-    def told(self, name: str) -> list[dict[str, Any]]:
-        """Return what was told of one alert."""
-        return [alert for alert in tuple(self.alerts) if alert["labels"]["alertname"] == name]
+    def told(self, name: str, instance: str) -> list[dict[str, Any]]:
+        """Return what was told of one alert about one instance."""
+        wanted = {"alertname": name, "instance": instance}.items()
+        return [alert for alert in tuple(self.alerts) if wanted <= alert["labels"].items()]
 
 
 @contextmanager
@@ -76,17 +77,27 @@ class Prometheus:
         assert isinstance(found, list)
         return found
 
+    def range(self, expression: str, began: float, ended: float, step: int) -> list[dict[str, Any]]:
+        """Return what an expression gave between two instants in Unix seconds, every `step` seconds: series with
+        `metric` and `values`."""
+        span = {"start": f"{began:.3f}", "end": f"{ended:.3f}", "step": str(step)}
+        found = self._get("query_range", {"query": expression, **span})["result"]
+        assert isinstance(found, list)
+        return found
+
     def rules(self) -> list[dict[str, Any]]:
         """Return every rule, with its state."""
         return [rule for group in self._get("rules", {})["groups"] for rule in group["rules"]]
 
-    def states(self) -> dict[str, str]:
-        """Return which alerts are pending or firing."""
-        return {rule["name"]: rule["state"] for rule in self.rules() if rule["state"] != "inactive"}
+    def states(self, instance: str) -> dict[str, str]:
+        """Return which alerts are pending or firing about one instance."""
+        alerts = [one for one in self._get("alerts", {})["alerts"] if one["labels"].get("instance") == instance]
+        # Of several of one name, what fires.
+        return {one["labels"]["alertname"]: one["state"] for one in sorted(alerts, key=lambda one: -len(one["state"]))}
 
     def targets(self) -> dict[str, str]:
-        """Return how each job's target is."""
-        return {one["labels"]["job"]: one["health"] for one in self._get("targets", {})["activeTargets"]}
+        """Return how each instance is."""
+        return {one["labels"]["instance"]: one["health"] for one in self._get("targets", {})["activeTargets"]}
 
     def _get(self, what: str, parameters: Mapping[str, str]) -> Any:
         url = f"http://{LOOPBACK}:{self.port}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
@@ -116,9 +127,9 @@ class Monitoring:
 
 @contextmanager
 def monitoring(
-    directory: Path, find_program: FindProgram, *, metrics_port: int, probed: str, waits: Mapping[str, str]
+    directory: Path, find_program: FindProgram, *, metrics_ports: Sequence[int], probed: str, waits: Mapping[str, str]
 ) -> Iterator[Monitoring]:
-    """Watch the service that has its figures on this port and answers at the address `probed`.
+    """Watch the services that have their figures on these ports, and one that answers at the address `probed`.
 
     `waits`: how long the rules wait that wait so long, in place of what is shipped.
     """
@@ -147,7 +158,7 @@ def monitoring(
             {
                 "_interval: 15s": f"_interval: {QUICK_SECONDS}s",
                 "127.0.0.1:9093": f"{LOOPBACK}:{teller}",
-                "127.0.0.1:9153": f"{LOOPBACK}:{metrics_port}",
+                "127.0.0.1:9153": '", "'.join(f"{LOOPBACK}:{port}" for port in metrics_ports),
                 "127.0.0.1:9115": f"{LOOPBACK}:{prober}",
                 "https://doh.example.net/dns-query": probed,
             },

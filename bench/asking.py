@@ -1,0 +1,30 @@
+"""A swarm that asks beside something else: in a thread, for as long as the context lasts."""
+
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import takewhile
+
+from bench.callers import Asked
+from bench.swarm import Swarm
+
+
+@contextmanager
+def asking(port: int, plan: Iterable[Asked], *, context: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Carry out a plan, and leave out what of it is not due yet at the end. What is under way then is waited for; where
+    the server has gone by then, that takes no time."""
+    is_over = threading.Event()
+
+    def ask() -> None:
+        swarm = Swarm(port, context=context)
+        swarm.run(takewhile(lambda _: not is_over.is_set(), plan))
+        swarm.close()
+
+    thread = threading.Thread(target=ask, name="asking")
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
