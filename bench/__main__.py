@@ -12,6 +12,8 @@ memory      what one cached answer takes
 growth      what an answer costs as cache and crowd grow, and the longest pauses
 start       from the command line to the first answer, in half a minute
 snapshot    what saving, loading and flushing take, and the longest that nobody else has a turn
+console     what those who look at the operator's page cost, with everything full
+pictures    the pictures of the documentation, in three minutes
 mutants     whether each limit of SECURITY.md is held by the test that it names
 """
 
@@ -32,6 +34,8 @@ MODULES: Final = {
     "growth": "bench.growth",
     "start": "bench.start",
     "snapshot": "bench.snapshot",
+    "console": "bench.console",
+    "pictures": "bench.pictures.__main__",
     "mutants": "bench.mutants.__main__",
 }
 

@@ -43,13 +43,11 @@ def troubles(snapshot: Mapping[str, Any], alerts: Sequence[Alert]) -> list[str]:
 
 def sentence(snapshot: Mapping[str, Any], told: Sequence[str]) -> str:
     """Return the state in one sentence."""
-    return f"{'Not well' if told else 'All is well'}: {details(snapshot, told)}."
+    return f"Not well: {'; '.join(told)}." if told else f"All is well: {what_is_there(snapshot)}."
 
 
-def details(snapshot: Mapping[str, Any], told: Sequence[str]) -> str:
-    """Return what continues the sentence: all that is not as it should be, else what is there."""
-    if told:
-        return "; ".join(told)
+def what_is_there(snapshot: Mapping[str, Any]) -> str:
+    """Return what continues the sentence of a service that is well."""
     paused = list(snapshot["figures"]["dohproxy_upstream_paused"].values())
     entries = snapshot["figures"]["dohproxy_cache_entries"]
     count = sum(not is_paused for is_paused in paused)

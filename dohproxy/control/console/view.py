@@ -13,7 +13,7 @@ from dohproxy.control.limit import held_limits
 from dohproxy.control.limit import plain as plain_limit
 from dohproxy.control.mode import sentence as mode_sentence
 from dohproxy.control.service import Service
-from dohproxy.control.status import details, troubles
+from dohproxy.control.status import troubles, what_is_there
 
 WELL: Final = "well"
 """Nothing is wrong, and nothing is held by hand."""
@@ -35,7 +35,7 @@ def view(service: Service, snapshot: Mapping[str, Any], now: float, wall: float)
     return {
         "at": round(wall, 1),
         "state": state(told, by_hand, snapshot["alerts"]),
-        "sentence": as_sentence(details(snapshot, told)),
+        "sentences": [as_sentence(one) for one in told or [what_is_there(snapshot)]],
         "more": more(by_hand, snapshot["reload"]["waiting"]),
         "alerts": snapshot["alerts"],
         "recent": [asdict(one) for one in service.recent_alerts()],

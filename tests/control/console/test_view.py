@@ -19,7 +19,7 @@ WALL = 1_800_000_000.0
 async def test_a_service_that_is_well() -> None:
     shown = view(FakeService(), snapshot(), 100.0, WALL)
     assert (shown["state"], shown["more"], shown["version"]) == (WELL, "", "0.1.0")
-    assert shown["sentence"] == "1 upstream is asked, 1,234 answers are in the cache."
+    assert shown["sentences"] == ["1 upstream is asked, 1,234 answers are in the cache."]
     assert shown["mode"]["sentence"] == "Everybody is served."
     assert [one["key"] for one in shown["rules"]] == ["rules.client_limit"]
     assert shown["blocklists"] == [{"name": "ads", "problem": "", "names": 1_000, "hits": 7}]
@@ -28,11 +28,14 @@ async def test_a_service_that_is_well() -> None:
 
 async def test_what_is_wrong_is_in_the_sentence_and_what_was_is_among_the_recent() -> None:
     service = FakeService()
-    service.told = [Alert("", "bound_full", WALL, "all places are taken", is_harmless=False)]
+    service.told = [
+        Alert("", "bound_full", WALL, "all places are taken", is_harmless=False),
+        Alert("", "disk", WALL, "the disk is full", is_harmless=False),
+    ]
     service.recent.note(AlertEvent(AlertKind.BOUND_FULL, "misses", True, "all are taken", "do this", 1.0, 1.0), WALL)
     shown = view(service, snapshot(), 100.0, WALL)
     assert shown["state"] == BAD
-    assert shown["sentence"].startswith("All places are taken, since ")
+    assert [one.partition(", since ")[0] for one in shown["sentences"]] == ["All places are taken", "The disk is full"]
     assert [(one["words"], one["remedy"], one["ended"]) for one in shown["recent"]] == [
         ("all are taken", "do this", None)
     ]

@@ -238,7 +238,7 @@ function show(state) {
   at("board").classList.remove("stale");
   at("headline").dataset.state = state.state;
   setText(at("word"), WORDS[state.state]);
-  setText(at("sentence"), state.sentence);
+  list(at("sentences"), state.sentences, "");
   setText(at("more"), state.more);
   setText(at("version"), state.version);
   setText(at("link"), `Live, ${state.viewers} of ${state.max_viewers} look`);
