@@ -4,7 +4,6 @@ import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 
 from bench.callers import Asked
 from bench.swarm import Swarm
@@ -12,13 +11,12 @@ from bench.swarm import Swarm
 
 @contextmanager
 def asking(port: int, plan: Iterable[Asked], *, context: ssl.SSLContext | None = None) -> Iterator[None]:
-    """Carry out a plan, and leave out what of it is not due yet at the end. What is under way then is waited for; where
-    the server has gone by then, that takes no time."""
+    """Carry out a plan, and leave it at the end where it is."""
     is_over = threading.Event()
 
     def ask() -> None:
         swarm = Swarm(port, context=context)
-        swarm.run(takewhile(lambda _: not is_over.is_set(), plan))
+        swarm.run(plan, is_over.is_set)
         swarm.close()
 
     thread = threading.Thread(target=ask, name="asking")

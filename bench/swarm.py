@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from bench.callers import Asked, Caller, Line, Tally, result_of
@@ -68,15 +68,16 @@ class Swarm:
         self._pending: set[Asked] = set()
         self._began = 0.0
 
-    def run(self, plan: Iterable[Asked]) -> float:
-        """Send every request of a plan, which is ordered by `due`; return the seconds until the last one ended.
+    def run(self, plan: Iterable[Asked], is_over: Callable[[], bool] = lambda: False) -> float:
+        """Send every request of a plan, which is ordered by `due`; return the seconds until the last one ended, or
+        until it `is_over`, whatever is under way.
 
         Kept connections stay open for the next plan.
         """
         self._began = time.monotonic()
         requests = iter(plan)
         following = next(requests, None)
-        while following is not None or self._pending:
+        while (following is not None or self._pending) and not is_over():
             now = time.monotonic() - self._began
             while following is not None and following.due <= now:
                 self._ask(following)

@@ -140,8 +140,6 @@ def scene(directory: Path, seconds: float) -> Iterator[Scene]:
         flood = running.enter_context(attacker(strangers, Target(proxy.port)))
         plan = browse(Browsing(MEMBERS, seconds), Popularity(popular_names()), callers(MEMBERS))
         running.enter_context(asking(proxy.port, plan))
-        # First of all, as nobody waits for an answer who has lost its connection.
-        running.callback(proxy.stop)
         yield Scene(proxy, socket, flood, upstreams)
 
 

@@ -94,8 +94,6 @@ def ailing_service(directory: Path, authority: CertificateAuthority) -> Iterator
         proxy.child.signal(signal.SIGHUP)
         running.enter_context(asking(proxy.port, questions(), context=authority.client_context()))
         running.enter_context(scrapers(proxy.metrics_port))
-        # First of all, as nobody waits for an answer who has lost its connection.
-        running.callback(proxy.stop)
         yield proxy
 
 

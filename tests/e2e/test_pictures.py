@@ -10,6 +10,8 @@ from bench.pictures.scene import QUICK
 from bench.pictures.shots import MOST_BYTES, PICTURES, Moment
 from tests.conftest import FindProgram
 
+pytestmark = pytest.mark.long
+
 SHORT = [picture for picture in PICTURES if picture.moment is not Moment.OUTAGE]
 
 
