@@ -277,5 +277,9 @@ def request_rules(config: Config) -> RequestRules:
     """Return what a request must be; which tokens are valid is not known here."""
     takes_tokens = config.clients.member_file is not None
     return RequestRules(
-        config.server.path, config.server.max_query_bytes, config.dialects.actions, takes_tokens=takes_tokens
+        config.server.path,
+        config.server.max_query_bytes,
+        config.dialects.actions,
+        takes_tokens=takes_tokens,
+        any_origin=config.server.cors,
     )

@@ -57,6 +57,7 @@ class Reason(Enum):
 
     WRONG_PATH = auto()
     UNKNOWN_TOKEN = auto()
+    PREFLIGHT = auto()
     METHOD_NOT_ALLOWED = auto()
     METHOD_UNKNOWN = auto()
     TARGET_TOO_LONG = auto()
@@ -104,7 +105,7 @@ class OutcomeRow:
     label: str
     """Metric label."""
     status: int
-    """HTTP status; 200 carries a DNS reply, anything else an empty body."""
+    """HTTP status; 200 carries a DNS reply, nothing else does."""
     rcode: Rcode | None = None
     """The reply's rcode where it does not come with the answer. Of a refusal it is what a transport without statuses
     replies with; with None it has nothing to say, and closes."""
@@ -169,6 +170,8 @@ OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
     # A path where a member's token stands, and none that is valid now. It may be within the second, when a damaged list
     # of members is mended: so nobody keeps it, and a member is not banned for what happened to the list.
     Reason.UNKNOWN_TOKEN: OutcomeRow("unknown_token", 404, counts=True),
+    # A browser asks whether a script may ask (server.cors). Honest, and no query: it counts as a request all the same.
+    Reason.PREFLIGHT: OutcomeRow("preflight", 204, counts=True),
     Reason.METHOD_NOT_ALLOWED: OutcomeRow("method_not_allowed", 405, counts=True, weight=_MALFORMED),
     Reason.METHOD_UNKNOWN: OutcomeRow("method_unknown", 501, counts=True, weight=_MALFORMED),
     Reason.TARGET_TOO_LONG: OutcomeRow("target_too_long", 414, counts=True, weight=_MALFORMED),
@@ -307,8 +310,8 @@ class Outcome:
     reason: Reason
     frontend: Frontend
     variant: str
-    """In which of its protocol's ways a request was sent, one of a closed set: over DoH "GET", "POST" or "other", over
-    DoT "query"; it is the metric's label `method`."""
+    """In which of its protocol's ways a request was sent, one of a closed set: over DoH "GET", "HEAD", "POST" or
+    "other", over DoT "query"; it is the metric's label `method`."""
     dialect: str
     """A value of doh.dialects.Dialect."""
     fault: Fault | None = None

@@ -4,6 +4,7 @@
 2. A query has one spelling in base64url: what is accepted is what encoding its bytes gives.
 3. Case and blanks around a media type change nothing; what the limits forbid is refused.
 4. Reading is a function: the same request is read alike, and "count" serves what "serve" serves.
+5. What scripts of other pages may do changes nothing but what becomes of OPTIONS.
 """
 
 import base64
@@ -95,6 +96,12 @@ def check_request(data: bytes) -> AcceptedRequest | RefusedRequest:
     assert read_request(replace(request), RULES["serve"]) == served
     assert served.dialect == counted.dialect == refused.dialect
     _check_token(request, served)
+    opened = read_request(request, replace(RULES["serve"], any_origin=True))
+    if isinstance(opened, RefusedRequest) and opened.reason is Reason.PREFLIGHT:
+        assert request.method == "OPTIONS"
+        assert served == replace(opened, reason=Reason.METHOD_NOT_ALLOWED)
+    else:
+        assert opened == served
     if isinstance(served, RefusedRequest):
         assert OUTCOMES[served.reason].status >= 400
         assert counted == refused == served
@@ -104,7 +111,7 @@ def check_request(data: bytes) -> AcceptedRequest | RefusedRequest:
     assert counted.shadow == isinstance(refused, RefusedRequest) == (Dialect(served.dialect) in CONFIGURABLE)
     assert 0 < len(served.wire) <= MOST_BYTES
     assert len(request.target) <= LONGEST_TARGET
-    assert request.method in ("GET", "POST")
+    assert request.method in ("GET", "HEAD", "POST")
     assert request.content_encoding is None
     if request.method == "POST":
         assert served.wire == request.body

@@ -7,7 +7,7 @@ from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
 
 UNREADABLE = {Fault.TOO_SHORT, Fault.TOO_LONG, Fault.RESPONSE, Fault.LENGTH_PREFIX}
-JUDGED_BEFORE_THE_LIMIT = {400, 404, 405, 406, 408, 413, 414, 415, 431, 501}
+JUDGED_BEFORE_THE_LIMIT = {204, 400, 404, 405, 406, 408, 413, 414, 415, 431, 501}
 
 
 def test_every_reason_has_one_row_and_one_label() -> None:
@@ -57,6 +57,7 @@ def test_what_is_refused_before_the_clients_limit_counts_against_it(reason: Reas
     [
         (Reason.WRONG_PATH, 404, None, ()),
         (Reason.UNKNOWN_TOKEN, 404, None, ()),
+        (Reason.PREFLIGHT, 204, None, ()),
         (Reason.METHOD_NOT_ALLOWED, 405, None, ()),
         (Reason.METHOD_UNKNOWN, 501, None, ()),
         (Reason.TRANSFER_CODING, 501, None, ()),

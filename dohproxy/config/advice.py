@@ -149,6 +149,16 @@ def _warn_of_private_names_for_everybody(config: Config) -> Iterator[Problem]:
         )
 
 
+def _warn_of_pages_that_read_private_names(config: Config) -> Iterator[Problem]:
+    if config.server.cors and config.routes:
+        domain = show(config.routes[0].domains[0])
+        yield Problem(
+            "server.cors",
+            f"lets every web page ask about {domain} through the browser of whoever looks at it, from inside your"
+            " network too, and read the answer. Leave it out, or route only what may be public.",
+        )
+
+
 def _warn_of_no_limits(config: Config) -> Iterator[Problem]:
     if cover_everything(config.limits.exempt_networks):
         yield Problem("limits.exempt_networks", "exempts every address there is: one client can use up everything.")
@@ -249,6 +259,7 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_ipv6_alone,
     _warn_of_members_everywhere,
     _warn_of_private_names_for_everybody,
+    _warn_of_pages_that_read_private_names,
     _warn_of_no_limits,
     fit_warnings,
     _warn_of_public_metrics,

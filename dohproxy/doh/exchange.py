@@ -33,7 +33,7 @@ class HttpRequest:
 
 @value
 class HttpResponse:
-    """What goes back. A body is a DNS message, or a page; errors have none."""
+    """What goes back. A body is a DNS message, or a page; errors have none, but for a sentence to who asks for JSON."""
 
     status: int
     fields: tuple[tuple[str, str], ...]
@@ -48,6 +48,11 @@ class HttpResponse:
     rendered: Any = field(default=None, compare=False, repr=False)
     """What a frontend has made of it, for when it is given again: else a cached answer costs a third more. Every
     response belongs to one frontend."""
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether it carries a DNS message, or would but for HEAD: who gets it has sent a query."""
+        return self.status == 200 and not self.is_page
 
     def keep_rendered(self, rendered: Any) -> None:
         """Note what it has been made into. It says the same as before, so it is the same response."""

@@ -45,6 +45,8 @@ class RequestRules:
     """The digests of the tokens that are valid now."""
     takes_tokens: bool = False
     """Whether there may be any: a wrong path that ends with what could be one is told apart."""
+    any_origin: bool = False
+    """Whether scripts of any web page may ask, and read what they get."""
 
 
 @value
@@ -104,8 +106,8 @@ def read_request(request: HttpRequest, rules: RequestRules) -> AcceptedRequest |
     token = digest if digest in rules.tokens else None
     is_ours = path == rules.path or token is not None
     wrong = Reason.WRONG_PATH if digest is None else Reason.UNKNOWN_TOKEN
-    if request.method not in ("GET", "POST"):
-        reason = Reason.METHOD_NOT_ALLOWED if is_ours else wrong
+    if request.method not in ("GET", "HEAD", "POST"):
+        reason = _judge_method(request.method, rules) if is_ours else wrong
         return RefusedRequest(reason, Dialect.OTHER, token)
     parameters = _parse_parameters(query_string)
     dialect = dialect_of(request, path, parameters or {})
@@ -118,6 +120,12 @@ def read_request(request: HttpRequest, rules: RequestRules) -> AcceptedRequest |
     if isinstance(found, Reason):
         return RefusedRequest(found, dialect, token)
     return _judge_dialect(found, dialect, rules, token)
+
+
+def _judge_method(method: str, rules: RequestRules) -> Reason:
+    """Return what becomes of a method by which no query comes. What a preflight asks is not looked at: the answer is
+    the same to all, and the browser compares (Fetch standard, "CORS-preflight fetch")."""
+    return Reason.PREFLIGHT if rules.any_origin and method == "OPTIONS" else Reason.METHOD_NOT_ALLOWED
 
 
 def _judge_dialect(

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 
+from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RefusedRequest, RequestRules, find_token, read_request
 from dohproxy.doh.response import http_response
@@ -24,7 +25,10 @@ from dohproxy.policy.penalties import Offence
 from dohproxy.upstream.sends import Stoppable
 
 OTHER_METHOD: Final = "other"
-"""What the books have for every method but GET and POST, and for what never became a request: the set is closed."""
+"""What the books have for every method by which no query comes, and for what never became a request: the set is
+closed."""
+
+_JSON: Final = (Dialect.JSON_CLOUDFLARE, Dialect.JSON_GOOGLE)
 
 _log = structlog.get_logger("dohproxy.service")
 
@@ -73,7 +77,7 @@ class Service:
         except Exception:
             _log.exception("a request met a bug", stage="early")
             return self.turn_away(Reason.BUG, client, frontend, now)
-        return None if refused is None else http_response(refused, OTHER_METHOD)
+        return None if refused is None else self._turned_away(refused)
 
     def turn_away_early_in_dns(self, client: Client, frontend: Frontend, now: float) -> Refused | None:
         """Do the same for a frontend whose requests name nobody."""
@@ -97,7 +101,7 @@ class Service:
         try:
             # HTTP shape and dialect stand first: a request that cannot be DNS costs no base64 and no DNS work.
             found = read_request(request, self.rules)
-            method = request.method if request.method in ("GET", "POST") else OTHER_METHOD
+            method = request.method if request.method in ("GET", "HEAD", "POST") else OTHER_METHOD
             if isinstance(found, RefusedRequest):
                 parsed = ParsedRequest(
                     frontend, version, method, found.dialect, refused=found.reason, member=found.token
@@ -126,7 +130,7 @@ class Service:
                 self.watch(client, parsed, found.reason)
             # Most of what is said is said again, and has its response; the call is for the rest.
             response: HttpResponse | None = found.rendered
-            return _response(found, parsed) if response is None else response
+            return self._response(found, parsed) if response is None else response
         except Exception:
             _log.exception("a request met a bug", stage="begin")
             return self.turn_away(Reason.BUG, client, parsed.frontend, now)
@@ -146,7 +150,7 @@ class Service:
     def _show_page(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse:
         refused = self.pipeline.admit_page_view(client, parsed.frontend, now)
         if refused is not None:
-            return http_response(refused, parsed.variant)
+            return self._turned_away(refused)
         return self.pages.show(parsed.page, parsed.frontend, now, is_member=client.member)
 
     async def resolve(self, miss: Miss) -> HttpResponse:
@@ -168,7 +172,7 @@ class Service:
     def pursue(self, miss: Miss, notify: Callable[[HttpResponse], None]) -> Stoppable | None:
         """Walk the rest of the way without a task: `notify` is called with the response, once, perhaps before this
         returns; not if what is returned is stopped first."""
-        return self._pursue(miss, notify, _response)
+        return self._pursue(miss, notify, self._response)
 
     def pursue_in_dns(self, miss: Miss, notify: Callable[[Reply | Refused], None]) -> Stoppable | None:
         """Do the same for a frontend that has no HTTP around what is said."""
@@ -204,15 +208,28 @@ class Service:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""
         if self.watch is not None:
             self.watch(client, None, reason)
-        return http_response(self.pipeline.turn_away(reason, client, frontend, now), OTHER_METHOD)
+        return self._turned_away(self.pipeline.turn_away(reason, client, frontend, now))
 
     def note(self, client: Client, offence: Offence, now: float) -> None:
         """Hold against a client what it has done on a connection."""
         self.pipeline.penalties.note(client, offence, now)
 
+    def _response(self, said: Reply | Refused, parsed: ParsedRequest) -> HttpResponse:
+        """Return what is said to a request that was read. Only of the path where queries are answered may scripts of
+        other pages know."""
+        refused = parsed.refused
+        return http_response(
+            said,
+            parsed.variant,
+            is_private=parsed.member is not None,
+            any_origin=self.rules.any_origin and refused is not Reason.WRONG_PATH,
+            wants_json=refused is not None and parsed.dialect in _JSON,
+        )
 
-def _response(said: Reply | Refused, parsed: ParsedRequest) -> HttpResponse:
-    return http_response(said, parsed.variant, is_private=parsed.member is not None)
+    def _turned_away(self, refused: Refused) -> HttpResponse:
+        """Return what is said to a request that was not read, wherever it would have gone. A script has to see it, or
+        it asks again and again what it takes for a broken network."""
+        return http_response(refused, OTHER_METHOD, any_origin=self.rules.any_origin)
 
 
 def _as_it_is(said: Reply | Refused, _: ParsedRequest) -> Reply | Refused:

@@ -24,7 +24,7 @@ _GROUPS: Final[Mapping[Group, frozenset[Reason]]] = {
     Group.CACHE: frozenset({Reason.CACHED}),
     Group.UPSTREAM: frozenset({Reason.FORWARDED}),
     Group.STALE: frozenset({Reason.STALE}),
-    Group.HERE: frozenset({Reason.LOCAL, Reason.UNDELEGATED, Reason.MINIMAL_ANY}),
+    Group.HERE: frozenset({Reason.LOCAL, Reason.UNDELEGATED, Reason.MINIMAL_ANY, Reason.PREFLIGHT}),
     Group.WITHHELD: frozenset(
         {Reason.BLOCKED, Reason.CENSORED, Reason.HARMFUL, Reason.FILTERED, Reason.PROHIBITED}
     ),

@@ -22,7 +22,7 @@ from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
 
 FRONTEND: Final = label_of("frontend", Frontend)
-METHOD: Final = Label("method", ("GET", "POST", "query", "other"))
+METHOD: Final = Label("method", ("GET", "HEAD", "POST", "query", "other"))
 OUTCOME: Final = Label("outcome", tuple(row.label for row in OUTCOMES.values()))
 STATUS: Final = Label("status", tuple(sorted({str(row.status) for row in OUTCOMES.values()})))
 DIALECT: Final = label_of("dialect", Dialect)

@@ -252,5 +252,15 @@ def test_a_word_about_the_upstreams_that_nobody_is_told_is_warned_of() -> None:
     assert warnings_of(PUBLIC + TLS + told + "enabled = true\n") == {}
 
 
+def test_scripts_that_may_read_names_inside_are_warned_of() -> None:
+    route = (
+        '[[upstream]]\nname = "lan"\nurl = "udp://10.0.0.53"\n[[route]]\ndomains = ["lan.example"]\nupstreams = ["lan"]'
+    )
+    warnings = warnings_of(f"[server]\ncors = true\n{route}")
+    assert "every web page ask about" in warnings["server.cors"]
+    assert "lan.example" in warnings["server.cors"]
+    assert warnings_of(f"[server]\n{route}") == warnings_of("[server]\ncors = true") == {}
+
+
 def test_public_pages_with_a_name_are_as_they_should_be() -> None:
     assert warnings_of('[pages]\nenabled = true\nfolder = "pages"\n[about]\nname = "Us"') == {}

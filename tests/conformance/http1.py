@@ -58,7 +58,7 @@ class Http1Client:
         version, status, _ = status_line.split(" ", 2)
         assert version == "HTTP/1.1"
         fields = tuple((name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
-        has_body = has_body and not status.startswith("1") and status != "304"
+        has_body = has_body and not status.startswith("1") and status not in ("204", "304")
         length = int(dict(fields)["content-length"]) if has_body else 0
         while len(self._buffer) < length:
             self._fill()

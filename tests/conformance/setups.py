@@ -4,7 +4,14 @@ from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
-from dohproxy.config import BlocklistConfig, ClientsConfig, ConnectionsConfig, DialectsConfig, ResolverConfig
+from dohproxy.config import (
+    BlocklistConfig,
+    ClientsConfig,
+    ConnectionsConfig,
+    DialectsConfig,
+    ResolverConfig,
+    ServerConfig,
+)
 from tests.fakes.conformance import ANY_NAME, Setup
 from tests.fakes.limits import AMPLE
 
@@ -32,6 +39,7 @@ NO_PLACE = with_sections(IMPATIENT, limits=replace(AMPLE, waiting_misses=1))
 FEW_FAILURES = with_sections(names=replace(ANY_NAME, domain_failures_per_second=0.1, domain_failures_burst=1))
 DENYING = with_sections(names=replace(ANY_NAME, answer_undelegated=True))
 LITTLE_BUDGET = Setup(upstream_keys={"queries_per_second": 0.1, "burst": 1})
+ANY_ORIGIN = with_sections(server=ServerConfig(cors=True))
 STRICT = with_sections(dialects=DialectsConfig(actions={"post-body-hash": "refuse"}))
 LISTING = with_sections(
     blocklists=(

@@ -1,18 +1,24 @@
 """HTTP's own rules: RFC 9110, 9111 and 6585.
 
-405 says what is allowed, and 415 what is accepted; methods, HEAD, OPTIONS and origins; 413 and 414; no gateway status;
+405 says what is allowed, and 415 what is accepted; methods and HEAD; 413 and 414; no gateway status;
 conditional requests and ranges; a request's Cache-Control; Host; and the size of a response's header block.
 
-Not here: weights of Accept (in `test_requests`), limits of clients and of the service (in `test_outcomes`).
+Not here: scripts of other origins (in `test_cross_origin`), weights of Accept (in `test_requests`), limits of clients
+and of the service (in `test_outcomes`).
 """
+
+from dataclasses import replace
 
 import pytest
 
+from dohproxy.builders import clock
+from tests.conformance.conftest import StartServer
 from tests.conformance.exchange import (
     ACCEPT,
     CONTENT_TYPE,
     Client,
     Request,
+    Response,
     assert_refused,
     decode,
     get,
@@ -21,19 +27,19 @@ from tests.conformance.exchange import (
 from tests.conformance.http1 import HOST, Http1Client
 from tests.conformance.http2 import Http2Client, Reset
 from tests.conformance.queries import query
-from tests.fakes.conformance import RunningServer
+from tests.fakes.conformance import RunningServer, Setup
 
 Q33 = "AAABAAABAAAAAAAAA3d3dwdleGFtcGxlA2NvbQAAAQAB"
 WWW = decode(Q33)
 TARGET = f"/dns-query?dns={Q33}"
 
 
-@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"])
 def test_a_known_method_is_told_which_are_allowed(server: RunningServer, client: Client, method: str) -> None:
     asked = server.upstream.asked
     response = client.exchange(Request(method, TARGET))
     assert_refused(response, 405)
-    assert response.field("allow") == "GET, POST"
+    assert response.field("allow") == "GET, HEAD, POST"
     assert server.upstream.asked == asked
 
 
@@ -79,20 +85,44 @@ def test_a_target_that_is_too_long_is_refused(client: Client, size: int) -> None
     assert_refused(client.exchange(Request("GET", TARGET + "&x=" + size * "x")), 414)
 
 
-def test_a_head_is_not_resolved_and_has_no_body(http1: Http1Client, server: RunningServer) -> None:
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(get(query("head.example")), id="an answer"),
+        pytest.param(get(query("servfail.head.example")), id="a failure"),
+        pytest.param(Request("GET", "/dns-query?dns=AAAA="), id="a 400"),
+        pytest.param(Request("GET", "/dns-query?name=a"), id="a 400 with a sentence"),
+        pytest.param(get(WWW, ("Accept", "text/html")), id="a 406"),
+    ],
+)
+def test_a_head_is_told_what_a_get_is_and_has_no_body(server: RunningServer, client: Client, request_: Request) -> None:
+    # The second of each comes from what was read before.
+    client.exchange(replace(request_, method="HEAD"))
     asked = server.upstream.asked
-    wire = query("head.example")
-    request = get(wire)
-    response = http1.exchange(Request("HEAD", request.target))
-    assert response.status == 405
-    assert http1.exchange(get(WWW)).status == 200
-    assert server.upstream.asked <= asked + 1
+    for _ in range(2):
+        head = client.exchange(replace(request_, method="HEAD"))
+        whole = client.exchange(request_)
+        assert (head.status, head.body) == (whole.status, b"")
+        assert _lasting(head) == _lasting(whole)
+        assert head.field("content-length") == str(len(whole.body))
+    assert server.upstream.asked == asked
+    assert server.figure("dohproxy_requests_total", method="HEAD") >= 2
 
 
-def test_no_origin_is_let_in(client: Client) -> None:
-    response = client.exchange(get(WWW, ("Origin", "https://app.example")))
-    assert response.status == 200
-    assert response.field("access-control-allow-origin") is None
+def _lasting(response: Response) -> list[tuple[str, str]]:
+    return [field for field in response.fields if field[0] not in ("date", "cache-control")]
+
+
+def test_who_asks_by_head_has_asked_a_question(start: StartServer) -> None:
+    with start(Setup()) as server:
+        for kind in (Http1Client, Http2Client):
+            with kind(server.port) as client:
+                for _ in range(60):  # More than a stranger's connection has without one.
+                    assert client.exchange(Request("HEAD", TARGET)).status == 200
+                assert server.call(lambda: [one.waiting(clock()).has_asked for one in server.register.everybody()]) == [
+                    True
+                ]
+            assert server.wait_until(lambda: not list(server.register.everybody()))
 
 
 def test_a_failing_upstream_is_no_gateway_error(client: Client) -> None:

@@ -21,6 +21,7 @@ from tests.conformance.exchange import ACCEPT, CONTENT_TYPE, Client, Request, Re
 from tests.conformance.http1 import HOST, Http1Client
 from tests.conformance.queries import query
 from tests.conformance.setups import (
+    ANY_ORIGIN,
     BEHIND_A_PROXY,
     DEAF,
     DENYING,
@@ -154,7 +155,7 @@ OPT = messages.opt()
 QUESTION = messages.question()
 GONE = ExtendedError.NO_REACHABLE_AUTHORITY
 REMEMBERED = (GONE, ExtendedError.CACHED_ERROR)
-ALLOW = {"allow": "GET, POST"}
+ALLOW = {"allow": "GET, HEAD, POST"}
 TYPE = {"accept": "application/dns-message"}
 STALE = (ExtendedError.STALE_ANSWER,)
 STALE_NXDOMAIN = (ExtendedError.STALE_NXDOMAIN,)
@@ -181,6 +182,7 @@ ROWS = [
         WITH_TOKENS,
         fields={"cache-control": "no-store"},
     ),
+    Row(Reason.PREFLIGHT, _sends(Request("OPTIONS", "/dns-query")), ANY_ORIGIN),
     Row(Reason.METHOD_NOT_ALLOWED, _sends(Request("PUT", "/dns-query")), fields=ALLOW),
     Row(Reason.METHOD_UNKNOWN, _sends(Request("BREW", "/dns-query"))),
     Row(Reason.TARGET_TOO_LONG, _sends(get(MEMBER, query="dns={dns}&x=" + 5000 * "x"))),

@@ -70,6 +70,8 @@ def _size(count: int) -> str:
         pytest.param(_post(accept="*/*"), id="POST that takes anything"),
         pytest.param(_post(query="body_hash=ab"), id="POST with a body_hash"),
         pytest.param(_post(query="ct="), id="POST with an empty ct"),
+        pytest.param(HttpRequest("HEAD", f"/dns-query?dns={Q}"), id="HEAD"),
+        pytest.param(HttpRequest("HEAD", f"/dns-query?dns={Q}", b"x"), id="HEAD with a body that nobody reads"),
         pytest.param(HttpRequest("GET", f"http://localhost/dns-query?dns={Q}"), id="GET in the absolute form"),
         pytest.param(
             HttpRequest("GET", f"HTTPS://localhost:443/dns-query?dns={Q}"), id="GET in the absolute form, in capitals"
@@ -131,6 +133,8 @@ def test_a_query_is_found(request_: HttpRequest) -> None:
         pytest.param(_post(query=f"dns={Q}"), Reason.DNS_PARAMETER, id="a POST with dns"),
         pytest.param(_post(query=f"dns={Q}&dns={Q}"), Reason.DNS_PARAMETER, id="a POST with two dns"),
         pytest.param(_post(accept=JSON), Reason.NOT_ACCEPTABLE, id="a POST that wants JSON"),
+        pytest.param(HttpRequest("HEAD", "/dns-query"), Reason.DNS_PARAMETER, id="a HEAD without dns"),
+        pytest.param(HttpRequest("HEAD", f"/other?dns={Q}"), Reason.WRONG_PATH, id="a HEAD somewhere"),
     ],
 )
 def test_a_request_without_a_query_is_refused(request_: HttpRequest, reason: Reason) -> None:
@@ -139,9 +143,35 @@ def test_a_request_without_a_query_is_refused(request_: HttpRequest, reason: Rea
     assert found.reason is reason
 
 
-@pytest.mark.parametrize("method", sorted(KNOWN_METHODS - {"GET", "POST"}))
+@pytest.mark.parametrize("method", sorted(KNOWN_METHODS - {"GET", "HEAD", "POST"}))
 def test_a_known_method_is_not_allowed_here(method: str) -> None:
     found = read_request(HttpRequest(method, f"/dns-query?dns={Q}"), RULES)
+    assert found == RefusedRequest(Reason.METHOD_NOT_ALLOWED, Dialect.OTHER)
+
+
+def test_a_head_is_read_as_the_get_that_it_stands_for() -> None:
+    for target in (f"/dns-query?dns={Q}", f"/dns-query?ct=&dns={Q}", "/dns-query?name=a", f"/dns-query?dns={Q}=="):
+        assert read_request(HttpRequest("HEAD", target), RULES) == read_request(HttpRequest("GET", target), RULES)
+
+
+OPEN = RequestRules("/dns-query", 1024, any_origin=True)
+
+
+@pytest.mark.parametrize("target", ["/dns-query", f"/dns-query?dns={Q}", "/dns-query?&&&"])
+def test_a_preflight_is_told_what_scripts_may_send_if_they_may(target: str) -> None:
+    assert read_request(HttpRequest("OPTIONS", target), OPEN) == RefusedRequest(Reason.PREFLIGHT, Dialect.OTHER)
+    closed = RefusedRequest(Reason.METHOD_NOT_ALLOWED, Dialect.OTHER)
+    assert read_request(HttpRequest("OPTIONS", target), RULES) == closed
+
+
+@pytest.mark.parametrize("target", ["*", "/", "/other", "/dns-query/x"])
+def test_a_preflight_of_another_path_is_told_nothing(target: str) -> None:
+    assert read_request(HttpRequest("OPTIONS", target), OPEN) == RefusedRequest(Reason.WRONG_PATH, Dialect.OTHER)
+
+
+@pytest.mark.parametrize("method", sorted(KNOWN_METHODS - {"GET", "HEAD", "POST", "OPTIONS"}))
+def test_scripts_may_use_no_further_method(method: str) -> None:
+    found = read_request(HttpRequest(method, "/dns-query"), OPEN)
     assert found == RefusedRequest(Reason.METHOD_NOT_ALLOWED, Dialect.OTHER)
 
 

@@ -1,5 +1,7 @@
 """Responses: what the table of outcomes becomes in HTTP."""
 
+from collections.abc import Callable
+
 import pytest
 
 from dohproxy.doh.exchange import HttpResponse
@@ -37,7 +39,7 @@ def test_only_what_its_target_alone_decides_is_kept_and_only_for_a_get(reason: R
 @pytest.mark.parametrize(
     ("reason", "field"),
     [
-        pytest.param(Reason.METHOD_NOT_ALLOWED, ("allow", "GET, POST"), id="405 says what is allowed"),
+        pytest.param(Reason.METHOD_NOT_ALLOWED, ("allow", "GET, HEAD, POST"), id="405 says what is allowed"),
         pytest.param(Reason.MEDIA_TYPE, ("accept", "application/dns-message"), id="415 says what is accepted"),
         pytest.param(Reason.CLIENT_LIMIT, ("retry-after", "1"), id="429 says when to return"),
         pytest.param(Reason.SERVICE_LIMIT, ("retry-after", "1"), id="503 says when to return"),
@@ -77,8 +79,11 @@ def test_what_is_said_again_is_the_same_response(said: Reply | Refused, response
     assert http_response(said, "GET") is first
 
 
-@pytest.mark.parametrize(("method", "kept"), [("GET", "max-age=300"), ("POST", "no-store"), ("other", "no-store")])
-def test_a_refusal_of_the_walk_is_kept_for_a_get_alone(method: str, kept: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "kept"),
+    [("GET", "max-age=300"), ("HEAD", "max-age=300"), ("POST", "no-store"), ("other", "no-store")],
+)
+def test_a_refusal_of_the_walk_is_kept_for_a_get_and_its_head_alone(method: str, kept: str) -> None:
     response = http_response(Refused(Reason.WRONG_PATH), method)
     assert dict(response.fields)["cache-control"] == kept
 
@@ -95,3 +100,58 @@ def test_a_refusal_at_a_members_url_is_kept_by_nobody_and_tells_nobody_where_it_
     assert (fields["cache-control"], fields["referrer-policy"]) == ("no-store", "no-referrer")
     everybodys = dict(http_response(Refused(reason), "GET").fields)
     assert "referrer-policy" not in everybodys
+
+
+SAID = [
+    pytest.param(lambda: Reply(b"wire", Reason.CACHED, 42), id="a reply"),
+    *(pytest.param(lambda reason=reason: Refused(reason, 3), id=reason.name.lower()) for reason in REFUSALS),
+]
+MakeSaid = Callable[[], Reply | Refused]
+
+
+@pytest.mark.parametrize("make", SAID)
+@pytest.mark.parametrize("is_private", [False, True], ids=["everybody's", "a member's"])
+def test_scripts_of_any_page_may_read_what_is_said_if_they_may_ask(make: MakeSaid, is_private: bool) -> None:
+    closed = http_response(make(), "GET", is_private=is_private)
+    opened = http_response(make(), "GET", is_private=is_private, any_origin=True)
+    assert ("access-control-allow-origin", "*") in opened.fields
+    assert "access-control-allow-credentials" not in dict(opened.fields)
+    if closed.status != 204:
+        assert not [name for name, _ in closed.fields if name.startswith("access-control")]
+    assert (opened.status, opened.body, opened.close) == (closed.status, closed.body, closed.close)
+    others = [field for field in opened.fields if not field[0].startswith("access-control")]
+    assert [name for name, _ in others] == [name for name, _ in closed.fields if not name.startswith("access-control")]
+
+
+def test_a_script_that_is_to_wait_can_read_how_long() -> None:
+    fields = dict(refusal(Reason.CLIENT_LIMIT, retry_after=3.0, any_origin=True).fields)
+    assert (fields["retry-after"], fields["access-control-expose-headers"]) == ("3", "retry-after")
+
+
+def test_a_preflight_is_told_what_a_script_may_send() -> None:
+    response = refusal(Reason.PREFLIGHT, any_origin=True)
+    fields = dict(response.fields)
+    assert (response.status, response.body) == (204, b"")
+    assert fields["access-control-allow-methods"] == "GET, POST"
+    assert fields["access-control-allow-headers"] == "accept, content-type"
+    assert fields["access-control-max-age"] == "86400"
+    assert fields["allow"] == "GET, HEAD, POST, OPTIONS"
+
+
+@pytest.mark.parametrize("make", SAID)
+def test_a_head_is_told_what_a_get_would_be_and_gets_no_body(make: MakeSaid) -> None:
+    whole, head = http_response(make(), "GET"), http_response(make(), "HEAD")
+    assert (head.status, head.fields, head.close) == (whole.status, whole.fields, whole.close)
+    assert (head.body, head.omitted_bytes) == (b"", len(whole.body))
+    assert head.is_reply is whole.is_reply is (whole.status == 200)
+
+
+@pytest.mark.parametrize("reason", BY_NAME)
+def test_who_wants_json_is_told_what_to_send_where_that_is_what_is_wrong(reason: Reason) -> None:
+    response = refusal(reason, wants_json=True)
+    if reason in (Reason.DNS_PARAMETER, Reason.NOT_ACCEPTABLE):
+        assert dict(response.fields)["content-type"] == "text/plain"
+        assert b"no JSON API" in response.body
+        assert b"application/dns-message" in response.body
+    else:
+        assert response == refusal(reason)

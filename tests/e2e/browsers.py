@@ -52,7 +52,7 @@ def chromium(ground: Ground, proxy: Proxy, way: Way) -> str:
     argv = [ground.find_program("chromium", "chromium"), "--headless", "--no-sandbox", "--disable-gpu"]
     argv += ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
     argv += ["--disable-sync", "--no-proxy-server", "--disable-features=HttpsUpgrades", f"--user-data-dir={profile}"]
-    argv += [f"--ignore-certificate-errors-spki-list={_key_hash(ground.certificate)}"]
+    argv += [f"--ignore-certificate-errors-spki-list={key_hash(ground.certificate)}"]
     argv += ["--dns-over-https-mode=secure", f"--dns-over-https-templates={template}"]
     with _page() as (port, told):
         run = ground.run(*argv, "--virtual-time-budget=5000", "--dump-dom", f"http://{PAGE_NAME}:{port}/")
@@ -87,7 +87,8 @@ def firefox(ground: Ground, proxy: Proxy, way: Way) -> str:
     return "resolves"
 
 
-def _key_hash(files: CertificateFiles) -> str:
+def key_hash(files: CertificateFiles) -> str:
+    """What a Chromium is told that is to trust one certificate: SHA-256 of its key."""
     key = x509.load_pem_x509_certificate(files.certificate.read_bytes()).public_key()
     digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
     return base64.b64encode(digest).decode("ascii")

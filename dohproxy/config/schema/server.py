@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from dohproxy.config.addresses import ListenAddress, parse_listen, parse_path, parse_public_name, parse_url_path
-from dohproxy.config.keys import Integer, Text, TextList
+from dohproxy.config.keys import Integer, Switch, Text, TextList
 
 LOOPBACK_8443: Final = ListenAddress("tcp", host="127.0.0.1", port=8443)
 
@@ -55,6 +55,14 @@ class ServerConfig:
             " of 128 (RFC 8467): 512 would do and is Google's limit, dnscrypt-proxy reads 4096.",
         ),
     ] = 1024
+    cors: Annotated[
+        bool,
+        Switch(
+            "Whether scripts of web pages, of whatever origin, may ask here and read the answers (CORS), without"
+            " cookies or other credentials. Off by default: each page could then ask in the name of whoever looks at"
+            " it, at the cost of that reader's limits, and read what a route says of names inside."
+        ),
+    ] = False
     state_directory: Annotated[
         Path | None,
         Text(

@@ -174,7 +174,7 @@ class Http1Frontend(asyncio.Protocol):
             return
         self._idle_since = now
         if not self._has_asked:
-            self._has_asked = bool(result.body) and not result.is_page
+            self._has_asked = result.is_reply
         if result.close or self._must_close(now):
             self._write_last(result)
             return
@@ -302,7 +302,7 @@ class Http1Frontend(asyncio.Protocol):
     def _respond(self, response: HttpResponse, *, is_last: bool) -> None:
         now = self._idle_since = self._server.clock()
         if not self._has_asked:
-            self._has_asked = bool(response.body) and not response.is_page
+            self._has_asked = response.is_reply
         is_last = is_last or (self._has_ended and not self._engine.held_bytes)
         if is_last or response.close or self._must_close(now):
             self._write_last(response)

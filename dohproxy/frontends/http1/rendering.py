@@ -10,8 +10,9 @@ from dohproxy.frontends.http_date import http_date
 _STATUS_LINES: Final[Mapping[int, str]] = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in http.HTTPStatus
 }
-NOT_MODIFIED: Final = 304
-"""It has no body, and would have to say the length of one that is not sent, which some clients then wait for."""
+WITHOUT_LENGTH: Final = (204, 304)
+"""The first must not say any (RFC 9110 section 8.6). The second has no body, and would have to say the length of one
+that is not sent, which some clients then wait for."""
 
 
 def render_again(response: HttpResponse) -> bytes:
@@ -38,7 +39,7 @@ def _head(response: HttpResponse, *, close: bool) -> bytes:
     """
     head = [_STATUS_LINES[response.status]]
     head += [f"{name}: {value}\r\n" for name, value in response.fields]
-    if response.status != NOT_MODIFIED:
+    if response.status not in WITHOUT_LENGTH:
         head.append(f"content-length: {len(response.body) + response.omitted_bytes}\r\n")
     head.append(f"date: {http_date()}\r\n")
     head.append("connection: close\r\n\r\n" if close else "\r\n")

@@ -188,7 +188,7 @@ class Http2Frontend(asyncio.Protocol):
             client = server.client_resolver.of_member(client, parsed.member, self.slot, self._now)
         result = server.service.begin(parsed, client, self._now)
         if isinstance(result, HttpResponse):
-            if self._is_stranger and (result.body or result.is_page or parsed.refused is Reason.UNKNOWN_TOKEN):
+            if self._is_stranger and (result.is_reply or result.is_page or parsed.refused is Reason.UNKNOWN_TOKEN):
                 # Who looks at pages alone means no harm, and has asked nothing; whose token is unknown may be a member
                 # until the list of members is mended.
                 self._engine.note_valid_request()

@@ -8,8 +8,9 @@ from dohproxy.frontends.http_date import DATE_BYTES, http_date
 from dohproxy.http2.hpack import before_value
 from dohproxy.http2.response import Response
 
-NOT_MODIFIED: Final = 304
-"""It has no body, and would have to say the length of one that is not sent, which some clients then wait for."""
+WITHOUT_LENGTH: Final = (204, 304)
+"""The first must not say any (RFC 9110 section 8.6). The second has no body, and would have to say the length of one
+that is not sent, which some clients then wait for."""
 _BEFORE_DATE: Final = before_value(b"date", DATE_BYTES)
 
 
@@ -24,7 +25,7 @@ def render(response: HttpResponse, now: float) -> Response:
         date = _BEFORE_DATE + http_date().encode("ascii")
         body = response.body
         fields = response.fields
-        if response.status != NOT_MODIFIED:
+        if response.status not in WITHOUT_LENGTH:
             fields = (*fields, ("content-length", str(len(body) + response.omitted_bytes)))
         rendered = until, Response(response.status, fields, body, last_field=date)
         response.keep_rendered(rendered)

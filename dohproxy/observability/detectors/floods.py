@@ -37,7 +37,7 @@ LIMITED: Final = (Reason.CLIENT_LIMIT, Reason.SERVICE_LIMIT, Reason.MISS_LIMIT)
 MALFORMED: Final = tuple(
     reason
     for reason in Reason
-    if OUTCOMES[reason].counts
+    if (OUTCOMES[reason].counts and reason is not Reason.PREFLIGHT)
     or reason in (Reason.UNREADABLE, Reason.FORMAT_ERROR, Reason.NOT_IMPLEMENTED, Reason.BAD_VERSION)
 )
 TURNED_AWAY: Final = (

@@ -69,7 +69,8 @@ def test_head_is_told_the_length_of_what_is_not_sent() -> None:
     assert data.endswith(b"\r\n\r\n")
 
 
-def test_what_the_client_has_already_has_no_length() -> None:
-    response, read = _parse(render(HttpResponse(304, (("etag", '"a"'),)), close=False))
-    assert (response.status, read, response.headers["content-length"]) == (304, b"", None)
+@pytest.mark.parametrize("status", [204, 304])
+def test_what_never_has_a_body_has_no_length(status: int) -> None:
+    response, read = _parse(render(HttpResponse(status, (("etag", '"a"'),)), close=False))
+    assert (response.status, read, response.headers["content-length"]) == (status, b"", None)
     assert not response.will_close
