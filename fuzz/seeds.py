@@ -217,6 +217,16 @@ def stamps() -> list[bytes]:
     return [text.encode() for text in (doh, dot, plain, with_empty_set, *broken)]
 
 
+def listings() -> list[bytes]:
+    """Return a list of resolvers with entries of every kind, its parts, and single stamps."""
+    head = "# public-resolvers\n\nA list of resolvers.\n\n--\n\n\n"
+    good, *others = [text.decode() for text in stamps()]
+    entries = [f"## here-{number}\n\nA resolver.\n\n{text}\n" for number, text in enumerate((good, *others))]
+    both = f"## both-ipv6\nOperated by Example Association\n{good}\n{others[0]}\n{good.replace('A', 'B')}\n"
+    whole = [head + "\n\n".join([*entries, both]), "## \n", "## a\n\nno stamp\n", "##\n" + good, "## a\r\n" + good]
+    return [text.encode() for text in [*whole, *entries, both, good, *others]]
+
+
 def configurations() -> list[bytes]:
     """Return the shipped configuration, a short one, and wrong ones."""
     shipped = reference().encode()

@@ -90,6 +90,12 @@ TARGETS: Final = {
     ),
     "forwarded": Target("fuzz.client_invariants", "check_forwarded", seeds.forwarded, ("policy/forwarded",)),
     "stamp": Target("fuzz.text_invariants", "check_stamp", seeds.stamps, ("doh/stamp", "doh/stamp_codec")),
+    "listing": Target(
+        "fuzz.text_invariants",
+        "check_listing",
+        seeds.listings,
+        ("tools/listing/entries", "tools/listing/audit", "tools/listing/stamp_audit", "tools/listing/doors"),
+    ),
     "configuration": Target(
         "fuzz.text_invariants",
         "check_configuration",

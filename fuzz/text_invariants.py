@@ -6,7 +6,8 @@
 3. Of a resolv.conf a few addresses are taken, and nothing else.
 4. A list of public suffixes is taken or refused as one; each name has one registered domain, which it ends with.
 5. A blocklist is read to its end however it is cut; each line has names, is left out or is told, and nothing is raised.
-6. Whatever lines dohproxy-nft is sent, what it tells nft is about its own table, and drops nobody who is spared.
+6. An entry of a list of resolvers is read or refused in a sentence, and nothing is found wrong with the corrected one.
+7. Whatever lines dohproxy-nft is sent, what it tells nft is about its own table, and drops nobody who is spared.
 """
 
 import base64
@@ -18,7 +19,7 @@ from typing import Final
 from dohproxy.config import Config, ConfigError, Problem, check_warnings, read, render
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.config.resolv_conf import MOST_NAMESERVERS, nameservers_in
-from dohproxy.doh.stamp import BadStamp, Stamp, explain, refusal
+from dohproxy.doh.stamp import BadStamp, Properties, Protocol, Stamp, explain, refusal
 from dohproxy.doh.stamp_codec import decode, decode_route, encode
 from dohproxy.nft.drops import ALWAYS_SPARED, Drops, Spared
 from dohproxy.nft.protocol import Malformed, read_command, write_command
@@ -26,6 +27,13 @@ from dohproxy.policy.blocklists.formats import Format
 from dohproxy.policy.blocklists.name_set import EXACT, hash_name
 from dohproxy.policy.blocklists.reading import MOST_FAULTS_TOLD, LoadedNames, Reading
 from dohproxy.policy.suffixes import BadList, PublicSuffixes, parse_suffixes
+from dohproxy.tools.doctor.findings import Severity
+from dohproxy.tools.listing.audit import Audit, audit
+from dohproxy.tools.listing.doors import Door
+from dohproxy.tools.listing.entries import BadEntry, read_entries
+from dohproxy.tools.listing.promises import Promise
+from dohproxy.tools.listing.stamp_audit import Service
+from dohproxy.tools.stamps import StampAddress
 from dohproxy.wire.name import from_text
 
 NAMES: Final = tuple(
@@ -41,6 +49,26 @@ NAMES: Final = tuple(
         "local",
         "1.in-addr.arpa",
     )
+)
+
+
+_PLACES: Final = (StampAddress("192.0.2.1", 443), StampAddress("2001:db8::1", 8_443))
+_LISTED: Final = Service(
+    read(
+        '[server]\nlisten = ["192.0.2.1:443", "[2001:db8::1]:8443"]\nhost = "doh.example.net"\n'
+        '[[upstream]]\nname = "ns0"\nurl = "udp://127.0.0.1"\nvalidates = true\n[about]\nname = "Example Association"',
+        directory=Path("/etc/dohproxy"),
+    ),
+    {
+        Protocol.DOH: Door(Protocol.DOH, "doh.example.net", "server.host", "/dns-query", _PLACES),
+        Protocol.DOT: Door(Protocol.DOT, "dot.example.net", "dot.host", "", (StampAddress("", 853),)),
+    },
+    None,
+    (
+        Promise(Properties.DNSSEC, True),
+        Promise(Properties.NO_LOGS, None),
+        Promise(Properties.NO_FILTER, None, "a list"),
+    ),
 )
 
 
@@ -73,6 +101,27 @@ def _spellings(text: str) -> set[str]:
     before, _, last = text.rpartition("/")
     payload = base64.urlsafe_b64decode(last + "=" * (-len(last) % 4)) + b"\x00"
     return {text, f"{before}/{base64.urlsafe_b64encode(payload).decode().rstrip('=')}"}
+
+
+def check_listing(data: bytes) -> tuple[Audit, ...]:
+    """Hold the promises about lists of resolvers on a text of these bytes; return what was found of its entries."""
+    try:
+        entries = read_entries(data.decode("utf-8", "replace"))
+    except BadEntry as bad:
+        _is_a_sentence(str(bad))
+        return ()
+    assert entries
+    audits = tuple(audit(entry, _LISTED) for entry in entries)
+    for one in audits:
+        assert not one.entry.name or read_entries(str(one.entry)) == (one.entry,)
+        for finding in one.findings:
+            _is_a_sentence(f"{finding.what}{finding.remedy}")
+            assert finding.what.isprintable()
+        again = audit(one.corrected, _LISTED)
+        assert again.corrected == one.corrected
+        faults = [finding for finding in again.findings if finding.severity is Severity.FAULT]
+        assert not faults, faults
+    return audits
 
 
 def check_configuration(data: bytes) -> Config | None:

@@ -167,10 +167,10 @@ def refusal(stamp: Stamp) -> str:
     """
     if not {Part.ADDRESS, Part.HOST} <= set(PARTS[stamp.protocol]):
         return ""
-    address, port = _split_port(stamp.address)
+    address, port = split_port(stamp.address)
     if not port:
         return ""
-    host = stamp.host if _split_port(stamp.host)[1] else f"{stamp.host}:{port}"
+    host = stamp.host if split_port(stamp.host)[1] else f"{stamp.host}:{port}"
     return (
         "dnscrypt-proxy 2.1.17 and later, as their authors build them, refuse this stamp and do not start: its address"
         f' names a port, which belongs to the host. Write the address "{address}" and the host "{host}".'
@@ -249,7 +249,7 @@ def _faults_of_host(host: str) -> Iterator[str]:
         yield f'The host is no host name with or without a port: "{host}".'
 
 
-def _split_port(text: str) -> tuple[str, str]:
+def split_port(text: str) -> tuple[str, str]:
     """Return an address or host, and its port or nothing."""
     place, colon, port = text.rpartition(":")
     return (place, port) if colon and not text.endswith("]") else (text, "")
@@ -274,8 +274,8 @@ def _explain_properties(stamp: Stamp) -> Sequence[str]:
 
 
 def _explain_address(stamp: Stamp) -> Sequence[str]:
-    address, own_port = _split_port(stamp.address)
-    port = own_port or _split_port(stamp.host)[1] or str(DEFAULT_PORTS[stamp.protocol])
+    address, own_port = split_port(stamp.address)
+    port = own_port or split_port(stamp.host)[1] or str(DEFAULT_PORTS[stamp.protocol])
     if not address:
         return (f"address: none, the client looks up the host and connects to port {port}",)
     return (f"address: {stamp.address}{'' if own_port else f', port {port}'}",)

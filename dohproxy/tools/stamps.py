@@ -51,7 +51,7 @@ def places_of(config: Config, given: Sequence[str]) -> StampAddresses:
         return StampAddresses(
             (StampAddress("", port),), (f"Behind a front proxy its address is not known here. {_REMEDY}",)
         )
-    places = _listened_places(config.server.listen, port)
+    places = listened_places(config.server.listen, port)
     if not config.discovery.port:
         return places
     return replace(places, found=tuple(dict.fromkeys(replace(one, port=port) for one in places.found)))
@@ -134,7 +134,8 @@ def _host_remarks(host: str) -> Iterator[str]:
         yield 'server.host is "localhost", which leads every client to itself: write the public name there.'
 
 
-def _listened_places(listeners: Sequence[ListenAddress], port: int) -> StampAddresses:
+def listened_places(listeners: Sequence[ListenAddress], port: int) -> StampAddresses:
+    """Return where clients connect to these listeners; on `port`, where that is not known."""
     bound = [one for one in listeners if one.kind == "tcp" and one.port]
     public = [one for one in bound if one.is_public]
     wildcards = [one for one in public if ip_address(one.host).is_unspecified]
