@@ -38,6 +38,8 @@ class Tab:
         """What the console of the browser has said: errors, and what the policy has stopped."""
         self.fetched: list[str] = []
         """Addresses that the page has asked for."""
+        self.answered: list[tuple[str, str]] = []
+        """Addresses from which it had a response, each with the protocol over which that came."""
 
     async def read_forever(self) -> None:
         """Take what the browser says."""
@@ -49,6 +51,9 @@ class Tab:
                     waiting.set_result(said)
             elif said["method"] == "Network.requestWillBeSent":
                 self.fetched.append(said["params"]["request"]["url"])
+            elif said["method"] == "Network.responseReceived":
+                response = said["params"]["response"]
+                self.answered.append((response["url"], response.get("protocol", "")))
             elif said["method"] == "Log.entryAdded" and said["params"]["entry"]["level"] == "error":
                 self.complaints.append(said["params"]["entry"]["text"])
             elif said["method"] == "Runtime.exceptionThrown":

@@ -219,6 +219,8 @@ class Fetched:
     version: str
     """The version of HTTP, as curl writes it: "1.1", "2"."""
     retry_after: str
+    alt_svc: str
+    """Where else the same is to be had (RFC 7838)."""
     error: str
     """What curl says about a request without a whole response."""
     body: bytes
@@ -240,7 +242,8 @@ class Curl:
 
         The client offers HTTP/2 and keeps its connection.
         """
-        lines = ['write-out = "%{http_code} %{http_version} %header{retry-after}|%{errormsg};\\n"', "http2", "silent"]
+        told = "%{http_code} %{http_version} %header{retry-after}|%header{alt-svc}|%{errormsg};"
+        lines = [f'write-out = "{told}\\n"', "http2", "silent"]
         lines += [f'interface = "{client}"', f'cacert = "{self.authority.file}"', 'noproxy = "*"', "max-time = 20"]
         lines += [f'resolve = "{HOST}:{self.port}:{LOOPBACK}"']
         lines += [f'header = "{line}"' for line in ("Accept: application/dns-message", *headers)]
@@ -268,7 +271,7 @@ class Curl:
 
 
 def _fetched(line: str, output: Path) -> Fetched:
-    response, _, error = line.partition("|")
+    response, alt_svc, error = line.split("|", 2)
     status, version, retry_after = response.split(" ", 2)
     body = output.read_bytes() if output.exists() else b""
-    return Fetched(int(status), version, retry_after, error, body)
+    return Fetched(int(status), version, retry_after, alt_svc, error, body)

@@ -16,7 +16,9 @@ from _pytest.mark import ParameterSet
 from tests.conftest import FindProgram
 from tests.e2e import zones
 from tests.e2e.answers import A, says
+from tests.e2e.browsers import key_hash
 from tests.e2e.certificates import CertificateAuthority
+from tests.e2e.devtools import browsing
 from tests.e2e.front_proxies import (
     FRONT_PROXIES,
     HOST,
@@ -99,10 +101,10 @@ class Workbench:
     authority: CertificateAuthority
     find_program: FindProgram
 
-    def settings(self, front: FrontProxy, clients: dict[str, Value]) -> ProxySettings:
+    def settings(self, front: FrontProxy, clients: dict[str, Value], server: dict[str, Value]) -> ProxySettings:
         """A dohproxy with a small limit for everybody."""
         sections: Sections = {
-            "server": {"host": HOST},
+            "server": {"host": HOST, **server},
             "clients": clients,
             "limits": {"exempt_networks": [], "requests_per_second": 0.1, "requests_burst": BURST},
         }
@@ -116,6 +118,7 @@ class Workbench:
         stack: ExitStack,
         *,
         clients: dict[str, Value] | None = None,
+        server: dict[str, Value] | None = None,
         changes: dict[str, str] | None = None,
     ) -> Stand:
         """Start both, to be ended by `stack`."""
@@ -123,7 +126,8 @@ class Workbench:
         # Short, as the path of a Unix socket must be.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="front-")))
         source = "x-forwarded-for" if front.has_tls else "proxy-protocol"
-        settings = self.settings(front, clients or {"address_from": source, "trusted_proxies": TRUSTED})
+        clients = clients or {"address_from": source, "trusted_proxies": TRUSTED}
+        settings = self.settings(front, clients, server or {})
         proxy = ProxyOnSocket(directory, settings)
         stack.callback(proxy.stop)
         proxy.start()
@@ -274,6 +278,36 @@ def test_http_2_reaches_dohproxy_where_the_example_says_how(
         assert stand.proxy.metric("dohproxy_requests_total", {"frontend": "http2"}) == BURST + 1
         assert stand.statuses()["header"] == BURST + 1
         assert stand.proxy.metric("dohproxy_connections_accepted_total") <= 3
+
+
+ASK_BOTH_WAYS = """Promise.all([
+    fetch("%(url)s?dns=%(dns)s"),
+    fetch("%(url)s", {method: "POST", headers: {"content-type": "%(type)s"}, body: new Uint8Array(%(wire)s)}),
+]).then(all => Promise.all(all.map(async one => [one.status, [...new Uint8Array(await one.arrayBuffer())]])))"""
+
+
+async def test_caddy_speaks_http_3_for_dohproxy(workbench: Workbench, tmp_path: Path) -> None:
+    chromium = workbench.find_program("chromium", "chromium")
+    [caddy] = [front for front in FRONT_PROXIES if front.name == "caddy"]
+    with ExitStack() as stack:
+        # The page that asks is nobody's.
+        stand = workbench.stand(caddy, "tcp", stack, server={"cors": True})
+        [answer] = stand.ask(new_client())
+        assert f'h3=":{stand.site.port}"' in answer.alt_svc
+        flags = [f"--ignore-certificate-errors-spki-list={key_hash(stand.site.certificate)}"]
+        flags += [f"--host-resolver-rules=MAP {HOST} {LOOPBACK}", f"--origin-to-force-quic-on={HOST}:{stand.site.port}"]
+        before = stand.statuses()
+        async with browsing(chromium, tmp_path, flags) as browser, browser.tab() as tab:
+            url = f"https://{HOST}:{stand.site.port}/dns-query"
+            wire = list(QUERY.to_wire())
+            found = await tab.run(ASK_BOTH_WAYS % {"url": url, "dns": DNS, "type": MEDIA_TYPE, "wire": wire})
+            asked = {(one, protocol) for one, protocol in tab.answered if one.startswith(url)}
+        assert asked == {(f"{url}?dns={DNS}", "h3"), (url, "h3")}
+        for status, body in found:
+            assert status == 200
+            assert says(dns.message.from_wire(bytes(body))).answer
+        # Two queries and a preflight, each of a client that is known.
+        assert stand.statuses() == {**before, "header": before["header"] + 3}
 
 
 # ---------------------------------------------------------------- the true client
