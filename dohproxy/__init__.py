@@ -31,6 +31,8 @@ The floors. Imports point down only, and rooms on one floor do not know each oth
     control | tools what the person on duty reaches; what commands do without a running service
     jobs            files that are looked at or written now and then
     frontends       bytes to requests, responses to bytes, every limit on a connection
+    pages           what is told to everybody, made into HTML, a feed and JSON
+    profiles        what each kind of client is given so that it asks this service
     observability   figures, alerts and logs, without client addresses or names
     pipeline        the walk: the only module that knows the order of the stages
     parsed_request | routes | learning                  what a request says; whose upstreams a name has; what is kept

@@ -42,6 +42,6 @@ def page_job_of(config: Config, core: Core, alerting: Alerting, announcements: A
 
 def _url_of(config: Config) -> str:
     # What makes stamps is imported when names are answered already.
-    from dohproxy.tools.stamps import public_authority
+    from dohproxy.tools.stamps import public_url
 
-    return f"https://{public_authority(config)}{config.server.path}"
+    return public_url(config)

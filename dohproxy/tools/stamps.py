@@ -168,6 +168,11 @@ def public_authority(config: Config) -> str:
     return _with_port(config.server.host, public_port(config))
 
 
+def public_url(config: Config) -> str:
+    """Return the URL of the DoH resource."""
+    return f"https://{public_authority(config)}{config.server.path}"
+
+
 def _parse_place(text: str, port: int) -> StampAddress:
     if is_address_literal(text):
         return StampAddress(str(ip_address(text)), port)

@@ -54,7 +54,7 @@ def chromium(ground: Ground, proxy: Proxy, way: Way) -> str:
     argv += ["--disable-sync", "--no-proxy-server", "--disable-features=HttpsUpgrades", f"--user-data-dir={profile}"]
     argv += [f"--ignore-certificate-errors-spki-list={key_hash(ground.certificate)}"]
     argv += ["--dns-over-https-mode=secure", f"--dns-over-https-templates={template}"]
-    with _page() as (port, told):
+    with page() as (port, told):
         run = ground.run(*argv, "--virtual-time-budget=5000", "--dump-dom", f"http://{PAGE_NAME}:{port}/")
     assert "seen by its name" in run.stdout, run
     assert f"{PAGE_NAME}:{port}" in told
@@ -80,7 +80,7 @@ def firefox(ground: Ground, proxy: Proxy, way: Way) -> str:
     (profile / "user.js").write_text("".join(lines), encoding="ascii")
     picture = ground.directory / f"{way.method}.png"
     argv = [ground.find_program("firefox-esr", "firefox-esr"), "--headless", "--no-remote", "--profile", str(profile)]
-    with _page() as (port, told):
+    with page() as (port, told):
         run = ground.run(*argv, "--screenshot", str(picture), f"http://{PAGE_NAME}:{port}/")
     assert f"{PAGE_NAME}:{port}" in told, run
     assert picture.stat().st_size > 0, run
@@ -88,14 +88,14 @@ def firefox(ground: Ground, proxy: Proxy, way: Way) -> str:
 
 
 def key_hash(files: CertificateFiles) -> str:
-    """What a Chromium is told that is to trust one certificate: SHA-256 of its key."""
+    """SHA-256 of the certificate's key in base64, by which Chromium trusts it without an authority."""
     key = x509.load_pem_x509_certificate(files.certificate.read_bytes()).public_key()
     digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
     return base64.b64encode(digest).decode("ascii")
 
 
 @contextmanager
-def _page() -> Iterator[tuple[int, list[str]]]:
+def page() -> Iterator[tuple[int, list[str]]]:
     """A web page; the port where it is, and the names by which it has been fetched."""
     told: list[str] = []
 

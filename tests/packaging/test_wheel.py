@@ -39,6 +39,11 @@ def test_the_wheel_has_the_words_of_the_public_pages(wheel: zipfile.ZipFile) -> 
     assert {"dohproxy/pages/words/en.toml", "dohproxy/pages/words/fr.toml"} <= set(wheel.namelist())
 
 
+def test_the_wheel_has_the_templates_of_the_profiles(wheel: zipfile.ZipFile) -> None:
+    templates = (ROOT / "dohproxy" / "profiles" / "templates").iterdir()
+    assert {f"dohproxy/profiles/templates/{path.name}" for path in templates} <= set(wheel.namelist())
+
+
 def test_the_wheel_carries_its_licence(wheel: zipfile.ZipFile) -> None:
     assert "License-Expression: AGPL-3.0-or-later" in _metadata(wheel, "METADATA")
     assert "GNU AFFERO GENERAL PUBLIC LICENSE" in _metadata(wheel, "licenses/LICENSE")
