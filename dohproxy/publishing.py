@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dohproxy.builders import clock
 from dohproxy.config import Config
@@ -11,6 +12,9 @@ from dohproxy.jobs.page_job import PageJob, PageSources
 from dohproxy.observability.detectors.board import ActiveAlert
 from dohproxy.policy.announcements import Announcements
 from dohproxy.upstream.health.breaker import BreakerState
+
+if TYPE_CHECKING:
+    from dohproxy.profiles.offer import Offer
 
 
 def page_job_of(config: Config, core: Core, alerting: Alerting, announcements: Announcements) -> PageJob:
@@ -36,8 +40,17 @@ def page_job_of(config: Config, core: Core, alerting: Alerting, announcements: A
         by_hand=by_hand,
         announcements=lambda: announcements.current(time.time()),
         url=_url_of,
+        offers=_offers_of,
     )
     return PageJob(config, core.service.pages, sources, clock, time.time)
+
+
+def _offers_of(config: Config) -> "tuple[Offer, Offer | None]":
+    from dohproxy.pages.setup_paths import TOKEN_MARK
+    from dohproxy.tools.offers import offer_of
+
+    members = None if config.clients.member_file is None else offer_of(config, token=TOKEN_MARK).offer
+    return offer_of(config).offer, members
 
 
 def _url_of(config: Config) -> str:

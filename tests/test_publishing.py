@@ -4,10 +4,14 @@ import asyncio
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from dohproxy.builders import clock
 from dohproxy.config import BlocklistConfig, PagesConfig, UpstreamAddress, UpstreamConfig, default_config
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.path_token import TOKEN_BYTES, token_of
 from dohproxy.jobs.alerting import Alerting
 from dohproxy.outcomes import NOBODY, Frontend
 from dohproxy.policy.announcements import Announcements
@@ -31,6 +35,23 @@ def shown(server: Server, path: str) -> HttpResponse:
     response = service.begin(service.read(HttpRequest("GET", path), Frontend.HTTP1), NOBODY, clock())
     assert isinstance(response, HttpResponse)
     return response
+
+
+@pytest.mark.parametrize("file", [None, Path("members.json")], ids=["without members", "with members"])
+async def test_members_have_pages_of_their_own_where_they_have_urls(file: Path | None) -> None:
+    token = token_of(bytes(range(TOKEN_BYTES)))
+    config = replace(CONFIG, clients=replace(CONFIG.clients, member_file=file))
+    async with asyncio.TaskGroup() as tasks:
+        server = Server(config, tasks, bytes(32))
+        alerting = Alerting(
+            *(config, server.alert_owners(), server.core.pipeline, server.visitors, server.identities, clock)
+        )
+        await page_job_of(config, server.core, alerting, Announcements()).poll()
+        assert b"https://localhost/dns-query" in shown(server, "/setup").body
+        own = shown(server, f"/setup/{token}")
+        assert own.status == (404 if file is None else 200)
+        assert (f"https://localhost/dns-query/{token}".encode() in own.body) is (file is not None)
+        await server.close()
 
 
 async def test_the_pages_say_what_mode_lists_blocks_and_announcements_are() -> None:

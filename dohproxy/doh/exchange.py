@@ -28,7 +28,8 @@ class HttpRequest:
     """Whether its User-Agent is one of `LIST_STUBS`."""
     accept_language: str | None = None
     if_none_match: str | None = None
-    """Of these two it depends which page is shown, and whether it need be sent; to a query they are nothing."""
+    user_agent: str | None = None
+    """Of these three it depends which page is shown, and whether it need be sent; to a query they are nothing."""
 
 
 @value

@@ -18,9 +18,11 @@ from dohproxy.doh.dialects import Dialect
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.doh.request import RefusedRequest, path_of
 from dohproxy.outcomes import Frontend, Reason
-from dohproxy.pages.document import MEDIA_TYPES, Document, Kind, Language
+from dohproxy.pages.document import Document, Kind, Language
 from dohproxy.pages.languages import choose
+from dohproxy.pages.setup_paths import TOKEN_MARK, setup_target
 from dohproxy.pages.style import CONTENT_SECURITY_POLICY
+from dohproxy.pages.systems import system_of
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 from dohproxy.policy.standing import STRANGERS_LEAVE
 from dohproxy.value import value
@@ -41,19 +43,25 @@ PATHS: Final[Mapping[str, tuple[Kind, Language | None]]] = {
     **{f"/{language}/policy": (Kind.POLICY, language) for language in Language},
     **{f"/{language}/incidents.atom": (Kind.FEED, language) for language in Language},
 }
-"""Kind and language of the page at a path; None where the request chooses, or where there is no choice."""
+"""Kind and language of the page at a path; None where the request chooses, or where there is no choice. The members'
+page and what is below it is in `pages/setup_paths.py`."""
 
 
 @dataclass(slots=True, eq=False)
 class View:
     """One page, as somebody asks for it; like the request that it stands in, it belongs to one frontend."""
 
-    path: str
     kind: Kind
     language: Language | None
     is_head: bool
     validators: str
     """What the client has already, as it says in If-None-Match."""
+    variant: str = ""
+    """Which one of several documents of the same kind and language."""
+    token: str = ""
+    """A member's, if it is his own page or file: it is put where the documents have TOKEN_MARK."""
+    is_chosen: bool = False
+    """The language is that of the request, and not of the path."""
     edition: int = 0
     key: str = ""
     """By which it was found what is shown, and for which edition: found out anew each time, a view would cost a third
@@ -108,10 +116,11 @@ class Router:
         self._views = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=per_second, burst=burst_of(per_second))
         self._edition = 0
         """How often pages were published."""
-        self._documents: dict[tuple[Kind, Language | None], tuple[Document, str]] = {}
+        self._documents: dict[tuple[Kind, Language | None, str], tuple[Document, str]] = {}
         """Each with its entity tag, which costs as much as a view to make."""
         self._shown: dict[str, Shown] = {}
-        """By frontend, path, language, and whether it is for HEAD, and for who has the page already: some hundred."""
+        """By frontend, document, and whether its language was chosen, it is for HEAD, and for who has it already: some
+        hundreds."""
         self._counts = {(kind, showing): Count() for kind in Kind for showing in Showing}
         self._published_at = 0.0
 
@@ -123,7 +132,7 @@ class Router:
 
     def publish(self, documents: Iterable[Document], at: float) -> None:
         """Show these from now on in place of all before; `at` is Unix seconds."""
-        self._documents = {(document.kind, document.language): (document, document.etag) for document in documents}
+        self._documents = {(one.kind, one.language, one.variant): (one, one.etag) for one in documents}
         self._edition += 1
         self._shown = {}
         self._published_at = at
@@ -138,14 +147,17 @@ class Router:
         path = path_of(request.target)
         if path.endswith("/") and path != "//":
             path = path[:-1] or path
-        page = PATHS.get(path)
-        if page is None:
+        view = _setup_view(path, request) if "/setup" in path else _page_view(path, request)
+        if view is None or (view.variant and not self._has_variant(view)):
             return None
-        kind, language = page
-        if language is None and kind is not Kind.JSON:
-            language = choose(request.accept_language, self._default)
-        validators = (request.if_none_match or "")[:LONGEST_VALIDATORS]
-        return View(path, kind, language, request.method == "HEAD", validators)
+        if view.is_chosen:
+            view.language = choose(request.accept_language, self._default)
+        return view
+
+    def _has_variant(self, view: View) -> bool:
+        """Tell whether there is what not every service has; before anything is made it is too early to say."""
+        language = self._default if view.kind is Kind.SETUP else None
+        return not self._documents or (view.kind, language, view.variant) in self._documents
 
     def show(self, view: View, frontend: Frontend, now: float, *, is_member: bool) -> HttpResponse:
         """Return a page to a client that is within its own limit."""
@@ -158,17 +170,18 @@ class Router:
             self._counts[view.kind, Showing.NOT_READY].number += 1
             return _come_again(1.0)
         shown.count.number += 1
-        return shown.response
+        return _for_member(shown.response, view.token) if view.token else shown.response
 
     def _look_up(self, view: View, frontend: Frontend) -> Shown | None:
         """Return what this edition has for a view, and note in the view where that is."""
-        found = self._documents.get((view.kind, view.language))
+        found = self._documents.get((view.kind, view.language, view.variant))
         if found is None:
             return None
         document, etag = found
         is_known = bool(view.validators) and (etag in view.validators or view.validators.strip() == "*")
         view.edition = self._edition
-        view.key = f"{frontend} {view.path} {view.language} {view.is_head} {is_known}"
+        where = f"{frontend} {view.kind} {view.language} {view.variant}"
+        view.key = f"{where} {view.is_chosen} {view.is_head} {is_known}"
         shown = self._shown.get(view.key)
         if shown is None:
             count = self._counts[view.kind, Showing.UNCHANGED if is_known else Showing.WHOLE]
@@ -181,6 +194,49 @@ class Router:
         views = {(str(kind), str(showing)): count.number for (kind, showing), count in self._counts.items()}
         held = sum(len(document.body) for document, _ in self._documents.values())
         return RouterStatistics(views, held, self._published_at)
+
+
+def _page_view(path: str, request: HttpRequest) -> View | None:
+    page = PATHS.get(path)
+    if page is None:
+        return None
+    kind, language = page
+    is_chosen = language is None and kind is not Kind.JSON
+    return View(kind, language, request.method == "HEAD", _validators(request), is_chosen=is_chosen)
+
+
+def _setup_view(path: str, request: HttpRequest) -> View | None:
+    target = setup_target(path)
+    if target is None:
+        return None
+    return View(
+        target.kind,
+        target.language,
+        request.method == "HEAD",
+        # A member's own is sent whole each time.
+        "" if target.token else _validators(request),
+        f"{target.prefix}{target.file or system_of(request.user_agent)}",
+        target.token,
+        is_chosen=target.kind is Kind.SETUP and target.language is None,
+    )
+
+
+def _validators(request: HttpRequest) -> str:
+    return (request.if_none_match or "")[:LONGEST_VALIDATORS]
+
+
+def _vary(view: View) -> list[tuple[str, str]]:
+    """Return what tells caches on which fields of a request it depends what they are given."""
+    names = ["accept-language"] if view.is_chosen else []
+    if view.kind is Kind.SETUP:
+        names.append("user-agent")
+    return [("vary", ", ".join(names))] if names else []
+
+
+def _for_member(response: HttpResponse, token: str) -> HttpResponse:
+    """Return what is sent to who has this token; its length is the same."""
+    body = response.body.replace(TOKEN_MARK.encode(), token.encode())
+    return HttpResponse(response.status, response.fields, body, omitted_bytes=response.omitted_bytes, is_page=True)
 
 
 def burst_of(per_second: float) -> float:
@@ -196,11 +252,16 @@ def _come_again(seconds: float) -> HttpResponse:
 def _response(document: Document, etag: str, view: View, *, is_known: bool) -> HttpResponse:
     """Return what is sent; to a client that has it already, what decides about its copy (RFC 9110 section 15.4.5)."""
     fields = [("etag", etag), ("cache-control", f"max-age={KEEP_SECONDS}")]
-    if PATHS[view.path][1] is None and document.language is not None:
-        fields.append(("vary", "accept-language"))
+    if view.token:
+        # What holds a secret is kept by nobody, not even by the browser.
+        fields = [("cache-control", "no-store")]
+    else:
+        fields += _vary(view)
     if is_known:
         return HttpResponse(304, tuple(fields), is_page=True)
-    fields.insert(0, ("content-type", MEDIA_TYPES[document.kind]))
+    fields.insert(0, ("content-type", document.media_type))
+    if document.kind is Kind.PROFILE:
+        fields.append(("content-disposition", f'attachment; filename="{document.variant.rpartition(" ")[2]}"'))
     if document.language is not None:
         fields.append(("content-language", document.language.value))
     if document.kind is Kind.JSON:

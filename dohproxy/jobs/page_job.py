@@ -30,6 +30,7 @@ from dohproxy.saved import Interruption, Saved, UnfitState, read_dict
 
 if TYPE_CHECKING:
     from dohproxy.pages.edition import Edition
+    from dohproxy.profiles.offer import Offer
 
 LOOK_SECONDS: Final = 5.0
 """Between two looks for news: what has begun is on the page when the person on duty is told."""
@@ -59,6 +60,8 @@ class PageSources:
     announcements: Callable[[], Sequence[Announcement]]
     url: Callable[[Config], str]
     """The URL of the DoH resource."""
+    offers: "Callable[[Config], tuple[Offer, Offer | None]]"
+    """What everybody is offered, and members, if there are any with URLs of their own, with TOKEN_MARK for a token."""
 
 
 class PageJob:
@@ -184,7 +187,7 @@ class PageJob:
         known = self._edition
         if known is not None and known.config is config:
             return known
-        edition, problem = await asyncio.to_thread(_begin_edition, config)
+        edition, problem = await asyncio.to_thread(_begin_edition, config, self._sources.offers)
         if problem:
             _log.warning("the policy page is without your own paragraphs", why=problem)
         self._edition = edition
@@ -205,22 +208,24 @@ class PageJob:
         await self._folder.write(folder, files, facts.at)
 
 
-def _begin_edition(config: Config) -> "tuple[Edition, str]":
+def _begin_edition(config: Config, offers: "Callable[[Config], tuple[Offer, Offer | None]]") -> "tuple[Edition, str]":
     """Return what makes pages, and why the operators' paragraphs are not in them, "" if they are. Blocks."""
     # It takes longer to load than all else that a start imports last, and nobody waits for it: so here, in a thread.
     from dohproxy.pages.edition import make_edition
     from dohproxy.pages.own_text import MOST_OWN_BYTES
+    from dohproxy.pages.setup_edition import setup_documents
 
+    setup = tuple(setup_documents(*offers(config)))
     path, problem = config.pages.paragraphs_file, ""
     if path is not None:
         try:
-            return make_edition(config, read_regular(path, MOST_OWN_BYTES + 1)), ""
+            return make_edition(config, read_regular(path, MOST_OWN_BYTES + 1), setup), ""
         except OSError as error:
             problem = f"cannot be read ({reason_of(error)})"
         except ValueError as error:
             problem = str(error)
         problem = f"pages.paragraphs_file names {path}, which {problem}."
-    return make_edition(config, b""), problem
+    return make_edition(config, b"", setup), problem
 
 
 def _is_withheld(one: BlocklistStatistics) -> bool:

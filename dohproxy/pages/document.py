@@ -17,6 +17,10 @@ class Kind(StrEnum):
     POLICY = "policy"
     FEED = "feed"
     JSON = "json"
+    SETUP = "setup"
+    """How devices are told to ask this service."""
+    PROFILE = "profile"
+    """A file that does it for one kind of client; its language is None, and its variant the file's name."""
 
 
 class Language(StrEnum):
@@ -31,7 +35,15 @@ MEDIA_TYPES: Final = {
     Kind.POLICY: "text/html; charset=utf-8",
     Kind.FEED: "application/atom+xml; charset=utf-8",
     Kind.JSON: "application/json",
+    Kind.SETUP: "text/html; charset=utf-8",
 }
+FILE_TYPES: Final = {
+    "mobileconfig": "application/x-apple-aspen-config",
+    "json": "application/json",
+    "cmd": "application/octet-stream",
+    "reg": "application/octet-stream",
+}
+"""Of profiles, by what their names end with; all others are text."""
 
 
 class TooLong(ValueError):
@@ -46,10 +58,19 @@ class Document:
     language: Language | None
     """None for what has no language."""
     body: bytes
+    variant: str = ""
+    """Which one of several of the same kind and language; there is one alone where it is empty."""
 
     def __post_init__(self) -> None:
         if len(self.body) > MOST_BYTES:
             raise TooLong(f"the document {self.kind} has {len(self.body)} bytes, where {MOST_BYTES} are the most")
+
+    @property
+    def media_type(self) -> str:
+        """What it is, as Content-Type has it."""
+        if self.kind is not Kind.PROFILE:
+            return MEDIA_TYPES[self.kind]
+        return FILE_TYPES.get(self.variant.rpartition(".")[2], "text/plain; charset=utf-8")
 
     @property
     def etag(self) -> str:

@@ -1,6 +1,6 @@
 """All documents of one moment, for the service's own host or for a folder that another host publishes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,7 @@ STALE_FACTOR: Final = 3
 
 _ON_HOST: Final = Place({
     "status.json": "/status.json",
+    **{f"{Kind.SETUP}.{language}": f"/{language}/setup" for language in Language},
     **{f"{Kind.STATUS}.{language}": f"/{language}" for language in Language},
     **{f"{Kind.POLICY}.{language}": f"/{language}/policy" for language in Language},
     **{f"{Kind.FEED}.{language}": f"/{language}/incidents.atom" for language in Language},
@@ -38,11 +39,14 @@ class Edition:
     config: Config
     own: OwnText = field(default_factory=lambda: NOTHING)
     """The operators' own paragraphs."""
+    setup: Sequence[Document] = ()
+    """How devices are told to ask this service, and the files for it: the same as long as the configuration holds."""
 
     def on_host(self, facts: Facts) -> Iterator[Document]:
         """Yield what the service itself shows. Each takes up to two milliseconds, so who asks for it lets others go
         between. Raises TooLong."""
-        return self._all(facts, _ON_HOST)
+        yield from self._all(facts, _ON_HOST)
+        yield from self.setup
 
     def in_folder(self, facts: Facts) -> Iterator[tuple[str, Document]]:
         """Yield what stands in the folder, each with its file's name. Raises TooLong."""
@@ -62,9 +66,9 @@ class Edition:
         yield status_json(facts, place)
 
 
-def make_edition(config: Config, own: bytes) -> Edition:
+def make_edition(config: Config, own: bytes, setup: Sequence[Document] = ()) -> Edition:
     """Return what makes pages with these paragraphs, all texts read. Blocks for some milliseconds. ValueError, with a
     predicate for the operator, if the paragraphs cannot be used."""
     for language in Language:
         texts_in(language)
-    return Edition(config, read_own_text(own))
+    return Edition(config, read_own_text(own), setup)

@@ -11,8 +11,11 @@ from dohproxy.pages.texts import Texts, texts_in
 _STYLE = element("style", Markup(STYLE))
 
 
-def page(kind: Kind, texts: Texts, place: Place, host: str, title: str, *content: str, at: float) -> bytes:
-    """Return a whole page of one of the two kinds that are HTML; `at` is when it was made, in Unix seconds."""
+def page(
+    kind: Kind, texts: Texts, place: Place, host: str, title: str, *content: str, at: float | None = None
+) -> bytes:
+    """Return a whole page of one of the kinds that are HTML. `at` is when it was made, in Unix seconds; None for one
+    that does not change with the hour."""
     language = texts.language
     head = join(
         Markup('<meta charset="utf-8">'),
@@ -71,7 +74,9 @@ def filled(text: str, **parts: Markup) -> Markup:
 
 def _navigation(kind: Kind, texts: Texts, place: Place) -> Markup:
     links = []
-    for other in (Kind.STATUS, Kind.POLICY):
+    for other in (Kind.STATUS, Kind.SETUP, Kind.POLICY):
+        if f"{other}.{texts.language}" not in place.links:
+            continue
         current = "page" if other is kind else None
         links.append(
             link(place.links[f"{other}.{texts.language}"], texts.say("page", other.value), aria_current=current)
@@ -84,17 +89,19 @@ def _navigation(kind: Kind, texts: Texts, place: Place) -> Markup:
     return element("nav", *links, aria_label=texts.say("page", "pages"))
 
 
-def _foot(texts: Texts, place: Place, at: float) -> Markup:
-    as_of = element("p", filled(texts.say("page", "as_of", moment="{moment}"), moment=moment(texts, at)))
-    if place.stale_after is None:
-        how = element("p", texts.say("page", "renewed"))
-    else:
-        words = texts.say("page", "copy", seconds=str(place.renewed_seconds), moment="{moment}")
-        how = element("p", element("strong", filled(words, moment=moment(texts, place.stale_after))))
+def _foot(texts: Texts, place: Place, at: float | None) -> Markup:
     links = element(
         "p",
         link(place.links[f"feed.{texts.language}"], texts.say("page", "feed")),
         Markup(" · "),
         link(place.links["status.json"], texts.say("page", "json")),
     )
+    if at is None:
+        return element("footer", links)
+    as_of = element("p", filled(texts.say("page", "as_of", moment="{moment}"), moment=moment(texts, at)))
+    if place.stale_after is None:
+        how = element("p", texts.say("page", "renewed"))
+    else:
+        words = texts.say("page", "copy", seconds=str(place.renewed_seconds), moment="{moment}")
+        how = element("p", element("strong", filled(words, moment=moment(texts, place.stale_after))))
     return element("footer", as_of, how, links)

@@ -8,10 +8,14 @@ import pytest
 
 from dohproxy.builders import clock
 from dohproxy.config import PagesConfig
+from dohproxy.doh.path_token import TOKEN_BYTES, token_of
 from dohproxy.pages.document import Document, Kind
 from dohproxy.pages.edition import Edition
+from dohproxy.pages.setup_edition import setup_documents
+from dohproxy.pages.setup_paths import TOKEN_MARK
 from dohproxy.pages.style import CONTENT_SECURITY_POLICY
 from dohproxy.policy.prefixes import parse_prefix
+from dohproxy.profiles.offer import Offer
 from tests.conformance.conftest import Connect, StartServer
 from tests.conformance.exchange import ACCEPT, Client, Request, Response, get
 from tests.conformance.http1 import Http1Client
@@ -73,6 +77,27 @@ def test_a_browser_is_shown_the_page_in_its_language(start: StartServer, connect
         assert client.exchange(page("/fr/incidents.atom")).body.startswith(b"<?xml")
         # And the very same connection asks as before.
         assert client.exchange(get(WWW, ACCEPT)).message().answer
+
+
+def test_a_visitor_is_shown_how_his_own_device_is_told(start: StartServer, connect: Connect) -> None:
+    token = token_of(bytes(range(TOKEN_BYTES)))
+    with start(WITH_PAGES) as server:
+        url = "https://doh.example.net/dns-query"
+        offers = Offer("x", "doh.example.net", url), Offer("x", "doh.example.net", f"{url}/{TOKEN_MARK}")
+        documents = [*Edition(CONFIG).on_host(facts()), *setup_documents(*offers)]
+        server.call(lambda: server.core.service.pages.publish(documents, AT))
+        client = connect(server, over_tls=True)
+        for agent, heading in (("Mozilla/5.0 (iPhone)", "iPhone"), ("Mozilla/5.0 (Windows NT 10.0)", "Windows")):
+            for _ in range(2):
+                response = client.exchange(page("/setup", ("User-Agent", agent)))
+                assert html(response)
+                assert read(response.body).headings[1].startswith(heading)
+        own = client.exchange(page(f"/setup/{token}", *CHROME))
+        assert f"{url}/{token}" in html(own)
+        assert own.field("cache-control") == "no-store"
+        assert client.exchange(page(f"/setup/{token}/curlrc")).body.endswith(f'doh-url = "{url}/{token}"\n'.encode())
+        assert client.exchange(page("/setup/nothing.txt")).status == 404
+        assert server.figure("dohproxy_page_views_total", page="setup", showing="whole") == 5
 
 
 def test_what_a_client_has_is_not_sent_again_and_head_sends_nothing(start: StartServer, connect: Connect) -> None:

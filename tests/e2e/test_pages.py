@@ -4,14 +4,17 @@ import json
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dns.message
 import pytest
 
-from dohproxy.pages.document import Kind
+from dohproxy.pages.document import Kind, Language
 from dohproxy.pages.edition import Edition
 from dohproxy.pages.facts import Facts
+from dohproxy.pages.setup_edition import setup_documents
+from dohproxy.pages.setup_paths import TOKEN_MARK
 from tests.conftest import FindProgram
 from tests.e2e import zones
 from tests.e2e.answers import A
@@ -21,6 +24,7 @@ from tests.e2e.proxy import Proxy, ProxySettings, Sections, environment, running
 from tests.e2e.unbound import Unbound
 from tests.fakes.pages import CONFIG, DISTURBED, LIMITED, facts
 from tests.pages.reading import read
+from tests.profiles.offers import FULL
 
 pytestmark = pytest.mark.long
 
@@ -106,9 +110,13 @@ def test_the_folder_has_the_same_for_another_host(proxy: Proxy, directory: Path)
 
 
 def pages_of(told: Facts) -> dict[str, bytes]:
-    """The pages of a copy, which need no server."""
+    """The pages of a copy, which need no server; and everybody's and a member's page about devices."""
     found = Edition(CONFIG).in_folder(told)
-    return {name: one.body for name, one in found if one.kind in (Kind.STATUS, Kind.POLICY)}
+    pages = {name: one.body for name, one in found if one.kind in (Kind.STATUS, Kind.POLICY)}
+    wanted = {("apple", Language.ENGLISH), ("member windows", Language.FRENCH)}
+    members = replace(FULL, url=f"{FULL.url}/{TOKEN_MARK}")
+    setup = [one for one in setup_documents(FULL, members) if (one.variant, one.language) in wanted]
+    return pages | {f"setup.{one.language}.html": one.body for one in setup}
 
 
 def chromium(find_program: FindProgram, home: Path, *options: str) -> str:

@@ -8,11 +8,14 @@ import pytest
 from dohproxy.config import PagesConfig
 from dohproxy.config.schema.pages import PAGE_PATHS
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
+from dohproxy.doh.path_token import TOKEN_BYTES, token_of
 from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
 from dohproxy.frontends.router import KEEP_SECONDS, PATHS, Router, Showing, View, burst_of
 from dohproxy.outcomes import Frontend
 from dohproxy.pages.document import Document, Kind, Language
+from dohproxy.pages.setup_paths import MEMBERS, TOKEN_MARK, setup_target
 from dohproxy.pages.style import CONTENT_SECURITY_POLICY
+from dohproxy.pages.systems import System
 from dohproxy.policy.standing import STRANGERS_LEAVE
 
 RULES = RequestRules("/dns-query", 1_024)
@@ -244,4 +247,117 @@ def test_views_are_counted_by_page_and_by_what_became_of_them() -> None:
 
 
 def test_the_configuration_knows_the_same_paths() -> None:
-    assert set(PATHS) == PAGE_PATHS
+    below = {"/setup", *(f"/{language}/setup" for language in Language)}
+    assert set(PATHS) | below == PAGE_PATHS
+    assert all(setup_target(path) for path in below)
+
+
+# --- The members' page ---
+
+TOKEN = token_of(bytes(range(TOKEN_BYTES)))
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X)"
+
+
+def setup_router(*, has_members: bool = True) -> Router:
+    made = []
+    for who, mark in (("", ""), (MEMBERS, TOKEN_MARK))[: 1 + has_members]:
+        for system in System:
+            made += [
+                Document(Kind.SETUP, one, f"{who}{system} {one} {mark}".encode(), f"{who}{system}") for one in Language
+            ]
+        made.append(Document(Kind.PROFILE, None, f"{who}{TOKEN_MARK}".encode(), f"{who}dns.mobileconfig"))
+    router = router_of()
+    router.publish([*documents(), *made], WALL)
+    return router
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "body"),
+    [
+        ("/setup", {}, b"other en "),
+        ("/setup", {"user_agent": IPHONE}, b"apple en "),
+        ("/setup", {"user_agent": IPHONE, "accept_language": "fr"}, b"apple fr "),
+        ("/fr/setup", {"user_agent": "curl"}, b"other fr "),
+        ("/fr/setup/", {"accept_language": "en"}, b"other fr "),
+        (f"/setup/{TOKEN}", {"user_agent": IPHONE}, f"member apple en {TOKEN}".encode()),
+        (f"/fr/setup/{TOKEN}", {}, f"member other fr {TOKEN}".encode()),
+        ("/setup/dns.mobileconfig", {}, TOKEN_MARK.encode()),
+        (f"/setup/{TOKEN}/dns.mobileconfig", {}, f"member {TOKEN}".encode()),
+    ],
+)
+def test_who_wants_to_use_the_service_is_shown_how(target: str, fields: dict[str, str], body: bytes) -> None:
+    assert show(setup_router(), target, **fields).body == body  # type: ignore[arg-type]  # they are its texts
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/setup/other.txt",
+        f"/setup/{TOKEN}/other.txt",
+        f"/setup/{TOKEN}x",
+        f"/fr/setup/{TOKEN}/dns.mobileconfig",
+        "/setup/setup",
+    ],
+)
+def test_what_is_not_there_has_no_page(target: str) -> None:
+    assert view(setup_router(), target) is None
+
+
+def test_without_members_nobody_has_a_page_of_his_own() -> None:
+    assert view(setup_router(has_members=False), f"/setup/{TOKEN}") is None
+    assert view(setup_router(has_members=False), f"/setup/{TOKEN}/dns.mobileconfig") is None
+
+
+def test_a_page_with_a_secret_is_kept_by_nobody_and_named_to_nobody() -> None:
+    router = setup_router()
+    for target in (f"/setup/{TOKEN}", f"/setup/{TOKEN}/dns.mobileconfig"):
+        response = show(router, target, if_none_match="*")
+        assert response.status == 200
+        assert field(response, "cache-control") == "no-store"
+        assert field(response, "etag") is field(response, "vary") is None
+        assert field(response, "referrer-policy") == "no-referrer"
+
+
+def test_one_members_page_is_not_anothers() -> None:
+    router = setup_router()
+    other = TOKEN[::-1]
+    assert TOKEN.encode() in show(router, f"/setup/{TOKEN}").body
+    shown = show(router, f"/setup/{other}").body
+    assert other.encode() in shown
+    assert TOKEN.encode() not in shown
+
+
+def test_no_token_makes_the_router_remember_more() -> None:
+    router = setup_router()
+    for number in range(100):
+        show(router, f"/setup/{number:022}")
+    first = len(router._shown)
+    for number in range(100, 200):
+        show(router, f"/setup/{number:022}")
+    assert len(router._shown) == first == 1
+
+
+def test_caches_are_told_that_the_page_depends_on_the_browser() -> None:
+    router = setup_router()
+    assert field(show(router, "/setup"), "vary") == "accept-language, user-agent"
+    assert field(show(router, "/fr/setup"), "vary") == "user-agent"
+    assert field(show(router, "/setup/dns.mobileconfig"), "vary") is None
+
+
+def test_a_file_is_saved_under_its_name() -> None:
+    response = show(setup_router(), f"/setup/{TOKEN}/dns.mobileconfig")
+    assert field(response, "content-type") == "application/x-apple-aspen-config"
+    assert field(response, "content-disposition") == 'attachment; filename="dns.mobileconfig"'
+    assert field(response, "x-content-type-options") == "nosniff"
+
+
+def test_head_of_a_members_page_has_its_length_alone() -> None:
+    whole, head = (show(setup_router(), f"/setup/{TOKEN}", method) for method in ("GET", "HEAD"))
+    assert (head.body, head.omitted_bytes) == (b"", len(whole.body))
+    assert head.fields == whole.fields
+
+
+def test_before_anything_is_made_the_page_is_not_ready() -> None:
+    router = Router()
+    router.adopt(SETTINGS, NOW)
+    assert show(router, "/setup").status == show(router, f"/setup/{TOKEN}").status == 503

@@ -22,6 +22,7 @@ from dohproxy.observability.tallies import Tallies
 from dohproxy.outcomes import Frontend, Outcome, Reason
 from dohproxy.pages.incidents import IncidentKind, Level
 from dohproxy.policy.mode import EVERYBODY, Mode, ModeNow, Source
+from dohproxy.profiles.offer import Offer
 from dohproxy.saved import Saved
 from tests.fakes.pages import AT, CONFIG, Note
 from tests.pages.reading import read
@@ -36,6 +37,10 @@ def list_of(**changes: object) -> BlocklistStatistics:
         loaded_at=0.0, bad_lines=0, faults=(), left_out=0, held_bytes=0, problem="",
     )  # fmt: skip
     return replace(usual, **changes)  # type: ignore[arg-type]  # they are its fields
+
+
+def offered(host: str) -> Offer:
+    return Offer(host, host, f"https://{host}/dns-query")
 
 
 @dataclass
@@ -63,6 +68,7 @@ class Service:
             by_hand=lambda: 2,
             announcements=lambda: self.notes,
             url=lambda config: f"https://{config.server.host}/dns-query",
+            offers=lambda config: (offered(config.server.host), None),
         )
         return PageJob(config, self.router, sources, lambda: self.now, lambda: self.wall)
 
@@ -285,3 +291,13 @@ async def test_what_is_unfit_is_left_out(service: Service, saved: Saved) -> None
     before = job.export()
     job.restore(saved)
     assert job.export() == before
+
+
+async def test_how_to_use_the_service_is_told_as_the_configuration_has_it() -> None:
+    service = Service()
+    job = service.job()
+    await job.poll()
+    assert ENABLED.server.host in service.text("/en/setup")
+    job.adopt(replace(ENABLED, server=replace(ENABLED.server, host="other.example.net")))
+    await job.poll()
+    assert "https://other.example.net/dns-query" in service.text("/en/setup")

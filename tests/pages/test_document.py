@@ -19,4 +19,19 @@ def test_the_same_bytes_have_the_same_tag_and_others_another() -> None:
 
 
 def test_each_kind_has_a_media_type() -> None:
-    assert set(MEDIA_TYPES) == set(Kind)
+    assert set(MEDIA_TYPES) == set(Kind) - {Kind.PROFILE}
+    assert Document(Kind.SETUP, Language.FRENCH, b"", "apple").media_type == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("file", "media_type"),
+    [
+        ("dns.mobileconfig", "application/x-apple-aspen-config"),
+        ("member policies.json", "application/json"),
+        ("dns.cmd", "application/octet-stream"),
+        ("curlrc", "text/plain; charset=utf-8"),
+        ("unbound.conf", "text/plain; charset=utf-8"),
+    ],
+)
+def test_a_profile_is_what_its_name_says(file: str, media_type: str) -> None:
+    assert Document(Kind.PROFILE, None, b"", file).media_type == media_type

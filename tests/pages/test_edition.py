@@ -6,15 +6,16 @@ import pytest
 
 from dohproxy.config import PagesConfig
 from dohproxy.frontends.router import PATHS
-from dohproxy.pages.document import Kind, Language
+from dohproxy.pages.document import Document, Kind, Language
 from dohproxy.pages.edition import STALE_FACTOR, Edition, make_edition
+from dohproxy.pages.setup_paths import setup_target
 from tests.fakes.pages import AT, CONFIG, DISTURBED, LIMITED, facts
 from tests.pages.reading import read
 
 
 def test_the_host_has_each_kind_in_each_language() -> None:
     found = [(one.kind, one.language) for one in Edition(CONFIG).on_host(facts())]
-    languages = [(kind, language) for kind in Kind if kind is not Kind.JSON for language in Language]
+    languages = [(kind, language) for kind in (Kind.STATUS, Kind.POLICY, Kind.FEED) for language in Language]
     assert sorted(map(str, found)) == sorted(map(str, [*languages, (Kind.JSON, None)]))
 
 
@@ -23,7 +24,14 @@ def test_every_link_of_the_host_leads_to_a_page_or_away(told: object) -> None:
     for document in Edition(CONFIG).on_host(told):  # type: ignore[arg-type]  # they are facts
         if document.kind in (Kind.STATUS, Kind.POLICY):
             for link in read(document.body).links:
-                assert link in PATHS or link.startswith(("https://example.org/", "mailto:"))
+                assert link in PATHS or setup_target(link) or link.startswith(("https://example.org/", "mailto:"))
+
+
+def test_how_to_use_the_service_is_on_the_host_and_not_in_the_folder() -> None:
+    setup = Document(Kind.SETUP, Language.FRENCH, b"x", "other")
+    edition = make_edition(CONFIG, b"", (setup,))
+    assert setup in list(edition.on_host(facts()))
+    assert all(document is not setup and b"/setup" not in document.body for _, document in edition.in_folder(facts()))
 
 
 def test_every_link_of_the_folder_leads_to_a_file_in_it() -> None:

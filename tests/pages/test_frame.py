@@ -17,12 +17,19 @@ def test_a_page_leads_to_all_others_and_says_of_when_it_is(kind: Kind, language:
     body = page(kind, texts_in(language), PLACE, "doh.example.org", "title", element("h1", "x"), at=AT)
     found = read(body)
     other = next(one for one in Language if one is not language)
-    for target in (f"status.{language}", f"policy.{language}", f"{kind}.{other}", f"feed.{language}", "status.json"):
+    others = (f"setup.{language}", f"feed.{language}", "status.json")
+    for target in (f"status.{language}", f"policy.{language}", f"{kind}.{other}", *others):
         assert PLACE.links[target] in found.links
     assert ("time", {"datetime": "2027-03-01T14:05:20Z"}) in found.elements
     assert ("html", {"lang": language.value}) in found.elements
     current = [attributes["href"] for _, attributes in found.elements if attributes.get("aria-current") == "page"]
     assert current == [PLACE.links[f"{kind}.{language}"]]
+
+
+def test_a_page_that_does_not_change_with_the_hour_says_none() -> None:
+    found = read(page(Kind.SETUP, texts_in(Language.ENGLISH), PLACE, "doh.example.org", "title"))
+    assert "time" not in {tag for tag, _ in found.elements}
+    assert PLACE.links["feed.en"] in found.links
 
 
 def test_a_copy_says_until_when_it_is_to_be_believed() -> None:

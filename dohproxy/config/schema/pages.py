@@ -10,6 +10,7 @@ from dohproxy.config.keys import Choice, Integer, Number, Switch, Text
 PAGE_PATHS: Final = frozenset({
     "/", "/policy", "/incidents.atom", "/status.json",
     "/en", "/en/policy", "/en/incidents.atom", "/fr", "/fr/policy", "/fr/incidents.atom",
+    "/setup", "/en/setup", "/fr/setup",
 })  # fmt: skip
 """Where the pages are; no query can be asked there."""
 

@@ -34,6 +34,7 @@ def read_message(head: RequestHead, body: bytes) -> HttpRequest:
         list_stub=wanted.get("user-agent") in LIST_STUBS,
         accept_language=wanted.get("accept-language"),
         if_none_match=wanted.get("if-none-match"),
+        user_agent=wanted.get("user-agent"),
     )
 
 

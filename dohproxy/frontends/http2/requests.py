@@ -68,6 +68,8 @@ def read_head(head: RequestHead, body: bytes) -> HttpRequest:
         list_stub="user-agent" in wanted,
         accept_language=wanted.get("accept-language"),
         if_none_match=wanted.get("if-none-match"),
+        # Not among the others: what stands there is the same for all who are no stubs.
+        user_agent=next((value for name, value in rest.fields if name == "user-agent"), None),
     )
 
 

@@ -42,7 +42,14 @@ def of(requests: RequestReader, head: RequestHead, body: bytes) -> ParsedRequest
 def test_a_request_is_what_its_head_and_body_say() -> None:
     fields = (("content-type", DNS), ("content-encoding", "gzip"), ("x-pad", "123"), *FIELDS)
     assert read_head(head("POST", "/dns-query", fields), b"query") == HttpRequest(
-        "POST", "/dns-query", b"query", accept=DNS, content_type=DNS, content_encoding="gzip", pad_header=True
+        "POST",
+        "/dns-query",
+        b"query",
+        accept=DNS,
+        content_type=DNS,
+        content_encoding="gzip",
+        pad_header=True,
+        user_agent=dict(FIELDS).get("user-agent"),
     )
 
 
