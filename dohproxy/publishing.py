@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dohproxy.builders import clock
@@ -49,8 +50,11 @@ def _offers_of(config: Config) -> "tuple[Offer, Offer | None]":
     from dohproxy.pages.setup_paths import TOKEN_MARK
     from dohproxy.tools.offers import offer_of
 
-    members = None if config.clients.member_file is None else offer_of(config, token=TOKEN_MARK).offer
-    return offer_of(config).offer, members
+    if config.clients.member_file is None:
+        return offer_of(config).offer, None
+    # A name for DNS over TLS is made of a token in another way, and no mark can stand for it.
+    over_https = replace(config, dot=replace(config.dot, listen=()))
+    return offer_of(config).offer, offer_of(over_https, token=TOKEN_MARK).offer
 
 
 def _url_of(config: Config) -> str:

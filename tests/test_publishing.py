@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 
 from dohproxy.builders import clock
-from dohproxy.config import BlocklistConfig, PagesConfig, UpstreamAddress, UpstreamConfig, default_config
+from dohproxy.config import (
+    BlocklistConfig,
+    DotConfig,
+    ListenAddress,
+    PagesConfig,
+    UpstreamAddress,
+    UpstreamConfig,
+    default_config,
+)
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.doh.path_token import TOKEN_BYTES, token_of
 from dohproxy.jobs.alerting import Alerting
+from dohproxy.member_token import TOKEN_BYTES, token_of
 from dohproxy.outcomes import NOBODY, Frontend
 from dohproxy.policy.announcements import Announcements
 from dohproxy.policy.blocklists.by_hand import HandEntry
@@ -40,7 +48,8 @@ def shown(server: Server, path: str) -> HttpResponse:
 @pytest.mark.parametrize("file", [None, Path("members.json")], ids=["without members", "with members"])
 async def test_members_have_pages_of_their_own_where_they_have_urls(file: Path | None) -> None:
     token = token_of(bytes(range(TOKEN_BYTES)))
-    config = replace(CONFIG, clients=replace(CONFIG.clients, member_file=file))
+    dot = DotConfig((ListenAddress("tcp", host="192.0.2.1", port=853),), host="dot.example.net")
+    config = replace(CONFIG, clients=replace(CONFIG.clients, member_file=file), dot=dot)
     async with asyncio.TaskGroup() as tasks:
         server = Server(config, tasks, bytes(32))
         alerting = Alerting(
@@ -48,6 +57,7 @@ async def test_members_have_pages_of_their_own_where_they_have_urls(file: Path |
         )
         await page_job_of(config, server.core, alerting, Announcements()).poll()
         assert b"https://localhost/dns-query" in shown(server, "/setup").body
+        assert b"dot.example.net" in shown(server, "/setup").body
         own = shown(server, f"/setup/{token}")
         assert own.status == (404 if file is None else 200)
         assert (f"https://localhost/dns-query/{token}".encode() in own.body) is (file is not None)

@@ -8,7 +8,7 @@ import pytest
 
 from dohproxy.builders import clock
 from dohproxy.config import PagesConfig
-from dohproxy.doh.path_token import TOKEN_BYTES, token_of
+from dohproxy.member_token import TOKEN_BYTES, token_of
 from dohproxy.pages.document import Document, Kind
 from dohproxy.pages.edition import Edition
 from dohproxy.pages.setup_edition import setup_documents

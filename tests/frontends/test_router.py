@@ -8,9 +8,9 @@ import pytest
 from dohproxy.config import PagesConfig
 from dohproxy.config.schema.pages import PAGE_PATHS
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
-from dohproxy.doh.path_token import TOKEN_BYTES, token_of
 from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
 from dohproxy.frontends.router import KEEP_SECONDS, PATHS, Router, Showing, View, burst_of
+from dohproxy.member_token import TOKEN_BYTES, token_of
 from dohproxy.outcomes import Frontend
 from dohproxy.pages.document import Document, Kind, Language
 from dohproxy.pages.setup_paths import MEMBERS, TOKEN_MARK, setup_target

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dohproxy.doh.path_token import TOKEN_BYTES, token_of
+from dohproxy.member_token import TOKEN_BYTES, token_of
 from dohproxy.pages.document import Kind, Language
 from dohproxy.pages.setup_paths import TOKEN_MARK, SetupTarget, setup_target
 from dohproxy.profiles.kinds import KINDS
