@@ -219,9 +219,7 @@ def missing(kind: Kind, offer: Offer) -> str:
             return f"{kind.name} asks on port {DOT_PORT} alone, and DNS over TLS is served on {offer.dot.port}."
     addresses = offer.over_tls().addresses if kind.wants_tls else offer.addresses
     if Need.ADDRESS in kind.needs and not addresses:
-        return (
-            f"{kind.name} is told an address, and none is known: give --address with the one that clients connect to."
-        )
+        return f"{kind.name} needs an address, and none is known: write it into discovery.addresses, or give --address."
     if Need.STAMP in kind.needs and not offer.stamps:
         return f"{kind.name} is told a DNS stamp, and the path of this URL is too long for one."
     return ""

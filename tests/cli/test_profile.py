@@ -103,7 +103,7 @@ def test_addresses_can_be_given(tmp_path: Path) -> None:
     config = _write(tmp_path, TLS, listen="[::]:443")
     lacking = run("profile", "windows", "--config", config)
     assert (lacking.exit_code, lacking.stdout) == (EXIT_FAILED, "")
-    assert "give --address" in lacking.stderr
+    assert "write it into discovery.addresses, or give --address" in lacking.stderr
     given = run("profile", "windows", "--config", config, "--address", "198.51.100.7", "--address", "2001:db8::7")
     assert given.exit_code == 0, given.output
     assert re.findall(r"add encryption server=(\S+)", given.stdout) == ["198.51.100.7", "2001:db8::7"]
