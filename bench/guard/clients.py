@@ -9,6 +9,7 @@ import hpack
 from hpack import NeverIndexedHeaderTuple
 
 from bench.peers.clients import DATA, END_HEADERS, END_STREAM, HEADERS, PREFACE, SETTINGS, frame, target
+from bench.peers.speakers import DotSpeaker, prepare_name, render
 from bench.questions import HOST, MEDIA_TYPE, PATH, A, query
 
 WINDOW_UPDATE: Final = 8
@@ -146,6 +147,13 @@ class Http2Bytes:
         ]
         stream, self._next_stream = self._next_stream, self._next_stream + 2
         return frame(HEADERS, flags | END_HEADERS, stream, self._encoder.encode(fields))
+
+
+def dot_flights(names: Sequence[str], size: int) -> list[bytes]:
+    """Return queries over DoT for the addresses of names, so many at a time, each with an ID of its own."""
+    speaker = DotSpeaker("query", HOST)
+    queries = [render(prepare_name(speaker, name), number, speaker.number_bytes) for number, name in enumerate(names)]
+    return _flights(queries, size)
 
 
 def _flights(requests: Sequence[bytes], size: int) -> list[bytes]:

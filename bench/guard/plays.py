@@ -10,11 +10,12 @@ from functools import partial
 from typing import Final
 
 from bench.guard import reference
-from bench.guard.clients import STREAMS, Http2Bytes, name_of, statuses
+from bench.guard.clients import STREAMS, Http2Bytes, dot_flights, name_of, statuses
 from bench.guard.stage import CACHED, Failed, Stage
 from bench.guard.stub import answer_to
 from bench.guard.verdict import BEFORE_LIMITS, PAGE_VIEW
 from bench.peers.clients import target
+from bench.peers.speakers import DotReader
 from bench.questions import MEDIA_TYPE, A, get, query
 from dohproxy.http1.limits import MOST_CHUNKS, MOST_FIELDS
 from dohproxy.http2.hpack import EXCESS_FIELDS
@@ -113,6 +114,24 @@ async def http2(
         frontend.data_received(flight)
     yield REQUESTS
     _check(sink.written, warmed, status)
+
+
+async def dot(size: int, stage: Stage) -> AsyncGenerator[int, None]:
+    """Queries for a cached name over DoT, so many at a time."""
+    warm, flights = dot_flights([CACHED] * WARM, size), dot_flights([CACHED] * REQUESTS, size)
+    frontend, sink = stage.open_dot()
+    for flight in warm:
+        frontend.data_received(flight)
+    sink.written.clear()
+    yield 0
+    for flight in flights:
+        stage.clock.now += SECONDS_PER_FLIGHT
+        frontend.data_received(flight)
+    yield REQUESTS
+    reader = DotReader()
+    reader.read(b"".join(sink.written))
+    if reader.answers != REQUESTS:
+        raise Failed(f"{reader.answers} of {REQUESTS} answers are good")
 
 
 async def misses(stage: Stage) -> AsyncGenerator[int, None]:
@@ -250,6 +269,8 @@ PLAYS: Final[dict[str, Play]] = {
     "cached GET, HTTP/2, 1 stream": partial(http2, _same(1), OK),
     "cached GET, HTTP/2, 10 streams": partial(http2, _same(STREAMS), OK),
     "cached POST, HTTP/2, 10 streams": partial(http2, _posts, OK),
+    "cached query, DoT, 1 in flight": partial(dot, 1),
+    "cached query, DoT, 10 in flight": partial(dot, STREAMS),
     "cached GET, HTTP/2, 10 streams, each name for the first time": _others,
     "cached GET, HTTP/2, 10 streams, the path alone changes": _again,
     f"{PAGE_VIEW}HTTP/1.1": http1_pages,

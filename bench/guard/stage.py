@@ -1,4 +1,4 @@
-"""Both frontends and all behind them, built as the service builds them, in a time that passes when a play says so."""
+"""All frontends and all behind them, built as the service builds them, in a time that passes when a play says so."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -11,6 +11,7 @@ from dohproxy.builders import SECRET_BYTES
 from dohproxy.config import BansConfig, Config, ConnectionsConfig, LimitsConfig, PagesConfig, UpstreamConfig
 from dohproxy.config.addresses import UpstreamAddress
 from dohproxy.frontends.connections import ConnectionSlot
+from dohproxy.frontends.dot.connection import DotFrontend
 from dohproxy.frontends.http1.connection import Http1Frontend
 from dohproxy.frontends.http2.connection import Http2Frontend
 from dohproxy.pages.document import Document, Kind, Language
@@ -94,6 +95,13 @@ class Stage:
         """Return a new HTTP/1.1 connection."""
         server = self._narrow if limited else self._wide
         frontend, sink = server.http1.frontend(self._client(limited=limited), _slot(server)), Sink()
+        frontend.connection_made(sink)
+        return frontend, sink
+
+    def open_dot(self) -> tuple[DotFrontend, Sink]:
+        """Return a new DoT connection."""
+        server = self._wide
+        frontend, sink = server.dot.frontend(CLIENT, _slot(server)), Sink()
         frontend.connection_made(sink)
         return frontend, sink
 

@@ -171,7 +171,7 @@ def take_turns(
             try:
                 server = servers.ready_for(workload, peer)
                 time.sleep(workload.pause)
-                arguments = workload.client.arguments(server.port)
+                arguments = workload.client.arguments(server.port_of(workload.frontend))
                 client = stack.enter_context(ready_client(arguments, place.client_core, place.directory))
             except LoadFailed as failure:
                 print(f"{peer.name}, {workload.name}: {failure}", file=sys.stderr)

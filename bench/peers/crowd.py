@@ -17,7 +17,7 @@ from typing import Final
 
 from bench.peers.asking import KINDS, asking
 from bench.peers.clients import FOREVER, TIMEOUT_SECONDS, WARM_NAME, Load, LoadFailed, client_context, serve_turns
-from bench.peers.speakers import Http1Speaker, Http2Speaker, Method, Prepared, Speaker, render
+from bench.peers.speakers import DotSpeaker, Http1Speaker, Http2Speaker, Method, Prepared, Speaker, render
 from bench.peers.workloads import FEW
 from bench.processes import raise_descriptor_limit
 from tests.e2e.processes import LOOPBACK
@@ -37,6 +37,7 @@ class Connection:
             raise LoadFailed(f"the server does not speak {speaker.alpn}")
         self._reader = speaker.reader()
         self._stream = speaker.next_stream
+        self._number_bytes = speaker.number_bytes
         self._tls.sendall(speaker.opening)
         while not self.hear():
             pass
@@ -53,12 +54,12 @@ class Connection:
 
     def ask(self, requests: Sequence[Prepared]) -> None:
         """Send these at once."""
-        stream = self._stream
+        stream, size = self._stream, self._number_bytes
         self._stream += 2 * len(requests)
         if len(requests) == 1:
-            self._send(render(requests[0], stream))
+            self._send(render(requests[0], stream, size))
         else:
-            self._send(b"".join([render(request, stream + 2 * place) for place, request in enumerate(requests)]))
+            self._send(b"".join([render(request, stream + 2 * place, size) for place, request in enumerate(requests)]))
 
     def hear(self) -> int:
         """Return how many responses have ended in what has come. Raises LoadFailed."""
@@ -128,7 +129,11 @@ def _ask_next(connection: Connection, requests: Iterator[Prepared], most: int) -
     return len(following)
 
 
-SPEAKERS: Final[Mapping[str, Callable[[Method, str], Speaker]]] = {"http1": Http1Speaker, "http2": Http2Speaker}
+SPEAKERS: Final[Mapping[str, Callable[[Method, str], Speaker]]] = {
+    "http1": Http1Speaker,
+    "http2": Http2Speaker,
+    "dot": DotSpeaker,
+}
 
 
 def main() -> None:
@@ -137,7 +142,7 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--frontend", choices=SPEAKERS, required=True)
-    parser.add_argument("--method", choices=["GET", "POST"], default="GET")
+    parser.add_argument("--method", choices=["GET", "POST", "query"], default="GET")
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--streams", type=int, default=1)
     options = parser.parse_args()

@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Final
 
 from bench.peers.clients import LoadFailed
+from bench.peers.servers import Frontend
 
 HOLDER: Final = """
 import sys
-from bench.peers.clients import client_context, first_flight, open_and_ask
-port, count = int(sys.argv[1]), int(sys.argv[2])
-context, flight = client_context(), first_flight()
-held = [open_and_ask(port, context, flight) for _ in range(count)]
+from bench.peers.clients import WARM_NAME, LoadFailed, client_context
+from bench.peers.crowd import SPEAKERS, Connection
+port, count, frontend = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+speaker = SPEAKERS[frontend]("GET", WARM_NAME)
+context = client_context(speaker.alpn)
+held = [Connection(port, context, speaker) for _ in range(count)]
 print("ready", flush=True)
 sys.stdin.readline()
-for one in held:
-    one.setblocking(False)
 def is_open(one):
     try:
-        return one.recv(65536) != b""
-    except BlockingIOError:
-        return True
-    except OSError as error:
-        return "did not complete" in str(error)
+        one.hear()
+    except (LoadFailed, OSError):
+        return False
+    return True
 print(sum(map(is_open, held)), flush=True)
 """
 FEWEST_OPEN: Final = 0.99
@@ -48,9 +48,9 @@ class Idle:
 
 
 @contextmanager
-def idle_connections(port: int, count: int, core: int) -> Iterator[Idle]:
+def idle_connections(port: int, count: int, core: int, frontend: Frontend = "http2") -> Iterator[Idle]:
     """Open them from a core and hold them; raise LoadFailed if that cannot be done."""
-    argv = ["taskset", "-c", str(core), sys.executable, "-c", HOLDER, str(port), str(count)]
+    argv = ["taskset", "-c", str(core), sys.executable, "-c", HOLDER, str(port), str(count), frontend]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     ) as process:

@@ -89,7 +89,7 @@ def count(place: Place, peer: Peer, workloads: Sequence[Workload], requests: int
     """Return the instructions of one request by workload, as far as the server can do it."""
     found: dict[str, float] = {}
     able = {
-        one.name: one.counted
+        one.name: (one.frontend, one.counted)
         for one in workloads
         if one.counted is not None and peer.is_able(one.frontend, one.variant)
     }
@@ -104,9 +104,10 @@ def count(place: Place, peer: Peer, workloads: Sequence[Workload], requests: int
             print(f"{peer.name} under callgrind: {failure}", file=sys.stderr)
             return found
         callgrind = Callgrind(server.pid, dumps)
-        for row, client in able.items():
+        for row, (frontend, client) in able.items():
             try:
-                found[row] = _count_one(place, callgrind, client.arguments(server.port), requests)
+                arguments = client.arguments(server.port_of(frontend))
+                found[row] = _count_one(place, callgrind, arguments, requests)
             except LoadFailed as failure:
                 print(f"{peer.name} under callgrind, {row}: {failure}", file=sys.stderr)
     return found

@@ -12,7 +12,7 @@ from typing import Final
 from bench.peers.asking import new_name
 from bench.peers.clients import FOREVER, LoadFailed, ready_client
 from bench.peers.idle import idle_connections
-from bench.peers.servers import PLAIN, Peer, Running, running, start
+from bench.peers.servers import PLAIN, Frontend, Peer, Running, running, start
 from bench.peers.workloads import crowd
 from bench.processes import cpu_seconds, resident_bytes
 from bench.questions import A, query
@@ -56,13 +56,13 @@ def at_rest(place: Place, peer: Peer) -> float:
         return resident_bytes(server.pid) / 1_048_576
 
 
-def per_connection(count: int) -> Callable[[Place, Peer], float]:
+def per_connection(count: int, frontend: Frontend = "http2") -> Callable[[Place, Peer], float]:
     """KiB for each connection that has asked once and then says nothing."""
 
     def measure(place: Place, peer: Peer) -> float:
         with running(peer, PLAIN, place.directory, place.upstream, place.core) as server:
             before = resident_bytes(server.pid)
-            with idle_connections(server.port, count, place.client_core) as idle:
+            with idle_connections(server.port_of(frontend), count, place.client_core, frontend) as idle:
                 after = resident_bytes(server.pid)
                 idle.check_open()
         return (after - before) / count / 1_024
@@ -144,6 +144,7 @@ ROWS: Final = (
         Row(f"memory per idle connection, {count:,} of them", per_connection(count), "KiB")
         for count in IDLE_CONNECTIONS
     ),
+    Row(f"memory per idle DoT connection, {IDLE_CONNECTIONS[0]:,} of them", per_connection(1_000, "dot"), "KiB"),
     Row(f"memory per cached answer, {ANSWERS:,} of {ANSWER_BYTES} bytes", per_answer, "bytes"),
     Row("from start to first answer", start_up, "ms"),
     Row("from new certificate to first use", reload_seconds, "s"),

@@ -1,8 +1,8 @@
 """The table of servers: what is the same for each, in each one's own words.
 
-Every server has one TLS listener with the same certificate, forwards to the same upstream over UDP, caches, and runs on
-one core. Limits are as wide as they go, except in the variant that measures one. Nothing is installed here: a server
-whose program is missing is left out of the tables.
+Every server has two TLS listeners with the same certificate, for DoH and for DoT, forwards to the same upstream over
+UDP, caches, and runs on one core. Limits are as wide as they go, except in the variant that measures one. Nothing is
+installed here: a server whose program is missing is left out of the tables.
 """
 
 import os
@@ -22,7 +22,7 @@ from bench.sources import with_ours
 from tests.e2e.processes import START_SECONDS, Child, free_port, start_on_free_ports
 from tests.e2e.proxy import PROJECT
 
-Frontend = Literal["http1", "http2"]
+Frontend = Literal["http1", "http2", "dot"]
 PLAIN: Final = "plain"
 LIMITED: Final = "limited"
 """One request a second for each client."""
@@ -31,16 +31,17 @@ CAPPED: Final = "capped"
 OF_DEVELOPERS: Final = "rich"
 SLOWER: Final = 10
 """Times as long a start may take under valgrind."""
-MANY_DESCRIPTORS: Final = 32_768
-TCP_PLACES: Final = {True: 25_000, False: 15_000}
+MANY_DESCRIPTORS: Final = 65_536
+TCP_PLACES: Final = {True: 25_000, False: 9_000}
 """For Unbound, by whether so many descriptors may be open: beyond half of its places it closes what is idle for over
-1.2 s, whatever is configured, so that 10,000 idle connections need 20,000 places, each with room for a descriptor."""
+1.2 s, whatever is configured, so that 10,000 idle connections need 20,000 places. There are as many for either port,
+each with room for a descriptor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One server. In all templates {directory}, {port}, {side_port}, {upstream}, {tcp_places} and {key} stand for the
-    place's."""
+    """One server. In all templates {directory}, {port}, {dot_port}, {side_port}, {upstream}, {tcp_places} and {key}
+    stand for the place's."""
 
     name: str
     program: str
@@ -77,6 +78,8 @@ class Peer:
 _DOHPROXY: Final = """\
 [server]
 listen = ["127.0.0.1:{port}"]
+[dot]
+listen = ["127.0.0.1:{dot_port}"]
 [tls]
 certificate = "{directory}/certificate.pem"
 key = "{directory}/key.pem"
@@ -133,6 +136,9 @@ setSecurityPollSuffix("")
 controlSocket("127.0.0.1:{side_port}")
 setKey("{key}")
 addDOHLocal("127.0.0.1:{port}", "{directory}/certificate.pem", "{directory}/key.pem", "/dns-query", {{idleTimeout=600}})
+addTLSLocal("127.0.0.1:{dot_port}", "{directory}/certificate.pem", "{directory}/key.pem", {{maxInFlight=64}})
+setMaxTCPClientThreads(1)
+setTCPRecvTimeout(600)
 newServer({{address="127.0.0.1:{upstream}", healthCheckMode="up"}})
 getPool(""):setCache(newPacketCache(1000000, {{maxTTL=86400}}))
 """
@@ -149,7 +155,9 @@ server:
   num-threads: 1
   module-config: "iterator"
   interface: 127.0.0.1@{port}
+  interface: 127.0.0.1@{dot_port}
   port: {side_port}
+  tls-port: {dot_port}
   https-port: {port}
   http-endpoint: "/dns-query"
   http-max-streams: 100
@@ -189,7 +197,7 @@ PEERS: Final = (
             CAPPED: "max_per_client = 1\nnew_per_second_per_client = 10000\nnew_burst_per_client = 100000\n",
         },
         argv=("-P", "-m", "dohproxy", "serve", "--config", "{configuration}"),
-        frontends=frozenset({"http1", "http2"}),
+        frontends=frozenset({"http1", "http2", "dot"}),
     ),
     Peer(
         name="dnsdist",
@@ -202,7 +210,7 @@ PEERS: Final = (
             LIMITED: "addAction(MaxQPSIPRule(1), RCodeAction(DNSRCode.REFUSED))\n",
         },
         argv=("--supervised", "--disable-syslog", "--config", "{configuration}"),
-        frontends=frozenset({"http1", "http2"}),
+        frontends=frozenset({"http1", "http2", "dot"}),
         reload_argv=("--config", "{configuration}", "--execute", "reloadAllCertificates()"),
         notes=("its cap on connections of one client holds for TCP and DoT, and for DoH not (PowerDNS/pdns#12019).",),
     ),
@@ -214,15 +222,15 @@ PEERS: Final = (
         configuration=_UNBOUND,
         variants={PLAIN: "", CAPPED: "server:\n  tcp-connection-limit: 127.0.0.0/8 2\n"},
         argv=("-d", "-p", "-c", "{configuration}"),
-        frontends=frozenset({"http2"}),
+        frontends=frozenset({"http2", "dot"}),
         reload_argv=("-c", "{configuration}", "reload"),
         notes=(
-            "speaks HTTP/2 only.",
-            "closes idle connections once half of its places are taken; 10,000 need more than 20,000 descriptors.",
+            "has no HTTP/1.1.",
+            "closes idle connections once half of its places are taken; 10,000 need more than 40,000 descriptors.",
             "closes the connection where a message has less than the twelve bytes of a header.",
             "says nothing at all beyond a limit on addresses, so that there is no answer to count.",
             "`unbound-control reload` reads its configuration again and not its certificate; only a restart does.",
-            "its memory after the first answer holds the buffers of all connections that it is configured for.",
+            "its memory after the first answer holds the buffers of all connections that it may have, on either port.",
         ),
     ),
 )
@@ -246,6 +254,8 @@ class Running:
     peer: Peer
     directory: Path
     port: int
+    """For DoH."""
+    dot_port: int
     side_port: int
     child: Child
     files: dict[str, str] = field(default_factory=dict)
@@ -254,6 +264,10 @@ class Running:
     def pid(self) -> int:
         """The process to be charged."""
         return self.child.pid
+
+    def port_of(self, frontend: Frontend) -> int:
+        """Return where it speaks a protocol."""
+        return self.dot_port if frontend == "dot" else self.port
 
     def reload(self) -> None:
         """Tell it to take the certificate that lies there now."""
@@ -282,7 +296,7 @@ def start(peer: Peer, variant: str, directory: Path, upstream: int, core: int, u
 
 
 def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: int, under: Sequence[str]) -> Running:
-    port, side_port = free_port(), free_port()
+    port, dot_port, side_port = free_port(), free_port(), free_port()
     configuration = directory / f"{peer.name}.conf"
     place = {
         "directory": str(directory),
@@ -291,14 +305,14 @@ def _start_once(peer: Peer, variant: str, directory: Path, upstream: int, core: 
         "key": "MXNeLFWHUe4363BBKrY06cAsH8NWNb+Se2eXU5+Bb74=",
     }
     text = (peer.configuration + peer.variants[variant]).format(
-        port=port, side_port=side_port, upstream=upstream, **place
+        port=port, dot_port=dot_port, side_port=side_port, upstream=upstream, **place
     )
     configuration.write_text(text, encoding="ascii")
     program = _which(peer.program) or peer.program
     argv = ["taskset", "-c", str(core), *under, program, *(part.format(**place) for part in peer.argv)]
     child = Child(argv, directory / f"{peer.name}.log", environment=as_installed(directory), directory=PROJECT)
     child.wait_until_ready(lambda: ask_once(port), within_seconds=START_SECONDS * (SLOWER if under else 1))
-    return Running(peer, directory, port, side_port, child, place)
+    return Running(peer, directory, port, dot_port, side_port, child, place)
 
 
 def as_installed(directory: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""HTTP as the kept connections speak it: requests that are bytes before anybody asks, and responses that are counted.
+"""HTTP and DoT as kept connections speak them: requests that are bytes before anybody asks, responses that are counted.
 
 Nothing here touches a socket. A request is prepared once for each name and rendered for each sending, which is one
 `join` of bytes; what comes back is looked at as far as its status, its rcode and its end, because a client that does
@@ -27,14 +27,18 @@ from bench.peers.clients import (
 )
 from bench.questions import HOST, MEDIA_TYPE, PATH, A, query
 
-Method = Literal["GET", "POST"]
+Method = Literal["GET", "POST", "query"]
+"""HTTP's, and the only one that DoT has."""
 Prepared = tuple[bytes, ...]
-"""One request, cut where the number of its stream belongs; HTTP/1.1 has none, and so nothing to cut."""
+"""One request, cut where the number of its stream belongs, over DoT its ID; HTTP/1.1 has none and so no cut."""
 
 RST_STREAM, PING, WINDOW_UPDATE = 3, 6, 8
 INITIAL_WINDOW: Final = 4
+STREAM_BYTES: Final = 4
 STREAM_AT: Final = 5
 """Where the number of the stream stands in a frame (RFC 9113 section 4.1)."""
+LENGTH_BYTES: Final = 2
+ID_BYTES: Final = 2
 WIDE_WINDOW: Final = 2**30
 """So wide that no response ever waits for it."""
 USER_AGENT: Final = "bench"
@@ -57,7 +61,7 @@ class Reader(Protocol):
 
     @property
     def answers(self) -> int:
-        """How many had status 200 and a DNS message with a record."""
+        """How many were a DNS message with a record, over HTTP with status 200."""
 
     def read(self, data: bytes) -> int:
         """Take what has come; return how many responses ended in it. Raises LoadFailed."""
@@ -72,6 +76,8 @@ class Speaker(Protocol):
     """What a connection sends first, one request at its end."""
     next_stream: int
     """The number of the request after that."""
+    number_bytes: int
+    """How long such a number is."""
 
     def prepare(self, path: str, body: bytes) -> Prepared:
         """Return a request that can be sent over every connection, any number of times."""
@@ -85,9 +91,9 @@ def prepare_name(speaker: Speaker, name: str) -> Prepared:
     return speaker.prepare(target(name) if speaker.method == "GET" else PATH, query(name, A))
 
 
-def render(prepared: Prepared, stream: int) -> bytes:
-    """Return a request as it is sent."""
-    return stream.to_bytes(4).join(prepared)
+def render(prepared: Prepared, stream: int, number_bytes: int = STREAM_BYTES) -> bytes:
+    """Return a request as it is sent; a number that is too long begins anew at 0."""
+    return stream.to_bytes(8)[-number_bytes:].join(prepared)
 
 
 # --- HTTP/1.1 ---
@@ -124,6 +130,7 @@ class Http1Speaker:
 
     alpn = "http/1.1"
     next_stream = 0
+    number_bytes = STREAM_BYTES
 
     def __init__(self, method: Method, name: str) -> None:
         self.method = method
@@ -200,6 +207,7 @@ class Http2Speaker:
 
     alpn = "h2"
     next_stream = 3
+    number_bytes = STREAM_BYTES
 
     def __init__(self, method: Method, name: str) -> None:
         self._encoder = hpack.Encoder()
@@ -226,3 +234,51 @@ class Http2Speaker:
     def reader(self) -> Reader:
         """Return what reads a new connection."""
         return Http2Reader()
+
+
+# --- DoT ---
+
+
+class DotReader:
+    """Messages, each behind its length (RFC 7766 section 8); whose answer one is nobody asks."""
+
+    owed = b""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self._rest = b""
+
+    def read(self, data: bytes) -> int:
+        """Take what has come; return how many messages ended in it."""
+        data = self._rest + data
+        ended = at = 0
+        size = len(data)
+        while size - at >= LENGTH_BYTES:
+            start = at + LENGTH_BYTES
+            stop = start + int.from_bytes(data[at:start])
+            if stop > size:
+                break
+            self.answers += has_answer(data, start, stop)
+            ended, at = ended + 1, stop
+        self._rest = data[at:]
+        return ended
+
+
+class DotSpeaker:
+    """DNS over TLS (RFC 7858): the ID counts the queries of a connection, so that no two in flight have the same."""
+
+    method: Method = "query"
+    alpn = "dot"
+    next_stream = 2
+    number_bytes = ID_BYTES
+
+    def __init__(self, _method: Method, name: str) -> None:
+        self.opening = render(prepare_name(self, name), 0, ID_BYTES)
+
+    def prepare(self, _path: str, body: bytes) -> Prepared:
+        """Return a query."""
+        return len(body).to_bytes(LENGTH_BYTES), body[ID_BYTES:]
+
+    def reader(self) -> Reader:
+        """Return what reads a new connection."""
+        return DotReader()

@@ -11,6 +11,7 @@ from bench.peers.results import Holding
 from bench.peers.workloads import (
     CACHED,
     CONNECTIONS,
+    DOT_IN_FLIGHT,
     FULL,
     IDLE,
     MANY,
@@ -51,6 +52,11 @@ TARGETS: Final = (
         for method in METHODS
         for connections in CONNECTIONS
     ),
+    *(
+        Target(cached("dot", "query", connections, in_flight).name, 0.9, server="dnsdist")
+        for in_flight in DOT_IN_FLIGHT
+        for connections in CONNECTIONS
+    ),
     Target(THREE_BYTES.name, 0.7, other_row=TEN),
     Target(NO_BASE64.name, 0.7, other_row=TEN),
     Target(OVER_LIMIT.name, 0.7, other_row=cached("http2", "GET", 1, 10).name),
@@ -60,6 +66,7 @@ TARGETS: Final = (
     Target("memory after the first answer", 70),
     Target("memory per idle connection, 1,000 of them", 40),
     Target("memory per idle connection, 10,000 of them", 40),
+    Target("memory per idle DoT connection, 1,000 of them", 25),
     Target(f"memory per cached answer, {ANSWERS:,} of {ANSWER_BYTES} bytes", 0.8 * 1_024 + ANSWER_BYTES),
     *(Target(beside(count).name, MOST_GROWTH, other_row=beside(IDLE[0]).name) for count in IDLE[1:]),
 )

@@ -17,7 +17,7 @@ buffer for its socket holds, however late the upstream gets to read them."""
 CALLGRIND_CONNECTIONS: Final = CONNECTIONS[:2]
 """Under valgrind a handshake takes a tenth of a second."""
 METHODS: Final[tuple[Method, ...]] = ("GET", "POST")
-PROTOCOLS: Final = {"http1": "HTTP/1.1", "http2": "HTTP/2"}
+PROTOCOLS: Final = {"http1": "HTTP/1.1", "http2": "HTTP/2", "dot": "DoT"}
 IDLE: Final = (10, 100, 1_000, 10_000)
 TURN_SECONDS: Final = 0.4
 LONG_TURN_SECONDS: Final = 1.0
@@ -69,10 +69,12 @@ def new_connections(kind: str) -> ClientOf:
 
 
 def described(what: str, frontend: Frontend, connections: int, streams: int) -> str:
-    """Return the name of a row; HTTP/1.1 has no streams to speak of."""
+    """Return the name of a row; HTTP/1.1 has no streams to speak of, and DoT has queries in flight."""
     parts = [what, PROTOCOLS[frontend], f"{connections:,} connection{'s' * (connections > 1)}"]
     if frontend == "http2":
         parts.append(f"{streams} stream{'s' * (streams > 1)}")
+    elif frontend == "dot":
+        parts.append(f"{streams} in flight")
     return ", ".join(parts)
 
 
@@ -112,6 +114,8 @@ OVER_LIMIT: Final = ten_streams("over its limit", "limited", connections=1, vari
 MISSES: Final = ten_streams("misses", "miss", connections=FEW)
 CACHED: Final[tuple[tuple[Frontend, int], ...]] = (("http1", 1), ("http2", 1), ("http2", 10))
 """How a cached answer is asked for: the protocol, and how many streams are in use."""
+DOT_IN_FLIGHT: Final = (1, 10)
+"""As a stub resolver that waits for each answer, and one behind which a page is loading."""
 WORKLOADS: Final = (
     *(
         cached(frontend, method, connections, streams)
@@ -119,6 +123,7 @@ WORKLOADS: Final = (
         for method in METHODS
         for connections in CONNECTIONS
     ),
+    *(cached("dot", "query", connections, in_flight) for in_flight in DOT_IN_FLIGHT for connections in CONNECTIONS),
     ten_streams("10,000 names by popularity", "popular"),
     THREE_BYTES,
     NO_BASE64,

@@ -110,7 +110,7 @@ def test_the_first_flight_is_preface_settings_and_one_request() -> None:
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_every_variant_of_a_server_can_be_written(peer: Peer) -> None:
-    known = {"directory", "port", "side_port", "upstream", "tcp_places", "key", "configuration"}
+    known = {"directory", "port", "dot_port", "side_port", "upstream", "tcp_places", "key", "configuration"}
     assert PLAIN in peer.variants
     for variant in peer.variants.values():
         fields = {name for _, name, _, _ in string.Formatter().parse(peer.configuration + variant) if name}
@@ -223,6 +223,21 @@ def test_every_way_to_ask_for_a_cached_answer_has_a_row_and_a_target(
     streams = 1 if protocol == "HTTP/1.1" else 2
     assert sum(row.fullmatch(workload.name) is not None for workload in WORKLOADS) == streams
     assert sum(row.fullmatch(one.row) is not None for one in TARGETS) == streams
+
+
+@pytest.mark.parametrize("connections", ["1 connection", "50 connections", "1,000 connections"])
+@pytest.mark.parametrize("in_flight", ["1 in flight", "10 in flight"])
+def test_a_cached_answer_over_dot_has_a_row_and_a_target_beside_dnsdist(in_flight: str, connections: str) -> None:
+    row = f"cached query, DoT, {connections}, {in_flight}"
+    assert [workload.frontend for workload in WORKLOADS if workload.name == row] == ["dot"]
+    assert [(one.most, one.server) for one in TARGETS if one.row == row] == [(0.9, "dnsdist")]
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_every_server_has_a_port_for_doh_and_one_for_dot(peer: Peer) -> None:
+    assert "127.0.0.1{}{{port}}".format("@" if peer.name == "Unbound" else ":") in peer.configuration
+    assert "127.0.0.1{}{{dot_port}}".format("@" if peer.name == "Unbound" else ":") in peer.configuration
+    assert "dot" in peer.frontends
 
 
 def test_no_two_rows_have_the_same_name() -> None:

@@ -1,4 +1,4 @@
-"""The HTTP of the client that keeps its connections: what it sends is valid, and what it counts was answered."""
+"""What the client that keeps its connections speaks: what it sends is valid, and what it counts was answered."""
 
 import struct
 
@@ -21,6 +21,8 @@ from bench.peers.clients import (
 from bench.peers.speakers import (
     PING,
     RST_STREAM,
+    DotReader,
+    DotSpeaker,
     Http1Reader,
     Http1Speaker,
     Http2Reader,
@@ -172,3 +174,39 @@ def test_settings_and_pings_are_owed_an_answer() -> None:
 def test_what_cannot_be_counted_means_nothing(refusal: bytes) -> None:
     with pytest.raises(LoadFailed):
         Http2Reader().read(refusal)
+
+
+# --- DoT ---
+
+
+def dot(message: bytes) -> bytes:
+    """Return one message as it goes into the stream."""
+    return len(message).to_bytes(2) + message
+
+
+def test_a_dot_query_is_behind_its_length_and_has_the_id_it_is_given() -> None:
+    speaker = DotSpeaker("query", FIRST)
+    sent = render(prepare_name(speaker, NAME), 0xABCD, speaker.number_bytes)
+    assert sent == dot(query(NAME, A, identifier=0xABCD))
+    assert speaker.opening == dot(query(FIRST, A))
+
+
+def test_dot_ids_begin_anew_where_two_bytes_end() -> None:
+    prepared = prepare_name(DotSpeaker("query", FIRST), NAME)
+    assert render(prepared, 0x1_0002, DotSpeaker.number_bytes) == dot(query(NAME, A, identifier=2))
+
+
+@pytest.mark.parametrize("cut", [1, 3, 10, 60, 1_000], ids=lambda cut: f"in pieces of {cut}")
+def test_dot_messages_are_counted_however_they_come(cut: int) -> None:
+    reader, data = DotReader(), dot(ANSWER) + dot(ANSWER)
+    assert sum(reader.read(data[start : start + cut]) for start in range(0, len(data), cut)) == 2
+    assert reader.answers == 2
+
+
+@pytest.mark.parametrize(
+    "message", [SERVFAIL, EMPTY, TRUNCATED, b""], ids=["SERVFAIL", "no record", "less than a header", "nothing"]
+)
+def test_a_dot_message_without_an_address_is_a_response_and_no_answer(message: bytes) -> None:
+    reader = DotReader()
+    assert reader.read(dot(message)) == 1
+    assert reader.answers == 0
