@@ -15,9 +15,9 @@ from dohproxy.cli.terminal import VERSION
 
 __all__ = ["main"]
 
-ALONE: Final = (
-    *("serve", "check", "doctor", "report", "healthcheck", "stamp", "profile", "listing", "records", "completion"),
-)
+ALONE: Final = frozenset({
+    "serve", "check", "doctor", "report", "healthcheck", "stamp", "profile", "listing", "records", "completion",
+})  # fmt: skip
 """Verbs to which no command adds another word; the file of each is named after it."""
 
 
