@@ -171,7 +171,7 @@ def ask(admin: Path, target: str, arguments: Mapping[str, str], place: str = "")
 
 def _pages_say(door: Door) -> Iterator[Evidence]:
     client = door.clients()[0]
-    for target in (*PATHS, "/nothing"):
+    for target in (*PATHS, "/setup", "/nothing"):
         with door.connect(client) as connection:
             connection.sendall(head("GET", target, (*door.fields(client), ("Accept-Language", "fr, en;q=0.5"))))
             said = read_response(connection)
