@@ -4,6 +4,7 @@ somebody who looks at everything."""
 import re
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ from tests.fakes.datagrams import answering
 
 ALERT_SECONDS: Final = 20.0
 """The first look that can find a flood is the one after five seconds."""
+STARTING: Final = threading.Lock()
+"""One after the other: several at once take as long, and each of them has a deadline."""
 Places = Mapping[str, set[Kind]]
 
 
@@ -138,7 +141,8 @@ def running(posture: Posture, authority: CertificateAuthority, **sections: Mappi
             },
             working_directory=directory / "home",
         )
-        proxy = stack.enter_context(running_proxy(directory, settings))
+        with STARTING:
+            proxy = stack.enter_context(running_proxy(directory, settings))
         context = None
         if posture.tls:
             context = authority.client_context()
