@@ -79,7 +79,10 @@ SAID_SO: Final = {
 """What the page for operators has for each of these."""
 
 # A connection that is cut before its handshake has begun leaves an open socket behind, somewhere in `ssl`.
-pytestmark = pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 def as_places(found: Sequence[Found]) -> Places:
