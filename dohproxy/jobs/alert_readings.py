@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from dohproxy.frontends.connections import ConnectionStatistics
 from dohproxy.observability.detectors.reading import Bound, Reading, Trouble
-from dohproxy.observability.tallies import Tally
+from dohproxy.observability.tallies import Tally, times_of
 from dohproxy.observability.upstream_alerts import REMEDIES, alerts
 from dohproxy.outcomes import Reason
 from dohproxy.policy.connection_limiter import ConnectionLimiterStatistics
@@ -167,12 +167,12 @@ class Readings:
 def count_requests(tallies: Sequence[Tally]) -> tuple[Counter[Reason], int, int]:
     """Return how many requests ended for each reason, how many without an answer, and how many were in a dialect of
     public lists' stubs."""
-    by_reason: Counter[Reason] = Counter()
-    failed = stubs = 0
+    # By the times that the tallies of a reason share: they are few, and a reason is dear to look up.
+    by_reason = Counter({times.reason: sum(times.buckets) for times in times_of(tallies)})
+    failed, stubs, servfail = 0, 0, int(Rcode.SERVFAIL)
     for tally in tallies:
         outcome, count = tally.outcome, tally.count
-        by_reason[outcome.reason] += count
-        if outcome.answered_rcode == Rcode.SERVFAIL or outcome.reason is Reason.SERVICE_LIMIT:
+        if outcome.answered_rcode == servfail or outcome.reason is Reason.SERVICE_LIMIT:
             failed += count
         if outcome.dialect in STUB_DIALECTS:
             stubs += count

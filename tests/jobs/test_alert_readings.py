@@ -80,7 +80,8 @@ def outcome(reason: Reason, dialect: str = "rfc-get", rcode: int | None = None) 
 
 def counted(outcome: Outcome, count: int) -> Tally:
     tally = Tally(outcome, Times(outcome.reason))
-    tally.count = count
+    for _ in range(count):
+        tally.add(0.0)
     return tally
 
 
