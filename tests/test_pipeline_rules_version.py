@@ -146,7 +146,7 @@ def leave_no_time(frontend: RunningFrontend, _: pytest.MonkeyPatch) -> None:
 
 
 def find_fault(frontend: RunningFrontend, monkeypatch: pytest.MonkeyPatch) -> None:
-    def parse(wire: bytes) -> Query:
+    def parse(wire: bytes, keepalive: int | None = None) -> Query:
         raise Malformed(Fault.TRAILING_BYTES)
 
     monkeypatch.setattr(pipeline, "parse_query", parse)

@@ -171,7 +171,7 @@ def assert_nothing_was_asked(server: RunningServer, client: Client, before: int)
 
 
 def test_every_dialect_that_has_a_name_is_here() -> None:
-    assert {row.label for row in SERVED + REFUSED} == {dialect.value for dialect in Dialect}
+    assert {row.label for row in SERVED + REFUSED} == {one.value for one in Dialect if one is not Dialect.DOT}
 
 
 @pytest.mark.parametrize("row", SERVED, ids=_name)
