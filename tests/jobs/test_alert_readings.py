@@ -21,7 +21,7 @@ from dohproxy.jobs.alert_readings import (
     part,
 )
 from dohproxy.observability.detectors.reading import Bound
-from dohproxy.observability.tallies import Tallies, Tally, Times
+from dohproxy.observability.tallies import Tallies
 from dohproxy.outcomes import Frontend, Outcome, Reason
 from dohproxy.policy.member_books import MemberBooks
 from dohproxy.policy.member_networks import MemberNetworks
@@ -78,13 +78,6 @@ def outcome(reason: Reason, dialect: str = "rfc-get", rcode: int | None = None) 
     return Outcome(reason, Frontend.HTTP2, "GET", dialect, answered_rcode=rcode)
 
 
-def counted(outcome: Outcome, count: int) -> Tally:
-    tally = Tally(outcome, Times(outcome.reason))
-    for _ in range(count):
-        tally.add(0.0)
-    return tally
-
-
 class TestRequests:
     def test_they_are_counted_by_how_they_ended(self) -> None:
         counts = {
@@ -94,7 +87,11 @@ class TestRequests:
             outcome(Reason.SERVICE_LIMIT): 3,
             outcome(Reason.CLIENT_LIMIT, "get-ct-empty"): 2,
         }
-        by_reason, failed, stubs = count_requests([counted(outcome, count) for outcome, count in counts.items()])
+        tallies = Tallies()
+        for ended, count in counts.items():
+            for _ in range(count):
+                tallies.tally(ended)(0.0)
+        by_reason, failed, stubs = count_requests(tallies.all())
         assert by_reason[Reason.CACHED] == 90
         assert (sum(by_reason.values()), failed, stubs) == (100, 8, 12)
 
