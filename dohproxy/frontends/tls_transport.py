@@ -24,6 +24,8 @@ from dohproxy.tls.records import MOST_SILENT, RECORD_BYTES, Records, decrypt
 
 WRITE_BUFFER_BYTES: Final = 65_536
 """Queued before the protocol is told to pause; frontends may set another."""
+PIECE_BYTES: Final = 16_384
+"""Given to OpenSSL at once, as much as one record holds."""
 SHUTDOWN_SECONDS: Final = 2.0
 """The time from closing to cutting, for the last bytes and the peer's goodbye."""
 MOST_EXTENSIONS: Final = 4
@@ -66,6 +68,7 @@ class TlsTransport(asyncio.Transport):
         "_queued",
         "_records",
         "_scheduler",
+        "_sealed",
         "_sock",
         "_timer",
         "_tls",
@@ -112,6 +115,8 @@ class TlsTransport(asyncio.Transport):
         self._is_begun = False
         """The last piece of the handshake was answered: the next one is the client's reply to that, if it is whole."""
         self._protocol: asyncio.Protocol | None = None
+        self._sealed: tuple[bytes, ...] = ()
+        """Ciphertext that is to be sent next, before what OpenSSL still holds."""
         self._queued = b""
         """Ciphertext that the socket has not taken yet."""
         self._high = WRITE_BUFFER_BYTES
@@ -251,19 +256,29 @@ class TlsTransport(asyncio.Transport):
         if self._is_closing or not data:
             return
         try:
-            written = self._tls.write(data)
-            while written < len(data):  # One record at a time.
-                written += self._tls.write(memoryview(data)[written:])
+            written = self._tls.write(data if len(data) <= PIECE_BYTES else memoryview(data)[:PIECE_BYTES])
+            while written < len(data):
+                self._seal()
+                written += self._tls.write(memoryview(data)[written : written + PIECE_BYTES])
         except ssl.SSLError as error:
             self._lose(error)
             return
         if not self._is_corked:
             self._flush()
+        elif self._outgoing.pending > RECORD_BYTES:
+            self._seal()
+
+    def _seal(self) -> None:
+        """Take out what OpenSSL holds: its memory stays as large as it has ever had to be, for as long as the
+        connection lasts."""
+        self._sealed = (*self._sealed, self._outgoing.read())
 
     def _flush(self) -> None:
-        if self._is_lost or not self._outgoing.pending:
+        if self._is_lost or not (self._outgoing.pending or self._sealed):
             return
         data = self._outgoing.read()
+        if self._sealed:
+            data, self._sealed = b"".join((*self._sealed, data)), ()
         if self._queued:
             self._queued += data
         else:
@@ -366,7 +381,7 @@ class TlsTransport(asyncio.Transport):
         self._stop_timer()
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
-        self._queued = b""
+        self._queued, self._sealed = b"", ()
         ended, self._ended = self._ended, None
         if ended is not None:
             self._scheduler.leave(self)

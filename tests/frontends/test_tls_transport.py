@@ -168,6 +168,34 @@ async def test_many_records_arrive_in_their_order_either_way(certificate: Certif
         assert ends.transport.get_write_buffer_size() == 0
 
 
+async def test_a_large_answer_leaves_openssl_no_larger(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its memory never shrinks, and every connection has some.
+    async with connected(certificate) as ends:
+        outgoing, held = ends.transport._outgoing, [0]
+
+        class Noting:
+            """OpenSSL, seen from outside."""
+
+            def write(self, data: bytes) -> int:
+                """Note how much is held afterwards."""
+                count: int = tls.write(data)
+                held.append(outgoing.pending)
+                return count
+
+        tls = ends.transport._tls
+        monkeypatch.setattr(ends.transport, "_tls", Noting())
+        ends.transport.write(LARGE)
+        monkeypatch.setattr(ends.transport, "_is_corked", True)
+        for start in range(0, len(LARGE), 1_000):  # In one turn, as a frontend answers what was pipelined.
+            ends.transport.write(LARGE[start : start + 1_000])
+        monkeypatch.undo()
+        ends.transport._flush()
+        assert await ends.reader.readexactly(2 * len(LARGE)) == 2 * LARGE
+        assert RECORD_BYTES < max(held) < 2 * RECORD_BYTES
+
+
 async def test_records_that_come_together_are_given_together(certificate: Certificate) -> None:
     async with connected(certificate) as ends:
         ends.transport.pause_reading()
