@@ -519,7 +519,8 @@ class Runtime:
         upstreams.poll(statistics, clock(), time.time())
         workarounds.poll(statistics)
         found = [alert.words for alert in self.alerts() if not alert.is_harmless]
-        self._manager.tell("; ".join([self._serving, *found]))
+        if self.listeners.bound:  # Else it stops, and has said so.
+            self._manager.tell("; ".join([self._serving, *found]))
 
     def _renew_mode(self) -> None:
         self.apply_mode()

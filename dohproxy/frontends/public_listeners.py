@@ -74,6 +74,7 @@ class PublicListeners:
         for listener in self.by_place.values():
             listener.stop()
             listener.listening.close()
+        self.by_place.clear()  # Who asks meanwhile where clients connect is told: nowhere.
 
 
 def _bound_address(listening: socket.socket) -> str:

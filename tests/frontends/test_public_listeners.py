@@ -104,6 +104,7 @@ def test_at_the_end_nothing_listens(house: House, tmp_path: Path) -> None:
     house.listeners.add(house.listeners.open([_file(tmp_path, "first"), _file(tmp_path, "second")], 10.0))
     house.listeners.stop()
     assert [(one.is_stopped, one.listening.fileno()) for one in house.made] == [(True, -1)] * 2
+    assert house.listeners.bound == ()
 
 
 def test_who_accepts_knows_what_is_spoken_there(house: House, tmp_path: Path) -> None:
