@@ -52,6 +52,12 @@ class Messages:
         self._start = end
         return held[begin:end]
 
+    def settle(self) -> None:
+        """Give back the memory of what has been taken, if that is the larger part: what was read at once came in one
+        piece, and would be kept until more comes."""
+        if self._start * 2 >= len(self._held):
+            self._held, self._start = self._held[self._start :], 0
+
     def forget(self) -> None:
         """Let go of everything: nothing more will be read."""
         self._held, self._start = b"", 0

@@ -145,7 +145,8 @@ class Service:
             return found
         except Exception:
             _log.exception("a request met a bug", stage="begin")
-            return self.pipeline.turn_away(Reason.BUG, client, parsed.frontend, now)
+            self.pipeline.turn_away(Reason.BUG, client, parsed.frontend, now)
+            return Refused(Reason.BUG)  # One of its own: what is said to this query would be kept with it.
 
     def _show_page(self, parsed: ParsedRequest, client: Client, now: float) -> HttpResponse:
         refused = self.pipeline.admit_page_view(client, parsed.frontend, now)

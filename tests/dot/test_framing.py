@@ -42,6 +42,17 @@ def test_what_has_begun_is_held_and_known() -> None:
     assert messages.held_bytes == 0
 
 
+@pytest.mark.parametrize("behind", [b"", b"\x00"], ids=["nothing", "a beginning"])
+def test_what_has_been_taken_is_not_kept_for_what_is_behind_it(behind: bytes) -> None:
+    messages = Messages(300)
+    messages.receive(bytes(2) * 10_000 + behind)
+    taken(messages)
+    messages.settle()
+    assert messages._held == behind
+    messages.receive(b"\x00\x01a"[len(behind) :])
+    assert messages.next_message() == b"a"
+
+
 @pytest.mark.parametrize("stream", [b"\x01\x2d", b"\xff\xff" + bytes(10)])
 def test_a_longer_message_than_may_be_is_known_by_its_length_alone(stream: bytes) -> None:
     messages = Messages(300)

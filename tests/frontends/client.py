@@ -85,6 +85,10 @@ class RawClient:
         """Take nothing more from the kernel."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
+    def read_again(self) -> None:
+        """Take what the kernel has."""
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+
     async def ask(self, data: bytes) -> Response:
         """Send bytes and read one response."""
         await self.send(data)

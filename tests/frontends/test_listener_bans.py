@@ -14,6 +14,7 @@ from dohproxy.frontends.tls_transport import TlsTransport
 from dohproxy.policy.penalties import Offence
 from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.policy.standing import Standing
+from dohproxy.tls.policy import offer_protocols
 from tests.frontends.client import get
 from tests.frontends.http2_client import Http2Client
 from tests.frontends.served import HURRIED_SECONDS, Certificate, RunningFrontend, Setting, open_frontend
@@ -218,6 +219,18 @@ async def ask_nothing_over_http2(frontend: RunningFrontend) -> None:
     client.cut()
 
 
+async def say_nothing_over_dot(frontend: RunningFrontend) -> None:
+    # Until it is closed for that: who only holds a place owes as much as who gives it up.
+    await (await frontend.connect(context=dot_context(frontend))).rest()
+
+
+def dot_context(frontend: RunningFrontend) -> ssl.SSLContext:
+    assert frontend.setting.certificate is not None
+    assert frontend.tls is not None
+    offer_protocols(frontend.tls, dot=True)
+    return frontend.setting.certificate.client_context("dot")
+
+
 async def break_http2(frontend: RunningFrontend) -> None:
     assert frontend.setting.certificate is not None
     client = await frontend.connect(context=frontend.setting.certificate.client_context("h2"))
@@ -233,6 +246,7 @@ async def break_http2(frontend: RunningFrontend) -> None:
         (stall_the_handshake, Offence.HANDSHAKE),
         (ask_nothing, Offence.NO_REQUEST),
         (ask_nothing_over_http2, Offence.NO_REQUEST),
+        (say_nothing_over_dot, Offence.NO_REQUEST),
         (break_http2, Offence.HTTP2_FAULT),
     ],
     ids=lambda value: value.__name__ if callable(value) else str(value),
@@ -241,7 +255,9 @@ async def test_what_costs_points(
     certificate: Certificate, offend: Callable[[RunningFrontend], Awaitable[None]], offence: Offence
 ) -> None:
     async with open_frontend(
-        Setting(certificate=certificate, bans=BansConfig()).with_connections(handshake_seconds=HURRIED_SECONDS)
+        Setting(certificate=certificate, bans=BansConfig()).with_connections(
+            handshake_seconds=HURRIED_SECONDS, idle_seconds=HURRIED_SECONDS
+        )
     ) as frontend:
         await offend(frontend)
         await frontend.until(lambda: points(frontend, offence) > 0, f"points for {offence}")

@@ -38,6 +38,8 @@ MOST_READ_AHEAD: Final = 8_192
 their client leaves."""
 MOST_AT_ONCE: Final = 32
 """Messages answered in one turn of the event loop, so that other connections get theirs."""
+MOST_BEGUN_AT_ONCE: Final = 8
+"""Of them, queries that have to wait for an upstream: each costs as much as a dozen of the others."""
 LONGEST_KEEPALIVE: Final = 0xFFFF
 """Tenths of a second: the option has two bytes for it (RFC 7828 section 3.1)."""
 _NO_ID: Final = bytes(ID_BYTES)
@@ -98,6 +100,7 @@ class DotFrontend(asyncio.Protocol):
         self._writing_since: float | None = None
         self._out: list[bytes] = []
         """What is to be written at the end of this turn."""
+        self._out_bytes = 0
         self._held = 0
         """Bytes in memory, as the register knows it."""
         self._is_taken = True
@@ -109,6 +112,8 @@ class DotFrontend(asyncio.Protocol):
         self._is_over = False
         """Nothing more is to begin on this connection."""
         self._is_closing = False
+        self._is_refused = False
+        """It ends for something on it that was turned away, and has been counted."""
         self._lingering: Lingering | None = None
 
     # --- What the event loop calls ---
@@ -125,7 +130,7 @@ class DotFrontend(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Give back what the connection held."""
         server = self._server
-        if not (self._requests or self._is_closing or self.slot.is_lost or server.register.draining):
+        if not (self._requests or self._is_refused or self.slot.is_lost or server.register.draining):
             server.service.note(self.client, Offence.NO_REQUEST, server.clock())
         server.register.remove(self)
         server.register.note_held(self, 0)
@@ -194,6 +199,7 @@ class DotFrontend(asyncio.Protocol):
     def _answer_some(self) -> None:
         server = self._server
         now = server.clock()
+        most_misses = len(self._misses) + MOST_BEGUN_AT_ONCE
         for _ in range(MOST_AT_ONCE):
             if not self._may_begin:
                 return
@@ -208,6 +214,9 @@ class DotFrontend(asyncio.Protocol):
             register = server.register
             if self._requests >= register.limits.max_requests or now - self._opened > register.limits.max_age_seconds:
                 self._is_over = True
+            # Whether the client takes what is said is known when it is written.
+            if self._out_bytes >= MOST_QUEUED_BYTES or len(self._misses) >= most_misses:
+                break
         self._go_on_soon()
 
     def _take(self, message: bytes, now: float) -> None:
@@ -236,7 +245,7 @@ class DotFrontend(asyncio.Protocol):
         elif isinstance(said, Reply):
             self._idle_since = now
             self._has_asked = True
-            self._out.append(framed(message[:ID_BYTES], said.wire))
+            self._speak(message[:ID_BYTES], said.wire)
         else:
             self._say(message[:ID_BYTES], _refusal(said, parsed))
 
@@ -264,13 +273,18 @@ class DotFrontend(asyncio.Protocol):
             self._is_over = True
             return
         self._idle_since = self._server.clock()
+        self._speak(identifier, wire)
+
+    def _speak(self, identifier: bytes, wire: bytes) -> None:
+        """Have this message written at the end of the turn."""
         self._out.append(framed(identifier, wire))
+        self._out_bytes += len(wire)
 
     def _turn_away(self, reason: Reason) -> None:
         """Refuse something on this connection that is no message: it ends with what is under way."""
         server = self._server
         server.service.turn_away(reason, self.client, Frontend.DOT, server.clock())
-        self._is_over = True
+        self._is_over = self._is_refused = True
 
     # --- Queries that wait ---
 
@@ -316,7 +330,7 @@ class DotFrontend(asyncio.Protocol):
         if transport is None or self._is_closing:
             return
         if self._out:
-            out, self._out = self._out, []
+            out, self._out, self._out_bytes = self._out, [], 0
             transport.write(out[0] if len(out) == 1 else b"".join(out))
         self._mind_client()
 
@@ -324,6 +338,8 @@ class DotFrontend(asyncio.Protocol):
         """Note since when a message is not whole, and close if nothing more is to come or to be said."""
         server, messages = self._server, self._messages
         is_waiting = not self._is_turn_due and self._may_begin
+        if not self._is_turn_due:
+            messages.settle()
         if server.register.draining and not (is_waiting and messages.has_begun):
             self._is_over = True
         if not (is_waiting and messages.has_begun):

@@ -9,16 +9,17 @@ from dataclasses import replace
 import dns.edns
 import dns.message
 import dns.rcode
+import dns.rrset
 import pytest
 
 from dohproxy.config import BansConfig, ClientsConfig, DotConfig
 from dohproxy.doh.request import RequestRules
 from dohproxy.dot.member_name import member_name
 from dohproxy.frontends.connections import Closing
-from dohproxy.frontends.dot.connection import MOST_AT_ONCE
+from dohproxy.frontends.dot.connection import MOST_AT_ONCE, MOST_BEGUN_AT_ONCE, MOST_QUEUED_BYTES, DotFrontend
 from dohproxy.member_token import TOKEN_BYTES, digest_of, token_of
 from tests.e2e.answers import ede_codes
-from tests.fakes.upstream import ANSWER, SILENCE, TRUNCATED, Act, FakeUpstream, large_reply
+from tests.fakes.upstream import ANSWER, SILENCE, TRUNCATED, Act, FakeUpstream, large_reply, make_reply
 from tests.frontends.client import get
 from tests.frontends.dot_client import DotClient, framed, query
 from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend, resident_bytes
@@ -26,6 +27,7 @@ from tests.frontends.served import Certificate, RunningFrontend, Setting, open_f
 DOT = DotConfig(host="localhost")
 KEEPALIVE = dns.edns.OptionType(11)
 PADDING = dns.edns.OptionType.PADDING
+TEXT = f'"{{:05}}{245 * "x"}"'
 TOKEN = token_of(bytes(range(TOKEN_BYTES)))
 
 
@@ -246,6 +248,54 @@ async def test_one_read_is_answered_in_turns_that_leave_the_others_theirs(settin
         assert [(await client.answer()).id for _ in range(count)] == list(range(count))
 
 
+async def test_queries_that_have_to_wait_are_begun_a_few_at_a_time(setting: Setting) -> None:
+    async with open_frontend(silent(setting)) as frontend:
+        client = await DotClient.connect(frontend)
+        await client.send(*(query(f"{number}.example.net") for number in range(3 * MOST_BEGUN_AT_ONCE)))
+        waiting = [0]
+        while waiting[-1] < 3 * MOST_BEGUN_AT_ONCE:
+            await asyncio.sleep(0)
+            waiting.append(frontend.misses)
+        assert max(after - before for before, after in itertools.pairwise(waiting)) == MOST_BEGUN_AT_ONCE
+        client.raw.reset()
+
+
+async def test_large_answers_are_written_as_their_client_takes_them(setting: Setting) -> None:
+    def long_reply(wire: bytes) -> list[bytes]:  # As long as is kept in the cache.
+        reply = dns.message.from_wire(make_reply(wire, records=0))
+        reply.answer.append(dns.rrset.from_text(reply.question[0].name, 300, "IN", "TXT", *map(TEXT.format, range(55))))
+        return [reply.to_wire(max_size=65_535)]
+
+    wanted = replace(setting, upstream=FakeUpstream(udp=(TRUNCATED,), stream=(Act(long_reply),)))
+    async with open_frontend(replace(wanted, sweeps=False)) as frontend:
+        client = await DotClient.connect(frontend)
+        large = query("large.example.net", "TXT")
+        await client.send(large)
+        size = len(await client.wire())
+        client.raw.stop_reading()
+        await client.send(*[large] * MOST_AT_ONCE)
+        await frontend.until(lambda: len(frontend.outcomes) > 1, "the first answers")
+        await asyncio.sleep(0.02)
+        (connection,) = frontend.register.everybody()
+        assert connection.waiting(0.0).queued_bytes <= 2 * MOST_QUEUED_BYTES + size
+        client.raw.read_again()
+        for _ in range(MOST_AT_ONCE):
+            assert len(await client.wire()) == size
+        assert "CACHED" in frontend.reasons
+
+
+async def test_what_has_been_read_and_answered_is_not_kept_with_a_silent_connection(setting: Setting) -> None:
+    async with open_frontend(setting) as frontend:
+        client = await DotClient.connect(frontend)
+        await client.ask(query())
+        await client.send(*(query(number=number) for number in range(300)))
+        for _ in range(300):
+            await client.wire()
+        (connection,) = frontend.register.everybody()
+        assert isinstance(connection, DotFrontend)
+        assert connection._messages._held == b""
+
+
 async def test_a_message_that_does_not_end_ends_the_connection(setting: Setting) -> None:
     async with open_frontend(setting) as frontend:
         client = await DotClient.connect(frontend)
@@ -303,7 +353,7 @@ async def test_a_query_that_nobody_waits_for_any_more_is_given_up(setting: Setti
         client = await DotClient.connect(frontend)
         await client.send(query())
         await frontend.until(lambda: frontend.misses == 1, "the miss")
-        client.raw.cut()
+        client.raw.reset()  # In the clear its mere end would only say that it asks nothing more.
         await frontend.until(lambda: frontend.misses == 0, "the end of the miss")
 
 
@@ -343,6 +393,21 @@ async def test_a_bug_ends_the_connection_and_no_other(setting: Setting, monkeypa
         monkeypatch.undo()
         assert (await other.ask(query())).answer
         assert (await hurt.ask(query())).answer
+
+
+async def test_a_bug_is_told_to_each_under_the_name_it_asked_for(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_frontend(setting) as frontend:
+        client = await DotClient.connect(frontend)
+
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(frontend.core.pipeline, "begin", fail)
+        for name in ("a.example.net.", "b.example.net."):
+            answer = await client.ask(query(name))
+            assert (str(answer.question[0].name), answer.rcode()) == (name, dns.rcode.SERVFAIL)
 
 
 # --- Members by name ---
