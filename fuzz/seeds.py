@@ -33,6 +33,15 @@ def queries() -> list[bytes]:
     return [*usual, *with_opt, pointer_cut_short, *worst_cases.QUERIES.values()]
 
 
+def dot() -> list[bytes]:
+    """Return what clients of DoT send: queries one after the other, and what ends a connection."""
+    several = [m.query(m.question(m.name(f"{number}.example.net"), 1), m.opt(b"")) for number in range(12)]
+    stream = b"".join(len(wire).to_bytes(2) + wire for wire in several)
+    response = several[0][:2] + b"\x81\x80" + several[0][4:]
+    ends = (b"\x00\x00", b"\x02\x01", b"\x00\x0c" + bytes(12), len(response).to_bytes(2) + response)
+    return [*queries(), stream, stream * 3, *(stream + end + stream for end in ends), stream[:-1]]
+
+
 def answers() -> list[bytes]:
     """Return answers of each kind, and the costliest."""
     alias = m.record(m.CNAME, m.name("other.example.net"))

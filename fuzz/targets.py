@@ -71,6 +71,9 @@ TARGETS: Final = {
             "http2/stream",
         ),
     ),
+    "dot": Target(
+        "fuzz.dot_invariants", "check_dot", seeds.dot, ("dot/framing", "dot/refusal", "frontends/dot/connection")
+    ),
     "base64url": Target("fuzz.request_invariants", "check_base64url", seeds.base64url, ("doh/base64url",)),
     "media": Target("fuzz.request_invariants", "check_media", seeds.media, ("doh/media",)),
     "request": Target(
