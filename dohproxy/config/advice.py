@@ -32,10 +32,23 @@ def _warn_of_plain_http(config: Config) -> Iterator[Problem]:
 def _warn_of_one_client_for_all(config: Config) -> Iterator[Problem]:
     has_socket = any(listener.kind == "unix" for _, listener in config.public_listen)
     if has_socket and config.clients.address_from == "connection":
+        source = "proxy-protocol" if config.dot.listen else "x-forwarded-for"
         yield Problem(
             "clients.address_from",
             'is "connection" while a Unix socket is listened on: all clients behind it share one limit. Write'
-            ' address_from = "x-forwarded-for" and trusted_proxies = ["unix"].',
+            f' address_from = "{source}" and trusted_proxies = ["unix"].',
+        )
+
+
+def _warn_of_a_field_that_dot_has_not(config: Config) -> Iterator[Problem]:
+    source = config.clients.address_from
+    is_behind_proxy = config.tls is None or any(listener.kind == "unix" for listener in config.dot.listen)
+    if config.dot.listen and is_behind_proxy and source in ("x-forwarded-for", "forwarded"):
+        yield Problem(
+            "dot.listen",
+            f'is for a front proxy, and address_from is "{source}", a field of HTTP: who comes over DoT is the front'
+            ' proxy, under one limit with all others. Write address_from = "proxy-protocol" and have the front proxy'
+            " send that (HAProxy: send-proxy-v2; nginx: proxy_protocol on), to every address here.",
         )
 
 
@@ -252,6 +265,7 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_plain_http,
     _warn_of_one_client_for_all,
     _warn_of_unused_trust,
+    _warn_of_a_field_that_dot_has_not,
     _warn_of_sockets_without_trust,
     _warn_of_trust_out_of_reach,
     _warn_of_a_way_around_the_front_proxy,

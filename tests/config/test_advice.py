@@ -57,6 +57,8 @@ def test_plain_http_behind_a_front_proxy_is_not_warned_of() -> None:
 
 
 FRONT = '[clients]\naddress_from = "x-forwarded-for"\ntrusted_proxies = '
+DOT = '[dot]\nhost = "dot.example.net"\nlisten = ["127.0.0.1:8853"]\n'
+SOCKET_OF_DOT = '[dot]\nhost = "dot.example.net"\nlisten = ["unix:dot.sock"]\n'
 KERNEL = '[bans]\nkernel_socket = "/run/dohproxy-nft/socket"'
 IGNORED = "the header is always ignored"
 AROUND = "goes around it"
@@ -81,6 +83,8 @@ def listening(*listen: str) -> str:
         (listening("[2001:db8::2]:443") + TLS + FRONT + '["10.0.0.1"]', "clients.trusted_proxies", IGNORED),
         (listening("0.0.0.0:8053") + FRONT + '["127.0.0.0/8"]', "server.listen", AROUND),
         (listening("192.0.2.9:8053", "unix:h1.sock") + FRONT + '["unix"]', "server.listen", AROUND),
+        (listening("127.0.0.1:8053") + DOT + FRONT + '["127.0.0.1"]', "dot.listen", "a field of HTTP"),
+        (listening("127.0.0.1:8053") + SOCKET_OF_DOT, "clients.address_from", '"proxy-protocol"'),
     ],
     ids=[
         "a Unix socket alone, where only addresses are believed",
@@ -91,6 +95,8 @@ def listening(*listen: str) -> str:
         "a public IPv6 listener, where IPv4 is believed",
         "a public plain listener, where this machine is believed",
         "a public plain listener, where a Unix socket is believed",
+        "DoT in the clear, where a field of HTTP is believed",
+        "a Unix socket of DoT, where nothing is believed",
     ],
 )
 def test_a_front_proxy_that_cannot_work_as_meant_is_warned_of(text: str, path: str, hint: str) -> None:
@@ -108,6 +114,7 @@ def test_a_front_proxy_that_cannot_work_as_meant_is_warned_of(text: str, path: s
         listening("127.0.0.1:8053", "10.0.0.2:8053") + FRONT + '["10.0.0.1"]',
         listening("10.0.0.2:8053") + FRONT + '["10.0.0.0/8", "127.0.0.1"]',
         listening("0.0.0.0:443", "127.0.0.1:8053") + TLS + FRONT + '["127.0.0.1"]',
+        listening("127.0.0.1:8053") + DOT + FRONT.replace("x-forwarded-for", "proxy-protocol") + '["127.0.0.1"]',
     ],
     ids=[
         "on loopback",
@@ -116,6 +123,7 @@ def test_a_front_proxy_that_cannot_work_as_meant_is_warned_of(text: str, path: s
         "on another machine, and a listener for tests here",
         "on another machine, and one here",
         "on this machine, and direct clients with TLS",
+        "with the PROXY protocol, which DoT has too",
     ],
 )
 def test_a_front_proxy_that_can_work_is_not_warned_of(text: str) -> None:
