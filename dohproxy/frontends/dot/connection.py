@@ -366,11 +366,11 @@ class DotFrontend(asyncio.Protocol):
 
     def _mind_reading(self) -> None:
         """Read from the client while there is room for it."""
-        transport = self._transport
-        if self._is_closing or self._has_ended or transport is None or transport.is_closing():
-            return
         wants = self._messages.held_bytes <= MOST_READ_AHEAD
         if wants is self._is_reading:
+            return
+        transport = self._transport
+        if self._is_closing or self._has_ended or transport is None or transport.is_closing():
             return
         self._is_reading = wants
         if wants:
