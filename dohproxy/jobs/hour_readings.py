@@ -74,7 +74,7 @@ def read_counters(owners: HourOwners, now: float) -> Counters:
 def count_requests(tallies: Sequence[Tally]) -> Counter[str]:
     """Return the sums of all requests since the start: outcomes, dialects, and how long they took."""
     counted: Counter[str] = Counter()
-    # There may be ten thousand tallies, and nobody else gets a turn meanwhile: of each no more than what it alone knows.
+    # There may be ten thousand tallies, and nobody else gets a turn meanwhile: of each only what it alone knows.
     dialects: dict[str, int] = {}
     failed, shadowed, servfail = 0, 0, int(Rcode.SERVFAIL)
     for tally in tallies:
