@@ -18,6 +18,8 @@ from tests.e2e.ground import PROTOCOLS, Ground, Way
 from tests.e2e.proxy import PROJECT, Proxy, ProxySettings, running_proxy
 from tests.e2e.unbound import Unbound
 
+pytestmark = pytest.mark.long
+
 WAYS = (*DOH_WAYS, *DOT_WAYS)
 TABLE = PROJECT / "docs" / "clients.md"
 WRITE = "DOHPROXY_WRITE_CLIENTS"
@@ -28,6 +30,8 @@ Each of these was run against dohproxy with an Unbound behind it, and resolved; 
 frontend and the dialect that belong to them. The table is written by the tests that run them:
 `DOHPROXY_WRITE_CLIENTS=1 pytest tests/e2e/test_clients.py`. What other clients send, which cannot be run here, is in
 `tests/conformance/real_clients.py`, byte by byte.
+
+What a client has to be told is made by `dohproxy profile` ([profiles](profiles.md)).
 
 dnscrypt-proxy is tried from a printed stamp to an answer, in `tests/e2e/test_dnscrypt_proxy.py`.
 

@@ -22,6 +22,8 @@ from tests.e2e.proxy import Proxy, ProxySettings, run_dohproxy, running_proxy
 from tests.fakes.datagrams import answering
 from tests.fakes.upstream import make_reply
 
+pytestmark = pytest.mark.long
+
 
 class OnDuty:
     """A running service and who looks after it."""

@@ -17,6 +17,8 @@ from tests.e2e.proxy import Proxy, ProxySettings, Sections, run_dohproxy, runnin
 from tests.fakes.datagrams import answering
 from tests.fakes.upstream import make_reply
 
+pytestmark = pytest.mark.long
+
 HOST = "doh.example.net"
 ORIGIN = "example.net."
 ADDRESSES = ("192.0.2.1", "2001:db8::1")

@@ -26,6 +26,8 @@ from tests.e2e.proxy import Proxy, ProxySettings, Sections, environment, running
 from tests.e2e.unbound import Unbound
 from tests.e2e.ways import addresses_said, read_curl_trace
 
+pytestmark = pytest.mark.long
+
 RUN_SECONDS = 60
 DOT_HOST = "localhost"
 STRICT = Wishes(is_strict=True)

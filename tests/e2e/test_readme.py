@@ -18,6 +18,8 @@ from tests.e2e.proxy import PROJECT, ProxySettings, Sections, environment, run_d
 from tests.fakes.datagrams import answering
 from tests.fakes.upstream import make_reply
 
+pytestmark = pytest.mark.long
+
 SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INSTALLED = ".venv/bin/dohproxy"
 ON_DUTY = "dohproxy"

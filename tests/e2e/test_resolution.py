@@ -25,6 +25,8 @@ from tests.e2e.ways import (
     resolve_by_curl,
 )
 
+pytestmark = pytest.mark.long
+
 # Short, so that waiting for a question nobody answers does not take long: an attempt ends after half a second.
 DEADLINES = {"resolver": {"deadline_seconds": 2.5, "attempt_seconds": 0.6}}
 

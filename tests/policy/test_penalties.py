@@ -34,7 +34,15 @@ NOBODYS_FAULT = {
     Reason.FAILURE_REMEMBERED: "honest stubs ask three times",
     Reason.BUG: "it is ours",
 }
-GOOD = {Reason.FORWARDED, Reason.CACHED, Reason.STALE, Reason.LOCAL, Reason.UNDELEGATED, Reason.MINIMAL_ANY}
+GOOD = {
+    Reason.FORWARDED,
+    Reason.CACHED,
+    Reason.STALE,
+    Reason.LOCAL,
+    Reason.UNDELEGATED,
+    Reason.MINIMAL_ANY,
+    Reason.PREFLIGHT,
+}
 
 
 def client(text: str) -> Client:

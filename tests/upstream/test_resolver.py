@@ -739,10 +739,11 @@ class TestProbes:
     async def test_names_whose_servers_are_silent_cost_neither_budget_nor_upstream(self, transport: str) -> None:
         silent = [fakes.SILENCE] * 9
         fake = FakeUpstream(udp=[*silent, fakes.ANSWER] * 3, stream=[*silent, fakes.ANSWER] * 3)
-        async with _resolver(fake, transport=transport, settings=QUICK) as rig:
+        # Each is sent once, however busy the machine: longer than it may be held up, shorter than an attempt.
+        async with _resolver(fake, transport=transport, settings=ResolverConfig(attempt_seconds=0.4)) as rig:
             for number in range(3):
                 queries = [make_query(f"www.silent{number}-{zone}.example.") for zone in range(9)]
-                await asyncio.gather(*(rig.ask(query, seconds=0.1) for query in queries))
+                await asyncio.gather(*(rig.ask(query, seconds=0.35) for query in queries))
                 await rig.probed(number + 1)
             upstream = rig.resolver.statistics(rig.now()).upstreams[0]
             assert isinstance(await rig.ask(), Answer)
