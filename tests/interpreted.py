@@ -40,6 +40,8 @@ ONLY_INTERPRETED: Final[Mapping[str, str]] = {
         for stage in ("parse", "refused questions", "local answers", "probes")
         for protocol in ("http1", "http2")
     },
+    "tests/frontends/dot/test_connection.py::test_a_bug_ends_the_connection_and_no_other": _BUG,
+    "tests/frontends/dot/test_connection.py::test_a_bug_is_told_to_each_under_the_name_it_asked_for": _BUG,
     "tests/test_runtime_members.py::test_a_token_stands_in_no_log_no_figure_no_explanation_and_no_file": _BUG,
     "tests/jobs/test_kernel_bans.py::test_what_is_spared_is_put_in_order_only_when_it_is_another": _DERIVED,
     "tests/policy/blocklists/test_reading.py::test_a_list_holds_no_more_names_than_it_may": _NUMBERS,
