@@ -31,10 +31,11 @@ ONLY_INTERPRETED: Final[Mapping[str, str]] = {
     "tests/observability/test_front_proxy.py::test_no_address_is_kept": _ATTRIBUTES,
     "tests/http1/test_connection_fuzzed.py"
     "::test_the_frontend_answers_each_request_of_odd_traffic_once_and_in_order": _SERVICE,
-    f"{_TARGETS}_its_own_seeds[http1]": _SERVICE,
-    f"{_TARGETS}_the_seeds_of_all_others[http1]": _SERVICE,
-    f"{_TARGETS}_our_own_packets[http1]": _SERVICE,
-    f"{_TARGETS}_foreign_packets[http1]": _SERVICE,
+    **{
+        f"{_TARGETS}_{what}[{frontend}]": _SERVICE
+        for what in ("its_own_seeds", "the_seeds_of_all_others", "our_own_packets", "foreign_packets")
+        for frontend in ("http1", "dot")
+    },
     **{
         f"{_RULES}[{stage}-{protocol}]": _PROGRAM
         for stage in ("parse", "refused questions", "local answers", "probes")
