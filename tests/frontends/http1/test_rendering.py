@@ -59,7 +59,8 @@ def test_a_response_that_is_given_again_is_the_same_and_its_body_is_kept_once() 
     response = HttpResponse(200, (("content-type", "a/b"),), body)
     first, second = (_parse(render_again(response)) for _ in range(2))
     assert first[1] == second[1] == body
-    assert dict(first[0].headers) == dict(second[0].headers)
+    # But for the date: another second may have begun between the two.
+    assert {**first[0].headers, "date": ""} == {**second[0].headers, "date": ""}
     assert len(repr(response.rendered)) < 1_000
 
 
