@@ -78,7 +78,6 @@ from dohproxy.server import Server
 from dohproxy.service_manager.activation import DOT_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.service_manager.watchdog import ping_forever
-from dohproxy.tls.policy import offer_protocols
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 from dohproxy.upstream.resolvers import Resolvers
 
@@ -189,8 +188,8 @@ class Runtime:
         return self.server.listener(listening, self._tls, speaks_dot=key == DOT_KEY)
 
     def _offer_protocols(self) -> None:
-        if self._tls is not None:
-            offer_protocols(self._tls, dot=bool(self.config.dot.listen))
+        if self._certificate is not None:
+            self._certificate.offer(dot=bool(self.config.dot.listen))
 
     @property
     def _serving(self) -> str:

@@ -23,7 +23,7 @@ from dohproxy.config import ConfigError, TlsConfig
 from dohproxy.jobs.watched_files import WatchedFiles
 from dohproxy.tls.certificate_pair import Pair, PairRefused, PairResult, read_pair
 from dohproxy.tls.certificates import Chain, Fault, KeyKind, certificate_problems, faults_of
-from dohproxy.tls.policy import bare_context
+from dohproxy.tls.policy import bare_context, offer_protocols
 from dohproxy.tls.self_check import handshake_seconds
 
 _log = structlog.get_logger("dohproxy.certificate")
@@ -97,11 +97,18 @@ class CertificateWatch:
         self.digest = pair.digest
         # One for each kind of key ever seen, so a handful at most, and each kept for good.
         self._contexts: dict[KeyKind, ssl.SSLContext] = {self._live.server.key_kind: context}
+        self._offers_dot = False
         self._results: Counter[PairResult] = Counter()
         self._when_priced: Callable[[float], None] = lambda _: None
         self._when_in_use: Callable[[Chain], None] = lambda _: None
         self._handshake_seconds = handshake_seconds(context)
         self._has_succeeded = True
+
+    def offer(self, *, dot: bool) -> None:
+        """Have handshakes from now on agree on DoT or not, whichever certificate they are shown."""
+        self._offers_dot = dot
+        for context in self._contexts.values():
+            offer_protocols(context, dot=dot)
 
     def when_priced(self, notify: Callable[[float], None]) -> None:
         """Have `notify` called with the seconds of one core that a handshake costs: now, and with each new pair."""
@@ -206,6 +213,7 @@ class CertificateWatch:
         context = self._contexts.get(kind)
         if context is None:
             context = self._contexts[kind] = self._make_context()
+            offer_protocols(context, dot=self._offers_dot)
         pair.load_into(context)
         note = self._note_name
         self._context.sni_callback = note if context is self._context else _lead_to(context, note)

@@ -25,6 +25,7 @@ def bare_context() -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = TICKETS
     offer_protocols(context, dot=False)
+    note_members_names(context)
     return context
 
 
@@ -32,7 +33,6 @@ def offer_protocols(context: ssl.SSLContext, *, dot: bool) -> None:
     """Have handshakes from now on agree on one of these protocols (ALPN), `dot` among them or not: where it is served
     anywhere it is served at every port to who asks for it by name, as port 853 is shut in many networks."""
     context.set_alpn_protocols(["h2", "http/1.1", "dot"] if dot else ["h2", "http/1.1"])
-    note_members_names(context)
 
 
 def frontend_context(member_authorities: str | None = None) -> ssl.SSLContext:

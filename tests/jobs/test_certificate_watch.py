@@ -1,6 +1,7 @@
 """A certificate that changes under a running service: seen by new connections, felt by none."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -215,6 +216,33 @@ def test_names_that_may_be_members_are_noted_under_a_new_certificate_too(files: 
         with pytest.raises(ssl.SSLWantReadError):
             side.do_handshake()
     assert asked_name(server) == name
+
+
+@pytest.mark.parametrize("comes_first", ["the offer", "the certificate"])
+@pytest.mark.parametrize("kind", ["ECDSA", "RSA"], ids=["same kind of key", "another kind"])
+def test_what_is_offered_is_so_under_every_certificate_and_changes_none(
+    files: Files, kind: str, comes_first: str
+) -> None:
+    context = bare_context()
+    watch = CertificateWatch(tls_of(files), "localhost", context)
+    issued = issue(INTERMEDIATE, kind=kind)
+    if comes_first == "the offer":
+        watch.offer(dot=True)
+    files.write(issued)
+    watch.poll(NOW)
+    watch.offer(dot=True)
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    offering = client_context()
+    offering.set_alpn_protocols(["dot"])
+    client = offering.wrap_bio(to_client, to_server, server_hostname="localhost")
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server, client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert server.selected_alpn_protocol() == "dot"
+    shown = client.getpeercert(binary_form=True)
+    assert shown is not None
+    assert x509.load_der_x509_certificate(shown) == issued.certificate
 
 
 async def test_another_kind_of_key_keeps_to_the_same_policy(files: Files) -> None:
