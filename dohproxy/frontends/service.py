@@ -203,7 +203,8 @@ class Service:
         arrival = miss.arrival
         if self.watch is not None:
             self.watch(arrival.client, None, Reason.BUG)
-        return self.pipeline.turn_away(Reason.BUG, arrival.client, arrival.parsed.frontend, arrival.started)
+        self.pipeline.turn_away(Reason.BUG, arrival.client, arrival.parsed.frontend, arrival.started)
+        return Refused(Reason.BUG)  # One of its own, as in `begin_in_dns`: what is said to it is kept with it.
 
     def turn_away(self, reason: Reason, client: Client, frontend: Frontend, now: float) -> HttpResponse:
         """Refuse what never became a request: broken HTTP, a header or body that does not end."""
