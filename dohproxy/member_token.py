@@ -15,6 +15,8 @@ TOKEN_BYTES: Final = 16
 """Random bytes of a token."""
 TOKEN_CHARACTERS: Final = 22
 """The same as base64url without padding, whose characters mean themselves in a path."""
+LABEL_CHARACTERS: Final = 26
+"""The same as base32 without padding, for names, which have no case."""
 DIGEST_BYTES: Final = 32
 
 

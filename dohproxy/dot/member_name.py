@@ -9,10 +9,8 @@ import base64
 import binascii
 from typing import Final
 
-from dohproxy.member_token import TOKEN_BYTES, digest_of, token_of
+from dohproxy.member_token import LABEL_CHARACTERS, TOKEN_BYTES, digest_of, token_of
 
-LABEL_CHARACTERS: Final = 26
-"""Sixteen bytes as base32 without padding."""
 _PADDING: Final = "=" * 6
 
 

@@ -1,10 +1,9 @@
 """The name that a client asks for in its handshake (SNI): kept where it may be a member's, and of nobody else."""
 
 import ssl
-from typing import Any, Final
+from typing import Any
 
-MEMBERS_LABEL: Final = 26
-"""Characters of the first label of a member's name; other names are not kept with each connection."""
+from dohproxy.member_token import LABEL_CHARACTERS
 
 
 def note_members_names(context: ssl.SSLContext) -> None:
@@ -19,5 +18,5 @@ def asked_name(connection: Any) -> str | None:
 
 
 def _note(connection: Any, name: str | None, _: ssl.SSLContext) -> None:
-    if name is not None and name.find(".") == MEMBERS_LABEL:
+    if name is not None and name.find(".") == LABEL_CHARACTERS:
         connection.asked_name = name
