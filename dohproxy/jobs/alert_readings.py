@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from dohproxy.frontends.connections import ConnectionStatistics
 from dohproxy.observability.detectors.reading import Bound, Reading, Trouble
-from dohproxy.observability.tallies import Tally, times_of
+from dohproxy.observability.tallies import Tally, failed_in, times_of
 from dohproxy.observability.upstream_alerts import REMEDIES, alerts
 from dohproxy.outcomes import Reason
 from dohproxy.policy.connection_limiter import ConnectionLimiterStatistics
@@ -21,7 +21,6 @@ from dohproxy.policy.request_limiter import RequestLimiterStatistics
 from dohproxy.policy.visitors import VisitorStatistics
 from dohproxy.upstream.health.signals import Signal
 from dohproxy.upstream.statistics import ResolverStatistics
-from dohproxy.wire.numbers import Rcode
 
 STUB_DIALECTS: Final = frozenset({
     "post-body-hash", "post-x-pad", "get-ct-empty", "get-random-padding", "get-body-param",
@@ -169,14 +168,8 @@ def count_requests(tallies: Sequence[Tally]) -> tuple[Counter[Reason], int, int]
     public lists' stubs."""
     # By the times that the tallies of a reason share: they are few, and a reason is dear to look up.
     by_reason = Counter({times.reason: sum(times.buckets) for times in times_of(tallies)})
-    failed, stubs, servfail = 0, 0, int(Rcode.SERVFAIL)
-    for tally in tallies:
-        outcome, count = tally.outcome, tally.count
-        if outcome.answered_rcode == servfail or outcome.reason is Reason.SERVICE_LIMIT:
-            failed += count
-        if outcome.dialect in STUB_DIALECTS:
-            stubs += count
-    return by_reason, failed, stubs
+    stubs = sum(tally.count for tally in tallies if tally.outcome.dialect in STUB_DIALECTS)
+    return by_reason, failed_in(tallies), stubs
 
 
 def part(used: float, most: float) -> float:

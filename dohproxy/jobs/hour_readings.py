@@ -16,11 +16,10 @@ from dohproxy.observability.hour_sums import (
     SHADOW_SUMS,
     Counters,
 )
-from dohproxy.observability.tallies import Tally, times_of
-from dohproxy.outcomes import OUTCOMES, Reason
+from dohproxy.observability.tallies import Tally, failed_in, times_of
+from dohproxy.outcomes import OUTCOMES
 from dohproxy.policy.bans import BanStatistics
 from dohproxy.policy.rule_switches import RuleStatistics
-from dohproxy.wire.numbers import Rcode
 
 REFUSED_CLOSINGS: Final = frozenset({
     Closing.BANNED, Closing.TOO_MANY, Closing.TOO_MANY_PER_CLIENT, Closing.CLIENT_RATE, Closing.TOTAL_RATE,
@@ -76,16 +75,14 @@ def count_requests(tallies: Sequence[Tally]) -> Counter[str]:
     counted: Counter[str] = Counter()
     # There may be ten thousand tallies, and nobody else gets a turn meanwhile: of each only what it alone knows.
     dialects: dict[str, int] = {}
-    failed, shadowed, servfail = 0, 0, int(Rcode.SERVFAIL)
+    shadowed = 0
     for tally in tallies:
         outcome, count = tally.outcome, tally.count
         dialects[outcome.dialect] = dialects.get(outcome.dialect, 0) + count
         if outcome.shadow:
             shadowed += count
-        if outcome.answered_rcode == servfail or outcome.reason is Reason.SERVICE_LIMIT:
-            failed += count
     counted |= {DIALECT_SUMS[dialect]: count for dialect, count in dialects.items()}
-    counted |= {"failed": failed, SHADOW_SUMS["dialects"]: shadowed}
+    counted |= {"failed": failed_in(tallies), SHADOW_SUMS["dialects"]: shadowed}
     for times in times_of(tallies):
         count = sum(times.buckets)
         counted["requests"] += count

@@ -52,6 +52,16 @@ def times_of(tallies: Iterable[Tally]) -> list[Times]:
     return list({tally.times for tally in tallies})
 
 
+def failed_in(tallies: Iterable[Tally]) -> int:
+    """Return how many requests ended without an answer that could have had one."""
+    servfail = int(Rcode.SERVFAIL)
+    return sum(
+        tally.count
+        for tally in tallies
+        if tally.outcome.answered_rcode == servfail or tally.outcome.reason is Reason.SERVICE_LIMIT
+    )
+
+
 class Tallies:
     """The tallies of all ways in which requests have ended: some hundred at most, as outcomes are a closed set."""
 
