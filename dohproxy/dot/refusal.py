@@ -6,6 +6,7 @@ the connection is closed.
 
 from dohproxy.outcomes import OUTCOMES, Reason
 from dohproxy.wire.malformed import Malformed
+from dohproxy.wire.numbers import HEADER_BYTES, QR
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import Content, write_reply, write_reply_to_refused
 
@@ -16,13 +17,16 @@ def refuse_message(wire: bytes, reason: Reason) -> bytes | None:
     Who has sent an OPT gets one back even so: a stub resolver that finds none takes it for a server without EDNS, and
     asks without it from then on (RFC 6891 section 7).
     """
-    if OUTCOMES[reason].rcode is None:
+    rcode = OUTCOMES[reason].rcode
+    if rcode is None:
         return None
     try:
-        query = parse_query(wire)
+        return refuse_query(parse_query(wire), reason)
     except Malformed:
-        return _refuse_unreadable(wire, reason)
-    return refuse_query(query, reason)
+        # Without a whole header there is no ID to reply to, and to a response nobody replies.
+        if len(wire) < HEADER_BYTES or int.from_bytes(wire[2:4]) & QR:
+            return None
+        return write_reply_to_refused(wire, rcode)
 
 
 def refuse_query(query: Query, reason: Reason) -> bytes | None:
@@ -31,11 +35,3 @@ def refuse_query(query: Query, reason: Reason) -> bytes | None:
     if ending.rcode is None:
         return None
     return write_reply(query, Content(ending.rcode, errors=ending.errors))
-
-
-def _refuse_unreadable(wire: bytes, reason: Reason) -> bytes | None:
-    rcode = OUTCOMES[reason].rcode
-    # Without a whole header there is no ID to reply to, and to a response nobody replies.
-    if rcode is None or len(wire) < 12 or wire[2] & 0x80:
-        return None
-    return write_reply_to_refused(wire, rcode)

@@ -197,8 +197,7 @@ class DotFrontend(asyncio.Protocol):
         return self._is_taken and not self._is_over and len(self._misses) < self._server.max_in_flight
 
     def _answer_some(self) -> None:
-        server = self._server
-        now = server.clock()
+        limits, now = self._server.register.limits, self._server.clock()
         most_misses = len(self._misses) + MOST_BEGUN_AT_ONCE
         for _ in range(MOST_AT_ONCE):
             if not self._may_begin:
@@ -211,8 +210,7 @@ class DotFrontend(asyncio.Protocol):
             if message is None:
                 return
             self._take(message, now)
-            register = server.register
-            if self._requests >= register.limits.max_requests or now - self._opened > register.limits.max_age_seconds:
+            if self._requests >= limits.max_requests or now - self._opened > limits.max_age_seconds:
                 self._is_over = True
             # Whether the client takes what is said is known when it is written.
             if self._out_bytes >= MOST_QUEUED_BYTES or len(self._misses) >= most_misses:
