@@ -2,13 +2,11 @@
 what it is told."""
 
 import base64
-import http.server
 import json
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +15,7 @@ import pytest
 
 from tests.conftest import FindProgram
 from tests.e2e.answers import A
-from tests.e2e.browsers import key_hash
+from tests.e2e.browsers import PAGE_ADDRESS, key_hash, page
 from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.devtools import browsing
 from tests.e2e.processes import LOOPBACK, wait_until
@@ -52,30 +50,6 @@ SCRIPT: Final = """(async () => {
 })()"""
 
 
-@contextmanager
-def page() -> Iterator[str]:
-    """A web page of somebody else's: the address where it is."""
-
-    class Page(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(b"<p>a page of another origin</p>")
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the standard library
-            """Keep quiet."""
-
-    with http.server.ThreadingHTTPServer((LOOPBACK, 0), Page) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://{LOOPBACK}:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join(timeout=5)
-
-
 def let_scripts_in(proxy: Proxy) -> None:
     """Change the file and have it read again."""
     text = proxy.file.read_text(encoding="utf-8")
@@ -97,7 +71,8 @@ async def test_a_script_of_another_page_reads_answers_when_it_may_and_nothing_be
     shown = authority.issue([LOOPBACK])
     with ExitStack() as stack:
         upstream = stack.enter_context(answering(make_reply))
-        origin = stack.enter_context(page())
+        port, _ = stack.enter_context(page())
+        origin = f"http://{PAGE_ADDRESS}:{port}/"
         proxies = {}
         for frontend, tls in (("http2", shown), ("http1", None)):
             (tmp_path / frontend).mkdir()
