@@ -18,11 +18,20 @@ FROM_START: Final = (
     "metrics.pages_per_second",
     "admin.socket",
     "admin.listen",
+    "nodes.store",
+    "nodes.key_file",
+    "nodes.name",
+    "nodes.expected",
+    "nodes.prefix",
+    "nodes.user",
+    "nodes.password_file",
+    "nodes.ca_file",
     "log.format",
 )
 """Keys that hold from the start of the process to its end: sizes of tables, where state is kept, the listeners of
-metrics and admin, and how a line of the log is written. And the authorities of members' certificates: none can be taken
-away from a TLS context, and that of the listeners is never replaced (`jobs/certificate_watch.py`)."""
+metrics and admin, what is shared with other nodes and how, and how a line of the log is written. And the authorities of
+members' certificates: none can be taken away from a TLS context, and that of the listeners is never replaced
+(`jobs/certificate_watch.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

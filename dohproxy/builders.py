@@ -4,9 +4,9 @@ import mmap
 import os
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dohproxy.config import BansConfig, Config, ConnectionsConfig, LimitsConfig, UpstreamConfig
+from dohproxy.config import BansConfig, Config, ConfigError, ConnectionsConfig, LimitsConfig, Problem, UpstreamConfig
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.jobs.suffix_watch import installed_list
 from dohproxy.policy.bans import Bans, HashPrefix
@@ -21,6 +21,9 @@ from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.rule_switches import RuleSwitch, RuleSwitches
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.standing import Standings
+
+if TYPE_CHECKING:
+    from dohproxy.sharing.sharing import Sharing
 
 SECRET_BYTES: Final = 32
 """The length of the key under which client addresses are hashed; made anew at each start and never written, unless
@@ -139,3 +142,17 @@ def build_names(config: Config, rules: RuleSwitches | None = None) -> NameRules:
 def http2_limits(config: Config) -> Http2Limits:
     """Return the limits of HTTP/2 connections; what HTTP/1.1 has too is configured once for both."""
     return Http2Limits(max_body_bytes=config.server.max_query_bytes, max_requests=config.connections.max_requests)
+
+
+def build_sharing(config: Config) -> "Sharing | None":
+    """Return what this node shares with others, None if it is alone. Blocks; raises ConfigError if a secret is
+    unreadable."""
+    if config.nodes is None:
+        return None
+    # The client of the store is loaded only where there is one.
+    from dohproxy.sharing.sharing import Sharing
+
+    try:
+        return Sharing(config.nodes, clock)
+    except (OSError, ValueError) as error:
+        raise ConfigError((Problem("nodes", f"names a file of secrets that cannot be read: {error}"),)) from None

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from dohproxy.adoption import Changes, compare
-from dohproxy.builders import SECRET_BYTES, clock, hold_strangers
+from dohproxy.builders import SECRET_BYTES, build_sharing, clock, hold_strangers
 from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.files import check_files, load
@@ -78,6 +78,7 @@ from dohproxy.server import Server
 from dohproxy.service_manager.activation import DOT_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.service_manager.watchdog import ping_forever
+from dohproxy.sharing.store_figures import STORE_FIGURES
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 from dohproxy.upstream.resolvers import Resolvers
 
@@ -119,6 +120,7 @@ class Runtime:
         self._log_limit = log_limit
         key = open_state_key(config.server.state_directory)
         secret = os.urandom(SECRET_BYTES) if key is None else key.clients
+        self.sharing = build_sharing(config)
         self.server = Server(config, tasks, secret)
         self.core = self.server.core
         self.top_talkers = TopTalkers(self.core.service, self.core.names.domains.domain_of)
@@ -501,6 +503,8 @@ class Runtime:
             jobs.append(("the hours for the report", lambda: HOUR_LOOK_SECONDS, hours.poll))
         for what, seconds, work in jobs:
             self._begin(repeat(what, seconds, work))
+        if self.sharing is not None:
+            self._begin(self.sharing.run())
         self._begin(self.alerting.sender.send_forever())
         self._begin(self.delay.watch_forever())
         self._begin(ping_forever(self._manager))
@@ -539,6 +543,8 @@ class Runtime:
 
     def _add_figures(self) -> None:
         add = self.core.figures.add
+        if self.sharing is not None:
+            add(STORE_FIGURES, self.sharing.store.statistics)
         alerting = self.alerting
         add(ALERT_FIGURES, alerting.watch.active)
         add(MESSAGE_FIGURES, alerting.sender.counts)

@@ -10,11 +10,13 @@ from dohproxy.config import (
     LimitsConfig,
     LogConfig,
     MetricsConfig,
+    NodesConfig,
     TlsConfig,
     UpstreamAddress,
     UpstreamConfig,
 )
 from dohproxy.config.addresses import ListenAddress
+from dohproxy.config.store_address import StoreAddress
 
 NOW = Config((UpstreamConfig("first", UpstreamAddress("udp", "192.0.2.1", 53)),))
 
@@ -64,5 +66,6 @@ def test_a_section_that_comes_or_goes_waits_as_a_whole() -> None:
 
 def test_every_key_that_waits_exists() -> None:
     metrics = MetricsConfig(ListenAddress("tcp", host="127.0.0.1", port=9100))
-    paths = set(values_of(replace(NOW, metrics=metrics)))
+    nodes = NodesConfig(StoreAddress("unix", path="/run/store"), Path("key"))
+    paths = set(values_of(replace(NOW, metrics=metrics, nodes=nodes)))
     assert {path for path in FROM_START if not path.startswith("admin.")} <= paths

@@ -241,6 +241,22 @@ def _warn_of_added_budgets(config: Config) -> Iterator[Problem]:
             )
 
 
+def _warn_of_nodes(config: Config) -> Iterator[Problem]:
+    nodes = config.nodes
+    if nodes is None:
+        return
+    if nodes.store.is_open_path and nodes.password_file is not None:
+        yield Problem(
+            "nodes.store",
+            f"is {show(str(nodes.store))}: the password crosses the network in the clear. Use valkeys://, or a tunnel"
+            " such as WireGuard.",
+        )
+    if nodes.user is not None and nodes.password_file is None:
+        yield Problem("nodes.user", "is of no effect without nodes.password_file.")
+    if nodes.ca_file is not None and nodes.store.kind != "tls":
+        yield Problem("nodes.ca_file", f"is of no effect with {show(str(nodes.store))}; use valkeys:// for TLS.")
+
+
 def _warn_of_pages(config: Config) -> Iterator[Problem]:
     pages = config.pages
     if pages.enabled and config.about.name is None:
@@ -282,6 +298,7 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_trust_on_an_open_path,
     _warn_of_rules_without_effect,
     _warn_of_added_budgets,
+    _warn_of_nodes,
     _warn_of_pages,
     _warn_of_discovery,
 )

@@ -14,13 +14,16 @@ from dohproxy.config.addresses import parse_socket
 from dohproxy.config.permissions import obstacle, refusal, service_user, this_user
 from dohproxy.config.problems import ConfigError, Problem
 from dohproxy.config.reader import read
-from dohproxy.config.schema import Config
+from dohproxy.config.schema import Config, NodesConfig
 from dohproxy.config.schema.admin import ADMIN_SOCKET
 from dohproxy.regular_file import NotRegular, read_regular
 from dohproxy.x509 import UnreadableCertificate, read_pem
 
 MAX_FILE_BYTES: Final = 1_048_576
 """Longest file read: the annotated reference is under 48 KiB, so this is a wrong file, not a long one."""
+
+LEAST_SECRET_BYTES: Final = 32
+"""Of the secret of all nodes: as long as the keys that are made of it."""
 
 _HASH_BYTES: Final = 6
 """Of a file's SHA-256: 48 bits are an exact number in every program that reads a metric, and no two files of one
@@ -114,9 +117,39 @@ def check_files(config: Config) -> tuple[Problem, ...]:
         problems.append(_check_authority("clients.member_ca_file", config.clients.member_ca_file))
     return (
         *(problem for problem in problems if problem is not None),
+        *_check_nodes(config.nodes),
         *_check_blocklists(config),
         *check_authorities(config),
     )
+
+
+def _check_nodes(nodes: NodesConfig | None) -> Iterator[Problem]:
+    """Yield what is wrong with the files by which a node gets to the store and reads what is there."""
+    if nodes is None:
+        return
+    try:
+        if len(read_regular(nodes.key_file, MAX_FILE_BYTES)) < LEAST_SECRET_BYTES:
+            yield Problem(
+                "nodes.key_file",
+                f"names {nodes.key_file}, which has fewer than {LEAST_SECRET_BYTES} bytes; make one for all nodes:"
+                f" openssl rand -out {nodes.key_file} {LEAST_SECRET_BYTES}",
+            )
+    except (OSError, ValueError) as error:
+        yield _unreadable("nodes.key_file", nodes.key_file, error)
+    if nodes.password_file is not None:
+        yield from _check_password(nodes.password_file)
+    if nodes.ca_file is not None and (problem := _check_authority("nodes.ca_file", nodes.ca_file)) is not None:
+        yield problem
+
+
+def _check_password(path: Path) -> Iterator[Problem]:
+    try:
+        if not read_regular(path, MAX_FILE_BYTES).decode().strip():
+            yield Problem("nodes.password_file", f"names {path}, which is empty.")
+    except UnicodeDecodeError:
+        yield Problem("nodes.password_file", f"names {path}, which is no UTF-8 text.")
+    except (OSError, ValueError) as error:
+        yield _unreadable("nodes.password_file", path, error)
 
 
 def _check_blocklists(config: Config) -> Iterator[Problem]:
@@ -353,12 +386,21 @@ def _files(config: Config) -> Iterator[tuple[str, Path]]:
         yield "tls.key", config.tls.key
     if config.names.public_suffix_file is not None:
         yield "names.public_suffix_file", config.names.public_suffix_file
+    yield from _files_of_nodes(config.nodes)
     for number, blocklist in enumerate(config.blocklists, start=1):
         if blocklist.file is not None:
             yield f"blocklist #{number}.file", blocklist.file
     for number, upstream in enumerate(config.upstreams, start=1):
         if upstream.ca_file is not None:
             yield f"upstream #{number}.ca_file", upstream.ca_file
+
+
+def _files_of_nodes(nodes: NodesConfig | None) -> Iterator[tuple[str, Path]]:
+    if nodes is not None:
+        for key in ("key_file", "password_file", "ca_file"):
+            path = getattr(nodes, key)
+            if path is not None:
+                yield f"nodes.{key}", path
 
 
 def _unreadable(key: str, path: Path, error: OSError | ValueError) -> Problem:

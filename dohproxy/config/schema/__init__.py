@@ -26,6 +26,7 @@ from dohproxy.config.schema.listed import ListedConfig
 from dohproxy.config.schema.log import LogConfig
 from dohproxy.config.schema.metrics import MetricsConfig
 from dohproxy.config.schema.names import NamesConfig
+from dohproxy.config.schema.nodes import NodesConfig
 from dohproxy.config.schema.pages import PagesConfig
 from dohproxy.config.schema.resolver import ResolverConfig
 from dohproxy.config.schema.route import MAX_ROUTES, RouteConfig
@@ -59,6 +60,7 @@ __all__ = [
     "LogConfig",
     "MetricsConfig",
     "NamesConfig",
+    "NodesConfig",
     "PagesConfig",
     "ResolverConfig",
     "RouteConfig",
@@ -99,6 +101,7 @@ class Config:
     resolver: ResolverConfig = field(default_factory=ResolverConfig)
     metrics: MetricsConfig | None = None
     admin: AdminConfig | None = None
+    nodes: NodesConfig | None = None
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     listed: ListedConfig = field(default_factory=ListedConfig)
     log: LogConfig = field(default_factory=LogConfig)
