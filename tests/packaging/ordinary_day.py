@@ -32,6 +32,7 @@ Day = Mapping[str, Course]
 ORDINARY: Day = {
     "up": 1,
     "dohproxy_kernel_bans_connected": 1,
+    "dohproxy_store_up": 1,
     'up{job="dohproxy-probe",instance="https://doh.example.net/dns-query"}': 1,
     'probe_success{job="dohproxy-probe",instance="https://doh.example.net/dns-query"}': 1,
     **{

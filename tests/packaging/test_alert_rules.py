@@ -132,6 +132,7 @@ CASES = [
     Case("DohproxyMemory", {"process_resident_memory_bytes": 340 * MEBIBYTE}, within_seconds=6 * MINUTE),
     Case("DohproxyDisk", told(AlertKind.DISK)),
     Case("DohproxyKernelBans", {"dohproxy_kernel_bans_connected": 0}, within_seconds=11 * MINUTE),
+    Case("DohproxyStore", {"dohproxy_store_up": 0}, within_seconds=2 * MINUTE),
     Case("DohproxyClock", {"dohproxy_time_seconds": Counter(15, ahead=30)}, "it is fast", within_seconds=2 * MINUTE),
     Case("DohproxyClock", {"dohproxy_time_seconds": Counter(15, ahead=-30)}, "it is slow", within_seconds=2 * MINUTE),
 ]
@@ -321,6 +322,9 @@ BOUNDS_THAT_ARE_NOT_WATCHED = {
     "dohproxy_max_client_connections": "one client's own",
     # Who does not fit into the kernel is turned away by the service, as before: dohproxy_kernel_bans_left_out.
     "dohproxy_max_kernel_bans": "what is left over is closed by the service",
+    # Who asks the store for more than this is told at once that it is busy, and goes on alone.
+    "dohproxy_max_store_commands_under_way": "goes on without",
+    "dohproxy_max_store_under_way_bytes": "goes on without",
     # Only the report is the poorer for it, and it tells so.
     "dohproxy_report_sums_max_bytes": "the oldest hours go",
     "dohproxy_max_page_bytes": "one page's own: what does not fit is not shown",
