@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from dohproxy.cli.records import given_addresses, parsed_option
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, installed_config_option, say
 from dohproxy.cli.trial import RESOLV_CONF
 from dohproxy.cli.upstream import probe_each, usual_queries
-from dohproxy.config import Config, ConfigError, UpstreamAddress, check_authorities, load, located
+from dohproxy.config import Config, ConfigError, NodesConfig, UpstreamAddress, check_authorities, load, located
 from dohproxy.config.addresses import parse_listen, parse_public_name, parse_upstream
 from dohproxy.config.discovery_values import why_untold
 from dohproxy.config.permissions import service_user
@@ -134,6 +135,7 @@ class _Visit:
             service.SUBJECT: self._service,
             client_view.LISTENERS: self._listeners,
             CONFIGURATION: self._configuration,
+            **({} if self._config.nodes is None else {"store": partial(self._store, self._config.nodes)}),
             upstreams.SUBJECT: self._upstreams,
             published.SUBJECT: self._records,
             version.SUBJECT: self._version,
@@ -182,6 +184,12 @@ class _Visit:
         yield from client_view.judge_listeners(met)
         yield from client_view.judge_families(met, listened, self._own, public_port(config))
         yield from client_view.judge_certificate(met, host, time.time(), _on_disk(config))
+
+    def _store(self, nodes: NodesConfig) -> Iterator[Finding]:
+        # The client of the store is loaded only where there is one.
+        from dohproxy.tools.doctor import store
+
+        return store.judge(store.see(nodes), nodes)
 
     def _upstreams(self) -> Iterator[Finding]:
         if self._asked.offline:
