@@ -74,9 +74,10 @@ class Crowd:
 
 def _ranks(names: int) -> Iterator[tuple[float, int]]:
     """Yield ranks, and how many names each stands for."""
-    for rank in range(1, ALONE + 1):
+    alone = min(ALONE, names)
+    for rank in range(1, alone + 1):
         yield float(rank), 1
-    edges = [ALONE]
+    edges = [alone]
     while edges[-1] < names:
         edges.append(min(names, int(edges[-1] * STEP) + 1))
     for first, last in pairwise(edges):

@@ -10,6 +10,8 @@ from bench.cluster.crowd import TYPES, Crowd
 
 RESTART_SECONDS: Final = 60.0
 """What is looked at after a node has begun anew."""
+_MOST_TYPES: Final = 128
+_GOLDEN: Final = (5**0.5 - 1) / 2
 
 
 @dataclass(slots=True)
@@ -85,9 +87,9 @@ class _Questions:
     def next(self) -> tuple[int, float]:
         """Return one."""
         [name] = self._rng.choices(self._names, cum_weights=self._weights)
-        # By formula each name is a little of every TTL; here it is so many different ones.
-        ttl = self._rng.choice(self._ttls)
-        return (name << 32) | (ttl << 8) | self._rng.choice(self._types), ttl
+        question = name * _MOST_TYPES + self._rng.choice(self._types)
+        # By formula each question has a little of every TTL; here each has one, and the golden ratio spreads them.
+        return question, self._ttls[int(question * _GOLDEN % 1.0 * len(self._ttls))]
 
 
 def _stretched(parts: Sequence[tuple[int, float]]) -> list[int]:

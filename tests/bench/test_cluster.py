@@ -9,7 +9,7 @@ from bench.cluster.model import entries_held, load_of
 from bench.cluster.simulation import Cluster
 
 
-@pytest.mark.parametrize("names", [FEW_NAMES, MANY_NAMES])
+@pytest.mark.parametrize("names", [1_000, FEW_NAMES, MANY_NAMES])
 def test_all_questions_of_a_crowd_are_in_its_kinds(names: int) -> None:
     crowd = Crowd(10, names)
     assert math.isclose(sum(kind.count * kind.per_second for kind in crowd.kinds()), crowd.questions_per_second)
