@@ -18,6 +18,7 @@ ANSWER_BYTES: Final = 270
 """A usual answer as it is stored, before it is sealed (docs/caching.md has the sizes)."""
 ENTRIES: Final = 50_000
 OPERATIONS: Final = 100_000
+ALONE: Final = 20_000
 BATCH: Final = 100
 """Commands at once: so many nodes that ask one thing each."""
 LIFE_MILLISECONDS: Final = 3_600_000
@@ -70,8 +71,12 @@ def measure() -> dict[str, float]:
                 batch.get(names[number * 7919 % ENTRIES])
             batch.execute()
         read = cpu_seconds(pid)
+        for number in range(ALONE):
+            client.get(names[number * 7919 % ENTRIES])
+        alone = cpu_seconds(pid)
     return {
         "bytes an answer": (found - before) / ENTRIES,
         "microseconds a SET": (stored - spent) / ENTRIES * 1e6,
         "microseconds a GET": (read - stored) / OPERATIONS * 1e6,
+        "microseconds a GET that comes alone": (alone - read) / ALONE * 1e6,
     }
