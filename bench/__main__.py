@@ -12,6 +12,7 @@ memory      what one cached answer takes
 growth      what an answer costs as cache and crowd grow, and the longest pauses
 start       from the command line to the first answer, in half a minute
 cluster     what several nodes share, by formula and in simulation, and what that costs the store
+chaos       three nodes while store, nodes and the ways between them break
 snapshot    what saving, loading and flushing take, and the longest that nobody else has a turn
 console     what those who look at the operator's page cost, with everything full
 pictures    the pictures of the documentation, in three minutes
@@ -35,6 +36,7 @@ MODULES: Final = {
     "growth": "bench.growth",
     "start": "bench.start",
     "cluster": "bench.cluster.__main__",
+    "chaos": "bench.chaos.__main__",
     "snapshot": "bench.snapshot",
     "console": "bench.console",
     "pictures": "bench.pictures.__main__",

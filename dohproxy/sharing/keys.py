@@ -4,8 +4,11 @@ import hashlib
 from typing import Final
 
 FORMAT: Final = 1
-"""In the name of every key: releases that write something else use another number, so that two can live side by side
-while one node after the other is brought up to date."""
+"""In the name of every key but the ledger's: releases that write something else use another number, so that two can
+live side by side while one node after the other is brought up to date."""
+LEDGER_FORMAT: Final = 1
+"""In the name of the ledger of budgets, which has to be one for all releases that ask the same upstreams: two would
+give each budget away twice. It never changes: what is new there is a field that older ones leave alone."""
 SECRET_BYTES: Final = 32
 """The least length of the secret."""
 DIGEST_BYTES: Final = 16
@@ -21,7 +24,7 @@ class Keys:
         # Who has another secret has other keys altogether: nothing of one association is unreadable to the other, as
         # nothing of it is ever read.
         mark = self.derive("mark")[:4].hex()
-        self._prefix = f"{prefix}:{FORMAT}:{mark}"
+        self._prefix, self._mark = prefix, mark
 
     def derive(self, purpose: str) -> bytes:
         """Return the 32 bytes of a key for one purpose, which tell nothing of those for others."""
@@ -32,11 +35,11 @@ class Keys:
         secret."""
         return hashlib.blake2b(data, digest_size=DIGEST_BYTES, key=self.derive(purpose)).digest()
 
-    def of(self, kind: str) -> str:
-        """Return the name of what there is once: all that one script touches has one kind, and so one place in a store
-        of several machines (the part in braces decides, cluster specification)."""
-        return f"{self._prefix}:{{{kind}}}"
+    def of(self, kind: str, form: int | None = None) -> str:
+        """Return the name of what there is once, in this format or in `form`. All that one script touches has one kind,
+        and so one place in a store of several machines (the part in braces decides, cluster specification)."""
+        return f"{self._prefix}:{FORMAT if form is None else form}:{self._mark}:{{{kind}}}"
 
     def of_one(self, kind: str, data: bytes) -> str:
         """Return the name of one of many, whose own name is hidden; each has a place of its own."""
-        return f"{self._prefix}:{kind}:{{{self.digest(kind, data).hex()}}}"
+        return f"{self._prefix}:{FORMAT}:{self._mark}:{kind}:{{{self.digest(kind, data).hex()}}}"

@@ -105,6 +105,10 @@ class Proxy:
         """Start on free ports, kept in `port` and `metrics_port`; return when it serves."""
         start_on_free_ports(self._start_anywhere, only_if="in use")
 
+    def start_again(self) -> None:
+        """Start on the ports it had, after its end."""
+        self._start_once()
+
     def stop(self) -> None:
         """End the process if it still runs."""
         if self._child is not None:

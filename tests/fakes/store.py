@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from valkey import Valkey
+
 from dohproxy.config.store_address import StoreAddress
 from dohproxy.sharing.connecting import StoreSettings
 from dohproxy.sharing.store import Store
@@ -52,6 +54,11 @@ class StoreProcess:
         self._process.send_signal(signal.SIGCONT)
         self._process.kill()
         self._process.wait()
+
+    def tell(self, *words: str) -> None:
+        """Give a command."""
+        with Valkey(unix_socket_path=str(self.path)) as client:
+            client.execute_command(*words)
 
     def freeze(self) -> None:
         """Let it do nothing, with all its connections open."""

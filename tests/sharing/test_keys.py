@@ -1,6 +1,8 @@
 """How keys are called, and what cannot be read in their names."""
 
-from dohproxy.sharing.keys import Keys
+import pytest
+
+from dohproxy.sharing.keys import FORMAT, LEDGER_FORMAT, Keys
 from tests.fakes.store import SECRET
 
 
@@ -26,6 +28,14 @@ def test_a_name_begins_with_the_prefix_and_shows_nothing_of_what_it_stands_for()
     name = Keys("association", SECRET).of_one("answer", b"example.net")
     assert name.startswith("association:1:")
     assert "example" not in name
+
+
+def test_another_format_has_other_keys_but_one_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys("dohproxy", SECRET)
+    before = keys.of("events"), keys.of_one("answer", b"a"), keys.of("ledger", form=LEDGER_FORMAT)
+    monkeypatch.setattr("dohproxy.sharing.keys.FORMAT", FORMAT + 1)
+    after = keys.of("events"), keys.of_one("answer", b"a"), keys.of("ledger", form=LEDGER_FORMAT)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, False, True]
 
 
 def test_what_one_script_touches_has_one_place_in_a_cluster() -> None:

@@ -1,0 +1,26 @@
+"""`python -m bench chaos`: each act for half a minute, some six minutes in all; `--seconds 8` for a look."""
+
+import argparse
+
+from bench.chaos.acts import ACTS, play
+from bench.chaos.ground import ground
+from bench.chaos.verdict import table, verdict
+from bench.targets import print_targets
+
+
+def main() -> None:
+    """Play everything, and exit with 1 if a promise was not kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long each act lasts")
+    parser.add_argument("--act", type=int, help="only the one of this number, from 0")
+    given = parser.parse_args()
+    acts = ACTS if given.act is None else ACTS[given.act : given.act + 1]
+    with ground() as on:
+        played = [play(act, on, given.seconds, seed) for seed, act in enumerate(acts)]
+        report = on.upstream.report()
+    print("\n".join(table(played)))
+    raise SystemExit(0 if print_targets(verdict(played, report)) else 1)
+
+
+if __name__ == "__main__":
+    main()
