@@ -42,6 +42,7 @@ def page_job_of(config: Config, core: Core, alerting: Alerting, announcements: A
         announcements=lambda: announcements.current(time.time()),
         url=_url_of,
         offers=_offers_of,
+        proof_domain=lambda: core.names.discovery.proof_domain,
     )
     return PageJob(config, core.service.pages, sources, clock, time.time)
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from bench.pictures.panels import STEP_SECONDS, draw, read_panels
 from bench.pictures.scene import FULL, QUICK, Pace, Scene, scene
+from bench.pictures.setup import make_setup
 from bench.pictures.shots import CONSOLE, DIRECTORY, DRAWING, PICTURES, Moment, Picture, take
 from bench.processes import raise_descriptor_limit
 from tests.e2e.devtools import Tab, browsing
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="no longer than it takes, and no panels")
     options = parser.parse_args()
     raise_descriptor_limit()
+    make_setup(options.to, find_program("chromium", "chromium"))
     make(options.to, QUICK if options.quick else FULL, PICTURES, with_panels=not options.quick)
     for file in sorted(options.to.iterdir()):
         print(f"{file.name:24}{file.stat().st_size:8,} bytes")
@@ -68,7 +70,7 @@ async def _play(
 ) -> Mapping[str, float]:
     """Take each picture at its moment; return when flood and outage began, in seconds since the beginning."""
     began, moments = time.monotonic(), {}
-    last = max(list(Moment).index(picture.moment) for picture in pictures)
+    last = max(list(Moment).index(picture.moment) for picture in pictures if picture.moment is not None)
     async with AsyncExitStack() as stack:
         browser = await stack.enter_async_context(browsing(find_program("chromium", "chromium"), directory))
         painter, public, console = [await stack.enter_async_context(browser.tab()) for _ in range(3)]

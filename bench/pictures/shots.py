@@ -32,7 +32,8 @@ class Picture:
     """One file of docs/images."""
 
     name: str
-    moment: Moment
+    moment: Moment | None
+    """None: of a service of its own, at any moment."""
     page: str
     width: int
     height: int

@@ -34,6 +34,7 @@ from dohproxy.config import (
 from dohproxy.config.permissions import port_warnings
 from dohproxy.descriptors import descriptor_warnings
 from dohproxy.observability.announcer import Announcer
+from dohproxy.policy.discovery.proof import is_wanted_in_vain
 from dohproxy.tls.certificate_pair import server_context
 from dohproxy.tls.certificates import (
     Chain,
@@ -157,8 +158,17 @@ def _check_certificate(config: Config) -> tuple[tuple[Problem, ...], tuple[Probl
     chain, now = read_chain(config.tls), time.time()
     return (
         certificate_problems(chain, config.server.host, now),
-        (*certificate_warnings(chain, now), *key_warnings(config.tls)),
+        (*certificate_warnings(chain, now), *key_warnings(config.tls), *_proof_warnings(config, chain)),
     )
+
+
+def _proof_warnings(config: Config, chain: Chain) -> Iterator[Problem]:
+    if is_wanted_in_vain(config, chain.server.matches):
+        yield Problem(
+            "tls.certificate",
+            f"is not for *.{config.pages.proof_domain}: /setup is without the picture that says whether it works. Add"
+            " that name to it (by a DNS challenge), or write another domain in pages.proof_domain.",
+        )
 
 
 def read_chain(tls: TlsConfig) -> Chain:

@@ -37,6 +37,7 @@ from dohproxy.tools.doctor import (
     kernel,
     lookups,
     permissions,
+    proof,
     published,
     service,
     upstreams,
@@ -138,6 +139,7 @@ class _Visit:
             **({} if self._config.nodes is None else {"store": partial(self._store, self._config.nodes)}),
             upstreams.SUBJECT: self._upstreams,
             published.SUBJECT: self._records,
+            proof.SUBJECT: self._proof,
             version.SUBJECT: self._version,
         }
 
@@ -232,6 +234,17 @@ class _Visit:
             return
         questions = questions_of(publication, host)
         yield from published.judge(publication, host, asyncio.run(lookups.look_up(self._resolvers, questions)))
+
+    def _proof(self) -> Iterator[Finding]:
+        domain = proof.domain_of(self._config)
+        if domain is None:
+            return
+        if self._chain is not None:
+            yield from proof.judge_certificate(domain, self._chain.server.matches)
+        if self._asked.offline:
+            yield Finding(proof.SUBJECT, Severity.NOTE, "whether others know it was not asked, as --offline says")
+            return
+        yield from proof.judge(domain, asyncio.run(lookups.look_up(self._resolvers, proof.questions_of(domain))))
 
     def _version(self) -> Iterator[Finding]:
         running = None if self._body is None else service.running_version(self._body)

@@ -269,6 +269,21 @@ def _warn_of_pages(config: Config) -> Iterator[Problem]:
         yield Problem("pages.folder", "is of no effect while pages.enabled is false; write enabled = true beside it.")
 
 
+def _warn_of_proof(config: Config) -> Iterator[Problem]:
+    domain = config.pages.proof_domain
+    if domain is not None and not config.pages.enabled:
+        yield Problem(
+            "pages.proof_domain", "is of no effect while pages.enabled is false; write enabled = true beside it."
+        )
+    if domain == config.dot_host and config.dot.listen and config.clients.member_file is not None:
+        yield Problem(
+            "pages.proof_domain",
+            "is also where members have names for DNS over TLS: if the public DNS has one record for all of them"
+            f" (*.{domain}), every browser finds the picture, and the page tells everybody that it works. Give each"
+            " member's name a record of its own there, or write another domain here.",
+        )
+
+
 def _warn_of_discovery(config: Config) -> Iterator[Problem]:
     if config.discovery.qname_minimisation and not config.discovery.enabled:
         yield Problem(
@@ -300,5 +315,6 @@ _WARNINGS: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     _warn_of_added_budgets,
     _warn_of_nodes,
     _warn_of_pages,
+    _warn_of_proof,
     _warn_of_discovery,
 )

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
-from dohproxy.config.addresses import Unusable
+from dohproxy.config.addresses import Unusable, parse_public_name
 
 LONGEST_TOLD_HOST: Final = 226
 """Characters: with it a name below `_dns.` is none too long for the DNS, and the URL of the policy page fits into one
@@ -28,13 +28,32 @@ def parse_own_address(text: str, _directory: Path) -> IPv4Address | IPv6Address:
     return address
 
 
+def parse_proof_domain(text: str, directory: Path) -> str:
+    """Read the domain below which names prove that a client asks this service."""
+    if text.startswith("*."):
+        raise Unusable(f'stands for all names below it by itself; write "{text[2:]}".')
+    domain = parse_public_name(text, directory)
+    if is_address(domain):
+        raise Unusable('is an address, and names have to be below it; write a domain such as "check.doh.example.net".')
+    if "." not in domain:
+        raise Unusable(f'is a single label, for which there is no certificate; write "check.{domain}.example.net".')
+    if len(domain) > LONGEST_TOLD_HOST:
+        raise Unusable(f"is longer than {LONGEST_TOLD_HOST} characters, which leaves no room for names below it.")
+    return domain
+
+
+def is_address(text: str) -> bool:
+    """Tell whether this is an IP address and no name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def why_untold(host: str) -> str | None:
     """Return why nobody can be told in the DNS of a service of this name, in words that follow it; None if one can."""
-    try:
-        ip_address(host)
-    except ValueError:
-        pass
-    else:
+    if is_address(host):
         return "is an address, and only a name can be told"
     if host == "localhost":
         return "leads every client to itself"

@@ -29,7 +29,9 @@ class HttpRequest:
     accept_language: str | None = None
     if_none_match: str | None = None
     user_agent: str | None = None
-    """Of these three it depends which page is shown, and whether it need be sent; to a query they are nothing."""
+    authority: str | None = None
+    """What it was sent to, as ":authority" or Host have it. Of these four it depends which page is shown, and whether
+    it need be sent; to a query they are nothing."""
 
 
 @value

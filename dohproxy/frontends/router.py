@@ -5,10 +5,13 @@ a request within its client's limit, and all together have a limit of their own,
 Nothing is made for a view; what is shown was made beforehand (`jobs/page_job.py`), and is the same for everybody.
 
 `/` and `/policy` choose their language by Accept-Language, and say so to caches; `/en` and `/fr` are fixed.
+
+What is one reader's alone, a member's token or the name of a picture, is put into the bytes for each view.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -20,9 +23,10 @@ from dohproxy.doh.request import RefusedRequest, path_of
 from dohproxy.outcomes import Frontend, Reason
 from dohproxy.pages.document import Document, Kind, Language
 from dohproxy.pages.languages import choose
-from dohproxy.pages.setup_paths import TOKEN_MARK, setup_target
-from dohproxy.pages.style import CONTENT_SECURITY_POLICY
+from dohproxy.pages.setup_paths import PROOF_MARK, TOKEN_MARK, proof_path, setup_target
+from dohproxy.pages.style import content_security_policy
 from dohproxy.pages.systems import system_of
+from dohproxy.policy.discovery.proof import UNIQUE_CHARACTERS, is_proof_host
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 from dohproxy.policy.standing import STRANGERS_LEAVE
 from dohproxy.value import value
@@ -42,6 +46,7 @@ PATHS: Final[Mapping[str, tuple[Kind, Language | None]]] = {
     **{f"/{language}": (Kind.STATUS, language) for language in Language},
     **{f"/{language}/policy": (Kind.POLICY, language) for language in Language},
     **{f"/{language}/incidents.atom": (Kind.FEED, language) for language in Language},
+    **{proof_path(language): (Kind.PROOF, language) for language in Language},
 }
 """Kind and language of the page at a path; None where the request chooses, or where there is no choice. The members'
 page and what is below it is in `pages/setup_paths.py`."""
@@ -62,6 +67,8 @@ class View:
     """A member's, if it is his own page or file: it is put where the documents have TOKEN_MARK."""
     is_chosen: bool = False
     """The language is that of the request, and not of the path."""
+    is_misplaced: bool = False
+    """It is asked for at a name at which it would prove nothing."""
     edition: int = 0
     key: str = ""
     """By which it was found what is shown, and for which edition: found out anew each time, a view would cost a third
@@ -81,6 +88,7 @@ class Shown:
 
     response: HttpResponse
     count: Count
+    document: Document
 
 
 class Showing(StrEnum):
@@ -91,6 +99,8 @@ class Showing(StrEnum):
     """The client has this very page."""
     TURNED_AWAY = "turned_away"
     """More are wanted than all together may have."""
+    MISPLACED = "misplaced"
+    """It is the picture that proves whom a browser asks, wanted at a name at which it would prove nothing."""
     NOT_READY = "not_ready"
     """It is not made yet: the service has only just begun."""
 
@@ -109,8 +119,11 @@ class RouterStatistics:
 class Router:
     """Finds and shows pages; there are none until `adopt` allows them and `publish` brings some."""
 
-    def __init__(self) -> None:
+    def __init__(self, draw: Callable[[int], bytes] = os.urandom) -> None:
+        """`draw` returns so many random bytes."""
+        self._draw = draw
         self.is_enabled = False
+        self._proof_domain: str | None = None
         self._default = Language.ENGLISH
         per_second = PagesConfig().views_per_second
         self._views = Gcra(memoryview(bytearray(SLOT_BYTES)), per_second=per_second, burst=burst_of(per_second))
@@ -128,6 +141,7 @@ class Router:
         """Hold to another section; requests that were read before have to be read again."""
         self.is_enabled = config.enabled
         self._default = Language(config.language)
+        self._proof_domain = config.proof_domain
         self._views.adopt(config.views_per_second, burst_of(config.views_per_second), now)
 
     def publish(self, documents: Iterable[Document], at: float) -> None:
@@ -148,16 +162,19 @@ class Router:
         if path.endswith("/") and path != "//":
             path = path[:-1] or path
         view = _setup_view(path, request) if "/setup" in path else _page_view(path, request)
-        if view is None or (view.variant and not self._has_variant(view)):
+        if view is None or not self._may_be(view):
             return None
+        view.is_misplaced = view.kind is Kind.PROOF and not is_proof_host(request.authority, self._proof_domain)
         if view.is_chosen:
             view.language = choose(request.accept_language, self._default)
         return view
 
-    def _has_variant(self, view: View) -> bool:
+    def _may_be(self, view: View) -> bool:
         """Tell whether there is what not every service has; before anything is made it is too early to say."""
-        language = self._default if view.kind is Kind.SETUP else None
-        return not self._documents or (view.kind, language, view.variant) in self._documents
+        if not self._documents or not (view.variant or view.kind is Kind.PROOF):
+            return True
+        language = self._default if view.kind is Kind.SETUP else view.language
+        return (view.kind, language, view.variant) in self._documents
 
     def show(self, view: View, frontend: Frontend, now: float, *, is_member: bool) -> HttpResponse:
         """Return a page to a client that is within its own limit."""
@@ -165,12 +182,18 @@ class Router:
         if wait:
             self._counts[view.kind, Showing.TURNED_AWAY].number += 1
             return _come_again(wait)
+        if view.is_misplaced:
+            # A view and no wrong path, which would be remembered of this target under every name.
+            self._counts[view.kind, Showing.MISPLACED].number += 1
+            return HttpResponse(404, (("cache-control", "no-store"),))
         shown = self._shown.get(view.key) if view.edition == self._edition else self._look_up(view, frontend)
         if shown is None:
             self._counts[view.kind, Showing.NOT_READY].number += 1
             return _come_again(1.0)
         shown.count.number += 1
-        return _for_member(shown.response, view.token) if view.token else shown.response
+        if shown.document.picture_origin:
+            return _for_reader(shown, view.token, self._draw(UNIQUE_CHARACTERS // 2).hex())
+        return _for_reader(shown, view.token) if view.token else shown.response
 
     def _look_up(self, view: View, frontend: Frontend) -> Shown | None:
         """Return what this edition has for a view, and note in the view where that is."""
@@ -178,14 +201,15 @@ class Router:
         if found is None:
             return None
         document, etag = found
-        is_known = bool(view.validators) and (etag in view.validators or view.validators.strip() == "*")
+        may_keep = not _is_for_one(document, view)
+        is_known = may_keep and bool(view.validators) and (etag in view.validators or view.validators.strip() == "*")
         view.edition = self._edition
         where = f"{frontend} {view.kind} {view.language} {view.variant}"
         view.key = f"{where} {view.is_chosen} {view.is_head} {is_known}"
         shown = self._shown.get(view.key)
         if shown is None:
             count = self._counts[view.kind, Showing.UNCHANGED if is_known else Showing.WHOLE]
-            shown = Shown(_response(document, etag, view, is_known=is_known), count)
+            shown = Shown(_response(document, etag, view, is_known=is_known), count, document)
             self._shown[view.key] = shown
         return shown
 
@@ -213,8 +237,7 @@ def _setup_view(path: str, request: HttpRequest) -> View | None:
         target.kind,
         target.language,
         request.method == "HEAD",
-        # A member's own is sent whole each time.
-        "" if target.token else _validators(request),
+        _validators(request),
         f"{target.prefix}{target.file or system_of(request.user_agent)}",
         target.token,
         is_chosen=target.kind is Kind.SETUP and target.language is None,
@@ -233,10 +256,25 @@ def _vary(view: View) -> list[tuple[str, str]]:
     return [("vary", ", ".join(names))] if names else []
 
 
-def _for_member(response: HttpResponse, token: str) -> HttpResponse:
-    """Return what is sent to who has this token; its length is the same."""
-    body = response.body.replace(TOKEN_MARK.encode(), token.encode())
-    return HttpResponse(response.status, response.fields, body, omitted_bytes=response.omitted_bytes, is_page=True)
+def _is_for_one(document: Document, view: View) -> bool:
+    """Tell whether nobody may keep what is sent: what holds a secret, not even the browser, and what proves something
+    of this moment."""
+    return bool(view.token or document.picture_origin) or document.kind is Kind.PROOF
+
+
+def _for_reader(shown: Shown, token: str, unique: str = "") -> HttpResponse:
+    """Return what is sent to who has this token, with what is `unique` to this view in the name of a picture; its
+    length is the same."""
+    response, document = shown.response, shown.document
+    body, fields = response.body, response.fields
+    if document.picture_origin:
+        body = body.replace(PROOF_MARK.encode(), unique.encode())
+        fields = tuple((name, text.replace(PROOF_MARK, unique)) for name, text in fields)
+    if token and body:
+        for blank in document.blanks:
+            body = body.replace(blank.mark, blank.fill(token))
+        body = body.replace(TOKEN_MARK.encode(), token.encode())
+    return HttpResponse(response.status, fields, body, omitted_bytes=response.omitted_bytes, is_page=True)
 
 
 def burst_of(per_second: float) -> float:
@@ -252,8 +290,7 @@ def _come_again(seconds: float) -> HttpResponse:
 def _response(document: Document, etag: str, view: View, *, is_known: bool) -> HttpResponse:
     """Return what is sent; to a client that has it already, what decides about its copy (RFC 9110 section 15.4.5)."""
     fields = [("etag", etag), ("cache-control", f"max-age={KEEP_SECONDS}")]
-    if view.token:
-        # What holds a secret is kept by nobody, not even by the browser.
+    if _is_for_one(document, view):
         fields = [("cache-control", "no-store")]
     else:
         fields += _vary(view)
@@ -267,6 +304,7 @@ def _response(document: Document, etag: str, view: View, *, is_known: bool) -> H
     if document.kind is Kind.JSON:
         # Anybody's page may read it: it is the same for everybody, and nobody is known here by a cookie.
         fields.append(("access-control-allow-origin", "*"))
+    fields.append(("content-security-policy", content_security_policy(document.picture_origin)))
     fields += _SECURITY
     if view.is_head:
         return HttpResponse(200, tuple(fields), omitted_bytes=len(document.body), is_page=True)
@@ -274,7 +312,6 @@ def _response(document: Document, etag: str, view: View, *, is_known: bool) -> H
 
 
 _SECURITY: Final = (
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
 )

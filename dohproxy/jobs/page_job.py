@@ -5,6 +5,7 @@ disk is a thread.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,6 +25,7 @@ from dohproxy.observability.tallies import Tally
 from dohproxy.pages.day import Day, count_answers
 from dohproxy.pages.facts import Announcement, Facts, Restriction, WithheldList, keeps_addresses
 from dohproxy.pages.incidents import MOST_INCIDENTS, IncidentBook, IncidentKind, told
+from dohproxy.policy.discovery.served import public_port
 from dohproxy.policy.mode import Mode, ModeNow
 from dohproxy.regular_file import read_regular
 from dohproxy.saved import Interruption, Saved, UnfitState, read_dict
@@ -39,6 +41,9 @@ FIRST_SECONDS: Final = 0.1
 CUT_OFF_SECONDS: Final = 10.0
 """For which no upstream may be asked before that is told: a resolver that is restarted is back by then. An alert waits
 for questions that fail, of which a small service has few."""
+PAUSE_SECONDS: Final = 0.001
+"""Of the thread that makes what holds as long as the configuration: it has the interpreter to itself for some
+milliseconds at a time, and nobody is to wait for longer."""
 RENEW_SECONDS: Final = 30.0
 """Between two renewals without news; caches may keep a page as long."""
 
@@ -62,6 +67,8 @@ class PageSources:
     """The URL of the DoH resource."""
     offers: "Callable[[Config], tuple[Offer, Offer | None]]"
     """What everybody is offered, and members, if there are any with URLs of their own, with TOKEN_MARK for a token."""
+    proof_domain: Callable[[], str]
+    """Below which names prove that this service is asked, "" if none do; it changes with the certificate too."""
 
 
 class PageJob:
@@ -85,6 +92,7 @@ class PageJob:
         self.day = Day(now)
         self.incidents = IncidentBook(now)
         self._edition: Edition | None = None
+        self._proof_domain = ""
         self._has_looked = False
         self._cut_off_since: float | None = None
         self._made_at = 0.0
@@ -184,13 +192,13 @@ class PageJob:
 
     async def _edition_of(self, config: Config) -> "Edition":
         """Return what makes pages with this configuration, the same as long as that holds."""
-        known = self._edition
-        if known is not None and known.config is config:
+        known, proof_domain = self._edition, self._sources.proof_domain()
+        if known is not None and known.config is config and self._proof_domain == proof_domain:
             return known
-        edition, problem = await asyncio.to_thread(_begin_edition, config, self._sources.offers)
+        edition, problem = await asyncio.to_thread(_begin_edition, config, self._sources.offers, proof_domain)
         if problem:
             _log.warning("the policy page is without your own paragraphs", why=problem)
-        self._edition = edition
+        self._edition, self._proof_domain = edition, proof_domain
         return edition
 
     async def _make(self, facts: Facts, edition: "Edition") -> None:
@@ -208,14 +216,18 @@ class PageJob:
         await self._folder.write(folder, files, facts.at)
 
 
-def _begin_edition(config: Config, offers: "Callable[[Config], tuple[Offer, Offer | None]]") -> "tuple[Edition, str]":
+def _begin_edition(
+    config: Config, offers: "Callable[[Config], tuple[Offer, Offer | None]]", proof_domain: str
+) -> "tuple[Edition, str]":
     """Return what makes pages, and why the operators' paragraphs are not in them, "" if they are. Blocks."""
     # It takes longer to load than all else that a start imports last, and nobody waits for it: so here, in a thread.
     from dohproxy.pages.edition import make_edition
     from dohproxy.pages.own_text import MOST_OWN_BYTES
+    from dohproxy.pages.proof import proof_at
     from dohproxy.pages.setup_edition import setup_documents
 
-    setup = tuple(setup_documents(*offers(config)))
+    proof = proof_at(proof_domain, public_port(config)) if proof_domain else None
+    setup = tuple(setup_documents(*offers(config), proof, lambda: time.sleep(PAUSE_SECONDS)))
     path, problem = config.pages.paragraphs_file, ""
     if path is not None:
         try:

@@ -1,6 +1,7 @@
 """One text that is published: its bytes, and how it is told from others."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -21,6 +22,8 @@ class Kind(StrEnum):
     """How devices are told to ask this service."""
     PROFILE = "profile"
     """A file that does it for one kind of client; its language is None, and its variant the file's name."""
+    PROOF = "proof"
+    """The picture that only who asks this service can see."""
 
 
 class Language(StrEnum):
@@ -36,6 +39,7 @@ MEDIA_TYPES: Final = {
     Kind.FEED: "application/atom+xml; charset=utf-8",
     Kind.JSON: "application/json",
     Kind.SETUP: "text/html; charset=utf-8",
+    Kind.PROOF: "image/svg+xml",
 }
 FILE_TYPES: Final = {
     "mobileconfig": "application/x-apple-aspen-config",
@@ -51,6 +55,16 @@ class TooLong(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Blank:
+    """A place in a document in which something stands that is made of a member's token."""
+
+    mark: bytes
+    """What stands there instead, and nowhere else."""
+    fill: Callable[[str], bytes]
+    """Returns what belongs there, of the same length, for a token; quick, as it is called for each view."""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One text, ready to be sent. Raises TooLong."""
 
@@ -60,6 +74,10 @@ class Document:
     body: bytes
     variant: str = ""
     """Which one of several of the same kind and language; there is one alone where it is empty."""
+    picture_origin: str = ""
+    """From where it may have pictures, with PROOF_MARK in it, as `pages.proof` says; nowhere if empty."""
+    blanks: tuple[Blank, ...] = ()
+    """What in it depends on a member's token, beside the token itself."""
 
     def __post_init__(self) -> None:
         if len(self.body) > MOST_BYTES:

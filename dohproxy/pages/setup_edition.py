@@ -1,48 +1,74 @@
 """All documents by which devices are told to ask this service: the page for each system and language, everybody's and
 members', and the files.
 
-Members' are made once, with a token in them that nobody can have; whoever shows them puts the member's in its place. So
-no token is known here, and a look at a member's page costs what a look at any other does, and its bytes once more.
+Members' are made once, with a token in them that nobody can have; whoever shows them puts the member's in its place,
+and what is made of it (`pages.blanks`). So no token is known here, and a look at a member's page costs what a look at
+any other does, its bytes once more, and a tenth of a millisecond.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from dohproxy.pages.document import Document, Kind, Language
+from dohproxy.pages.blanks import CodeBlank, blank_text, stamp_text, url_text
+from dohproxy.pages.document import Blank, Document, Kind, Language
 from dohproxy.pages.facts import Place
-from dohproxy.pages.qr_drawing import Draw, qr_drawing
-from dohproxy.pages.setup_page import setup_page
+from dohproxy.pages.proof import Proof, proof_picture
+from dohproxy.pages.qr_family import qr_code
+from dohproxy.pages.setup_page import Codes, setup_page
 from dohproxy.pages.setup_paths import MEMBERS, TOKEN_MARK
 from dohproxy.pages.systems import System
 from dohproxy.profiles.kinds import KINDS, missing
 from dohproxy.profiles.offer import NO_WISHES, Offer
 
 
-def setup_documents(offer: Offer, members: Offer | None) -> Iterator[Document]:
-    """Yield everybody's documents, and if there are any those for `members`, whose offer has TOKEN_MARK for a token.
-    Takes some tens of milliseconds. Raises TooLong."""
+def setup_documents(
+    offer: Offer, members: Offer | None, proof: Proof | None = None, pause: Callable[[], None] = lambda: None
+) -> Iterator[Document]:
+    """Yield everybody's documents, and if there are any those for `members`, whose offer has TOKEN_MARK for a token;
+    with a picture that proves whom a browser asks, if there is a place for it.
+
+    It takes some tens of milliseconds, and with members a third of a second: `pause` is called every few milliseconds,
+    for others that want to run. Raises TooLong.
+    """
     # Whoever reads it with a telephone has there what the telephone needs.
-    code = qr_drawing(f"{'/'.join(offer.url.split('/', 3)[:3])}/setup")
-    yield from _pages(offer, "/setup", code, "")
-    yield from _files(offer, "")
+    address = f"{'/'.join(offer.url.split('/', 3)[:3])}/setup"
+    codes = Codes(qr_code(address), qr_code(offer.stamps[0]) if offer.stamps else None)
+    pause()
+    yield from _pages(offer, "/setup", codes, proof)
+    yield from _files(offer)
+    if proof is not None:
+        yield from map(proof_picture, Language)
     if members is not None:
-        # A name that begins with a token is another text, and seen by whoever is on the way; a stamp hides its path.
-        personal = replace(members, dot=None, stamps=())
-        yield from _pages(personal, f"/setup/{TOKEN_MARK}", None, MEMBERS)
-        yield from _files(personal, MEMBERS)
+        # A name that begins with a token is another text, and seen by whoever is on the way.
+        yield from _members(replace(members, dot=None), f"{address}/{TOKEN_MARK}", proof, pause)
 
 
-def _pages(offer: Offer, path: str, code: Draw | None, variant: str) -> Iterator[Document]:
+def _members(offer: Offer, address: str, proof: Proof | None, pause: Callable[[], None]) -> Iterator[Document]:
+    stamps = [stamp_text(stamp) for stamp in offer.stamps]
+    texts = tuple(map(blank_text, stamps))
+    page = CodeBlank(url_text(address), pause)
+    stamp = CodeBlank(stamps[0], pause) if stamps else None
+    codes = Codes(page.code, None if stamp is None else stamp.code)
+    blanks = (*texts, page.blank, *(() if stamp is None else (stamp.blank,)))
+    yield from _pages(offer, f"/setup/{TOKEN_MARK}", codes, proof, MEMBERS, blanks)
+    yield from _files(offer, MEMBERS, texts)
+
+
+def _pages(
+    offer: Offer, path: str, codes: Codes, proof: Proof | None, variant: str = "", blanks: Sequence[Blank] = ()
+) -> Iterator[Document]:
     place = Place(_links(path))
     for language in Language:
         for system in System:
-            yield setup_page(offer, language, system, place, code, variant)
+            page = setup_page(offer, language, system, place, codes, proof, variant)
+            yield replace(page, blanks=tuple(blanks))
 
 
-def _files(offer: Offer, variant: str) -> Iterator[Document]:
+def _files(offer: Offer, variant: str = "", blanks: Sequence[Blank] = ()) -> Iterator[Document]:
     for kind in KINDS:
         if not missing(kind, offer):
-            yield Document(Kind.PROFILE, None, kind.make(offer, NO_WISHES), f"{variant}{kind.file}")
+            body = kind.make(offer, NO_WISHES)
+            yield Document(Kind.PROFILE, None, body, f"{variant}{kind.file}", blanks=tuple(blanks))
 
 
 def _links(path: str) -> Mapping[str, str]:

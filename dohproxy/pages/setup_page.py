@@ -5,13 +5,15 @@ page it is made once for all of them, with a token that nobody has; whoever show
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from dohproxy.pages.document import Document, Kind, Language
 from dohproxy.pages.facts import Place
-from dohproxy.pages.frame import link, page
+from dohproxy.pages.frame import filled, link, page
 from dohproxy.pages.markup import Markup, element
-from dohproxy.pages.qr_drawing import Draw
+from dohproxy.pages.proof import HEIGHT, WIDTH, Proof
+from dohproxy.pages.qr_family import QrCode
 from dohproxy.pages.systems import System
 from dohproxy.pages.texts import Texts, texts_in
 from dohproxy.profiles.browsers import template_of
@@ -20,14 +22,28 @@ from dohproxy.profiles.offer import Offer
 
 ORDER: Final = (System.APPLE, System.ANDROID, System.WINDOWS, System.LINUX)
 """Of what is not the visitor's own."""
+REMEDIES: Final = ("again", "browser", "device", "between")
+"""What to look at where it does not work, the likeliest first."""
+_MODULE_PIXELS: Final = 5
+"""Of one module of a QR code, so that a telephone reads it from a screen."""
 _FOR_LINUX: Final = ("systemd-resolved", "networkmanager", "unbound", "stubby", "dnscrypt-proxy", "dnsmasq")
 
 
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What is for cameras."""
+
+    page: QrCode
+    """The page's own address."""
+    stamp: QrCode | None = None
+    """The first stamp, if there is any."""
+
+
 def setup_page(
-    offer: Offer, language: Language, system: System, place: Place, code: Draw | None, variant: str
+    offer: Offer, language: Language, system: System, place: Place, codes: Codes, proof: Proof | None, variant: str
 ) -> Document:
-    """Return the page for visitors with one system. `code` draws the page's own address for a camera; None leaves it
-    out. Raises TooLong."""
+    """Return the page for visitors with one system. `proof` is where the picture is that proves whom a browser asks;
+    without it nothing is said of that. Raises TooLong."""
     texts = texts_in(language)
     title = texts.say("page", "setup_title", host=offer.host)
     first, rest = _ordered(system)
@@ -37,15 +53,15 @@ def setup_page(
         element("p", texts.say("setup", "intro")),
         element("p", texts.say("page", "address"), " ", element("code", offer.url)),
         *(say.secret() if variant else ()),
+        *(() if proof is None else say.proof(proof)),
         *(part for one in first for part in say.about(one)),
         *say.browsers(),
         *(part for one in rest for part in say.about(one)),
         *say.others(),
-        *_code(texts, code),
-        *say.more(),
+        *say.codes(codes),
     )
     body = page(Kind.SETUP, texts, place, offer.host, title, *content)
-    return Document(Kind.SETUP, language, body, f"{variant}{system}")
+    return Document(Kind.SETUP, language, body, f"{variant}{system}", "" if proof is None else proof.origin)
 
 
 def _ordered(system: System) -> tuple[Sequence[System], Sequence[System]]:
@@ -88,11 +104,37 @@ class _Sections:
         yield element("h2", self._say("others"))
         yield self._files("firefox", "chrome", "chrome-windows", "openwrt", "curl")
 
-    def more(self) -> Iterator[Markup]:
-        """Yield what remains to be said."""
+    def proof(self, proof: Proof) -> Iterator[Markup]:
+        """Yield whether this very browser asks the service, and what to do if it does not."""
+        say, language = self._texts.say, self._texts.language
+        source = proof.picture(language)
+        yield element("h2", say("proof", "heading"))
+        # The words have to be true of both cases: who has a page read out hears them beside the picture too.
+        picture = element("img", src=source, width=str(WIDTH), height=str(HEIGHT), alt=say("proof", "no"))
+        yield element("p", picture, class_="proof")
+        yield element("p", say("proof", "about"), " ", link(source, say("proof", "link")))
+        status = link(self._place.links[f"{Kind.STATUS}.{language}"], say("proof", "status"))
+        remedies = (
+            *(say("proof", key) for key in REMEDIES),
+            filled(say("proof", "disturbed", status="{status}"), status=status),
+        )
+        yield element(
+            "details",
+            element("summary", say("proof", "if_not")),
+            element("ul", *(element("li", remedy) for remedy in remedies)),
+        )
+
+    def codes(self, codes: Codes) -> Iterator[Markup]:
+        """Yield what other devices take from a screen, and the stamps."""
+        yield element("h2", self._say("code"))
+        yield element("p", _shown(codes.page, self._say("code_about")))
         if self._offer.stamps:
             yield element("h2", self._say("stamps"))
-            yield element("ul", *(element("li", element("code", stamp)) for stamp in self._offer.stamps))
+            # Some programs open such an address by themselves.
+            shown = (link(stamp, None) for stamp in self._offer.stamps)
+            yield element("ul", *(element("li", element("code", one)) for one in shown))
+        if codes.stamp is not None:
+            yield element("p", _shown(codes.stamp, self._say("stamp_about")))
 
     def _apple(self) -> Iterator[Markup]:
         yield self._files("apple", "apple-dot")
@@ -133,7 +175,7 @@ class _Sections:
         return self._texts.say("setup", key)
 
 
-def _code(texts: Texts, code: Draw | None) -> Iterator[Markup]:
-    if code is not None:
-        yield element("h2", texts.say("setup", "code"))
-        yield element("p", code(texts.say("setup", "code_about")))
+def _shown(code: QrCode, name: str) -> Markup:
+    """Return the picture of a code, with words for readers who do not see it."""
+    pixels = str(_MODULE_PIXELS * code.size)
+    return element("img", class_="code", src=code.address, width=pixels, height=pixels, alt=name)

@@ -1,14 +1,18 @@
-"""Which path is the members' page, whose, and which file of it."""
+"""Which path is the members' page, whose, and which file of it; and what stands in it for what a view brings."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
 from dohproxy.pages.document import Kind, Language
+from dohproxy.policy.discovery.proof import UNIQUE_CHARACTERS
 
 TOKEN_MARK: Final = "-" * 22
 """Stands in members' documents where a member's token is to be: as long as one, so that no length changes, and none
 that sixteen bytes can make."""
+PROOF_MARK: Final = "_" * UNIQUE_CHARACTERS
+"""Stands in the name of the picture that proves whom a browser asks (`pages.proof`), where something is to be that no
+other view has: as long as that, and nothing that is drawn."""
 MEMBERS: Final = "member "
 """Begins the variant of members' documents."""
 
@@ -47,3 +51,8 @@ def setup_target(path: str) -> SetupTarget | None:
         return None
     kind = Kind.PROFILE if file else Kind.SETUP
     return SetupTarget(kind, None if language is None else Language(language), token, file)
+
+
+def proof_path(language: Language) -> str:
+    """Return where the picture of one language is, at its name."""
+    return f"/{language}/proof.svg"

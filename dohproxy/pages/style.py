@@ -41,6 +41,7 @@ figure{margin:1.1rem 0}figcaption{font-size:.9rem;margin-bottom:.3rem}
 .bars{stroke:var(--mark);stroke-width:4}.curve{fill:none;stroke:var(--mark);stroke-width:2;vector-effect:non-scaling-stroke}
 .base{stroke:var(--dim);stroke-width:1;vector-effect:non-scaling-stroke}
 .ends{display:flex;justify-content:space-between;font-size:.85rem;color:var(--dim)}
+img,.code{max-width:100%;height:auto}.code{image-rendering:pixelated}summary{cursor:pointer}
 .own{border-left:2px solid var(--line);padding-left:.8rem}
 @media (max-width:26rem){.state{padding:.6rem .7rem;gap:.6rem}.state svg{width:1.6rem;height:1.6rem}}
 @media print{:root{--ink:#000;--dim:#333;--paper:#fff;--line:#888;--mark:#000;--soft:#fff;--well:#000;\
@@ -48,11 +49,20 @@ figure{margin:1.1rem 0}figcaption{font-size:.9rem;margin-bottom:.3rem}
 """
 
 _DIGEST: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-CONTENT_SECURITY_POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src data:; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
-)
-"""No script, no font, no frame, nothing from elsewhere: this sheet alone, and the icon that stands in the page."""
+
+
+def content_security_policy(picture_origin: str = "") -> str:
+    """Return what a page may do: no script, no font, no frame, nothing from elsewhere but pictures from this origin if
+    there is one; this sheet alone, and the icon that stands in the page."""
+    pictures = f"data: {picture_origin}" if picture_origin else "data:"
+    return (
+        f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src {pictures}; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )
+
+
+CONTENT_SECURITY_POLICY: Final = content_security_policy()
+"""That of pages that have no picture from elsewhere."""
 ICON: Final = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='8' cy='8' r='7'"
     " fill='%230b57a4'/%3E%3Cpath d='M4 8h8M8 4v8' stroke='%23fff' stroke-width='2'/%3E%3C/svg%3E"

@@ -106,8 +106,13 @@ def test_what_is_hardly_meant_is_warned_of_and_no_error(directory: Path) -> None
         ('[server]\nlisten = ["[::]:8053"]\n', 'server.listen #1 (line 2) is "[::]:8053", which is every IPv6 address'),
         ('[clients]\nmember_networks = ["0.0.0.0/0"]\n', "clients.member_networks (line 2) makes a member of every"),
         ('[admin]\nsocket = "/run/dohproxy-of-nobody/a.sock"\n', "RuntimeDirectory=dohproxy-of-nobody"),
+        (
+            '[tls]\ncertificate = "certificate.pem"\nkey = "key.pem"\n[discovery]\naddresses = ["127.0.0.1"]\n'
+            '[pages]\nenabled = true\nproof_domain = "check.example.net"\n',
+            "tls.certificate (line 2) is not for *.check.example.net: /setup is without the picture",
+        ),
     ],
-    ids=["IPv6 alone", "everybody a member", "a directory made at the start"],
+    ids=["IPv6 alone", "everybody a member", "a directory made at the start", "a picture that cannot be shown"],
 )
 def test_what_works_and_is_hardly_meant_is_warned_of_with_its_line(directory: Path, text: str, told: str) -> None:
     ended = run("check", "--config", write(directory, text))

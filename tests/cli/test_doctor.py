@@ -68,6 +68,23 @@ def test_a_running_service_is_looked_at_from_all_sides(directory: Path) -> None:
     assert _of(told, "records")[0]["severity"] == "note"
 
 
+def test_a_picture_that_proves_nothing_is_told_with_its_remedy(directory: Path) -> None:
+    pages = '[pages]\nenabled = true\nproof_domain = "check.doh.example.net"\n[about]\nname = "us"\n'
+    with answering(make_reply) as upstream:
+        file = _config(directory, free_port(), pages + '[discovery]\naddresses = ["127.0.0.1"]\n')
+        with started("serve", "--config", file) as process:
+            first_line(process)
+            ca_file = str(directory / "certificate.pem")
+            _, told = _findings("--config", file, "--ca-file", ca_file, "--resolver", f"127.0.0.1:{upstream}")
+    uncovered, found = _of(told, "proof")
+    assert uncovered["what"].startswith("the certificate is not for *.check.doh.example.net")
+    assert "everybody finds the picture" in found["what"]
+    assert "pages.proof_domain" in found["remedy"]
+    assert not _of(told, "configuration")[1:]
+    _, offline = _findings("--config", file, "--offline")
+    assert [one["severity"] for one in _of(offline, "proof")] == ["note"]
+
+
 def test_an_upstream_that_is_paused_is_not_asked(directory: Path) -> None:
     asked: list[bytes] = []
 

@@ -114,3 +114,14 @@ def test_what_cannot_be_meant_is_2(tmp_path: Path, arguments: list[str], told: s
     ended = run("records", "--config", write(tmp_path), *arguments)
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert told in ended.stderr
+
+
+def test_what_a_picture_needs_that_proves_who_is_asked_is_remarked(tmp_path: Path) -> None:
+    more = TLS + TOLD + '[pages]\nenabled = true\nproof_domain = "check.doh.example.net"\n'
+    ended = run("records", "--config", write(tmp_path, more))
+    assert (ended.exit_code, len(records_in(ended.stdout))) == (0, 4)
+    uncovered, wildcard = ended.stderr.splitlines()
+    assert uncovered.startswith("remark: The certificate is not for *.check.doh.example.net: /setup is without")
+    assert wildcard.startswith("remark: Publish no wildcard record at *.check.doh.example.net")
+    ended = run("records", "--config", write(tmp_path, more, names=(HOST, "*.check.doh.example.net")))
+    assert ended.stderr.splitlines() == [wildcard]

@@ -272,3 +272,16 @@ def test_scripts_that_may_read_names_inside_are_warned_of() -> None:
 
 def test_public_pages_with_a_name_are_as_they_should_be() -> None:
     assert warnings_of('[pages]\nenabled = true\nfolder = "pages"\n[about]\nname = "Us"') == {}
+
+
+def test_a_picture_without_pages_is_warned_of_and_one_that_everybody_may_find() -> None:
+    proof, addresses = 'proof_domain = "dot.example.net"\n', '[discovery]\naddresses = ["192.0.2.1"]\n'
+    about = '[about]\nname = "us"\n'
+    assert list(warnings_of(f"[pages]\n{proof}{addresses}")) == ["pages.proof_domain"]
+    served = f'{PUBLIC}{TLS}{about}[pages]\nenabled = true\n{proof}{addresses}[dot]\nlisten = ["192.0.2.1:853"]\n'
+    assert warnings_of(served) == {}
+    members = '[clients]\nmember_file = "members.json"\n'
+    assert warnings_of(f"{served}{members}") == {}
+    told = warnings_of(f'{served}host = "dot.example.net"\n{members}')
+    assert list(told) == ["pages.proof_domain"]
+    assert "*.dot.example.net" in told["pages.proof_domain"]

@@ -1,12 +1,14 @@
 """Values of [discovery]."""
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from dohproxy.config.addresses import Unusable
-from dohproxy.config.discovery_values import LONGEST_TOLD_HOST, parse_own_address, why_untold
+from dohproxy.config.discovery_values import LONGEST_TOLD_HOST, parse_own_address, parse_proof_domain, why_untold
+from dohproxy.policy.discovery.proof import NO_VIEW, proof_host
 from dohproxy.wire.name import LONGEST_NAME_BYTES, from_text
 
 HERE = Path("/etc/dohproxy")
@@ -57,3 +59,35 @@ def test_the_longest_name_fits_wherever_it_is_told() -> None:
     assert len(LONGEST) == LONGEST_TOLD_HOST
     assert len(from_text(f"_65535._https.{LONGEST}")) <= LONGEST_NAME_BYTES
     assert len(f"infourl=https://{LONGEST}:65535/policy") <= 255
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("check.doh.example.net", "check.doh.example.net"),
+        ("Check.Example.NET", "check.example.net"),
+        (LONGEST, LONGEST),
+    ],
+)
+def test_a_domain_below_which_names_prove_who_is_asked(text: str, domain: str) -> None:
+    assert parse_proof_domain(text, HERE) == domain
+    assert len(from_text(proof_host(NO_VIEW, domain))) <= LONGEST_NAME_BYTES
+
+
+NO_DOMAINS = {
+    "a wildcard": ("*.check.example.net", 'write "check.example.net"'),
+    "an address": ("192.0.2.1", "is an address, and names have to be below it"),
+    "an address of IPv6": ("2001:db8::1", "is an address"),
+    "a single label": ("check", 'a single label, for which there is no certificate; write "check'),
+    "a final dot": ("check.example.net.", 'write "check.example.net"'),
+    "a port": ("check.example.net:443", "names a port"),
+    "a URL": ("https://check.example.net/", 'write the name alone: "check.example.net"'),
+    "a letter too many": (LONGEST + "a", "leaves no room for names below it"),
+    "no name": ("check..net", "is not a host name"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), NO_DOMAINS.values(), ids=NO_DOMAINS)
+def test_what_is_no_such_domain(text: str, words: str) -> None:
+    with pytest.raises(Unusable, match=re.escape(words)):
+        parse_proof_domain(text, HERE)

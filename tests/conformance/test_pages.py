@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
 from dohproxy.builders import clock
-from dohproxy.config import PagesConfig
+from dohproxy.config import DiscoveryConfig, PagesConfig
 from dohproxy.member_token import TOKEN_BYTES, token_of
 from dohproxy.pages.document import Document, Kind
 from dohproxy.pages.edition import Edition
+from dohproxy.pages.proof import proof_at
 from dohproxy.pages.setup_edition import setup_documents
 from dohproxy.pages.setup_paths import TOKEN_MARK
 from dohproxy.pages.style import CONTENT_SECURITY_POLICY
@@ -98,6 +100,38 @@ def test_a_visitor_is_shown_how_his_own_device_is_told(start: StartServer, conne
         assert client.exchange(page(f"/setup/{token}/curlrc")).body.endswith(f'doh-url = "{url}/{token}"\n'.encode())
         assert client.exchange(page("/setup/nothing.txt")).status == 404
         assert server.figure("dohproxy_page_views_total", page="setup", showing="whole") == 5
+
+
+def test_a_picture_proves_that_its_name_was_asked_for_here(start: StartServer, connect: Connect) -> None:
+    domain, address = "check.example.com", ip_address("192.0.2.1")
+    setup = with_sections(pages=replace(ON, proof_domain=domain), discovery=DiscoveryConfig(addresses=(address,)))
+    offer = Offer("x", "doh.example.net", "https://doh.example.net/dns-query")
+    with start(setup) as server:
+        documents = [*Edition(CONFIG).on_host(facts()), *setup_documents(offer, None, proof_at(domain, 443))]
+        server.call(lambda: server.core.service.pages.publish(documents, AT))
+        server.call(lambda: server.core.use_certificate(lambda _: True))
+        client, misses, hosts = connect(server, over_tls=True), server.upstream.asked, set()
+        # Wherever it would prove nothing it is not there, and is there all the same a moment later.
+        assert client.exchange(page("/en/proof.svg")).status == 404
+        for _ in range(3):
+            shown = client.exchange(page("/en/setup"))
+            assert html(shown)
+            (source,) = [
+                str(one["src"]) for tag, one in read(shown.body).elements if tag == "img" and "class" not in one
+            ]
+            origin, host = source.removesuffix("/en/proof.svg"), source.split("/")[2]
+            hosts.add(host)
+            assert f"img-src data: {origin};" in (shown.field("content-security-policy") or "")
+            for _ in range(2):
+                (answer,) = client.exchange(get(query(host), ACCEPT)).message().answer
+                assert [record.to_text() for record in answer] == [str(address)]
+                picture = client.exchange(page("/en/proof.svg", ("Host", host)))
+                assert (picture.status, picture.field("content-type")) == (200, "image/svg+xml")
+                assert picture.field("cache-control") == "no-store"
+                assert client.exchange(page("/en/proof.svg", ("Host", "doh.example.net"))).status == 404
+        assert len(hosts) == 3
+        assert server.upstream.asked == misses
+        assert server.figure("dohproxy_page_views_total", page="proof", showing="whole") == 6
 
 
 def test_what_a_client_has_is_not_sent_again_and_head_sends_nothing(start: StartServer, connect: Connect) -> None:

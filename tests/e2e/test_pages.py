@@ -13,6 +13,7 @@ import pytest
 from dohproxy.pages.document import Kind, Language
 from dohproxy.pages.edition import Edition
 from dohproxy.pages.facts import Facts
+from dohproxy.pages.proof import proof_at
 from dohproxy.pages.setup_edition import setup_documents
 from dohproxy.pages.setup_paths import TOKEN_MARK
 from tests.conftest import FindProgram
@@ -115,7 +116,8 @@ def pages_of(told: Facts) -> dict[str, bytes]:
     pages = {name: one.body for name, one in found if one.kind in (Kind.STATUS, Kind.POLICY)}
     wanted = {("apple", Language.ENGLISH), ("member windows", Language.FRENCH)}
     members = replace(FULL, url=f"{FULL.url}/{TOKEN_MARK}")
-    setup = [one for one in setup_documents(FULL, members) if (one.variant, one.language) in wanted]
+    documents = setup_documents(FULL, members, proof_at("check.doh.invalid", 443))
+    setup = [one for one in documents if (one.variant, one.language) in wanted]
     return pages | {f"setup.{one.language}.html": one.body for one in setup}
 
 

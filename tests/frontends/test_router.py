@@ -12,9 +12,9 @@ from dohproxy.doh.request import RefusedRequest, RequestRules, read_request
 from dohproxy.frontends.router import KEEP_SECONDS, PATHS, Router, Showing, View, burst_of
 from dohproxy.member_token import TOKEN_BYTES, token_of
 from dohproxy.outcomes import Frontend
-from dohproxy.pages.document import Document, Kind, Language
-from dohproxy.pages.setup_paths import MEMBERS, TOKEN_MARK, setup_target
-from dohproxy.pages.style import CONTENT_SECURITY_POLICY
+from dohproxy.pages.document import Blank, Document, Kind, Language
+from dohproxy.pages.setup_paths import MEMBERS, PROOF_MARK, TOKEN_MARK, setup_target
+from dohproxy.pages.style import CONTENT_SECURITY_POLICY, content_security_policy
 from dohproxy.pages.systems import System
 from dohproxy.policy.standing import STRANGERS_LEAVE
 
@@ -361,3 +361,98 @@ def test_before_anything_is_made_the_page_is_not_ready() -> None:
     router = Router()
     router.adopt(SETTINGS, NOW)
     assert show(router, "/setup").status == show(router, f"/setup/{TOKEN}").status == 503
+
+
+def test_what_is_made_of_a_token_is_put_into_members_documents() -> None:
+    blank = Blank(b"<mark>", lambda token: token[:6].encode())
+    body = f"<mark> {TOKEN_MARK} <mark>".encode()
+    router = router_of()
+    router.publish([Document(Kind.SETUP, EN, body, f"{MEMBERS}other", blanks=(blank,))], WALL)
+    for token in (TOKEN, TOKEN[::-1], TOKEN_MARK):
+        begin = token[:6]
+        assert show(router, f"/setup/{token}").body == f"{begin} {token} {begin}".encode()
+        head = show(router, f"/setup/{token}", "HEAD")
+        assert (head.body, head.omitted_bytes) == (b"", len(body))
+
+
+# --- The picture that proves whom a browser asks ---
+
+ORIGIN = f"https://proof-{PROOF_MARK}.check.example.net"
+PLACE = "proof-0123456789abcdef.check.example.net"
+
+
+def proving_router() -> Router:
+    drawn = iter(range(1_000))
+    router = Router(lambda count: next(drawn).to_bytes(count))
+    router.adopt(replace(SETTINGS, proof_domain="check.example.net"), NOW)
+    pages = [
+        Document(Kind.SETUP, EN, f"{who}{ORIGIN}/ {mark}".encode(), f"{who}other", ORIGIN)
+        for who, mark in (("", ""), (MEMBERS, TOKEN_MARK))
+    ]
+    pictures = [Document(Kind.PROOF, one, f"picture {one}".encode()) for one in Language]
+    router.publish([*documents(), *pages, *pictures], WALL)
+    return router
+
+
+@pytest.mark.parametrize("target", ["/setup", f"/setup/{TOKEN}"])
+def test_each_view_has_a_picture_at_a_name_of_its_own_and_may_have_no_other(target: str) -> None:
+    router = proving_router()
+    found = view(router, target)
+    assert found is not None
+    for number in range(3):
+        response = router.show(found, Frontend.HTTP2, NOW, is_member=False)
+        place = f"https://proof-{number:016x}.check.example.net"
+        assert f"{place}/".encode() in response.body
+        assert PROOF_MARK.encode() not in response.body
+        assert field(response, "content-security-policy") == content_security_policy(place)
+        assert f"img-src data: {place};" in content_security_policy(place)
+
+
+def test_such_a_page_is_sent_whole_each_time_and_kept_by_nobody() -> None:
+    router = proving_router()
+    response = show(router, "/setup", if_none_match="*")
+    assert response.status == 200
+    assert field(response, "cache-control") == "no-store"
+    assert field(response, "etag") is field(response, "vary") is None
+    head = show(router, "/setup", "HEAD")
+    assert (head.body, head.omitted_bytes) == (b"", len(response.body))
+    # All other pages are kept as ever.
+    assert field(show(router, "/"), "content-security-policy") == CONTENT_SECURITY_POLICY
+    assert field(show(router, "/"), "cache-control") == f"max-age={KEEP_SECONDS}"
+
+
+def test_a_token_that_looks_like_the_mark_stays_what_it_is() -> None:
+    token = PROOF_MARK + "AAAAAA"
+    assert token.encode() in show(proving_router(), f"/setup/{token}").body
+
+
+@pytest.mark.parametrize("authority", [PLACE, f"{PLACE.upper()}:443", f"{PLACE}:8443"])
+def test_the_picture_is_shown_at_its_name_and_kept_by_nobody(authority: str) -> None:
+    response = show(proving_router(), "/fr/proof.svg", authority=authority, if_none_match="*")
+    assert (response.status, response.body) == (200, b"picture fr")
+    assert field(response, "content-type") == "image/svg+xml"
+    assert field(response, "cache-control") == "no-store"
+    assert field(response, "etag") is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"authority": "doh.example.net"}, {"authority": f"x.{PLACE}"}])
+def test_where_it_would_prove_nothing_it_is_not_shown(fields: dict[str, str]) -> None:
+    router = proving_router()
+    response = show(router, "/en/proof.svg", **fields)  # type: ignore[arg-type]  # they are its texts
+    assert (response.status, response.body, field(response, "cache-control")) == (404, b"", "no-store")
+    assert router.statistics().views["proof", "misplaced"] == 1
+
+
+def test_without_a_picture_its_path_is_like_any_other_that_is_not_there() -> None:
+    assert view(router_of(), "/en/proof.svg", authority=PLACE) is None
+
+
+def test_there_are_no_two_names_alike() -> None:
+    router = Router()
+    router.adopt(replace(SETTINGS, views_per_second=1_000), NOW)
+    router.publish([Document(Kind.SETUP, EN, ORIGIN.encode(), "other", ORIGIN)], WALL)
+    found = view(router, "/setup")
+    assert found is not None
+    bodies = {router.show(found, Frontend.HTTP1, NOW, is_member=False).body for _ in range(100)}
+    assert len(bodies) == 100
+    assert all(len(body) == len(ORIGIN) for body in bodies)

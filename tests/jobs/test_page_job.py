@@ -56,6 +56,7 @@ class Service:
     lists: list[BlocklistStatistics] = field(default_factory=list)
     notes: tuple[Note, ...] = ()
     router: Router = field(default_factory=Router)
+    proof_domain: str = ""
 
     def job(self, config: Config = ENABLED) -> PageJob:
         self.router.adopt(config.pages, self.now)
@@ -69,6 +70,7 @@ class Service:
             announcements=lambda: self.notes,
             url=lambda config: f"https://{config.server.host}/dns-query",
             offers=lambda config: (offered(config.server.host), None),
+            proof_domain=lambda: self.proof_domain,
         )
         return PageJob(config, self.router, sources, lambda: self.now, lambda: self.wall)
 
@@ -301,3 +303,18 @@ async def test_how_to_use_the_service_is_told_as_the_configuration_has_it() -> N
     job.adopt(replace(ENABLED, server=replace(ENABLED.server, host="other.example.net")))
     await job.poll()
     assert "https://other.example.net/dns-query" in service.text("/en/setup")
+
+
+async def test_the_picture_that_proves_whom_a_browser_asks_comes_and_goes_with_the_certificate(
+    service: Service,
+) -> None:
+    words = "Does it work?"
+    job = service.job()
+    await job.poll()
+    assert words not in service.text("/en/setup")
+    service.proof_domain = "check.example.net"
+    await job.poll()
+    assert words in service.text("/en/setup")
+    service.proof_domain = ""
+    await job.poll()
+    assert words not in service.text("/en/setup")

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "br", "path"}
+VOID = {"meta", "link", "br", "img", "path"}
 
 
 @dataclass

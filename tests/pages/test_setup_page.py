@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from dohproxy.pages.document import Language
+from dohproxy.pages.document import Kind, Language
+from dohproxy.pages.proof import proof_at
 from dohproxy.pages.setup_edition import setup_documents
-from dohproxy.pages.setup_page import ORDER
+from dohproxy.pages.setup_page import ORDER, REMEDIES
 from dohproxy.pages.systems import System
 from dohproxy.pages.texts import texts_in
 from dohproxy.profiles.kinds import KINDS
@@ -75,12 +76,40 @@ def test_another_port_leaves_android_out() -> None:
 def test_everybodys_page_speaks_of_no_secret_and_has_a_code_for_telephones() -> None:
     page = shown(FULL)
     assert EN.say("setup", "secret") not in page.text
-    assert [attributes["aria-label"] for tag, attributes in page.elements if tag == "svg"] == [
-        EN.say("setup", "code_about")
+    assert [attributes["alt"] for tag, attributes in page.elements if tag == "img"] == [
+        EN.say("setup", "code_about"),
+        EN.say("setup", "stamp_about"),
     ]
 
 
 def test_nothing_is_run_and_nothing_is_fetched() -> None:
     page = shown(FULL)
-    assert not {"script", "img", "iframe", "form", "object", "base"} & {tag for tag, _ in page.elements}
+    assert not {"script", "iframe", "form", "object", "base"} & {tag for tag, _ in page.elements}
+    sources = [str(attributes["src"]) for tag, attributes in page.elements if tag == "img"]
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert not [attributes for _, attributes in page.elements if "style" in attributes]
+
+
+@pytest.mark.parametrize("language", Language)
+def test_whether_it_works_is_said_by_a_picture_and_by_words_that_are_true_in_any_case(language: Language) -> None:
+    texts, proof = texts_in(language), proof_at("check.doh.example.net", 443)
+    found = setup_documents(LEAST, None, proof)
+    page = read(next(one.body for one in found if one.kind is Kind.SETUP and one.language is language))
+    assert page.headings[1] == texts.say("proof", "heading")
+    (picture,) = [one for tag, one in page.elements if tag == "img" and one.get("class") != "code"]
+    assert picture["src"] == proof.picture(language)
+    assert picture["alt"] == texts.say("proof", "no")
+    # Who sees no pictures has the same as a link, and everybody what to do.
+    assert page.links.count(proof.picture(language)) == 1
+    for key in ("link", "if_not", *REMEDIES):
+        assert texts.say("proof", key) in page.text
+    assert [link for link in page.links if link == f"/{language}"]
+
+
+def test_where_there_is_no_picture_nothing_is_said_of_it() -> None:
+    assert EN.say("proof", "heading") not in shown(FULL).text
+    assert EN.say("proof", "if_not") not in shown(FULL).text
+
+
+def test_a_stamp_is_a_link_for_programs_that_open_such() -> None:
+    assert [link for link in shown(FULL).links if link.startswith("sdns://")] == list(FULL.stamps)

@@ -52,6 +52,7 @@ FIELDS = [
     "stale",
     "imprint",
     "hours",
+    "status",
 ]
 THEMSELVES = {name: "{" + name + "}" for name in FIELDS}
 """Fills each brace with itself."""

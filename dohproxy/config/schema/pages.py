@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from dohproxy.config.addresses import parse_path
+from dohproxy.config.discovery_values import parse_proof_domain
 from dohproxy.config.keys import Choice, Integer, Number, Switch, Text
 
 PAGE_PATHS: Final = frozenset({
     "/", "/policy", "/incidents.atom", "/status.json",
     "/en", "/en/policy", "/en/incidents.atom", "/fr", "/fr/policy", "/fr/incidents.atom",
-    "/setup", "/en/setup", "/fr/setup",
+    "/setup", "/en/setup", "/fr/setup", "/en/proof.svg", "/fr/proof.svg",
 })  # fmt: skip
 """Where the pages are; no query can be asked there."""
 
@@ -75,5 +76,17 @@ class PagesConfig:
             "Paragraphs of your own for the policy page, at most 4 KiB: plain text, an empty line between two of them,"
             " and a line [en] or [fr] before what is for one language alone. It is read at the start and with each"
             " reload.",
+        ),
+    ] = None
+    proof_domain: Annotated[
+        str | None,
+        Text(
+            parse_proof_domain,
+            "domain",
+            "check.doh.example.net",
+            "Below which /setup has a picture that only browsers can load which ask this service: names such as"
+            " proof-0123456789abcdef.check.doh.example.net are answered here, with the addresses of discovery.addresses"
+            " or server.listen, and must exist nowhere else. The certificate has to be for *.check.doh.example.net."
+            " docs/pages.md says which domain will do. Absent by default: the page has no such picture.",
         ),
     ] = None

@@ -16,7 +16,7 @@ REASONS: Final[Mapping[Fault, Reason]] = {
 }
 
 _WANTED: Final = frozenset({
-    "accept", "content-type", "content-encoding", "x-pad", "user-agent", "accept-language", "if-none-match",
+    "accept", "content-type", "content-encoding", "x-pad", "user-agent", "accept-language", "if-none-match", "host",
 })  # fmt: skip
 
 
@@ -35,6 +35,7 @@ def read_message(head: RequestHead, body: bytes) -> HttpRequest:
         accept_language=wanted.get("accept-language"),
         if_none_match=wanted.get("if-none-match"),
         user_agent=wanted.get("user-agent"),
+        authority=wanted.get("host"),
     )
 
 

@@ -70,6 +70,7 @@ def read_head(head: RequestHead, body: bytes) -> HttpRequest:
         if_none_match=wanted.get("if-none-match"),
         # Not among the others: what stands there is the same for all who are no stubs.
         user_agent=next((value for name, value in rest.fields if name == "user-agent"), None),
+        authority=rest.authority,
     )
 
 

@@ -5,6 +5,7 @@
 | who knows a resolver by its address alone (RFC 9462 section 4) | `_dns.resolver.arpa` SVCB | the ways to ask |
 | who knows its name (RFC 9462 section 5, RFC 9461) | `_dns.HOST` SVCB | the same |
 | who wants to know what it does (RFC 9606) | `HOST` and `resolver.arpa` RESINFO | exactly one record |
+| whose browser shows the members' page | a name of `policy.discovery.proof` | where this service is |
 
 All else below resolver.arpa exists and has no records (`policy.special_names`), and so has this while there is nothing
 to tell. It is told whatever route the name of the service has: the answer is about who is asked.
@@ -17,6 +18,7 @@ from typing import Final
 from dohproxy.config import Config
 from dohproxy.outcomes import Reason
 from dohproxy.policy.discovery.information import information_of
+from dohproxy.policy.discovery.proof import ProofNames, Proving, proving_of
 from dohproxy.policy.discovery.records import Record, address_records, service_records
 from dohproxy.policy.discovery.served import Served, covered, served_of
 from dohproxy.policy.special_names import LocalAnswer, asked_record
@@ -33,13 +35,16 @@ Answers = Mapping[bytes, LocalAnswer]
 
 
 class Discovery:
-    """What is told now. It holds four answers, of 1 KiB together as a rule and 10 KiB at most."""
+    """What is told now. It holds four answers, of 1 KiB together as a rule and 10 KiB at most, and three short ones for
+    names that prove who is asked."""
 
     def __init__(self, config: Config | None = None) -> None:
         """Without a configuration nothing is told."""
         self._config = config
         self._covers: Callable[[str], bool] | None = None
         self._answers: Answers = {}
+        self._proving: Proving | None = None
+        self._proof: ProofNames | None = None
         self._renew()
 
     def adopt(self, config: Config) -> bool:
@@ -53,19 +58,29 @@ class Discovery:
         self._covers = covers
         return self._renew()
 
+    @property
+    def proof_domain(self) -> str:
+        """Below which names prove that this service is asked; "" while there are none."""
+        return "" if self._proving is None else self._proving.domain
+
     def answer(self, query: Query, refused: Reason | None = None) -> LocalAnswer | None:
         """Return the answer to a question about this service, None to all others. A question that would be `refused`
         is answered only if it lacks nothing but RD: who asks for RESINFO has to leave that out (RFC 9606 section 3),
         and what we say of ourselves tells nobody what others have asked."""
         if refused is not None and refused is not Reason.RECURSION_NOT_DESIRED:
             return None
-        return self._answers.get(query.key)
+        answer = self._answers.get(query.key)
+        if answer is None and self._proof is not None and refused is None:
+            return self._proof.answer(query)
+        return answer
 
     def _renew(self) -> bool:
-        before, config = self._answers, self._config
+        before, config = (self._answers, self._proving), self._config
         served = None if config is None else self._served(config)
         self._answers = {} if config is None or served is None else answers_of(config, served)
-        return self._answers != before
+        self._proving = None if config is None else proving_of(config, self._covers)
+        self._proof = None if self._proving is None else ProofNames(self._proving)
+        return (self._answers, self._proving) != before
 
     def _served(self, config: Config) -> Served | None:
         """Return what may be told, None if there is nothing."""

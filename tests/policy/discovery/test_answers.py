@@ -150,6 +150,35 @@ def test_with_tls_of_its_own_nothing_is_told_before_the_certificate_is_known_to_
     assert discovery.use(lambda _: True) is False
 
 
+PROOF = PagesConfig(enabled=True, proof_domain="check.doh.example.net")
+PROOF_NAME = "proof-0123456789abcdef.check.doh.example.net"
+
+
+def test_a_name_that_proves_who_is_asked_is_answered_whatever_else_is_told() -> None:
+    query = ask(PROOF_NAME, 1)
+    assert Discovery(CONFIG).answer(query) is None
+    assert Discovery(CONFIG).proof_domain == ""
+    for discovery in (CONFIG.discovery, DiscoveryConfig(addresses=ADDRESSES)):
+        found = Discovery(replace(CONFIG, pages=PROOF, discovery=discovery))
+        assert found.answer(query) is not None
+        assert found.proof_domain == "check.doh.example.net"
+        assert found.answer(query, Reason.RECURSION_NOT_DESIRED) is None
+        assert found.answer(ask(PROOF_NAME, 1, dnssec_ok=True)) is not None
+
+
+def test_such_names_come_and_go_with_certificate_and_configuration() -> None:
+    config = replace(CONFIG, pages=PROOF, tls=TLS, discovery=DiscoveryConfig(addresses=ADDRESSES))
+    query, discovery = ask(PROOF_NAME, 1), Discovery(config)
+    assert discovery.answer(query) is None
+    assert discovery.use(lambda host: host == HOST) is False
+    assert discovery.use(lambda _: True) is True
+    assert discovery.answer(query) is not None
+    assert discovery.adopt(replace(config)) is False
+    assert discovery.adopt(replace(config, discovery=DiscoveryConfig(addresses=ADDRESSES[:1]))) is True
+    assert discovery.adopt(replace(config, pages=PagesConfig(enabled=True))) is True
+    assert discovery.answer(query) is None
+
+
 def test_another_configuration_is_another_answer_and_the_same_is_none() -> None:
     discovery = Discovery(CONFIG)
     assert discovery.adopt(replace(CONFIG)) is False
