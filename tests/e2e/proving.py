@@ -47,8 +47,12 @@ def proving_proxy(
             running.file.write_text(text, encoding="utf-8")
             running.child.signal(signal.SIGHUP)
             wait_until(lambda: running.metric("dohproxy_reloads_total", {"result": "taken"}) == 1, 5, "the reload")
-            before = running.metric("dohproxy_page_published_seconds")
-            wait_until(lambda: running.metric("dohproxy_page_published_seconds") > before, 10, "the page")
+            with running.client() as client:
+
+                def is_shown() -> bool:
+                    return DOMAIN.encode() in client.request("GET", "/en/setup").body
+
+                wait_until(is_shown, 30, "the page with the picture")
             yield running
 
 

@@ -100,7 +100,7 @@ def test_firefox_fetches_the_picture_if_it_asks_the_service(
         "network.trr.custom_uri": proxy.url,
         "network.trr.bootstrapAddr": LOOPBACK,
         # As if the system knew no such name, whatever it knows.
-        **({} if asks else {"network.trr.mode": 5, "network.dns.forceResolve": "", "network.dns.disabled": True}),
+        **({} if asks else {"network.trr.mode": 5, "network.dns.disabled": True}),
     }
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items()]
     (profile / "user.js").write_text("".join(lines), encoding="ascii")
