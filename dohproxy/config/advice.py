@@ -1,7 +1,7 @@
 """What a configuration may say and its author probably did not mean."""
 
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from dohproxy.config.addresses import ListenAddress, cover_everything
@@ -275,6 +275,15 @@ def _warn_of_proof(config: Config) -> Iterator[Problem]:
         yield Problem(
             "pages.proof_domain", "is of no effect while pages.enabled is false; write enabled = true beside it."
         )
+    # A wildcard is every address of the machine, and nobody but the operator knows which of them clients use.
+    hosts = [ip_address(one.host.partition("%")[0]) for one in config.server.listen if one.kind == "tcp"]
+    is_direct = config.clients.address_from == "connection"
+    if domain is not None and not config.discovery.addresses and not (is_direct and any(map(_is_global, hosts))):
+        yield Problem(
+            "pages.proof_domain",
+            "is of no effect while it is not known here where clients connect: write that in [discovery], for example:"
+            ' addresses = ["192.0.2.1", "2001:db8::1"]',
+        )
     if domain == config.dot_host and config.dot.listen and config.clients.member_file is not None:
         yield Problem(
             "pages.proof_domain",
@@ -282,6 +291,10 @@ def _warn_of_proof(config: Config) -> Iterator[Problem]:
             f" (*.{domain}), every browser finds the picture, and the page tells everybody that it works. Give each"
             " member's name a record of its own there, or write another domain here.",
         )
+
+
+def _is_global(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_global
 
 
 def _warn_of_discovery(config: Config) -> Iterator[Problem]:

@@ -335,19 +335,6 @@ def _check_paths_of_pages(config: Config) -> Iterator[Problem]:
         )
 
 
-def _check_proof(config: Config) -> Iterator[Problem]:
-    # A wildcard is every address of the machine, and nobody but the operator knows which of them clients use.
-    hosts = [ip_address(one.host.partition("%")[0]) for one in config.server.listen if one.kind == "tcp"]
-    is_direct = config.clients.address_from == "connection"
-    is_known = bool(config.discovery.addresses) or (is_direct and any(host.is_global for host in hosts))
-    if config.pages.proof_domain is not None and not is_known:
-        yield Problem(
-            "pages.proof_domain",
-            "leads nowhere, as it is not known here where clients connect: write that in [discovery], for example:"
-            ' addresses = ["192.0.2.1", "2001:db8::1"]',
-        )
-
-
 def _check_discovery(config: Config) -> Iterator[Problem]:
     discovery, is_direct = config.discovery, config.clients.address_from == "connection"
     if discovery.enabled and (why := why_untold(config.server.host)) is not None:
@@ -386,7 +373,6 @@ _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
         _check_upstream_is_not_this_service,
         ("server.listen", "dot.listen", "metrics.listen", "admin.listen", "upstream"),
     ),
-    (_check_proof, ("pages.proof_domain", "discovery.addresses", "server.listen", "clients.address_from")),
     (_check_discovery, ("discovery", "server.host", "server.listen", "clients.address_from", "tls")),
 )
 """Each rule beside the keys it reads."""

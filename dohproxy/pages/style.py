@@ -41,7 +41,8 @@ figure{margin:1.1rem 0}figcaption{font-size:.9rem;margin-bottom:.3rem}
 .bars{stroke:var(--mark);stroke-width:4}.curve{fill:none;stroke:var(--mark);stroke-width:2;vector-effect:non-scaling-stroke}
 .base{stroke:var(--dim);stroke-width:1;vector-effect:non-scaling-stroke}
 .ends{display:flex;justify-content:space-between;font-size:.85rem;color:var(--dim)}
-img,.code{max-width:100%;height:auto}.code{image-rendering:pixelated}summary{cursor:pointer}
+img{max-width:100%;height:auto}.code{image-rendering:pixelated}.proof img{font-weight:600}\
+summary{cursor:pointer}
 .own{border-left:2px solid var(--line);padding-left:.8rem}
 @media (max-width:26rem){.state{padding:.6rem .7rem;gap:.6rem}.state svg{width:1.6rem;height:1.6rem}}
 @media print{:root{--ink:#000;--dim:#333;--paper:#fff;--line:#888;--mark:#000;--soft:#fff;--well:#000;\

@@ -285,3 +285,22 @@ def test_a_picture_without_pages_is_warned_of_and_one_that_everybody_may_find() 
     told = warnings_of(f'{served}host = "dot.example.net"\n{members}')
     assert list(told) == ["pages.proof_domain"]
     assert "*.dot.example.net" in told["pages.proof_domain"]
+
+
+PROOF = '[pages]\nenabled = true\nproof_domain = "check.doh.example.net"\n[about]\nname = "us"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [PROOF, PUBLIC + TLS + PROOF, listening("9.9.9.9:443") + TLS + FRONT + '["9.9.9.8"]\n' + PROOF],
+    ids=["loopback", "every address", "a front proxy"],
+)
+def test_a_picture_that_can_be_nowhere_is_warned_of(text: str) -> None:
+    warnings = warnings_of(text)
+    assert list(warnings) == ["pages.proof_domain"]
+    assert 'write that in [discovery], for example: addresses = ["192.0.2.1"' in warnings["pages.proof_domain"]
+    assert warnings_of(text + '[discovery]\naddresses = ["192.0.2.1"]\n') == {}
+
+
+def test_a_picture_at_an_address_that_is_listened_on_is_as_it_should_be() -> None:
+    assert warnings_of(listening("9.9.9.9:443") + TLS + PROOF) == {}

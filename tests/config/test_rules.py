@@ -379,29 +379,3 @@ def test_what_is_not_served_is_not_to_be_told(text: str, path: str, sentence: st
 )
 def test_what_is_served_may_be_told(text: str) -> None:
     assert read_with(text).discovery.enabled
-
-
-PROOF = '[pages]\nenabled = true\nproof_domain = "check.doh.example.net"\n'
-
-
-@pytest.mark.parametrize(
-    "text",
-    [PROOF, NAMED + 'listen = ["[::]:443", "0.0.0.0:443"]\n' + TLS + PROOF, OPEN + FRONT + PROOF],
-    ids=["loopback", "every address", "a front proxy"],
-)
-def test_a_picture_has_to_be_somewhere(text: str) -> None:
-    problems = problems_of(text)
-    assert list(problems) == ["pages.proof_domain"]
-    assert 'write that in [discovery], for example: addresses = ["192.0.2.1"' in problems["pages.proof_domain"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        NAMED + 'listen = ["9.9.9.9:443"]\n' + TLS + PROOF,
-        OPEN + FRONT + PROOF + '[discovery]\naddresses = ["192.0.2.1"]\n',
-    ],
-    ids=["an address that is listened on", "an address that is named"],
-)
-def test_where_clients_connect_a_picture_can_be(text: str) -> None:
-    assert read_with(text).pages.proof_domain == "check.doh.example.net"
