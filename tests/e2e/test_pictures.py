@@ -7,6 +7,7 @@ import pytest
 from bench.pictures.__main__ import make
 from bench.pictures.png import size_of
 from bench.pictures.scene import QUICK
+from bench.pictures.setup import VIEWS, make_setup
 from bench.pictures.shots import MOST_BYTES, PICTURES, Moment
 from tests.conftest import FindProgram
 
@@ -31,3 +32,12 @@ def test_they_are_made_while_the_flood_comes(made: Path) -> None:
         assert size_of(content) == (picture.width, picture.height)
         # An empty page is a tenth of that.
         assert 10_000 < len(content) < MOST_BYTES, picture
+
+
+def test_the_members_page_is_made_as_browsers_show_it(find_program: FindProgram, tmp_path: Path) -> None:
+    make_setup(tmp_path, find_program("chromium", "chromium"))
+    assert {file.name for file in tmp_path.iterdir()} == {view.picture.file for view in VIEWS}
+    for view in VIEWS:
+        content = (tmp_path / view.picture.file).read_bytes()
+        assert size_of(content) == (view.picture.width, view.picture.height)
+        assert 10_000 < len(content) < MOST_BYTES, view
