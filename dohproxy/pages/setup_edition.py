@@ -27,7 +27,7 @@ def setup_documents(
     """Yield everybody's documents, and if there are any those for `members`, whose offer has TOKEN_MARK for a token;
     with a picture that proves whom a browser asks, if there is a place for it.
 
-    It takes some tens of milliseconds, and with members a third of a second: `pause` is called every few milliseconds,
+    It takes some tens of milliseconds, and with members a fifth of a second: `pause` is called every few milliseconds,
     for others that want to run. Raises TooLong.
     """
     # Whoever reads it with a telephone has there what the telephone needs.
