@@ -11,14 +11,18 @@ from dohproxy.parsed_request import ParsedRequest
 from tests.fakes.walk import Walk
 
 DNS = "application/dns-message"
+HOST = "doh.example.net"
 FIELDS = (("accept", DNS), ("user-agent", "one"))
 
 
 def head(
-    method: str = "GET", path: str = "/dns-query?dns=AAAA", fields: tuple[tuple[str, str], ...] = ()
+    method: str = "GET",
+    path: str = "/dns-query?dns=AAAA",
+    fields: tuple[tuple[str, str], ...] = (),
+    authority: str = HOST,
 ) -> RequestHead:
     """Return a head as the engine would, a new object each time."""
-    return RequestHead(RestOfHead(method, "doh.example.net", fields, None), path)
+    return RequestHead(RestOfHead(method, authority, fields, None), path)
 
 
 @pytest.fixture
@@ -50,6 +54,7 @@ def test_a_request_is_what_its_head_and_body_say() -> None:
         content_encoding="gzip",
         pad_header=True,
         user_agent=dict(FIELDS).get("user-agent"),
+        authority=HOST,
     )
 
 
@@ -65,7 +70,7 @@ def test_other_agents_share_what_is_known(requests: RequestReader, service: Serv
 
 
 def test_what_is_not_said_is_none() -> None:
-    assert read_head(head(), b"") == HttpRequest("GET", "/dns-query?dns=AAAA")
+    assert read_head(head(), b"") == HttpRequest("GET", "/dns-query?dns=AAAA", authority=HOST)
 
 
 def test_repeated_fields_are_joined_in_their_order() -> None:
@@ -145,7 +150,7 @@ def test_under_other_rules_it_is_read_anew_and_once(
 def test_what_a_page_depends_on_is_read_and_divides_no_queries(requests: RequestReader, service: Service) -> None:
     french, english = (("accept-language", language) for language in ("fr", "en"))
     assert read_head(head(fields=(french, ("if-none-match", '"a"'))), b"") == HttpRequest(
-        "GET", "/dns-query?dns=AAAA", accept_language="fr", if_none_match='"a"'
+        "GET", "/dns-query?dns=AAAA", accept_language="fr", if_none_match='"a"', authority=HOST
     )
     assert of(requests, head(fields=(french,)), b"") is of(requests, head(fields=(english,)), b"")
 
@@ -159,3 +164,13 @@ def test_a_page_is_known_by_the_whole_head_alone(requests: RequestReader, servic
     assert (french.page.language, english.page.language) == ("fr", "en")
     assert of(requests, first, b"") is french
     assert len(requests.known) == 0
+
+
+def test_a_picture_at_the_wrong_name_is_not_remembered_of_the_right_one(
+    requests: RequestReader, service: Service
+) -> None:
+    service.pages.adopt(PagesConfig(enabled=True, proof_domain="check.example.net"), 0.0)
+    service.pipeline.rules_changed()
+    wrong = of(requests, head(path="/en/proof.svg"), b"")
+    right = of(requests, head(path="/en/proof.svg", authority="proof-0123456789abcdef.check.example.net"), b"")
+    assert (wrong.page.is_misplaced, right.page.is_misplaced) == (True, False)
