@@ -27,6 +27,7 @@ from dohproxy.tls.throwaway import write_throwaway_certificate
 from dohproxy.tools.healthcheck import check_health
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from tests.frontends.client import RawClient, get
+from tests.frontends.dot_client import DotClient, query
 from tests.frontends.served import until
 
 NAME = "www.example.net"
@@ -230,6 +231,30 @@ async def test_listeners_come_and_go_and_connections_stay(file: Path, tmp_path: 
             await RawClient.connect(service.listening.getsockname())
         # The health check asks where the new file says, and is told how the service is.
         assert await asyncio.to_thread(check_health, load(file))
+
+
+async def test_an_address_goes_from_one_protocol_to_the_other_and_back_and_connections_stay(
+    file: Path, tmp_path: Path
+) -> None:
+    upstream = FakeUpstream()
+    one, other = tmp_path / "one.sock", tmp_path / "other.sock"
+    over_http = f'["unix:{one}"]'
+    over_tls = f'{UNLIMITED}[dot]\nlisten = ["unix:{one}"]\n'
+    async with serving(file, upstream, UNLIMITED, listen=over_http) as service:
+        first = await service.connect()
+        assert (await first.ask(get(NAME))).status == 200
+        with pytest.raises(ConfigError, match=r"server\.listen"):
+            await service.adopt(text_for(upstream, over_tls, listen='["unix:/nowhere/at/all.sock"]'))
+        assert (await (await service.connect()).ask(get(NAME))).status == 200
+        await service.adopt(text_for(upstream, over_tls, listen=f'["unix:{other}"]'))
+        assert (await first.ask(get(NAME))).status == 200
+        second = DotClient(await service.connect())
+        assert (await second.ask(query(NAME))).answer
+        await service.adopt(text_for(upstream, UNLIMITED, listen=over_http))
+        assert (await second.ask(query(NAME))).answer
+        assert (await (await service.connect()).ask(get(NAME))).status == 200
+        assert (await first.ask(get(NAME))).status == 200
+        assert not other.exists()
 
 
 async def test_what_has_to_wait_for_a_restart_is_named_and_stays(file: Path) -> None:

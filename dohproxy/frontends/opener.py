@@ -49,6 +49,11 @@ class Opener:
             raise
         return opened
 
+    def note_place(self, opened: socket.socket, place: tuple[str, ListenAddress]) -> None:
+        """Note for which key and address a socket is from now on; `warnings` names them."""
+        if opened in self._opened_here:
+            self._opened_here[opened] = place
+
     def close(self, opened: socket.socket) -> None:
         """Close a socket, unless that was done.
 

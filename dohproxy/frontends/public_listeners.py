@@ -1,14 +1,18 @@
-"""Where clients connect: one listener an address, and those of a reload in place of those before."""
+"""Where clients connect: one listener an address, and those of a reload in place of those before.
+
+An address that goes from one protocol to the other keeps its socket: nobody else can have it meanwhile, and who is in
+its queue is accepted by the next listener.
+"""
 
 import socket
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from dohproxy.config import Config, ListenAddress
 from dohproxy.config.addresses import bracketed
 from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.opener import Opener
-from dohproxy.service_manager.activation import DOT_KEY, SERVER_KEY
+from dohproxy.service_manager.activation import DOT_KEY, SERVER_KEY, is_same
 
 Place = tuple[str, ListenAddress]
 """A key of the configuration and one of its addresses: the key says which protocol a client speaks there that does not
@@ -43,9 +47,18 @@ class PublicListeners:
         """Where clients connect now, with the ports that the system chose for port 0."""
         return tuple(_bound_address(one.listening) for one in self.by_place.values())
 
-    def open(self, wanted: Iterable[Place], write_seconds: float) -> dict[Place, socket.socket]:
-        """Open the listening sockets that there are not yet; all or none. Raises ConfigError."""
-        return self._opener.open_all([place for place in wanted if place not in self.by_place], write_seconds)
+    def open(self, wanted: Sequence[Place], write_seconds: float) -> dict[Place, socket.socket]:
+        """Return a socket for each place that has no listener yet: that of a place which is not wanted any more, if it
+        is at the same address, else one that is opened here. All or none; until `switch` those there are go on.
+        Raises ConfigError."""
+        left = [place for place in self.by_place if place not in frozenset(wanted)]
+        found: dict[Place, socket.socket] = {}
+        for place in wanted:
+            before = next((one for one in left if is_same(one[1], place[1])), None)
+            if before is not None and place not in self.by_place:
+                found[place] = self.by_place[before].listening
+        new = [place for place in wanted if place not in self.by_place and place not in found]
+        return found | self._opener.open_all(new, write_seconds)
 
     def add(self, opened: dict[Place, socket.socket]) -> None:
         """Have a listener on each of these sockets; nothing is accepted before `accept`."""
@@ -58,16 +71,20 @@ class PublicListeners:
             self._begin(listener.accept_forever())
 
     def switch(self, wanted: Iterable[Place], opened: dict[Place, socket.socket]) -> None:
-        """Listen at these places alone, of which `opened` are new; connections that came elsewhere go on."""
+        """Listen at these places alone, for which `open` has returned `opened`; connections that came elsewhere, or
+        before, go on as they began."""
+        gone = [self.by_place.pop(place) for place in self.by_place.keys() - frozenset(wanted)]
+        # The event loop has one reader a socket: who had it leaves before the next one comes.
+        for listener in gone:
+            listener.stop()
         self.add(opened)
-        for place in opened:
+        for place, one in opened.items():
+            self._opener.note_place(one, place)
             self._begin(self.by_place[place].accept_forever())
-        kept = frozenset(wanted)
-        for place in tuple(self.by_place):
-            if place not in kept:
-                gone = self.by_place.pop(place)
-                gone.stop()
-                self._opener.close(gone.listening)
+        handed_on = frozenset(opened.values())
+        for listener in gone:
+            if listener.listening not in handed_on:
+                self._opener.close(listener.listening)
 
     def stop(self) -> None:
         """Take nothing new; what has been accepted goes on."""

@@ -78,6 +78,18 @@ def test_an_address_that_was_left_can_be_taken_up_again(stack: contextlib.ExitSt
     assert opener.warnings() == ()
 
 
+def test_what_is_used_for_another_key_is_warned_of_under_that_one(stack: contextlib.ExitStack) -> None:
+    bound = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    opener = _opener(stack, bound)
+    opener.open("server.listen", address_of(bound), 10.0)
+    opened = opener.open("server.listen", LOOPBACK, 10.0)
+    opener.note_place(opened, ("dot.listen", address_of(opened)))
+    assert [warning.path for warning in opener.warnings()] == ["dot.listen"]
+    opener.close(opened)
+    opener.note_place(opened, ("dot.listen", LOOPBACK))
+    assert opener.warnings() == ()
+
+
 def test_all_are_opened_or_none(stack: contextlib.ExitStack, tmp_path: Path) -> None:
     taken = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
     addresses = [ListenAddress("unix", path=str(tmp_path / "own.sock")), address_of(taken)]

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,15 @@ class House:
         self.accepting: list[socket.socket] = []
         self.made: list[Acceptor] = []
         self.listeners = PublicListeners(Opener(InheritedSockets(()), sockets), self._make, self._begin)
+        self.began: Callable[[], None] = lambda: None
+        self.stopped_at_begin: list[bool] = []
 
     def _make(self, key: str, listening: socket.socket) -> Any:
         self.made.append(Acceptor(key, listening, self.accepting))
         return self.made[-1]
 
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self.began()
         with pytest.raises(StopIteration):
             coroutine.send(None)
 
@@ -98,6 +101,69 @@ def test_where_one_address_cannot_be_had_nothing_changes(house: House, tmp_path:
         house.listeners.open([_file(tmp_path, "second"), _file(tmp_path / "nowhere", "third")], 10.0)
     assert {path.name for path in tmp_path.iterdir()} == {"first"}
     assert house.listeners.bound == (f"unix:{first[1].path}",)
+
+
+def test_an_address_goes_from_one_protocol_to_the_other_with_its_socket_and_who_waits_there(
+    house: House, tmp_path: Path
+) -> None:
+    before, after, other = _file(tmp_path, "one"), _file(tmp_path, "one", DOT_KEY), _file(tmp_path, "other")
+    house.listeners.add(house.listeners.open([before], 10.0))
+    house.listeners.accept()
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.connect(before[1].path)
+        house.listeners.switch([other, after], house.listeners.open([other, after], 10.0))
+        old, *new = house.made
+        assert old.is_stopped
+        assert {one.key: one.listening.getsockname() for one in new} == {
+            SERVER_KEY: other[1].path,
+            DOT_KEY: after[1].path,
+        }
+        [takes] = (one for one in new if one.key == DOT_KEY)
+        assert takes.listening is old.listening
+        accepted, _ = takes.listening.accept()
+        accepted.close()
+
+
+def test_who_has_left_an_address_holds_nothing_of_it_when_the_next_one_comes(house: House, tmp_path: Path) -> None:
+    place = _file(tmp_path, "one")
+    house.listeners.add(house.listeners.open([place], 10.0))
+    opened = house.listeners.open([(DOT_KEY, place[1])], 10.0)
+    assert not house.made[0].is_stopped
+    house.began = lambda: house.stopped_at_begin.append(house.made[0].is_stopped)
+    house.listeners.switch([(DOT_KEY, place[1])], opened)
+    assert house.stopped_at_begin == [True]
+
+
+def test_two_protocols_change_places(house: House, tmp_path: Path) -> None:
+    one, other = _file(tmp_path, "one"), _file(tmp_path, "other", DOT_KEY)
+    house.listeners.add(house.listeners.open([one, other], 10.0))
+    wanted = [(SERVER_KEY, other[1]), (DOT_KEY, one[1])]
+    house.listeners.switch(wanted, house.listeners.open(wanted, 10.0))
+    assert [(new.key, new.listening.getsockname()) for new in house.made[2:]] == [
+        (key, address.path) for key, address in wanted
+    ]
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "other"}
+
+
+def test_an_address_that_is_written_otherwise_is_the_same(house: House, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    before, after = _file(tmp_path, "one"), _file(tmp_path / "link", "one")
+    house.listeners.add(house.listeners.open([before], 10.0))
+    house.listeners.switch([after], house.listeners.open([after], 10.0))
+    old, new = house.made
+    assert new.listening is old.listening
+    assert (tmp_path / "one").exists()
+
+
+def test_where_another_address_cannot_be_had_each_protocol_stays_where_it_is(house: House, tmp_path: Path) -> None:
+    place = _file(tmp_path, "one")
+    house.listeners.add(house.listeners.open([place], 10.0))
+    with pytest.raises(ConfigError):
+        house.listeners.open([(DOT_KEY, place[1]), _file(tmp_path / "nowhere", "other")], 10.0)
+    [listener] = house.made
+    assert not listener.is_stopped
+    assert listener.listening.fileno() >= 0
+    assert list(house.listeners.by_place) == [place]
 
 
 def test_at_the_end_nothing_listens(house: House, tmp_path: Path) -> None:
