@@ -226,6 +226,12 @@ OUTCOMES: Final[dict[Reason, OutcomeRow]] = {
 }
 
 
+def told_as(reason: Reason) -> str:
+    """Return how a reason is told to its client, whichever way it asks: "403 over DoH, REFUSED over DoT"."""
+    row = OUTCOMES[reason]
+    return f"{row.status} over DoH, {'the end of the connection' if row.rcode is None else row.rcode.name} over DoT"
+
+
 def reason_of_fault(fault: Fault) -> Reason:
     """Return what becomes of a query with this fault: 400 where no header can be answered, else a DNS reply."""
     match fault:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dohproxy.outcomes import OUTCOMES, OutcomeRow, Reason, reason_of_fault
+from dohproxy.outcomes import OUTCOMES, OutcomeRow, Reason, reason_of_fault, told_as
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
 
@@ -109,3 +109,15 @@ def test_a_fault_is_answered_by_dns_where_there_is_a_header_to_answer(fault: Fau
         assert reason is Reason.NOT_IMPLEMENTED
     else:
         assert reason is Reason.FORMAT_ERROR
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (Reason.MEMBERS_ONLY, "403 over DoH, REFUSED over DoT"),
+        (Reason.SERVICE_LIMIT, "503 over DoH, SERVFAIL over DoT"),
+        (Reason.UNKNOWN_TOKEN, "404 over DoH, the end of the connection over DoT"),
+    ],
+)
+def test_a_refusal_is_told_for_both_ways_to_ask(reason: Reason, told: str) -> None:
+    assert told_as(reason) == told

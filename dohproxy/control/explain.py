@@ -18,7 +18,7 @@ from dohproxy.cache.substitutes import content_instead
 from dohproxy.config.keys import Switch, Text, show
 from dohproxy.control.command import Argument, Result
 from dohproxy.control.names import NAME, parse_address, parse_type, type_number
-from dohproxy.outcomes import NOBODY, Client, Reason
+from dohproxy.outcomes import NOBODY, Client, Reason, told_as
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.blocklists.lists import Blocklist, Blocklists
 from dohproxy.policy.blocklists.withheld import answer_withheld
@@ -168,14 +168,14 @@ def _stages(owners: Owners, query: Query, client: Client | None, now: float) -> 
         yield _clients_network(names.blocklists, client)
     is_stranger = client is not None and not (client.member or client.exempt)
     if is_stranger and owners.strangers.is_for_members:
-        yield Stage(
-            "mode", "the client is no member, and members alone are served: 403", Reason.MEMBERS_ONLY, ends=True
-        )
+        says = f"the client is no member, and members alone are served: {told_as(Reason.MEMBERS_ONLY)}"
+        yield Stage("mode", says, Reason.MEMBERS_ONLY, ends=True)
     trial = owners.strangers.trial
     if is_stranger and trial is not None and trial.members_only:
         is_reaction = trial.rule is owners.switches[Rule.LISTED_REACTION]
         rule = Rule.LISTED_REACTION if is_reaction else Rule.MEMBERS_ONLY
-        yield _held(owners, rule, "mode", "the client is no member: 403", Reason.MEMBERS_ONLY)
+        says = f"the client is no member: {told_as(Reason.MEMBERS_ONLY)}"
+        yield _held(owners, rule, "mode", says, Reason.MEMBERS_ONLY)
     refused = refuse(query)
     told = names.discovery.answer(query, refused)
     if refused is not None and told is None:
@@ -224,7 +224,8 @@ def _ban(bans: Bans, client: Client | None, now: float, *, is_known: bool) -> St
     if not bans.is_banned(client, now):
         return Stage(name, f"the client would be banned {why}, but bans.mode is {bans.mode}")
     closes = bans.is_banned(client, now, is_known=is_known)
-    then = "closed, or 429 behind a front proxy" if closes else "429, and with the token it is served"
+    refused = told_as(Reason.BANNED)
+    then = f"closed, or behind a front proxy {refused}" if closes else f"{refused}, and with the token it is served"
     return Stage(name, f"the client is banned {why}: {then}", Reason.BANNED, ends=True)
 
 
@@ -236,7 +237,7 @@ def _client_limit(owners: Owners, client: Client | None, now: float) -> Stage:
         return Stage(name, "does not hold for this client (limits.exempt_networks)")
     wait = owners.request_limiter.foresee_request(client, now)
     if wait or owners.switches[Rule.CLIENT_LIMIT].is_off:
-        says = f"the client is over it: 429, to come back in {math.ceil(wait)} s"
+        says = f"the client is over it, and may come back in {math.ceil(wait)} s: {told_as(Reason.CLIENT_LIMIT)}"
         return _held(owners, Rule.CLIENT_LIMIT, name, says, Reason.CLIENT_LIMIT)
     return Stage(name, "the client is within it")
 
@@ -316,7 +317,8 @@ def _obstacles(owners: Owners, query: Query, route: Route, client: Client | None
     if client is not None:
         yield _miss_limit(owners, client, now)
     if not limiter.has_slot(client or NOBODY, now):
-        yield Stage("places for misses", "all are taken: 503", Reason.SERVICE_LIMIT, ends=True)
+        says = f"all are taken: {told_as(Reason.SERVICE_LIMIT)}"
+        yield Stage("places for misses", says, Reason.SERVICE_LIMIT, ends=True)
     yield Stage("places for misses", f"{limiter.slots.taken} are taken")
 
 
@@ -324,7 +326,7 @@ def _service_limit(owners: Owners, client: Client | None, now: float) -> Stage:
     name = "service's limit"
     wait = owners.request_limiter.foresee_service(client or NOBODY, now)
     if wait or owners.switches[Rule.SERVICE_LIMIT].is_off:
-        says = f"all clients together are over it: 503, to come back in {math.ceil(wait)} s"
+        says = f"all clients together are over it for {math.ceil(wait)} s more: {told_as(Reason.SERVICE_LIMIT)}"
         return _held(owners, Rule.SERVICE_LIMIT, name, says, Reason.SERVICE_LIMIT)
     return Stage(name, "all clients together are within it")
 

@@ -20,6 +20,7 @@ from dohproxy.doh.path_token import Invitation
 from dohproxy.durations import parse_seconds
 from dohproxy.jobs.member_file import NotWritten
 from dohproxy.member_token import TOKEN_BYTES, digest_of, token_of
+from dohproxy.outcomes import Reason, told_as
 from dohproxy.policy.members import BadMembers, Member, Members, is_member_name
 
 MOST_SECONDS: Final = 3_660 * 86_400
@@ -166,8 +167,9 @@ async def revoke(service: HasMembers, values: Mapping[str, Any]) -> Result:
         return members.without(name)
 
     await _change(book, without, now)
+    refused = told_as(Reason.UNKNOWN_TOKEN)
     return Result(
-        f"{name} is revoked: their URL is answered with 404 from now on, on open connections too.", {"name": name}
+        f"{name} is revoked. Their URL gets {refused}, from now on and on open connections too.", {"name": name}
     )
 
 

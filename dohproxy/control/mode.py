@@ -10,6 +10,7 @@ from dohproxy.config import Config
 from dohproxy.config.keys import Choice, Duration, Switch
 from dohproxy.control.command import Argument, Refused, Result
 from dohproxy.durations import in_words
+from dohproxy.outcomes import Reason, told_as
 from dohproxy.policy.mode import Mode, ModeNow, ModeSwitch, Source
 
 AUTO: Final = "auto"
@@ -84,7 +85,8 @@ def sentence(held: ModeNow, now: float) -> str:
     span = "" if held.until is None else f" for {in_words(round(held.until - now))} more; then the rules decide again"
     match held.mode, held.source:
         case Mode.MEMBERS, Source.OPERATOR:
-            return f"Members and exempt networks alone are served{span}. Everybody else gets 403."
+            refused = told_as(Reason.MEMBERS_ONLY)
+            return f"Members and exempt networks alone are served{span}. Everybody else gets {refused}."
         case Mode.MEMBERS, _:
             return "Members and exempt networks alone are served while a public list has us (listed.reaction)."
         case Mode.OPEN, Source.OPERATOR:

@@ -39,6 +39,7 @@ from tests.fakes.walk import (
 from tests.wire import messages as m
 
 NAME = "www.example.net"
+BANNED = "429 over DoH, REFUSED over DoT"
 EXEMPT = replace(CLIENT, exempt=True)
 
 
@@ -312,7 +313,7 @@ async def test_the_command_says_how_it_ends_first() -> None:
     [
         (
             "enforce",
-            "the client is banned by rule for 60 s more (base64): closed, or 429 behind a front proxy",
+            f"the client is banned by rule for 60 s more (base64): closed, or behind a front proxy {BANNED}",
             True,
         ),
         ("shadow", "the client would be banned by rule for 60 s more (base64), but bans.mode is shadow", False),
@@ -342,7 +343,7 @@ async def test_an_address_from_which_a_token_came_is_told_to_be_known(is_banned:
     address, ban, *_ = walk(known, make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock())
     assert (address.name, address.ends) == ("address", False)
     assert address.says.startswith("a member's token has come from it lately")
-    says = "the client is banned by rule for 60 s more (base64): 429, and with the token it is served"
+    says = f"the client is banned by rule for 60 s more (base64): {BANNED}, and with the token it is served"
     assert ban.says == (says if is_banned else "the client is not banned")
     neighbour = next(walk(known, make_query(NAME, 1, dnssec_ok=False), NEIGHBOUR, one.clock()))
     assert neighbour.name == "bans"
@@ -410,7 +411,8 @@ def test_a_mode_that_an_operator_tries_is_told() -> None:
     one.pipeline.restrict(members_only=False, stubs_away=False, spare_strangers=False, trial=trial)
     found = list(walk(owners_of(one), make_query(NAME, 1, dnssec_ok=False), CLIENT, one.clock()))
     [told] = [stage.says for stage in found if stage.name == "mode"]
-    assert told == "the client is no member: 403; but mode members is shadow, so that is only counted"
+    refused = "403 over DoH, REFUSED over DoT"
+    assert told == f"the client is no member: {refused}; but mode members is shadow, so that is only counted"
     assert (found[-1].name, rule.shadowed) == ("upstream", 0)
 
 

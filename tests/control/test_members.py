@@ -115,7 +115,7 @@ async def test_a_list_whose_file_is_not_in_use_is_not_well(service: FakeService,
 async def test_who_is_revoked_is_on_the_list_no_more(service: FakeService, book: Book) -> None:
     result = await revoke(service, {"name": "bob"})
     assert len(book.members) == 0
-    assert "404" in result.sentence
+    assert "404 over DoH, the end of the connection over DoT" in result.sentence
 
 
 @pytest.mark.parametrize(("name", "advice"), [("bobb", "did you mean bob?"), ("zoe", "member list")])

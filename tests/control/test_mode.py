@@ -31,7 +31,7 @@ async def test_members_alone_are_served_for_a_while() -> None:
     result = await mode(service, {"mode": "members", "for": 600, "shadow": False})
     assert result.sentence == (
         "Members and exempt networks alone are served for 10 min more; then the rules decide again. Everybody else"
-        " gets 403."
+        " gets 403 over DoH, REFUSED over DoT."
     )
     assert result.figures == {"mode": "members", "source": "operator", "seconds_left": 600}
     assert service.mode.now(time.monotonic() + 601) == EVERYBODY
