@@ -27,7 +27,7 @@ from dohproxy.config.discovery_values import why_untold
 from dohproxy.config.permissions import service_user
 from dohproxy.config.resolv_conf import nameservers_in
 from dohproxy.control.client import Unreachable, send
-from dohproxy.policy.discovery.served import addresses_of, public_port, served_of
+from dohproxy.policy.discovery.served import public_port, served_of
 from dohproxy.tls.certificates import Chain
 from dohproxy.tls.self_check import LimitsNotInForce
 from dohproxy.tools.doctor import (
@@ -224,11 +224,12 @@ class _Visit:
             )
             return
         issuer = None if self._chain is None else self._chain.server.issuer
-        addresses = self._given or addresses_of(config, self._own)
-        served = replace(served_of(config), host=host, addresses=tuple(addresses))
+        served = replace(served_of(config, self._own, self._given), host=host)
         publication = self.publication = publication_of(served, issuer, config.discovery.ttl_seconds)
+        if self._chain is not None:
+            yield from published.judge_names(publication, self._chain.server.matches)
         if config.discovery.enabled and self._chain is not None:
-            yield from published.judge_designation(addresses, self._chain.server.matches)
+            yield from published.judge_designation(served.addresses, self._chain.server.matches)
         if self._asked.offline:
             yield Finding(published.SUBJECT, Severity.NOTE, "what is published was not asked for, as --offline says")
             return

@@ -74,7 +74,7 @@ def profile_verb(name: str | None, **given: Any) -> None:
         fail(f"{error}")
     lack = missing(kind, sheet.offer)
     if lack:
-        fail(lack)
+        fail(sheet.lacks_tls or lack if kind.wants_tls else lack)
     content, remarks = _made(kind, sheet, asked, config)
     _write(content, kind, asked.output, SECRET if token else FOR_EVERYBODY)
     if token:

@@ -15,7 +15,7 @@ from dohproxy.config.addresses import Unusable, parse_public_name
 from dohproxy.config.discovery_values import parse_own_address, why_untold
 from dohproxy.config.keys import show
 from dohproxy.policy.discovery.proof import is_covered
-from dohproxy.policy.discovery.served import addresses_of, served_of
+from dohproxy.policy.discovery.served import served_of
 from dohproxy.tls.certificates import Certificate
 from dohproxy.tools.doctor.connecting import own_addresses
 from dohproxy.tools.publication import publication_of, zone_lines
@@ -42,15 +42,15 @@ def records_verb(file: Path, host: str | None, addresses: tuple[str, ...]) -> No
     if why is not None:
         fail(f"There is nothing to publish: {show(name)} {why}. Write the public name in server.host, or give --host.")
     certificate = _certificate(config)
-    if certificate is not None and not certificate.matches(name):
-        _remark(f"The certificate is not for {name}: every client would refuse the service under this name.")
+    served = replace(served_of(config, own_addresses(), given), host=name)
+    for one in served.hosts:
+        if certificate is not None and not certificate.matches(one):
+            _remark(f"The certificate is not for {one}: every client would refuse the service under this name.")
     domain = config.pages.proof_domain if config.pages.enabled else None
     if domain is not None:
         if certificate is not None and not is_covered(domain, certificate.matches):
             _remark(f"The certificate is not for *.{domain}: /setup is without the picture that says whether it works.")
         _remark(f"Publish no wildcard record at *.{domain}: everybody would be told by /setup that it works.")
-    found = given or addresses_of(config, own_addresses())
-    served = replace(served_of(config), host=name, addresses=tuple(found))
     issuer = None if certificate is None else certificate.issuer
     say("\n".join(zone_lines(publication_of(served, issuer, config.discovery.ttl_seconds))))
 

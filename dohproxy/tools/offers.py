@@ -2,17 +2,18 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from dohproxy.config import Config
-from dohproxy.doh.stamp import NO_PROMISES, BadStamp
-from dohproxy.policy.discovery.served import DOT, served_of
+from dohproxy.doh.stamp import NO_PROMISES, BadStamp, Protocol
+from dohproxy.policy.discovery.served import DOT, public_port
 from dohproxy.profiles.offer import DotOffer, Offer
-from dohproxy.tls.certificates import read_chain
+from dohproxy.tls.certificates import read_chain, read_chain_file
 from dohproxy.tools.invitations import dot_name_of, seen_by_member
-from dohproxy.tools.stamps import StampAddresses, places_of, public_url, stamp_sheet
-from dohproxy.x509 import public_key_info, read_pem
+from dohproxy.tools.listing.doors import doors_of
+from dohproxy.tools.stamps import StampAddress, places_of, public_url, stamp_sheet
+from dohproxy.x509 import UnreadableCertificate, public_key_info, read_pem
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class OfferSheet:
 
     offer: Offer
     remarks: tuple[str, ...]
+    lacks_tls: str = ""
+    """Why DNS over TLS is not offered although it is served, in a sentence."""
 
 
 def offer_of(config: Config, given: Sequence[str] = (), token: str = "", pinned: bytes = b"") -> OfferSheet:
@@ -40,16 +43,31 @@ def offer_of(config: Config, given: Sequence[str] = (), token: str = "", pinned:
     except BadStamp as fault:
         # A stamp has less room for a path than a URL has.
         stamps, remarks = (), (*places.remarks, str(fault))
+    dot = _dot_offer(config, given, token)
+    is_good = dot is None or _is_certified(config, dot.name)
     offer = Offer(
         title=config.about.name or config.server.host,
         host=config.server.host,
         url=public_url(seen),
-        addresses=_addresses(places),
+        addresses=_addresses(places.found, public_port(config)),
         stamps=stamps,
-        dot=_dot_offer(config, given, token),
+        dot=dot if is_good else None,
         key_pin=_key_pin(pinned) if pinned else "",
     )
-    return OfferSheet(offer, remarks)
+    if dot is None or is_good:
+        return OfferSheet(offer, remarks)
+    wanted = f"*.{config.dot_host}" if token else dot.name
+    lack = f"The certificate is not for {wanted}, and every client of DNS over TLS would refuse it."
+    return OfferSheet(offer, remarks, f"{lack} Have it issued for that name too, or take a kind for DNS over HTTPS.")
+
+
+def _is_certified(config: Config, name: str) -> bool:
+    """Tell whether the certificate on the disk is for a name, as far as it can be read; a front proxy's is not known
+    here."""
+    try:
+        return config.tls is None or read_chain_file(config.tls.certificate).server.matches(name)
+    except (UnreadableCertificate, OSError):
+        return True
 
 
 def _dot_offer(config: Config, given: Sequence[str], token: str) -> DotOffer | None:
@@ -57,14 +75,13 @@ def _dot_offer(config: Config, given: Sequence[str], token: str) -> DotOffer | N
     name = dot_name_of(config, token)
     if name is None:
         return None
-    port = next(one.port for one in served_of(config).services if DOT in one.protocols)
-    # What is listened on for it, and not for HTTPS; an address that is given is where both are.
-    listened = replace(config, server=replace(config.server, listen=config.dot.listen, host=config.dot_host))
-    return DotOffer(name, port, _addresses(places_of(listened, given)))
+    port = public_port(config, DOT)
+    return DotOffer(name, port, _addresses(doors_of(config, given)[Protocol.DOT].places, port))
 
 
-def _addresses(places: StampAddresses) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(place.address for place in places.found if place.address))
+def _addresses(places: Iterable[StampAddress], port: int) -> tuple[str, ...]:
+    """Return the addresses at which the service is on this port: a profile names one port for all of them."""
+    return tuple(dict.fromkeys(place.address for place in places if place.address and place.port == port))
 
 
 def _key_pin(pem: bytes) -> str:

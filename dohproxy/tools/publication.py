@@ -46,6 +46,8 @@ class Publication:
 
     records: tuple[Record, ...]
     """In the zone of the service's name."""
+    hosts: tuple[str, ...] = ()
+    """The names that clients look up, that of the whole first."""
     for_own_network: tuple[Record, ...] = ()
     """By the resolver of the operator's own network, if at all."""
     remarks: tuple[str, ...] = ()
@@ -58,10 +60,11 @@ def publication_of(served: Served, issuer: str | None, ttl: int) -> Publication:
     records = [*address_records(served, ttl), *https_records(served, ttl)]
     records += service_records(served, f"_dns.{owner}", ttl)
     remarks = []
-    if not served.addresses:
+    homeless = [host for host, addresses in served.hosts.items() if not addresses]
+    if homeless:
         remarks.append(
-            "A and AAAA are missing here: which addresses clients connect to is not known, give them by --address or"
-            " in discovery.addresses"
+            f"A and AAAA of {' and '.join(homeless)} are missing here: which addresses clients connect to is not known,"
+            " give them by --address or in discovery.addresses"
         )
     authority = None if issuer is None else caa_name(issuer)
     if authority is not None:
@@ -69,7 +72,7 @@ def publication_of(served: Served, issuer: str | None, ttl: int) -> Publication:
     else:
         remarks.append("CAA: the documentation of whoever issues the certificate has the name for it")
     own = service_records(served, f"_dns.{RESOLVER_ARPA}", ttl)
-    return Publication(tuple(records), tuple(own), tuple(remarks))
+    return Publication(tuple(records), tuple(served.hosts), tuple(own), tuple(remarks))
 
 
 def caa_name(issuer: str) -> str | None:
@@ -91,12 +94,11 @@ def zone_lines(publication: Publication) -> Iterator[str]:
 
 
 def questions_of(publication: Publication, host: str) -> list[tuple[str, Qtype]]:
-    """Return what to ask a resolver: the records themselves, both kinds of addresses, and CAA up to the top, as
-    authorities do (RFC 8659 section 3)."""
-    owner = f"{host}."
+    """Return what to ask a resolver: the records themselves, both kinds of addresses of each name, and CAA of `host` up
+    to the top, as authorities do (RFC 8659 section 3)."""
     wanted = {(one.owner, one.rtype): None for one in publication.records}
-    wanted |= {(owner, Qtype.A): None, (owner, Qtype.AAAA): None}
-    wanted |= {(name, Qtype.CAA): None for name in above(owner)}
+    wanted |= {(f"{name}.", rtype): None for name in publication.hosts for rtype in (Qtype.A, Qtype.AAAA)}
+    wanted |= {(name, Qtype.CAA): None for name in above(f"{host}.")}
     return list(wanted)
 
 

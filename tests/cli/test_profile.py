@@ -28,9 +28,16 @@ def config(tmp_path: Path) -> str:
     return _write(tmp_path, TLS + CLIENTS)
 
 
-def _write(directory: Path, sections: str, *, listen: str = "192.0.2.1:443", kind: str = "ECDSA") -> str:
+def _write(
+    directory: Path,
+    sections: str,
+    *,
+    listen: str = "192.0.2.1:443",
+    kind: str = "ECDSA",
+    names: tuple[str, ...] = (HOST, "dot.example.net", "*.dot.example.net"),
+) -> str:
     files = Files(directory / "fullchain.pem", directory / "privkey.pem")
-    files.write(issue(INTERMEDIATE, (HOST,), kind=kind))
+    files.write(issue(INTERMEDIATE, names, kind=kind))
     file = directory / "dohproxy.toml"
     file.write_text(f'[server]\nlisten = ["{listen}"]\nhost = "{HOST}"\n{sections}{UPSTREAM}', encoding="utf-8")
     return str(file)
@@ -82,6 +89,30 @@ def test_each_kind_over_tls_is_printed_where_that_is_served(tmp_path: Path, kind
     assert ended.exit_code == 0, ended.output
     assert "dot.example.net" in ended.stdout
     assert "192.0.2.1" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("names", "is_members", "lack"),
+    [
+        ((HOST,), False, "dot.example.net"),
+        ((HOST, "*.dot.example.net"), False, "dot.example.net"),
+        ((HOST, "dot.example.net"), True, "*.dot.example.net"),
+        ((HOST, "*.example.net"), True, "*.dot.example.net"),
+        ((HOST, "*.example.net"), False, ""),
+    ],
+    ids=["another", "one below", "that above a member's", "one too far above", "one above"],
+)
+def test_no_profile_over_tls_is_made_for_a_name_that_the_certificate_is_not_for(
+    tmp_path: Path, names: tuple[str, ...], is_members: bool, lack: str
+) -> None:
+    sections = TLS + CLIENTS + '[dot]\nlisten = ["192.0.2.2:853"]\nhost = "dot.example.net"\n'
+    config = _write(tmp_path, sections, names=names)
+    member = ("--member", _member(config)) if is_members else ()
+    ended = run("profile", "android", "--config", config, *member)
+    assert ended.exit_code == (EXIT_FAILED if lack else 0)
+    if lack:
+        assert f"The certificate is not for {lack}, " in ended.stderr
+    assert run("profile", "firefox", "--config", config, *member).exit_code == 0
 
 
 def test_a_member_has_a_name_of_his_own_for_dns_over_tls(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_records_as_they_are_printed_are_found_as_they_should_be(
     assert others == [
         ("ok", f"{HOST}. leads to 192.0.2.1, 2001:db8::1"),
         ("ok", f"{HOST}. HTTPS is published"),
-        ("ok", f"_dns.{HOST}. SVCB is published"),
+        ("ok", f"_dns.{HOST}. SVCB for h2 is published"),
         ("ok", f"{HOST}. CAA is published; it lets our-own.example issue certificates"),
     ]
     wrong = [line.replace("192.0.2.1", "192.0.2.99").replace("/dns-query", "/other") for line in lines]

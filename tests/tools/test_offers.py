@@ -99,6 +99,21 @@ def test_behind_a_front_proxy_dns_over_tls_is_where_clients_expect_it() -> None:
     assert offer.dot == DotOffer("doh.example.net", 853, ("192.0.2.9",))
 
 
+def test_behind_a_front_proxy_for_doh_alone_dns_over_tls_is_where_it_is_listened_on() -> None:
+    clients = replace(CONFIG.clients, address_from="x-forwarded-for")
+    offer = offer_of(replace(CONFIG, clients=clients, dot=DOT)).offer
+    assert (offer.addresses, offer.dot) == ((), DotOffer("doh.example.net", 853, ("192.0.2.2",)))
+
+
+def test_an_address_with_another_port_than_is_told_is_not_offered() -> None:
+    dot = DotConfig((*DOT.listen, ListenAddress("tcp", host="192.0.2.3", port=8853)))
+    server = ServerConfig((*LISTEN[:1], ListenAddress("tcp", host="2001:db8::1", port=8443)), host="doh.example.net")
+    offer = offer_of(replace(CONFIG, server=server, dot=dot)).offer
+    assert (offer.addresses, offer.dot) == (("192.0.2.1",), DotOffer("doh.example.net", 853, ("192.0.2.2",)))
+    loopback = DotConfig((ListenAddress("tcp", host="127.0.0.1", port=8853),))
+    assert offer_of(replace(CONFIG, dot=loopback)).offer.dot == DotOffer("doh.example.net", 853)
+
+
 def test_a_chain_pins_the_stamp_and_the_key() -> None:
     issued = issue(INTERMEDIATE, ("doh.example.net",))
     pem = issued.pem + INTERMEDIATE.pem

@@ -72,6 +72,17 @@ def test_what_is_not_for_the_zone_is_a_comment_in_it() -> None:
     assert list(zone_lines(Publication(()))) == ["; records to publish, ready for a zone file"]
 
 
+def test_another_name_of_one_way_is_published_and_asked_for_too() -> None:
+    dot = Service((DOT,), 853, host="dot.example.net", addresses=(ip_address("192.0.2.7"),))
+    publication = publication_of(replace(SERVED, services=(*SERVED.services, dot)), LETS_ENCRYPT, 3_600)
+    assert publication.hosts == (HOST, "dot.example.net")
+    assert "dot.example.net. 3600 IN A 192.0.2.7" in _lines(publication.records)
+    assert {("dot.example.net.", Qtype.A), ("dot.example.net.", Qtype.AAAA)} <= set(questions_of(publication, HOST))
+    homeless = replace(SERVED, services=(*SERVED.services, replace(dot, addresses=())))
+    [remark] = publication_of(homeless, LETS_ENCRYPT, 3_600).remarks
+    assert remark.startswith("A and AAAA of dot.example.net are missing here")
+
+
 ISSUERS = {
     LETS_ENCRYPT: "letsencrypt.org",
     "CN=WE1,O=Google Trust Services,C=US": "pki.goog",

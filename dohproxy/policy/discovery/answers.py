@@ -101,8 +101,10 @@ def answers_of(config: Config, served: Served) -> Answers:
     # A client that validates needs the signatures of the host's own zone, so what it asks goes the ordinary way. For
     # RESINFO there is no other way: it is not what any zone says (RFC 9606 section 3).
     answers = {key: about for name in (host, from_text(RESOLVER_ARPA)) for key in _keys(name, Qtype.RESINFO)}
-    designations = _designations(service_records(served, RESOLVER_ARPA, ttl), address_records(served, ttl))
-    counts = (len(served.services), 0, len(served.addresses))
+    # Those of one name: two with eight addresses each would be more than some stubs take, and hints say the rest.
+    addresses = [one for one in address_records(served, ttl) if one.owner == f"{served.host}."]
+    designations = _designations(service_records(served, RESOLVER_ARPA, ttl), addresses)
+    counts = (len(served.services), 0, len(addresses))
     local = Content(Rcode.NOERROR, counts, designations, authoritative=True)
     answers |= dict.fromkeys(_keys(from_text(f"_dns.{RESOLVER_ARPA}"), Qtype.SVCB), _local(local, ttl))
     # This one is not ours to answer alone: it stands in for what is published.

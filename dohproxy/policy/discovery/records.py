@@ -5,11 +5,11 @@ clients which protocols there are, at which port, and by which path they ask ove
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from dohproxy.policy.discovery.served import Served, Service
+from dohproxy.policy.discovery.served import IPAddress, Served, Service
 from dohproxy.value import value
 from dohproxy.wire.name import from_text
 from dohproxy.wire.numbers import Qtype
@@ -43,10 +43,11 @@ class Record:
 
 
 def address_records(served: Served, ttl: int) -> list[Record]:
-    """Return A and AAAA of the service's name."""
+    """Return A and AAAA of each name that clients look up, those of the whole first."""
     return [
-        Record(f"{served.host}.", Qtype.A if one.version == 4 else Qtype.AAAA, ttl, str(one), one.packed)
-        for one in served.addresses
+        Record(f"{host}.", Qtype.A if one.version == 4 else Qtype.AAAA, ttl, str(one), one.packed)
+        for host, addresses in served.hosts.items()
+        for one in addresses
     ]
 
 
@@ -73,7 +74,7 @@ def service_records(served: Served, owner: str, ttl: int) -> list[Record]:
         parameters = _Parameters()
         parameters.add_protocols(one)
         parameters.add_port(one)
-        parameters.add_hints(served)
+        parameters.add_hints(served.addresses_for(one))
         parameters.add_path(one)
         found.append(parameters.record(owner, Qtype.SVCB, ttl, priority, f"{one.host or served.host}."))
     return found
@@ -103,9 +104,9 @@ class _Parameters:
             self._words.append(f"port={service.port}")
             self._values[PORT] = service.port.to_bytes(2)
 
-    def add_hints(self, served: Served) -> None:
-        four = [one for one in served.addresses if isinstance(one, IPv4Address)]
-        six = [one for one in served.addresses if isinstance(one, IPv6Address)]
+    def add_hints(self, addresses: Sequence[IPAddress]) -> None:
+        four = [one for one in addresses if isinstance(one, IPv4Address)]
+        six = [one for one in addresses if isinstance(one, IPv6Address)]
         if four:
             self._words.append(f"ipv4hint={','.join(map(str, four))}")
             self._values[IPV4HINT] = b"".join(one.packed for one in four)

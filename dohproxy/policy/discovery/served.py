@@ -4,12 +4,12 @@ Everything that is told of the service in the DNS is made from this one value: w
 `dohproxy records` prints, and what the doctor looks for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
-from dohproxy.config import Config
+from dohproxy.config import Config, ListenAddress
 from dohproxy.value import value
 
 IPAddress = IPv4Address | IPv6Address
@@ -33,6 +33,8 @@ class Service:
     """Of the DoH resource; None where there is no HTTP."""
     host: str | None = None
     """The name to ask for there, if it is another than that of the whole."""
+    addresses: tuple[IPAddress, ...] | None = None
+    """Where clients connect for it, if that is elsewhere than for the whole; none if that is not known here."""
 
     @property
     def has_usual_port(self) -> bool:
@@ -51,10 +53,24 @@ class Served:
     addresses: tuple[IPAddress, ...] = ()
     """Where clients connect; none if that is not known here."""
 
+    def addresses_for(self, service: Service) -> tuple[IPAddress, ...]:
+        """Return where clients connect for one of the ways to ask."""
+        return self.addresses if service.addresses is None else service.addresses
 
-def served_of(config: Config) -> Served:
-    """Return what a configuration serves, by its own words."""
-    return Served(config.server.host, tuple(_services(config)), tuple(addresses_of(config)))
+    @property
+    def hosts(self) -> Mapping[str, tuple[IPAddress, ...]]:
+        """Each name that clients look up, that of the whole first, and where it has to lead."""
+        found: dict[str, dict[IPAddress, None]] = {self.host: {}}
+        for one in self.services:
+            found.setdefault(one.host or self.host, {}).update(dict.fromkeys(self.addresses_for(one)))
+        return {host: tuple(addresses) for host, addresses in found.items()}
+
+
+def served_of(config: Config, own: Sequence[IPAddress] = (), given: Sequence[IPAddress] = ()) -> Served:
+    """Return what a configuration serves, by its own words; at the addresses `given`, if there are any, else as
+    `addresses_of` says with `own` ones."""
+    addresses = tuple(given) or tuple(addresses_of(config, own))
+    return Served(config.server.host, tuple(_services(config, addresses, own, is_given=bool(given))), addresses)
 
 
 def covered(served: Served, covers: Callable[[str], bool]) -> Served | None:
@@ -66,16 +82,16 @@ def covered(served: Served, covers: Callable[[str], bool]) -> Served | None:
     return replace(served, services=services)
 
 
-def addresses_of(config: Config, own: Sequence[IPAddress] = ()) -> list[IPAddress]:
+def addresses_of(config: Config, own: Sequence[IPAddress] = (), protocol: bytes = H2) -> list[IPAddress]:
     """Return where clients connect, as far as that is known: the addresses that the operator names, else the public
-    ones that are listened on, `own` ones of this machine among them. Behind a front proxy, or a router that changes
-    addresses, that is not known here."""
+    ones that are listened on for a protocol, `own` ones of this machine among them. Behind a front proxy, or a router
+    that changes addresses, that is not known here."""
     if config.discovery.addresses:
         return list(dict.fromkeys(config.discovery.addresses))
-    if config.clients.address_from != "connection":
+    if not is_met_directly(config, protocol):
         return []
     found: dict[IPAddress, None] = {}
-    for one in config.server.listen:
+    for one in _listeners(config, protocol):
         if one.kind != "tcp":
             continue
         host = ip_address(one.host.partition("%")[0])
@@ -84,22 +100,34 @@ def addresses_of(config: Config, own: Sequence[IPAddress] = ()) -> list[IPAddres
     return [address for address in found if address.is_global]
 
 
-def public_port(config: Config) -> int:
-    """Return the port that clients connect to for DoH, if nobody says otherwise."""
-    if config.discovery.port:
+def is_met_directly(config: Config, protocol: bytes) -> bool:
+    """Tell whether clients of a protocol connect to this service itself, and to no front proxy. A field of HTTP says
+    whom a front proxy for DoH brings, and nothing of DoT; the PROXY protocol stands before either."""
+    source = config.clients.address_from
+    return source == "connection" or (protocol == DOT and source != "proxy-protocol")
+
+
+def public_port(config: Config, protocol: bytes = H2) -> int:
+    """Return the port that clients of a protocol connect to, if nobody says otherwise."""
+    if protocol != DOT and config.discovery.port:
         return config.discovery.port
-    ports = [one.port for one in config.server.listen if one.is_public and one.port]
-    is_direct = config.clients.address_from == "connection"
-    # What listens on loopback or a Unix socket has something in front of it, and that has HTTPS's own port.
-    return ports[0] if ports and is_direct else HTTPS_PORT
+    ports = [one.port for one in _listeners(config, protocol) if one.is_public and one.port]
+    # What listens on loopback or a Unix socket has something in front of it, and that has the protocol's own port.
+    return ports[0] if ports and is_met_directly(config, protocol) else DEFAULT_PORTS[protocol]
 
 
-def _services(config: Config) -> list[Service]:
-    """Return the ways to ask. DoH comes first, as it passes where other ports than 443 are closed."""
+def _listeners(config: Config, protocol: bytes) -> Sequence[ListenAddress]:
+    return config.dot.listen if protocol == DOT else config.server.listen
+
+
+def _services(
+    config: Config, addresses: tuple[IPAddress, ...], own: Sequence[IPAddress], *, is_given: bool
+) -> Iterator[Service]:
+    """Yield the ways to ask. DoH comes first, as it passes where other ports than 443 are closed."""
     protocols = (H3, H2) if config.discovery.http3 else (H2,)
     # Each way that the configuration opens is one more of these, and all that is told follows.
-    found = [Service(protocols, public_port(config), config.server.path)]
+    yield Service(protocols, public_port(config), config.server.path)
     if config.dot.listen:
-        ports = [one.port for one in config.dot.listen if one.is_public and one.port]
-        found.append(Service((DOT,), ports[0] if ports else DEFAULT_PORTS[DOT], host=config.dot.host))
-    return found
+        found = addresses if is_given else tuple(addresses_of(config, own, DOT))
+        elsewhere = found if set(found) != set(addresses) else None
+        yield Service((DOT,), public_port(config, DOT), host=config.dot.host, addresses=elsewhere)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from typing import Final
 
-from dohproxy.policy.discovery.records import ALPN, HINTS, IPV4HINT, PORT, Record
+from dohproxy.policy.discovery.records import ALPN, DOHPATH, HINTS, IPV4HINT, PORT, Record
 from dohproxy.policy.discovery.served import DEFAULT_PORTS, IPAddress
 from dohproxy.tools.doctor.findings import Finding, Severity
 from dohproxy.tools.publication import Publication, above
@@ -52,12 +52,28 @@ def judge(publication: Publication, host: str, lookups: Lookups) -> Iterator[Fin
         remedy = "give another one by --resolver, or --offline"
         yield Finding(SUBJECT, Severity.NOTE, f"what is published is not known: the resolver {why}", remedy)
         return
-    yield from _judge_addresses(publication, owner, lookups)
-    addresses = frozenset(one.rdata for one in publication.records if one.rtype in (Qtype.A, Qtype.AAAA))
+    for name in publication.hosts:
+        yield from _judge_addresses(publication, f"{name}.", lookups)
     for record in publication.records:
         if record.rtype in (Qtype.HTTPS, Qtype.SVCB):
-            yield from _judge_service(record, owner, addresses, lookups)
+            yield from _judge_service(record, owner, _addresses_behind(record, publication), lookups)
     yield from _judge_caa(publication, owner, lookups)
+
+
+def _addresses_behind(record: Record, publication: Publication) -> frozenset[bytes]:
+    """Return the addresses of the name to which a service leads, packed; none if they are not known."""
+    target = _read_service(record.rdata)[0]
+    name = record.owner if target == from_text(".") else record.data.split()[1]
+    found = (one for one in publication.records if one.rtype in (Qtype.A, Qtype.AAAA))
+    return frozenset(one.rdata for one in found if one.owner == name)
+
+
+def judge_names(publication: Publication, covers: Callable[[str], bool]) -> Iterator[Finding]:
+    """Say which names beside that of the whole the certificate, by `covers`, is not for."""
+    for name in publication.hosts[1:]:
+        if not covers(name):
+            what = f"the certificate is not for {name}: clients that are told this name refuse the service"
+            yield Finding(SUBJECT, Severity.WARNING, what, f"have the certificate issued for {name} too")
 
 
 def judge_designation(addresses: Sequence[IPAddress], covers: Callable[[str], bool]) -> Iterator[Finding]:
@@ -75,7 +91,7 @@ def _judge_addresses(publication: Publication, owner: str, lookups: Lookups) -> 
     unheard = Lookup(LookupStatus.UNKNOWN)
     found = {rtype: lookups.get((owner, rtype), unheard) for rtype in (Qtype.A, Qtype.AAAA)}
     published = {str(ip_address(rdata)) for one in found.values() for rdata in one.rdatas}
-    wanted = {one.data for one in publication.records if one.rtype in found}
+    wanted = {one.data for one in publication.records if one.owner == owner and one.rtype in found}
     heard = [one for one in found.values() if one.status is not LookupStatus.UNKNOWN]
     if not published and len(heard) == len(found):
         what = f"{owner} has neither A nor AAAA: nobody who knows the name finds the service"
@@ -97,6 +113,8 @@ def _judge_addresses(publication: Publication, owner: str, lookups: Lookups) -> 
 def _judge_service(record: Record, owner: str, addresses: frozenset[bytes], lookups: Lookups) -> Iterator[Finding]:
     found = lookups.get((record.owner, record.rtype), Lookup(LookupStatus.UNKNOWN))
     what = f"{record.owner} {record.rtype.name}"
+    if record.rtype is Qtype.SVCB:  # There is one for each way to ask.
+        what = f"{what} for {_protocols(record)}"
     if found.status is LookupStatus.UNKNOWN:
         yield Finding(SUBJECT, Severity.NOTE, f"{what} is not known: the resolver {found.why or 'was not asked'}")
     elif found.status is LookupStatus.NONE:
@@ -112,7 +130,14 @@ def _judge_service(record: Record, owner: str, addresses: frozenset[bytes], look
 def _use(record: Record) -> str:
     if record.rtype is Qtype.HTTPS:
         return "with it browsers know of HTTP/2 before they connect"
+    if DOHPATH not in _read_service(record.rdata)[1]:
+        return "with it clients that know the name alone find that there is DNS over TLS, and at which port"
     return "with it clients that know the name alone find the path, Android's among them"
+
+
+def _protocols(record: Record) -> str:
+    """Return the protocols of one of our own records, as ALPN calls them."""
+    return " and ".join(one.decode("ascii") for one in _strings(_read_service(record.rdata)[1][ALPN]))
 
 
 def _is_as_good(rdata: bytes, record: Record, owner: str, addresses: frozenset[bytes]) -> bool:

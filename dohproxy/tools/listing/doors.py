@@ -8,7 +8,7 @@ from dohproxy.config.addresses import bracketed
 from dohproxy.doh.path_token import digest_in
 from dohproxy.doh.stamp import DEFAULT_PORTS, Properties, Protocol, Stamp, split_port
 from dohproxy.dot.member_name import digest_in_name
-from dohproxy.policy.discovery.served import DOT, served_of
+from dohproxy.policy.discovery.served import DOT, is_met_directly, public_port
 from dohproxy.tools.stamps import StampAddress, listened_places, places_of
 
 
@@ -62,9 +62,9 @@ def doors_of(config: Config, given: Sequence[str]) -> Doors:
 
 
 def _dot_places(config: Config, given: Sequence[StampAddress]) -> tuple[StampAddress, ...]:
-    port = next(one.port for one in served_of(config).services if DOT in one.protocols)
+    port = public_port(config, DOT)
     if given:
         return tuple(StampAddress(one.address, port) for one in given)
-    if config.clients.address_from != "connection":
+    if not is_met_directly(config, DOT):
         return (StampAddress("", port),)
     return listened_places(config.dot.listen, port).found

@@ -102,6 +102,15 @@ def test_several_ways_are_several_records() -> None:
     assert len(reply.additional) == 2
 
 
+def test_beside_the_ways_stand_the_addresses_of_the_host_alone() -> None:
+    dot = Service((DOT,), 853, host="dot.example.net", addresses=ADDRESSES[:1])
+    both = Served(HOST, (Service((H2,), 443, "/q"), dot), ADDRESSES)
+    query = ask("_dns.resolver.arpa", SVCB)
+    reply = dns.message.from_wire(write_reply(query, answers_of(CONFIG, both)[query.key].content))
+    assert {one.name.to_text() for one in reply.additional} == {f"{HOST}."}
+    assert 'ipv4hint="192.0.2.1"' in max(one.to_text() for one in reply.answer[0])
+
+
 NOT_TOLD = {
     "another type": ("_dns.resolver.arpa", m.A),
     "the ways, at the zone itself": ("resolver.arpa", SVCB),

@@ -62,6 +62,21 @@ def test_a_way_under_another_name_leads_there() -> None:
     assert lines(https_records(web, 60)) == ['www.example.net. 60 IN HTTPS 1 . alpn="h2"']
 
 
+def test_a_way_that_is_elsewhere_leads_there_and_its_name_too() -> None:
+    dot = Service((DOT,), 853, host="dot.example.net", addresses=(ip_address("192.0.2.7"),))
+    other = replace(SERVED, services=(DOH, dot))
+    assert lines(address_records(other, 60)) == [
+        "doh.example.net. 60 IN A 192.0.2.1",
+        "doh.example.net. 60 IN AAAA 2001:db8::1",
+        "dot.example.net. 60 IN A 192.0.2.7",
+    ]
+    assert lines(service_records(other, OWNER, 60))[1] == (
+        '_dns.doh.example.net. 60 IN SVCB 2 dot.example.net. alpn="dot" ipv4hint=192.0.2.7'
+    )
+    unknown = replace(other, services=(DOH, replace(dot, addresses=())))
+    assert "hint" not in lines(service_records(unknown, OWNER, 60))[1]
+
+
 SERVICES = {
     "at the usual port": (DOH,),
     "at another port": (Service((H2,), 8443, "/dns-query"),),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,18 @@ from dohproxy.config import (
     UpstreamAddress,
     UpstreamConfig,
 )
-from dohproxy.policy.discovery.served import DOT, H2, H3, Served, Service, addresses_of, covered, public_port, served_of
+from dohproxy.policy.discovery.served import (
+    DOT,
+    H2,
+    H3,
+    Served,
+    Service,
+    addresses_of,
+    covered,
+    is_met_directly,
+    public_port,
+    served_of,
+)
 
 UPSTREAM = UpstreamConfig("ns0", UpstreamAddress("udp", "192.0.2.53", 53))
 OWN = [ip_address("9.9.9.9"), ip_address("2620:fe::9")]
@@ -104,6 +116,85 @@ PORTS = {
 def test_the_port_that_clients_connect_to(config: Config, port: int) -> None:
     assert public_port(config) == port
     assert served_of(config).services[0].port == port
+
+
+@pytest.mark.parametrize(
+    ("source", "protocols"),
+    [("connection", {H2, DOT}), ("x-forwarded-for", {DOT}), ("forwarded", {DOT}), ("proxy-protocol", set())],
+)
+def test_a_field_of_http_brings_nobody_who_asks_over_tls(source: Any, protocols: set[bytes]) -> None:
+    config = replace(config_of(EVERY), clients=ClientsConfig(address_from=source))
+    assert {protocol for protocol in (H2, DOT) if is_met_directly(config, protocol)} == protocols
+
+
+def with_dot(config: Config, *hosts: str, port: int = 853, host: str | None = None, source: Any = None) -> Config:
+    """Return a configuration that serves DNS over TLS too, at these addresses."""
+    listen = tuple(ListenAddress("tcp", host=one, port=port) for one in hosts)
+    clients = config.clients if source is None else ClientsConfig(address_from=source)
+    return replace(config, dot=DotConfig(listen=listen, host=host), clients=clients)
+
+
+DOT_PORTS = {
+    "a port of its own": (with_dot(config_of(EVERY), EVERY, port=8530), 8530),
+    "behind a front proxy for DoH alone": (with_dot(config_of(EVERY), EVERY, port=8530, source="forwarded"), 8530),
+    "behind one that says whom it brings": (with_dot(config_of(EVERY), EVERY, port=8530, source="proxy-protocol"), 853),
+    "on loopback, with something in front": (with_dot(config_of(EVERY), "127.0.0.1", port=8853), 853),
+    "whatever DoH's is changed to": (with_dot(config_of(EVERY, discovery=DiscoveryConfig(port=4443)), EVERY), 853),
+}
+
+
+@pytest.mark.parametrize(("config", "port"), DOT_PORTS.values(), ids=DOT_PORTS)
+def test_the_port_of_dot_follows_the_same_rule(config: Config, port: int) -> None:
+    assert public_port(config, DOT) == served_of(config).services[1].port == port
+
+
+ONE, OTHER, SIX = "149.112.112.112", "9.9.9.10", "2620:fe::9"
+ELSEWHERE = {
+    "at the same address": (with_dot(config_of(ONE), ONE), {"doh.example.net": [ONE]}, None),
+    "at another one under the same name": (with_dot(config_of(ONE), OTHER), {"doh.example.net": [ONE, OTHER]}, [OTHER]),
+    "at another one under another name": (
+        with_dot(config_of(ONE), OTHER, host="dot.example.net"),
+        {"doh.example.net": [ONE], "dot.example.net": [OTHER]},
+        [OTHER],
+    ),
+    "at the same one under another name": (
+        with_dot(config_of(ONE), ONE, host="dot.example.net"),
+        {"doh.example.net": [ONE], "dot.example.net": [ONE]},
+        None,
+    ),
+    "over IPv6 alone": (with_dot(config_of(ONE, SIX), SIX), {"doh.example.net": [ONE, SIX]}, [SIX]),
+    "somewhere behind what ends TLS": (with_dot(config_of(ONE), "127.0.0.1"), {"doh.example.net": [ONE]}, []),
+    "itself, and DoH behind a front proxy": (
+        with_dot(config_of("127.0.0.1"), OTHER, source="x-forwarded-for"),
+        {"doh.example.net": [OTHER]},
+        [OTHER],
+    ),
+    "where the operator says": (
+        with_dot(config_of(ONE, discovery=DiscoveryConfig(addresses=(ip_address(SIX),))), OTHER),
+        {"doh.example.net": [SIX]},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "hosts", "addresses"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_dot_is_told_to_be_where_it_is_listened_on(
+    config: Config, hosts: dict[str, list[str]], addresses: list[str] | None
+) -> None:
+    served = served_of(config)
+    assert {host: list(map(str, found)) for host, found in served.hosts.items()} == hosts
+    found = served.services[1].addresses
+    assert (None if found is None else list(map(str, found))) == addresses
+
+
+def test_of_wildcards_each_way_has_this_machines_addresses_of_its_families() -> None:
+    served = served_of(with_dot(config_of(EVERY, "::"), "::"), OWN)
+    assert [served.addresses_for(one) for one in served.services] == [tuple(OWN), (OWN[1],)]
+
+
+def test_addresses_that_are_given_are_those_of_all_ways() -> None:
+    served = served_of(with_dot(config_of(ONE), OTHER, host="dot.example.net"), OWN, OWN)
+    assert served.hosts == {"doh.example.net": tuple(OWN), "dot.example.net": tuple(OWN)}
 
 
 @pytest.mark.parametrize(("listen", "port"), [((EVERY, 853), 853), ((EVERY, 8530), 8530), (("127.0.0.1", 8853), 853)])

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 import dns.rdata
 import pytest
 
-from dohproxy.policy.discovery.served import DOT, H2, Served, Service
+from dohproxy.policy.discovery.served import DOT, H2, H3, Served, Service
 from dohproxy.tools.doctor.findings import Finding, Severity
-from dohproxy.tools.doctor.published import Lookup, Lookups, LookupStatus, judge, judge_designation
+from dohproxy.tools.doctor.published import Lookup, Lookups, LookupStatus, judge, judge_designation, judge_names
 from dohproxy.tools.publication import publication_of, questions_of
 from dohproxy.wire.numbers import Qtype
 
@@ -124,6 +124,55 @@ def test_each_way_to_ask_is_looked_for(texts: list[str], severities: list[str]) 
     wanted = publication_of(replace(SERVED, services=(DOH, Service((DOT,), 853))), "O=Let's Encrypt", 3_600)
     lookups = {**ALL_WELL, (f"_dns.{OWNER}", Qtype.SVCB): found(Qtype.SVCB, *texts)}
     assert [one.severity for one in judge(wanted, HOST, lookups) if "SVCB" in one.what] == severities
+
+
+def test_each_way_to_ask_is_told_by_its_protocol() -> None:
+    wanted = publication_of(replace(SERVED, services=(Service((H3, H2), 443, "/q"), Service((DOT,), 853))), None, 60)
+    lookups = {**ALL_WELL, (f"_dns.{OWNER}", Qtype.SVCB): NONE}
+    doh, dot = (one.what for one in judge(wanted, HOST, lookups) if "SVCB" in one.what)
+    assert doh.startswith(f"_dns.{OWNER} SVCB for h3 and h2 is not published; with it clients")
+    assert "find the path" in doh
+    assert dot.startswith(f"_dns.{OWNER} SVCB for dot is not published; with it clients")
+    assert dot.endswith("find that there is DNS over TLS, and at which port")
+
+
+DOT_HOST = "dot.example.net."
+TWO_HOSTS = publication_of(
+    replace(SERVED, services=(DOH, Service((DOT,), 853, host=DOT_HOST[:-1], addresses=(ip_address("192.0.2.7"),)))),
+    "O=Let's Encrypt",
+    3_600,
+)
+DOT_THERE = "2 dot.example.net. alpn=dot"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "text", "told"),
+    [
+        (found(Qtype.A, "192.0.2.7"), DOT_THERE, []),
+        (found(Qtype.A, "192.0.2.7"), f"{DOT_THERE} ipv4hint=192.0.2.7", []),
+        (found(Qtype.A, "192.0.2.7"), f"{DOT_THERE} ipv4hint=192.0.2.1", ["SVCB for dot is published and leads"]),
+        (NONE, DOT_THERE, [f"{DOT_HOST} has neither A nor AAAA"]),
+        (found(Qtype.A, "192.0.2.1"), DOT_THERE, ["does not lead to 192.0.2.7", "leads to 192.0.2.1 too"]),
+    ],
+    ids=["as it should be", "with a hint", "with the other's address", "without an address", "at the other's address"],
+)
+def test_another_name_of_one_way_is_looked_at_too(addresses: Lookup, text: str, told: list[str]) -> None:
+    lookups = {
+        **ALL_WELL,
+        **dict.fromkeys(questions_of(TWO_HOSTS, HOST), NONE),
+        **{key: lookup for key, lookup in ALL_WELL.items() if key[1] is not Qtype.SVCB},
+        (DOT_HOST, Qtype.A): addresses,
+        (f"_dns.{OWNER}", Qtype.SVCB): found(Qtype.SVCB, DOH_TEXT, text),
+    }
+    wrong = [one.what for one in judge(TWO_HOSTS, HOST, lookups) if one.severity is not Severity.OK]
+    assert [words in one for words, one in zip(told, wrong, strict=True)] == [True] * len(told)
+
+
+def test_a_certificate_that_is_not_for_another_name_of_one_way_is_a_warning() -> None:
+    [one] = judge_names(TWO_HOSTS, lambda host: host == HOST)
+    assert (one.severity, "is not for dot.example.net" in one.what) == (Severity.WARNING, True)
+    assert list(judge_names(TWO_HOSTS, lambda _: True)) == []
+    assert list(judge_names(WANTED, lambda _: False)) == []
 
 
 def test_a_certificate_that_is_not_for_an_address_is_a_note() -> None:

@@ -58,6 +58,11 @@ def test_without_dot_there_is_one_door() -> None:
             (),
             [("", 853)],
         ),
+        (
+            replace(config_of("192.0.2.1:8853"), clients=ClientsConfig(address_from="forwarded")),
+            (),
+            [("192.0.2.1", 8853)],
+        ),
     ],
     ids=[
         "its listeners",
@@ -66,6 +71,7 @@ def test_without_dot_there_is_one_door() -> None:
         "a socket",
         "those of the configuration",
         "behind a front proxy",
+        "beside a front proxy for DoH alone",
     ],
 )
 def test_dns_over_tls_has_places_of_its_own(
