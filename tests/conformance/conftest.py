@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
+from tests.conformance.dot import DotClient
 from tests.conformance.exchange import Client
 from tests.conformance.http1 import Http1Client
 from tests.conformance.http2 import Http2Client
@@ -17,7 +18,8 @@ StartServer = Callable[[Setup], AbstractContextManager[RunningServer]]
 
 @pytest.fixture(scope="session", params=["http1", "http2"])
 def frontend(request: pytest.FixtureRequest) -> str:
-    """Through which frontend the requests go; all of them obey the same rules."""
+    """Through which frontend the requests go; those of HTTP obey the same rules, and where there is a `dot` among the
+    parameters of a module it is tried through that one too."""
     return str(request.param)
 
 
@@ -27,7 +29,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Runn
     with contextlib.ExitStack() as stack:
         yield {
             frontend: stack.enter_context(serving(tmp_path_factory.mktemp("server"), Setup()))
-            for frontend in ("http1", "http2")
+            for frontend in ("http1", "http2", "dot")
         }
 
 
@@ -65,7 +67,9 @@ def connect(frontend: str) -> Iterator[Connect]:
 
 
 def connect_through(frontend: str, server: RunningServer, *, over_tls: bool = False) -> Client:
-    """A connection to a service through one of its frontends."""
+    """A connection to a service through one of its frontends; that for DoT is behind what ends TLS."""
+    if frontend == "dot":
+        return DotClient(server.dot_port)
     port = server.tls_port if over_tls else server.port
     trust = server.trust[frontend] if over_tls else None
     return Http2Client(port, trust) if frontend == "http2" else Http1Client(port, trust)

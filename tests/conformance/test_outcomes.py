@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import dns.edns
+import dns.flags
 import dns.message
 import pytest
 
@@ -18,7 +19,7 @@ from dohproxy.policy.prefixes import parse_prefix
 from dohproxy.wire.numbers import ExtendedError, Rcode
 from tests.conformance.conftest import Connect, StartServer
 from tests.conformance.exchange import ACCEPT, CONTENT_TYPE, Client, Request, Response, assert_refused, get, post
-from tests.conformance.http1 import HOST, Http1Client
+from tests.conformance.http1 import HOST, Closed, Http1Client
 from tests.conformance.queries import query
 from tests.conformance.setups import (
     ANY_ORIGIN,
@@ -129,7 +130,7 @@ def _held(request: Request, *, members_only: bool = False, stubs_away: bool = Fa
 def _until_refused(server: RunningServer, client: Client) -> Response:
     """One miss after the other; a slow machine earns a token now and then."""
     responses = (client.exchange(_of(f"m{number}.all.example")) for number in range(20))
-    return next(response for response in responses if response.status != 200)
+    return next(one for one in responses if one.status != 200 or one.message().rcode() == Rcode.SERVFAIL)
 
 
 def _while_one_waits(server: RunningServer, client: Client) -> Response:
@@ -288,6 +289,24 @@ ROWS = [
 ]
 
 
+OF_HTTP = frozenset(
+    {
+        *(Reason.WRONG_PATH, Reason.PREFLIGHT, Reason.METHOD_NOT_ALLOWED, Reason.METHOD_UNKNOWN),
+        *(Reason.TARGET_TOO_LONG, Reason.HEADERS_TOO_LARGE, Reason.MEDIA_TYPE, Reason.NOT_ACCEPTABLE),
+        *(Reason.DNS_PARAMETER, Reason.BASE64, Reason.EMPTY_BODY, Reason.BAD_HTTP, Reason.TRANSFER_CODING),
+        *(Reason.DIALECT_REFUSED, Reason.LIST_STUB),
+    }
+)
+"""What only a request of HTTP can come to."""
+OTHERWISE_OVER_DOT = {
+    Reason.BODY_TOO_LARGE: "test_dot.py",
+    Reason.UNKNOWN_TOKEN: "the token is in the name of the handshake: tests/frontends/dot/test_connection.py",
+    Reason.SLOW_REQUEST: "a message that does not end: tests/frontends/dot/test_connection.py",
+    Reason.BANNED: "nobody is a front proxy for another here: tests/frontends/test_listener_bans.py",
+}
+OVER_DOT = [row for row in ROWS if row.reason not in OF_HTTP and row.reason not in OTHERWISE_OVER_DOT]
+
+
 def _name(case: Row | str) -> str:
     if isinstance(case, str):
         return case
@@ -323,3 +342,24 @@ def test_an_outcome(start: StartServer, connect: Connect, frontend: str, row: Ro
     expected = ending.errors if row.errors is None else row.errors
     if message.edns == 0:
         assert errors == list(expected)
+
+
+@pytest.mark.parametrize(("frontend", "row"), [("dot", row) for row in OVER_DOT], ids=_name, indirect=["frontend"])
+def test_an_outcome_in_dns_terms(start: StartServer, connect: Connect, frontend: str, row: Row) -> None:
+    ending = OUTCOMES[row.reason]
+    with start(row.setup) as server:
+        try:
+            response = row.scene(server, connect(server))
+        except Closed:
+            response = None
+        counted = server.figure("dohproxy_requests_total", frontend=frontend, outcome=ending.label)
+    assert counted == 1
+    if response is None:
+        assert ending.closes
+        return
+    message = response.message()
+    assert int(message.rcode()) == (ending.rcode if row.rcode is None else row.rcode)
+    assert not message.flags & dns.flags.TC
+    errors = [int(option.code) for option in message.options if isinstance(option, dns.edns.EDEOption)]
+    if message.edns == 0:
+        assert errors == list(ending.errors if row.errors is None else row.errors)

@@ -92,7 +92,7 @@ def resolve_over_stream(wire: bytes) -> Sequence[bytes]:
     """The one reply to a query, or none where the first label says so."""
     query = dns.message.from_wire(wire)
     asked = query.question[0]
-    label = asked.name.labels[0].decode("ascii").lower()
+    label = asked.name.labels[0].decode("ascii", "replace").lower()
     if label == "silent":
         return []
     reply = dns.message.make_response(query, recursion_available=True)
@@ -119,7 +119,10 @@ def _answer(reply: dns.message.Message, label: str, asked: dns.rrset.RRset) -> N
 
 def _say_records(reply: dns.message.Message, asked: dns.rrset.RRset) -> None:
     rdtype = dns.rdatatype.to_text(asked.rdtype)
-    _add(reply, asked.name, rdtype, RDATA.get(rdtype, "\\# 4 01020304"), TTL)
+    if rdtype in RDATA or rdtype.startswith("TYPE"):
+        _add(reply, asked.name, rdtype, RDATA.get(rdtype, "\\# 4 01020304"), TTL)
+    else:
+        _say_nodata(reply, asked)
 
 
 def _say_rcode(rcode: dns.rcode.Rcode) -> Rule:
@@ -202,6 +205,8 @@ class RunningServer:
     loop: asyncio.AbstractEventLoop
     port: int
     tls_port: int
+    dot_port: int
+    """Of DNS over TLS, behind what ends TLS."""
     trust: dict[str, ssl.SSLContext]
     """For clients of the TLS port, by the frontend they want."""
     stop: asyncio.Event
@@ -310,10 +315,12 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
         service = Server(config, tasks, os.urandom(SECRET_BYTES))
         register = service.connections
         certificate, key = write_throwaway_certificate(directory, "localhost")
-        plain, encrypted = (open_listener(ListenAddress("tcp", host=LOOPBACK, port=0)) for _ in range(2))
+        opened = [open_listener(ListenAddress("tcp", host=LOOPBACK, port=0)) for _ in range(3)]
+        plain, encrypted, for_dot = opened
         listeners = [
             service.listener(plain, None),
             service.listener(encrypted, server_context(TlsConfig(certificate, key))),
+            service.listener(for_dot, None, speaks_dot=True),
         ]
         background = [tasks.create_task(listener.accept_forever()) for listener in listeners]
         background.append(tasks.create_task(_sweep_forever(service)))
@@ -324,6 +331,7 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
             loop=asyncio.get_running_loop(),
             port=plain.getsockname()[1],
             tls_port=encrypted.getsockname()[1],
+            dot_port=for_dot.getsockname()[1],
             trust=_trust(certificate),
             stop=asyncio.Event(),
         )
@@ -333,8 +341,8 @@ async def _serve(directory: Path, setup: Setup, ready: "concurrent.futures.Futur
             listener.stop()
         for task in background:
             task.cancel()
-        plain.close()
-        encrypted.close()
+        for one in opened:
+            one.close()
         register.cut()
         await register.wait_empty()
         await service.close()
