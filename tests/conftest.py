@@ -103,7 +103,7 @@ def find_program() -> FindProgram:
     """Find a program by name, or skip the test naming the Debian package that has it (in CI: fail)."""
 
     def find(name: str, debian_package: str) -> str:
-        found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+        found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/lib/systemd")
         if found is not None:
             return found
         message = f"{name} is not installed; on Debian: apt-get install {debian_package}"

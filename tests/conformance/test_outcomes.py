@@ -130,7 +130,7 @@ def _held(request: Request, *, members_only: bool = False, stubs_away: bool = Fa
 def _until_refused(server: RunningServer, client: Client) -> Response:
     """One miss after the other; a slow machine earns a token now and then."""
     responses = (client.exchange(_of(f"m{number}.all.example")) for number in range(20))
-    return next(one for one in responses if one.status != 200 or one.message().rcode() == Rcode.SERVFAIL)
+    return next(one for one in responses if one.status != 200 or int(one.message().rcode()) == Rcode.SERVFAIL)
 
 
 def _while_one_waits(server: RunningServer, client: Client) -> Response:

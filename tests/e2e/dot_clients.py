@@ -13,6 +13,7 @@ from tests.e2e.ground import QNAME, Ground, Program, Way
 from tests.e2e.libraries import DNSPYTHON, GO, trust
 from tests.e2e.processes import Child, accepts_connections, free_port
 from tests.e2e.proxy import Proxy
+from tests.e2e.resolved import RESOLVED, running_resolved
 from tests.e2e.ways import addresses_said
 
 LOAD_REQUESTS = 40
@@ -121,6 +122,14 @@ def _stubby(ground: Ground, proxy: Proxy, port: int) -> list[str]:
     return [ground.find_program("stubby", "stubby"), "-C", str(file)]
 
 
+def _resolved(ground: Ground, proxy: Proxy, way: Way) -> str:
+    server = f"[Resolve]\nDNS=127.0.0.1:{proxy.dot_port}#localhost\nFallbackDNS=\nDomains=~.\nDNSOverTLS=yes\n"
+    with running_resolved(ground, server) as port:
+        run = ground.run(ground.find_program("dig", "bind9-dnsutils"), "@127.0.0.1", "-p", str(port), "+short", QNAME)
+    assert set(run.stdout.split()) == ground.expected(), run
+    return "resolves"
+
+
 GO_PROGRAM = """
 package main
 
@@ -167,6 +176,7 @@ DOT_WAYS: tuple[Way, ...] = (
     Way(DNSPERF, "-m dot -q 10", "dot", "query", _dnsperf, arguments=("-q", "10"), requests=LOAD_REQUESTS),
     Way(DNSPYTHON, "dns.query.tls", "dot", "query", _dnspython),
     Way(GO, "net.Resolver", "dot", "query", _go),
+    Way(RESOLVED, "DNSOverTLS=yes", "dot", "query", _resolved),
     Way(STUBBY, "", "dot", "query", _by_server("stubby", _stubby)),
     Way(UNBOUND, "forward-tls-upstream", "dot", "query", _by_server("unbound", _unbound)),
     Way(DNSDIST, "newServer tls", "dot", "query", _by_server("dnsdist", _dnsdist)),

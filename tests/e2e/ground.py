@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import importlib.metadata
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dns.message
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -56,6 +58,16 @@ class Ground:
         return subprocess.run(
             argv, capture_output=True, text=True, timeout=RUN_SECONDS, check=False, env=self.environment() | variables
         )
+
+    def mounting(self) -> str:
+        """Return the program that lets another see other directories; or skip the test (in CI: fail)."""
+        unshare = self.find_program("unshare", "util-linux")
+        if self.run(unshare, "--mount", "true").returncode != 0:
+            message = "directories may not be mounted here; run the tests as root, with CAP_SYS_ADMIN"
+            if os.environ.get("CI") == "true":
+                pytest.fail(message)
+            pytest.skip(message)
+        return unshare
 
     def environment(self) -> dict[str, str]:
         """That of the tests, with a home of its own."""

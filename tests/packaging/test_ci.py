@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ASKED_FOR = re.compile(r"""(?:find_program|Program)\(\s*"[\w.-]+",\s*"([\w.+-]+)\"""")
 OF_EVERY_DEBIAN = {"bash", "util-linux"}
-FETCHED_APART = {"dnscrypt-proxy"}
+FETCHED_APART = {"dnscrypt-proxy", "systemd-resolved"}
 
 
 def packages_of_tests() -> set[str]:
