@@ -105,6 +105,12 @@ def test_behind_a_front_proxy_for_doh_alone_dns_over_tls_is_where_it_is_listened
     assert (offer.addresses, offer.dot) == ((), DotOffer("doh.example.net", 853, ("192.0.2.2",)))
 
 
+def test_the_port_of_dns_over_tls_may_be_changed_by_what_is_in_between() -> None:
+    dot = DotConfig((ListenAddress("tcp", host="192.0.2.2", port=8853),))
+    config = replace(CONFIG, dot=dot, discovery=replace(CONFIG.discovery, dot_port=853))
+    assert offer_of(config).offer.dot == DotOffer("doh.example.net", 853, ("192.0.2.2",))
+
+
 def test_an_address_with_another_port_than_is_told_is_not_offered() -> None:
     dot = DotConfig((*DOT.listen, ListenAddress("tcp", host="192.0.2.3", port=8853)))
     server = ServerConfig((*LISTEN[:1], ListenAddress("tcp", host="2001:db8::1", port=8443)), host="doh.example.net")

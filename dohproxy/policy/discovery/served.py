@@ -59,10 +59,13 @@ class Served:
 
     @property
     def hosts(self) -> Mapping[str, tuple[IPAddress, ...]]:
-        """Each name that clients look up, that of the whole first, and where it has to lead."""
-        found: dict[str, dict[IPAddress, None]] = {self.host: {}}
+        """Each name that clients look up, that of the whole first, and where it has to lead; nowhere that is known, if
+        that is not known of the preferred way under it: the rest would be half of the truth."""
+        found: dict[str, dict[IPAddress, None]] = {}
         for one in self.services:
-            found.setdefault(one.host or self.host, {}).update(dict.fromkeys(self.addresses_for(one)))
+            host, addresses = one.host or self.host, self.addresses_for(one)
+            if found.setdefault(host, dict.fromkeys(addresses)):
+                found[host].update(dict.fromkeys(addresses))
         return {host: tuple(addresses) for host, addresses in found.items()}
 
 
@@ -109,8 +112,9 @@ def is_met_directly(config: Config, protocol: bytes) -> bool:
 
 def public_port(config: Config, protocol: bytes = H2) -> int:
     """Return the port that clients of a protocol connect to, if nobody says otherwise."""
-    if protocol != DOT and config.discovery.port:
-        return config.discovery.port
+    said = config.discovery.dot_port if protocol == DOT else config.discovery.port
+    if said:
+        return said
     ports = [one.port for one in _listeners(config, protocol) if one.is_public and one.port]
     # What listens on loopback or a Unix socket has something in front of it, and that has the protocol's own port.
     return ports[0] if ports and is_met_directly(config, protocol) else DEFAULT_PORTS[protocol]

@@ -1,7 +1,7 @@
 """The ways into a service, as stamps name them: a protocol, a host, a path, and where clients connect."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dohproxy.config import Config
 from dohproxy.config.addresses import bracketed
@@ -67,4 +67,7 @@ def _dot_places(config: Config, given: Sequence[StampAddress]) -> tuple[StampAdd
         return tuple(StampAddress(one.address, port) for one in given)
     if not is_met_directly(config, DOT):
         return (StampAddress("", port),)
-    return listened_places(config.dot.listen, port).found
+    places = listened_places(config.dot.listen, port).found
+    if not config.discovery.dot_port:
+        return places
+    return tuple(dict.fromkeys(replace(one, port=port) for one in places))

@@ -22,10 +22,10 @@ def test_nothing_is_told_unasked() -> None:
 
 
 def test_every_key() -> None:
-    text = 'enabled = true\naddresses = ["192.0.2.1", "2001:db8::1"]\nport = 443\nttl_seconds = 60\n'
+    text = 'enabled = true\naddresses = ["192.0.2.1", "2001:db8::1"]\nport = 443\ndot_port = 853\nttl_seconds = 60\n'
     found = read_with(text + "qname_minimisation = true\nhttp3 = true\n")
     addresses = (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
-    assert found == DiscoveryConfig(True, addresses, 443, True, True, 60)
+    assert found == DiscoveryConfig(True, addresses, 443, 853, True, True, 60)
 
 
 WRONG = {

@@ -139,6 +139,14 @@ DOT_PORTS = {
     "behind a front proxy for DoH alone": (with_dot(config_of(EVERY), EVERY, port=8530, source="forwarded"), 8530),
     "behind one that says whom it brings": (with_dot(config_of(EVERY), EVERY, port=8530, source="proxy-protocol"), 853),
     "on loopback, with something in front": (with_dot(config_of(EVERY), "127.0.0.1", port=8853), 853),
+    "what the operator says": (
+        with_dot(config_of(EVERY, discovery=DiscoveryConfig(dot_port=853)), EVERY, port=8530),
+        853,
+    ),
+    "what the operator says of a front proxy": (
+        with_dot(config_of(EVERY, discovery=DiscoveryConfig(dot_port=8530)), "127.0.0.1", source="proxy-protocol"),
+        8530,
+    ),
     "whatever DoH's is changed to": (with_dot(config_of(EVERY, discovery=DiscoveryConfig(port=4443)), EVERY), 853),
 }
 
@@ -166,7 +174,7 @@ ELSEWHERE = {
     "somewhere behind what ends TLS": (with_dot(config_of(ONE), "127.0.0.1"), {"doh.example.net": [ONE]}, []),
     "itself, and DoH behind a front proxy": (
         with_dot(config_of("127.0.0.1"), OTHER, source="x-forwarded-for"),
-        {"doh.example.net": [OTHER]},
+        {"doh.example.net": []},
         [OTHER],
     ),
     "where the operator says": (

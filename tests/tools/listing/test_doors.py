@@ -59,6 +59,11 @@ def test_without_dot_there_is_one_door() -> None:
             [("", 853)],
         ),
         (
+            replace(config_of("192.0.2.1:8853", "192.0.2.1:8854"), discovery=DiscoveryConfig(dot_port=853)),
+            (),
+            [("192.0.2.1", 853)],
+        ),
+        (
             replace(config_of("192.0.2.1:8853"), clients=ClientsConfig(address_from="forwarded")),
             (),
             [("192.0.2.1", 8853)],
@@ -71,6 +76,7 @@ def test_without_dot_there_is_one_door() -> None:
         "a socket",
         "those of the configuration",
         "behind a front proxy",
+        "behind something that changes the port",
         "beside a front proxy for DoH alone",
     ],
 )
