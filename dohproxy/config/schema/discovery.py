@@ -56,8 +56,8 @@ class DiscoveryConfig:
             0,
             65_535,
             "port",
-            "Where clients connect by DNS over TLS, if something in between changes it; stamps and profiles follow it. 0:"
-            " that of the first public address in dot.listen, or 853 behind a front proxy.",
+            "Where clients connect by DNS over TLS, if something in between changes it; stamps and profiles follow it."
+            " 0: that of the first public address in dot.listen, or 853 behind a front proxy.",
         ),
     ] = 0
     http3: Annotated[
