@@ -31,9 +31,12 @@ SINGLE: Final = (
     "authority.py",
     "tls/records.py",
     *(f"frontends/{name}.py" for name in ("client_resolver", "connections", "handshake_scheduler", "held_bytes")),
-    *(f"frontends/{name}.py" for name in ("lingering", "listener", "protocol_chooser", "request_cache", "service")),
-    "frontends/tls_transport.py",
-    "frontends/dot/connection.py",
+    *(
+        f"frontends/{name}.py"
+        for name in ("lingering", "listener", "misses", "protocol_chooser", "request_cache", "service")
+    ),
+    *(f"frontends/{name}.py" for name in ("tls_transport", "untaken")),
+    *(f"frontends/dot/{name}.py" for name in ("connection", "requests")),
     *(f"frontends/http1/{name}.py" for name in ("connection", "parsing", "rendering")),
     *(f"frontends/http2/{name}.py" for name in ("connection", "rendering", "requests")),
     *(f"observability/{name}.py" for name in ("front_proxy", "tallies")),

@@ -199,7 +199,7 @@ class Server:
         known = {
             Frontend.HTTP1: self.http1.known,
             Frontend.HTTP2: self.http2.requests.known,
-            Frontend.DOT: self.dot.known,
+            Frontend.DOT: self.dot.requests.known,
         }
         add(VISITOR_FIGURES, self.visitors.statistics)
         add(FRONT_PROXY_FIGURES, self.front_proxy.findings)

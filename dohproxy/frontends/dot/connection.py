@@ -1,8 +1,10 @@
 """The DoT frontend (RFC 7858, RFC 7766): queries one after the other in a stream, each answered as soon as it can be.
 
 All that can be answered at once goes out in the order in which it came and in one write; a miss is answered when its
-answer is there, whatever has come meanwhile (RFC 7766 section 7). Nothing is ever truncated. Of a message the ID alone
-belongs to its client, so what was read and said once is known for the same bytes behind any ID.
+answer is there, whatever has come meanwhile (RFC 7766 section 7). Nothing is ever truncated.
+
+A client that asks faster than it takes its answers is not cut for it: no other query is begun before it has taken some,
+and then nothing more is read. What has been read whole is answered, also where nothing more is to be read.
 """
 
 import asyncio
@@ -13,26 +15,24 @@ from typing import Final, cast
 
 import structlog
 
-from dohproxy.doh.dialects import Dialect
-from dohproxy.dot.framing import ID_BYTES, Messages, TooLong, framed
+from dohproxy.dot.answers import PIECE_BYTES, Answers
+from dohproxy.dot.framing import ID_BYTES, Messages, TooLong
 from dohproxy.dot.member_name import digest_in_name
 from dohproxy.dot.refusal import refuse_message, refuse_query
 from dohproxy.exits import Miss
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, ConnectionSlot, Waiting
+from dohproxy.frontends.dot.requests import RequestReader, render_refusal
 from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.lingering import Lingering
-from dohproxy.frontends.request_cache import CachedRequest, RequestCache
+from dohproxy.frontends.misses import Misses
 from dohproxy.frontends.service import Service
+from dohproxy.frontends.untaken import Untaken
 from dohproxy.outcomes import Client, Frontend, Reason, Refused, Reply
-from dohproxy.parsed_request import ParsedRequest
 from dohproxy.policy.penalties import Offence
-from dohproxy.upstream.sends import Stoppable
 
-VARIANT: Final = "query"
-"""What the books have for a message over DoT, in the place of HTTP's method."""
 MOST_QUEUED_BYTES: Final = 65_536
-"""Written and not yet taken by the client's TCP, before nothing more is read from it: one largest answer."""
+"""Written and not yet taken by the client's TCP, before nothing more is written to it: one largest answer."""
 MOST_READ_AHEAD: Final = 8_192
 """Bytes behind the queries under way, before nothing more is read: some two hundred queries. Up to there it is seen if
 their client leaves."""
@@ -40,10 +40,6 @@ MOST_AT_ONCE: Final = 32
 """Messages answered in one turn of the event loop, so that other connections get theirs."""
 MOST_BEGUN_AT_ONCE: Final = 8
 """Of them, queries that have to wait for an upstream: each costs as much as a dozen of the others."""
-LONGEST_KEEPALIVE: Final = 0xFFFF
-"""Tenths of a second: the option has two bytes for it (RFC 7828 section 3.1)."""
-_NO_ID: Final = bytes(ID_BYTES)
-"""The ID under which a message is read, whatever its own is."""
 
 _log = structlog.get_logger("dohproxy.dot")
 
@@ -63,7 +59,10 @@ class DotServer:
     """The name to which clients connect, behind members' tokens."""
     name_of: Callable[[asyncio.Transport], str | None] = lambda _: None
     """Returns the name that a client has asked for in its handshake, None if it has named none."""
-    known: RequestCache = field(default_factory=RequestCache)
+    requests: RequestReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.requests = RequestReader(self.service, self.register)
 
     def frontend(self, packed: bytes | None, slot: ConnectionSlot) -> "DotFrontend":
         """Return the handler for one new connection."""
@@ -89,18 +88,16 @@ class DotFrontend(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._token: bytes | None = None
         """The digest of the token in the name that the client asked for, valid or not."""
-        self._misses: dict[int, Miss] = {}
-        """Queries that wait, by numbers of our own: a client may use an ID twice."""
-        self._asked: dict[int, Stoppable] = {}
+        self._misses = Misses()
+        """By numbers of our own: a client may use an ID twice."""
         self._requests = 0
         self._has_asked = False
         """A query has been answered."""
         self._begun_since: float | None = None
         """Since when a message is there that is not whole."""
-        self._writing_since: float | None = None
-        self._out: list[bytes] = []
-        """What is to be written at the end of this turn."""
-        self._out_bytes = 0
+        self._answers = Answers()
+        """What is to be written at the end of this turn, or when the client takes it."""
+        self._untaken = Untaken()
         self._held = 0
         """Bytes in memory, as the register knows it."""
         self._is_taken = True
@@ -109,8 +106,10 @@ class DotFrontend(asyncio.Protocol):
         self._is_turn_due = False
         self._has_ended = False
         """The client has said that it sends nothing more."""
+        self._is_ending = False
+        """Nothing more is to be read on this connection: it ends with what is there."""
         self._is_over = False
-        """Nothing more is to begin on this connection."""
+        """Nothing more is to begin on it: it ends with what is under way."""
         self._is_closing = False
         self._is_refused = False
         """It ends for something on it that was turned away, and has been counted."""
@@ -139,9 +138,9 @@ class DotFrontend(asyncio.Protocol):
         if self._lingering is not None:
             self._lingering.stop()
         self._messages.forget()
-        self._out.clear()
-        for number in tuple(self._misses):
-            self._leave(number)
+        self._answers.forget()
+        for number in tuple(self._misses.waiting):
+            self._misses.leave(number)
 
     def data_received(self, data: bytes) -> None:
         """Answer at once what can be."""
@@ -149,7 +148,10 @@ class DotFrontend(asyncio.Protocol):
             if self._lingering is not None:
                 self._lingering.pass_over(len(data))
             return
-        self._messages.receive(data)
+        if self._is_ending:
+            self._messages.receive_rest(data)
+        else:
+            self._messages.receive(data)
         if self._is_turn_due:
             self._note_held()
         else:
@@ -159,12 +161,12 @@ class DotFrontend(asyncio.Protocol):
         """Keep the connection while there is something to be answered: who says that it has nothing more to say may
         wait for the answers all the same."""
         self._has_ended = True
-        return not self._is_closing and (self._is_turn_due or bool(self._misses) or not self._is_taken)
+        is_owed = bool(self._misses.waiting) or self._answers.held_bytes > 0
+        return not self._is_closing and (self._is_turn_due or is_owed or not self._is_taken)
 
     def pause_writing(self) -> None:
-        """The client does not take what we send: read nothing more from it until it does."""
+        """The client does not take what we send: write and begin nothing more until it does."""
         self._is_taken = False
-        self._mind_reading()
 
     def resume_writing(self) -> None:
         """It does again."""
@@ -194,11 +196,14 @@ class DotFrontend(asyncio.Protocol):
     @property
     def _may_begin(self) -> bool:
         """Whether another message may be begun now."""
-        return self._is_taken and not self._is_over and len(self._misses) < self._server.max_in_flight
+        if self._is_over or not self._is_taken or self._answers.held_bytes >= PIECE_BYTES:
+            return False
+        return len(self._misses.waiting) < self._server.max_in_flight
 
     def _answer_some(self) -> None:
         limits, now = self._server.register.limits, self._server.clock()
-        most_misses = len(self._misses) + MOST_BEGUN_AT_ONCE
+        misses = self._misses.waiting
+        most_misses = len(misses) + MOST_BEGUN_AT_ONCE
         for _ in range(MOST_AT_ONCE):
             if not self._may_begin:
                 return
@@ -211,9 +216,8 @@ class DotFrontend(asyncio.Protocol):
                 return
             self._take(message, now)
             if self._requests >= limits.max_requests or now - self._opened > limits.max_age_seconds:
-                self._is_over = True
-            # Whether the client takes what is said is known when it is written.
-            if self._out_bytes >= MOST_QUEUED_BYTES or len(self._misses) >= most_misses:
+                self._is_ending = True
+            if len(misses) >= most_misses:
                 break
         self._go_on_soon()
 
@@ -227,36 +231,24 @@ class DotFrontend(asyncio.Protocol):
             self._turn_away(Reason.UNKNOWN_TOKEN)
             return
         spelled = message[ID_BYTES:]
-        known = server.known.find(spelled, server.service.pipeline.rules_version)
-        if known is None:
+        parsed = server.requests.find(spelled)
+        if parsed is None:
             refused = None
             if not self.slot.is_members:  # He has a limit of his own, whoever else has his address.
                 refused = server.service.turn_away_early_in_dns(client, Frontend.DOT, now)
             if refused is not None:
                 self._say(message[:ID_BYTES], refuse_message(message, refused.reason))
                 return
-            known = self._read(spelled)
-        parsed = known.parsed
+            parsed = server.requests.read(spelled)
         said = server.service.begin_in_dns(parsed, client, now)
         if isinstance(said, Miss):
             self._wait_for(message[:ID_BYTES], said)
         elif isinstance(said, Reply):
             self._idle_since = now
             self._has_asked = True
-            self._speak(message[:ID_BYTES], said.wire)
+            self._answers.add(message[:ID_BYTES], said.wire)
         else:
-            self._say(message[:ID_BYTES], _refusal(said, parsed))
-
-    def _read(self, spelled: bytes) -> CachedRequest:
-        """Return a message as the walk takes it, and remember it."""
-        server = self._server
-        version = server.service.pipeline.rules_version
-        parsed = ParsedRequest(Frontend.DOT, version, VARIANT, Dialect.DOT.value, _NO_ID + spelled)
-        # Every reload is another version of the rules, so this is never an old one.
-        parsed.keepalive = int(min(server.register.limits.idle_seconds * 10, LONGEST_KEEPALIVE))
-        known = CachedRequest(parsed, len(spelled))
-        server.known.remember(spelled, known)
-        return known
+            self._say(message[:ID_BYTES], render_refusal(said, parsed))
 
     def _member(self, now: float) -> Client | None:
         """Return the client as the member whose token is in the name it has asked for; None if that is not valid."""
@@ -271,12 +263,7 @@ class DotFrontend(asyncio.Protocol):
             self._is_over = True
             return
         self._idle_since = self._server.clock()
-        self._speak(identifier, wire)
-
-    def _speak(self, identifier: bytes, wire: bytes) -> None:
-        """Have this message written at the end of the turn."""
-        self._out.append(framed(identifier, wire))
-        self._out_bytes += len(wire)
+        self._answers.add(identifier, wire)
 
     def _turn_away(self, reason: Reason) -> None:
         """Refuse something on this connection that is no message: it ends with what is under way."""
@@ -288,16 +275,15 @@ class DotFrontend(asyncio.Protocol):
 
     def _wait_for(self, identifier: bytes, miss: Miss) -> None:
         number = self._requests
-        self._misses[number] = miss
+        self._misses.waiting[number] = miss
         asked = self._server.service.pursue_in_dns(miss, partial(self._notify, number, identifier))
-        if asked is not None and number in self._misses:  # It may have been answered by now.
-            self._asked[number] = asked
+        self._misses.note_asked(number, asked)
 
     def _notify(self, number: int, identifier: bytes, said: Reply | Refused) -> None:
         """Answer a miss; with all that are answered in this turn of the loop it goes out."""
         try:
-            miss = self._misses.get(number)
-            self._leave(number)
+            miss = self._misses.waiting.get(number)
+            self._misses.leave(number)
             if miss is None or self._transport is None or self._is_closing:
                 return
             if isinstance(said, Reply):
@@ -311,25 +297,20 @@ class DotFrontend(asyncio.Protocol):
             if self._transport is not None:
                 cut(self._transport)
 
-    def _leave(self, number: int) -> None:
-        """The work for an answer has ended, whichever way: its slot is free."""
-        miss = self._misses.pop(number, None)
-        if miss is not None:
-            miss.slot.give_back()
-        asked = self._asked.pop(number, None)
-        if asked is not None:
-            asked.stop()
-
     # --- Bytes out, and what is left to be awaited ---
 
     def _flush(self) -> None:
-        """Write all that has been said, and close if that was the last."""
+        """Write what the client takes of what has been said, and close if that was the last."""
         transport = self._transport
         if transport is None or self._is_closing:
             return
-        if self._out:
-            out, self._out, self._out_bytes = self._out, [], 0
-            transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if self._is_taken and self._answers.held_bytes:
+            piece = self._answers.next_piece()
+            self._untaken.written += len(piece)
+            transport.write(piece)
+            # There may be more, and whether the client takes it is known when this is written.
+            if len(piece) >= PIECE_BYTES:
+                self._go_on_soon()
         self._mind_client()
 
     def _mind_client(self) -> None:
@@ -338,14 +319,17 @@ class DotFrontend(asyncio.Protocol):
         is_waiting = not self._is_turn_due and self._may_begin
         if not self._is_turn_due:
             messages.settle()
-        if server.register.draining and not (is_waiting and messages.has_begun):
+        if server.register.draining:
+            self._is_ending = True
+        if self._is_ending and not self._is_turn_due and not messages.held_bytes:
             self._is_over = True
         if not (is_waiting and messages.has_begun):
             self._begun_since = None
         elif self._begun_since is None:
             self._begun_since = server.clock()
         # What is half there at the end of what a client sends will never be whole.
-        if not self._misses and (self._is_over or (self._has_ended and is_waiting)):
+        is_last = self._is_over or (self._has_ended and is_waiting)
+        if is_last and not self._misses.waiting and not self._answers.held_bytes:
             self._end()
             return
         self._mind_reading()
@@ -386,7 +370,8 @@ class DotFrontend(asyncio.Protocol):
     def held_bytes(self) -> int:
         """Return the bytes held in memory: answers that wait for the client, messages that are not read yet."""
         transport = self._transport
-        return self._messages.held_bytes + (transport.get_write_buffer_size() if transport is not None else 0)
+        queued = transport.get_write_buffer_size() if transport is not None else 0
+        return self._messages.held_bytes + self._answers.held_bytes + queued
 
     def _note_held(self) -> None:
         """Tell the register what that is, when it has changed."""
@@ -397,23 +382,22 @@ class DotFrontend(asyncio.Protocol):
 
     def _is_busy(self) -> bool:
         """Tell whether there may be something to be answered."""
-        return bool(self._misses) or self._is_turn_due or (not self._is_taken and self._messages.held_bytes > 0)
+        if self._is_turn_due or self._misses.waiting or self._answers.held_bytes:
+            return True
+        return not self._is_taken and self._messages.held_bytes > 0
 
     def waiting(self, now: float) -> Waiting:
         """Return what this connection is waiting for; once it is closing, for nothing but its last bytes to be read."""
         transport = self._transport
         queued = transport.get_write_buffer_size() if transport is not None else 0
-        if not queued:
-            self._writing_since = None
-        elif self._writing_since is None:
-            self._writing_since = now
+        writing_since = self._untaken.since(queued, now)
         if self._is_closing or transport is None or transport.is_closing():
-            return Waiting(self._opened, None, self._writing_since, queued, idle=False)
+            return Waiting(self._opened, None, writing_since, queued, idle=False)
         is_idle = not self._is_busy() and self._begun_since is None and not queued
         return Waiting(
             opened=self._opened,
             header_since=self._begun_since,
-            writing_since=self._writing_since,
+            writing_since=writing_since,
             queued_bytes=queued,
             idle=is_idle,
             idle_since=self._idle_since if is_idle else None,
@@ -439,18 +423,7 @@ class DotFrontend(asyncio.Protocol):
         self.slot.is_of(self.client)
 
     def finish_soon(self) -> None:
-        """Close after the queries under way, at once if there are none."""
-        self._is_over = True
-        self._flush()
-
-
-def _refusal(refused: Refused, parsed: ParsedRequest) -> bytes | None:
-    """Return the reply to a message that was turned away: made once, as it is said to the same bytes again."""
-    rendered: tuple[bytes | None] | None = refused.rendered
-    if rendered is None:
-        if parsed.query is not None:
-            rendered = (refuse_query(parsed.query, refused.reason),)
-        else:
-            rendered = (refuse_message(parsed.wire, refused.reason),)
-        refused.rendered = rendered
-    return rendered[0]
+        """Close after the queries that are here, at once if there are none."""
+        self._is_ending = True
+        if not self._is_turn_due:
+            self._go_on()

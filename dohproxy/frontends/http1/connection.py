@@ -23,6 +23,7 @@ from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.lingering import Lingering
 from dohproxy.frontends.request_cache import CachedRequest, RequestCache
 from dohproxy.frontends.service import Service
+from dohproxy.frontends.untaken import Untaken
 from dohproxy.http1.connection import Http1Connection, Request
 from dohproxy.http1.errors import BadRequest, Fault
 from dohproxy.http1.head import RequestHead
@@ -80,7 +81,7 @@ class Http1Frontend(asyncio.Protocol):
         self._has_asked = False
         """A query has come that is DNS."""
         self._header_since: float | None = None
-        self._writing_since: float | None = None
+        self._untaken = Untaken()
         self._held = 0
         """Bytes in memory, as the register knows it."""
         self._is_reading = True
@@ -180,7 +181,9 @@ class Http1Frontend(asyncio.Protocol):
             return
         transport = self._transport
         if transport is not None:
-            transport.write(render_again(result))
+            data = render_again(result)
+            self._untaken.written += len(data)
+            transport.write(data)
             if transport.get_write_buffer_size() != self._held:
                 self._note_held()
 
@@ -307,7 +310,9 @@ class Http1Frontend(asyncio.Protocol):
         if is_last or response.close or self._must_close(now):
             self._write_last(response)
         elif self._transport is not None:
-            self._transport.write(render(response, close=False))
+            data = render(response, close=False)
+            self._untaken.written += len(data)
+            self._transport.write(data)
             self._note_held()
 
     def _must_close(self, now: float) -> bool:
@@ -410,18 +415,15 @@ class Http1Frontend(asyncio.Protocol):
         """Return what this connection is waiting for; once it is ending, for nothing but its last bytes to be read."""
         transport = self._transport
         queued = transport.get_write_buffer_size() if transport is not None else 0
-        if not queued:
-            self._writing_since = None
-        elif self._writing_since is None:
-            self._writing_since = now
+        writing_since = self._untaken.since(queued, now)
         if self._is_ending or transport is None or transport.is_closing():
-            return Waiting(self._opened, None, self._writing_since, queued, idle=False)
+            return Waiting(self._opened, None, writing_since, queued, idle=False)
         is_between = not self._is_busy()
         is_idle = is_between and self._header_since is None and not queued
         return Waiting(
             opened=self._opened,
             header_since=self._header_since if is_between else None,
-            writing_since=self._writing_since,
+            writing_since=writing_since,
             queued_bytes=queued,
             idle=is_idle,
             idle_since=self._idle_since if is_idle else None,

@@ -14,21 +14,21 @@ from typing import Final, cast
 import structlog
 
 from dohproxy.doh.exchange import HttpResponse
-from dohproxy.exits import Miss
 from dohproxy.frontends.client_resolver import ClientResolver
 from dohproxy.frontends.connections import WITHOUT_CEREMONY, Closing, Connections, ConnectionSlot, Waiting
 from dohproxy.frontends.http2.rendering import render
 from dohproxy.frontends.http2.requests import RequestReader
 from dohproxy.frontends.kernel_buffers import cut
 from dohproxy.frontends.lingering import Lingering
+from dohproxy.frontends.misses import Misses
 from dohproxy.frontends.service import Service
+from dohproxy.frontends.untaken import Untaken
 from dohproxy.http2.connection import Http2Connection
 from dohproxy.http2.fields import RequestHead
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.http2.response import Response
 from dohproxy.outcomes import Client, Frontend, Reason
 from dohproxy.policy.penalties import Offence
-from dohproxy.upstream.sends import Stoppable
 
 GOODBYE_SECONDS: Final = 1.0
 """For a client to say that it has heard our goodbye, which takes one round trip, before no more is taken from it."""
@@ -80,10 +80,8 @@ class Http2Frontend(asyncio.Protocol):
         limits = server.proxy_limits if server.client_resolver.speaks_for_others(packed) else server.limits
         self._engine = Http2Connection(limits, self._opened, self)
         self._transport: asyncio.Transport | None = None
-        self._misses: dict[int, Miss] = {}
-        """The misses by stream, from the request to the response."""
-        self._asked: dict[int, Stoppable] = {}
-        """What those wait for that have been asked upstream."""
+        self._misses = Misses()
+        """By stream."""
         self._begun: list[int] = []
         self._reset: list[int] = []
         """Streams that this read has brought a miss on, and those that it has taken one from."""
@@ -92,7 +90,7 @@ class Http2Frontend(asyncio.Protocol):
         """The client has said that it sends nothing more."""
         self._lingering: Lingering | None = None
         """The last frame is written."""
-        self._writing_since: float | None = None
+        self._untaken = Untaken()
         self._goodbye: asyncio.TimerHandle | None = None
         """For the end of it, once it has begun."""
         self._held = 0
@@ -121,7 +119,7 @@ class Http2Frontend(asyncio.Protocol):
             self._goodbye.cancel()
         if self._lingering is not None:
             self._lingering.stop()
-        for stream_id in tuple(self._misses):
+        for stream_id in tuple(self._misses.waiting):
             self._leave(stream_id)
         self._engine.forget()
 
@@ -156,7 +154,7 @@ class Http2Frontend(asyncio.Protocol):
         self._has_ended = True
         self._engine.go_away()
         self._flush()
-        return bool(self._misses)
+        return bool(self._misses.waiting)
 
     def _end_goodbye(self) -> None:
         """The client has had its time: what it asks from now on it has to ask elsewhere."""
@@ -195,7 +193,7 @@ class Http2Frontend(asyncio.Protocol):
                 self._is_stranger = result.is_page
             return render(result, self._now)
         self._meet()
-        self._misses[stream_id] = result
+        self._misses.waiting[stream_id] = result
         self._begun.append(stream_id)
         return None
 
@@ -222,11 +220,10 @@ class Http2Frontend(asyncio.Protocol):
         self._reset.clear()
         begun, self._begun = self._begun, []
         for stream_id in begun:
-            miss = self._misses.get(stream_id)
+            miss = self._misses.waiting.get(stream_id)
             if miss is not None:
                 asked = self._server.service.pursue(miss, partial(self._respond, stream_id))
-                if asked is not None and stream_id in self._misses:
-                    self._asked[stream_id] = asked
+                self._misses.note_asked(stream_id, asked)
 
     def _respond(self, stream_id: int, response: HttpResponse) -> None:
         """Answer a miss; with all that are answered in this turn of the loop its response goes out."""
@@ -245,12 +242,7 @@ class Http2Frontend(asyncio.Protocol):
 
     def _leave(self, stream_id: int) -> None:
         """The work for a stream has ended, whichever way: its slot is free."""
-        miss = self._misses.pop(stream_id, None)
-        if miss is not None:
-            miss.slot.give_back()
-        asked = self._asked.pop(stream_id, None)
-        if asked is not None:
-            asked.stop()
+        self._misses.leave(stream_id)
         self._engine.abandon(stream_id)
         self._idle_since = self._server.clock()
 
@@ -269,9 +261,10 @@ class Http2Frontend(asyncio.Protocol):
             return
         data = self._engine.data_to_send()
         if data:
+            self._untaken.written += len(data)
             transport.write(data)
         # Whoever sends nothing more opens no window either, and ends no request.
-        is_over = self._engine.is_closing or (self._has_ended and not self._misses)
+        is_over = self._engine.is_closing or (self._has_ended and not self._misses.waiting)
         if is_over and not transport.is_closing():
             if self._engine.fault is not None:
                 self._server.register.count(Closing.HTTP2_FAULT)
@@ -300,17 +293,14 @@ class Http2Frontend(asyncio.Protocol):
         """Return what this connection is waiting for; once it is closing, for nothing but its last bytes to be read."""
         transport = self._transport
         queued = transport.get_write_buffer_size() if transport is not None else 0
-        if not queued:
-            self._writing_since = None
-        elif self._writing_since is None:
-            self._writing_since = now
+        writing_since = self._untaken.since(queued, now)
         if transport is None or self._lingering is not None or transport.is_closing():
-            return Waiting(self._opened, None, self._writing_since, queued, idle=False)
+            return Waiting(self._opened, None, writing_since, queued, idle=False)
         engine = self._engine
         if engine.is_idle and not queued:
             has_asked = not self._is_stranger
             return Waiting(self._opened, None, None, 0, idle=True, idle_since=self._idle_since, has_asked=has_asked)
-        since = [instant for instant in (self._writing_since, engine.windows.blocked_since) if instant is not None]
+        since = [instant for instant in (writing_since, engine.windows.blocked_since) if instant is not None]
         return Waiting(
             opened=self._opened,
             header_since=engine.half_read_since,

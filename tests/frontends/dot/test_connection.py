@@ -22,7 +22,14 @@ from tests.e2e.answers import ede_codes
 from tests.fakes.upstream import ANSWER, SILENCE, TRUNCATED, Act, FakeUpstream, large_reply, make_reply
 from tests.frontends.client import get
 from tests.frontends.dot_client import DotClient, framed, query
-from tests.frontends.served import Certificate, RunningFrontend, Setting, open_frontend, resident_bytes
+from tests.frontends.served import (
+    SWEEP_SECONDS,
+    Certificate,
+    RunningFrontend,
+    Setting,
+    open_frontend,
+    resident_bytes,
+)
 
 DOT = DotConfig(host="localhost")
 KEEPALIVE = dns.edns.OptionType(11)
@@ -284,6 +291,26 @@ async def test_large_answers_are_written_as_their_client_takes_them(setting: Set
         assert "CACHED" in frontend.reasons
 
 
+async def test_a_client_that_asks_for_many_large_answers_at_once_gets_all_as_it_takes_them(
+    setting: Setting,
+) -> None:
+    wanted = replace(setting, upstream=FakeUpstream(udp=(TRUNCATED,), stream=(Act(large_reply),)))
+    async with open_frontend(wanted.with_connections(max_queued_bytes=196_608, write_seconds=5.0)) as frontend:
+        client = await DotClient.connect(frontend)
+        await client.send(query("example.net", "TXT"))
+        await client.wire()
+        client.raw.stop_reading()
+        await client.send(*(query(f"{number}.example.net", "TXT", number=number) for number in range(32)))
+        (connection,) = frontend.register.everybody()
+        assert isinstance(connection, DotFrontend)
+        await frontend.until(lambda: connection.held_bytes() > 500_000, "answers that wait")
+        await asyncio.sleep(2 * SWEEP_SECONDS)
+        client.raw.read_again()
+        assert {int.from_bytes((await client.wire())[:2]) for _ in range(32)} == set(range(32))
+        assert not frontend.closed
+        await frontend.until(lambda: connection.held_bytes() == 0, "the last of them")
+
+
 async def test_what_has_been_read_and_answered_is_not_kept_with_a_silent_connection(setting: Setting) -> None:
     async with open_frontend(setting) as frontend:
         client = await DotClient.connect(frontend)
@@ -320,6 +347,22 @@ async def test_a_connection_ends_after_so_many_queries(setting: Setting) -> None
         await client.send(*(query(number=number) for number in range(3)))
         assert len([await client.answer() for _ in range(3)]) == 3
         assert await client.raw.rest() == b""
+
+
+async def test_what_was_read_whole_is_answered_before_a_connection_ends_for_its_number_or_a_drain(
+    setting: Setting,
+) -> None:
+    wanted = replace(slow(setting, 0.1), dot=replace(DOT, max_in_flight=3))
+    async with open_frontend(wanted.with_connections(max_requests=4)) as frontend:
+        for is_draining in (False, True):
+            client = await DotClient.connect(frontend)
+            names = [f"{number}-{is_draining}.example.net" for number in range(8)]
+            await client.send(*(query(name, number=number) for number, name in enumerate(names)))
+            await frontend.until(lambda: frontend.misses == 3, "those that may wait")
+            if is_draining:
+                frontend.register.drain()
+            assert {(await client.answer()).id for _ in range(8)} == set(range(8))
+            assert await client.raw.rest() == b""
 
 
 async def test_an_old_connection_ends_after_the_query_that_finds_it_so(setting: Setting) -> None:

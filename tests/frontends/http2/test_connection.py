@@ -175,7 +175,7 @@ async def test_a_reset_ends_the_wait_and_gives_back_place_and_stream(setting: Se
         (connection,) = frontends(frontend)
         await client.send(rst_stream(1))
         await frontend.until(lambda: frontend.misses == 0, "its place")
-        await frontend.until(lambda: not connection._misses and connection._engine.is_idle, "its stream")
+        await frontend.until(lambda: not connection._misses.waiting and connection._engine.is_idle, "its stream")
         assert (await client.ask(3)).message().answer
 
 
