@@ -32,12 +32,18 @@ class Records:
         self.silent = 0
         """Records that have come whole, without those of which `heard` was told."""
 
+    def is_one(self, received: bytes) -> bool:
+        """Tell whether this is one whole record and nothing else, as nearly always. `piece` need not see it then: who
+        finds that it says nothing counts it."""
+        size = len(received)
+        is_between = not self._left and not self._header and size > HEADER_BYTES
+        return is_between and (received[3] << 8 | received[4]) + HEADER_BYTES == size
+
     def piece(self, received: bytes, start: int) -> int:
         """Return where the piece of `received` ends that begins at `start`: so many records, or all there is."""
         size = len(received)
-        is_between = not start and not self._left and not self._header and size > HEADER_BYTES
-        if is_between and (received[3] << 8 | received[4]) + HEADER_BYTES == size:
-            self.silent += 1  # One whole record, as nearly always.
+        if not start and self.is_one(received):
+            self.silent += 1
             return size
         ended = 0
         while start < size and ended < MOST_AT_ONCE:
@@ -60,11 +66,22 @@ class Records:
 
     def heard(self, records: int) -> None:
         """So many of the records that came had something to say."""
-        self.silent = max(0, self.silent - records)
+        self.silent = self.silent - records if self.silent > records else 0
 
     def begin(self) -> None:
         """Forget how many there were: the handshake has ended, or what was asked for has come."""
         self.silent = 0
+
+
+def decrypt_one(tls: ssl.SSLObject, incoming: ssl.MemoryBIO, record: bytes) -> bytes | None:
+    """Return what one whole record says, given to `incoming` when that holds nothing; None if nothing, b"" if that the
+    peer says goodbye. Raises ssl.SSLError for what is no TLS."""
+    incoming.write(record)
+    try:
+        # What comes out is shorter than what goes in: to ask for more would have Python allocate for more.
+        return tls.read(len(record))
+    except ssl.SSLWantReadError:
+        return None
 
 
 def decrypt(tls: ssl.SSLObject, incoming: ssl.MemoryBIO) -> tuple[bytes, int, bool]:

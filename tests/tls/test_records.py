@@ -1,10 +1,14 @@
 """Records are counted by their headers, however the bytes come."""
 
+import contextlib
+import ssl
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dohproxy.tls.records import MOST_AT_ONCE, Records
+from dohproxy.tls.records import MOST_AT_ONCE, RECORD_BYTES, Records, decrypt_one
+from tests.frontends.served import Certificate
 
 
 def record(size: int) -> bytes:
@@ -57,3 +61,43 @@ def test_it_makes_no_difference_how_the_bytes_are_cut(sizes: list[int], cuts: li
     follow(apart, rest)
     assert whole.silent == apart.silent == len(sizes)
     assert follow(apart, record(9)) == [14]
+
+
+@pytest.mark.parametrize(
+    ("before", "received", "is_one"),
+    [
+        (b"", record(22), True),
+        (record(3) * 4, record(22), True),
+        (b"", record(22)[:-1], False),
+        (b"", record(22) + b"\x17", False),
+        (b"", record(22) * 2, False),
+        (record(22)[:3], record(22), False),
+        (record(22)[:7], record(22), False),
+    ],
+    ids=["alone", "after others", "without its end", "with a beginning", "two", "in a header", "in a record"],
+)
+def test_one_whole_record_is_told_from_everything_else(before: bytes, received: bytes, *, is_one: bool) -> None:
+    records = Records()
+    follow(records, before)
+    silent = records.silent
+    assert records.is_one(received) is is_one
+    assert records.silent == silent
+
+
+def test_one_record_says_nothing_something_or_goodbye(certificate: Certificate) -> None:
+    context = certificate.server_context()
+    context.num_tickets = 1
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = certificate.client_context().wrap_bio(to_client, to_server, server_hostname="localhost")
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server, client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    # The server's ticket, which is no data.
+    assert decrypt_one(client, to_client, to_client.read()) is None
+    for said in (b"x", bytes(RECORD_BYTES)):
+        server.write(said)
+        assert decrypt_one(client, to_client, to_client.read()) == said
+    with contextlib.suppress(ssl.SSLError):
+        server.unwrap()
+    assert decrypt_one(client, to_client, to_client.read()) == b""
