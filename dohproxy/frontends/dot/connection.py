@@ -315,14 +315,14 @@ class DotFrontend(asyncio.Protocol):
 
     def _mind_client(self) -> None:
         """Note since when a message is not whole, and close if nothing more is to come or to be said."""
-        server, messages = self._server, self._messages
-        is_waiting = not self._is_turn_due and self._may_begin
-        if not self._is_turn_due:
-            messages.settle()
+        server, messages, is_waiting = self._server, self._messages, False
         if server.register.draining:
             self._is_ending = True
-        if self._is_ending and not self._is_turn_due and not messages.held_bytes:
-            self._is_over = True
+        if not self._is_turn_due:
+            messages.settle()
+            is_waiting = self._may_begin
+            if self._is_ending and not messages.has_begun:
+                self._is_over = True
         if not (is_waiting and messages.has_begun):
             self._begun_since = None
         elif self._begun_since is None:
