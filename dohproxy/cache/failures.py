@@ -57,6 +57,13 @@ class Failures:
             seconds = min(2 * before.seconds, self.rules.failure_ttl_max_seconds)
         self._known[key] = RememberedFailure(rcode, errors, now + self._about(seconds), seconds)
 
+    def receive(self, key: bytes, failure: RememberedFailure) -> None:
+        """Take over what another node remembers, unless more is known here: the next pause grows from it, as if the
+        question had failed here."""
+        before = self._known.get(key)
+        if before is None or before.until < failure.until:
+            self._known[key] = failure
+
     def recall(self, key: bytes, now: float) -> RememberedFailure | None:
         """Return the failure that still forbids asking, if there is one."""
         known = self._known.get(key)

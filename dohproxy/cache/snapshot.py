@@ -78,16 +78,12 @@ class SnapshotWriter:
 
         One that was stored after the snapshot's instant gets age 0, which makes it older than it is, never younger.
         """
-        age = ceil(max(self._now - entry.stored_at, 0.0))
-        flags = entry.authentic * AD | entry.rcode
-        errors, records = entry.errors, entry.records
-        head = _ENTRY.pack(len(key), len(records), flags, *entry.counts, len(errors), age, entry.lifetime)
-        size = len(head) + 2 * len(errors) + len(key) + len(records)
-        if self.entries == MOST_ENTRIES or self.size + size > MOST_BYTES:
+        packed = pack_entry(key, entry, age=ceil(max(self._now - entry.stored_at, 0.0)))
+        if self.entries == MOST_ENTRIES or self.size + len(packed) > MOST_BYTES:
             return False
-        self._parts += (head, *(error.to_bytes(2) for error in errors), key, records)
+        self._parts.append(packed)
         self.entries += 1
-        self.size += size
+        self.size += len(packed)
         return True
 
     def take(self) -> bytes:
@@ -101,6 +97,14 @@ class SnapshotWriter:
         """Return the rest; nothing may be added any more."""
         self._parts.append(_COUNT.pack(self.entries))
         return self.take() + self._digest.digest()
+
+
+def pack_entry(key: bytes, entry: Entry, *, age: int) -> bytes:
+    """Return one entry as it stands in a snapshot, so many whole seconds old."""
+    flags = entry.authentic * AD | entry.rcode
+    errors, records = entry.errors, entry.records
+    head = _ENTRY.pack(len(key), len(records), flags, *entry.counts, len(errors), age, entry.lifetime)
+    return b"".join((head, *(error.to_bytes(2) for error in errors), key, records))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Snapshot:
         """Yield the entries, the most recently used first."""
         offset, end = _HEAD.size, len(self._data) - _FOOT_BYTES
         while offset < end:
-            saved, offset = _read_entry(self._data, offset, end)
+            saved, offset = read_entry(self._data, offset, end)
             yield saved
 
 
@@ -184,8 +188,9 @@ def _check_ends(data: bytes) -> int:
     return written_at
 
 
-def _read_entry(data: bytes, offset: int, end: int) -> tuple[SavedEntry, int]:
-    """Read the entry at `offset`, which must not reach beyond `end`; return it and the offset after it."""
+def read_entry(data: bytes, offset: int, end: int) -> tuple[SavedEntry, int]:
+    """Read the entry at `offset`, which must not reach beyond `end`; return it and the offset after it. Raises
+    DamagedSnapshot."""
     body = offset + _ENTRY.size
     if body > end:
         raise DamagedSnapshot(f"breaks off within the entry at byte {offset}")

@@ -182,6 +182,36 @@ class Cache:
             self._cuts.note_delegation(key)
         return self._keep(key, entry, last=True)
 
+    def receive(self, key: bytes, answer: Answer, seconds: int, stored_at: float, now: float) -> None:
+        """Take over an answer that another node keeps for `seconds` from `stored_at` on, because it is wanted here.
+
+        What is here and not older stays, and what is dead by now or does not fit today's rules is not taken; what they
+        allow for a shorter time is kept for that.
+        """
+        held = self.peek(key)
+        if held is not None and held.stored_at >= stored_at:
+            return
+        answer = self.judged(key, answer)
+        span = span_of_restored(answer, self.rules, seconds)
+        entry = None if span is None else self._make(key, answer, stored_at, span)
+        state = Freshness.DEAD if entry is None else freshness(entry, now, 0.0, self.rules)
+        if entry is None or state is Freshness.DEAD:
+            return
+        self._positive.remove(key)
+        self._negative.remove(key)
+        if state is Freshness.FRESH:
+            self._failures.forget(key)
+        if shows_existence(answer):
+            if state is Freshness.FRESH:
+                self._cuts.note_existence(key)
+            else:
+                self._cuts.note_delegation(key)
+        self._keep(key, entry)
+
+    def receive_failure(self, key: bytes, failure: RememberedFailure) -> None:
+        """Take over what another node remembers of a failure to resolve `key`."""
+        self._failures.receive(key, failure)
+
     def judged(self, key: bytes, answer: Answer) -> Answer:
         """Return an answer to the question `key` as it may be given; everything in the cache is so already."""
         return self._judge(key[: -len(_TAILS[0])], answer)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dohproxy.cache.failures import MOST_FAILURES, Failures
+from dohproxy.cache.failures import MOST_FAILURES, Failures, RememberedFailure
 from dohproxy.config import CacheConfig
 from dohproxy.wire.numbers import ExtendedError, Rcode
 
@@ -118,3 +118,22 @@ def test_a_flood_of_failures_forgets_the_least_recently_used() -> None:
     assert len(failures) == MOST_FAILURES
     assert failures.recall(b"forgotten", 1_000.0) is None
     assert failures.recall(KEY, 1_000.0) is not None
+
+
+def test_what_another_node_remembers_holds_here_and_grows_on() -> None:
+    failures = Failures(RULES)
+    failures.receive(KEY, RememberedFailure(Rcode.SERVFAIL, NETWORK_ERROR, 1_003.0, 20))
+    known = failures.recall(KEY, 1_002.9)
+    assert known is not None
+    assert (known.rcode, known.errors) == (Rcode.SERVFAIL, NETWORK_ERROR)
+    assert failures.recall(KEY, 1_003.0) is None
+    assert fail(failures, 1_003.0) == 40
+
+
+def test_of_two_pauses_the_longer_one_holds() -> None:
+    failures = Failures(RULES)
+    fail(failures, 1_000.0)
+    failures.receive(KEY, RememberedFailure(Rcode.REFUSED, (), 1_004.0, 5))
+    known = failures.recall(KEY, 1_004.5)
+    assert known is not None
+    assert known.rcode == Rcode.SERVFAIL
