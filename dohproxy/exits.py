@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from dohproxy.cache import Entry, Freshness
+from dohproxy.cache import Entry, Freshness, RememberedFailure
 from dohproxy.cache.substitutes import content_instead
 from dohproxy.config import CacheConfig
 from dohproxy.outcomes import OUTCOMES, Client, Outcome, Priority, Reason, Refused, Reply, reason_of_fault
@@ -23,7 +23,7 @@ from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.telling import content_of_failure
 from dohproxy.value import value
 from dohproxy.wire.answer import Answer
-from dohproxy.wire.numbers import Rcode
+from dohproxy.wire.numbers import ExtendedError, Rcode
 from dohproxy.wire.query import Query
 from dohproxy.wire.reply import Content, content_of, write_envelope, write_reply_to_refused
 
@@ -92,6 +92,11 @@ class Exits:
             ttl = min(answer.ttl or 0, self._settings.maximum_ttl_seconds)
             return self._finish(query, content_of(answer), Reason.FORWARDED, ttl, arrival)
         return self._finish(query, content_of(entry), Reason.FORWARDED, entry.lifetime, arrival)
+
+    def _give_remembered(self, failure: RememberedFailure, query: Query, arrival: Arrival) -> Reply:
+        """Say what was said when the question failed, and that it is remembered (RFC 9520)."""
+        content = Content(failure.rcode, errors=(*failure.errors, ExtendedError.CACHED_ERROR))
+        return self._finish(query, content, Reason.FAILURE_REMEMBERED, 0, arrival)
 
     def _give_failure(self, failure: UpstreamFailure, miss: Miss) -> Reply:
         query, arrival = miss.query, miss.arrival

@@ -67,7 +67,7 @@ from dohproxy.upstream.sends import Stoppable
 from dohproxy.upstream.telling import came_to_nothing
 from dohproxy.wire.answer import Answer
 from dohproxy.wire.malformed import Malformed
-from dohproxy.wire.numbers import ExtendedError, Rcode
+from dohproxy.wire.numbers import Rcode
 from dohproxy.wire.query import Query, parse_query
 from dohproxy.wire.reply import Content
 
@@ -79,7 +79,7 @@ LONGEST_RETRY_SECONDS = 300.0
 
 MissResult = Answer | UpstreamFailure | Entry | Bug | None
 """What became of a miss: an upstream's word, what somebody else's equal question had brought by then, or None where the
-patience of one who has something stale has ended."""
+patience of one who has something stale has ended, or another node has told what the cache has by now."""
 
 
 class Pipeline(Exits):
@@ -324,12 +324,9 @@ class Pipeline(Exits):
 
     def _admit_miss(self, query: Query, stale: Entry | None, arrival: Arrival, now: float) -> Reply | Refused | Miss:
         """Only misses cost an upstream anything, so what follows is for misses alone."""
-        failure = arrival.route.cache.recall_failure(query.key, now)
-        if failure is not None:
-            content = Content(failure.rcode, errors=(*failure.errors, ExtendedError.CACHED_ERROR))
-            return self._stale_or(stale, query, arrival) or self._finish(
-                query, content, Reason.FAILURE_REMEMBERED, 0, arrival
-            )
+        failed = arrival.route.cache.recall_failure(query.key, now)
+        if failed is not None:
+            return self._stale_or(stale, query, arrival) or self._give_remembered(failed, query, arrival)
         wait = arrival.service_wait
         if wait:
             wait = self._request_limiter.judge_service(arrival.client, now, wait)
@@ -387,6 +384,7 @@ class Pipeline(Exits):
         """Answer with what was found. Raises what a bug raised on the way."""
         miss.slot.give_back()
         query, arrival = miss.query, miss.arrival
+        found, stale = self._beside_what_is_held(found, miss)
         self._note_end(query, arrival, found)
         if isinstance(found, Answer):
             return self._answer_from_upstream(found, miss)
@@ -394,10 +392,25 @@ class Pipeline(Exits):
             return self._give_fresh(found, query, arrival, self._clock())
         if isinstance(found, Bug):
             raise found.error
-        stale = self._stale_or(miss.stale, query, arrival)
-        if stale is not None:
-            return stale
-        if found is None:  # Patience is only given where there is something stale.
+        return self._stale_or(stale, query, arrival) or self._give_nothing(found, miss)
+
+    def _beside_what_is_held(self, found: MissResult, miss: Miss) -> tuple[MissResult, Entry | None]:
+        """Return what was found, or a fresh answer that the cache has had from another node since, and what there is to
+        fall back on by now."""
+        if found is not None and not isinstance(found, UpstreamFailure):
+            return found, None
+        held, freshness = miss.arrival.route.cache.lookup(miss.query.key, self._clock(), 0.0)
+        if freshness is Freshness.FRESH:
+            return held, None
+        return found, held or miss.stale
+
+    def _give_nothing(self, found: UpstreamFailure | None, miss: Miss) -> Reply | Refused:
+        """Say why there is no answer, not even an old one."""
+        query, arrival = miss.query, miss.arrival
+        if found is None:
+            failed = arrival.route.cache.recall_failure(query.key, self._clock())
+            if failed is not None:
+                return self._give_remembered(failed, query, arrival)
             return self._fail(query, arrival, Reason.UPSTREAM_TIMEOUT)
         if found.reason is Reason.SERVICE_LIMIT:
             # The answer is on its way, only not to as many as want it: that is no failure to resolve the name.

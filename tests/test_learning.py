@@ -1,14 +1,18 @@
 """What is kept of a result, and what is charged for it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from dohproxy.cache import Cache
+from dohproxy.config import CacheConfig
+from dohproxy.learning import learn_into
 from dohproxy.outcomes import Reason
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import Rcode
-from dohproxy.wire.query import parse_query
+from dohproxy.wire.query import Query, parse_query
+from tests.fakes.clock import FakeClock
 from tests.fakes.walk import CLIENT, NO_DOMAIN_LIMITS, Walk, address_of, ask_for
 from tests.wire import messages as m
 
@@ -85,3 +89,30 @@ def test_a_failure_is_remembered(kind: str) -> None:
 def test_that_nobody_was_asked_says_nothing_about_the_question() -> None:
     walk = learn(FOUND["no budget"])
     assert walk.cache.recall_failure(QUERY.key, walk.clock()) is None
+
+
+@dataclass(slots=True)
+class Listener:
+    """Another node, as far as it is told."""
+
+    cache: Cache
+    told: list[tuple[Answer | UpstreamFailure, bool]] = field(default_factory=list)
+    """What, and whether the cache had something to show by then."""
+    stale_wait_seconds: float = 1.8
+
+    def look(self, *_: object) -> None:
+        """Know nothing."""
+
+    def let_go(self, query: Query) -> None:
+        """Care for nothing."""
+
+    def publish(self, query: Query, found: Answer | UpstreamFailure) -> None:
+        self.told.append((found, self.cache.peek(query.key) is not None))
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_others_are_told_of_everything_once_it_is_kept(kind: str) -> None:
+    cache = Cache(CacheConfig())
+    listener = Listener(cache)
+    learn_into(cache, None, FakeClock(), listener)(QUERY, FOUND[kind])
+    assert listener.told == [(FOUND[kind], kind == "an answer")]

@@ -1,12 +1,14 @@
 """The walk: who ends it where, what a miss holds, and what goes out instead of an answer that does not come."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import dns.message
 import dns.rcode
 import pytest
 
+from dohproxy.cache import RememberedFailure
 from dohproxy.config import CacheConfig, NamesConfig
 from dohproxy.doh.exchange import HttpRequest, HttpResponse
 from dohproxy.exits import HITS_PER_NOTE, Miss
@@ -16,6 +18,7 @@ from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.wire.answer import Answer, parse_answer
 from dohproxy.wire.numbers import ExtendedError, Qtype, Rcode
 from dohproxy.wire.query import Query, parse_query
+from tests.fakes.resolver import Script
 from tests.fakes.walk import (
     CLIENT,
     MEMBER,
@@ -1004,3 +1007,60 @@ async def test_a_page_is_shown_when_every_limit_on_what_costs_more_is_reached() 
     walk = exhausted(frozenset({"service", "miss", "domain"}))
     walk.pipeline.restrict(members_only=True, stubs_away=True, spare_strangers=True)
     assert walk.pipeline.admit_page_view(CLIENT, Frontend.HTTP2, walk.clock()) is None
+
+
+# ---------------------------------------------------------------- what another node has told meanwhile
+
+
+def told(walk: Walk, tell: Callable[[Query, float], None]) -> Script:
+    """Upstreams that have another node's knowledge put into the cache, and say no more than that."""
+
+    def script(query: Query) -> None:
+        tell(query, walk.clock())
+
+    return script
+
+
+async def test_an_answer_of_another_node_is_given_with_what_is_left_of_its_time() -> None:
+    walk = Walk()
+    walk.resolver.script = told(
+        walk, lambda query, now: walk.cache.receive(query.key, address_of(query), 300, now - 100, now)
+    )
+    response = await walk.send(post(ask_for(NAME)))
+    assert (ttls_of(dns.message.from_wire(response.body)), max_age_of(response)) == ([200], 200)
+    assert walk.reason is Reason.CACHED
+
+
+async def test_a_stale_answer_of_another_node_is_given_as_one_of_our_own() -> None:
+    walk = Walk()
+    walk.resolver.script = told(
+        walk, lambda query, now: walk.cache.receive(query.key, address_of(query), 300, now - 301, now)
+    )
+    assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
+
+
+async def test_a_stale_answer_of_another_node_is_given_where_the_upstream_fails_then() -> None:
+    walk = Walk()
+
+    def script(query: Query) -> UpstreamFailure:
+        walk.cache.receive(query.key, address_of(query), 300, walk.clock() - 301, walk.clock())
+        return NOBODY_THERE
+
+    walk.resolver.script = script
+    assert_stale(walk, await walk.ask(ask_for(NAME)), asked=1)
+
+
+async def test_a_failure_that_another_node_remembers_is_told_as_remembered() -> None:
+    walk = Walk()
+    walk.resolver.script = told(
+        walk,
+        lambda query, now: walk.cache.receive_failure(
+            query.key, RememberedFailure(Rcode.SERVFAIL, (ExtendedError.NETWORK_ERROR,), now + 5, 5)
+        ),
+    )
+    reply = await walk.ask(ask_for(NAME))
+    assert reply.rcode() == dns.rcode.SERVFAIL
+    assert errors_in(reply) == [ExtendedError.NETWORK_ERROR, ExtendedError.CACHED_ERROR]
+    assert walk.reason is Reason.FAILURE_REMEMBERED
+    await walk.ask(ask_for(NAME))
+    assert len(walk.resolver.asked) == 1

@@ -43,6 +43,14 @@ class Waiter(Generic[Outcome]):
         if self.until < flight.until:
             self._alarm = asyncio.get_running_loop().call_at(self.until, self.notify, self._late)
 
+    def hurry(self, until: float, late: Outcome) -> None:
+        """Wait until then at the most, and be told `late` if nothing has come."""
+        if self._flight is not None and until < self.until:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self.until, self._late = until, late
+            self._alarm = asyncio.get_running_loop().call_at(until, self.notify, late)
+
     def stop(self) -> None:
         """Wait no longer."""
         if self._flight is not None:
@@ -124,6 +132,16 @@ class Flights(Generic[Outcome]):
             waiter.wait_for(flight)
         flight.fetch = begin(lambda outcome: self._land(key, flight, outcome))
         return True
+
+    def fetch_of(self, key: bytes) -> Stoppable | None:
+        """Return what is under way for this key; None also as long as it has only begun to begin."""
+        flight = self._flights.get(key)
+        return None if flight is None else flight.fetch
+
+    def hurry(self, key: bytes, until: float, late: Outcome) -> None:
+        """Let all who wait for this key by now wait until then at the most, after which they are told `late`."""
+        for waiter in self._flights[key].waiters:
+            waiter.hurry(until, late)
 
     def is_full(self, key: bytes, reserve: float = 0.0) -> bool:
         """Tell whether as many wait for the fetch under way as may, if the part `reserve` is left to others."""

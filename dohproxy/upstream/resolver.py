@@ -15,6 +15,7 @@ from dohproxy.outcomes import Priority, Purpose, Reason
 from dohproxy.saved import Interruption, Saved, UnfitState, read_dict
 from dohproxy.upstream.attempts import Attempts, Send
 from dohproxy.upstream.budget.groups import BudgetGroups
+from dohproxy.upstream.elsewhere import Elsewhere, LateStart
 from dohproxy.upstream.fetch import Fetch, Land
 from dohproxy.upstream.flight import Flights, Waiter
 from dohproxy.upstream.health.breaker import Breaker
@@ -60,6 +61,8 @@ class Resolver(Upstreams):
     authority in the PEM file `ca_file`; raises OSError if it is unreadable. Probes ask `question`, which each of the
     upstreams must be able to answer. `budgets` are shared with other resolvers that have upstreams of the same group.
 
+    Before any budget is touched, those `elsewhere` are asked who may know the answer already.
+
     `before` is the one whose place this one takes: upstreams that stay keep their health and connections, and all that
     is known of them. What is under way there goes on; it must be told to `finish`.
     """
@@ -77,8 +80,10 @@ class Resolver(Upstreams):
         question: Query = PROBE,
         budgets: BudgetGroups | None = None,
         before: "Resolver | None" = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._settings = settings
+        self._elsewhere = elsewhere
         self._learn = learn
         self._tasks = tasks
         self._clock = clock
@@ -122,9 +127,10 @@ class Resolver(Upstreams):
         this returns; not if the waiter that is returned is given up first.
 
         It is told None if nothing came within `patience` seconds: the fetch goes on, and the caller has something stale
-        to give. Where too much is under way, it is BUDGET_SPENT without delay; where the budgets are spent, the
-        question waits for its turn by `priority`, for a moment. Behind as many as may wait for one answer, who has
-        nothing stale waits for a moment too; then, and where too many do that, it is SERVICE_LIMIT.
+        to give; and if what others knew is in the cache by now, and to be given. Where too much is under way, it is
+        BUDGET_SPENT without delay; where the budgets are spent, the question waits for its turn by `priority`, for a
+        moment. Behind as many as may wait for one answer, who has nothing stale waits for a moment too; then, and where
+        too many do that, it is SERVICE_LIMIT.
         """
         until = deadline if patience is None else min(deadline, self._clock() + patience)
         late: ResolverResult = None if until < deadline else UpstreamFailure(Reason.UPSTREAM_TIMEOUT)
@@ -134,6 +140,9 @@ class Resolver(Upstreams):
                 notify(UpstreamFailure(Reason.BUDGET_SPENT))
             return waiter
         self._queue.promote(query.key, priority)
+        fetch = self._flights.fetch_of(query.key)
+        if isinstance(fetch, LateStart):
+            fetch.promote(priority)
         stands = patience is None and self._flights.is_full(query.key, priority.reserve)
         if stands:
             until = min(deadline, self._clock() + self._settings.budget_wait_seconds)
@@ -147,13 +156,15 @@ class Resolver(Upstreams):
         """Start a fetch nobody waits for, if the budgets have room for its `purpose` (REVALIDATION or PREFETCH) and
         none for an equal question is under way. Returns at once; cheap enough to be tried at a hit."""
         priority = UNAWAITED[purpose]
+        return self._has_room(priority) and self._start(query, deadline, priority, None)
+
+    def _has_room(self, priority: Priority) -> bool:
+        """Tell whether something may be asked now that nobody waits for."""
         if not self._queue.is_empty:
             return False
         place = self._selection.next_upstream(self._clock(), priority.reserve)
-        if place is None or self._selection.healths[place].budget.is_full(priority.reserve):
-            # What is overdue gives its slot to those who wait, not to this.
-            return False
-        return self._start(query, deadline, priority, None)
+        # What is overdue gives its slot to those who wait, not to this.
+        return place is not None and not self._selection.healths[place].budget.is_full(priority.reserve)
 
     def foresee(self, query: Query) -> Foreseen:
         """Return who would be asked now if somebody asked, and start nothing."""
@@ -272,25 +283,43 @@ class Resolver(Upstreams):
             await upstream.stream.close()
 
     def _start(self, query: Query, deadline: float, priority: Priority, waiter: Waiter[ResolverResult] | None) -> bool:
-        def begin(land: Land) -> Fetch:
-            late = self._late.get(query.key)
-            if late is not None:
-                # No question is listened for on more ports than it may be sent times.
-                late.stop()
-            attempts = Attempts(
-                self._selection,
-                zone=zone_of(query.qname),
-                deadline=deadline,
-                attempt_seconds=self._settings.attempt_seconds,
-                most_sends=self._settings.max_sends,
-                # What comes too late for who asked is kept for who asks again, which is soon.
-                late_until=deadline + (deadline - self._clock()),
-            )
-            fetch = Fetch(query, attempts, self._queue, self._carry, self._learn, self._clock, land, self._late)
-            fetch.begin(priority, deadline)
+        def begin(land: Callable[[ResolverResult | Bug], None]) -> Stoppable:
+            if self._elsewhere is None:
+                return self._begin_fetch(query, deadline, priority, land)
+
+            def start(priority: Priority, *, is_awaited: bool) -> Stoppable | None:
+                if is_awaited or self._has_room(priority):
+                    return self._begin_fetch(query, deadline, priority, land)
+                land(UpstreamFailure(Reason.BUDGET_SPENT))
+                return None
+
+            def hurry(seconds: float) -> None:
+                self._flights.hurry(query.key, self._clock() + seconds, None)
+
+            is_awaited = waiter is not None
+            fetch = LateStart(query, self._elsewhere, priority, start, land, hurry, is_awaited=is_awaited)
+            fetch.begin(self.pressure, deadline)
             return fetch
 
         return self._flights.start(query.key, begin, waiter, until=deadline)
+
+    def _begin_fetch(self, query: Query, deadline: float, priority: Priority, land: Land) -> Fetch:
+        late = self._late.get(query.key)
+        if late is not None:
+            # No question is listened for on more ports than it may be sent times.
+            late.stop()
+        attempts = Attempts(
+            self._selection,
+            zone=zone_of(query.qname),
+            deadline=deadline,
+            attempt_seconds=self._settings.attempt_seconds,
+            most_sends=self._settings.max_sends,
+            # What comes too late for who asked is kept for who asks again, which is soon.
+            late_until=deadline + (deadline - self._clock()),
+        )
+        fetch = Fetch(query, attempts, self._queue, self._carry, self._learn, self._clock, land, self._late)
+        fetch.begin(priority, deadline)
+        return fetch
 
     def _carry(self, query: Query, send: Send, done: Done, notify: Callable[[], None]) -> Stoppable | SendStatus:
         return self._upstreams[send.upstream].send(query, send, done, Late(send.late_until, notify))

@@ -11,7 +11,7 @@ from dohproxy.wire.answer import Answer
 from dohproxy.wire.query import Query
 
 ResolverResult = Answer | UpstreamFailure | None
-"""What who asked is told; None only to those who have something else to give."""
+"""What who asked is told; None: to give what is in the cache by now, be it stale, or a failure to be remembered."""
 
 FIRST: Final = Priority(0, (), 0.0)
 """For a question that nobody else's has to go before."""
@@ -31,7 +31,8 @@ class Upstreams(Protocol):
         priority: Priority = FIRST,
     ) -> Stoppable:
         """Find an answer. `notify` is called with what was found, once, perhaps before this returns; not if what is
-        returned is stopped first. It is told None if nothing came within `patience` seconds."""
+        returned is stopped first. It is told None if nothing came within `patience` seconds, and if what was found
+        is in the cache already."""
 
     def refresh(self, query: Query, *, deadline: float, purpose: Purpose) -> bool:
         """Start to ask with nobody waiting, if there is room for that; tell whether it was done."""

@@ -210,3 +210,22 @@ def test_closing_ends_every_fetch_and_tells_who_waits() -> None:
     flights.close()
     assert (client.told, fetch.stopped, len(flights)) == ([STOPPED], 1, 0)
     assert not _start(flights, fetch, Client())
+
+
+async def test_who_waits_may_be_told_to_wait_less_long() -> None:
+    flights, fetch = _flights(), Fetch()
+    now = asyncio.get_running_loop().time()
+    patient, hasty, left = Client(), Client(until=now + 0.01), Client()
+    _start(flights, fetch, patient)
+    assert flights.fetch_of(KEY) is fetch
+    flights.join(KEY, hasty.waiter)
+    flights.join(KEY, left.waiter)
+    left.waiter.stop()
+    flights.hurry(KEY, now + 0.03, "stale")
+    late = Client()
+    flights.join(KEY, late.waiter)
+    await asyncio.sleep(0.05)
+    assert (patient.told, hasty.told, left.told, late.told) == (["stale"], [LATE], [], [])
+    fetch.end()
+    assert (late.told, patient.told) == (["answer"], ["stale"])
+    assert flights.fetch_of(KEY) is None
