@@ -5,12 +5,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from dohproxy.sharing.commands import Reply, Script, StoreFailure
-from dohproxy.sharing.store import MOST_LATE, MOST_UNDER_WAY, Store
+from dohproxy.sharing.store import MOST_LATE, MOST_UNDER_WAY, REPLIES_AT_ONCE, Store
 from tests.conftest import FindProgram
 from tests.fakes.store import StoreProcess, running, store_process, until
 
@@ -45,6 +46,22 @@ async def test_what_is_asked_in_one_turn_gets_each_its_own_reply(process: StoreP
     async with connected(process) as store:
         replies = await asyncio.gather(*(store.command("ECHO", number, seconds=5) for number in range(200)))
     assert replies == [b"%d" % number for number in range(200)]
+
+
+async def test_while_many_replies_are_told_others_have_their_turns(process: StoreProcess) -> None:
+    turns: list[int] = []
+    told: list[Reply] = []
+
+    def note() -> None:
+        turns.append(len(told))
+        asyncio.get_running_loop().call_soon(note)
+
+    async with connected(process) as store:
+        for number in range(200):
+            store.ask(("ECHO", number), told.append, until=time.monotonic() + 10)
+        note()
+        await until(lambda: len(told) == 200)
+    assert max(after - before for before, after in pairwise(turns)) <= REPLIES_AT_ONCE
 
 
 async def test_what_the_store_does_not_understand_is_a_failure_of_that_command_alone(process: StoreProcess) -> None:
