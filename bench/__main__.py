@@ -13,6 +13,7 @@ growth      what an answer costs as cache and crowd grow, and the longest pauses
 start       from the command line to the first answer, in half a minute
 cluster     what several nodes share, by formula and in simulation, and what that costs the store
 chaos       three nodes while store, nodes and the ways between them break
+sharing     what a miss costs with a store that nodes share, and what upstreams are spared
 snapshot    what saving, loading and flushing take, and the longest that nobody else has a turn
 console     what those who look at the operator's page cost, with everything full
 pictures    the pictures of the documentation, in three minutes
@@ -37,6 +38,7 @@ MODULES: Final = {
     "start": "bench.start",
     "cluster": "bench.cluster.__main__",
     "chaos": "bench.chaos.__main__",
+    "sharing": "bench.shared_cache",
     "snapshot": "bench.snapshot",
     "console": "bench.console",
     "pictures": "bench.pictures.__main__",
