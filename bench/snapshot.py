@@ -91,6 +91,9 @@ class Kept:
         """Return them."""
         return (self.cache,)
 
+    def forget_shared(self, is_meant: Callable[[bytes], bool]) -> None:
+        """Share nothing."""
+
 
 def full_seniority() -> Seniority:
     """Return a table of the default size in which every slot is in use."""

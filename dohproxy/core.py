@@ -25,7 +25,7 @@ from dohproxy.jobs.blocklist_watch import BlocklistWatch, Prepared
 from dohproxy.jobs.job_figures import BLOCKLIST_FIGURES, HAND_BLOCK_FIGURES, SUFFIX_FIGURES
 from dohproxy.jobs.suffix_watch import ReadSuffixes, SuffixWatch
 from dohproxy.jobs.turns import in_turns
-from dohproxy.learning import learn_into
+from dohproxy.learning import Others, Shares, learn_into
 from dohproxy.observability.ban_figures import BAN_FIGURES, PENALTY_FIGURES
 from dohproxy.observability.cache_figures import CACHE_FIGURES, ROUTE_FIGURES
 from dohproxy.observability.figures import FigureRegistry
@@ -68,10 +68,13 @@ class Core:
         identities: Identities | None = None,
         *,
         clock: Callable[[], float] = clock,
+        shares: Shares | None = None,
     ) -> None:
         """`observe` is told of each request's client, all of which `identities` have made; tests do without. `clock`
-        must be the event loop's. Raises OSError if an upstream's authorities are unreadable."""
+        must be the event loop's. `shares` has other nodes know what is learnt. Raises OSError if an upstream's
+        authorities are unreadable."""
         self._clock = clock
+        self._shares = shares
         self.config = config
         self._tasks = tasks
         self._draw = random.SystemRandom()
@@ -185,8 +188,9 @@ class Core:
         return restored + self.resolver.restore(upstreams, seal, interruption)
 
     def _build_resolver(self, config: Config, before: Resolver | None) -> Resolver:
-        learn = learn_into(self.cache, self.names.domains, self._clock)
-        return self._resolver(config, config.general_upstreams, learn, before)
+        others = self._others(self.cache, (), config.general_upstreams)
+        learn = learn_into(self.cache, self.names.domains, self._clock, others)
+        return self._resolver(config, config.general_upstreams, learn, before, others=others)
 
     def _build_route(self, config: Config, route: RouteConfig, before: _OwnRoute | None) -> _OwnRoute:
         """Return one route, with a cache and a line of its own, or those that it had.
@@ -203,12 +207,16 @@ class Core:
         else:
             cache = before.route.cache
             cache.adopt(rules)
-        learn = learn_into(cache, self.names.domains if is_shared else None, self._clock)
+        others = self._others(cache, route.domains, upstreams)
+        learn = learn_into(cache, self.names.domains if is_shared else None, self._clock, others)
         apex = from_text(route.domains[0])
-        resolver = self._resolver(config, upstreams, learn, None if before is None else before.resolver, apex)
+        resolver = self._resolver(config, upstreams, learn, None if before is None else before.resolver, apex, others)
         if before is not None:
             self._finish(before.resolver, resolver)
         return _OwnRoute(Route(cache, resolver, is_general=False, limits_domains=is_shared), resolver)
+
+    def _others(self, cache: Cache, domains: Sequence[str], upstreams: Sequence[UpstreamConfig]) -> Others | None:
+        return None if self._shares is None else self._shares.of(cache, domains, upstreams)
 
     def _resolver(
         self,
@@ -217,6 +225,7 @@ class Core:
         learn: Any,
         before: Resolver | None,
         apex: bytes | None = None,
+        others: Others | None = None,
     ) -> Resolver:
         return Resolver(
             upstreams,
@@ -228,6 +237,7 @@ class Core:
             budgets=self.budgets,
             before=before,
             question=PROBE if apex is None else apex_question(apex),
+            elsewhere=others,
         )
 
     def _finish(self, gone: Resolver, successor: Resolver) -> None:

@@ -78,6 +78,7 @@ from dohproxy.server import Server
 from dohproxy.service_manager.activation import DOT_KEY, InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.service_manager.watchdog import ping_forever
+from dohproxy.sharing.shared_cache_figures import SHARED_CACHE_FIGURES
 from dohproxy.sharing.store_figures import STORE_FIGURES
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 from dohproxy.upstream.resolvers import Resolvers
@@ -121,7 +122,7 @@ class Runtime:
         key = open_state_key(config.server.state_directory)
         secret = os.urandom(SECRET_BYTES) if key is None else key.clients
         self.sharing = build_sharing(config)
-        self.server = Server(config, tasks, secret)
+        self.server = Server(config, tasks, secret, shares=None if self.sharing is None else self.sharing.routes)
         self.core = self.server.core
         self.top_talkers = TopTalkers(self.core.service, self.core.names.domains.domain_of)
         self._ban_log = BanLog(config.bans.log_file)
@@ -375,6 +376,11 @@ class Runtime:
         """Return the general cache and those of all routes."""
         return self.core.caches()
 
+    def forget_shared(self, is_meant: Callable[[bytes], bool]) -> None:
+        """Take no answer about a name that is meant from another node, if it was stored before now."""
+        if self.sharing is not None:
+            self.sharing.cache.forget(is_meant)
+
     def drain(self) -> int:
         """Begin the end in a moment, in which who asks for it is told; return how many clients are connected."""
         asyncio.get_running_loop().call_later(DRAIN_DELAY_SECONDS, self._stop.set)
@@ -545,6 +551,7 @@ class Runtime:
         add = self.core.figures.add
         if self.sharing is not None:
             add(STORE_FIGURES, self.sharing.store.statistics)
+            add(SHARED_CACHE_FIGURES, self.sharing.cache.statistics)
         alerting = self.alerting
         add(ALERT_FIGURES, alerting.watch.active)
         add(MESSAGE_FIGURES, alerting.sender.counts)

@@ -33,6 +33,7 @@ from dohproxy.frontends.protocol_chooser import Frontends
 from dohproxy.jobs.alert_readings import Owners as AlertOwners
 from dohproxy.jobs.blocklist_watch import Prepared
 from dohproxy.jobs.suffix_watch import ReadSuffixes
+from dohproxy.learning import Shares
 from dohproxy.observability.alert_figures import VISITOR_FIGURES
 from dohproxy.observability.front_proxy import FRONT_PROXY_FIGURES, FrontProxyWatch
 from dohproxy.observability.limit_figures import CONNECTION_LIMIT_FIGURES, MEMBER_NETWORK_FIGURES, SLOT_FIGURES
@@ -50,10 +51,17 @@ class Server:
     """Who a client is, what connections may hold, both frontends, and the core behind them."""
 
     def __init__(
-        self, config: Config, tasks: asyncio.TaskGroup, secret: bytes, *, clock: Callable[[], float] = clock
+        self,
+        config: Config,
+        tasks: asyncio.TaskGroup,
+        secret: bytes,
+        *,
+        clock: Callable[[], float] = clock,
+        shares: Shares | None = None,
     ) -> None:
         """Client addresses are hashed under `secret`; the upstreams' tasks run in `tasks`. `clock` must be the running
-        event loop's. Raises OSError if an upstream's authorities are unreadable."""
+        event loop's. `shares` has other nodes know what is learnt. Raises OSError if an upstream's authorities are
+        unreadable."""
         self._clock = clock
         self.visitors = Visitors(partial(secrets.randbits, 64), clock())
         self.identities = Identities(
@@ -61,7 +69,7 @@ class Server:
         )
         self.client_resolver = ClientResolver(self.identities, config.clients)
         self.front_proxy = FrontProxyWatch(config.clients, self.client_resolver.statuses, clock())
-        self.core = Core(config, tasks, self.front_proxy.observe, self.identities, clock=clock)
+        self.core = Core(config, tasks, self.front_proxy.observe, self.identities, clock=clock, shares=shares)
         self.connections = Connections(config.connections)
         standings = self.core.request_limiter.standings
         self.connection_limiter = build_connection_limiter(

@@ -47,6 +47,7 @@ from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURE
 from dohproxy.observability.request_figures import REQUEST_FIGURES
 from dohproxy.observability.rule_figures import RULE_FIGURES
 from dohproxy.observability.upstream_figures import BUDGET_FIGURES, UPSTREAM_FIGURES
+from dohproxy.sharing.shared_cache_figures import SHARED_CACHE_FIGURES
 from dohproxy.sharing.store_figures import STORE_FIGURES
 
 GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
@@ -89,6 +90,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     BAN_LOG_FIGURES,
     KERNEL_BAN_FIGURES,
     STORE_FIGURES,
+    SHARED_CACHE_FIGURES,
     LOG_FIGURES,
     MANAGEMENT_FIGURES,
     CONSOLE_FIGURES,

@@ -15,6 +15,9 @@ class HasCaches(Protocol):
     def caches(self) -> Sequence[Cache]:
         """Return the general cache and those of all routes."""
 
+    def forget_shared(self, is_meant: Callable[[bytes], bool]) -> None:
+        """Take no answer about a name that is meant from another node, if it was stored before now."""
+
 
 async def flush(service: HasCaches, values: Mapping[str, Any]) -> Result:
     """Forget it, in slices between which everybody else is served."""
@@ -27,6 +30,7 @@ async def flush(service: HasCaches, values: Mapping[str, Any]) -> Result:
     wire = b"" if name is None else from_text(name)
     gone = 0 if everything else sum(cache.forget_usual(wire) for cache in caches)
     is_meant = everything_there_is if everything else below_of(wire) if below else wire.__eq__
+    service.forget_shared(is_meant)
     turns = Turns()
     for cache in caches:
         for step in cache.forget(is_meant):

@@ -1,6 +1,6 @@
 """The running service as the commands see it: what they may look at and do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from dohproxy.adoption import Changes
@@ -73,6 +73,10 @@ class Service(Protocol):
 
     def caches(self) -> Sequence[Cache]:
         """Return the general cache and those of all routes."""
+
+    def forget_shared(self, is_meant: Callable[[bytes], bool]) -> None:
+        """Take no answer about a name (wire, lower case) that is meant from another node, if it was stored before
+        now."""
 
     def member_book(self) -> MemberBook | None:
         """Return the list of members with URLs of their own, None if no file for it is configured."""

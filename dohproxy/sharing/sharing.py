@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -11,6 +12,8 @@ import structlog
 from dohproxy.config import NodesConfig
 from dohproxy.sharing.connecting import StoreSettings, read_secrets
 from dohproxy.sharing.keys import Keys
+from dohproxy.sharing.shared_cache import SharedCache
+from dohproxy.sharing.shared_route import SharedRoutes
 from dohproxy.sharing.store import Store
 
 INSTANCE_BYTES: Final = 8
@@ -39,6 +42,10 @@ class Sharing:
         self.instance = os.urandom(INSTANCE_BYTES)
         self.keys = Keys(config.prefix, secret)
         self.store = Store(StoreSettings(config.store, config.user, password, config.ca_file), clock)
+        self.cache = SharedCache(
+            self.store, self.keys, self.instance, config.lookup_milliseconds / 1_000, clock, time.time
+        )
+        self.routes = SharedRoutes(self.cache)
         self.parts: list[Part] = []
 
     async def run(self) -> None:

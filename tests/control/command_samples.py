@@ -46,6 +46,7 @@ class FakeService:
         self.walked: Owners | None = None
         self.asked: Resolvers | None = None
         self.kept: list[Cache] = []
+        self.flushed: list[Callable[[bytes], bool]] = []
         self.identities = Identities(bytes(32))
         self.banned = Bans(BansConfig(), self.identities.prefix_hashes)
         self.applied: list[str] = []
@@ -122,6 +123,10 @@ class FakeService:
     def caches(self) -> Sequence[Cache]:
         """Return those that the test has laid down."""
         return self.kept
+
+    def forget_shared(self, is_meant: Callable[[bytes], bool]) -> None:
+        """Note it."""
+        self.flushed.append(is_meant)
 
     def drain(self) -> int:
         """Note it."""

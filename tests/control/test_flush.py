@@ -55,6 +55,8 @@ async def test_what_is_meant_is_forgotten_in_every_cache(given: dict[str, Any], 
     assert result.sentence == sentence
     for cache in service.kept:
         assert {name for name in NAMES if cache.peek(ask(name).key) is not None} == left
+    [is_meant] = service.flushed
+    assert {name for name in NAMES if not is_meant(from_text(name))} == left
 
 
 @pytest.mark.parametrize(

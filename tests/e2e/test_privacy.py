@@ -8,19 +8,26 @@ something may stand: there it has to be.
 """
 
 import re
+import socket
+import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.conftest import FindProgram
 from tests.e2e.certificates import CertificateAuthority
-from tests.e2e.markers import Found, Kind
+from tests.e2e.hostile import misbehave
+from tests.e2e.markers import Evidence, Found, Kind, search
 from tests.e2e.processes import wait_until
 from tests.e2e.proxy import PROJECT
 from tests.e2e.traffic import ask_in_the_old_way, behave
-from tests.e2e.whole_run import Places, Posture, Run, Tried, judged, running, try_all
+from tests.e2e.whole_run import Places, Posture, Run, Tried, ask_as_a_member, judged, running, try_all
+from tests.fakes.store import SECRET, StoreProcess, store_process
 
 ALWAYS: Final[Places] = {
     "what upstreams are sent": {Kind.ASKED, Kind.ANSWERED},
@@ -139,6 +146,59 @@ def test_no_address_and_no_name_is_anywhere_but_where_somebody_has_said_so(autho
         assert " bug" not in tried.log
     assert "blocked" in with_settings.ended
     assert set().union(*(tried.closed for tried in without)) >= CLOSED
+
+
+def test_no_address_and_no_name_is_in_the_store_that_nodes_share(
+    authority: CertificateAuthority, find_program: FindProgram, tmp_path: Path
+) -> None:
+    """By everything that is said to it and by it, and by all that lies in it at the end."""
+    (tmp_path / "nodes.key").write_bytes(SECRET)
+    with store_process(find_program("redis-server", "redis-server"), tmp_path) as store:
+        nodes = {"store": str(store.address), "key_file": str(tmp_path / "nodes.key")}
+        posture = Posture("info", "text", "connection", tls=True)
+        with listening_at_the_store(store) as said, running(posture, authority, nodes=nodes) as run:
+            behave(run.door, "first")
+            misbehave(run.door, "first")
+            ask_as_a_member(run)
+            run.command("ban", network=str(run.door.markers.client(9)))
+            run.command("block", name=run.door.markers.name("blocked"))
+            behave(run.door, "then")
+            wait_until(lambda: b"EVALSHA" in b"".join(said), 10, "something that is shared")
+        everything = b"".join(said) + all_of(store)
+    assert everything.count(b"EVALSHA") > 10
+    assert search([Evidence("the store", everything)], run.door.markers.spellings(run.token)) == []
+
+
+@contextmanager
+def listening_at_the_store(store: StoreProcess) -> Iterator[list[bytes]]:
+    """Yield what is said to a store, as it is said."""
+    said: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(store.path))
+        connection.sendall(b"MONITOR\r\n")
+
+        def read() -> None:
+            while part := connection.recv(65_536):
+                said.append(part)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        try:
+            yield said
+        finally:
+            connection.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def all_of(store: StoreProcess) -> bytes:
+    """Return every key and what lies there."""
+
+    def ask(*command: str) -> bytes:
+        return subprocess.run(["redis-cli", "-s", str(store.path), *command], check=True, capture_output=True).stdout
+
+    keys = ask("KEYS", "*").decode().split()
+    assert keys
+    return b"\n".join((*map(str.encode, keys), *(ask("GET", key) + ask("XRANGE", key, "-", "+") for key in keys)))
 
 
 def test_operators_are_told_of_each_place_by_what_says_so() -> None:

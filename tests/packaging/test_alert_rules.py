@@ -325,6 +325,8 @@ BOUNDS_THAT_ARE_NOT_WATCHED = {
     # Who asks the store for more than this is told at once that it is busy, and goes on alone.
     "dohproxy_max_store_commands_under_way": "goes on without",
     "dohproxy_max_store_under_way_bytes": "goes on without",
+    "dohproxy_max_shared_cache_writes_under_way": "the next node asks for itself",
+    "dohproxy_max_shared_cache_write_bytes": "the next node asks for itself",
     # Only the report is the poorer for it, and it tells so.
     "dohproxy_report_sums_max_bytes": "the oldest hours go",
     "dohproxy_max_page_bytes": "one page's own: what does not fit is not shown",

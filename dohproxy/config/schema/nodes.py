@@ -78,6 +78,17 @@ class NodesConfig:
             " is a node.",
         ),
     ] = 2
+    lookup_milliseconds: Annotated[
+        int,
+        Integer(
+            1,
+            100,
+            "milliseconds",
+            "How long a question that the cache cannot answer may wait for what the store has; then an upstream is"
+            " asked. A store on the same network takes less than one; put it where all nodes reach it within ten, or"
+            " raise this to twice the round trip.",
+        ),
+    ] = 20
     prefix: Annotated[
         str,
         Text(

@@ -84,6 +84,7 @@ def _commands(keys: Keys) -> list[Command]:
     return [
         ("SET", key, b"", "PX", SEEN_MILLISECONDS),
         ("GET", key),
+        ("PTTL", key),
         ("EVAL", "return redis.call('PEXPIRE', KEYS[1], ARGV[1])", 1, key, SEEN_MILLISECONDS),
         ("EVALSHA", "0" * 40, 1, key),
         ("XADD", stream, "MAXLEN", 1, "*", "a", b""),
