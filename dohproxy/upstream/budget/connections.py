@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dohproxy.saved import Interruption, Saved, distance, read_count, read_moment, read_number
+from dohproxy.upstream.budget.queries import ROUNDING
 from dohproxy.upstream.health.signals import ConnectFailure, Signal
 
 SHORTEST_PAUSE_SECONDS: Final = 1.0
@@ -47,6 +48,10 @@ class ConnectionBudget:
     def __init__(self, most: int, per_second: float, draw: Callable[[], float], *, now: float) -> None:
         self.open = 0
         """Connections that hold a socket, or are about to."""
+        self.agreed = (most, per_second)
+        """Connections, and new ones a second: for the whole service."""
+        self._part = 1.0
+        self._is_held = False
         self._most = most
         self._per_second = per_second
         self._draw = draw
@@ -69,15 +74,35 @@ class ConnectionBudget:
 
     def adopt(self, most: int, per_second: float, now: float) -> None:
         """Take another agreement; what has been opened is counted, and what a larger number adds is gained by time."""
-        if (most, per_second) == (self._most, self._per_second):
+        if (most, per_second) == self.agreed:
             return
+        self.agreed = most, per_second
+        self._divide(now)
+
+    def hold(self, part: float, now: float) -> None:
+        """Use no more than this part from now on, as other nodes have the rest. What is saved up beyond it is lost; it
+        begins with one connection, as after a restart."""
+        if part != self._part:
+            self._part = part
+            self._divide(now)
+            if part and not self._is_held:
+                self._is_held = True
+                self._left = min(1.0, float(self._most))
+
+    def _divide(self, now: float) -> None:
         opened = self._most - self._refill(now)
-        self._most, self._per_second = most, per_second
-        self._left = max(0.0, min(self._left, most - opened))
+        most, per_second = self.agreed
+        self._most, self._per_second = int(most * self._part + ROUNDING), per_second * self._part
+        self._left = max(0.0, min(self._left, self._most - opened))
 
     def most(self, now: float) -> int:
         """Return how many connections there may be now."""
-        return 1 if now < self._single_until else self._most
+        return min(1, self._most) if now < self._single_until else self._most
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no more are open than may be."""
+        return self.open <= self._most
 
     def may_open(self, now: float) -> bool:
         """Tell whether one more connection may be opened now."""
@@ -95,7 +120,7 @@ class ConnectionBudget:
         """Tell whether it is at most the rate that keeps one more connection away, and not for long."""
         if self.open >= self.most(now) or now < self._paused_until:
             return False
-        return (1 - self._refill(now)) / self._per_second <= SOON_SECONDS
+        return 1 - self._refill(now) <= SOON_SECONDS * self._per_second
 
     def most_questions(self, now: float) -> int | None:
         """Return how many questions in all may be asked on one connection; None: as many as there are."""

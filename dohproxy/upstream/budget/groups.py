@@ -34,7 +34,7 @@ class _Given:
 
     def share_left(self, now: float) -> float:
         """Return how much of the burst is left, 0.0 to 1.0."""
-        return self.budget.left(now) / self.budget.burst
+        return self.budget.left(now) / self.budget.burst if self.budget.burst else 1.0
 
 
 class BudgetGroups:
