@@ -174,9 +174,7 @@ class LeaseHolder:
             if is_new:
                 held.granted = held.bound = self._kept(units)
                 held.bound_until = now + ALONE_SECONDS
-        self._is_lender_at = max(
-            (held.bound_until for held in self._budgets.values()), default=now
-        )
+        self._is_lender_at = max((held.bound_until for held in self._budgets.values()), default=now)
 
     def expect(self, expected: int) -> None:
         """Take another number of nodes from the operator; one without word of the store goes by it at once."""
@@ -280,8 +278,7 @@ class LeaseHolder:
         return True
 
     def _begin_epoch(self, granted: Granted, now: float) -> None:
-        """The ledger is another: what was lent by the one before is known to nobody, so nothing is gained for a while.
-        """
+        """The ledger is another: what the one before has lent is known to nobody, so nothing is gained for a while."""
         for digest, held in self._budgets.items():
             used = self.part(digest, now).part if self._has_word else self._kept(held.units)
             held.bound = min(used, self._base_or_kept(held.units, now))

@@ -215,8 +215,8 @@ class Budget:
         self.look(now)
 
     def look(self, now: float) -> None:
-        """Look at which part is to be used, as that has changed just now; until then `left` must have been asked for, by
-        what held before. What is added is gained by time alone."""
+        """Look at which part is to be used, as that has just changed; `left` must have been asked for before it did. What
+        is added is gained by time alone."""
         if self._tenure is not None:
             self.left(now)
             self._turn(now)
