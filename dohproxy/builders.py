@@ -3,9 +3,11 @@
 import mmap
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
+from dohproxy import __version__
 from dohproxy.config import BansConfig, Config, ConfigError, ConnectionsConfig, LimitsConfig, Problem, UpstreamConfig
 from dohproxy.http2.limits import Http2Limits
 from dohproxy.jobs.suffix_watch import installed_list
@@ -21,13 +23,17 @@ from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.rule_switches import RuleSwitch, RuleSwitches
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.standing import Standings
+from dohproxy.upstream.budget.groups import BudgetGroups
 
 if TYPE_CHECKING:
+    from dohproxy.sharing.lease_keeper import LeaseKeeper
     from dohproxy.sharing.sharing import Sharing
 
 SECRET_BYTES: Final = 32
 """The length of the key under which client addresses are hashed; made anew at each start and never written, unless
 there is a state directory: then it is derived from the key there."""
+NONCE_BYTES: Final = 8
+"""Of what is never to be drawn twice while a day's nodes are known."""
 clock: Final = time.monotonic
 """The one clock: event loops run on it too, so deadlines of the core are deadlines of the loop."""
 
@@ -142,6 +148,40 @@ def build_names(config: Config, rules: RuleSwitches | None = None) -> NameRules:
 def http2_limits(config: Config) -> Http2Limits:
     """Return the limits of HTTP/2 connections; what HTTP/1.1 has too is configured once for both."""
     return Http2Limits(max_body_bytes=config.server.max_query_bytes, max_requests=config.connections.max_requests)
+
+
+def share_budgets(sharing: "Sharing", config: Config, budgets: BudgetGroups, wake: Callable[[], None]) -> "LeaseKeeper":
+    """Let this node use no more of any budget than the part that is its own now; `wake` is called when there may be
+    more than before."""
+    from dohproxy.sharing.lease_holder import LeaseHolder
+    from dohproxy.sharing.lease_keeper import LeaseKeeper
+    from dohproxy.sharing.node_roster import about_node, node_digest
+
+    holder = LeaseHolder(
+        node_digest(sharing.keys, sharing.name),
+        sharing.instance.hex(),
+        sharing.config.expected,
+        lambda: os.urandom(NONCE_BYTES).hex(),
+        now=clock(),
+    )
+    wall_time = time.time()
+    holder.about = about_node(
+        sharing.keys,
+        sharing.name,
+        since=wall_time,
+        version=__version__,
+        configuration=sharing.keys.digest("configuration", _shared_settings(config).encode()).hex(),
+        wall_time=wall_time,
+    )
+    keeper = LeaseKeeper(sharing.store, sharing.keys, holder, budgets, wake, clock)
+    sharing.parts.append(keeper)
+    sharing.when_leaving.append(keeper.leave)
+    return keeper
+
+
+def _shared_settings(config: Config) -> str:
+    """Return what is to be the same at all nodes; where each stands and what it is called is its own."""
+    return repr([getattr(config, one.name) for one in fields(config) if one.name not in {"server", "nodes"}])
 
 
 def build_sharing(config: Config) -> "Sharing | None":

@@ -252,6 +252,10 @@ class Purpose(Enum):
     """A popular answer is about to expire."""
 
 
+MEMBER_RANK: Final = 0
+"""The rank of members: before all others."""
+
+
 @value
 class Priority:
     """Where a question stands when there is less budget than there are questions."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from dohproxy.adoption import Changes, compare
-from dohproxy.builders import SECRET_BYTES, build_sharing, clock, hold_strangers
+from dohproxy.builders import SECRET_BYTES, build_sharing, clock, hold_strangers, share_budgets
 from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.files import check_files, load
@@ -124,6 +124,8 @@ class Runtime:
         self.sharing = build_sharing(config)
         self.server = Server(config, tasks, secret, shares=None if self.sharing is None else self.sharing.routes)
         self.core = self.server.core
+        if self.sharing is not None:
+            share_budgets(self.sharing, config, self.core.budgets, lambda: self.core.resolver.wake())
         self.top_talkers = TopTalkers(self.core.service, self.core.names.domains.domain_of)
         self._ban_log = BanLog(config.bans.log_file)
         self.server.note_ban = self._ban_log.note
@@ -229,6 +231,8 @@ class Runtime:
         _log.info("stopping: requests under way are finished, nothing new is taken")
         self.listeners.stop()
         await self._drain()
+        if self.sharing is not None:
+            await self.sharing.leave()
         for task in tuple(self._background):
             task.cancel()
         await self.server.close()

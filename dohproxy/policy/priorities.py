@@ -10,7 +10,7 @@ what the upstreams may be asked at all.
 from dataclasses import dataclass
 from typing import Final
 
-from dohproxy.outcomes import Client, Priority
+from dohproxy.outcomes import MEMBER_RANK, Client, Priority
 from dohproxy.policy.gcra import GcraTable
 from dohproxy.policy.seniority import LEVELS, SITE, Seniority
 
@@ -63,7 +63,7 @@ class Priorities:
         self._greedy += is_greedy
         if client.member:
             self._members += 1
-            return Priority(0, path, 0.0)
+            return Priority(MEMBER_RANK, path, 0.0)
         if client.exempt:
             self._settled += 1
             return Priority(EXEMPT_RANK, path, 0.0)

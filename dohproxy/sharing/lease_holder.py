@@ -176,13 +176,6 @@ class LeaseHolder:
                 held.bound_until = now + ALONE_SECONDS
         self._is_lender_at = max((held.bound_until for held in self._budgets.values()), default=now)
 
-    def expect(self, expected: int) -> None:
-        """Take another number of nodes from the operator; one without word of the store goes by it at once."""
-        self._expected = expected
-        self._most = max(self.known, expected)
-        if not self._epoch:
-            self._k = expected
-
     # --- Calls ---
 
     def next_call_at(self, *, is_starving: bool) -> float:

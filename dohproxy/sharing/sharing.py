@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 import structlog
@@ -47,6 +47,13 @@ class Sharing:
         )
         self.routes = SharedRoutes(self.cache)
         self.parts: list[Part] = []
+        self.when_leaving: list[Callable[[], Awaitable[None]]] = []
+        """What is to be done as long as the store can be reached, once this node has asked its last question."""
+
+    async def leave(self) -> None:
+        """Tell the others that this node ends."""
+        for leave in self.when_leaving:
+            await leave()
 
     async def run(self) -> None:
         """Share until cancelled; a bug in one part ends nothing else."""

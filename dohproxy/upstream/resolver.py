@@ -102,7 +102,7 @@ class Resolver(Upstreams):
         self._queue = BudgetQueue(self._selection, clock, settings.budget_wait_seconds)
         self._flights: Flights[ResolverResult] = Flights(
             # A fetch holds a send in flight, waits for its turn, or is about to end.
-            most_fetches=sum(budget.most_in_flight for budget in {one.budget for one in healths}) + MOST_WAITING,
+            most_fetches=sum(budget.agreed.most_in_flight for budget in {one.budget for one in healths}) + MOST_WAITING,
             most_waiters=settings.waiters_per_query,
             when_stopped=UpstreamFailure(Reason.UPSTREAM_UNREACHABLE),
         )
@@ -215,6 +215,10 @@ class Resolver(Upstreams):
             found.health.resume(self._clock())
             self._queue.wake()
         return found is not None
+
+    def wake(self) -> None:
+        """There may be more budget than before."""
+        self._queue.wake()
 
     def pressure(self, now: float) -> float:
         """Return how scarce sends are: 0.0 with half a burst left somewhere, 1.0 when nobody can be asked."""
@@ -444,6 +448,9 @@ class _Upstream:
 
     def send(self, query: Query, send: Send, done: Done, late: Late | None = None) -> Stoppable | SendStatus:
         """Carry out one send. AD is taken off an answer where it proves nothing."""
+        if self.health.budget.has_lapsed_since(send.sent_at):
+            # The process stood still between the two, and what it had may be another node's by now.
+            return SendStatus.UNSENT
         additions = None
         if send.is_bare:
             additions = self.workarounds(over_stream=send.over_stream).proven(dnssec_ok=query.dnssec_ok)

@@ -26,6 +26,11 @@ class Resolvers:
         for resolver in (self._general, *self._others):
             resolver.tick()
 
+    def wake(self) -> None:
+        """There may be more budget than before."""
+        for resolver in (self._general, *self._others):
+            resolver.wake()
+
     def statistics(self, now: float) -> ResolverStatistics:
         """Return a snapshot of all together at `now`."""
         return together(self._general.statistics(now), [one.statistics(now) for one in self._others])

@@ -70,6 +70,13 @@ class Selection:
         budgets = {id(one.budget): one.budget for one in self.healths if one.is_in_use}
         return sum(budget.queries_per_second * budget.aimd.share(now) for budget in budgets.values())
 
+    def count_missed(self, number: int, *, is_member: bool) -> None:
+        """Count queries that are wanted and have to wait, or (less than nothing) that need not any more."""
+        for budget in {id(one.budget): one.budget for one in self.healths if one.is_in_use}.values():
+            budget.missed += number
+            if is_member:
+                budget.missed_by_members += number
+
     def _spread(self, opened: UpstreamHealth, now: float) -> None:
         """One has dropped out: the others take over its questions by and by, and not all of a sudden."""
         for health in self.healths:

@@ -1,13 +1,13 @@
 """Who may spend what: one budget for each upstream, or for each group of upstreams that are one resolver."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from dohproxy.config import UpstreamConfig
 from dohproxy.saved import Interruption, Saved, UnfitState, read_dict
 from dohproxy.upstream.budget.connections import SINGLE_SECONDS, ConnectionBudget
-from dohproxy.upstream.budget.queries import Budget
+from dohproxy.upstream.budget.queries import Budget, Tenure
 
 FORGET_SECONDS: Final = SINGLE_SECONDS
 """How long the budget of one who has gone is kept at least: by then all that it remembers of the upstream is over, and
@@ -47,11 +47,26 @@ class BudgetGroups:
         self._now = now
         self._is_later = False
         self._given: dict[str, _Given] = {}
+        self._tenure_of: Callable[[str], Tenure] | None = None
 
     @property
     def gone(self) -> int:
         """How many budgets are kept of those whom no configuration names."""
         return sum(one.gone_since is not None for one in self._given.values())
+
+    def hold(self, tenure_of: Callable[[str], Tenure], now: float) -> None:
+        """Let nobody use more than the part that `tenure_of` has for the group or address; those who come later
+        neither."""
+        self._tenure_of = tenure_of
+        for key, one in self._given.items():
+            one.budget.hold(tenure_of(key), now)
+            one.connections.hold(0.0, now)
+
+    def in_use(self) -> Iterator[tuple[str, Budget, ConnectionBudget]]:
+        """Yield what the current configuration names, by group or address."""
+        for key, one in self._given.items():
+            if one.gone_since is None:
+                yield key, one.budget, one.connections
 
     def begin_reload(self, now: float) -> None:
         """Other configurations follow, up to `end_reload`: whose agreement has changed keeps what is spent, and who is
@@ -86,6 +101,9 @@ class BudgetGroups:
         connections = ConnectionBudget(config.connections, config.new_connections_per_second, self.draw, now=self._now)
         if self._is_later:
             budget.begin_slowly(self._now)
+        if self._tenure_of is not None:
+            budget.hold(self._tenure_of(key), self._now)
+            connections.hold(0.0, self._now)
         self._given[key] = _Given(budget, connections)
         return budget, connections
 

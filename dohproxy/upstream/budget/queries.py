@@ -61,7 +61,12 @@ class Budget:
         self.in_flight = 0
         self.queries_per_second = queries_per_second
         self.taken = 0
-        """Queries counted as sent since the start."""
+        """Queries counted as sent since the start ..."""
+        self.taken_for_members = 0
+        """... and those of them that members had asked for."""
+        self.missed = 0
+        """Queries that were wanted and had to wait; those that had waited and were sent are taken off again."""
+        self.missed_by_members = 0
         self._tenure: Tenure | None = None
         self._part = 1.0
         self._until = math.inf
@@ -215,7 +220,7 @@ class Budget:
         self.look(now)
 
     def look(self, now: float) -> None:
-        """Look at which part is to be used, as that has just changed; `left` must have been asked for before it did. What
+        """Look at which part is to be used, as that has changed; `left` must have been asked for before it did. What
         is added is gained by time alone."""
         if self._tenure is not None:
             self.left(now)

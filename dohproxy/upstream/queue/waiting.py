@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from dohproxy.outcomes import Priority, Reason
-from dohproxy.upstream.attempts import Step
+from dohproxy.outcomes import MEMBER_RANK, Priority, Reason
+from dohproxy.upstream.attempts import Send, Step
 from dohproxy.upstream.queue.fair_queue import MOST_WAITING, FairQueue, QueueStatistics
 from dohproxy.upstream.results import UpstreamFailure
 from dohproxy.upstream.selection import Selection
@@ -35,8 +35,9 @@ CONNECTION_PAUSE_SECONDS: Final = 0.1
 class _Waiter:
     """One question in line."""
 
-    def __init__(self, key: bytes, begin: Begin, go: Go) -> None:
+    def __init__(self, key: bytes, begin: Begin, go: Go, *, is_member: bool = False) -> None:
         self.key = key
+        self.is_member = is_member
         self.begin = begin
         self.go = go
         self.alarm: asyncio.TimerHandle | None = None
@@ -67,7 +68,8 @@ class BudgetQueue:
         """
         now = self._clock()
         until = min(deadline, now + self._wait_seconds)
-        return self._enter(_Waiter(key, begin, go), priority, self._slots(now), until)
+        waiter = _Waiter(key, begin, go, is_member=priority.rank == MEMBER_RANK)
+        return self._enter(waiter, priority, self._slots(now), until)
 
     def enter_again(self, key: bytes, path: tuple[int, ...], begin: Begin, go: Go, *, deadline: float) -> Step | None:
         """Return the next step of the question `key`, of the networks `path`, which needs one more send to be
@@ -83,12 +85,20 @@ class BudgetQueue:
         if not self._line.is_before(priority, least=AGAIN_RANK + 1 if is_new else None):
             step = waiter.begin(self._clock(), priority.reserve)
             if step is not None and not (is_new and step == SPENT):
+                if waiter.is_member:
+                    self._count(step)
                 return step
+        self._selection.count_missed(1, is_member=waiter.is_member)
         if not self._join(waiter, priority, slots):
             return SPENT
         waiter.alarm = asyncio.get_running_loop().call_at(until, self._give_up, waiter)
         self._pump()
         return None
+
+    def _count(self, step: Step) -> None:
+        """Count a query that a member has asked for."""
+        if isinstance(step, Send):
+            self._selection.healths[step.upstream].budget.taken_for_members += 1
 
     def leave(self, key: bytes) -> None:
         """The question is asked no more; harmless if it is not in line."""
@@ -171,6 +181,9 @@ class BudgetQueue:
             if step == SPENT and priority.rank != AGAIN_RANK:
                 return False
             self._served += 1
+            self._selection.count_missed(-1, is_member=waiter.is_member)
+            if waiter.is_member:
+                self._count(step)
             self._line.serve(waiter)
             self._notify(waiter, step)
             return True
