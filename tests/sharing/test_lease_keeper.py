@@ -14,7 +14,7 @@ from dohproxy.config.addresses import parse_upstream
 from dohproxy.sharing.keys import Keys
 from dohproxy.sharing.lease_holder import LeaseHolder
 from dohproxy.sharing.lease_keeper import LeaseKeeper
-from dohproxy.sharing.node_roster import about_node, forget_node, node_digest, read_nodes
+from dohproxy.sharing.node_roster import about_node, node_digest
 from dohproxy.sharing.store import Store
 from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.budget.queries import Budget
@@ -80,26 +80,6 @@ async def test_a_node_that_cannot_reach_the_store_begins_with_as_much(process: S
     await node.keeper.call()
     assert node.part == pytest.approx(2 / 24)
     assert node.keeper.failures == 1
-
-
-async def test_nodes_that_have_left_are_listed_and_can_be_forgotten(process: StoreProcess) -> None:
-    one, other = make_node(process, "one", "roster"), make_node(process, "other", "roster")
-    async with running(one.store, other.store):
-        await until(lambda: one.store.is_up and other.store.is_up)
-        for node in (one, other):
-            await node.keeper.call()
-        rows = await read_nodes(one.store, one.keys, "nonce")
-        assert isinstance(rows, list)
-        assert [(row.name, row.version, row.since, row.has_left) for row in rows] == [
-            ("one", "1.2", 1.0, False),
-            ("other", "1.2", 1.0, False),
-        ]
-        assert await forget_node(one.store, one.keys, "other", "nonce") is False
-        await other.keeper.leave()
-        assert other.part == 0.0
-        assert await forget_node(one.store, one.keys, "other", "nonce") is True
-        assert await forget_node(one.store, one.keys, "other", "nonce") is None
-        assert [row.name for row in rows][:1] == ["one"]
 
 
 @pytest.mark.long

@@ -321,3 +321,117 @@ def test_a_budget_that_is_lowered_for_a_while_gives_no_second_burst_when_that_en
     sent += _drain(budget, 101.0)
     assert sent <= 10 + 10 * 1.0
     assert budget.left(111.0) == 100
+
+
+# --- Where several nodes share it ---
+
+
+class Lease:
+    """A tenure by hand: parts with their ends, and a clock that stands still until it is set."""
+
+    def __init__(self, *parts: tuple[float, float], base: float = 1.0) -> None:
+        """`parts`: each with its end."""
+        self.parts = list(parts)
+        self.base = base
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def part(self, now: float) -> tuple[float, float]:
+        return next((one for one in self.parts if now < one[1]), (0.0, math.inf))
+
+    def share_of_base(self, now: float) -> float:
+        return self.base
+
+
+def test_a_part_is_a_bucket_of_its_own_that_begins_empty() -> None:
+    budget = _budget(queries_per_second=10, burst=8, most_in_flight=8)
+    budget.hold(Lease((0.25, math.inf), base=0.5), 100.0)
+    assert (budget.queries_per_second, budget.burst, budget.most_in_flight) == (2.5, 2, 4)
+    assert not budget.take(100.0)
+    assert budget.left(100.4) == pytest.approx(1.0)
+    assert budget.left(200.0) == 2
+
+
+def test_a_part_of_nothing_sends_nothing_and_never_will() -> None:
+    budget = _budget()
+    budget.hold(Lease((0.0, math.inf), base=0.0), 100.0)
+    assert not budget.take(1_000.0)
+    assert not budget.take_for_probe(1_000.0)
+    assert budget.is_full()
+    assert budget.seconds_to_room(1_000.0) == math.inf
+    assert budget.share_left(1_000.0) == 0.0
+
+
+def test_a_share_of_one_query_is_sent_and_leaves_nothing_to_others() -> None:
+    budget = _budget(queries_per_second=10, burst=10)
+    budget.hold(Lease((0.1, math.inf)), 100.0)
+    assert budget.seconds_to_room(100.0, 0.25) == pytest.approx(1.0)
+    assert budget.take(101.0, 0.25)
+    assert budget.halve(101.0)
+    assert budget.take(103.1)
+
+
+def test_a_lease_ends_by_the_clock_of_the_moment_and_not_by_the_one_that_was_looked_at() -> None:
+    lease = Lease((1.0, 110.0))
+    budget = _budget(queries_per_second=10, burst=10)
+    budget.hold(lease, 100.0)
+    lease.now = 105.0
+    assert budget.take(105.0)
+    lease.now = 111.0  # The process has stood still since it looked at the clock.
+    assert not budget.take(105.1)
+    assert not budget.take_for_probe(105.1)
+
+
+def test_what_was_taken_under_a_lease_that_is_over_must_not_be_sent() -> None:
+    lease = Lease((1.0, 110.0), (0.5, math.inf))
+    budget = _budget(queries_per_second=10, burst=10)
+    assert not budget.has_lapsed_since(0.0)
+    budget.hold(lease, 100.0)
+    lease.now = 109.0
+    assert budget.take(109.0)
+    assert not budget.has_lapsed_since(109.0)
+    lease.now = 111.0
+    assert budget.has_lapsed_since(109.0)
+    assert not budget.has_lapsed_since(111.0)
+
+
+def test_each_part_gains_only_as_long_as_it_lasts() -> None:
+    budget = _budget(queries_per_second=10, burst=100)
+    budget.hold(Lease((0.5, 101.0), (0.1, math.inf)), 100.0)
+    assert budget.left(103.0) == pytest.approx(5.0 + 2.0)
+
+
+def test_what_a_larger_part_adds_is_gained_by_time_alone_and_a_smaller_one_loses_at_once() -> None:
+    lease = Lease((0.5, math.inf))
+    budget = _budget(queries_per_second=10, burst=100)
+    budget.hold(lease, 100.0)
+    assert budget.left(200.0) == 50
+    lease.parts = [(1.0, math.inf)]
+    budget.look(200.0)
+    assert budget.left(200.0) == 50
+    lease.parts = [(0.2, math.inf)]
+    budget.look(200.0)
+    assert budget.left(200.0) == 20
+
+
+def test_another_agreement_is_divided_as_the_one_before() -> None:
+    budget = _budget(queries_per_second=10, burst=10, most_in_flight=10)
+    budget.hold(Lease((0.5, math.inf), base=0.5), 100.0)
+    budget.adopt(20.0, 40, 30, 100.0)
+    assert (budget.queries_per_second, budget.burst, budget.most_in_flight) == (10.0, 20, 15)
+    assert budget.units == 30
+
+
+def test_less_in_flight_than_before_is_settled_when_enough_have_ended() -> None:
+    lease = Lease((1.0, math.inf))
+    budget = _budget(queries_per_second=10, burst=10, most_in_flight=2)
+    budget.hold(lease, 100.0)
+    assert budget.take(101.0)
+    assert budget.take(101.0)
+    lease.base = 0.5
+    budget.look(101.0)
+    assert not budget.is_settled
+    budget.release()
+    assert budget.is_settled
