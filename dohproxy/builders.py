@@ -24,6 +24,7 @@ from dohproxy.policy.rule_switches import RuleSwitch, RuleSwitches
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.standing import Standings
 from dohproxy.upstream.budget.groups import BudgetGroups
+from dohproxy.upstream.resolvers import Resolvers
 
 if TYPE_CHECKING:
     from dohproxy.sharing.lease_keeper import LeaseKeeper
@@ -150,9 +151,11 @@ def http2_limits(config: Config) -> Http2Limits:
     return Http2Limits(max_body_bytes=config.server.max_query_bytes, max_requests=config.connections.max_requests)
 
 
-def share_budgets(sharing: "Sharing", config: Config, budgets: BudgetGroups, wake: Callable[[], None]) -> "LeaseKeeper":
-    """Let this node use no more of any budget than the part that is its own now; `wake` is called when there may be
-    more than before."""
+def share_budgets(
+    sharing: "Sharing", config: Config, budgets: BudgetGroups, resolvers: Callable[[], Resolvers]
+) -> "LeaseKeeper":
+    """Let this node use no more of any budget than the part that is its own now, and go by what other nodes have
+    learnt of upstreams. `resolvers` returns those of the current configuration."""
     from dohproxy.sharing.lease_holder import LeaseHolder
     from dohproxy.sharing.lease_keeper import LeaseKeeper
     from dohproxy.sharing.node_roster import about_node, node_digest
@@ -173,7 +176,15 @@ def share_budgets(sharing: "Sharing", config: Config, budgets: BudgetGroups, wak
         configuration=sharing.keys.digest("configuration", _shared_settings(config).encode()).hex(),
         wall_time=wall_time,
     )
-    keeper = LeaseKeeper(sharing.store, sharing.keys, holder, budgets, wake, clock)
+    keeper = LeaseKeeper(
+        sharing.store,
+        sharing.keys,
+        holder,
+        budgets,
+        lambda: resolvers().healths(),
+        lambda: resolvers().wake(),
+        clock,
+    )
     sharing.parts.append(keeper)
     sharing.when_leaving.append(keeper.leave)
     return keeper

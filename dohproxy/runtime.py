@@ -125,7 +125,7 @@ class Runtime:
         self.server = Server(config, tasks, secret, shares=None if self.sharing is None else self.sharing.routes)
         self.core = self.server.core
         if self.sharing is not None:
-            share_budgets(self.sharing, config, self.core.budgets, lambda: self.core.resolver.wake())
+            share_budgets(self.sharing, config, self.core.budgets, lambda: self.core.resolver)
         self.top_talkers = TopTalkers(self.core.service, self.core.names.domains.domain_of)
         self._ban_log = BanLog(config.bans.log_file)
         self.server.note_ban = self._ban_log.note

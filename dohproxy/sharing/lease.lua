@@ -10,6 +10,7 @@
 
 local DAY_SECONDS = 86400  -- A node that has not called for so long is forgotten.
 local STEP_SECONDS = 5  -- The clock is believed to have gone on by this at most between two calls.
+local PROBE_SECONDS = 15  -- Who has begun to probe for all is given so long; then another one may.
 local ROUNDING = 1e-6  -- In units.
 
 local ledger, sheet = KEYS[1], KEYS[2]
@@ -53,12 +54,15 @@ end
 
 local function read_ledger(nonce)
   local all = redis.call('HGETALL', ledger)
-  local meta, nodes = nil, {}
+  local meta, nodes, standings = nil, {}, {}
   for i = 1, #all, 2 do
-    if all[i] == 'meta' then
-      meta = cmsgpack.unpack(all[i + 1])
+    local field, value = all[i], cmsgpack.unpack(all[i + 1])
+    if field == 'meta' then
+      meta = value
+    elseif string.sub(field, 1, 9) == 'standing ' then
+      standings[string.sub(field, 10)] = value
     else
-      nodes[all[i]] = cmsgpack.unpack(all[i + 1])
+      nodes[field] = value
     end
   end
   local run = run_of_server()
@@ -68,11 +72,12 @@ local function read_ledger(nonce)
       redis.call('DEL', ledger)
     end
     meta, nodes = { run = run, epoch = nonce, seq = 0, age = 0, clock = seconds(), forgotten = 0 }, {}
+    standings = {}
   end
   local now = seconds()
   meta.age = meta.age + math.min(math.max(now - meta.clock, 0), STEP_SECONDS)
   meta.clock = now
-  return meta, nodes
+  return meta, nodes, standings
 end
 
 local function write(meta, id, node)
@@ -85,7 +90,13 @@ local function write(meta, id, node)
   redis.call('EXPIRE', sheet, DAY_SECONDS)
 end
 
-local function forget_the_old(meta, nodes)
+local function forget_the_old(meta, nodes, standings)
+  for digest, standing in pairs(standings) do
+    if meta.age - standing.age >= DAY_SECONDS then
+      redis.call('HDEL', ledger, 'standing ' .. digest)
+      standings[digest] = nil
+    end
+  end
   local known = 0
   for id, node in pairs(nodes) do
     if meta.age - node.age >= DAY_SECONDS then
@@ -108,79 +119,69 @@ local function is_fresh(node, caller)
   return not node.left and caller.fresh > 0 and node.memory >= caller.fresh
 end
 
--- The most of a budget that another node may use as long as the caller has what it is granted now.
-local function held_by(node, digest, caller, whole)
-  local k = larger_base(node.k, node.offer)
-  local held = node.budgets[digest]
-  if not held then
-    return base_of(whole, k)
+-- What the caller can know of the others, once for all budgets.
+local function seen_by(caller, nodes)
+  local others = {}
+  for id, node in pairs(nodes) do
+    if id ~= caller.id then
+      others[#others + 1] = {
+        k = larger_base(node.k, node.offer), budgets = node.budgets, is_over = is_over(node, caller),
+        is_fresh = is_fresh(node, caller),
+      }
+    end
   end
-  local base, most = base_of(held.whole, k), math.max(held.used, held.granted)
-  if is_over(node, caller) then
-    return base
-  elseif is_fresh(node, caller) then
-    return math.max(most, kept_of(held.whole, k))
-  end
-  return math.max(most, base)
+  return others
 end
 
--- The part that is due to the caller: what is kept of its base, then the members' needs, then the others', then evenly.
-local function due(caller, budget, others, room)
-  local all = { { kept = budget.kept, members = budget.members, others = budget.others } }
-  for _, other in ipairs(others) do
-    all[#all + 1] = other
-  end
-  local members, rest = 0, 0
-  for _, one in ipairs(all) do
-    room = room - one.kept
-    one.first = math.max(0, math.min(1, one.members) - one.kept)
-    one.second = math.max(0, math.min(1, one.members + one.others) - one.kept - one.first)
-    members, rest = members + one.first, rest + one.second
-  end
+-- What is wanted beside what is kept: by members, and by others beside that.
+local function needs(want, kept)
+  local first = math.max(0, math.min(1, want.members) - kept)
+  return first, math.max(0, math.min(1, want.members + want.others) - kept - first)
+end
+
+-- What is due of `room`: members' needs first, then the others', each in proportion, and the rest evenly.
+local function due(room, first, second, members, rest, count)
   room = math.max(0, room)
-  local own = all[1]
   if members >= room then
-    return own.kept + (members > 0 and room * own.first / members or 0)
+    return members > 0 and room * first / members or 0
   end
   room = room - members
   if rest >= room then
-    return own.kept + own.first + (rest > 0 and room * own.second / rest or 0)
+    return first + (rest > 0 and room * second / rest or 0)
   end
-  return own.kept + own.first + own.second + (room - rest) / #all
+  return first + second + (room - rest) / count
 end
 
-local function grant(caller, budget, nodes, unknown, expected)
-  local k = larger_base(caller.k, caller.offer)
-  local whole = budget.whole
+-- What the caller is granted of a budget: what is due to it, as far as nobody else may be using it.
+local function grant(caller, budget, others, absent)
+  local whole, k = budget.whole, larger_base(caller.k, caller.offer)
   if k == 0 then
     return 0, whole -- Without a base it may have nothing in flight.
   end
-  for id, node in pairs(nodes) do
-    local held = node.budgets[budget.digest]
-    if held and id ~= caller.id then
-      whole = math.min(whole, held.whole)
+  local own_base, own_kept = base_of(whole, k), kept_of(whole, k)
+  local own_first, own_second = needs(budget, own_kept)
+  local members, rest, count = own_first, own_second, 1
+  local free, room = 1 - absent, 1 - absent - own_kept
+  for i = 1, #others do
+    local other = others[i]
+    local held = other.budgets[budget.digest]
+    local base = base_of(held and held.whole or budget.whole, other.k)
+    if not held or other.is_over then
+      free, room = free - base, room - base
+    else
+      local kept, most = kept_of(held.whole, other.k), math.max(held.used, held.granted)
+      free, room = free - math.max(most, other.is_fresh and kept or base), room - kept
+      local first, second = needs(held, kept)
+      members, rest, count = members + first, rest + second, count + 1
     end
-  end
-  local base = base_of(budget.whole, k)
-  budget.kept = kept_of(budget.whole, k)
-  local absent = unknown / expected
-  local free, room, others = 1 - absent, 1 - absent, {}
-  for id, node in pairs(nodes) do
-    if id ~= caller.id then
-      local held = node.budgets[budget.digest]
-      free = free - held_by(node, budget.digest, caller, whole)
-      if held and not is_over(node, caller) then
-        local theirs = larger_base(node.k, node.offer)
-        others[#others + 1] =
-          { kept = kept_of(held.whole, theirs), members = held.members, others = held.others }
-      else
-        room = room - base_of(held and held.whole or whole, larger_base(node.k, node.offer))
-      end
+    if held and held.whole < whole then
+      whole = held.whole
     end
   end
   -- What it uses of its base is its own in any case: nobody was granted that.
-  local own = units(math.min(budget.used, base), whole)
-  local wanted = math.ceil(due(caller, budget, others, room) * whole - ROUNDING)
+  local own = units(math.min(budget.used, own_base), whole)
+  local wanted = own_kept + due(room, own_first, own_second, members, rest, count)
+  wanted = math.ceil(wanted * whole - ROUNDING)
   return math.max(0, math.min(wanted, math.max(units(math.max(0, free), whole), own))), whole
 end
 
@@ -227,16 +228,49 @@ local function is_taken(node, told)
   return not is_over(node, told)
 end
 
+-- What upstreams have shown to one node is told to the others: the caller's news is kept, and it hears what is new to it.
+local function exchange(told, meta, standings)
+  for _, one in ipairs(told.news or {}) do
+    local standing = { seq = meta.seq, age = meta.age, node = told.id, text = one[2] }
+    standings[one[1]] = standing
+    redis.call('HSET', ledger, 'standing ' .. one[1], cmsgpack.pack(standing))
+  end
+  local news = {}
+  for digest, standing in pairs(standings) do
+    if standing.text and standing.seq > told.heard and standing.node ~= told.id then
+      news[#news + 1] = { digest, standing.text, meta.age - standing.age }
+    end
+  end
+  return news
+end
+
+-- Of all nodes that want to see whether an upstream is back, one may.
+local function allow_probes(told, meta, standings)
+  local allowed = {}
+  for i, digest in ipairs(told.probes or {}) do
+    local standing = standings[digest] or { seq = 0, age = meta.age }
+    local is_free = not standing.prober or standing.prober == told.id or meta.age - standing.probed >= PROBE_SECONDS
+    if is_free then
+      standing.prober, standing.probed = told.id, meta.age
+      standings[digest] = standing
+      redis.call('HSET', ledger, 'standing ' .. digest, cmsgpack.pack(standing))
+    end
+    allowed[i] = is_free
+  end
+  return allowed
+end
+
 local function answer_call(told)
-  local meta, nodes = read_ledger(told.nonce)
+  local meta, nodes, standings = read_ledger(told.nonce)
   local node = nodes[told.id]
   if has_lost(meta, node, told) then
     redis.call('DEL', ledger)
     meta.epoch, meta.seq = told.nonce, 0
-    node, nodes = nil, {}
+    node, nodes, standings = nil, {}, {}
   end
   if told.epoch ~= meta.epoch then
     told.seq, told.memory, told.fresh, told.over = 0, 0, 0, 0
+    told.heard = 0
   end
   if node and node.instance == told.instance and told.number <= node.number then
     return { old = true }
@@ -246,7 +280,7 @@ local function answer_call(told)
     write(meta)
     return { epoch = meta.epoch, seq = meta.seq, taken = true, known = 0, forgotten = meta.forgotten, k = 0 }
   end
-  local known = forget_the_old(meta, nodes)
+  local known = forget_the_old(meta, nodes, standings)
   known = nodes[told.id] and known or known + 1
   local expected, most = expected_of(told, nodes)
   most = math.max(most, known)
@@ -257,10 +291,10 @@ local function answer_call(told)
     instance = told.instance, number = told.number, seq = meta.seq, memory = told.memory, k = told.k,
     offer = told.offer, expected = told.expected, most = told.most, age = meta.age, clock = meta.clock, budgets = {},
   }
-  local grants = {}
+  local grants, others = {}, seen_by(told, nodes)
   for i, one in ipairs(told.budgets) do
     local budget = { digest = one[1], whole = one[2], used = one[3], members = one[4], others = one[5] }
-    local granted, whole = grant(told, budget, nodes, unknown, expected)
+    local granted, whole = grant(told, budget, others, unknown / expected)
     grants[i] = { granted, whole }
     record.budgets[budget.digest] = {
       whole = budget.whole, used = budget.used, granted = granted / whole, members = budget.members,
@@ -273,6 +307,7 @@ local function answer_call(told)
   end
   return {
     epoch = meta.epoch, seq = meta.seq, known = known, forgotten = meta.forgotten, k = told.offer, grants = grants,
+    news = exchange(told, meta, standings), probes = allow_probes(told, meta, standings),
   }
 end
 

@@ -144,6 +144,11 @@ class LeaseHolder:
         return self._has_word and not self.is_taken and now < self._lease_until
 
     @property
+    def epoch(self) -> str:
+        """The ledger's name, which is another if it has lost something; empty before the first word."""
+        return self._epoch
+
+    @property
     def base(self) -> int:
         """The denominator of the base; 0: there is none."""
         return self._k
@@ -182,11 +187,19 @@ class LeaseHolder:
         """Return when the next call is due; sooner if what there is has been spent and somebody waits."""
         return self._called_at + (EARLY_SECONDS if is_starving or self._is_wanted else RENEWAL_SECONDS)
 
-    def call(self, needs: Mapping[str, tuple[float, float]], now: float, *, is_settled: bool) -> Call:
+    def call(
+        self,
+        needs: Mapping[str, tuple[float, float]],
+        now: float,
+        *,
+        is_settled: bool,
+        news: tuple[tuple[str, str], ...] = (),
+        probes: tuple[str, ...] = (),
+    ) -> Call:
         """Return the call that is to be sent now; the one before is not waited for any more.
 
         `needs` are those of members and of others, as parts of each budget's rate. `is_settled` tells that no more is
-        in flight, and no more connections are open, than the base allows.
+        in flight, and no more connections are open, than the base allows. `news` and `probes` are passed on.
         """
         self._number += 1
         if is_settled:
@@ -216,6 +229,9 @@ class LeaseHolder:
             most=self._most,
             wants=wants,
             about="" if self.about == self._about_told else self.about,
+            # First of all it is heard what the others know.
+            news=news if seq else (),
+            probes=probes,
         )
 
     def leave(self) -> Call:

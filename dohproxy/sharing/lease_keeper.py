@@ -4,7 +4,7 @@ What may be used between two calls is decided in `lease_holder`, at each send an
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from dohproxy.sharing.commands import Argument, Reply, Script, StoreFailure
@@ -14,12 +14,15 @@ from dohproxy.sharing.lease_needs import NeedMeter
 from dohproxy.sharing.lease_script import (
     TEXT,
     Call,
+    Granted,
     call_arguments,
     leave_arguments,
     read_granted,
 )
+from dohproxy.sharing.standing_exchange import StandingExchange
 from dohproxy.upstream.budget.connections import ConnectionBudget
 from dohproxy.upstream.budget.queries import Budget
+from dohproxy.upstream.health.health import UpstreamHealth
 
 SCRIPT: Final = Script(TEXT)
 LOOK_SECONDS: Final = 0.1
@@ -67,15 +70,19 @@ class LeaseKeeper:
         keys: Keys,
         holder: LeaseHolder,
         budgets: SharedBudgets,
+        healths: Callable[[], Mapping[str, UpstreamHealth]],
         when_changed: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
-        """`when_changed` is called when there may be more to use than before. `clock` must be the monotonic clock
-        itself, as it is at each moment."""
+        """`healths` returns how the upstreams are, by names that are the same at all nodes. `when_changed` is called
+        when there may be more to use than before. `clock` must be the monotonic clock itself, as it is at each moment.
+        """
         self.holder = holder
         self._store = store
         self._keys = keys
         self._budgets = budgets
+        self._healths = healths
+        self._exchange = StandingExchange(lambda name: keys.digest("standing", name.encode()).hex())
         self._when_changed = when_changed
         self._clock = clock
         self._digests: dict[str, str] = {}
@@ -106,7 +113,10 @@ class LeaseKeeper:
         self._missed = self._count_missed()
         needs = {digest: self._meters[digest].read(budget, now) for digest, (budget, _) in budgets.items()}
         is_settled = all(one.is_settled and other.is_settled for one, other in budgets.values())
-        call = self.holder.call(needs, now, is_settled=is_settled)
+        exchange = self._exchange
+        exchange.look({key: budget for key, budget, _ in self._budgets.in_use()}, self._healths())
+        news, probes = exchange.news(now), exchange.probes()
+        call = self.holder.call(needs, now, is_settled=is_settled, news=news, probes=probes)
         self.calls += 1
         reply = await self._run(call_arguments(call), CALL_SECONDS)
         self._adopt(call, reply)
@@ -125,12 +135,24 @@ class LeaseKeeper:
         granted = read_granted(reply, call.wants)
         self.failures += granted is None
         now = self._clock()
+        self._take_standings(call, granted, now)
         for _, budget, _ in self._budgets.in_use():
             budget.left(now)  # By what held until now.
         if not self.holder.adopt(call.number, granted, now):
             return
         self._tell(now)
         self._when_changed()
+
+    def _take_standings(self, call: Call, granted: Granted | None, now: float) -> None:
+        if granted is None:
+            self._exchange.allow_all()
+            return
+        if granted.epoch != self.holder.epoch:
+            self._exchange.forget()
+        else:
+            self._exchange.told(call.news)
+        self._exchange.learn(granted.news, now)
+        self._exchange.allow(call.probes, granted.probes)
 
     def _tell(self, now: float) -> None:
         for _, budget, connections in self._budgets.in_use():

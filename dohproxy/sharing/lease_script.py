@@ -62,6 +62,10 @@ class Call:
     wants: tuple[Want, ...]
     about: str = ""
     """What is told of the node to who asks for the roster; empty: as before."""
+    news: tuple[tuple[str, str], ...] = ()
+    """What upstreams have shown to this node, by their digests."""
+    probes: tuple[str, ...] = ()
+    """Which upstreams this node would like to probe for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,10 @@ class Granted:
     """How many nodes the operator has said will not come back."""
     grants: tuple[Grant, ...]
     """In the order of the call's wants."""
+    news: tuple[tuple[str, str, float], ...] = ()
+    """What upstreams have shown to others: their digests, what it is, and how many seconds ago that was told."""
+    probes: tuple[bool, ...] = ()
+    """Whether this node may probe, in the order of the call's."""
     is_taken: bool = False
     """Another run of a node of this name is at work, or was a moment ago: nothing is granted."""
 
@@ -128,8 +136,14 @@ def call_arguments(call: Call) -> tuple[str, str]:
         "most": call.most,
         "budgets": [(one.digest, one.units, one.used, one.members, one.others) for one in call.wants],
     }
+    # Of a reply that was not adopted nothing was heard.
+    told["heard"] = call.seq
     if call.about:
         told["about"] = call.about
+    if call.news:
+        told["news"] = call.news
+    if call.probes:
+        told["probes"] = call.probes
     return "call", json.dumps(told, separators=(",", ":"))
 
 
@@ -161,8 +175,10 @@ def read_granted(reply: object, wants: tuple[Want, ...]) -> Granted | None:
         if not is_taken and len(grants) != len(wants):
             return None
         counts = (int(told["seq"]), int(told["k"]), int(told["known"]), int(told["forgotten"]))
-        return Granted(str(told["epoch"]), *counts, grants, is_taken)
-    except (KeyError, TypeError, ValueError):
+        news = tuple((str(one[0]), str(one[1]), max(0.0, float(one[2]))) for one in _list(told.get("news")))
+        probes = tuple(one is True for one in _list(told.get("probes")))
+        return Granted(str(told["epoch"]), *counts, grants, news, probes, is_taken)
+    except (IndexError, KeyError, TypeError, ValueError):
         return None
 
 

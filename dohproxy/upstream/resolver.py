@@ -216,6 +216,10 @@ class Resolver(Upstreams):
             self._queue.wake()
         return found is not None
 
+    def healths(self) -> dict[str, UpstreamHealth]:
+        """Return how the upstreams are, by what makes them the same ones elsewhere."""
+        return {upstream.kept_as: upstream.health for upstream in self._upstreams}
+
     def wake(self) -> None:
         """There may be more budget than before."""
         self._queue.wake()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from dohproxy.saved import Interruption, Saved, UnfitState, distance, read_moment
+from dohproxy.upstream.health.health import UpstreamHealth
 from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.statistics import ResolverStatistics, UpstreamStatistics, together
 
@@ -25,6 +26,13 @@ class Resolvers:
         """Look after all upstreams; to be called once a second."""
         for resolver in (self._general, *self._others):
             resolver.tick()
+
+    def healths(self) -> dict[str, UpstreamHealth]:
+        """Return how all upstreams are, by what makes them the same ones elsewhere."""
+        found = self._general.healths()
+        for resolver in self._others:
+            found |= resolver.healths()
+        return found
 
     def wake(self) -> None:
         """There may be more budget than before."""

@@ -260,5 +260,5 @@ def test_a_budget_asks_for_its_part_by_the_clock_of_the_moment() -> None:
     node.hear(0.0, 2)
     held = HeldPart(node.holder, "budget", lambda: 1.0)
     assert held.clock() == 1.0
-    assert held.part(1.0) == (pytest.approx(KEPT), pytest.approx(LEASE_ENDS))
+    assert held.part(1.0) == pytest.approx((KEPT, LEASE_ENDS))
     assert held.share_of_base(1.0) == pytest.approx(1 / 3)

@@ -58,7 +58,7 @@ def make_node(process: StoreProcess, name: str, prefix: str, *, expected: int = 
         node_digest(keys, name), f"{name}/{draw.random()}", expected, lambda: str(draw.random()), now=now
     )
     holder.about = about_node(keys, name, since=1.0, version="1.2", configuration="abc", wall_time=time.time())
-    return Node(keys, store, LeaseKeeper(store, keys, holder, budgets, lambda: None, time.monotonic), budget)
+    return Node(keys, store, LeaseKeeper(store, keys, holder, budgets, dict, lambda: None, time.monotonic), budget)
 
 
 async def test_a_node_may_use_nothing_until_the_store_has_spoken_and_then_a_quarter_of_its_base(

@@ -11,7 +11,7 @@ def test_what_was_sent_and_what_had_to_wait_is_a_need_of_members_or_of_others() 
     assert meter.read(budget, 0.0) == (0.0, 0.0)
     budget.taken, budget.taken_for_members = 6, 2
     budget.missed, budget.missed_by_members = 4, 1
-    assert meter.read(budget, 2.0) == (pytest.approx(0.15), pytest.approx(0.35))
+    assert meter.read(budget, 2.0) == pytest.approx((0.15, 0.35))
 
 
 def test_a_need_that_is_no_more_is_halved_each_second() -> None:

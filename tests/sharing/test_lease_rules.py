@@ -192,8 +192,8 @@ IN_THE_SCRIPT: dict[str, Rule] = {
     ),
     "a smaller part counts when its node has said that it has adopted it": (
         one_is_to_give_back_and_does_not_hear_it,
-        "math.max(held.used, held.granted)\n  if",
-        "held.granted\n  if",
+        "kept_of(held.whole, other.k), math.max(held.used, held.granted)",
+        "kept_of(held.whole, other.k), held.granted",
     ),
     "a lease is over by the caller's own clock, and not by that of the store": (
         the_clock_of_the_store_jumps,
@@ -207,10 +207,8 @@ IN_THE_SCRIPT: dict[str, Rule] = {
     ),
     "who is silent has its base": (
         one_is_silent_for_long,
-        "if is_over(node, caller) then\n    return base",
-        "if is_over(node, caller) then\n    return 0",
-        "room = room - base_of(held and",
-        "room = room - 0 * base_of(held and",
+        "free, room = free - base, room - base",
+        "free, room = free, room",
     ),
     "who has never called has its base": (
         one_begins_that_cannot_reach_the_store,

@@ -88,6 +88,16 @@ class AimdShare:
         self._halved.set_back(max(LEAST_SHARE, self._halved.share(now) / 2), now)
         return True
 
+    def take_over(self, saved: Saved, interruption: Interruption, now: float) -> None:
+        """Use no more than another node does, which has had a sign of throttling that was not seen here. Raises
+        UnfitState."""
+        other = AimdShare()
+        other.restore(saved, interruption)
+        if other._halved.share(now) < self._halved.share(now):
+            self._halved = other._halved
+        # Its sign counts here too: what was in flight then must not count as a second one.
+        self._halved_at = max(self._halved_at, min(other._halved_at, now))
+
     def begin_slowly(self, now: float) -> None:
         """Start from a quarter."""
         self._start.set_back(START_SHARE, now)

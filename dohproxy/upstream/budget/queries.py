@@ -289,6 +289,12 @@ class Budget:
         self._cut(now)
         return is_halved
 
+    def halve_as(self, saved: Saved, interruption: Interruption, now: float) -> None:
+        """Use no more of the part than another node does. Raises UnfitState."""
+        self.left(now)
+        self.aimd.take_over(saved, interruption, now)
+        self._cut(now)
+
     def _cut(self, now: float) -> None:
         self._left = min(self._left, self._most_left(self.aimd.share(now)))
 

@@ -86,6 +86,11 @@ class Breaker:
         """Why it is open, or was the last time: RESTART, SILENCE or BAN."""
         return self._pauses
 
+    @property
+    def openings(self) -> int:
+        """How often it has opened in a row, as far as that is told apart."""
+        return self._openings
+
     def state(self, now: float) -> BreakerState:
         """Return the state at `now`."""
         if self._opened_at is None:

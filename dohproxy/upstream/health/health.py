@@ -102,6 +102,8 @@ class UpstreamHealth:
         """Tells whether it is to be found out what of that it can stand."""
         self.when_in_doubt: Callable[[], None] = lambda: None
         """Called when only a probe can tell whether it is there, which should not wait for the next look at it."""
+        self.may_probe_for_all: Callable[[], bool] = lambda: True
+        """Tells whether it is this node that finds out whether a ban is over."""
         self._evidence = ReplyWindow()
         self._convicted: Signal | None = None
         self._finding: HealthIssue | None = None
@@ -259,7 +261,7 @@ class UpstreamHealth:
         if self.over_stream and not self.connections.may_ask(now):
             return False
         if not self.breaker.is_closed:
-            return self.breaker.may_probe(now)
+            return self.breaker.may_probe(now) and (self.breaker.cause is not BAN or self.may_probe_for_all())
         is_second = 0 < self._silent_probes < SILENT_PROBES
         if self.breaker.is_doubtful and (is_second or self._may_clear_up_doubt(now)):
             return True
@@ -435,6 +437,35 @@ class UpstreamHealth:
         self._convicted = None if word is None else Signal(word)
         self._probe_pause, self._probe_at = pause, probe_at
         self._probed_at.extend(probed_at)
+
+    # --- From one node to others ---
+
+    @property
+    def is_banned(self) -> bool:
+        """Whether the upstream has told us to go away, and has not answered as it should since."""
+        return not self.breaker.is_closed and self.breaker.cause is BAN
+
+    def export_ban(self, now: float) -> Saved:
+        """Return what other nodes are to know of a ban."""
+        convicted = self._convicted if self._convicted in BANS else Signal.REFUSED
+        return {"breaker": self.breaker.export(now), "convicted": convicted.value}
+
+    def learn_ban(self, saved: Saved, interruption: Interruption, now: float) -> None:
+        """Another node was told to go away: we are as well. Raises UnfitState, and then nothing has changed."""
+        word, breaker = saved.get("convicted"), read_dict(saved, "breaker")
+        if word not in list(BANS) or breaker.get("cause") != "ban":
+            raise UnfitState("convicted")
+        was_closed = self.breaker.is_closed
+        self.breaker.restore(breaker, interruption)
+        self._convicted = Signal(word)
+        self._evidence.clear()
+        if was_closed:
+            self.when_opened(now)
+
+    def learn_end_of_ban(self, now: float) -> None:
+        """Another node was answered as it should be; harmless if this one knows of no ban."""
+        if self.is_banned:
+            self._acquit(now)
 
     # --- What is to be told ---
 

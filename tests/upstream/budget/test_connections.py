@@ -423,3 +423,32 @@ class TestAfterARestart:
     def test_what_is_unfit_is_refused(self) -> None:
         with pytest.raises(UnfitState):
             _budget().restore(_budget().export(NOW) | {"failures": 1_000}, after(0.0))
+
+
+class TestWhereNodesShare:
+    def test_a_part_is_of_connections_and_of_new_ones_and_begins_with_one(self) -> None:
+        budget = _budget(most=4, per_second=1.0)
+        budget.hold(0.0, NOW)
+        assert not budget.may_open(NOW)
+        assert not budget.may_open_soon(NOW)
+        budget.hold(0.5, NOW)
+        assert budget.most(NOW) == 2
+        budget.take(NOW)
+        assert not budget.may_open(NOW)
+        assert budget.may_open(NOW + 2.0)
+
+    def test_a_smaller_part_is_settled_when_enough_have_ended(self) -> None:
+        budget = _budget(most=4)
+        for _ in range(3):
+            budget.take(NOW)
+        budget.hold(0.5, NOW)
+        settled = [budget.is_settled]
+        budget.release()
+        assert [*settled, budget.is_settled] == [False, True]
+        assert not budget.may_open(NOW + 60.0)
+
+    def test_another_agreement_is_divided_as_the_one_before(self) -> None:
+        budget = _budget(most=4)
+        budget.hold(0.5, NOW)
+        budget.adopt(8, 2.0, NOW)
+        assert budget.most(NOW) == 4

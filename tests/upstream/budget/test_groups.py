@@ -1,5 +1,7 @@
 """Who shares a budget, and who has one alone."""
 
+import math
+
 import pytest
 
 from dohproxy.config import UpstreamAddress, UpstreamConfig
@@ -120,3 +122,32 @@ def test_reloads_without_end_keep_no_more_than_there_may_be_and_the_emptiest() -
         assert budgets.gone <= MOST_GONE
     assert budgets.gone == MOST_GONE
     assert _reload(budgets, 0.2, _upstream(250)) == [empty]
+
+
+class Half:
+    """A tenure of a half of everything."""
+
+    def clock(self) -> float:
+        return 0.0
+
+    def part(self, now: float) -> tuple[float, float]:
+        return 0.5, math.inf
+
+    def share_of_base(self, now: float) -> float:
+        return 0.5
+
+
+def test_where_nodes_share_each_budget_is_held_in_part_those_of_later_too() -> None:
+    budgets = BudgetGroups(0.0, lambda: 0.0)
+    first, connections = budgets.of(_upstream(1))
+    asked: list[str] = []
+
+    def tenure_of(key: str) -> Half:
+        asked.append(key)
+        return Half()
+
+    budgets.hold(tenure_of, 0.0)
+    assert (first.burst, connections.most(0.0)) == (first.agreed.burst // 2, 0)
+    [second] = _reload(budgets, 1.0, _upstream(2))
+    assert second.burst == second.agreed.burst // 2
+    assert [key for key, _, _ in budgets.in_use()] == asked[1:] == ["udp://192.0.2.2"]
