@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench.chaos.acts import ACTS, play
+from bench.chaos.acts import ACTS, WARM_UP, WARM_UP_SECONDS, play
 from bench.chaos.ground import ground
 from bench.chaos.verdict import table, verdict
 from bench.targets import print_targets
@@ -16,6 +16,7 @@ def main() -> None:
     given = parser.parse_args()
     acts = ACTS if given.act is None else ACTS[given.act : given.act + 1]
     with ground() as on:
+        play(WARM_UP, on, WARM_UP_SECONDS, seed=99)
         played = [play(act, on, given.seconds, seed) for seed, act in enumerate(acts)]
         report = on.upstream.report()
     print("\n".join(table(played)))

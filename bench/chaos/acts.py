@@ -58,6 +58,10 @@ def _continue_node(ground: Ground) -> None:
     ground.nodes[1].child.signal(signal.SIGCONT)
 
 
+WARM_UP: Final = Act("the beginning", _nothing, _nothing)
+"""Nodes that have just begun know no name and have no lease; what becomes of members then is no promise of these."""
+WARM_UP_SECONDS: Final = 25.0
+
 ACTS: Final = (
     Act("nothing", _nothing, _nothing),
     Act("the store is killed and comes back empty", lambda on: on.store.end(), lambda on: on.store.begin()),

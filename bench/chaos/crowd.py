@@ -45,7 +45,7 @@ class Plan:
                 [name] = popularity.draw(rng, 1)
                 yield Asked(now, rng.choice(members), get(query(name, A)), MEMBER)
             else:
-                name = f"{rng.randbytes(8).hex()}.flood{rng.randrange(500)}.example"
+                name = f"{rng.randbytes(8).hex()}.flood{rng.randrange(500)}.com"
                 yield Asked(now, rng.choice(strangers), get(query(name, A)), FLOOD)
 
 
