@@ -29,6 +29,7 @@ from fuzz.http2_traffic import Traffic
 from tests.conftest import FindProgram
 from tests.fakes import upstream as fake
 from tests.fakes.full_service import crowd, fill, five_milliseconds, serving
+from tests.fakes.store import SECRET
 from tests.fakes.upstream import Act, FakeUpstream
 from tests.frontends.client import RawClient, get, post_head, query
 from tests.frontends.served import until
@@ -60,6 +61,7 @@ def everything(directory: Path) -> str:
     """The sections of a configuration that leaves nothing out."""
     certificate, key = write_throwaway_certificate(directory, "localhost")
     (directory / "state").mkdir(mode=0o700)
+    (directory / "nodes.key").write_bytes(SECRET)
     return f"""
         [server]
         listen = ["127.0.0.1:0"]
@@ -81,6 +83,9 @@ def everything(directory: Path) -> str:
         [bans]
         log_file = "{directory}/bans.log"
         kernel_socket = "{directory}/nft"
+        [nodes]
+        store = "unix:{directory}/store"
+        key_file = "{directory}/nodes.key"
         [[route]]
         domains = ["home.arpa"]
         upstreams = ["inner"]
