@@ -61,6 +61,8 @@ class HandLimits:
         self._clock = clock
         self._all: tuple[HandLimit, ...] = ()
         self._seen: tuple[Config, Mapping[str, OpenKey]] | None = None
+        self.when_released: Callable[[str], None] = lambda _path: None
+        """Called with the path of each limit that somebody has taken back."""
 
     def current(self) -> tuple[HandLimit, ...]:
         """Return those that hold, in the order in which they were set."""
@@ -80,7 +82,12 @@ class HandLimits:
     async def release(self, path: str) -> Changes:
         """Let the file's value of a key that is held by hand hold again. Raises ConfigError, and then nothing has
         changed."""
-        return await self._have(lambda keys: _without(said_of(path, self._all, keys), self._all))
+        before = self._all
+        changes = await self._have(lambda keys: _without(said_of(path, self._all, keys), self._all))
+        for one in before:
+            if one not in self._all:
+                self.when_released(one.path)
+        return changes
 
     def over(self, config: Config) -> Config:
         """Return what a file's configuration becomes with all of these over it. Raises ConfigError."""

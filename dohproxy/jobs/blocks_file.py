@@ -83,9 +83,14 @@ class HandBlocks:
         return True
 
     async def _changed(self, now: float) -> None:
+        self.changed_elsewhere(now)
+        await self.keep()
+
+    def changed_elsewhere(self, now: float) -> None:
+        """Hold to what somebody else has put into the entries; it is written with the next `keep`. `now` is Unix
+        seconds."""
         self._blocklists.changed_by_hand(now)
         self._rules_changed()
-        await self.keep()
 
     async def keep(self) -> None:
         """Write what has changed since it was written last; what is over is in the file no longer than until then."""

@@ -109,6 +109,8 @@ class MemberFile:
         self._next_expiry = math.inf
         self._refused: MemberRefusal | None = None
         self._results: Counter[MemberFileResult] = Counter()
+        self.when_revoked: Callable[[str], None] = lambda _name: None
+        """Called with the name of each whom `change` leaves out."""
         # A command and the look of every second may come at once.
         self._busy = asyncio.Lock()
 
@@ -148,7 +150,10 @@ class MemberFile:
             await asyncio.to_thread(write_members, path, wanted)
             # What somebody has written over it within this moment is read with the next look.
             self._files.has_read(self._files.look())
+            gone = [member.name for member in self.members.all() if wanted.find(member.name) is None]
             self._take(wanted, now)
+        for name in gone:
+            self.when_revoked(name)
 
     @property
     def refusal(self) -> str:

@@ -4,7 +4,7 @@ They are few and short, so that somebody reads them, and each one ends by itself
 last year's maintenance. Moments are Unix seconds, as people are shown them, so they mean the same after a restart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dohproxy.saved import Saved, UnfitState, read_count, read_dict, read_list, read_number
@@ -51,6 +51,21 @@ class Announcements:
             return None
         self._last_number += 1
         told = Announcement(self._last_number, text, now, until)
+        self._all = (*held, told)
+        return told
+
+    def take(self, told: Announcement, now: float) -> Announcement | None:
+        """Tell what was announced elsewhere, under its number if no other has it; return how it is told here, None if
+        as many are told as may be."""
+        held = self.current(now)
+        for one in held:
+            if (one.text, one.since) == (told.text, told.since):
+                return one
+        if len(held) >= MOST_ANNOUNCEMENTS or not 0 < told.number < _MOST_NUMBER:
+            return None
+        is_free = all(one.number != told.number for one in held)
+        told = told if is_free else replace(told, number=self._last_number + 1)
+        self._last_number = max(self._last_number, told.number)
         self._all = (*held, told)
         return told
 

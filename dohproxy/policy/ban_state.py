@@ -70,8 +70,12 @@ def _restore_ruled(bans: Bans, one: Any, interruption: Interruption, now: float)
     except UnfitState:
         return
     if until > now:
-        label = reason if reason in _REASONS else "unknown"
-        bans.restore_by_rule(key, Ban(until, str(label), level, BanSource.RULE, None))
+        bans.restore_by_rule(key, Ban(until, known_reason(reason), level, BanSource.RULE, None))
+
+
+def known_reason(found: object) -> str:
+    """Return the reason of a ban by rule that was read, "unknown" for what is none of this release's."""
+    return found if isinstance(found, str) and found in _REASONS else "unknown"
 
 
 def _restore_command(bans: Bans, one: Any, interruption: Interruption, now: float) -> None:

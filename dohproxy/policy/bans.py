@@ -164,6 +164,19 @@ class Bans:
         if rules.mode == "enforce":
             self.when_banned(ban, now)
 
+    def learn_by_rule(self, prefix: Prefix, ban: Ban, now: float) -> bool:
+        """Hold to a ban that a rule has made elsewhere; False if none are made here, or the network is banned for as
+        long already."""
+        key = self._hash_prefix(prefix.packed, prefix.bits)
+        held = self._ruled.get(key, now)
+        if self._rules.mode == "off" or (held is not None and held.until >= ban.until):
+            return False
+        self._ruled.put(key, ban)
+        self.is_active = True
+        if self._rules.mode == "enforce":
+            self.when_banned(ban, now)
+        return True
+
     def _level(self, key: Hashes, now: float) -> int:
         """Return what is left of the level of a network's last ban."""
         last = self._ruled.remove(key)

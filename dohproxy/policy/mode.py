@@ -64,6 +64,17 @@ class Trial:
     """What counts whom it would meet."""
 
 
+@dataclass(frozen=True, slots=True)
+class SaidMode:
+    """What an operator has said last, whether or not its time is over."""
+
+    mode: Mode | None
+    until: float
+    """Monotonic instant, infinite where there is none."""
+    tried: Mode | None
+    tried_until: float
+
+
 EVERYBODY: Final = ModeNow(Mode.OPEN, Source.DEFAULT, None, spares_strangers=False)
 
 
@@ -99,6 +110,11 @@ class ModeSwitch:
         """Forget the operator's word, and what is tried by one: the rule decides again."""
         self._mode, self._until = None, math.inf
         self._tried, self._tried_until = None, math.inf
+
+    @property
+    def said(self) -> SaidMode:
+        """What an operator has said last."""
+        return SaidMode(self._mode, self._until, self._tried, self._tried_until)
 
     def tell_listed(self, *, is_listed: bool) -> None:
         """Let the rule know whether a public list has us."""

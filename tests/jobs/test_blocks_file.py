@@ -193,3 +193,12 @@ def test_nesting_without_end_and_length_without_end_are_not_read() -> None:
     for content in (b"[" * 100_000, b" " * (MOST_BYTES + 1), b"\xff"):
         with pytest.raises(UnreadableBlocks):
             decode(content)
+
+
+async def test_what_another_node_has_said_holds_at_once_and_is_written_with_the_next_look(tmp_path: Path) -> None:
+    here = Process(tmp_path)
+    here.blocks.entries.put(BLOCK)
+    here.blocks.changed_elsewhere(NOW)
+    assert (here.changes, here.blocklists.is_active, (tmp_path / NAME).exists()) == (1, True, False)
+    await here.blocks.keep()
+    assert decode((tmp_path / NAME).read_bytes()) == [BLOCK]

@@ -1,6 +1,7 @@
 """What everybody is told: who is shown it, until when, and what a restart keeps of it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -129,3 +130,27 @@ class TestHandedOver:
     def test_another_shape_is_unfit(self, told: object) -> None:
         with pytest.raises(UnfitState):
             Announcements().restore({"announcements": {"last": 1, "told": told}})
+
+
+class TestFromElsewhere:
+    def test_it_is_told_under_its_number_once_and_later_ones_have_others(self) -> None:
+        announcements = Announcements()
+        there = Announcement(7, TEXT, NOW, NOW + 60)
+        assert announcements.take(there, NOW) is there
+        assert announcements.take(replace(there, number=9), NOW) is there
+        own = announcements.announce("Another.", NOW + 60, NOW)
+        assert own is not None
+        assert own.number == 8
+
+    def test_where_its_number_is_taken_it_has_the_next(self) -> None:
+        announcements = Announcements()
+        announcements.announce("Ours.", NOW + 60, NOW)
+        taken = announcements.take(Announcement(1, TEXT, NOW, NOW + 60), NOW)
+        assert taken == Announcement(2, TEXT, NOW, NOW + 60)
+
+    def test_there_are_so_many_and_no_more(self) -> None:
+        announcements = Announcements()
+        for number in range(MOST_ANNOUNCEMENTS):
+            announcements.announce(f"{number}", NOW + 60, NOW)
+        assert announcements.take(Announcement(99, TEXT, NOW, NOW + 60), NOW) is None
+        assert Announcements().take(Announcement(0, TEXT, NOW, NOW + 60), NOW) is None

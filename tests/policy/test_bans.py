@@ -7,7 +7,7 @@ import pytest
 
 from dohproxy.config import BansConfig
 from dohproxy.outcomes import Client
-from dohproxy.policy.ban_table import Ban
+from dohproxy.policy.ban_table import Ban, BanSource
 from dohproxy.policy.bans import MOST_COMMANDS, Bans, TooManyCommands
 from dohproxy.policy.identity import Identities
 from dohproxy.policy.limits import Width
@@ -291,3 +291,27 @@ class TestBounds:
         assert len(bans._levels) == 100
         bans.expire(NOW + 100_000)
         assert len(bans._levels) == 0
+
+
+class TestByRuleElsewhere:
+    def ban(self, seconds: float) -> Ban:
+        return Ban(NOW + seconds, "client_limit", 2, BanSource.RULE, parse_prefix("192.0.2.7"))
+
+    def test_it_holds_as_one_of_our_own_and_is_told_once(self) -> None:
+        bans, told = nobody(), list[Ban]()
+        bans.when_banned = lambda ban, _: told.append(ban)
+        assert bans.learn_by_rule(parse_prefix("192.0.2.7"), self.ban(60), NOW)
+        assert banned(bans, "192.0.2.7")
+        assert not bans.learn_by_rule(parse_prefix("192.0.2.7"), self.ban(60), NOW)
+        assert not bans.learn_by_rule(parse_prefix("192.0.2.7"), self.ban(30), NOW)
+        assert bans.learn_by_rule(parse_prefix("192.0.2.7"), self.ban(90), NOW)
+        assert [ban.until for ban in told] == [NOW + 60, NOW + 90]
+        bans.ban_by_rule(client("192.0.2.7"), 0, "client_limit", NOW)
+        [(_, ban)] = bans.by_rule()
+        assert ban.level == 3, "who offends here is banned for longer than there"
+
+    def test_where_bans_are_only_tried_it_is_only_tried_and_where_they_are_off_it_is_not_taken(self) -> None:
+        tried, off = nobody(BansConfig(mode="shadow")), nobody(BansConfig(mode="off"))
+        assert tried.learn_by_rule(parse_prefix("192.0.2.7"), self.ban(60), NOW)
+        assert not banned(tried, "192.0.2.7")
+        assert not off.learn_by_rule(parse_prefix("192.0.2.7"), self.ban(60), NOW)
