@@ -34,6 +34,21 @@ class HyperLogLog:
         self._registers = bytearray(REGISTERS)
         self._salt = salt
 
+    @property
+    def registers(self) -> bytes:
+        """What has been counted, for `merge` of another sketch with the same salt."""
+        return bytes(self._registers)
+
+    @property
+    def salt(self) -> int:
+        """The 64 bits with which it was begun."""
+        return self._salt
+
+    def merge(self, registers: bytes) -> None:
+        """Count also what another sketch with the same salt has counted; what comes from anything else is ignored."""
+        if len(registers) == REGISTERS and max(registers) <= _REST_BITS + 1:
+            self._registers = bytearray(map(max, self._registers, registers))
+
     def add(self, hashed: int) -> None:
         """Count one of which this is a keyed 64-bit hash; a second time changes nothing."""
         mixed = ((hashed ^ self._salt) * ODD) & _MASK

@@ -35,7 +35,18 @@ class VisitorStatistics:
 class Visitors:
     """Three sketches, 12 KiB: this hour, today, and what has been seen for a day or two."""
 
-    __slots__ = ("_before", "_day", "_day_ends", "_draw", "_hour", "_hour_ends", "_known", "_last", "_newcomers")
+    __slots__ = (
+        "_before",
+        "_day",
+        "_day_ends",
+        "_draw",
+        "_hour",
+        "_hour_ends",
+        "_known",
+        "_last",
+        "_newcomers",
+        "also",
+    )
 
     def __init__(self, draw: Callable[[], int], now: float) -> None:
         """`draw` returns 64 random bits, a new salt for each sketch."""
@@ -45,6 +56,8 @@ class Visitors:
         self._last = 0.0
         self._newcomers = 0.0
         self._hour_ends, self._day_ends = now + HOUR_SECONDS, now + DAY_SECONDS
+        self.also: Callable[[int], None] = lambda _hashed: None
+        """Called with the hash of each network that is noted."""
 
     def note(self, client: Client) -> None:
         """Count a client's network: an IPv4 /24 or an IPv6 /56, as seniority does. Peers without address are none."""
@@ -53,6 +66,7 @@ class Visitors:
             self._hour.add(hashed)
             self._day.add(hashed)
             self._known.add(hashed)
+            self.also(hashed)
 
     def turn(self, now: float) -> bool:
         """Begin a new hour and a new day where it is time; tell whether an hour has begun: then everybody is to be

@@ -57,3 +57,19 @@ def test_a_register_that_can_hold_no_more_is_no_error() -> None:
     back = pow(ODD, -1, 1 << HASH_BITS)
     emptiest = [place << (HASH_BITS - INDEX_BITS) for place in range(REGISTERS)]
     assert sketch([number * back % (1 << HASH_BITS) for number in emptiest], salt=0).estimate() == 2.0**64
+
+
+def test_two_sketches_with_one_salt_merge_into_that_of_all() -> None:
+    numbers = hashes(3_000)
+    one, other = sketch(numbers[:2_000]), sketch(numbers[1_000:])
+    assert one.salt == other.salt
+    one.merge(other.registers)
+    assert one.registers == sketch(numbers).registers
+
+
+def test_what_is_no_other_sketch_is_not_merged() -> None:
+    made = sketch(hashes(100))
+    before = made.registers
+    for registers in (b"", b"\x01" * (REGISTERS + 1), b"\xff" * REGISTERS):
+        made.merge(registers)
+    assert made.registers == before

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from dohproxy.outcomes import Client
+from dohproxy.policy.identity import Identities
 from dohproxy.policy.visitors import DAY_SECONDS, HOUR_SECONDS, Visitors
 from tests.fakes.walk import client_of
 
@@ -98,3 +99,13 @@ def test_who_has_not_come_for_two_days_is_new() -> None:
     before = one.statistics().newcomers
     note(one, networks(0, 60))
     assert one.statistics().newcomers - before == pytest.approx(60, rel=0.1)
+
+
+def test_who_counts_beside_is_told_of_each_network_that_is_noted() -> None:
+    visitors, told = Visitors(lambda: 1, 0.0), list[int]()
+    visitors.also = told.append
+    identities = Identities(bytes(32), note=visitors.note)
+    for _ in range(2):
+        identities.client(bytes([192, 0, 2, 7]))
+    identities.client(b"")
+    assert told == [identities.look_at(bytes([192, 0, 2, 9])).prefixes[1][0]]
