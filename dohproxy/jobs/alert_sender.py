@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -21,6 +21,7 @@ from dohproxy.config import AlertsConfig
 from dohproxy.jobs import webhook
 from dohproxy.observability.alert_messages import MessageCounts, MessageResult, Pacer, encoded, message_of
 from dohproxy.observability.detectors.judgement import AlertEvent
+from dohproxy.sharing.alert_claims import Claim
 
 MOST_WAITING: Final = 32
 """Messages that wait while one is being sent: each kind of alert twice."""
@@ -28,11 +29,23 @@ END_SECONDS: Final = 2.0
 """For a program that was killed to be gone; one that the kernel cannot end is left to it."""
 MOST_SAID: Final = 300
 """Bytes of what a command says on its standard error that are logged."""
+LATER_SECONDS: Final = 3.0
+"""Between two looks whether another node has sent what it was about to."""
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 """Of the environment, what a script cannot do without; not what systemd says to the service alone."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _log = structlog.get_logger("dohproxy.alerts")
+
+
+class Claims(Protocol):
+    """Who knows which node is to send a message."""
+
+    async def claim(self, message: Mapping[str, Any], seconds: float) -> Claim:
+        """Claim a message that takes up to so many seconds to be sent."""
+
+    async def conclude(self, message: Mapping[str, Any], *, is_sent: bool) -> None:
+        """Say that a message was sent, or could not be."""
 
 
 class AlertSender:
@@ -45,6 +58,12 @@ class AlertSender:
         self._pacer = Pacer(config.repeat_seconds, config.messages_per_hour)
         self._line: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_WAITING)
         self._results: Counter[MessageResult] = Counter()
+        self._node = ""
+        self._claims: Claims | None = None
+
+    def share(self, node: str, claims: Claims) -> None:
+        """Leave to another node what it sends; `node` is the name of this one."""
+        self._node, self._claims = node, claims
 
     def adopt(self, config: AlertsConfig, service: str) -> None:
         """Take another configuration; what waits goes where it says now."""
@@ -61,7 +80,7 @@ class AlertSender:
         if dropped is not None:
             self._results[dropped] += 1
             return
-        self._line.put_nowait(message_of(event, self._service, wall))
+        self._line.put_nowait(message_of(event, self._service, wall, self._node))
 
     def counts(self) -> MessageCounts:
         """Return what became of all messages."""
@@ -72,25 +91,47 @@ class AlertSender:
         while True:
             await self.send_one(await self._line.get())
 
-    async def send_one(self, message: Mapping[str, Any]) -> None:
-        """Send one message by every way that is configured."""
-        config = self._config
+    async def send_one(self, message: dict[str, Any]) -> None:
+        """Send one message by every way that is configured, if no other node does."""
+        if self._claims is None:
+            await self._send(message)
+            return
+        ways = bool(self._config.command) + (self._config.webhook is not None)
+        claim = await self._claims.claim(message, ways * (self._config.message_seconds + END_SECONDS))
+        if claim is Claim.SENT:
+            self._results[MessageResult.SENT_ELSEWHERE] += 1
+        elif claim is Claim.LATER:
+            asyncio.get_running_loop().call_later(LATER_SECONDS, self._ask_again, message)
+        else:
+            await self._claims.conclude(message, is_sent=await self._send(message))
+
+    def _ask_again(self, message: dict[str, Any]) -> None:
+        if self._line.full():
+            self._results[MessageResult.QUEUE_FULL] += 1
+        else:
+            self._line.put_nowait(message)
+
+    async def _send(self, message: Mapping[str, Any]) -> bool:
+        """Return whether the message has reached somebody."""
+        config, results = self._config, []
         if config.command:
-            await self._send_by("command", config.command, message, {})
+            results.append(await self._send_by("command", config.command, message, {}))
         if config.webhook is not None:
             # By its file: it needs nothing of this program, and so starts in the time of a bare interpreter. The URL
             # is no argument, as those are everybody's to see.
             program = (sys.executable, "-I", str(Path(webhook.__file__).with_suffix(".py")))
             more = {webhook.URL: config.webhook, webhook.SECONDS: str(config.message_seconds)}
-            await self._send_by("webhook", program, message, more)
+            results.append(await self._send_by("webhook", program, message, more))
+        return any(results)
 
     async def _send_by(
         self, way: str, program: Sequence[str], message: Mapping[str, Any], more: dict[str, str]
-    ) -> None:
+    ) -> bool:
         result, said = await run(program, message, more, self._config.message_seconds)
         self._results[result] += 1
         if result is not MessageResult.SENT:
             _log.error("an alert was not sent", way=way, result=result.value, said=said, alert=message["alert"])
+        return result is MessageResult.SENT
 
 
 async def run(

@@ -32,6 +32,8 @@ class AlertWatch:
         self._read = read
         self._tell = tell
         self._history = History(read(now))
+        self._widen: Callable[[Reading], Reading] | None = None
+        self._of_all: History | None = None
         self.normals = Normals(now)
         self._board = AlertBoard(detectors(new_networks_per_minute, off), self.normals)
 
@@ -49,10 +51,27 @@ class AlertWatch:
         """Return all alerts, the oldest first."""
         return self._board.active()
 
+    def judge_all(self, widen: Callable[[Reading], Reading]) -> None:
+        """Look at what all nodes have counted from now on, where that says more; `widen` adds what the others have."""
+        self._widen = widen
+        self._of_all = History(widen(self._history.last))
+
+    @property
+    def last(self) -> Reading:
+        """The newest reading of this node."""
+        return self._history.last
+
+    @property
+    def last_of_all(self) -> Reading:
+        """The newest of all nodes together."""
+        return self._history.last if self._of_all is None else self._of_all.last
+
     def poll(self, now: float) -> None:
         """Look once."""
         self._history.add(self._read(now))
-        for event in self._board.look(self._history):
+        if self._of_all is not None and self._widen is not None:
+            self._of_all.add(self._widen(self._history.last))
+        for event in self._board.look(self._history, self._of_all):
             if event.is_logged:
                 log_event(event)
             self._tell(event)

@@ -30,6 +30,8 @@ class MessageResult(StrEnum):
     OVER_RATE = "over_rate"
     """More than may be sent in an hour."""
     QUEUE_FULL = "queue_full"
+    SENT_ELSEWHERE = "sent_elsewhere"
+    """Another node has sent it, as all of them have found out the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ class MessageCounts:
     most_waiting: int
 
 
-def message_of(event: AlertEvent, service: str, wall: float) -> dict[str, Any]:
-    """Return the message about an event; `wall` is the instant of `event.at` in seconds of the epoch. docs/alerts.md
-    has what each field means."""
+def message_of(event: AlertEvent, service: str, wall: float, node: str = "") -> dict[str, Any]:
+    """Return the message about an event; `wall` is the instant of `event.at` in seconds of the epoch, `node` the name
+    of this one where there are several. docs/alerts.md has what each field means."""
     lasted = event.at - event.since
     return {
         "version": VERSION,
@@ -55,8 +57,8 @@ def message_of(event: AlertEvent, service: str, wall: float) -> dict[str, Any]:
         "remedy": event.remedy if event.has_begun else "",
         "since": iso_time(wall - lasted),
         "seconds": round(lasted),
-        "text": text_of(event, service),
-    }
+        "text": text_of(event, f"{service} ({node})" if node else service),
+    } | ({"node": node} if node else {})
 
 
 def text_of(event: AlertEvent, service: str) -> str:

@@ -5,16 +5,20 @@ import json
 import os
 import stat
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from dohproxy.config import AlertsConfig
+from dohproxy.jobs import alert_sender
 from dohproxy.jobs.alert_sender import MOST_SAID, MOST_WAITING, AlertSender, environment, run
 from dohproxy.observability.alert_messages import MessageResult
 from dohproxy.observability.detectors.judgement import AlertEvent, AlertKind
+from dohproxy.sharing.alert_claims import Claim
 from tests.frontends.served import until
 from tests.jobs.test_webhook import Received, server
 
@@ -139,4 +143,55 @@ class TestLine:
         sender = AlertSender(AlertsConfig(command=("/bin/false",)), "h")
         sender.adopt(AlertsConfig(command=("/bin/true",)), "other")
         await sender.send_one(MESSAGE)
+        assert sender.counts().results == {MessageResult.SENT: 1}
+
+
+class Claimed:
+    """What another node has said of each message, one after the other; and what it was told."""
+
+    def __init__(self, *claims: Claim) -> None:
+        self.claims = list(claims)
+        self.concluded: list[bool] = []
+
+    async def claim(self, message: Mapping[str, Any], seconds: float) -> Claim:
+        assert seconds > 0
+        return self.claims.pop(0)
+
+    async def conclude(self, message: Mapping[str, Any], *, is_sent: bool) -> None:
+        self.concluded.append(is_sent)
+
+
+class TestAmongNodes:
+    async def send(self, directory: Path, claims: Claimed, text: str) -> AlertSender:
+        sender = AlertSender(AlertsConfig(command=(script(directory, text),)), "doh.example.net")
+        sender.share("paris", claims)
+        sender.tell(EVENT, 0.0)
+        async with asyncio.TaskGroup() as tasks:
+            working = tasks.create_task(sender.send_forever())
+            await until(lambda: not claims.claims and bool(sender.counts().results), "the end of the message")
+            working.cancel()
+        return sender
+
+    async def test_what_is_ours_is_sent_with_the_nodes_name_and_others_are_told_how_that_went(
+        self, tmp_path: Path
+    ) -> None:
+        claims = Claimed(Claim.OURS)
+        sender = await self.send(tmp_path, claims, f"cat > {tmp_path}/in")
+        message = json.loads((tmp_path / "in").read_text(encoding="utf-8"))
+        assert (message["node"], message["text"].startswith("doh.example.net (paris): ")) == ("paris", True)
+        assert (sender.counts().results, claims.concluded) == ({MessageResult.SENT: 1}, [True])
+        failing = Claimed(Claim.OURS)
+        await self.send(tmp_path, failing, "exit 1")
+        assert failing.concluded == [False]
+
+    async def test_what_another_has_sent_is_not_sent(self, tmp_path: Path) -> None:
+        sender = await self.send(tmp_path, Claimed(Claim.SENT), f"cat > {tmp_path}/in")
+        assert sender.counts().results == {MessageResult.SENT_ELSEWHERE: 1}
+        assert not (tmp_path / "in").exists()
+
+    async def test_what_another_is_about_to_send_is_looked_at_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(alert_sender, "LATER_SECONDS", 0.01)
+        sender = await self.send(tmp_path, Claimed(Claim.LATER, Claim.LATER, Claim.OURS), "true")
         assert sender.counts().results == {MessageResult.SENT: 1}

@@ -1,6 +1,7 @@
 """The watch: one line a beginning and one an end, and everybody told who is to be."""
 
 from collections import Counter
+from dataclasses import replace
 from ipaddress import ip_address
 
 from structlog.testing import capture_logs
@@ -139,3 +140,23 @@ class TestIncidentOf2019:
         # That is a thousandth of what came in that day, before its upstream took offence.
         assert requests < 565
         assert "this service is probably on a public list" in event.words
+
+
+def test_floods_are_judged_by_what_all_nodes_have_counted_and_the_rest_by_this_one_alone() -> None:
+    watched = Watched()
+    watched.watch.judge_all(
+        lambda reading: replace(
+            reading, requests={Reason.CLIENT_LIMIT: 50 * int(reading.at - START)}, disk=FULL, accepted=7
+        )
+    )
+    for _ in range(6):
+        watched.look(requests={Reason.CLIENT_LIMIT: 1})
+    assert [event.kind for event in watched.told] == [AlertKind.REQUEST_FLOOD]
+    assert "50 requests a second" in watched.told[0].words
+    assert (watched.watch.last.accepted, watched.watch.last_of_all.accepted) == (0, 7)
+
+
+def test_a_node_alone_is_all_nodes() -> None:
+    watched = Watched()
+    watched.look(accepted=3)
+    assert watched.watch.last_of_all is watched.watch.last

@@ -38,10 +38,14 @@ class AlertBoard:
         more ends with the next look."""
         self._detectors = tuple(detectors)
 
-    def look(self, history: History) -> list[AlertEvent]:
-        """Return what begins and what ends with the newest reading."""
-        ended = list(self._end_unasked(history.last.at))
-        return [*ended, *(event for detector in self._detectors for event in self._ask(detector, history))]
+    def look(self, history: History, of_all: History | None = None) -> list[AlertEvent]:
+        """Return what begins and what ends with the newest reading. `of_all`: the same of all nodes together, for the
+        detectors that look at these; without it there is one node."""
+        events = list(self._end_unasked(history.last.at))
+        for detector in self._detectors:
+            looked_at = of_all if of_all is not None and detector.judges_all else history
+            events += self._ask(detector, looked_at)
+        return events
 
     def is_active(self, kind: AlertKind) -> bool:
         """Tell whether there is an alert of this kind."""

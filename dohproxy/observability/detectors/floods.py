@@ -134,29 +134,34 @@ FLOODS: Final = (
         AlertKind.REQUEST_FLOOD,
         request_flood,
         "members are served first; `mode members --for 1h` turns everybody else away",
+        judges_all=True,
     ),
     Detector(
         AlertKind.CONNECTION_FLOOD,
         connection_flood,
         "members' networks have places of their own in the line; lower connections.new_per_second_per_client, or"
         " drop the networks in the firewall",
+        judges_all=True,
     ),
     Detector(
         AlertKind.HANDSHAKE_FLOOD,
         handshake_flood,
         "strangers' handshakes stay within connections.stranger_handshake_percent of a core; drop the networks in the"
         " firewall if members still wait",
+        judges_all=True,
     ),
     Detector(
         AlertKind.MALFORMED_FLOOD,
         malformed_flood,
         "refusing them costs no more than a cached answer; if they come from your own front proxy, look at its"
         " configuration",
+        judges_all=True,
     ),
     Detector(
         AlertKind.RANDOM_NAMES,
         random_names,
         "the domain is held to names.domain_misses_per_second and names.domain_failures_per_second; nothing needs to be"
         " done unless it is a domain that members need",
+        judges_all=True,
     ),
 )

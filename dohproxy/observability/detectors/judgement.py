@@ -62,6 +62,8 @@ class Detector:
     """How long it has to be well again before that is told."""
     is_logged: bool = True
     """False for what somebody else writes a line about."""
+    judges_all: bool = False
+    """It looks at what all nodes have counted, where there are several."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def make_listed(new_networks_per_minute: float) -> Detector:
         return _judge(history, normals, new_networks_per_minute)
 
     remedy = "docs/listed.md says what to do; `mode members --for 1h` keeps everything for members meanwhile"
-    return Detector(AlertKind.LISTED, judge, remedy, end_seconds=END_SECONDS)
+    return Detector(AlertKind.LISTED, judge, remedy, end_seconds=END_SECONDS, judges_all=True)
 
 
 def _judge(history: History, normals: Normals, fewest: float) -> Iterator[Judgement]:
