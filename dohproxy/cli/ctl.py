@@ -33,9 +33,18 @@ _OPTIONS = (
         type=click.Path(path_type=Path),
         help=f"The admin socket itself; without this and --config {ADMIN_SOCKET}, where the systemd unit has it.",
     ),
+    click.Option(
+        ["--node", "node"],
+        metavar="NAME",
+        help='Have another node carry it out, by way of this one; "all": each that is there.',
+    ),
     click.Option(["--json", "is_json"], is_flag=True, help="Write what the service says as JSON, for programs."),
 )
 
+NODE: Final = "node"
+"""The argument of every command that names the node."""
+NODE_SECONDS: Final = 5.0
+"""How much longer another node may take: two seconds to take the command up, and as long again for the way."""
 COMPLETION_SECONDS: Final = 1.0
 """Somebody has pressed Tab and waits."""
 
@@ -54,10 +63,12 @@ GROUPS = {
 
 def add_verbs(main: click.Group) -> None:
     """Add a verb for each command, those of two words within a group."""
+    names = [command.name for command in COMMANDS]
     for command in COMMANDS:
         first, _, second = command.name.partition(" ")
         home = main if not second else group_of(main, first)
-        home.add_command(make_verb(command, second or first))
+        is_group = any(name.startswith(f"{command.name} ") for name in names)
+        home.add_command(make_verb(command, second or first, is_group=is_group))
 
 
 def group_of(main: click.Group, name: str) -> click.Group:
@@ -70,14 +81,16 @@ def group_of(main: click.Group, name: str) -> click.Group:
     return group
 
 
-def make_verb(command: Command[Service], name: str) -> click.Command:
-    """Return the verb that sends a command."""
+def make_verb(command: Command[Service], name: str, *, is_group: bool = False) -> click.Command:
+    """Return the verb that sends a command; `is_group`: others begin with its name, and it is what that alone means."""
 
     def callback(file: Path | None, socket: Path | None, is_json: bool, **given: Any) -> None:
+        if is_group and click.get_current_context().invoked_subcommand is not None:
+            return
         try:
             path = find_socket(file, socket)
         except NoSocket as error:
-            if command.needs_service or file is None:
+            if command.needs_service or file is None or given.get(NODE) is not None:
                 _end(str(error), EXIT_CONFIG, is_json=is_json)
             # A service without a socket for commands sees what is written to its files.
             _finish(carry_out(command, file, _given(given)), is_json=is_json)
@@ -85,6 +98,10 @@ def make_verb(command: Command[Service], name: str) -> click.Command:
 
     parameters = [_parameter(argument) for argument in command.arguments]
     text = command.help if not command.changes else f"{command.help}\n\nMay change: {command.changes}."
+    if is_group:
+        return click.Group(
+            name, callback=callback, params=[*parameters, *_OPTIONS], help=text, invoke_without_command=True
+        )
     return click.Command(name, callback=callback, params=[*parameters, *_OPTIONS], help=text)
 
 
@@ -153,9 +170,11 @@ def ask(
     configuration `file` where none runs."""
     arguments = _given(given)
     try:
-        answer = send(path, command.path, arguments, command.seconds)
+        # What another node is asked for takes as much longer as it may take to reach it.
+        spare = 0.0 if NODE not in arguments else NODE_SECONDS
+        answer = send(path, command.path, arguments, command.seconds + spare)
     except Unreachable as error:
-        if command.needs_service or file is None or not error.is_absent:
+        if command.needs_service or file is None or not error.is_absent or NODE in arguments:
             _end(str(error), EXIT_UNREACHABLE, is_json=is_json)
         answer = carry_out(command, file, arguments)
     _finish(answer, is_json=is_json)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dohproxy.config import Config, ConfigError, load, render
 from dohproxy.control.client import Answer
@@ -62,7 +62,10 @@ class OfflineService:
 def carry_out(command: Command[Any], file: Path, given: Mapping[str, Any]) -> Answer:
     """Carry out a command that needs no service, and return what a service would have said."""
     try:
-        service: Any = OfflineService(load(file))
+        config = load(file)
+        if config.nodes is not None and command.changes:
+            raise Refused(_OTHERS)
+        service: Any = OfflineService(config)
         result = asyncio.run(_handle(command, service, given))
     except WrongArguments as error:
         return _refusal(400, str(error))
@@ -73,6 +76,12 @@ def carry_out(command: Command[Any], file: Path, given: Mapping[str, Any]) -> An
     return Answer(
         200, {"sentence": result.sentence, "well": result.is_well, "lines": list(result.lines), **result.figures}
     )
+
+
+_OTHERS: Final = (
+    "This service shares its members with other nodes, which would not know of it, and this one would take it back from"
+    " them when it is started: give the command at a node that runs."
+)
 
 
 async def _handle(command: Command[Any], service: Any, given: Mapping[str, Any]) -> Result:

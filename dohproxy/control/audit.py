@@ -39,7 +39,14 @@ class Login:
     login: int
 
 
-Giver = Peer | Login
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Who gave a command at another node, whose log has who that was."""
+
+    node: str
+
+
+Giver = Peer | Login | Node
 
 
 def peer_of(connected: Any) -> Peer | None:

@@ -84,6 +84,10 @@ class Command(Generic[Service]):
     """The audit log has it although it changes nothing: it shows who asks, or about what."""
     ends_with_asker: bool = False
     """It looks for a while, and no longer than somebody waits for what it sees."""
+    is_local: bool = False
+    """It is not carried out for another node: what it says or does is of use there alone."""
+    is_for_one: bool = False
+    """It is not carried out at all nodes at once."""
     needs_service: bool = True
     """False: while no service runs, who has its configuration carries it out on the files."""
 

@@ -21,6 +21,8 @@ from dohproxy.control.log_level import log_level
 from dohproxy.control.mode import ARGUMENTS as MODE_ARGUMENTS
 from dohproxy.control.mode import mode
 from dohproxy.control.names import NAME
+from dohproxy.control.nodes import NAME as NODE_NAME
+from dohproxy.control.nodes import forget, nodes
 from dohproxy.control.service import Service
 from dohproxy.control.status import status
 from dohproxy.control.top import ARGUMENTS as TOP_ARGUMENTS
@@ -155,6 +157,7 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         " login.",
         "who is logged in to the operator's page",
         console,
+        is_local=True,
     ),
     Command(
         "bans",
@@ -188,6 +191,8 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         "who is a member: clients.member_file",
         members.add,
         (members.NAME, members.EXPIRES),
+        # The URL is to be on no more machines than it must; that there is a member, the other nodes are told.
+        is_local=True,
         needs_service=False,
     ),
     Command(
@@ -204,6 +209,22 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         members.revoke,
         (members.NAME,),
         needs_service=False,
+    ),
+    Command(
+        "nodes",
+        "Tell which nodes there are: since when, which version and configuration each runs, and what is amiss.\n\nExit"
+        " code 1 if anything is. Every command is carried out at another node with --node NAME, and at each with --node"
+        " all.",
+        "",
+        nodes,
+    ),
+    Command(
+        "nodes forget",
+        "Count on a node no longer that is gone for good: its part of every budget is the others' at once.\n\nElse it"
+        " is kept for it for a day.",
+        "what is kept for a node that is gone",
+        forget,
+        (NODE_NAME,),
     ),
     Command(
         "explain",
@@ -226,6 +247,7 @@ COMMANDS: Final[tuple[Command[Service], ...]] = (
         " back by itself: `systemctl start dohproxy`.",
         "everything: the service ends",
         lifecycle.drain,
+        is_for_one=True,
     ),
     Command(
         "log-level",

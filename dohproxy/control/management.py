@@ -41,19 +41,24 @@ class Management:
         While it imports, nobody may read the authorities of the system: see `import_aiohttp`.
         """
         await asyncio.to_thread(import_in_turns, partial(import_servers, with_metrics="metrics" in opened))
+        from dohproxy.control.commands import COMMANDS
         from dohproxy.control.console.console_figures import CONSOLE_FIGURES, ConsoleStatistics
         from dohproxy.control.console.live import Live
+        from dohproxy.control.desk import Desk
         from dohproxy.control.management_server import ManagementServer
         from dohproxy.control.server import admin_application
 
-        live, sessions = Live(service), service.sessions
+        live, sessions, desk = Live(service), service.sessions, Desk(service, COMMANDS)
+        if service.peers is not None:
+            service.peers.serve(desk.carry_out_for)
         for name, listening in opened.items():
             if name == "metrics" and config.metrics is not None:
                 from dohproxy.control.metrics_page import metrics_application
 
                 application = metrics_application(figures, pages_per_second=config.metrics.pages_per_second)
             else:
-                application = admin_application(service, live=live, sessions=sessions if name == "console" else None)
+                logins = sessions if name == "console" else None
+                application = admin_application(service, live=live, sessions=logins, desk=desk)
             server = ManagementServer(application)
             self._servers.append(server)
             await server.start(listening)

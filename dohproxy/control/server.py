@@ -15,7 +15,10 @@ with a `sentence` whatever happens, and with the HTTP status:
 | 413 | had a body longer than any has |
 | 421 | was asked for under a name that is not this machine's own |
 | 500 | met a bug, which is in the log |
-| 503 | has to wait for another one that changes something |
+| 503 | has to wait for another one that changes something; or another node cannot be asked |
+| 504 | was for another node, which has not answered |
+
+`node` among the arguments is the name of the node that is to carry it out, or "all".
 
 `GET /status` is what `status` shows, for scripts that read it already.
 """
@@ -26,24 +29,21 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, 
 from itertools import islice
 from typing import Any, Final
 
-import structlog
 from aiohttp import web
 
 from dohproxy.control import audit
-from dohproxy.control.command import Command, Refused, Result, WrongArguments, advise, find
+from dohproxy.control.command import Command, WrongArguments
 from dohproxy.control.commands import COMMANDS
 from dohproxy.control.console.application import LOGIN, Console, add_headers
 from dohproxy.control.console.guard import TurnedAway
 from dohproxy.control.console.live import Live
 from dohproxy.control.console.sessions import Sessions
+from dohproxy.control.desk import Desk, Said
 from dohproxy.control.service import Service
 from dohproxy.jobs.turns import in_turns
 
 MOST_BODY_BYTES: Final = 4_096
 """Of a command's arguments: a name of 255 bytes and an address are the longest of them."""
-BUSY_SECONDS: Final = 2.0
-"""How long a command waits for another one that changes something: most take milliseconds, and a person rather tries
-again than wonders."""
 STEP_PARTS: Final = 64
 """Pieces of JSON, each a value or a key, that are written between two steps: 0.1 ms."""
 _ENCODER: Final = json.JSONEncoder(indent=1, default=str)
@@ -51,85 +51,38 @@ _ENCODER: Final = json.JSONEncoder(indent=1, default=str)
 GONE_SECONDS: Final = 0.25
 """Between two looks at whether somebody still waits, and the service goes on."""
 
-_log = structlog.get_logger("dohproxy.control")
 
+class _Entrance:
+    """Takes requests, and has them carried out at the desk."""
 
-class _Desk:
-    """Carries out commands: those that change something one after another."""
-
-    def __init__(self, service: Service, commands: Sequence[Command[Service]]) -> None:
+    def __init__(self, service: Service, desk: Desk) -> None:
         self._service = service
-        self._commands = commands
-        self._changing = asyncio.Lock()
-        self._under_way = ""
+        self._desk = desk
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer one request."""
-        command = find(self._commands, request.path)
+        command = self._desk.find(request.path)
         if command is None:
-            return _say(404, advise(self._commands, request.path))
+            return _say(404, self._desk.advise(request.path))
         if request.method != "POST":
             return _say(405, f"{command.name} is a command: send it by POST.")
         try:
-            values = command.read(await _arguments(request))
+            given = await _arguments(request)
         except WrongArguments as error:
             return _say(400, str(error))
-        giver = _giver(request)
+        work = self._desk.carry_out(command, given, _giver(request))
         if command.ends_with_asker:
-            return await self._while_wanted(request, self._carry_out(command, values, giver))
-        return await self._carry_out(command, values, giver)
+            return await self._while_wanted(request, work)
+        return await _json_in_turns(await work)
 
-    async def _while_wanted(self, request: web.Request, work: Coroutine[Any, Any, web.Response]) -> web.Response:
+    async def _while_wanted(self, request: web.Request, work: Coroutine[Any, Any, Said]) -> web.Response:
         """Return what the work comes to, and end it when who waits for it has gone, or when the service ends."""
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(work)
             while not task.done() and request.transport is not None and not self._service.is_ending:
                 await asyncio.wait((task,), timeout=GONE_SECONDS)
             task.cancel()  # Of one that has ended this does nothing.
-        return _say(503, "The service ends.") if task.cancelled() else task.result()
-
-    async def _carry_out(
-        self, command: Command[Service], values: Mapping[str, Any], giver: audit.Giver | None
-    ) -> web.Response:
-        if not command.changes:
-            if command.is_noted:
-                audit.note(command.name, command.repeatable(values), giver, "begun")
-            return (await self._try(command, values))[0]
-        if not command.is_exclusive:
-            response, result = await self._try(command, values)
-        elif not await self._may_change():
-            return _say(503, f"The service is busy with {self._under_way}; try again in a moment.")
-        else:
-            self._under_way = command.name
-            try:
-                response, result = await self._try(command, values)
-            finally:
-                self._changing.release()
-        audit.note(command.name, command.repeatable(values), giver, result)
-        return response
-
-    async def _may_change(self) -> bool:
-        """Wait until nobody else changes anything, but not for long; True must be followed by a release."""
-        try:
-            async with asyncio.timeout(BUSY_SECONDS):
-                await self._changing.acquire()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _try(self, command: Command[Service], values: Mapping[str, Any]) -> tuple[web.Response, str]:
-        """Return what to answer, and what became of it in a word."""
-        try:
-            result = await command.handler(self._service, values)
-        except WrongArguments as error:
-            return _say(400, str(error)), "refused"
-        except Refused as refused:
-            return _say(409, refused.sentence, lines=refused.lines), "refused"
-        except Exception:
-            _log.exception("a command met a bug", command=command.name)
-            sentence = f"A bug kept {command.name} from being carried out; the log says where. Please report it."
-            return _say(500, sentence), "bug"
-        return await _tell(result), "done"
+        return _say(503, "The service ends.") if task.cancelled() else await _json_in_turns(task.result())
 
 
 def _giver(request: web.Request) -> audit.Giver | None:
@@ -153,15 +106,10 @@ async def _arguments(request: web.Request) -> Mapping[str, object]:
     return given
 
 
-async def _tell(result: Result) -> web.Response:
-    body = {"sentence": result.sentence, "well": result.is_well, "lines": result.lines, **result.figures}
-    return await _json_in_turns(body)
-
-
-async def _json_in_turns(body: Mapping[str, Any]) -> web.Response:
+async def _json_in_turns(said: Said) -> web.Response:
     """Return an answer however long it is: ten thousand entries are 100 ms of work."""
-    written = await in_turns(_write(body))
-    return web.Response(body=written, content_type="application/json", charset="utf-8")
+    written = await in_turns(_write(said.body))
+    return web.Response(status=said.status, body=written, content_type="application/json", charset="utf-8")
 
 
 def _write(body: Mapping[str, Any]) -> Generator[None, None, bytes]:
@@ -199,18 +147,20 @@ def admin_application(
     *,
     live: Live | None = None,
     sessions: Sessions | None = None,
+    desk: Desk | None = None,
 ) -> web.Application:
     """Return the application behind `[admin] socket`, or with `sessions` that behind `[admin] listen`, which is for who
-    has logged in. `live` is what all viewers of the operator's page share."""
-    desk = _Desk(service, commands)
+    has logged in. `live` is what all viewers of the operator's page share, `desk` where all commands are carried
+    out; without it there is one for this application."""
+    entrance = _Entrance(service, Desk(service, commands) if desk is None else desk)
     console = Console(service, Live(service) if live is None else live, sessions)
 
     async def status(_: web.Request) -> web.Response:
-        return await _json_in_turns(await service.snapshot())
+        return await _json_in_turns(Said(200, await service.snapshot()))
 
     application = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_in_sentences, console.guard])
     application.on_response_prepare.append(add_headers)
     application.router.add_get("/status", status)
-    application.router.add_route("*", "/v1/{name:.*}", desk.post)
+    application.router.add_route("*", "/v1/{name:.*}", entrance.post)
     console.add_to(application)
     return application

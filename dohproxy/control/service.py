@@ -1,7 +1,7 @@
 """The running service as the commands see it: what they may look at and do."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dohproxy.adoption import Changes
 from dohproxy.cache import Cache
@@ -22,7 +22,42 @@ from dohproxy.outcomes import Client
 from dohproxy.policy.announcements import Announcements
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.mode import ModeNow, ModeSwitch
+from dohproxy.sharing.roster import NodeNow
 from dohproxy.upstream.resolvers import Resolvers
+
+if TYPE_CHECKING:
+    from dohproxy.sharing.remote_commands import CarryOut, RemoteAnswer
+
+
+class OtherNodes(Protocol):
+    """The other nodes, as commands see them."""
+
+    @property
+    def name(self) -> str:
+        """What this node is called."""
+
+    @property
+    def configuration(self) -> str:
+        """What this node's configuration is known by."""
+
+    @property
+    def store_in_words(self) -> str:
+        """What is wrong with the store, in words that follow "the store "; "" if nothing is."""
+
+    def nodes(self) -> Sequence[NodeNow]:
+        """Return all nodes that were there within a day, this one among them, by name."""
+
+    def names_there(self) -> Sequence[str]:
+        """Return the names of those that are there."""
+
+    def serve(self, carry_out: "CarryOut") -> None:
+        """Have this carry out what other nodes are given for this one, from now on."""
+
+    async def ask(self, name: str, path: str, arguments: Mapping[str, Any], seconds: float) -> "RemoteAnswer":
+        """Have another node carry out a command, and return what it says within so many seconds."""
+
+    async def forget(self, name: str) -> bool:
+        """Count on a node no longer; False if the store could not be told."""
 
 
 class Service(Protocol):
@@ -42,6 +77,8 @@ class Service(Protocol):
     """Who asks most, while somebody looks."""
     sessions: Sessions
     """Who has logged in to the operator's page."""
+    peers: OtherNodes | None
+    """The other nodes; None where nothing is shared."""
 
     @property
     def is_ending(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from dohproxy.control import rules
+from dohproxy.control import nodes, rules
 from dohproxy.control.blocks import counted
 from dohproxy.control.command import Result
 from dohproxy.control.service import Service
@@ -76,8 +76,9 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     for name, names in figures.get("dohproxy_blocklist_names", {}).items():
         hits = figures["dohproxy_blocklist_hits_total"][name]
         yield f"blocklist {name}: {counted(names, 'name')}, {counted(hits, 'hit')}"
-    networks, mode = figures["dohproxy_networks"], snapshot["mode"]
-    yield f"networks: {networks['hour']:.0f} asked within an hour, {networks['day']:.0f} since the day began"
+    yield from _networks(figures)
+    yield from nodes.lines(snapshot.get("nodes", ()))
+    mode = snapshot["mode"]
     if mode["source"] == Source.LISTED:
         yield f"mode: {mode['mode']}, by {mode['source']}"
     bans = figures["dohproxy_bans"]
@@ -91,6 +92,15 @@ def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
         yield f"by hand: {one['words']}"
     if snapshot["reload"]["waiting"]:
         yield f"waiting for a restart: {', '.join(snapshot['reload']['waiting'])}"
+
+
+def _networks(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how many networks have asked here, and at all nodes where there are several."""
+    networks = figures["dohproxy_networks"]
+    yield f"networks: {networks['hour']:.0f} asked within an hour, {networks['day']:.0f} since the day began"
+    if "dohproxy_all_networks_hour" in figures:
+        hour, day = figures["dohproxy_all_networks_hour"], figures["dohproxy_all_networks_day"]
+        yield f"networks at all nodes: {hour:.0f} asked within an hour, {day:.0f} today"
 
 
 def _kernel(figures: Mapping[str, Any]) -> Iterator[str]:

@@ -159,3 +159,14 @@ def test_every_command_is_a_verb_with_help_that_says_what_it_may_change(command:
     assert ("May change:" in ended.stdout) is bool(command.changes)
     assert "--json" in ended.stdout
     assert isinstance(main, click.Group)
+
+
+def test_another_node_is_an_argument_like_any_other(sent: Sent) -> None:
+    type_(0, "ns0", "--node", "lyon", "--socket", "/s")
+    assert sent == [(Path("/s"), "/v1/change", {"name": "ns0", "node": "lyon"})]
+
+
+def test_a_verb_that_others_begin_with_is_one_by_itself(sent: Sent) -> None:
+    assert run("nodes", "--socket", "/s").exit_code == 0
+    assert run("nodes", "forget", "lyon", "--socket", "/s").exit_code == 0
+    assert [one[1:] for one in sent] == [("/v1/nodes", {}), ("/v1/nodes/forget", {"name": "lyon"})]

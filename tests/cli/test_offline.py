@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.cli.terminal import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
+from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
 from dohproxy.jobs.member_file import read_members
 from dohproxy.member_token import digest_of
 from dohproxy.policy.members import Members
@@ -83,3 +83,15 @@ def test_a_configuration_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 def test_without_the_configuration_a_service_has_to_run(tmp_path: Path) -> None:
     result = run("member", "list", "--socket", str(tmp_path / "nowhere.sock"))
     assert result.exit_code == EXIT_UNREACHABLE
+
+
+def test_among_several_nodes_members_are_changed_at_one_that_runs(tmp_path: Path) -> None:
+    nodes = '[nodes]\nstore = "unix:store.sock"\nkey_file = "nodes.key"\n'
+    (tmp_path / "nodes.key").write_bytes(bytes(32))
+    config = write(tmp_path, CLIENTS + nodes)
+    refused = run("member", "add", "alice", "--config", config)
+    assert refused.exit_code == EXIT_FAILED
+    assert "give the command at a node that runs" in refused.stderr
+    assert run("member", "list", "--config", config).exit_code == 0
+    elsewhere = run("member", "revoke", "alice", "--config", config, "--node", "lyon")
+    assert elsewhere.exit_code in (EXIT_UNREACHABLE, EXIT_CONFIG)

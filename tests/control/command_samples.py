@@ -15,7 +15,7 @@ from dohproxy.control.explain import Owners
 from dohproxy.control.hand_limits import HandLimits
 from dohproxy.control.log_level import LogLevel
 from dohproxy.control.members import MemberBook
-from dohproxy.control.service import Service
+from dohproxy.control.service import OtherNodes, Service
 from dohproxy.doh.path_token import Invitation
 from dohproxy.jobs.blocklist_watch import BlocklistStatistics
 from dohproxy.jobs.blocks_file import HandBlocks
@@ -59,6 +59,7 @@ class FakeService:
         self.top_talkers = TopTalkers(self, lambda qname: qname)
         self.tallied = Tallies()
         self.sessions = Sessions()
+        self.peers: OtherNodes | None = None
         self.recent = RecentAlerts()
         self.log_level = LogLevel("info", asyncio.get_running_loop().call_later, self.applied.append)
 

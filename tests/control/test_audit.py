@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from dohproxy.config import LogConfig
-from dohproxy.control.audit import Login, Peer, note, peer_of
+from dohproxy.control.audit import Login, Node, Peer, note, peer_of
 from dohproxy.observability.logs import configure_logs
 
 
@@ -31,12 +31,14 @@ def test_a_line_is_written_whatever_level_the_log_has(capsys: pytest.CaptureFixt
         note("flush", {"name": "(not written)", "below": True}, Peer(0, 7), "done")
         note("drain", {}, None, "refused")
         note("drain", {}, Login(3), "done")
+        note("drain", {}, Node("lyon"), "done")
     finally:
         root.handlers, root.level = before[0], before[1]
-    first, second, third = capsys.readouterr().err.splitlines()
+    first, second, third, fourth = capsys.readouterr().err.splitlines()
     for part in ('"a command was carried out"', '"command": "flush"', '"uid": 0', '"pid": 7', '"result": "done"'):
         assert part in first
     assert '"a command was not carried out"' in second
     assert "uid" not in second
     assert '"login": 3' in third
     assert "uid" not in third
+    assert '"node": "lyon"' in fourth

@@ -10,8 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from dohproxy.control import desk as desk_module
 from dohproxy.control import server
-from dohproxy.control.command import Result
+from dohproxy.control.desk import Said
 from dohproxy.control.server import MOST_BODY_BYTES, admin_application
 from tests.control.command_samples import FakeService, Handlers, commands
 from tests.control.served import served
@@ -65,7 +66,7 @@ async def test_a_command_is_carried_out_and_told() -> None:
 
 async def test_others_have_their_turns_while_a_long_answer_is_written() -> None:
     rows = [{"name": f"n{number}.example", "text": "blocked"} for number in range(20_000)]
-    answer, turns = await turns_beside(server._tell(Result("There are many.", {"rows": rows})))
+    answer, turns = await turns_beside(server._json_in_turns(Said(200, {"sentence": "There are many.", "rows": rows})))
     assert json.loads(answer.text or "")["rows"] == rows
     assert turns > 10
 
@@ -126,7 +127,7 @@ async def test_a_bug_is_logged_and_its_words_are_not_repeated() -> None:
 
 
 async def test_commands_that_change_something_wait_for_each_other_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(desk_module, "BUSY_SECONDS", 0.05)
     async with desk() as one, asyncio.TaskGroup() as tasks:
         one.handlers.may_end.clear()
         first = tasks.create_task(one.post("/v1/change", {"name": "a"}))

@@ -18,6 +18,8 @@ def parse_node_name(text: str, _: Path) -> str:
     """Return the name of a node; raise `Unusable` for what is none."""
     if not _NAME.fullmatch(text):
         raise Unusable("is no name of a node; write 1 to 64 letters, digits, dots and hyphens, such as paris-1.")
+    if text == "all":
+        raise Unusable('means each node in commands (--node all); write another name, such as "paris-1".')
     return text
 
 

@@ -80,7 +80,7 @@ async def _see(settings: StoreSettings, keys: Keys) -> StoreSeen:
 
 def _commands(keys: Keys) -> list[Command]:
     """Return one of each kind that a node gives, on keys that are nobody else's."""
-    key, stream = keys.of_one("doctor", b"value"), keys.of_one("doctor", b"stream")
+    key, stream, fields, line = (keys.of_one("doctor", what) for what in (b"value", b"stream", b"hash", b"list"))
     return [
         ("SET", key, b"", "PX", SEEN_MILLISECONDS),
         ("GET", key),
@@ -90,6 +90,12 @@ def _commands(keys: Keys) -> list[Command]:
         ("XADD", stream, "MAXLEN", 1, "*", "a", b""),
         ("PEXPIRE", stream, SEEN_MILLISECONDS),
         ("XRANGE", stream, "-", "+"),
+        ("XREVRANGE", stream, "+", "-"),
+        ("HSET", fields, "a", b""),
+        ("HGETALL", fields),
+        ("HDEL", fields, "a"),
+        ("RPUSH", line, b""),
+        ("LPOP", line),
         ("DEL", key),
         ("DEL", stream),
     ]

@@ -77,7 +77,8 @@ def test_a_confined_user_is_told_what_is_missing(
     (tmp_path / "password").write_text("word\n", encoding="utf-8")
     nodes = NodesConfig(process.address, key_file, user="guest", password_file=tmp_path / "password")
     found = next(judge(see(nodes), nodes))
-    assert found.remedy.startswith("ACL SETUSER guest ~dohproxy:* +eval +evalsha +pexpire +pttl +xadd +xrange")
+    missing = "+eval +evalsha +hdel +hgetall +hset +lpop +pexpire +pttl +rpush +xadd +xrange +xrevrange"
+    assert found.remedy.startswith(f"ACL SETUSER guest ~dohproxy:* {missing},")
 
 
 def test_nothing_is_left_in_the_store(process: StoreProcess, key_file: Path, find_program: FindProgram) -> None:
