@@ -5,11 +5,13 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dohproxy import __version__
 from dohproxy.config import BansConfig, Config, ConfigError, ConnectionsConfig, LimitsConfig, Problem, UpstreamConfig
 from dohproxy.http2.limits import Http2Limits
+from dohproxy.jobs.state_key import StateKey
 from dohproxy.jobs.suffix_watch import installed_list
 from dohproxy.policy.bans import Bans, HashPrefix
 from dohproxy.policy.connection_limiter import Allowance, ConnectionLimiter, affordable
@@ -23,6 +25,7 @@ from dohproxy.policy.request_limiter import RequestLimiter
 from dohproxy.policy.rule_switches import RuleSwitch, RuleSwitches
 from dohproxy.policy.seniority import Seniority
 from dohproxy.policy.standing import Standings
+from dohproxy.sharing.commands import StoreFailure
 from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.resolvers import Resolvers
 
@@ -187,12 +190,33 @@ def share_budgets(
     )
     sharing.parts.append(keeper)
     sharing.when_leaving.append(keeper.leave)
+    sharing.forget.append(partial(_forget, sharing))
     return keeper
+
+
+async def _forget(sharing: "Sharing", name: str) -> bool:
+    """Let the base of a node that is gone be the others'; False: the store could not be told."""
+    from dohproxy.sharing.node_roster import forget_node
+
+    found = await forget_node(sharing.store, sharing.keys, name, os.urandom(NONCE_BYTES).hex())
+    return not isinstance(found, StoreFailure)
 
 
 def _shared_settings(config: Config) -> str:
     """Return what is to be the same at all nodes; where each stands and what it is called is its own."""
     return repr([getattr(config, one.name) for one in fields(config) if one.name not in {"server", "nodes"}])
+
+
+def secret_of_clients(key: StateKey | None, sharing: "Sharing | None") -> bytes:
+    """Return the secret under which client addresses are hashed.
+
+    Nodes that share have one, made of the key that all of them have: a network that asks at two of them has to be the
+    same to both, to be counted once. It is in no store and leaves no machine, as little as the key that lies in the
+    state directory, from which it is made where there is one node.
+    """
+    if sharing is not None:
+        return sharing.keys.derive("clients")
+    return os.urandom(SECRET_BYTES) if key is None else key.clients
 
 
 def build_sharing(config: Config) -> "Sharing | None":

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import ssl
@@ -15,7 +14,7 @@ from typing import Any, Final
 import structlog
 
 from dohproxy.adoption import Changes, compare
-from dohproxy.builders import SECRET_BYTES, build_sharing, clock, hold_strangers, share_budgets
+from dohproxy.builders import build_sharing, clock, hold_strangers, secret_of_clients, share_budgets
 from dohproxy.cache import Cache
 from dohproxy.config import Config, ConfigError, ListenAddress, Problem, located
 from dohproxy.config.files import check_files, load
@@ -27,7 +26,9 @@ from dohproxy.control.log_level import LogLevel
 from dohproxy.control.management import Management
 from dohproxy.control.members import MemberBook
 from dohproxy.control.mode import figures as figures_of
+from dohproxy.control.nodes import seen as nodes_seen
 from dohproxy.control.rules import dialects_held, rules_held
+from dohproxy.control.service import OtherNodes
 from dohproxy.descriptors import make_room
 from dohproxy.doh.exchange import HttpRequest
 from dohproxy.doh.media import DNS_MESSAGE
@@ -120,8 +121,8 @@ class Runtime:
         self._certificate = certificate
         self._log_limit = log_limit
         key = open_state_key(config.server.state_directory)
-        secret = os.urandom(SECRET_BYTES) if key is None else key.clients
         self.sharing = build_sharing(config)
+        secret = secret_of_clients(key, self.sharing)
         self.server = Server(config, tasks, secret, shares=None if self.sharing is None else self.sharing.routes)
         self.core = self.server.core
         if self.sharing is not None:
@@ -162,6 +163,7 @@ class Runtime:
             config, owners, self.core.pipeline, self.server.visitors, self.server.identities, clock, self.core.switches
         )
         self.mode = self.alerting.mode
+        self.peers: OtherNodes | None = self._build_peers()
         self.pages = page_job_of(config, self.core, self.alerting, self.announcements)
         self._price_strangers()
         if certificate is not None:
@@ -219,7 +221,7 @@ class Runtime:
         self.listeners.accept()
         announce(self.listeners.bound)
         self._manager.ready(self._serving)
-        if management:
+        if management or self.peers is not None:
             self._begin(self._manage(management))
         try:
             await stop.wait()
@@ -433,6 +435,7 @@ class Runtime:
                 *dialects_held(self.config.dialects.actions, figures["dohproxy_dialect_shadow_requests_total"]),
             ],
             "reload": {"waiting": self.waiting()},
+            "nodes": nodes_seen(self.peers),
             "log": {"level": self.log_level.now, "seconds_left": self.log_level.seconds_left(now)},
             "figures": figures,
         }
@@ -520,6 +523,17 @@ class Runtime:
         self._begin(ping_forever(self._manager))
         for endless in self.persistence.save_forever():
             self._begin(endless)
+
+    def _build_peers(self) -> OtherNodes | None:
+        if self.sharing is None:
+            return None
+        # With the client of the store, which is loaded only where there is one.
+        from dohproxy.peers import Peers
+
+        peers = Peers(self.sharing, self, self.server, self.hand_limits, self._member_file)
+        self.alerting.watch.judge_all(peers.widen)
+        self.alerting.sender.share(peers.name, peers.claims)
+        return peers
 
     def _build_kernel_bans(self) -> KernelBans | None:
         path, members = self.config.bans.kernel_socket, self.server.client_resolver.member_networks

@@ -1,10 +1,14 @@
 """How owners are made from their sections."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from dohproxy.builders import fair_share, http2_limits
-from dohproxy.config import Config, ConnectionsConfig, ServerConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.builders import clock, fair_share, http2_limits, secret_of_clients
+from dohproxy.config import Config, ConnectionsConfig, NodesConfig, ServerConfig, UpstreamAddress, UpstreamConfig
+from dohproxy.config.store_address import StoreAddress
+from dohproxy.jobs.state_key import StateKey
 from dohproxy.policy.priorities import FAIR_SHARE
+from dohproxy.sharing.sharing import Sharing
 
 ONE = UpstreamConfig("first", UpstreamAddress("udp", "192.0.2.1", 53), queries_per_second=10.0, burst=40)
 
@@ -23,3 +27,14 @@ def test_http2_has_the_limits_that_http1_has_too() -> None:
     config = Config((ONE,), server=ServerConfig(max_query_bytes=600), connections=ConnectionsConfig(max_requests=77))
     limits = http2_limits(config)
     assert (limits.max_body_bytes, limits.max_requests) == (600, 77)
+
+
+def test_nodes_that_share_hash_clients_under_one_key_and_others_under_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "nodes.key"
+    file.write_bytes(bytes(range(32)))
+    nodes = NodesConfig(StoreAddress("unix", path="/nowhere"), file)
+    first, second = (Sharing(replace(nodes, name=name), clock) for name in ("a", "b"))
+    kept = StateKey(bytes(32))
+    assert secret_of_clients(kept, first) == secret_of_clients(None, second) != bytes(range(32))
+    assert secret_of_clients(kept, None) == kept.clients
+    assert secret_of_clients(None, None) != secret_of_clients(None, None)

@@ -62,6 +62,7 @@ def everything(directory: Path) -> str:
     certificate, key = write_throwaway_certificate(directory, "localhost")
     (directory / "state").mkdir(mode=0o700)
     (directory / "nodes.key").write_bytes(SECRET)
+    (directory / "nodes.key").chmod(0o600)
     return f"""
         [server]
         listen = ["127.0.0.1:0"]

@@ -399,7 +399,8 @@ def test_the_volunteer_on_duty_reads_figures_and_no_names(loop_factory: LoopFact
             text = await page.text()
         status = json.loads(text)
         assert set(status) == {
-            *("alerts", "blocklists", "by_hand", "figures", "left_out", "log", "mode", "reload", "rules", "upstreams")
+            *("alerts", "blocklists", "by_hand", "figures", "left_out", "log", "mode", "nodes", "reload", "rules"),
+            "upstreams",
         }
         assert status["upstreams"][0]["name"] == "fake"
         assert [secret for secret in (NAME, CLIENT, "example") if secret in text] == []

@@ -47,6 +47,7 @@ from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURE
 from dohproxy.observability.request_figures import REQUEST_FIGURES
 from dohproxy.observability.rule_figures import RULE_FIGURES
 from dohproxy.observability.upstream_figures import BUDGET_FIGURES, UPSTREAM_FIGURES
+from dohproxy.sharing.mind_figures import PEER_FIGURES
 from dohproxy.sharing.shared_cache_figures import SHARED_CACHE_FIGURES
 from dohproxy.sharing.store_figures import STORE_FIGURES
 
@@ -91,6 +92,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     KERNEL_BAN_FIGURES,
     STORE_FIGURES,
     SHARED_CACHE_FIGURES,
+    PEER_FIGURES,
     LOG_FIGURES,
     MANAGEMENT_FIGURES,
     CONSOLE_FIGURES,

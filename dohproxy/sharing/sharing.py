@@ -49,6 +49,8 @@ class Sharing:
         self.parts: list[Part] = []
         self.when_leaving: list[Callable[[], Awaitable[None]]] = []
         """What is to be done as long as the store can be reached, once this node has asked its last question."""
+        self.forget: list[Callable[[str], Awaitable[bool]]] = []
+        """What lets go of a node that is gone for good, by its name; False: the store could not be told."""
 
     async def leave(self) -> None:
         """Tell the others that this node ends."""

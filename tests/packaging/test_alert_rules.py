@@ -327,6 +327,9 @@ BOUNDS_THAT_ARE_NOT_WATCHED = {
     "dohproxy_max_store_under_way_bytes": "goes on without",
     "dohproxy_max_shared_cache_writes_under_way": "the next node asks for itself",
     "dohproxy_max_shared_cache_write_bytes": "the next node asks for itself",
+    # What only remembers that something is over makes room, and what does not fit is counted and holds at its node.
+    "dohproxy_max_event_subjects": "what is over makes room",
+    "dohproxy_max_nodes": "as many as may be configured",
     # Only the report is the poorer for it, and it tells so.
     "dohproxy_report_sums_max_bytes": "the oldest hours go",
     "dohproxy_max_page_bytes": "one page's own: what does not fit is not shown",
