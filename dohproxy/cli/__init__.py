@@ -17,6 +17,7 @@ __all__ = ["main"]
 
 ALONE: Final = frozenset({
     "serve", "check", "doctor", "report", "healthcheck", "stamp", "profile", "listing", "records", "completion",
+    "backup", "restore",
 })  # fmt: skip
 """Verbs to which no command adds another word; the file of each is named after it."""
 

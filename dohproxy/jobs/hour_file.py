@@ -68,6 +68,16 @@ def read_hours(path: Path, since: float, until: float) -> list[Sums]:
         return [_read_row(("hour", *there), row) for row in rows]
 
 
+def copy_hours(path: Path) -> bytes:
+    """Return the whole file as of one moment, whoever writes to it meanwhile. Raises what `read_hours` raises."""
+    path.stat()
+    with _faults_in_words(), contextlib.closing(_open_to_read(path)) as database:
+        _check_format(database)
+        with contextlib.closing(sqlite3.connect(":memory:")) as copy:
+            database.backup(copy)
+            return copy.serialize()
+
+
 def _read_row(names: tuple[str, ...], row: tuple[object, ...]) -> Sums:
     """Whoever may write the file may have written anything: what is no number is none."""
     return {name: number for name, number in zip(names, row, strict=True) if isinstance(number, int)}

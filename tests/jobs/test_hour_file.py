@@ -1,5 +1,6 @@
 """The file of hours: added to whole or not at all, bounded, and read whoever has written it."""
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -12,7 +13,7 @@ import pytest
 
 from dohproxy.jobs import hour_file
 from dohproxy.jobs.hour_book import MOST_BYTES
-from dohproxy.jobs.hour_file import MOST_ROWS, UnreadableHours, add_hours, read_hours
+from dohproxy.jobs.hour_file import MOST_ROWS, UnreadableHours, add_hours, copy_hours, read_hours
 from dohproxy.observability.hour_sums import COLUMNS, HOUR_SECONDS, WORST
 from tests.cli.running import PROJECT
 
@@ -181,3 +182,14 @@ def test_what_was_half_written_is_undone_by_who_reads(path: Path) -> None:
     path.write_bytes(half_written)
     path.with_name(f"{path.name}-journal").write_bytes(journal)
     assert [row["requests"] for row in read_hours(path, 0, ALWAYS)] == [1]
+
+
+def test_a_copy_is_of_one_moment_though_somebody_is_writing(tmp_path: Path) -> None:
+    path, copied = tmp_path / "hours.sqlite", tmp_path / "copy.sqlite"
+    add_hours(path, {0: {"requests": 7}})
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE hours SET requests = 8")
+        copied.write_bytes(copy_hours(path))
+        writer.execute("ROLLBACK")
+    assert [row["requests"] for row in read_hours(copied, 0, 1)] == [7]
