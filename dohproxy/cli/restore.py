@@ -13,7 +13,7 @@ import click
 
 from dohproxy.cli.check import examine
 from dohproxy.cli.terminal import EXIT_CONFIG, EXIT_FAILED, fail, say
-from dohproxy.config import Config, ConfigError, Problem, load, render
+from dohproxy.config import Config, ConfigError, Problem, render
 from dohproxy.jobs.atomic_file import reason_of
 from dohproxy.tls.self_check import LimitsNotInForce
 from dohproxy.tools.backup import telling
@@ -75,13 +75,12 @@ def _look(path: Path, proven: Proven) -> bool:
     manifest = proven.manifest
     with tempfile.TemporaryDirectory(prefix="dohproxy-restore-") as directory:
         # Some systems have their directory for such files behind a link.
-        file = stage(path, proven, Path(directory).resolve())
-        config = load(file)
+        config = stage(path, proven, Path(directory).resolve())
         problems = [
             Problem(one.path, one.sentence.replace(f"{Path(directory).resolve()}/", "/"))
             for one in problems_of(config, manifest)
         ]
-        opening = list(opened(file, config, time.time()))
+        opening = list(opened(config, time.time()))
     say("\n".join(["In it:", *telling.parts(manifest, proven.items), *(f"  {sentence}" for _, sentence in opening)]))
     say("\n".join(["Not in it:", *telling.lacks(manifest, proven.items)]))
     if problems:

@@ -24,12 +24,10 @@ _NEVER: Final = 1e11
 """Unix seconds, in 3,000 years: after every hour that there is."""
 
 
-def opened(file: Path, config: Config, now: float) -> Iterator[tuple[bool, str]]:
-    """Yield for each file of the service's own that is there whether it can be opened, and a sentence.
-
-    `file` is the configuration that was unpacked, `config` what is in it, `now` Unix seconds.
-    """
-    there = {item.key: item.place for item in contents(file, config) if item.place.exists()}
+def opened(config: Config, now: float) -> Iterator[tuple[bool, str]]:
+    """Yield for each file of the service's own that is there whether it can be opened, and a sentence. `now` in Unix
+    seconds."""
+    there = {item.key: item.place for item in contents(Path(), config) if item.place.exists()}
     if MEMBERS in there:
         yield _members(there[MEMBERS], now)
     for key, look in _LOOKS.items():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dohproxy.config import read
 from dohproxy.jobs.atomic_file import AtomicFile, reason_of
 from dohproxy.regular_file import read_regular
 from dohproxy.tools.backup.contents import CONFIGURATION, Group, Item
@@ -49,12 +50,18 @@ class Placing:
     """One attempt to put a backup in its place."""
 
     def __init__(self, path: Path, proven: Proven, root: Path | None, now: float) -> None:
-        """`root`: below which directory everything goes; None: where it was. `now` in Unix seconds."""
+        """`root`: below which directory everything goes; None: where it was. `now` in Unix seconds.
+
+        Raises CannotRelocate, and ConfigError if the configuration could not be read there.
+        """
         self._path = path
         self._proven = proven
         self._root = root
         self._beside = f".before-{int(now)}"
-        self._text = text_for(proven, root).encode()
+        text = text_for(proven, root)
+        # A socket in a deep directory may have too long a name.
+        read(text, directory=rooted(root, Path(proven.manifest.configuration)).parent)
+        self._text = text.encode()
         self._undo: list[tuple[Path, Path | None]] = []
         self._made: list[Path] = []
         state = proven.config.server.state_directory

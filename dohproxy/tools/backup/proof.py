@@ -31,6 +31,7 @@ from dohproxy.tools.backup.relocation import is_bound, relocated, written
 
 _CONFIGURATION_NAME: Final = part_name(1, CONFIGURATION)
 _DIRECTORY_MODE: Final = 0o700
+_MODE: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +107,23 @@ def rooted(root: Path | None, place: Path) -> Path:
 def text_for(proven: Proven, root: Path | None) -> str:
     """Return the configuration as it is written below `root`: what lies there, or is made there, is named there.
 
-    What is not in the backup keeps its place, as a certificate's key may lie there already. Raises CannotRelocate.
+    Names that start from the file stay as they are. Raises CannotRelocate.
     """
     if root is None:
         return proven.text
+    source = proven.config.source
+    document: Mapping[str, object] = {} if source is None else source.document
+    moves = {key: place for key, place in _moves(proven, root).items() if is_bound(written(document, key))}
+    return relocated(proven.text.removeprefix("\ufeff"), moves)
+
+
+def _moves(proven: Proven, root: Path) -> dict[str, Path]:
+    """Return what is named below `root`. What is not in the backup keeps its place, where it may lie already, as a
+    certificate's key often does."""
     own = {part.key: item.place for part, item in proven.parts if "/" not in item.key and item.key != CONFIGURATION}
     for key in (*MADE_BY_THE_SERVICE, MEMBERS, SNAPSHOT):
         own |= dict(places(proven.config, key))
-    source = proven.config.source
-    document: Mapping[str, object] = {} if source is None else source.document
-    moves = {key: rooted(root, place) for key, place in own.items() if is_bound(written(document, key))}
-    return relocated(proven.text.removeprefix("\ufeff"), moves)
+    return {key: rooted(root, place) for key, place in own.items()}
 
 
 @contextmanager
@@ -144,16 +151,17 @@ def directories(proven: Proven, root: Path) -> tuple[Path, ...]:
     return tuple(rooted(root, place) for place in own)
 
 
-def stage(path: Path, proven: Proven, root: Path) -> Path:
+def stage(path: Path, proven: Proven, root: Path) -> Config:
     """Unpack a proven backup below a private directory, so that the service's own eyes can look at it; return the
-    configuration there. Raises BadBackup, CannotRelocate and OSError."""
-    text = text_for(proven, root)
+    configuration with the names of the files there. Raises BadBackup, CannotRelocate and OSError."""
+    text = relocated(proven.text.removeprefix("\ufeff"), _moves(proven, root))
     for directory in directories(proven, root):
         directory.mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
     with unpacking(path, proven) as unpacked:
         for item, _, content in unpacked:
             target = rooted(root, item.place)
             target.parent.mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
-            target.write_bytes(text.encode() if item.key == CONFIGURATION else content)
-            target.chmod(0o600)
-    return rooted(root, Path(proven.manifest.configuration))
+            target.write_bytes(content)
+            target.chmod(_MODE)
+    # Sockets, whose names have to be short, and what is not in the backup are where they were.
+    return read(text, directory=Path(proven.manifest.configuration).parent)

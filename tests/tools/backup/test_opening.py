@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from dohproxy.config import load
 from dohproxy.tools.backup.making import Wanted
 from dohproxy.tools.backup.opening import opened
 from dohproxy.tools.backup.proof import prove, stage
@@ -12,8 +11,7 @@ from tests.tools.backup.conftest import NOW, House
 def looked(house: House, wanted: Wanted, directory: Path) -> list[tuple[bool, str]]:
     """Back up, unpack and open."""
     house.back_up(wanted)
-    file = stage(house.target, prove(house.target), directory)
-    return list(opened(file, load(file), NOW))
+    return list(opened(stage(house.target, prove(house.target), directory), NOW))
 
 
 def test_with_its_keys_everything_can_be_opened(house: House, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dohproxy.config import load
+from dohproxy.config import ConfigError, load
 from dohproxy.tools.backup.making import Wanted
 from dohproxy.tools.backup.placing import CannotRestore, Placing
 from dohproxy.tools.backup.proof import Proven, prove, rooted
@@ -80,6 +80,16 @@ def test_what_cannot_be_written_takes_back_all_before_it(house: House, proven: P
     with pytest.raises(CannotRestore, match=r"blocks\.json cannot be written"):
         Placing(house.target, proven, root, NOW).place()
     assert tree(root) == before
+
+
+def test_a_socket_that_would_have_too_long_a_name_is_told_before_anything_is_written(
+    house: House, tmp_path: Path
+) -> None:
+    with house.file.open("a", encoding="utf-8") as file:
+        file.write('\n[admin]\nsocket = "../a.sock"\n')
+    replace(house, config=load(house.file)).back_up()
+    with pytest.raises(ConfigError, match="more than 107 bytes"):
+        Placing(house.target, prove(house.target), tmp_path / ("long" * 30), NOW)
 
 
 def test_nothing_is_made_where_nothing_can_be_written(house: House, proven: Proven, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_was_written_is_proved_and_lies_below_the_directory(house: House, t
     proven = prove(house.target)
     assert [item.key for _, item in proven.parts] == [part.key for part in proven.manifest.parts]
     root = tmp_path / "stage"
-    config = load(stage(house.target, proven, root))
+    config = stage(house.target, proven, root)
     assert config.server.state_directory == rooted(root, house.directory / "state")
     assert config.tls is not None
     assert all(path.is_relative_to(root) for path in (config.tls.key, config.tls.certificate))
@@ -139,9 +139,19 @@ def test_a_name_that_climbs_leads_nowhere_outside(house: House, tmp_path: Path) 
 
     proven = prove(forged(house, climbing))
     root = tmp_path / "stage"
-    config = load(stage(house.target, proven, root))
+    config = stage(house.target, proven, root)
     assert config.blocklists[0].file == root / "escaped.txt"
     assert (root / "escaped.txt").read_text(encoding="utf-8") == "ads.example\n"
+
+
+def test_sockets_are_where_they_were(house: House, tmp_path: Path) -> None:
+    with house.file.open("a", encoding="utf-8") as file:
+        file.write('\n[admin]\nsocket = "../a.sock"\n')
+    changed = replace(house, config=load(house.file))
+    changed.back_up()
+    config = stage(house.target, prove(house.target), tmp_path / ("long" * 30))
+    assert config.admin is not None
+    assert config.admin.socket.resolve() == house.directory / "a.sock"
 
 
 def test_an_unusual_spelling_is_told(house: House, tmp_path: Path) -> None:
