@@ -65,11 +65,20 @@ async def connect(settings: StoreSettings) -> AbstractConnection:
         if task is not None and task.cancelling():
             raise asyncio.CancelledError
     except BaseException:
-        await connection.disconnect(nowait=True)
+        await drop(connection)
         raise
     # From here on it is the store that watches over what is late, as all of it is late at once.
     connection.socket_timeout = None
     return connection
+
+
+async def drop(connection: AbstractConnection) -> None:
+    """End a connection at once. One over TLS would else be there for as long as the other side, which may hang, does not
+    say goodbye, half a minute at most."""
+    writer = connection._writer
+    if writer is not None:
+        writer.transport.abort()
+    await connection.disconnect(nowait=True)
 
 
 def _judge(hello: Any) -> None:

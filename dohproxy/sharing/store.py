@@ -26,7 +26,7 @@ from valkey.exceptions import (
 )
 
 from dohproxy.sharing.commands import Argument, Asked, Command, Notify, Reply, Script, StoreFailure
-from dohproxy.sharing.connecting import CONNECT_SECONDS, StoreSettings, Unfit, connect, explain
+from dohproxy.sharing.connecting import CONNECT_SECONDS, StoreSettings, Unfit, connect, drop, explain
 from dohproxy.sharing.store_figures import StoreStatistics
 
 SILENT_SECONDS: Final = 0.5
@@ -194,7 +194,7 @@ class Store:
                         one.cancel()
         finally:
             self._connection = None
-            await connection.disconnect(nowait=True)
+            await drop(connection)
             self._tell_down(why)
             self._give_up()
             for call in self.when_down:

@@ -129,6 +129,65 @@ def two_machines(find_program: FindProgram) -> Iterator[Machines]:
             holder.wait()
 
 
+HUB = "10.79.0.1"
+"""Where the machine in the middle is found by all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """A machine in the middle and some around it that reach it alone, each by the process that holds it."""
+
+    hub: int
+    leaves: tuple[int, ...]
+
+    def on_hub(self, *argv: str) -> list[str]:
+        """Return the command line that runs a program in the middle."""
+        return ["nsenter", f"--net=/proc/{self.hub}/ns/net", "--", *argv]
+
+    def on_leaf(self, number: int, *argv: str) -> list[str]:
+        """Return the command line that runs a program on one of the others."""
+        return ["nsenter", f"--net=/proc/{self.leaves[number]}/ns/net", "--", *argv]
+
+
+@contextmanager
+def star(find_program: FindProgram, leaves: int) -> Iterator[Star]:
+    """Make so many machines around one, or skip the test where that is not allowed (in CI: fail)."""
+    ip, unshare = find_program("ip", "iproute2"), find_program("unshare", "util-linux")
+    find_program("nsenter", "util-linux")
+    holders: list[subprocess.Popen[bytes]] = []
+    try:
+        for _ in range(leaves + 1):
+            holders.append(subprocess.Popen([unshare, "--net", "--", "sleep", "600"], stderr=subprocess.DEVNULL))
+            _wait_for_namespace(holders[-1])
+        made = Star(holders[0].pid, tuple(holder.pid for holder in holders[1:]))
+        _run(made.on_hub(ip, *["link", "set", "lo", "up"]))
+        _run(made.on_hub(ip, *f"addr add {HUB}/32 dev lo".split()))
+        for number, leaf in enumerate(made.leaves):
+            _reach_hub(made, number, leaf, ip)
+        yield made
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.wait()
+
+
+def _reach_hub(made: Star, number: int, leaf: int, ip: str) -> None:
+    network = f"10.79.{number + 1}"
+    for words in (
+        f"link add leaf{number} type veth peer name hub netns {leaf}",
+        f"addr add {network}.1/24 dev leaf{number}",
+        f"link set leaf{number} up",
+    ):
+        _run(made.on_hub(ip, *words.split()))
+    for words in (
+        "link set lo up",
+        "link set hub up",
+        f"addr add {network}.2/24 dev hub",
+        f"route add {HUB} via {network}.1",
+    ):
+        _run(made.on_leaf(number, ip, *words.split()))
+
+
 def _wait_for_namespace(holder: "subprocess.Popen[bytes]") -> None:
     own = Path("/proc/self/ns/net").readlink()
 

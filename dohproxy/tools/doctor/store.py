@@ -12,7 +12,7 @@ from valkey.exceptions import NoPermissionError, ResponseError, ValkeyError
 
 from dohproxy.config import NodesConfig
 from dohproxy.sharing.commands import Command
-from dohproxy.sharing.connecting import StoreSettings, Unfit, connect, explain, read_secrets
+from dohproxy.sharing.connecting import StoreSettings, Unfit, connect, drop, explain, read_secrets
 from dohproxy.sharing.keys import Keys
 from dohproxy.tools.doctor.findings import Finding, Severity
 
@@ -75,7 +75,7 @@ async def _see(settings: StoreSettings, keys: Keys) -> StoreSeen:
                 found[name] = value[1].decode(errors="replace")
         return StoreSeen("", median(took), error, tuple(refused), found)
     finally:
-        await connection.disconnect(nowait=True)
+        await drop(connection)
 
 
 def _commands(keys: Keys) -> list[Command]:
