@@ -116,6 +116,7 @@ def _place(path: Path, proven: Proven, root: Path | None, overwrite: bool) -> No
         )
     placed = placing.place()
     file = rooted(root, Path(proven.manifest.configuration))
+    say(telling.age(proven.manifest))
     say(f"Restored: {len(placed.files)} files. Start it: dohproxy serve --config {file}")
     if placed.kept:
         say(f"What was there before: {telling.before_names(placed.kept)}")

@@ -73,8 +73,8 @@ async def connect(settings: StoreSettings) -> AbstractConnection:
 
 
 async def drop(connection: AbstractConnection) -> None:
-    """End a connection at once. One over TLS would else be there for as long as the other side, which may hang, does not
-    say goodbye, half a minute at most."""
+    """End a connection at once. One over TLS would else stay until the other side, which may hang, says goodbye, half a
+    minute at most."""
     writer = connection._writer
     if writer is not None:
         writer.transport.abort()

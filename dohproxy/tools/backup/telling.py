@@ -35,11 +35,10 @@ _NEVER: Final = (
 
 def held(manifest: Manifest) -> str:
     """Return what a backup is, in a sentence."""
-    made = datetime.fromtimestamp(manifest.made_at, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
     size = sum(part.size for part in manifest.parts)
     return (
         f"{len(manifest.parts)} files of {manifest.host}, {size:,} bytes, made by dohproxy {manifest.version}"
-        f" at {made} UTC"
+        f" {made_at(manifest)}"
     )
 
 
@@ -64,6 +63,17 @@ def lacks(manifest: Manifest, items: Mapping[str, Item]) -> Iterator[str]:
 
 def _meaning(one: LeftOut) -> str:
     return _LACKS.get(one.key, _ELSE)
+
+
+def age(manifest: Manifest) -> str:
+    """Return what is to be known of everything that has happened since."""
+    return f"Everything is as it was {made_at(manifest)}: who was revoked, blocked or let through later is not."
+
+
+def made_at(manifest: Manifest) -> str:
+    """Return when a backup was made."""
+    made = datetime.fromtimestamp(manifest.made_at, UTC).isoformat(" ", "seconds").removesuffix("+00:00")
+    return f"at {made} UTC"
 
 
 def before_names(kept: tuple[Path, ...]) -> str:

@@ -19,6 +19,12 @@ def test_what_is_in_it_and_what_its_lack_means(house: House) -> None:
     assert "never: the program itself, the system's units" in lacks
 
 
+def test_what_came_later_is_not_in_it(house: House) -> None:
+    assert telling.age(house.back_up()).startswith(
+        "Everything is as it was at 2027-01-15 08:00:00 UTC: who was revoked"
+    )
+
+
 def test_keys_in_it_are_known(house: House) -> None:
     assert not telling.has_secrets(house.back_up())
     assert telling.has_secrets(house.back_up(Wanted(with_keys=True)))
