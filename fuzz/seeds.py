@@ -4,12 +4,14 @@
 """
 
 import base64
+import gzip
 import random
 import struct
 import sys
 from collections.abc import Iterable
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,9 @@ from dohproxy.config import reference
 from dohproxy.doh.stamp import Properties, Protocol, Stamp
 from dohproxy.doh.stamp_codec import encode
 from dohproxy.nft.protocol import Begin, Change, Command, Drop, End, Look, Spare, read_network, write_command
+from dohproxy.tools.backup.archive import MANIFEST_NAME, ArchiveWriter
+from dohproxy.tools.backup.manifest import LeftOut, Manifest, Part, Why, part_name
+from dohproxy.tools.backup.manifest import encode as encode_manifest
 from fuzz import worst_cases
 from fuzz.http2_traffic import Traffic
 from tests.wire import messages as m
@@ -82,6 +87,38 @@ def snapshots() -> list[bytes]:
     """Return a file without entries, and one that was sealed for others."""
     content = struct.pack("!8sHQ", b"dohcache", 1, 1_800_000_000) + struct.pack("!I", 0)
     return [b"", content + blake2b(content, digest_size=32).digest(), content]
+
+
+BACKED_UP: Final = {
+    "configuration": b"""[server]
+state_directory = "/var/lib/dohproxy"
+[[blocklist]]
+name = "ads"
+file = "../ads.txt"
+[[upstream]]
+name = "ns0"
+url = "udp://127.0.0.1:9"
+""",
+    "blocklist #1.file": b"ads.example\n",
+    "server.state_directory/state": bytes(9),
+}
+"""What is in the backups here."""
+
+
+def backups() -> list[bytes]:
+    """Return a backup, as it is and without gzip, a newer one, and the manifest alone."""
+    written, parts = BytesIO(), []
+    with ArchiveWriter(written.write, 1_800_000_000) as writer:
+        for number, (key, content) in enumerate(BACKED_UP.items(), start=1):
+            name = part_name(number, key)
+            writer.add(name, content)
+            parts.append(Part(name, key, len(content), sha256(content).hexdigest(), 0o640, "root", "dohproxy"))
+        left_out = (LeftOut("server.state_directory/key", Why.KEYS),)
+        made = Manifest("1.0", 1_800_000_000, "localhost", "/etc/dohproxy/a.toml", tuple(parts), left_out)
+        writer.add(MANIFEST_NAME, encode_manifest(made))
+    whole = written.getvalue()
+    plain = gzip.decompress(whole)
+    return [whole, plain, plain.replace(b"1\n", b"2\n", 1), encode_manifest(made)]
 
 
 def http1() -> list[bytes]:

@@ -51,6 +51,12 @@ TARGETS: Final = {
     "snapshot": Target(
         "fuzz.snapshot_invariants", "check_snapshot", seeds.snapshots, ("cache/snapshot", "cache/restarts")
     ),
+    "backup": Target(
+        "fuzz.backup_invariants",
+        "check_backup",
+        seeds.backups,
+        tuple(f"tools/backup/{name}" for name in ("archive", "manifest", "relocation")),
+    ),
     "http1": Target(
         "fuzz.http1_invariants",
         "check_http1",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from dohproxy.config import Config, read
 from dohproxy.config.files import MAX_FILE_BYTES
@@ -53,18 +53,22 @@ class Proven:
 
 
 def prove(path: Path) -> Proven:
-    """Return what a backup holds. Raises BadBackup, ConfigError for a configuration that this program cannot read, and
-    OSError if the file cannot be read."""
-    text, manifest, found = b"", None, {}
+    """Return what a backup holds. Raises OSError if the file cannot be read, and what `prove_archive` raises."""
     with open_regular(path) as file:
-        for member in members(file):
-            if member.name == MANIFEST_NAME:
-                manifest = decode(member.content(MOST_MANIFEST_BYTES))
-            elif member.name == _CONFIGURATION_NAME:
-                text = member.content(MAX_FILE_BYTES)
-                found[member.name] = len(text), hashlib.sha256(text).hexdigest()
-            else:
-                found[member.name] = member.size, _digest(member)
+        return prove_archive(file)
+
+
+def prove_archive(file: BinaryIO) -> Proven:
+    """Return what a backup holds. Raises BadBackup, and ConfigError for a configuration that cannot be read here."""
+    text, manifest, found = b"", None, {}
+    for member in members(file):
+        if member.name == MANIFEST_NAME:
+            manifest = decode(member.content(MOST_MANIFEST_BYTES))
+        elif member.name == _CONFIGURATION_NAME:
+            text = member.content(MAX_FILE_BYTES)
+            found[member.name] = len(text), hashlib.sha256(text).hexdigest()
+        else:
+            found[member.name] = member.size, _digest(member)
     if manifest is None:
         raise BadBackup("has no manifest, so it is cut short or no backup")
     if found != {part.name: (part.size, part.sha256) for part in manifest.parts}:
