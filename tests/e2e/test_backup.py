@@ -41,7 +41,7 @@ class Lost:
 def added(proxy: Proxy, name: str) -> str:
     """Make somebody a member; return the path of his URL."""
     run = run_dohproxy("member", "add", name, "--config", str(proxy.file), "--json")
-    return urlsplit(json.loads(run.stdout)["url"]).path
+    return str(urlsplit(json.loads(run.stdout)["url"]).path)
 
 
 def typed(file: Path, *words: str) -> str:

@@ -26,7 +26,7 @@ def forged(house: House, change: Change) -> Path:
     with house.target.open("rb") as file:
         contents = {member.name: member.content(10**7) for member in members(file)}
     manifest = change(contents, decode(contents.pop(MANIFEST_NAME)))
-    with house.target.open("wb") as file, ArchiveWriter(file.write, NOW) as writer:
+    with house.target.open("wb") as target, ArchiveWriter(target.write, NOW) as writer:
         for name, content in contents.items():
             writer.add(name, content)
         if manifest is not None:
@@ -68,6 +68,11 @@ def _dropped(contents: dict[str, bytes], manifest: Manifest) -> Manifest:
     return manifest
 
 
+def _emptied(contents: dict[str, bytes], manifest: Manifest) -> Manifest:
+    contents.clear()
+    return replace(manifest, parts=())
+
+
 def _added(contents: dict[str, bytes], manifest: Manifest) -> Manifest:
     contents["900-more"] = b""
     return manifest
@@ -78,7 +83,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a missing file": (_dropped, "does not hold what its manifest says"),
     "a file more": (_added, "does not hold what its manifest says"),
     "no manifest": (lambda contents, manifest: None, "has no manifest"),
-    "no part": (lambda contents, manifest: contents.clear() or replace(manifest, parts=()), "holds no configuration"),
+    "no part": (_emptied, "holds no configuration"),
     "another first part": (
         lambda contents, manifest: replace(manifest, parts=manifest.parts[::-1]),
         "holds no configuration",
