@@ -14,6 +14,7 @@ from dohproxy.config import NodesConfig
 from dohproxy.sharing.commands import Command
 from dohproxy.sharing.connecting import StoreSettings, Unfit, connect, drop, explain, read_secrets
 from dohproxy.sharing.keys import Keys
+from dohproxy.sharing.rights import acl_rules
 from dohproxy.tools.doctor.findings import Finding, Severity
 
 SUBJECT: Final = "store"
@@ -117,12 +118,12 @@ def judge(seen: StoreSeen, config: NodesConfig) -> Iterator[Finding]:
         yield Finding(SUBJECT, Severity.WARNING, f"the store {seen.why_not}", remedy)
         return
     if seen.refused:
-        commands = " ".join(sorted({f"+{one.lower()}" for one in seen.refused}))
+        commands = ", ".join(sorted(set(seen.refused)))
         yield Finding(
             SUBJECT,
             Severity.WARNING,
-            f"the user {config.user or 'default'} may not do all that a node does",
-            f"ACL SETUSER {config.user or 'default'} ~{config.prefix}:* {commands}, and the same in its ACL file",
+            f"the user {config.user or 'default'} may not do all that a node does: {commands}",
+            f"ACL SETUSER {config.user or 'default'} {acl_rules(config.prefix)}, and the same in its ACL file",
         )
     if seen.round_trip_seconds > QUICK_SECONDS:
         yield Finding(
