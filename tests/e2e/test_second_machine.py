@@ -44,7 +44,8 @@ with urllib.request.urlopen("http://127.0.0.1:{PORT}/dns-query?dns=" + wire, tim
 with urllib.request.urlopen("http://127.0.0.1:{METRICS_PORT}/metrics", timeout=10) as page:
     lines = page.read().decode().splitlines()
 [up] = [line.split()[1] for line in lines if line.startswith("dohproxy_store_up ")]
-print(json.dumps({{"status": status, "store_up": float(up)}}))
+[refused] = [line.split()[1] for line in lines if line.startswith('dohproxy_store_failures_total{{reason="refused"}} ')]
+print(json.dumps({{"status": status, "store_up": float(up), "refused": float(refused)}}))
 """
 _CONFIGURATION = f"""
 [server]
@@ -95,6 +96,7 @@ class Association:
         """Whether both nodes answer, and reach the store or both do not."""
         found = [self.ask(number, "example.com") for number in range(2)]
         assert [one["status"] for one in found] == [200, 200]
+        assert [one["refused"] for one in found] == [0, 0], "the shipped user may not do all that a node does"
         return all(bool(one["store_up"]) is wanted for one in found)
 
 
