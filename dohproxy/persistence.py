@@ -84,13 +84,14 @@ class Persistence:
         await state_file.load()
 
     async def load_cache(self) -> None:
-        """Bring the cache back from its file, if it has one. Without a warm cache every name is new."""
+        """Bring the cache back from its file, if it has one. Without a warm cache every name is new, unless other nodes
+        know it: who shares with them begins with what is his of each budget."""
         file, is_warm = self._config.cache.snapshot_file, False
         if file is not None:
             self._cache_file = cache_file = CacheFile(file, self._core.cache, clock)
             self._core.figures.add(CACHE_FILE_FIGURES, cache_file.statistics)
             is_warm = await cache_file.load()
-        if not is_warm:
+        if not is_warm and self._config.nodes is None:
             self._core.resolver.begin_slowly()
 
     def open_hours(self, alerting: Alerting, certificate: CertificateWatch | None) -> HourBook | None:

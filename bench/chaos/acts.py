@@ -60,7 +60,9 @@ def _continue_node(ground: Ground) -> None:
 
 WARM_UP: Final = Act("the beginning", _nothing, _nothing)
 """Nodes that have just begun know no name and have no lease; what becomes of members then is no promise of these."""
-WARM_UP_SECONDS: Final = 25.0
+WARM_UP_SECONDS: Final = 30.0
+SETTLE_SECONDS: Final = 15.0
+"""Between two acts: each thing breaks alone, and who has begun anew has asked for what its members want."""
 
 ACTS: Final = (
     Act("nothing", _nothing, _nothing),

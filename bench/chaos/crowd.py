@@ -15,7 +15,7 @@ MEMBERS_PER_SECOND: Final = 10.0
 """At each node."""
 FLOOD_PER_SECOND: Final = 30.0
 """At each node: three nodes' strangers ask for nine times the budget."""
-NAMES: Final = 60
+NAMES: Final = 30
 """What members ask for."""
 MEMBER_NETWORK: Final = "127.200.0.0/16"
 MEMBER: Final = "member"
