@@ -350,7 +350,7 @@ class TestWhatIsAskedOnceMore:
 
 
 async def test_what_is_wanted_is_counted_for_members_and_for_all_and_once() -> None:
-    rig = Rig(burst=100, in_flight=1)
+    rig = Rig(queries_per_second=1_000.0, burst=100, in_flight=1)
     budget = rig.health.budget
     assert isinstance(await rig.ask("member", 0), Send)
     assert (budget.taken, budget.taken_for_members, budget.missed) == (1, 1, 0)
