@@ -186,6 +186,7 @@ class Resolver(Upstreams):
         now = self._clock()
         for upstream in self._upstreams:
             self._probe_if_due(upstream)
+            upstream.stream.shed()
         is_gone = is_path_gone([(upstream.host, upstream.health) for upstream in self._upstreams])
         if not is_gone:
             self._path_gone_since = None

@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._has_ended = False
         self._is_retired = False
+        self._is_winding_up = False
         self._asked: dict[int, Asked] = {}
         self._buffer = bytearray()
         self.asked = 0
@@ -90,7 +91,7 @@ class Connection(asyncio.Protocol):
     @property
     def takes_queries(self) -> bool:
         """Whether a query may be asked on it."""
-        return not self._has_ended and not self._is_retired
+        return not self._has_ended and not self._is_retired and not self._is_winding_up
 
     @property
     def is_acknowledged(self) -> bool:
@@ -140,6 +141,12 @@ class Connection(asyncio.Protocol):
     def retire(self) -> None:
         """Take no further queries, and end with the last that is waited for."""
         self._is_retired = True
+
+    def wind_up(self) -> None:
+        """Take no further queries, and close politely as soon as nobody waits: nothing is wrong with it."""
+        self._is_winding_up = True
+        if not self._asked and self.is_open:
+            self._rest()
 
     def end(self, result: SendStatus, *, told: SendStatus | None = None) -> None:
         """Close at once; everybody who waits gets `told`, or else `result`."""
@@ -231,6 +238,9 @@ class Connection(asyncio.Protocol):
             return
         if self._is_retired:
             self.end(SendStatus.LOST)
+            return
+        if self._is_winding_up:
+            self.finish()
             return
         loop = asyncio.get_running_loop()
         self._stop_idling()

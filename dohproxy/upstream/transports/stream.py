@@ -117,6 +117,13 @@ class StreamTransport:
         if most is not None and connection.asked >= most and not connection.load:
             asyncio.get_running_loop().call_later(KEPT_OPEN_SECONDS, self._judge, connection)
 
+    def shed(self) -> None:
+        """Have connections end once nobody waits on them, as long as there are more than there may be: another node
+        has a part of them now."""
+        surplus = self._budget.open - self._budget.most(self._clock())
+        for connection in sorted(self._connections, key=lambda one: (one.takes_queries, one.load))[: max(0, surplus)]:
+            connection.wind_up()
+
     async def close(self) -> None:
         """Close all connections and wait until their sockets are gone."""
         self._is_closed = True

@@ -417,3 +417,24 @@ class TestEnds:
             cancelled.cancel()
             assert isinstance(await other, Answer)
         assert fake.connections_made == 1
+
+
+async def test_connections_that_are_another_node_s_now_end_as_soon_as_nobody_waits_on_them() -> None:
+    fake = FakeUpstream(stream=[fakes.ANSWER.after(0.2)])
+    budget = connections(2)
+    async with _transport(fake, budget=budget) as transport:
+        asked = asyncio.gather(*(_ask(transport, make_query(f"name{n}.example.")) for n in range(2 * BUSY_QUERIES)))
+        await asyncio.sleep(0.05)  # Within the time that the upstream takes.
+        assert transport.connections == 2
+        budget.hold(0.5, time.monotonic())
+        transport.shed()
+        transport.shed()
+        assert budget.open == 2
+        assert all(isinstance(answer, Answer) for answer in await asked)
+        for _ in range(5000):
+            if budget.open < 2:
+                break
+            await asyncio.sleep(0.001)
+        assert isinstance(await _ask(transport), Answer)
+        assert transport.connections == 1
+        assert budget.signal(time.monotonic()) is None
