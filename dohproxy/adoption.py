@@ -1,12 +1,13 @@
 """What another configuration changes: key by key, and which of it has to wait for a restart."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 
 from dohproxy.config import Config
 
 FROM_START: Final = (
+    "server.workers",
     "server.state_directory",
     "clients.member_ca_file",
     "limits.table_slots",
@@ -46,10 +47,11 @@ class Changes:
     """Keys that differ and will only after a restart."""
 
 
-def compare(now: Config, wanted: Config) -> Changes:
-    """Return what `wanted` changes of the configuration that holds now."""
+def compare(now: Config, wanted: Config, besides: Sequence[str] = ()) -> Changes:
+    """Return what `wanted` changes of the configuration that holds now; `besides` are keys that wait for a restart of
+    this process, and of others do not."""
     held, waiting = wanted, []
-    for path in FROM_START:
+    for path in (*FROM_START, *besides):
         section, _, key = path.partition(".")
         before, after = getattr(now, section), getattr(wanted, section)
         if before is None or after is None:

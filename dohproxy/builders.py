@@ -1,9 +1,8 @@
 """How each owner of state is made from its section of the configuration, and told of another one."""
 
-import mmap
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -28,6 +27,7 @@ from dohproxy.policy.standing import Standings
 from dohproxy.sharing.commands import StoreFailure
 from dohproxy.upstream.budget.groups import BudgetGroups
 from dohproxy.upstream.resolvers import Resolvers
+from dohproxy.workers.shared_tables import Tables, private_table
 
 if TYPE_CHECKING:
     from dohproxy.sharing.lease_keeper import LeaseKeeper
@@ -42,11 +42,25 @@ clock: Final = time.monotonic
 """The one clock: event loops run on it too, so deadlines of the core are deadlines of the loop."""
 
 
-def _client_limit(limits: LimitsConfig, per_second: float, burst: float) -> ClientLimit:
-    """Return a limit for clients and their networks, over memory that a forked worker would share."""
-    tables = [memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))) for _ in range(3)]
+WIDTHS: Final = ("client", "network", "site")
+PENALTY_TABLES: Final = 3
+"""As many as `rates` has."""
+
+
+def table_sizes(table_slots: int) -> Mapping[str, int]:
+    """Return the bytes of every table of the limiters by its name, in the order in which a mapping has them."""
+    size = buffer_bytes(table_slots)
+    limits = (f"{limit}/{width}" for limit in ("requests", "misses", "connections") for width in WIDTHS)
+    penalties = (f"penalties/{number}" for number in range(PENALTY_TABLES))
+    rest = ("shares", "seniority", "connections/shares", "domains/misses", "domains/failures")
+    totals = ("requests/total", "connections/total", "connections/strangers")
+    return dict.fromkeys((*limits, *penalties, *rest), size) | dict.fromkeys(totals, SLOT_BYTES)
+
+
+def _client_limit(limits: LimitsConfig, tables: Tables, name: str, per_second: float, burst: float) -> ClientLimit:
+    """Return a limit for clients and their networks."""
     return build_client_limit(
-        *tables,
+        *(tables(f"{name}/{width}", buffer_bytes(limits.table_slots)) for width in WIDTHS),
         per_second=per_second,
         burst=burst,
         network_factor=limits.network_factor,
@@ -54,8 +68,8 @@ def _client_limit(limits: LimitsConfig, per_second: float, burst: float) -> Clie
     )
 
 
-def _total_limit(per_second: float, burst: float) -> Gcra:
-    return Gcra(memoryview(mmap.mmap(-1, SLOT_BYTES)), per_second=per_second, burst=burst)
+def _total_limit(tables: Tables, name: str, per_second: float, burst: float) -> Gcra:
+    return Gcra(tables(f"{name}/total", SLOT_BYTES), per_second=per_second, burst=burst)
 
 
 def fair_share(upstreams: Sequence[UpstreamConfig]) -> tuple[float, float]:
@@ -67,23 +81,29 @@ def fair_share(upstreams: Sequence[UpstreamConfig]) -> tuple[float, float]:
     )
 
 
-def build_priorities(limits: LimitsConfig, upstreams: Sequence[UpstreamConfig]) -> Priorities:
+def build_priorities(
+    limits: LimitsConfig, upstreams: Sequence[UpstreamConfig], tables: Tables = private_table
+) -> Priorities:
     """Return who goes first; a fair share is one of what all upstreams together may be asked."""
     per_second, burst = fair_share(upstreams)
-    shares = GcraTable(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))), per_second=per_second, burst=burst)
-    return Priorities(Seniority(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))), shares)
+    size = buffer_bytes(limits.table_slots)
+    shares = GcraTable(tables("shares", size), per_second=per_second, burst=burst)
+    return Priorities(Seniority(tables("seniority", size)), shares)
 
 
 def build_request_limiter(
-    limits: LimitsConfig, upstreams: Sequence[UpstreamConfig], rules: RuleSwitches | None = None
+    limits: LimitsConfig,
+    upstreams: Sequence[UpstreamConfig],
+    rules: RuleSwitches | None = None,
+    tables: Tables = private_table,
 ) -> RequestLimiter:
     """Return the limits on requests; without `rules` all are enforced."""
     return RequestLimiter(
-        _client_limit(limits, limits.requests_per_second, limits.requests_burst),
-        _client_limit(limits, limits.misses_per_second, limits.misses_burst),
-        _total_limit(limits.total_requests_per_second, limits.total_requests_burst),
+        _client_limit(limits, tables, "requests", limits.requests_per_second, limits.requests_burst),
+        _client_limit(limits, tables, "misses", limits.misses_per_second, limits.misses_burst),
+        _total_limit(tables, "requests", limits.total_requests_per_second, limits.total_requests_burst),
         limits.waiting_misses,
-        build_priorities(limits, upstreams),
+        build_priorities(limits, upstreams, tables),
         rules,
     )
 
@@ -94,13 +114,16 @@ def build_connection_limiter(
     standings: Standings,
     member_networks: MemberNetworks,
     rules: RuleSwitches | None = None,
+    tables: Tables = private_table,
 ) -> ConnectionLimiter:
     """Return the limits on connections; without `rules` all are enforced."""
     everybody = Allowance(connections.new_per_second, connections.new_burst)
-    shares = memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots)))
+    shares = tables("connections/shares", buffer_bytes(limits.table_slots))
     return ConnectionLimiter(
-        _client_limit(limits, connections.new_per_second_per_client, connections.new_burst_per_client),
-        _total_limit(connections.new_per_second, connections.new_burst),
+        _client_limit(
+            limits, tables, "connections", connections.new_per_second_per_client, connections.new_burst_per_client
+        ),
+        _total_limit(tables, "connections", connections.new_per_second, connections.new_burst),
         GcraTable(shares, per_second=everybody.per_second, burst=everybody.burst),
         standings,
         member_networks,
@@ -113,35 +136,50 @@ def build_connection_limiter(
 
 
 def build_penalties(
-    bans: BansConfig, limits: LimitsConfig, hash_prefix: HashPrefix, switch: RuleSwitch | None = None
+    bans: BansConfig,
+    limits: LimitsConfig,
+    hash_prefix: HashPrefix,
+    switch: RuleSwitch | None = None,
+    tables: Tables = private_table,
 ) -> Penalties:
     """Return who keeps the points of clients, and whom they have banned. `hash_prefix` is that of all clients, `switch`
     what is told of `bans.mode`."""
-    tables = tuple(
-        GcraTable(memoryview(mmap.mmap(-1, buffer_bytes(limits.table_slots))), per_second=per_second, burst=burst)
-        for per_second, burst in rates(bans)
+    size = buffer_bytes(limits.table_slots)
+    points = tuple(
+        GcraTable(tables(f"penalties/{number}", size), per_second=per_second, burst=burst)
+        for number, (per_second, burst) in enumerate(rates(bans))
     )
-    return Penalties(Bans(bans, hash_prefix, switch), tables, bans)
+    return Penalties(Bans(bans, hash_prefix, switch), points, bans)
 
 
 def hold_strangers(
-    connection_limiter: ConnectionLimiter, connections: ConnectionsConfig, handshake_seconds: float
+    connection_limiter: ConnectionLimiter,
+    connections: ConnectionsConfig,
+    tables: Tables,
+    handshake_seconds: float,
 ) -> None:
     """Let strangers open as many connections as handshakes at this price allow."""
     allowance = affordable(
         connections.new_per_second, connections.new_burst, handshake_seconds, connections.stranger_handshake_percent
     )
-    connection_limiter.hold_strangers(allowance, memoryview(mmap.mmap(-1, SLOT_BYTES)), clock())
+    connection_limiter.hold_strangers(allowance, tables("connections/strangers", SLOT_BYTES), clock())
 
 
-def build_names(config: Config, rules: RuleSwitches | None = None) -> NameRules:
-    """Return the rules about names, by the list installed with the program; without `rules` all are enforced."""
-    tables = [memoryview(mmap.mmap(-1, buffer_bytes(config.limits.table_slots))) for _ in range(2)]
+def build_names(
+    config: Config,
+    rules: RuleSwitches | None = None,
+    tables: Tables = private_table,
+    secret: bytes | None = None,
+) -> NameRules:
+    """Return the rules about names, by the list installed with the program; without `rules` all are enforced, without
+    a `secret` domains are hashed under one of their own."""
+    size = buffer_bytes(config.limits.table_slots)
     names = build_name_rules(
         config.names,
         installed_list(),
-        *tables,
-        secret=os.urandom(SECRET_BYTES),
+        tables("domains/misses", size),
+        tables("domains/failures", size),
+        secret=os.urandom(SECRET_BYTES) if secret is None else secret,
         negative_ttl_max=config.cache.negative_ttl_max_seconds,
         rules=rules,
     )

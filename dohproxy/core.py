@@ -47,6 +47,7 @@ from dohproxy.upstream.resolver import Resolver
 from dohproxy.upstream.resolvers import Resolvers
 from dohproxy.upstream.root_question import PROBE, apex_question
 from dohproxy.wire.name import from_text
+from dohproxy.workers.seat import SOLE, Seat
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +70,28 @@ class Core:
         *,
         clock: Callable[[], float] = clock,
         shares: Shares | None = None,
+        seat: Seat = SOLE,
     ) -> None:
         """`observe` is told of each request's client, all of which `identities` have made; tests do without. `clock`
-        must be the event loop's. `shares` has other nodes know what is learnt. Raises OSError if an upstream's
-        authorities are unreadable."""
+        must be the event loop's. `shares` has other nodes know what is learnt, `seat` this process's part of what is
+        configured. Raises OSError if an upstream's authorities are unreadable."""
         self._clock = clock
         self._shares = shares
+        self._seat = seat
         self.config = config
         self._tasks = tasks
         self._draw = random.SystemRandom()
         self._finishing: set[asyncio.Task[None]] = set()
         self.switches = RuleSwitches(config.rules, clock())
-        self.request_limiter = build_request_limiter(config.limits, config.general_upstreams, self.switches)
+        self.request_limiter = build_request_limiter(
+            config.limits, config.general_upstreams, self.switches, seat.tables
+        )
         identities = Identities(os.urandom(SECRET_BYTES)) if identities is None else identities
-        self.penalties = build_penalties(config.bans, config.limits, identities.prefix_hashes, self.switches[Rule.BANS])
+        self.penalties = build_penalties(
+            config.bans, config.limits, identities.prefix_hashes, self.switches[Rule.BANS], seat.tables
+        )
         self.bans = self.penalties.bans
-        self.names = build_names(config, self.switches)
+        self.names = build_names(config, self.switches, seat.tables, seat.secret)
         self.cache = Cache(config.cache, self._draw.random, self.names.undelegated.is_listed, self.names.judge)
         self.suffixes = SuffixWatch(config.names, self.names, time.time())
         self.budgets = BudgetGroups(clock(), self._draw.random)
@@ -228,7 +235,7 @@ class Core:
         others: Others | None = None,
     ) -> Resolver:
         return Resolver(
-            upstreams,
+            self._seat.shares(tuple(upstreams)),
             config.resolver,
             learn,
             self._tasks,

@@ -4,7 +4,7 @@ the sums of each hour for the report."""
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ from dohproxy.jobs.state_file import NAME as STATE_NAME
 from dohproxy.jobs.state_file import NOT_KEPT, Kept, StateFile
 from dohproxy.jobs.state_key import NoKey, StateKey, open_key
 from dohproxy.policy.announcements import Announcements
-from dohproxy.saved import Interruption, Saved, UnfitState
+from dohproxy.saved import FAR_SECONDS, Interruption, Saved, UnfitState, read_dict, read_number
 
 _log = structlog.get_logger("dohproxy.persistence")
 
@@ -52,18 +52,33 @@ class Persistence:
         self._core = core
         self._cache_file: CacheFile | None = None
         self._state_file: StateFile | None = None
+        self._kept: Kept | None = None
         self.announcements = Announcements()
         self._hours: HourBook | None = None
         self.blocks = HandBlocks(config.server.state_directory, core.names.blocklists, core.pipeline.rules_changed)
 
-    async def load_state(self, *keepers: Keeper) -> None:
-        """Go on with what the last process has left, if it is kept: the core's state and that of all `keepers`."""
+    async def load_state(self, *keepers: Keeper, handed: Saved | None = None, secret: bytes = b"") -> None:
+        """Go on with what the last process has left, if it is kept: the core's state and that of all `keepers`.
+
+        `handed` is what another worker has exported that lives, under `secret`: it is newer than any file.
+        """
         directory, core = self._config.server.state_directory, self._core
+        self._kept = kept = self._keep(keepers)
+        if handed is not None:
+            self._go_on(kept, handed, secret)
         if directory is None:
             return
         if self._key is None:
             core.figures.add(STATE_FILE_FIGURES, lambda: NOT_KEPT)
             return
+        self._state_file = state_file = StateFile(directory, self._key, kept, clock)
+        core.figures.add(STATE_FILE_FIGURES, state_file.statistics)
+        if handed is None:
+            await state_file.load()
+
+    def _keep(self, keepers: Sequence[Keeper]) -> Kept:
+        """Return how all that is kept is exported and restored."""
+        core = self._core
 
         async def export(seal: Callable[[str], str], now: float) -> Saved:
             saved: Saved = {"announcements": self.announcements.export(time.time())}
@@ -78,10 +93,30 @@ class Persistence:
                 self.announcements.restore(saved)
             return core.restore(saved, seal, interruption)
 
-        kept = Kept(export, restore, {"seniority": core.request_limiter.seniority})
-        self._state_file = state_file = StateFile(directory, self._key, kept, clock)
-        core.figures.add(STATE_FILE_FIGURES, state_file.statistics)
-        await state_file.load()
+        return Kept(export, restore, {"seniority": core.request_limiter.seniority})
+
+    async def export(self, secret: bytes) -> Saved:
+        """Return all that another worker needs to know, under the secret that all have, and the blocks by hand. The
+        tables are shared already: of them it is the clocks."""
+        now = clock()
+        if self._kept is None:
+            return {}
+        return {
+            "at": now,
+            "values": await self._kept.export(StateKey(secret).seal, now),
+            "clocks": {name: table.clock(now) for name, table in self._kept.tables.items()},
+            "blocks": await self.blocks.export(),
+        }
+
+    def _go_on(self, kept: Kept, handed: Saved, secret: bytes) -> None:
+        """Take what another worker has exported; nothing is left of the budgets, as that one spends of its own."""
+        with contextlib.suppress(UnfitState):
+            at = read_number(handed, "at", 0.0, FAR_SECONDS)
+            kept.restore(read_dict(handed, "values"), StateKey(secret).seal, Interruption(at, clock()))
+            clocks = read_dict(handed, "clocks")
+            for name, table in kept.tables.items():
+                table.go_on(read_number(clocks, name, 0.0, 2 * FAR_SECONDS), at)
+            self.blocks.go_on(str(handed.get("blocks", "[]")), time.time())
 
     async def load_cache(self) -> None:
         """Bring the cache back from its file, if it has one. Without a warm cache every name is new, unless other nodes

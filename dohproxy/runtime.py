@@ -23,7 +23,7 @@ from dohproxy.control.explain import Owners
 from dohproxy.control.hand_limits import HandLimits
 from dohproxy.control.in_force import by_hand
 from dohproxy.control.log_level import LogLevel
-from dohproxy.control.management import Management
+from dohproxy.control.management import Management, WorkerSide
 from dohproxy.control.members import MemberBook
 from dohproxy.control.mode import figures as figures_of
 from dohproxy.control.nodes import seen as nodes_seen
@@ -42,6 +42,7 @@ from dohproxy.frontends.listener import Listener
 from dohproxy.frontends.opener import Opener
 from dohproxy.frontends.public_listeners import PublicListeners, places
 from dohproxy.jobs.alerting import Alerting
+from dohproxy.jobs.ban_exchange import BanExchange
 from dohproxy.jobs.ban_log import WRITE_SECONDS, BanLog
 from dohproxy.jobs.blocklist_watch import FILE_SECONDS, START_SECONDS, BlocklistStatistics
 from dohproxy.jobs.certificate_watch import CertificateWatch, CheckedPair
@@ -72,6 +73,7 @@ from dohproxy.observability.top_talkers import TopTalkers
 from dohproxy.observability.upstream_alerts import Alert, UpstreamWatch, alerts
 from dohproxy.outcomes import NOBODY, Client, Frontend, Reply
 from dohproxy.persistence import Persistence, open_state_key
+from dohproxy.policy.ban_table import Ban
 from dohproxy.policy.bans import Bans
 from dohproxy.policy.mode import ModeNow
 from dohproxy.publishing import page_job_of
@@ -83,6 +85,7 @@ from dohproxy.sharing.shared_cache_figures import SHARED_CACHE_FIGURES
 from dohproxy.sharing.store_figures import STORE_FIGURES
 from dohproxy.tools.healthcheck import LOCALHOST_QUERY
 from dohproxy.upstream.resolvers import Resolvers
+from dohproxy.workers.seat import SOLE, Seat
 
 DRAIN_DELAY_SECONDS: Final = 0.1
 """Between the command to end and its being obeyed: its answer takes a millisecond."""
@@ -110,26 +113,30 @@ class Runtime:
         manager: ServiceManager | None = None,
         inherited: InheritedSockets | None = None,
         when_managed: Callable[[], None] = lambda: None,
+        seat: Seat = SOLE,
     ) -> None:
         """Build everything but the sockets, which are closed with `sockets`, their files removed. `file` is what
         `reload` reads; `certificate` keeps that of `tls`, the context that clients meet. `manager` and `inherited` are
         whoever started this process, and what it has left to us. `when_managed` is called once scrapers and commands
-        are served too."""
-        self.config = config
+        are served too. `seat` says whether this is one of several workers."""
+        self._seat = seat
+        self.config = config = seat.own(config)
         self.file = file
         self._tasks = tasks
         self._certificate = certificate
         self._log_limit = log_limit
         key = open_state_key(config.server.state_directory)
         self.sharing = build_sharing(config)
-        secret = secret_of_clients(key, self.sharing)
-        self.server = Server(config, tasks, secret, shares=None if self.sharing is None else self.sharing.routes)
+        secret = seat.secret or secret_of_clients(key, self.sharing)
+        shares = None if self.sharing is None else self.sharing.routes
+        self.server = Server(config, tasks, secret, shares=shares, seat=seat)
         self.core = self.server.core
         if self.sharing is not None:
             share_budgets(self.sharing, config, self.core.budgets, lambda: self.core.resolver)
         self.top_talkers = TopTalkers(self.core.service, self.core.names.domains.domain_of)
         self._ban_log = BanLog(config.bans.log_file)
-        self.server.note_ban = self._ban_log.note
+        self._ban_exchange = BanExchange(self.core.bans, self.server.identities.prefix_hashes, self.server.begin_ban)
+        self.server.note_ban = self._note_ban
         self._kernel_bans = self._build_kernel_bans()
         self._member_file = MemberFile(config.clients.member_file, self.server.adopt_tokens)
         self.delay = LoopDelay()
@@ -212,7 +219,11 @@ class Runtime:
         """Serve until `stop` is set, then drain. `announce` is called with the addresses once clients are served."""
         self._stop = stop
         await self._member_file.poll(time.time())  # First, as what is kept of members counts for those there are.
-        await self.persistence.load_state(self.alerting, self.pages, self.server)
+        if self._seat.begins_empty:
+            self.core.budgets.begin_empty(clock())
+        await self.persistence.load_state(
+            self.alerting, self.pages, self.server, handed=self._seat.saved, secret=self._seat.secret or b""
+        )
         await self._begin_health()
         await self.persistence.load_cache()
         self.blocks.load(time.time())
@@ -284,7 +295,7 @@ class Runtime:
     def _read_again(self) -> Config:
         if self.file is None:
             raise ConfigError((Problem("--config", "was not given, so there is no file to read again"),))
-        config = load(self.file)
+        config = self._seat.own(load(self.file))
         problems = check_files(config)
         if problems:
             raise ConfigError(located(problems, config.lines))
@@ -303,7 +314,7 @@ class Runtime:
         restart is named in what is returned. Without `rereads` it must name the same files, and a bad one among them is
         in nobody's way.
         """
-        changes = compare(self.config, make_room(config))
+        changes = compare(self.config, make_room(config), self._seat.from_start)
         wanted = changes.config
         suffixes = await read_suffixes(wanted.names) if rereads else None
         blocklists = await self.core.blocklists.prepare(wanted.blocklists, time.time()) if rereads else None
@@ -454,17 +465,30 @@ class Runtime:
         """Hold strangers to what handshakes cost, now and with each new certificate."""
         if self._certificate is not None:
             limiter = self.server.connection_limiter
-            self._certificate.when_priced(partial(hold_strangers, limiter, self.config.connections))
+            self._certificate.when_priced(partial(hold_strangers, limiter, self.config.connections, self._seat.tables))
 
     # --- Parts ---
 
     async def _manage(self, opened: dict[str, socket.socket]) -> None:
         # A reload reads the authorities of the system, which must not be while this is under way.
         async with self._reloading:
-            await self._management.start(opened, self.config, self.core.figures, self)
+            await self._management.start(opened, self.config, self.core.figures, self, self._worker_side())
         self._when_managed()
 
+    def _worker_side(self) -> WorkerSide | None:
+        secret = self._seat.secret
+        if not self._seat.is_worker or secret is None:
+            return None
+        return WorkerSide(partial(self.persistence.export, secret), self._ban_exchange)
+
+    def _note_ban(self, ban: Ban, now: float) -> None:
+        self._ban_log.note(ban, now)
+        if self._seat.is_worker:
+            self._ban_exchange.note(ban)
+
     async def _begin_health(self) -> None:
+        if self._seat.is_worker:  # The supervisor tells of all.
+            return
         before, self._health = self._health, HealthListener(self.health_answers, self.delay)
         await self._health.start(self.config.server.listen[0])
         if before is not None:

@@ -45,6 +45,7 @@ from dohproxy.policy.member_network_state import export_member_networks, restore
 from dohproxy.policy.visitors import Visitors
 from dohproxy.saved import Interruption, Saved
 from dohproxy.tls.asked_name import asked_name
+from dohproxy.workers.seat import SOLE, Seat
 
 
 class Server:
@@ -58,36 +59,42 @@ class Server:
         *,
         clock: Callable[[], float] = clock,
         shares: Shares | None = None,
+        seat: Seat = SOLE,
     ) -> None:
         """Client addresses are hashed under `secret`; the upstreams' tasks run in `tasks`. `clock` must be the running
-        event loop's. `shares` has other nodes know what is learnt. Raises OSError if an upstream's authorities are
-        unreadable."""
+        event loop's. `shares` has other nodes know what is learnt, and of what is configured this process has the part
+        of its `seat`. Raises OSError if an upstream's authorities are unreadable."""
         self._clock = clock
+        self._seat = seat
+        config = seat.part(config)
         self.visitors = Visitors(partial(secrets.randbits, 64), clock())
         self.identities = Identities(
             secret, config.limits.exempt_networks, config.clients.member_networks, self.visitors.note
         )
         self.client_resolver = ClientResolver(self.identities, config.clients)
         self.front_proxy = FrontProxyWatch(config.clients, self.client_resolver.statuses, clock())
-        self.core = Core(config, tasks, self.front_proxy.observe, self.identities, clock=clock, shares=shares)
+        self.core = Core(
+            config, tasks, self.front_proxy.observe, self.identities, clock=clock, shares=shares, seat=seat
+        )
         self.connections = Connections(config.connections)
         standings = self.core.request_limiter.standings
         self.connection_limiter = build_connection_limiter(
-            config.connections, config.limits, standings, self.client_resolver.member_networks, self.core.switches
+            config.connections,
+            config.limits,
+            standings,
+            self.client_resolver.member_networks,
+            self.core.switches,
+            seat.tables,
         )
         loop = asyncio.get_running_loop()
         self.handshakes = HandshakeScheduler(
             loop.call_soon, loop.call_later, config.connections.stranger_handshake_percent
         )
-        sweep = BanSweep(self.core.bans, self.connections, clock, loop.call_later)
+        self._sweep = BanSweep(self.core.bans, self.connections, clock, loop.call_later)
         self.note_ban: Callable[[Ban, float], None] = lambda _ban, _now: None
         """Called with each ban that holds, when it begins."""
 
-        def begin_ban(ban: Ban, now: float) -> None:
-            sweep.begin()
-            self.note_ban(ban, now)
-
-        self.core.bans.when_banned = begin_ban
+        self.core.bans.when_banned = self.begin_ban
         service = self.core.service
         self.http1 = Http1Server(
             service, self.client_resolver, self.connections, clock, max_query_bytes=config.server.max_query_bytes
@@ -111,6 +118,7 @@ class Server:
     def adopt(self, config: Config, suffixes: ReadSuffixes | None = None, blocklists: Prepared | None = None) -> None:
         """Take another configuration that has been checked, on open connections too; `suffixes` is its list of public
         suffixes, if it names one, `blocklists` what its lists have come to."""
+        config = self._seat.part(config)
         self.identities.adopt(config.limits.exempt_networks, config.clients.member_networks)
         self.client_resolver.adopt(config.clients)
         self.front_proxy.adopt(config.clients)
@@ -127,6 +135,11 @@ class Server:
         # After the core, which has told the switches of its rules.
         self.connection_limiter.adopt(config.connections, config.limits, self._clock())
         self.connections.identify_all()
+
+    def begin_ban(self, ban: Ban, now: float) -> None:
+        """Close the connections of those who are banned from now on, and tell who wants to know."""
+        self._sweep.begin()
+        self.note_ban(ban, now)
 
     def adopt_tokens(self, tokens: frozenset[bytes]) -> None:
         """Take other members' tokens, by their digests, on open connections too; what is known by those that are gone

@@ -19,10 +19,10 @@ from dohproxy.jobs.certificate_watch import CertificateWatch
 from dohproxy.observability.logs import RateLimit
 from dohproxy.regular_file import read_regular
 from dohproxy.runtime import Runtime
-from dohproxy.service_manager.activation import InheritedSockets
 from dohproxy.service_manager.notification import ServiceManager
 from dohproxy.tls.policy import frontend_context
 from dohproxy.tls.self_check import check_groups
+from dohproxy.workers.seat import SOLE, Seat
 
 _log = structlog.get_logger("dohproxy.serving")
 
@@ -33,15 +33,16 @@ async def serve(
     log_limit: RateLimit,
     file: Path | None = None,
     when_managed: Callable[[], None] = lambda: None,
+    seat: Seat = SOLE,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; on SIGHUP read `file` again.
+    """Serve until SIGTERM or SIGINT, then drain; on SIGHUP read `file` again. A worker ends with its supervisor too.
 
     `announce` is called once clients are served, with the addresses as bound, and `when_managed` once scrapers and
     commands are. Raises ConfigError if an address or the certificate cannot be used, LimitsNotInForce if OpenSSL does
     not enforce a limit.
     """
     manager = ServiceManager.from_environment(os.environ, os.getpid(), clock)
-    inherited = InheritedSockets.from_environment(os.environ, os.getpid())
+    inherited = seat.inherited(os.environ, os.getpid())
     config = make_room(config)
     make_context = _read_authorities(config.clients.member_ca_file)
     tls = None if config.tls is None else make_context()
@@ -62,11 +63,26 @@ async def serve(
                 manager=manager,
                 inherited=inherited,
                 when_managed=when_managed,
+                seat=seat,
             )
             management = runtime.listen()
             stop = asyncio.Event()
             runtime.heed_signals(stop)
+            if seat.is_worker:
+                _end_with_supervisor(seat.lifeline, stop)
             await runtime.run(management, announce, stop)
+
+
+def _end_with_supervisor(lifeline: int, stop: asyncio.Event) -> None:
+    """Set `stop` once the supervisor has died, of which the end of this pipe tells."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.remove_reader(lifeline)
+        _log.warning("the supervisor has died, so this worker ends too")
+        stop.set()
+
+    loop.add_reader(lifeline, end)
 
 
 def _read_authorities(file: Path | None) -> Callable[[], ssl.SSLContext]:

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -104,7 +105,7 @@ def test_what_is_written_while_the_service_starts_is_a_renewal_and_no_reason_to_
     first, renewed = issue(INTERMEDIATE), issue(INTERMEDIATE, days=(-1, 90))
     files.write(first)
 
-    def open_while_half_of_a_renewal_is_written(address: ListenAddress, **options: str) -> socket.socket:
+    def open_while_half_of_a_renewal_is_written(address: ListenAddress, **options: Any) -> socket.socket:
         files.certificate.write_bytes(renewed.pem)  # Its key is yet to come.
         return open_listener(address, **options)
 

@@ -14,7 +14,9 @@ from dohproxy.config.files import (
     file_warnings,
     find_admin_socket,
     load,
+    load_content,
     log_format_of,
+    parse,
     socket_warnings,
 )
 from dohproxy.config.page_files import check_pages
@@ -103,8 +105,10 @@ __all__ = [
     "file_warnings",
     "find_admin_socket",
     "load",
+    "load_content",
     "located",
     "log_format_of",
+    "parse",
     "read",
     "reference",
     "render",

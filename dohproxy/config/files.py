@@ -45,6 +45,11 @@ def load(path: Path) -> Config:
 
     Raises `ConfigError` with every problem found. The files it names are not opened: see `check_files`.
     """
+    return parse(path, load_content(path))
+
+
+def load_content(path: Path) -> bytes:
+    """Read what is in the configuration file at `path`, whatever it is. Raises `ConfigError`."""
     try:
         content = _read_bytes(path)
     except PermissionError:
@@ -53,6 +58,11 @@ def load(path: Path) -> Config:
         raise _refuse(path, f"{_explain(error)}. Name a file: --config conf/dohproxy.toml") from None
     if len(content) > MAX_FILE_BYTES:
         raise _refuse(path, f"is longer than {MAX_FILE_BYTES} bytes, so hardly a configuration; name another.")
+    return content
+
+
+def parse(path: Path, content: bytes) -> Config:
+    """Read the configuration that the file at `path` holds or held. Raises `ConfigError` as `load` does."""
     try:
         text = content.decode()
     except UnicodeDecodeError as error:

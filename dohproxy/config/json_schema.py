@@ -4,7 +4,7 @@ reference, so that the two cannot differ."""
 from typing import Any, Final
 
 from dohproxy.config.effective import PRESET_KEYS, plain
-from dohproxy.config.keys import Choice, Duration, Integer, Key, Number, Switch, Text, TextList
+from dohproxy.config.keys import Choice, Duration, Integer, IntegerOrWord, Key, Number, Switch, Text, TextList
 from dohproxy.config.schema import MAX_BLOCKLISTS, MAX_ROUTES, MAX_UPSTREAMS
 from dohproxy.config.sections import BLOCKLIST, ROUTE, SECTIONS, UPSTREAM, DeclaredKey, Section
 from dohproxy.config.shares import share_of
@@ -57,10 +57,12 @@ def _key(section: Section, declared: DeclaredKey) -> dict[str, Any]:
     return found | {"default": plain(declared.default)}
 
 
-def _type(key: Key) -> dict[str, Any]:
+def _type(key: Key) -> dict[str, Any]:  # noqa: C901 - one line a type
     match key:
         case Integer():
             return {"type": "integer", "minimum": key.minimum, "maximum": key.maximum}
+        case IntegerOrWord():
+            return {"anyOf": [_type(key.number), {"const": key.word}]}
         case Number():
             return {"type": "number", "minimum": key.minimum, "maximum": key.maximum}
         case Duration():

@@ -64,6 +64,31 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class IntegerOrWord:
+    """A whole number within bounds, or one word for one that is found out."""
+
+    number: Integer
+    word: str
+
+    @property
+    def why(self) -> str:
+        """What it is for."""
+        return self.number.why
+
+    def read(self, value: object, directory: Path) -> int | str:
+        """Return the number or the word; raise `Unusable` for anything else."""
+        if isinstance(value, str):
+            if value != self.word:
+                raise Unusable(f"is {show(value)}; it must be {self.allowed()}.")
+            return value
+        return self.number.read(value, directory)
+
+    def allowed(self) -> str:
+        """Describe both forms, for the reference."""
+        return f"{self.number.allowed()}, or {show(self.word)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One word out of a few."""
 
@@ -176,7 +201,7 @@ class Duration:
         return f"a time such as 90s, 10m, 1h or 2d, {in_units(self.minimum)} to {in_units(self.maximum)}"
 
 
-Key = Integer | Number | Duration | Choice | Switch | Text | TextList
+Key = Integer | IntegerOrWord | Number | Duration | Choice | Switch | Text | TextList
 
 
 def find_nearest(name: str, known: Sequence[str]) -> str | None:

@@ -11,6 +11,8 @@ from dohproxy.config.problems import Problem
 from dohproxy.config.schema import Config
 from dohproxy.config.schema.pages import PAGE_PATHS
 
+DIVIDED_WHOLE: Final = ("burst", "in_flight", "connections")
+"""What of an upstream's budget is divided among workers in whole numbers."""
 _GROUP_KEYS: Final = ("queries_per_second", "burst", "in_flight", "connections", "new_connections_per_second")
 
 Rule = Callable[[Config], Iterator[Problem]]
@@ -358,6 +360,22 @@ def _check_discovery(config: Config) -> Iterator[Problem]:
         )
 
 
+def _check_workers_can_share(config: Config) -> Iterator[Problem]:
+    """Find budgets that cannot be divided: each worker needs at least one query and one connection of its own."""
+    workers = config.server.workers
+    if workers == "cores":
+        return
+    for number, upstream in enumerate(config.upstreams, start=1):
+        for key in DIVIDED_WHOLE:
+            most = getattr(upstream, key)
+            if workers > most:
+                yield Problem(
+                    "server.workers",
+                    f"is {workers}, and upstream #{number}.{key} is {most}: each worker needs one of its own. Write"
+                    f" workers = {most}, or {key} = {workers} if whoever runs the upstream agrees.",
+                )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
@@ -374,6 +392,7 @@ _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
         ("server.listen", "dot.listen", "metrics.listen", "admin.listen", "upstream"),
     ),
     (_check_discovery, ("discovery", "server.host", "server.listen", "clients.address_from", "tls")),
+    (_check_workers_can_share, ("server.workers", "upstream")),
 )
 """Each rule beside the keys it reads."""
 

@@ -47,6 +47,7 @@ from dohproxy.observability.process_figures import BUILD_FIGURES, PROCESS_FIGURE
 from dohproxy.observability.request_figures import REQUEST_FIGURES
 from dohproxy.observability.rule_figures import RULE_FIGURES
 from dohproxy.observability.upstream_figures import BUDGET_FIGURES, UPSTREAM_FIGURES
+from dohproxy.observability.worker_figures import WORKER_FIGURES
 from dohproxy.sharing.mind_figures import PEER_FIGURES
 from dohproxy.sharing.shared_cache_figures import SHARED_CACHE_FIGURES
 from dohproxy.sharing.store_figures import STORE_FIGURES
@@ -96,6 +97,7 @@ GROUPS: Final[tuple[FigureGroup[Any], ...]] = (
     LOG_FIGURES,
     MANAGEMENT_FIGURES,
     CONSOLE_FIGURES,
+    WORKER_FIGURES,
     PROCESS_FIGURES,
     MACHINE_FIGURES,
     BUILD_FIGURES,
@@ -122,6 +124,13 @@ def figures() -> Iterator[Figure[Any]]:
     """Yield every figure."""
     for group in GROUPS:
         yield from group.figures
+
+
+def worker_figures() -> Iterator[Figure[Any]]:
+    """Yield every figure that a worker can have; the supervisor has those of the others itself."""
+    for group in GROUPS:
+        if group not in (MANAGEMENT_FIGURES, CONSOLE_FIGURES, WORKER_FIGURES):
+            yield from group.figures
 
 
 def page() -> str:

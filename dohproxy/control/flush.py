@@ -37,7 +37,7 @@ async def flush(service: HasCaches, values: Mapping[str, Any]) -> Result:
             gone += step
             await turns.give_way()
     what = "about everything" if everything else f"about {name}" + (" and all names below it" if below else "")
-    return Result(f"{_told(gone)} {what}.", {"forgotten": gone})
+    return Result(f"{told_forgotten(gone)} {what}.", {"forgotten": gone})
 
 
 def everything_there_is(_: bytes) -> bool:
@@ -55,7 +55,8 @@ def below_of(name: bytes) -> Callable[[bytes], bool]:
     return is_meant
 
 
-def _told(gone: int) -> str:
+def told_forgotten(gone: int) -> str:
+    """Return how much was forgotten, in words that begin a sentence."""
     match gone:
         case 0:
             return "Nothing was known"

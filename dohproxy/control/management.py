@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,11 +21,25 @@ from dohproxy.control.service import Service
 from dohproxy.observability.figures import FigureRegistry
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from aiohttp import web
+
     from dohproxy.control.management_server import ManagementServer
+    from dohproxy.jobs.ban_exchange import BanExchange
+    from dohproxy.saved import Saved
 
 IMPORT_TURN_SECONDS: Final = 0.0005
 """How long a thread that imports keeps the others waiting; Python's own 5 ms would be noticed at each turn of the event
 loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSide:
+    """What a worker answers its supervisor from, beside the commands that it carries out."""
+
+    export: "Callable[[], Awaitable[Saved]]"
+    exchange: "BanExchange"
 
 
 class Management:
@@ -34,9 +49,14 @@ class Management:
         self._servers: list[ManagementServer] = []
 
     async def start(
-        self, opened: Mapping[str, socket.socket], config: Config, figures: FigureRegistry, service: Service
+        self,
+        opened: Mapping[str, socket.socket],
+        config: Config,
+        figures: FigureRegistry,
+        service: Service,
+        worker: WorkerSide | None = None,
     ) -> None:
-        """Serve the metrics and the commands of `service` on their listeners.
+        """Serve the metrics and the commands of `service` on their listeners; those of a `worker` for its supervisor.
 
         While it imports, nobody may read the authorities of the system: see `import_aiohttp`.
         """
@@ -56,12 +76,16 @@ class Management:
                 from dohproxy.control.metrics_page import metrics_application
 
                 application = metrics_application(figures, pages_per_second=config.metrics.pages_per_second)
+            elif worker is not None:
+                application = _for_supervisor(service, figures, worker)
             else:
                 logins = sessions if name == "console" else None
                 application = admin_application(service, live=live, sessions=logins, desk=desk)
             server = ManagementServer(application)
             self._servers.append(server)
             await server.start(listening)
+        if worker is not None:  # The supervisor has the figures of those whom people connect to.
+            return
         figures.add(MANAGEMENT_FIGURES, lambda: [server.count for server in self._servers])
         if config.admin is not None:
             figures.add(
@@ -73,6 +97,16 @@ class Management:
         """Close everything."""
         for server in self._servers:
             await server.stop()
+
+
+def _for_supervisor(service: Service, figures: FigureRegistry, worker: WorkerSide) -> "web.Application":
+    """Return what takes a supervisor's commands, which has written down already who gave them."""
+    from dohproxy.control.server import admin_application
+    from dohproxy.control.worker_desk import MOST_BODY_BYTES, WorkerDesk
+
+    application = admin_application(service, most_body_bytes=MOST_BODY_BYTES, note=lambda *_: None)
+    WorkerDesk(service, figures, worker.export, worker.exchange).add_to(application)
+    return application
 
 
 def import_servers(*, with_metrics: bool) -> None:

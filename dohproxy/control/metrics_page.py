@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from aiohttp import web
@@ -11,7 +11,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from dohproxy.observability.exposition import Exposition
-from dohproxy.observability.figures import FigureRegistry
+from dohproxy.observability.figures import Readable
 from dohproxy.policy.gcra import SLOT_BYTES, Gcra
 
 PAGES_BURST: Final = 20
@@ -71,12 +71,19 @@ class One(Collector):
 
 
 def metrics_application(
-    figures: FigureRegistry, *, pages_per_second: float = 1.0, clock: Callable[[], float] = time.monotonic
+    figures: Readable,
+    *,
+    pages_per_second: float = 1.0,
+    clock: Callable[[], float] = time.monotonic,
+    look: Callable[[], Awaitable[object]] | None = None,
 ) -> web.Application:
-    """Return the application behind `[metrics] listen`."""
+    """Return the application behind `[metrics] listen`; `look` is awaited before each page, where figures have to be
+    fetched."""
     page = Page(Exposition(figures), clock, pages_per_second)
 
     async def metrics(request: web.Request) -> web.Response:
+        if look is not None:
+            await look()
         content_type, text = await page.get(request.headers.get("Accept", ""))
         return web.Response(body=text, headers={"Content-Type": content_type})
 

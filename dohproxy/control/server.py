@@ -148,6 +148,7 @@ def admin_application(
     live: Live | None = None,
     sessions: Sessions | None = None,
     desk: Desk | None = None,
+    most_body_bytes: int = MOST_BODY_BYTES,
 ) -> web.Application:
     """Return the application behind `[admin] socket`, or with `sessions` that behind `[admin] listen`, which is for who
     has logged in. `live` is what all viewers of the operator's page share, `desk` where all commands are carried
@@ -158,7 +159,7 @@ def admin_application(
     async def status(_: web.Request) -> web.Response:
         return await _json_in_turns(Said(200, await service.snapshot()))
 
-    application = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[_in_sentences, console.guard])
+    application = web.Application(client_max_size=most_body_bytes, middlewares=[_in_sentences, console.guard])
     application.on_response_prepare.append(add_headers)
     application.router.add_get("/status", status)
     application.router.add_route("*", "/v1/{name:.*}", entrance.post)

@@ -18,7 +18,7 @@ async def status(service: Service, _: Mapping[str, Any]) -> Result:
     """Tell how the service is."""
     snapshot = await service.snapshot()
     told = troubles(snapshot, service.alerts())
-    return Result(sentence(snapshot, told), snapshot, list(_lines(snapshot)), is_well=not told)
+    return Result(sentence(snapshot, told), snapshot, list(lines(snapshot)), is_well=not told)
 
 
 def troubles(snapshot: Mapping[str, Any], alerts: Sequence[Alert]) -> list[str]:
@@ -56,7 +56,7 @@ def what_is_there(snapshot: Mapping[str, Any]) -> str:
     return f"{asked} asked{rest}, {entries['positive'] + entries['negative']:,} answers are in the cache"
 
 
-def _lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
+def lines(snapshot: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a person on duty looks at first."""
     figures = snapshot["figures"]
     for one in snapshot["upstreams"]:

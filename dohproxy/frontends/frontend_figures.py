@@ -9,7 +9,7 @@ from dohproxy.frontends.request_cache import RequestCache
 from dohproxy.frontends.router import RouterStatistics, Showing
 from dohproxy.http2.blocks import MOST_KEPT_TARGETS, kept_targets
 from dohproxy.http2.errors import Excess
-from dohproxy.observability.figures import FigureGroup, Unit, counter, gauge, label_of
+from dohproxy.observability.figures import FigureGroup, Together, Unit, counter, gauge, label_of
 from dohproxy.outcomes import Frontend
 from dohproxy.pages.document import MOST_BYTES, Kind
 from dohproxy.policy.forwarded import AddressStatus
@@ -70,8 +70,20 @@ PAGE_FIGURES: Final = FigureGroup[RouterStatistics](
             lambda router: router.published_at,
             unit=Unit.UNIX_TIME,
         ),
-        gauge("page_bytes", "Bytes of all pages.", lambda router: router.held_bytes, unit=Unit.BYTES),
-        gauge("max_page_bytes", "Most that one page may have.", lambda _: float(MOST_BYTES), unit=Unit.BYTES),
+        gauge(
+            "page_bytes",
+            "Bytes of all pages.",
+            lambda router: router.held_bytes,
+            unit=Unit.BYTES,
+            together=Together.MOST,
+        ),
+        gauge(
+            "max_page_bytes",
+            "Most that one page may have.",
+            lambda _: float(MOST_BYTES),
+            unit=Unit.BYTES,
+            together=Together.MOST,
+        ),
     ),
 )
 

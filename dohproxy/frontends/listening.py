@@ -24,8 +24,9 @@ _PASSING: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 """What may be over without anybody's doing: the last process ends, an interface gets its address."""
 
 
-def open_listener(address: ListenAddress, *, key: str = "server.listen") -> socket.socket:
-    """Return a bound, listening, non-blocking socket.
+def open_listener(address: ListenAddress, *, key: str = "server.listen", shares_port: bool = False) -> socket.socket:
+    """Return a bound, listening, non-blocking socket; `shares_port`: others of the same user may listen there too, and
+    each gets a part of the connections.
 
     Raises ConfigError, naming the configuration's `key`, if the address cannot be had, and AddressUnavailable, which is
     one, if it may be had a little later.
@@ -36,6 +37,8 @@ def open_listener(address: ListenAddress, *, key: str = "server.listen") -> sock
         if address.kind == "unix":
             _bind_unix(opened, Path(address.path))
         else:
+            if shares_port:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             _bind_tcp(opened, address)
         opened.listen(BACKLOG)
     except OSError as error:

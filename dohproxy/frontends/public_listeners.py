@@ -45,7 +45,7 @@ class PublicListeners:
     @property
     def bound(self) -> tuple[str, ...]:
         """Where clients connect now, with the ports that the system chose for port 0."""
-        return tuple(_bound_address(one.listening) for one in self.by_place.values())
+        return tuple(address_in_words(one.listening) for one in self.by_place.values())
 
     def open(self, wanted: Sequence[Place], write_seconds: float) -> dict[Place, socket.socket]:
         """Return a socket for each place that has no listener yet: that of a place which is not wanted any more, if it
@@ -94,7 +94,7 @@ class PublicListeners:
         self.by_place.clear()  # Who asks meanwhile where clients connect is told: nowhere.
 
 
-def _bound_address(listening: socket.socket) -> str:
+def address_in_words(listening: socket.socket) -> str:
     """Return where a socket listens, with the port that the system chose for port 0."""
     name = listening.getsockname()
     if listening.family == socket.AF_UNIX:

@@ -5,6 +5,7 @@ service's user alone.
 """
 
 import asyncio
+import contextlib
 import json
 import math
 from collections.abc import Callable, Generator, Sequence
@@ -65,6 +66,18 @@ class HandBlocks:
         for entry in self._read():
             self.entries.put(entry)
         self._saved = self.entries.changes
+        self.entries.expire(now)
+        self._blocklists.changed_by_hand(now)
+
+    async def export(self) -> str:
+        """Return all entries for another process."""
+        return (await in_turns(encode(list(self.entries)))).decode()
+
+    def go_on(self, exported: str, now: float) -> None:
+        """Take what another process has exported; what is unfit of it is left out whole."""
+        with contextlib.suppress(UnreadableBlocks):
+            for entry in decode(exported.encode()):
+                self.entries.put(entry)
         self.entries.expire(now)
         self._blocklists.changed_by_hand(now)
 

@@ -16,7 +16,7 @@ from dohproxy.jobs.page_folder import PageJobStatistics
 from dohproxy.jobs.reload import ReloadStatistics
 from dohproxy.jobs.state_file import StateFileStatistics
 from dohproxy.jobs.suffix_watch import ListResult, SuffixStatistics
-from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge, label_of
+from dohproxy.observability.figures import FigureGroup, Label, Together, Unit, counter, gauge, label_of
 from dohproxy.policy.blocklists.by_hand import MOST_ENTRIES, ByHand
 from dohproxy.policy.blocklists.reading import MOST_NAMES
 from dohproxy.policy.kernel_drops import LeftOut
@@ -36,12 +36,14 @@ RELOAD_FIGURES: Final = FigureGroup[ReloadStatistics](
             "1 if what the file held last is in force.",
             lambda reloads: reloads.last_succeeded,
             unit=Unit.SWITCH,
+            together=Together.LEAST,
         ),
         gauge(
             "config_loaded_seconds",
             "When what holds was read, in Unix time.",
             lambda reloads: reloads.in_force_since,
             unit=Unit.UNIX_TIME,
+            together=Together.LEAST,
         ),
         gauge(
             "config_hash",
@@ -53,6 +55,7 @@ RELOAD_FIGURES: Final = FigureGroup[ReloadStatistics](
             "keys_waiting_for_restart",
             "Keys that differ from the file until a restart.",
             lambda reloads: len(reloads.waiting),
+            together=Together.MOST,
         ),
     ),
 )
@@ -65,6 +68,7 @@ CERTIFICATE_FIGURES: Final = FigureGroup[CertificateStatistics](
             "When the certificate expires, in Unix time.",
             lambda certificate: certificate.not_after,
             unit=Unit.UNIX_TIME,
+            together=Together.LEAST,
         ),
         counter(
             "certificate_reloads",
@@ -77,6 +81,7 @@ CERTIFICATE_FIGURES: Final = FigureGroup[CertificateStatistics](
             "1 if the certificate on the disk is in use, 0 if it was refused.",
             lambda certificate: certificate.last_succeeded,
             unit=Unit.SWITCH,
+            together=Together.LEAST,
         ),
         gauge(
             "handshake_cpu_seconds",
@@ -103,11 +108,14 @@ SUFFIX_FIGURES: Final = FigureGroup[SuffixStatistics](
             lambda suffixes: suffixes.max_age_seconds,
             unit=Unit.SECONDS,
         ),
-        gauge("suffix_list_rules", "Public suffixes in the list.", lambda suffixes: suffixes.rules),
+        gauge(
+            "suffix_list_rules", "Public suffixes in the list.", lambda suffixes: suffixes.rules, together=Together.MOST
+        ),
         gauge(
             "suffix_list_top_level_domains",
             "Top-level domains in the list.",
             lambda suffixes: suffixes.top_level_domains,
+            together=Together.MOST,
         ),
         gauge(
             "suffix_list_denies",
@@ -126,6 +134,7 @@ SUFFIX_FIGURES: Final = FigureGroup[SuffixStatistics](
             "1 if the list on the disk is in use, or none is configured; 0 if it was refused.",
             lambda suffixes: suffixes.last_succeeded,
             unit=Unit.SWITCH,
+            together=Together.LEAST,
         ),
     ),
 )
@@ -148,9 +157,21 @@ BLOCKLIST_FIGURES: Final = FigureGroup[Lists](
             _by_list(lambda one: one.shadowed),
             _LIST,
         ),
-        gauge("blocklist_names", "Names in a list.", _by_list(lambda one: one.names), _LIST),
-        gauge("blocklist_max_names", "Names that a list may have.", _by_list(lambda _: MOST_NAMES), _LIST),
-        gauge("blocklist_networks", "Networks of clients in a list.", _by_list(lambda one: one.networks), _LIST),
+        gauge("blocklist_names", "Names in a list.", _by_list(lambda one: one.names), _LIST, together=Together.MOST),
+        gauge(
+            "blocklist_max_names",
+            "Names that a list may have.",
+            _by_list(lambda _: MOST_NAMES),
+            _LIST,
+            together=Together.MOST,
+        ),
+        gauge(
+            "blocklist_networks",
+            "Networks of clients in a list.",
+            _by_list(lambda one: one.networks),
+            _LIST,
+            together=Together.MOST,
+        ),
         gauge(
             "blocklist_bytes",
             "Memory that a list takes.",
@@ -163,6 +184,7 @@ BLOCKLIST_FIGURES: Final = FigureGroup[Lists](
             "Lines of a list's file that cannot be used.",
             _by_list(lambda one: one.bad_lines),
             _LIST,
+            together=Together.MOST,
         ),
         gauge(
             "blocklist_loaded_seconds",
@@ -177,6 +199,7 @@ BLOCKLIST_FIGURES: Final = FigureGroup[Lists](
             _by_list(lambda one: not one.problem),
             _LIST,
             unit=Unit.SWITCH,
+            together=Together.LEAST,
         ),
     ),
     "with `[[blocklist]]`",
@@ -186,8 +209,13 @@ HAND_BLOCK_FIGURES: Final = FigureGroup[ByHand](
     "Blocks by hand",
     (
         counter("blocks_by_hand_hits", "Questions withheld because of a block by hand.", lambda by_hand: by_hand.hits),
-        gauge("blocks_by_hand", "Names that are blocked, or let through, by hand.", len),
-        gauge("max_blocks_by_hand", "Names that may be blocked, or let through, by hand.", lambda _: MOST_ENTRIES),
+        gauge("blocks_by_hand", "Names that are blocked, or let through, by hand.", len, together=Together.MOST),
+        gauge(
+            "max_blocks_by_hand",
+            "Names that may be blocked, or let through, by hand.",
+            lambda _: MOST_ENTRIES,
+            together=Together.MOST,
+        ),
     ),
 )
 
@@ -283,8 +311,15 @@ KERNEL_BAN_FIGURES: Final = FigureGroup[KernelBansStatistics](
             lambda kernel: kernel.is_connected,
             unit=Unit.SWITCH,
         ),
-        gauge("kernel_bans", "Networks whose new connections the kernel drops.", lambda kernel: kernel.networks),
-        gauge("max_kernel_bans", "Networks that it may drop.", lambda kernel: kernel.max_networks),
+        gauge(
+            "kernel_bans",
+            "Networks whose new connections the kernel drops.",
+            lambda kernel: kernel.networks,
+            together=Together.MOST,
+        ),
+        gauge(
+            "max_kernel_bans", "Networks that it may drop.", lambda kernel: kernel.max_networks, together=Together.MOST
+        ),
         gauge(
             "kernel_bans_left_out",
             "Bans that the service carries out alone, by why the kernel is not told of them.",
@@ -314,8 +349,13 @@ KERNEL_BAN_FIGURES: Final = FigureGroup[KernelBansStatistics](
 PAGE_JOB_FIGURES: Final = FigureGroup[PageJobStatistics](
     "What the public pages tell",
     (
-        gauge("page_incidents", "Incidents that are remembered.", lambda job: job.incidents),
-        gauge("max_page_incidents", "Most incidents that are remembered.", lambda job: job.most_incidents),
+        gauge("page_incidents", "Incidents that are remembered.", lambda job: job.incidents, together=Together.MOST),
+        gauge(
+            "max_page_incidents",
+            "Most incidents that are remembered.",
+            lambda job: job.most_incidents,
+            together=Together.MOST,
+        ),
         gauge(
             "page_folder_written_seconds",
             "When the folder of public pages was written last, in Unix time; 0 if it was not.",
@@ -333,8 +373,8 @@ PAGE_JOB_FIGURES: Final = FigureGroup[PageJobStatistics](
 MEMBER_FILE_FIGURES: Final = FigureGroup[MemberFileStatistics](
     "Members with URLs of their own",
     (
-        gauge("members", "Members in the file.", lambda file: file.listed),
-        gauge("valid_members", "Those whose time is not over.", lambda file: file.valid),
+        gauge("members", "Members in the file.", lambda file: file.listed, together=Together.MOST),
+        gauge("valid_members", "Those whose time is not over.", lambda file: file.valid, together=Together.MOST),
         counter(
             "member_file_reads",
             "Attempts to read the file of members, by what became of them.",
@@ -346,6 +386,7 @@ MEMBER_FILE_FIGURES: Final = FigureGroup[MemberFileStatistics](
             "1 if what the file holds is in use.",
             lambda file: file.last_succeeded,
             unit=Unit.SWITCH,
+            together=Together.LEAST,
         ),
     ),
     "with `clients.member_file`",

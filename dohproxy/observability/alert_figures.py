@@ -7,7 +7,7 @@ from typing import Final
 from dohproxy.observability.alert_messages import MessageCounts, MessageResult
 from dohproxy.observability.detectors.board import ActiveAlert
 from dohproxy.observability.detectors.judgement import AlertKind
-from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge, label_of
+from dohproxy.observability.figures import FigureGroup, Label, Together, Unit, counter, gauge, label_of
 from dohproxy.policy.mode import Mode, ModeNow
 from dohproxy.policy.visitors import VisitorStatistics
 
@@ -29,6 +29,7 @@ ALERT_FIGURES: Final = FigureGroup[Sequence[ActiveAlert]](
             "How many alerts of a kind have begun and not ended.",
             _by_kind,
             label_of("alert", AlertKind),
+            together=Together.MOST,
         ),
     ),
 )
@@ -53,6 +54,7 @@ VISITOR_FIGURES: Final = FigureGroup[VisitorStatistics](
             "Different networks (/24, /56) that asked, estimated; none of them is kept.",
             lambda visitors: {"hour": visitors.hour, "day": visitors.day},
             Label("within", ("hour", "day")),
+            together=Together.MOST,
         ),
         counter(
             "new_networks",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge, label_of
+from dohproxy.observability.figures import FigureGroup, Label, Together, Unit, counter, gauge, label_of
 from dohproxy.outcomes import OUTCOMES
 from dohproxy.policy.bans import BanStatistics
 from dohproxy.policy.limits import Width
@@ -20,12 +20,14 @@ BAN_FIGURES: Final = FigureGroup[BanStatistics](
             "Networks that are banned; by command: or let in.",
             lambda bans: {"rule": bans.by_rule, "command": bans.by_command},
             _SOURCE,
+            together=Together.MOST,
         ),
         gauge(
             "max_bans",
             "Networks that may be at once.",
             lambda bans: {"rule": bans.max_by_rule, "command": bans.max_by_command},
             _SOURCE,
+            together=Together.MOST,
         ),
         counter("bans_begun", "Bans by rule, by the width of the network.", lambda bans: bans.made, _PREFIX),
         counter("bans_displaced", "Bans that ended early to make room for others.", lambda bans: bans.displaced),

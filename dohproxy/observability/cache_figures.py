@@ -5,7 +5,7 @@ from typing import Final
 
 from dohproxy.cache import CacheStatistics
 from dohproxy.config.schema import MAX_ROUTES
-from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge
+from dohproxy.observability.figures import FigureGroup, Label, Together, Unit, counter, gauge
 
 _ENTRY_TABLE: Final = Label("table", ("positive", "negative", "cut", "failure"))
 _TABLE: Final = Label("table", ("positive", "negative"))
@@ -43,8 +43,18 @@ CACHE_FIGURES: Final = FigureGroup[CacheStatistics](
             "Questions answered because a name above is known not to exist.",
             lambda cache: cache.cut_hits,
         ),
-        gauge("cache_known_tlds", "Top-level domains known to exist.", lambda cache: cache.delegations),
-        gauge("cache_max_known_tlds", "Top-level domains remembered at most.", lambda cache: cache.delegations_max),
+        gauge(
+            "cache_known_tlds",
+            "Top-level domains known to exist.",
+            lambda cache: cache.delegations,
+            together=Together.MOST,
+        ),
+        gauge(
+            "cache_max_known_tlds",
+            "Top-level domains remembered at most.",
+            lambda cache: cache.delegations_max,
+            together=Together.MOST,
+        ),
     ),
 )
 

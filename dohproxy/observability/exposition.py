@@ -12,13 +12,13 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from dohproxy.observability.figures import Distribution, FigureRegistry, Kind, Reading
+from dohproxy.observability.figures import Distribution, Kind, Readable, Reading
 
 
 class Exposition(Collector):
     """What a scraper collects: all figures, one by one."""
 
-    def __init__(self, figures: FigureRegistry) -> None:
+    def __init__(self, figures: Readable) -> None:
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, StrEnum
 from itertools import accumulate
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from dohproxy.config.schema import MAX_UPSTREAMS
 from dohproxy.value import value
@@ -48,6 +48,20 @@ class Unit(StrEnum):
     PER_SECOND = "per second"
     NONE = "none"
     """It is a name made of digits: all that it can be is equal, or not."""
+
+
+class Together(StrEnum):
+    """What a figure of several processes is that are one service."""
+
+    SUM = "sum"
+    """Of what each of them has, or has counted."""
+    MOST = "most"
+    """What is the same for all of them, or as bad as the greatest."""
+    LEAST = "least"
+    """As bad as the least: a success, where one of them has none."""
+
+
+_ADDS_UP: Final = frozenset({Unit.COUNT, Unit.BYTES, Unit.PER_SECOND})
 
 
 @value
@@ -112,6 +126,17 @@ class Figure(Generic[Statistics]):
     since: str = FIRST_VERSION
     """The version that had it first."""
     prefix: str = "dohproxy_"
+    of_several: Together | None = None
+    """What it is of several processes, where kind and unit do not tell."""
+
+    @property
+    def together(self) -> Together:
+        """What it is of several processes: counters add up, and so do gauges of what there is so much of."""
+        if self.of_several is not None:
+            return self.of_several
+        if self.kind is Kind.GAUGE:
+            return Together.SUM if self.unit in _ADDS_UP else Together.MOST
+        return Together.MOST if self.kind is Kind.INFO else Together.SUM
 
     @property
     def full_name(self) -> str:
@@ -143,10 +168,17 @@ def counter(
 
 
 def gauge(
-    name: str, text: str, read: Read[Statistics], *labels: Label, unit: Unit = Unit.COUNT, since: str = FIRST_VERSION
+    name: str,
+    text: str,
+    read: Read[Statistics],
+    *labels: Label,
+    unit: Unit = Unit.COUNT,
+    since: str = FIRST_VERSION,
+    together: Together | None = None,
 ) -> Figure[Statistics]:
-    """Declare a figure that rises and falls."""
-    return Figure(name, text, Kind.GAUGE, unit, read, labels, since)
+    """Declare a figure that rises and falls; `together` is what it is of several processes, where its unit does not
+    tell."""
+    return Figure(name, text, Kind.GAUGE, unit, read, labels, since, of_several=together)
 
 
 @value
@@ -166,6 +198,13 @@ class Reading:
 
     figure: Figure[Any]
     values: Values
+
+
+class Readable(Protocol):
+    """Whoever has figures."""
+
+    def read(self) -> Iterator[Reading]:
+        """Yield all of them."""
 
 
 class FigureRegistry:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from dohproxy.observability.figures import FigureGroup, Label, Unit, counter, gauge, label_of
+from dohproxy.observability.figures import FigureGroup, Label, Together, Unit, counter, gauge, label_of
 from dohproxy.policy.connection_limiter import ConnectionLimiterStatistics
 from dohproxy.policy.domains import DomainBound, DomainStatistics
 from dohproxy.policy.fair_slots import FairSlotsStatistics
@@ -176,6 +176,7 @@ CONNECTION_LIMIT_FIGURES: Final = FigureGroup[ConnectionLimiterStatistics](
             "What strangers may open, as handshakes are dear; +Inf if no less than everybody.",
             lambda limiter: limiter.strangers_per_second,
             unit=Unit.PER_SECOND,
+            together=Together.MOST,
         ),
         gauge("handshakes", "TLS handshakes under way.", lambda limiter: limiter.handshakes.taken),
         gauge("max_handshakes", "TLS handshakes that may be under way.", lambda limiter: limiter.handshakes.most),
@@ -183,6 +184,7 @@ CONNECTION_LIMIT_FIGURES: Final = FigureGroup[ConnectionLimiterStatistics](
             "busiest_client_connections",
             "Connections of the client with the most.",
             lambda limiter: limiter.busiest_client,
+            together=Together.MOST,
         ),
         gauge(
             "max_client_connections", "Connections that one client may have.", lambda limiter: limiter.max_per_client
@@ -227,8 +229,14 @@ SLOT_FIGURES: Final = FigureGroup[Mapping[str, FairSlotsStatistics]](
 MEMBER_NETWORK_FIGURES: Final = FigureGroup[MemberNetworks](
     "Addresses from which members' tokens came",
     (
-        gauge("member_networks", "Addresses that are remembered, for connections.", len),
-        gauge("max_member_networks", "Addresses that may be.", lambda _: MOST_NETWORKS),
-        gauge("member_network_bytes", "Bytes that they take at most.", lambda known: known.held_bytes, unit=Unit.BYTES),
+        gauge("member_networks", "Addresses that are remembered, for connections.", len, together=Together.MOST),
+        gauge("max_member_networks", "Addresses that may be.", lambda _: MOST_NETWORKS, together=Together.MOST),
+        gauge(
+            "member_network_bytes",
+            "Bytes that they take at most.",
+            lambda known: known.held_bytes,
+            unit=Unit.BYTES,
+            together=Together.MOST,
+        ),
     ),
 )

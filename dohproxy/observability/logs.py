@@ -13,10 +13,10 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import ExcInfo, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from dohproxy.config import LogConfig
 from dohproxy.observability.figures import FigureGroup, counter
@@ -70,8 +70,9 @@ LOG_FIGURES: Final = FigureGroup[RateLimit](
 )
 
 
-def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
-    """Send everything, also what libraries log, through one chain to standard error; return its rate limit.
+def configure_logs(config: LogConfig, clock: Callable[[], float], worker: int | None = None) -> RateLimit:
+    """Send everything, also what libraries log, through one chain to standard error; return its rate limit. Each line
+    of a `worker` says which one it is.
 
     Where standard error is systemd's journal, each line has its priority, and no time of its own beside the journal's.
     """
@@ -79,6 +80,7 @@ def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
     to_journal = goes_to_journal()
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
+        *([] if worker is None else [_said_by(worker)]),
         *([] if to_journal else [structlog.processors.TimeStamper(fmt="iso", utc=True)]),
         structlog.processors.ExceptionRenderer(where_it_struck),
     ]
@@ -101,6 +103,13 @@ def configure_logs(config: LogConfig, clock: Callable[[], float]) -> RateLimit:
     # asyncio logs each connection that a client resets during the handshake, with its address.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     return limit
+
+
+def _said_by(worker: int) -> Processor:
+    def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        return {**event, "worker": worker}
+
+    return add
 
 
 def set_level(level: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dohproxy.observability.figures import FigureGroup, Unit, gauge
+from dohproxy.observability.figures import FigureGroup, Together, Unit, gauge
 
 OWN_GROUP: Final = Path("/proc/self/cgroup")
 GROUPS: Final = Path("/sys/fs/cgroup")
@@ -60,6 +60,7 @@ MACHINE_FIGURES: Final = FigureGroup[MachineStatistics](
             "Memory that the process may take: the least limit of its control groups, or all of the machine's.",
             lambda machine: machine.max_memory_bytes,
             unit=Unit.BYTES,
+            together=Together.MOST,
         ),
     ),
 )

@@ -15,7 +15,7 @@ from typing import Final
 
 import dohproxy
 from dohproxy import pipeline
-from dohproxy.observability.figures import Figure, FigureGroup, Kind, Label, Unit
+from dohproxy.observability.figures import Figure, FigureGroup, Kind, Label, Together, Unit
 
 OWN: Final = Path("/proc/self")
 # Fields of /proc/self/stat after the name, which may hold anything, counted from 0 (proc_pid_stat(5) begins at 3).
@@ -98,10 +98,15 @@ def _max_files(limits: str) -> float:
 
 
 def _declare(
-    name: str, text: str, kind: Kind, unit: Unit, read: Callable[[ProcessStatistics], float]
+    name: str,
+    text: str,
+    kind: Kind,
+    unit: Unit,
+    read: Callable[[ProcessStatistics], float],
+    together: Together | None = None,
 ) -> Figure[ProcessStatistics]:
     """Declare a figure under the name that all clients of Prometheus have for it."""
-    return Figure(name, text, kind, unit, read, prefix="process_")
+    return Figure(name, text, kind, unit, read, prefix="process_", of_several=together)
 
 
 PROCESS_FIGURES: Final = FigureGroup[ProcessStatistics](
@@ -127,6 +132,7 @@ PROCESS_FIGURES: Final = FigureGroup[ProcessStatistics](
             Kind.GAUGE,
             Unit.UNIX_TIME,
             lambda process: process.started,
+            Together.LEAST,
         ),
         _declare(
             "cpu_seconds",

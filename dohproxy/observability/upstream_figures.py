@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from dohproxy.observability.figures import UPSTREAM, FigureGroup, Label, Unit, counter, gauge, label_of
+from dohproxy.observability.figures import UPSTREAM, FigureGroup, Label, Together, Unit, counter, gauge, label_of
 from dohproxy.observability.left_out import LEFT_OUT_FIGURE
 from dohproxy.observability.upstream_alerts import ALERT_FIGURE, PATH_FIGURE
 from dohproxy.upstream.budget.groups import MOST_GONE
@@ -70,6 +70,7 @@ UPSTREAM_FIGURES: Final = FigureGroup[ResolverStatistics](
             _each(lambda upstream: upstream.budget_share),
             UPSTREAM,
             unit=Unit.RATIO,
+            together=Together.LEAST,
         ),
         gauge(
             "upstream_connections",
@@ -96,6 +97,7 @@ UPSTREAM_FIGURES: Final = FigureGroup[ResolverStatistics](
             _each(lambda upstream: upstream.defences.checks_case),
             UPSTREAM,
             unit=Unit.SWITCH,
+            together=Together.LEAST,
         ),
         gauge(
             "upstream_checks_cookies",
@@ -103,6 +105,7 @@ UPSTREAM_FIGURES: Final = FigureGroup[ResolverStatistics](
             _each(lambda upstream: upstream.defences.checks_cookies),
             UPSTREAM,
             unit=Unit.SWITCH,
+            together=Together.LEAST,
         ),
         gauge(
             "upstream_paused",
@@ -117,6 +120,7 @@ UPSTREAM_FIGURES: Final = FigureGroup[ResolverStatistics](
             _each(lambda upstream: upstream.breaker is not BreakerState.OPEN),
             UPSTREAM,
             unit=Unit.SWITCH,
+            together=Together.LEAST,
         ),
         counter(
             "upstream_ignored_packets",

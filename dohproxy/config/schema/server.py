@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from dohproxy.config.addresses import ListenAddress, parse_listen, parse_path, parse_public_name, parse_url_path
-from dohproxy.config.keys import Integer, Switch, Text, TextList
+from dohproxy.config.keys import Integer, IntegerOrWord, Switch, Text, TextList
 
 LOOPBACK_8443: Final = ListenAddress("tcp", host="127.0.0.1", port=8443)
 
 MAX_LISTENERS: Final = 16
+MAX_WORKERS: Final = 8
+"""As many connections as an upstream may have at most, of which each worker needs one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,19 @@ class ServerConfig:
             " can read both; leave the key out of backups. The example is the StateDirectory of the systemd unit.",
         ),
     ] = None
+    workers: Annotated[
+        int | Literal["cores"],
+        IntegerOrWord(
+            Integer(
+                1,
+                MAX_WORKERS,
+                "processes",
+                "Processes that share the listeners, for more answers than one core can give; cores is one for each"
+                " core that the service may use, as far as each upstream's budget can be divided. Each has a part of"
+                " every budget, of the cache and of the connections, and all keep the limits of clients together"
+                " (docs/workers.md). One core answers tens of thousands of cached questions a second: most need no"
+                " more.",
+            ),
+            "cores",
+        ),
+    ] = 1

@@ -22,6 +22,10 @@ MOST_VIEWERS: Final = 5
 """The people of a shift with a telephone each, well below the connections of one management server."""
 
 
+Show = Callable[[Mapping[str, Any], float, float], Awaitable[dict[str, Any]]]
+"""Takes a snapshot, and its moment as monotonic and as Unix seconds."""
+
+
 class TooManyViewers(Exception):
     """MOST_VIEWERS look already."""
 
@@ -35,11 +39,14 @@ class Live:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        show: Show | None = None,
     ) -> None:
+        """`show` makes of a snapshot what is shown; by default it is this process's own."""
         self._service = service
         self._clock = clock
         self._wall = wall
         self._sleep = sleep
+        self._show = self._own_view if show is None else show
         self._history = History()
         self._making = asyncio.Lock()
         self._news = b""
@@ -79,10 +86,13 @@ class Live:
         now, wall = self._clock(), self._wall()
         point = self._history.add(counted(snapshot["figures"]), now, wall)
         await asyncio.sleep(0)
-        shown = view(self._service, snapshot, now, wall) | {"viewers": self.viewers, "max_viewers": MOST_VIEWERS}
+        shown = await self._show(snapshot, now, wall) | {"viewers": self.viewers, "max_viewers": MOST_VIEWERS}
         self._news = encode("state", shown | {"point": point})
         self._number += 1
         self._made_at = now
+
+    async def _own_view(self, snapshot: Mapping[str, Any], now: float, wall: float) -> dict[str, Any]:
+        return view(self._service, snapshot, now, wall)
 
 
 def encode(event: str, body: Mapping[str, Any]) -> bytes:

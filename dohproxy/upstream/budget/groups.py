@@ -107,6 +107,11 @@ class BudgetGroups:
         self._given[key] = _Given(budget, connections)
         return budget, connections
 
+    def begin_empty(self, now: float) -> None:
+        """Let nothing be left of any budget that has been given out; it is gained by time alone."""
+        for one in self._given.values():
+            one.budget.begin_empty(now)
+
     def export(self, seal: Callable[[str], str], now: float) -> Saved:
         """Return what the next process goes on with, by what `seal` makes of the names of groups and addresses."""
         return {

@@ -267,6 +267,11 @@ class Budget:
         self.aimd.begin_slowly(now)
         self._cut(now)
 
+    def begin_empty(self, now: float) -> None:
+        """Let nothing of the burst be left: another process may have spent all of it a moment ago."""
+        self.left(now)
+        self._left = 0.0
+
     def export(self, now: float) -> Saved:
         """Return what the next process goes on with; nobody there waits for what is in flight here."""
         return {"spent": self.burst - self.left(now), "aimd": self.aimd.export(now)}
