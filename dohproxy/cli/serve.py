@@ -14,6 +14,7 @@ from dohproxy.builders import clock, table_sizes
 from dohproxy.cli.check import checked, ending, locating
 from dohproxy.cli.terminal import EXIT_FAILED, VERSION, config_option
 from dohproxy.config import Config, ConfigError, load_content, log_format_of, parse
+from dohproxy.control.management import import_servers
 from dohproxy.core_dumps import allow_none
 from dohproxy.observability.announcer import Announcer
 from dohproxy.observability.logs import configure_logs, log_everything
@@ -29,7 +30,10 @@ def serve_verb(file: Path | None) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are finished."""
     announcer = Announcer("text" if file is None else log_format_of(file), clock)
     with ending(announcer):
-        handover = take_over(os.environ)
+        try:
+            handover = take_over(os.environ, _prepare)
+        except EOFError:  # It stood by, and the service has ended.
+            return
         if file is not None and handover is not None:
             _run_worker(file, handover)
         elif file is not None:
@@ -52,6 +56,12 @@ def serve_verb(file: Path | None) -> None:
 
 def _serves(addresses: tuple[str, ...]) -> str:
     return f"dohproxy {VERSION} serves on {', '.join(addresses)}"
+
+
+def _prepare() -> None:
+    """Import what a worker needs beside what this module has imported, while nobody waits for it."""
+    import_servers(with_metrics=False)
+    _loop_factory().close()
 
 
 def _run_workers(config: Config, file: Path, content: bytes, count: int, announcer: Announcer) -> None:

@@ -21,11 +21,11 @@ from aiohttp import web
 from dohproxy.control.console.view import view
 from dohproxy.control.service import Service
 from dohproxy.control.status import troubles
-from dohproxy.control.worker_paths import BANS, LOOK, STATE, VIEW
 from dohproxy.jobs.ban_exchange import BanExchange
 from dohproxy.jobs.turns import in_turns
 from dohproxy.observability.figures import Distribution, FigureRegistry, Reading
 from dohproxy.saved import Saved
+from dohproxy.workers.handover import BANS, LOOK, STATE, VIEW
 
 MOST_BODY_BYTES: Final = 16_777_216
 """Of what the supervisor sends: a snapshot of a hundred upstreams and lists, or some thousand bans."""

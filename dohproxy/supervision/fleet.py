@@ -13,12 +13,12 @@ from dohproxy.control.command import Refused, Result
 from dohproxy.control.console.sessions import Sessions
 from dohproxy.control.console.view import BAD, as_sentence
 from dohproxy.control.figure_list import worker_figures
-from dohproxy.control.worker_paths import BANS, LOOK, STATE, VIEW
 from dohproxy.observability.figures import FigureRegistry, Reading, plain
 from dohproxy.supervision.asking import Answer, NoAnswer, ask
 from dohproxy.supervision.merged_figures import MergedFigures, read_look
 from dohproxy.supervision.restarts import Restarts
 from dohproxy.supervision.worker_process import WorkerProcess
+from dohproxy.workers.handover import BANS, LOOK, STATE, VIEW
 
 LOOK_SECONDS: Final = 2.0
 """For one worker to tell all of its figures: it takes some milliseconds, more while it has much to do."""

@@ -52,6 +52,15 @@ class ListeningSets:
         """Return the sockets of one worker as it is handed them."""
         return tuple(HandedSocket(key, address, one.fileno()) for (key, address), one in self._sets[number].items())
 
+    @property
+    def descriptors(self) -> set[int]:
+        """All sockets that any worker has."""
+        return {one.fileno() for sockets in self._sets for one in sockets.values()}
+
+    def strange_to(self, number: int) -> tuple[int, ...]:
+        """Return the sockets that are other workers' alone."""
+        return tuple(self.descriptors - {one.fileno() for one in self._sets[number].values()})
+
     def let_go(self, number: int) -> None:
         """Keep the sockets of one worker no longer: once it closes them too, the kernel gives them no connection."""
         mine, self._sets[number] = self._sets[number], {}

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from dohproxy.supervision.fleet import Fleet
 from dohproxy.supervision.front_desk import FrontDesk
 from dohproxy.supervision.listening_sets import ListeningSets
 from dohproxy.supervision.restarts import Restarts
-from dohproxy.supervision.worker_process import WorkerProcess
+from dohproxy.supervision.worker_process import StandBy, WorkerProcess
 from dohproxy.workers.division import Place
 from dohproxy.workers.handover import Handover
 from dohproxy.workers.shared_tables import bytes_of
@@ -99,6 +99,7 @@ class Supervisor:
         self._secret = os.urandom(SECRET_BYTES) if key is None else key.clients
         self._tables = make_mapping(bytes_of(table_sizes(config.limits.table_slots)), sockets)
         self._lifeline = make_lifeline(sockets)
+        self._standing_by: StandBy | None = None
         self.workers = [WorkerProcess(number, self.run_directory) for number in range(count)]
         self._restarts = [Restarts() for _ in range(count)]
         self._down_since = [clock()] * count
@@ -123,12 +124,17 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                keeping = [tasks.create_task(self._keep(self.workers[0]))]
+                first, *others = [await self._stand_by() for _ in self.workers]
+                keeping = [tasks.create_task(self._keep(self.workers[0], first))]
                 await self._until_ready(keeping[0], self.workers[0])
-                keeping += [tasks.create_task(self._keep(worker)) for worker in self.workers[1:]]
+                keeping += [
+                    tasks.create_task(self._keep(worker, one))
+                    for worker, one in zip(self.workers[1:], others, strict=True)
+                ]
                 for task, worker in zip(keeping[1:], self.workers[1:], strict=True):
                     await self._until_ready(task, worker)
                 self._is_up = True
+                self._standing_by = await self._stand_by()
                 jobs = [tasks.create_task(job) for job in self._jobs()]
                 await self._health.start(self._config.server.listen[0])
                 announce(self.sets.bound)
@@ -141,6 +147,8 @@ class Supervisor:
         finally:
             self._health.stop()
             await self._desk.stop()
+            if self._standing_by is not None:
+                self._standing_by.dismiss()
             for worker in self.workers:
                 worker.send(signal.SIGKILL)
                 worker.close()
@@ -175,8 +183,19 @@ class Supervisor:
 
     # --- One worker ---
 
-    async def _keep(self, worker: WorkerProcess) -> None:
-        """Keep one worker running until the end."""
+    def _stand_by(self) -> Awaitable[StandBy]:
+        """Start a process that is a worker as soon as it is told so."""
+        return StandBy.start((self._tables, self._lifeline, *self.sets.descriptors))
+
+    async def _next(self) -> StandBy:
+        """Return the process that stands by, and have another one do so."""
+        found, self._standing_by = self._standing_by, None
+        if found is None or not found.is_there:
+            found = await self._stand_by()
+        return found
+
+    async def _keep(self, worker: WorkerProcess, process: StandBy) -> None:
+        """Keep one worker running until the end, beginning with this process."""
         number, restarts = worker.number, self._restarts[worker.number]
         is_replacement = False
         while not self._stop.is_set():
@@ -184,7 +203,7 @@ class Supervisor:
             if is_replacement or number > 0:
                 saved = await self.fleet.state_for(number, STATE_SECONDS if is_replacement else FIRST_STATE_SECONDS)
             restarts.started(clock())
-            await worker.start(self._handover(number, saved, is_replacement=is_replacement))
+            await worker.begin(process, self._handover(worker, saved, is_replacement=is_replacement))
             status = await self._live(worker)
             self.fleet.died(number)
             self._down_since[number] = clock()
@@ -195,6 +214,7 @@ class Supervisor:
             pause = restarts.died(clock())
             _log.error("a worker has died, and another one takes its place", worker=number, status=status, after=pause)
             await asyncio.sleep(pause)
+            process = await self._next()
             is_replacement = True
 
     async def _live(self, worker: WorkerProcess) -> int:
@@ -203,22 +223,27 @@ class Supervisor:
         ready = self._tasks.create_task(worker.ready.wait())
         await asyncio.wait((ended, ready), return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
+        if self._is_up and self._standing_by is None and not self._stop.is_set():
+            # Not before this one serves: to start another takes a second of a core, for which clients would wait.
+            self._standing_by = await self._stand_by()
         if not ended.done() and worker.content != self._content:
             with contextlib.suppress(NoAnswer):
                 await ask(worker.admin_socket, "/v1/reload", {}, seconds=RELOAD_SECONDS)
                 worker.content = self._content
         return await ended
 
-    def _handover(self, number: int, saved: dict[str, Any] | None, *, is_replacement: bool) -> Handover:
+    def _handover(self, worker: WorkerProcess, saved: dict[str, Any] | None, *, is_replacement: bool) -> Handover:
         return Handover(
-            Place(number, self._count),
+            Place(worker.number, self._count),
             self._secret,
             self.run_directory,
             self._content,
             self._config.limits.table_slots,
             self._tables,
             self._lifeline,
-            self.sets.of(number),
+            self.sets.of(worker.number),
+            worker.environment,
+            self.sets.strange_to(worker.number),
             saved,
             is_replacement,
         )

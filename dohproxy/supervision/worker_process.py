@@ -11,11 +11,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from dohproxy.workers.handover import VARIABLE, Handover, admin_socket_of, pass_on
+from dohproxy.workers.handover import VARIABLE, Handover, admin_socket_of, encode
 
 WATCHDOG_SECONDS: Final = 15.0
 """Without a sign of life, after which a worker hangs and is replaced; its loop is at most some 40 ms late, and the
@@ -31,24 +31,68 @@ def same_program() -> list[str]:
     return [sys.executable, *sys.orig_argv[1:]]
 
 
+class StandBy:
+    """A process that has imported all that a worker needs, and waits to be told which one it is."""
+
+    def __init__(self, process: asyncio.subprocess.Process, pipe: int) -> None:
+        self.process = process
+        self._pipe = pipe
+
+    @classmethod
+    async def start(cls, descriptors: Iterable[int], command: Sequence[str] | None = None) -> "StandBy":
+        """Start one that inherits these descriptors; `command` starts it, by default the one that has started this
+        process. Raises OSError if the system does not let us."""
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
+            # A group of its own: Ctrl-C at a terminal is for the supervisor, which ends its workers in turn.
+            process = await asyncio.create_subprocess_exec(
+                *(same_program() if command is None else command),
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**environment, VARIABLE: str(reading)},
+                pass_fds=(reading, *descriptors),
+                process_group=0,
+            )
+        except BaseException:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
+        return cls(process, writing)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.returncode is None
+
+    async def hand_over(self, handover: Handover) -> None:
+        """Tell it which worker it is. One that has died meanwhile is told nothing, and its end seen soon."""
+        pipe, self._pipe = self._pipe, -1
+        with contextlib.suppress(BrokenPipeError):
+            await asyncio.to_thread(_write, pipe, encode(handover))
+
+    def dismiss(self) -> None:
+        """Have it end without having been a worker."""
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+def _write(pipe: int, content: bytes) -> None:
+    with os.fdopen(pipe, "wb") as file:
+        file.write(content)
+
+
 class WorkerProcess:
     """One of the workers, and the next one in its place."""
 
-    def __init__(
-        self,
-        number: int,
-        run_directory: Path,
-        command: Sequence[str] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`command` starts it; by default the one that has started this process."""
+    def __init__(self, number: int, run_directory: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.number = number
         self.admin_socket = admin_socket_of(run_directory, number)
         self.ready = asyncio.Event()
         """Whether it serves."""
         self.content = b""
         """Of the configuration file that it was started with, or has been told since."""
-        self._command = same_program() if command is None else list(command)
         self._clock = clock
         self._process: asyncio.subprocess.Process | None = None
         self._began = self._last_sign = 0.0
@@ -63,29 +107,18 @@ class WorkerProcess:
         """Its process id, 0 while there is none."""
         return 0 if self._process is None or self._process.returncode is not None else self._process.pid
 
-    async def start(self, handover: Handover) -> None:
-        """Start it. Raises OSError if the system does not let us."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it needs in its environment to be heard here."""
+        return {"NOTIFY_SOCKET": str(self._notify_path), "WATCHDOG_USEC": str(int(WATCHDOG_SECONDS * 1_000_000))}
+
+    async def begin(self, standing_by: StandBy, handover: Handover) -> None:
+        """Have this process be the worker from now on."""
         self.ready.clear()
         self.content = handover.content
-        passed = pass_on(handover)
-        try:
-            environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
-            environment |= {
-                VARIABLE: str(passed),
-                "NOTIFY_SOCKET": str(self._notify_path),
-                "WATCHDOG_USEC": str(int(WATCHDOG_SECONDS * 1_000_000)),
-            }
-            self._began = self._last_sign = self._clock()
-            # A group of its own: Ctrl-C at a terminal is for the supervisor, which ends its workers in turn.
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
-                env=environment,
-                pass_fds=(passed, *handover.descriptors),
-                process_group=0,
-            )
-        finally:
-            os.close(passed)
+        self._began = self._last_sign = self._clock()
+        self._process = standing_by.process
+        await standing_by.hand_over(handover)
 
     async def ended(self) -> int:
         """Wait for its end and return its exit status, negative for a signal."""

@@ -1,14 +1,15 @@
 """What the supervisor hands to a worker at its start: who it is, its sockets, and what all of them share.
 
-It is one JSON object in memory behind a descriptor that the worker inherits, so that no other process sees the secret
-among it, in the environment or on the disk. The environment has the number of that descriptor alone.
+It is one JSON object that comes over a pipe, so that no other process sees the secret among it, in the environment or
+on the disk. The environment has the number of the pipe's descriptor alone. The process waits for it when it has imported
+all that a worker needs: so one that stands by takes the place of a dead one at once.
 """
 
 import base64
 import json
 import os
 import socket
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,15 @@ from dohproxy.service_manager.activation import InheritedSockets
 from dohproxy.workers.division import Place
 
 VARIABLE: Final = "DOHPROXY_WORKER"
-"""Of the environment: the descriptor behind which the handover is."""
+"""Of the environment: the descriptor of the pipe over which the handover comes."""
+LOOK: Final = "/worker/look"
+"""Where a worker answers the supervisor, beside the commands that it carries out: what it is like now, ..."""
+STATE: Final = "/worker/state"
+"""... what another worker goes on with, ..."""
+VIEW: Final = "/worker/view"
+"""... what the operator's page shows, ..."""
+BANS: Final = "/worker/bans"
+"""... and which bans it has made."""
 MOST_BYTES: Final = 67_108_864
 """Of a handover: 20,000 bans and 10,000 blocks are some 10 MiB."""
 
@@ -53,6 +62,10 @@ class Handover:
     lifeline: int
     """The descriptor of a pipe that ends when the supervisor does."""
     sockets: tuple[HandedSocket, ...]
+    environment: Mapping[str, str]
+    """What a service manager would set: where to say that it is ready and lives."""
+    strange: tuple[int, ...] = ()
+    """Descriptors that it has inherited and that are other workers'."""
     saved: Saved | None = None
     """What another worker knows that lives; None at the start of all, when the state file has it."""
     is_replacement: bool = False
@@ -60,7 +73,7 @@ class Handover:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """All that the worker has to inherit."""
+        """All that are the worker's own."""
         return (self.tables, self.lifeline, *(one.descriptor for one in self.sockets))
 
     @property
@@ -86,6 +99,8 @@ def encode(handover: Handover) -> bytes:
         "tables": handover.tables,
         "lifeline": handover.lifeline,
         "sockets": [[one.key, one.address, one.descriptor] for one in handover.sockets],
+        "environment": dict(handover.environment),
+        "strange": handover.strange,
         "saved": handover.saved,
         "is_replacement": handover.is_replacement,
     }
@@ -104,32 +119,34 @@ def decode(content: bytes) -> Handover:
         plain["tables"],
         plain["lifeline"],
         tuple(HandedSocket(*one) for one in plain["sockets"]),
+        plain["environment"],
+        tuple(plain["strange"]),
         plain["saved"],
         plain["is_replacement"],
     )
 
 
-def pass_on(handover: Handover) -> int:
-    """Return a descriptor behind which the handover is, to be inherited by one worker and closed by the caller."""
-    descriptor = os.memfd_create("dohproxy-handover", os.MFD_CLOEXEC)
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(encode(handover))
-    return descriptor
+def take_over(environment: MutableMapping[str, str], prepare: Callable[[], None]) -> Handover | None:
+    """Return what this process is handed, None if it is no worker; wait for it if it comes later, and `prepare` before.
 
-
-def take_over(environment: MutableMapping[str, str]) -> Handover | None:
-    """Return what this process was handed, None if it is no worker; nothing of it is left for a child of ours.
-
-    Raises ValueError, KeyError or OSError if the variable was set by somebody who is no supervisor.
+    Nothing of it is left for a child of ours. Raises EOFError if the supervisor wants no worker any more, and
+    ValueError, KeyError or OSError if the variable was set by somebody who is no supervisor.
     """
     number = environment.pop(VARIABLE, "")
     if not number:
         return None
-    with os.fdopen(int(number), "rb") as file:
-        file.seek(0)
-        handover = decode(file.read(MOST_BYTES))
+    os.set_inheritable(int(number), False)
+    prepare()
+    with os.fdopen(int(number), "rb") as pipe:
+        content = pipe.read(MOST_BYTES)
+    if not content:
+        raise EOFError
+    handover = decode(content)
+    for descriptor in handover.strange:
+        os.close(descriptor)
     for descriptor in handover.descriptors:
         os.set_inheritable(descriptor, False)
+    environment.update(handover.environment)
     return handover
 
 
