@@ -84,9 +84,9 @@ class StoreProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     @property
-    def url(self) -> str:
+    def socket(self) -> str:
         """What workers are configured with; "" if there is no such program."""
-        return "" if self.program is None else f"unix:{self.path}"
+        return "" if self.program is None else str(self.path)
 
     @property
     def pid(self) -> int:

@@ -31,9 +31,10 @@ from dohproxy.supervision.fleet import Fleet
 from dohproxy.supervision.front_desk import FrontDesk
 from dohproxy.supervision.listening_sets import ListeningSets
 from dohproxy.supervision.restarts import Restarts
+from dohproxy.supervision.store_process import StoreProcess
 from dohproxy.supervision.worker_process import StandBy, WorkerProcess
 from dohproxy.workers.division import Place
-from dohproxy.workers.handover import Handover
+from dohproxy.workers.handover import Handover, key_file_of
 from dohproxy.workers.shared_tables import bytes_of
 
 WATCH_SECONDS: Final = 1.0
@@ -50,6 +51,8 @@ RELOAD_SECONDS: Final = 60.0
 """For one worker to adopt a configuration: large blocklists take some seconds."""
 DOWN_SECONDS: Final = 120.0
 """How long a worker may be missing before systemd is given no more signs of life: then the whole is started anew."""
+KEY_BYTES: Final = 32
+"""Of the secret under which workers share what they do; as many as `nodes.key_file` must have."""
 END_SECONDS: Final = 10.0
 """Beyond the drain for a worker to write what it keeps; then it is killed."""
 
@@ -99,6 +102,8 @@ class Supervisor:
         self._secret = os.urandom(SECRET_BYTES) if key is None else key.clients
         self._tables = make_mapping(bytes_of(table_sizes(config.limits.table_slots)), sockets)
         self._lifeline = make_lifeline(sockets)
+        # Who has a store for several machines needs no other one for the workers of this one.
+        self._store = StoreProcess(self.run_directory, clock) if config.nodes is None else None
         self._standing_by: StandBy | None = None
         self.workers = [WorkerProcess(number, self.run_directory) for number in range(count)]
         self._restarts = [Restarts() for _ in range(count)]
@@ -124,6 +129,9 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
+                if self._store is not None:
+                    make_key(key_file_of(self.run_directory))
+                    await self._store.start()
                 first, *others = [await self._stand_by() for _ in self.workers]
                 keeping = [tasks.create_task(self._keep(self.workers[0], first))]
                 await self._until_ready(keeping[0], self.workers[0])
@@ -149,6 +157,8 @@ class Supervisor:
             await self._desk.stop()
             if self._standing_by is not None:
                 self._standing_by.dismiss()
+            if self._store is not None:
+                self._store.stop()
             for worker in self.workers:
                 worker.send(signal.SIGKILL)
                 worker.close()
@@ -166,6 +176,8 @@ class Supervisor:
         yield repeat("the watch over workers", lambda: WATCH_SECONDS, self._watch)
         yield repeat("the exchange of bans", lambda: BAN_SECONDS, self.fleet.exchange_bans)
         yield repeat("the look at workers' figures", lambda: FIGURE_SECONDS, self.fleet.refresh)
+        if self._store is not None:
+            yield self._store.keep_forever()
         if self._manager.ping_seconds is not None:
             seconds = self._manager.ping_seconds
             yield repeat("the sign of life", lambda: seconds, self._ping)
@@ -244,6 +256,7 @@ class Supervisor:
             self.sets.of(worker.number),
             worker.environment,
             self.sets.strange_to(worker.number),
+            "" if self._store is None else self._store.socket,
             saved,
             is_replacement,
         )
@@ -276,7 +289,7 @@ class Supervisor:
             {str(one.number): one.ready.is_set() for one in self.workers},
             {str(number): one.count for number, one in enumerate(self._restarts)},
             {str(one.number): self.fleet.merged.of(one.number, "dohproxy_requests_total") for one in self.workers},
-            has_store=False,
+            has_store=self._store is not None and self._store.is_up,
         )
 
     # --- Reloads ---
@@ -373,6 +386,12 @@ def make_run_directory(environment: Mapping[str, str], stack: contextlib.ExitSta
     where = given if given and os.access(given, os.W_OK) else None
     # mkdtemp makes it with mode 0700, whatever the umask.
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dohproxy-", dir=where)))
+
+
+def make_key(file: Path) -> None:
+    """Write a secret for what workers share into a file that this user alone can read."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+        opened.write(os.urandom(KEY_BYTES))
 
 
 def make_mapping(size: int, stack: contextlib.ExitStack) -> int:

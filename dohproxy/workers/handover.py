@@ -1,8 +1,8 @@
 """What the supervisor hands to a worker at its start: who it is, its sockets, and what all of them share.
 
 It is one JSON object that comes over a pipe, so that no other process sees the secret among it, in the environment or
-on the disk. The environment has the number of the pipe's descriptor alone. The process waits for it when it has imported
-all that a worker needs: so one that stands by takes the place of a dead one at once.
+on the disk. The environment has the number of the pipe's descriptor alone. The process waits for it when it has
+imported all that a worker needs: so one that stands by takes the place of a dead one at once.
 """
 
 import base64
@@ -66,6 +66,8 @@ class Handover:
     """What a service manager would set: where to say that it is ready and lives."""
     strange: tuple[int, ...] = ()
     """Descriptors that it has inherited and that are other workers'."""
+    store: str = ""
+    """The socket of the store that the supervisor has started for its workers; "" if it has not."""
     saved: Saved | None = None
     """What another worker knows that lives; None at the start of all, when the state file has it."""
     is_replacement: bool = False
@@ -77,6 +79,11 @@ class Handover:
         return (self.tables, self.lifeline, *(one.descriptor for one in self.sockets))
 
     @property
+    def key_file(self) -> Path:
+        """The secret under which workers share what they do."""
+        return key_file_of(self.run_directory)
+
+    @property
     def admin_socket(self) -> Path:
         """Where the worker takes commands from the supervisor."""
         return admin_socket_of(self.run_directory, self.place.number)
@@ -85,6 +92,11 @@ class Handover:
 def admin_socket_of(run_directory: Path, number: int) -> Path:
     """Return where a worker takes commands from the supervisor."""
     return run_directory / f"worker-{number}.sock"
+
+
+def key_file_of(run_directory: Path) -> Path:
+    """Return where the secret is under which workers share what they do, through a store of their own."""
+    return run_directory / "nodes.key"
 
 
 def encode(handover: Handover) -> bytes:
@@ -101,6 +113,7 @@ def encode(handover: Handover) -> bytes:
         "sockets": [[one.key, one.address, one.descriptor] for one in handover.sockets],
         "environment": dict(handover.environment),
         "strange": handover.strange,
+        "store": handover.store,
         "saved": handover.saved,
         "is_replacement": handover.is_replacement,
     }
@@ -121,6 +134,7 @@ def decode(content: bytes) -> Handover:
         tuple(HandedSocket(*one) for one in plain["sockets"]),
         plain["environment"],
         tuple(plain["strange"]),
+        plain["store"],
         plain["saved"],
         plain["is_replacement"],
     )

@@ -5,12 +5,14 @@ configured, memory of its own and no secret that it was handed.
 """
 
 import os
+import socket
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from dohproxy.config import AdminConfig, Config, UpstreamConfig
+from dohproxy.config import AdminConfig, Config, NodesConfig, UpstreamConfig
+from dohproxy.config.store_address import StoreAddress
 from dohproxy.saved import Saved
 from dohproxy.service_manager.activation import InheritedSockets
 from dohproxy.workers.division import ALONE, Place, base_shares, own_part
@@ -69,6 +71,7 @@ class Seat:
             admin=AdminConfig(socket=self.admin_socket),
             metrics=None,
             limits=replace(config.limits, table_slots=self.table_slots),
+            nodes=self._nodes(config.nodes),
         )
         if self.place.is_first:
             return config
@@ -83,6 +86,20 @@ class Seat:
                 config.cache,
                 snapshot_file=None if snapshot is None else snapshot.with_name(f"{snapshot.name}.{self.place.number}"),
             ),
+        )
+
+    def _nodes(self, nodes: NodesConfig | None) -> NodesConfig | None:
+        """Return what this worker shares, and with whom: each worker is a node, of the service's own store or of that
+        which is configured for several machines."""
+        if nodes is not None:
+            return replace(nodes, name=f"{nodes.name or socket.gethostname()}.{self.place.number}")
+        if self.handed is None or not self.handed.store:
+            return None
+        return NodesConfig(
+            StoreAddress("unix", path=self.handed.store),
+            self.handed.key_file,
+            name=f"worker.{self.place.number}",
+            expected=self.place.of,
         )
 
     def part(self, config: Config) -> Config:

@@ -271,13 +271,17 @@ def test_sigterm_has_both_finish_what_is_under_way(
     upstream: CountingUpstream, authority: CertificateAuthority, tmp_path: Path
 ) -> None:
     for proxy in _running(upstream, authority, tmp_path):
-        connections = [_connect(proxy) for _ in range(8)]
-        with ThreadPoolExecutor(8) as clients:
-            waited = len(upstream.arrivals) + 8
-            asked = [clients.submit(_ask, one, f"slow.{n}.example.net") for n, one in enumerate(connections)]
-            wait_until(lambda waited=waited: len(upstream.arrivals) >= waited, 10, "the queries at the upstream")
-            proxy.child.signal(signal.SIGTERM)
-            assert [one.result() for one in asked] == [200] * 8
-        for connection in connections:
-            connection.close()
-        assert proxy.child.wait(30) == 0, proxy.child.log_text()
+        _end_while_asked(proxy, upstream)
+
+
+def _end_while_asked(proxy: Proxy, upstream: CountingUpstream) -> None:
+    connections = [_connect(proxy) for _ in range(8)]
+    waited_for = len(upstream.arrivals) + 8
+    with ThreadPoolExecutor(8) as clients:
+        asked = [clients.submit(_ask, one, f"slow.n{number}.example.net") for number, one in enumerate(connections)]
+        wait_until(lambda: len(upstream.arrivals) >= waited_for, 10, "the queries at the upstream")
+        proxy.child.signal(signal.SIGTERM)
+        assert [one.result() for one in asked] == [200] * 8
+    for connection in connections:
+        connection.close()
+    assert proxy.child.wait(30) == 0, proxy.child.log_text()
