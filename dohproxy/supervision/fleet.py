@@ -202,7 +202,10 @@ def together(snapshots: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def once(told: Iterable[str]) -> list[str]:
     """Return sentences without those that say the same of another moment: workers notice one thing in turn."""
-    return list({_MOMENT.sub("", words): words for words in reversed(list(told))}.values())[::-1]
+    said: dict[str, str] = {}
+    for words in told:
+        said.setdefault(_MOMENT.sub("", words), words)
+    return list(said.values())
 
 
 def _worst(name: str, snapshots: Sequence[Mapping[str, Any]]) -> str:

@@ -23,6 +23,10 @@ def is_of_type(value: object, name: str) -> bool:
 
 def faults(value: Any, schema: dict[str, Any], path: str = "") -> list[str]:
     """Return where a value breaks the rules that ours uses of JSON schema."""
+    if "anyOf" in schema:
+        return [] if any(not faults(value, one, path) for one in schema["anyOf"]) else [f"{path} is none of those"]
+    if "const" in schema:
+        return [] if value == schema["const"] else [f"{path} is another word"]
     if not is_of_type(value, schema["type"]):
         return [f"{path} is no {schema['type']}"]
     found: list[str] = []
@@ -66,6 +70,7 @@ def test_the_reference_with_all_that_it_leaves_out_keeps_it() -> None:
         (UPSTREAM + '[log]\nlevel = "loud"\n', ".log.level is no choice"),
         (UPSTREAM + "[server]\nlisten = []\n", ".server.listen is too short"),
         ('[[upstream]]\nname = "ns0"\n', ".upstream[0].url is missing"),
+        (UPSTREAM + '[server]\nworkers = "many"\n', ".server.workers is none of those"),
         ("[nonsense]\n" + UPSTREAM, ".nonsense is unknown"),
     ],
 )

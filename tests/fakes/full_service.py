@@ -30,6 +30,7 @@ from dohproxy.runtime import Runtime
 from dohproxy.tls.policy import bare_context
 from dohproxy.wire.malformed import Fault
 from dohproxy.wire.numbers import Rcode
+from dohproxy.workers.seat import SOLE, Seat
 from tests.fakes.upstream import FakeUpstream
 
 
@@ -41,9 +42,10 @@ async def serving(
     *,
     within: float = 60.0,
     when_managed: Callable[[], None] = lambda: None,
+    seat: Seat = SOLE,
 ) -> AsyncIterator[tuple[Runtime, Any]]:
-    """Serve with an upstream named first, and these sections, for so many seconds at most; yield the runtime and where
-    it listens."""
+    """Serve with an upstream named first, and these sections, for so many seconds at most, as who sits there; yield the
+    runtime and where it listens."""
     file = directory / "dohproxy.toml"
     url = upstream.config().url
     file.write_text(f'{sections}\n[[upstream]]\nname = "first"\nurl = "{url}"\npreset = "own"\n')
@@ -62,6 +64,7 @@ async def serving(
                 tls=tls,
                 log_limit=limit,
                 when_managed=when_managed,
+                seat=seat,
             )
             announced: asyncio.Future[tuple[str, ...]] = asyncio.get_running_loop().create_future()
             stop = asyncio.Event()
