@@ -129,9 +129,11 @@ class Persistence:
         if not is_warm and self._config.nodes is None:
             self._core.resolver.begin_slowly()
 
-    def open_hours(self, alerting: Alerting, certificate: CertificateWatch | None) -> HourBook | None:
-        """Begin to keep the sums of each hour; return what is to be polled for it, None if they are not kept."""
-        directory = self._config.server.state_directory
+    def open_hours(
+        self, alerting: Alerting, certificate: CertificateWatch | None, directory: Path | None
+    ) -> HourBook | None:
+        """Begin to keep the sums of each hour in a directory; return what is to be polled for it, None if they are not
+        kept. All workers add theirs to one file."""
         if directory is None:
             return None
         owners = HourOwners(

@@ -120,6 +120,7 @@ class Runtime:
         whoever started this process, and what it has left to us. `when_managed` is called once scrapers and commands
         are served too. `seat` says whether this is one of several workers."""
         self._seat = seat
+        self._hours_directory = config.server.state_directory
         self.config = config = seat.own(config)
         self.file = file
         self._tasks = tasks
@@ -535,7 +536,7 @@ class Runtime:
             jobs.append(("the certificate watch", self._certificate_seconds, self._poll_certificate))
         if self._kernel_bans is not None:
             jobs.append(("the kernel's bans", self._kernel_bans.pause, self._kernel_bans.session))
-        hours = self.persistence.open_hours(self.alerting, self._certificate)
+        hours = self.persistence.open_hours(self.alerting, self._certificate, self._hours_directory)
         if hours is not None:
             jobs.append(("the hours for the report", lambda: HOUR_LOOK_SECONDS, hours.poll))
         for what, seconds, work in jobs:

@@ -16,11 +16,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 import dohproxy
-from dohproxy.control.figure_list import GROUPS, figures
+from dohproxy.control.figure_list import GROUPS as ALL_GROUPS
+from dohproxy.control.figure_list import figures as all_figures
 from dohproxy.control.metrics_page import One
 from dohproxy.observability.exposition import Exposition
 from dohproxy.observability.figures import Figure, Kind
 from dohproxy.observability.tallies import LATENCY_BOUNDS
+from dohproxy.observability.worker_figures import WORKER_FIGURES
 from dohproxy.outcomes import OUTCOMES
 from dohproxy.runtime import Runtime
 from dohproxy.tls.throwaway import write_throwaway_certificate
@@ -33,6 +35,15 @@ from tests.fakes.store import SECRET
 from tests.fakes.upstream import Act, FakeUpstream
 from tests.frontends.client import RawClient, get, post_head, query
 from tests.frontends.served import until
+
+# The others are those of who supervises several processes.
+GROUPS = [group for group in ALL_GROUPS if group is not WORKER_FIGURES]
+
+
+def figures() -> Iterator[Figure[Any]]:
+    """Yield every figure that a process by itself can have."""
+    return (figure for figure in all_figures() if figure not in WORKER_FIGURES.figures)
+
 
 MARK = "mark-7f3"
 ODD_NAMES = (f'quo"te.{MARK}.example', f"back\\slash.{MARK}.example", f"new\nline.{MARK}.example", "\x00\xff.{}")

@@ -17,7 +17,7 @@ from dohproxy.config import Config, ConfigError, load_content, log_format_of, pa
 from dohproxy.control.management import import_servers
 from dohproxy.core_dumps import allow_none
 from dohproxy.observability.announcer import Announcer
-from dohproxy.observability.logs import configure_logs, log_everything
+from dohproxy.observability.logs import RateLimit, configure_logs, log_everything
 from dohproxy.serving import serve
 from dohproxy.workers.division import worker_count
 from dohproxy.workers.handover import Handover, take_over
@@ -58,6 +58,14 @@ def _serves(addresses: tuple[str, ...]) -> str:
     return f"dohproxy {VERSION} serves on {', '.join(addresses)}"
 
 
+def _begin_logs(config: Config, worker: int | None = None) -> RateLimit:
+    """Have everything that is worth it logged, and nothing dumped; return the log's limit."""
+    limit = configure_logs(config.log, clock, worker)
+    log_everything()
+    allow_none()
+    return limit
+
+
 def _prepare() -> None:
     """Import what a worker needs beside what this module has imported, while nobody waits for it."""
     import_servers(with_metrics=False)
@@ -69,9 +77,7 @@ def _run_workers(config: Config, file: Path, content: bytes, count: int, announc
     # What it needs is of no use to a service of one process.
     from dohproxy.supervision.supervising import supervise
 
-    configure_logs(config.log, clock)
-    log_everything()
-    allow_none()
+    _begin_logs(config)
     status = asyncio.run(
         supervise(
             config,
@@ -100,9 +106,7 @@ def usable_cores() -> int:
 
 def run(config: Config, announce: Any, file: Path | None = None, seat: Seat = SOLE) -> None:
     """Serve by a configuration, which is read again from `file`. Raises ConfigError, and LimitsNotInForce."""
-    limit = configure_logs(config.log, clock, seat.place.number if seat.is_worker else None)
-    log_everything()
-    allow_none()
+    limit = _begin_logs(config, seat.place.number if seat.is_worker else None)
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
         try:
             runner.run(serve(config, freezing(announce), limit, file, gc.freeze, seat))

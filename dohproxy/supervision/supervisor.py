@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from dohproxy.adoption import compare
 from dohproxy.builders import SECRET_BYTES, clock, table_sizes
 from dohproxy.config import Config, ConfigError, check_files, load_content, located, parse
 from dohproxy.control.command import Refused, Result
@@ -30,7 +31,7 @@ from dohproxy.supervision.asking import NoAnswer, ask
 from dohproxy.supervision.fleet import Fleet
 from dohproxy.supervision.front_desk import FrontDesk
 from dohproxy.supervision.listening_sets import ListeningSets
-from dohproxy.supervision.restarts import Restarts
+from dohproxy.supervision.restarts import LONGEST_PAUSE_SECONDS, Restarts
 from dohproxy.supervision.store_process import StoreProcess
 from dohproxy.supervision.worker_process import StandBy, WorkerProcess
 from dohproxy.workers.division import Place
@@ -51,6 +52,11 @@ RELOAD_SECONDS: Final = 60.0
 """For one worker to adopt a configuration: large blocklists take some seconds."""
 DOWN_SECONDS: Final = 120.0
 """How long a worker may be missing before systemd is given no more signs of life: then the whole is started anew."""
+STAGGER_SECONDS: Final = 1.0
+"""Between the ends of two workers, if the first has not ended before: so the whole takes hardly longer than one drain,
+and systemd waits long enough for it."""
+OWN_SECTIONS: Final = ("metrics", "admin")
+"""Of the configuration, what the supervisor serves: of it the workers know nothing."""
 KEY_BYTES: Final = 32
 """Of the secret under which workers share what they do; as many as `nodes.key_file` must have."""
 END_SECONDS: Final = 10.0
@@ -141,6 +147,9 @@ class Supervisor:
                 ]
                 for task, worker in zip(keeping[1:], self.workers[1:], strict=True):
                     await self._until_ready(task, worker)
+                if self._stop.is_set():  # Before all of them served.
+                    await self._end(keeping)
+                    return
                 self._is_up = True
                 self._standing_by = await self._stand_by()
                 jobs = [tasks.create_task(job) for job in self._jobs()]
@@ -200,10 +209,15 @@ class Supervisor:
         return StandBy.start((self._tables, self._lifeline, *self.sets.descriptors))
 
     async def _next(self) -> StandBy:
-        """Return the process that stands by, and have another one do so."""
+        """Return the process that stands by, or one that is started now; where the system lets us start none, it is
+        tried again and again."""
         found, self._standing_by = self._standing_by, None
-        if found is None or not found.is_there:
-            found = await self._stand_by()
+        while found is None or not found.is_there:
+            try:
+                found = await self._stand_by()
+            except OSError as error:
+                _log.error("no process can be started for a worker", error=error.strerror)
+                await asyncio.sleep(LONGEST_PAUSE_SECONDS / 10)
         return found
 
     async def _keep(self, worker: WorkerProcess, process: StandBy) -> None:
@@ -237,7 +251,8 @@ class Supervisor:
         ready.cancel()
         if self._is_up and self._standing_by is None and not self._stop.is_set():
             # Not before this one serves: to start another takes a second of a core, for which clients would wait.
-            self._standing_by = await self._stand_by()
+            with contextlib.suppress(OSError):
+                self._standing_by = await self._stand_by()
         if not ended.done() and worker.content != self._content:
             with contextlib.suppress(NoAnswer):
                 await ask(worker.admin_socket, "/v1/reload", {}, seconds=RELOAD_SECONDS)
@@ -318,9 +333,11 @@ class Supervisor:
             raise Refused("No worker serves at this moment; try again in a second.")
         first = told[0]
         figures = {name: one for name, one in first.items() if name not in ("sentence", "well", "lines")}
-        return Result(
-            str(first["sentence"]), figures, [f"by {len(told)} workers, one after the other", *first["lines"]]
-        )
+        waiting = [path for path in compare(self._config, config).waiting if path.startswith(OWN_SECTIONS)]
+        figures["waiting_for_restart"] = sorted({*figures.get("waiting_for_restart", ()), *waiting})
+        lines = [f"by {len(told)} workers, one after the other", *first["lines"]]
+        lines += [f"will change with the next restart: {path}" for path in waiting]
+        return Result(str(first["sentence"]), figures, lines)
 
     def _read_again(self) -> tuple[bytes, Config]:
         """Return what the file holds now. Raises Refused."""
@@ -360,13 +377,13 @@ class Supervisor:
         seconds = self._config.connections.drain_seconds
         return Result(
             f"The {self._count} workers take no new connections, one after the other, and end when what is under way is"
-            f" finished, within {2 * seconds:g} s. To have the service back, start it.",
+            f" finished, within {seconds + self._count * STAGGER_SECONDS:g} s. To have the service back, start it.",
             {"drain_seconds": seconds},
         )
 
     async def _end(self, keeping: list["asyncio.Task[None]"]) -> None:
         """End all workers in turn: each takes nothing new from then on, and the next one follows when it has ended, or
-        when its part of the time for that is over."""
+        a moment later."""
         self.fleet.is_ending = True
         self._manager.stopping("the workers finish what is under way, and take nothing new")
         _log.info("stopping: the workers end one after the other")
@@ -374,7 +391,7 @@ class Supervisor:
         for worker, task in zip(self.workers, keeping, strict=False):
             self.sets.let_go(worker.number)
             worker.send(signal.SIGTERM)
-            await asyncio.wait((task,), timeout=drain / self._count)
+            await asyncio.wait((task,), timeout=STAGGER_SECONDS)
         _, left = await asyncio.wait(keeping, timeout=drain + END_SECONDS)
         for worker in self.workers if left else ():
             worker.send(signal.SIGKILL)

@@ -6,14 +6,16 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import pytest
 
+from dohproxy.control.client import send
 from tests.e2e.certificates import CertificateAuthority
 from tests.e2e.processes import LOOPBACK, wait_until
 from tests.e2e.proxy import Proxy, ProxySettings, run_dohproxy, running_proxy
@@ -134,9 +136,7 @@ def _up(proxy: Proxy) -> float:
 
 
 def _worker_pid(proxy: Proxy, number: int) -> int:
-    said = _type(proxy, "status")
-    [line] = [line for line in said.splitlines() if line.strip().startswith(f"worker {number}:")]
-    return int(line.partition("process ")[2].partition(",")[0])
+    return int(_command(proxy, "status")["workers"][number]["pid"])
 
 
 def signal_to(pid: int, number: signal.Signals) -> None:
@@ -144,10 +144,9 @@ def signal_to(pid: int, number: signal.Signals) -> None:
     os.kill(pid, number)
 
 
-def _type(proxy: Proxy, *words: str) -> str:
-    run = run_dohproxy(*words, "--config", str(proxy.file))
-    assert "Traceback" not in run.stderr
-    return run.stdout + run.stderr
+def _command(proxy: Proxy, name: str, **arguments: object) -> Mapping[str, Any]:
+    """Give a command as the command line does, in less time than Python takes to start."""
+    return send(proxy.file.parent / "admin.sock", f"/v1/{name}", arguments, 60.0).body
 
 
 def test_connections_are_spread_over_both(proxy: Proxy) -> None:
@@ -160,10 +159,11 @@ def test_connections_are_spread_over_both(proxy: Proxy) -> None:
 
 
 def test_a_ban_by_command_holds_at_both(proxy: Proxy) -> None:
-    assert "is banned" in _type(proxy, "ban", GOOD, "--for", "1h")
+    run = run_dohproxy("ban", GOOD, "--for", "1h", "--config", str(proxy.file))
+    assert "is banned" in run.stdout, run
     assert {_ask_anew(proxy, "localhost", GOOD) for _ in range(20)} == {0}
-    assert GOOD in _type(proxy, "bans")
-    assert "let in" in _type(proxy, "unban", GOOD, "--for", "1h").lower()
+    assert any(GOOD in line for line in _command(proxy, "bans")["lines"])
+    _command(proxy, "unban", network=GOOD, **{"for": "1h"})
     assert {_ask_anew(proxy, "localhost", GOOD) for _ in range(20)} == {200}
 
 
@@ -208,7 +208,7 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_its_own_connections_alone
             connection.close()
     assert proxy.metric("dohproxy_requests_total") >= counted + 16
     assert {_ask_anew(proxy, "localhost", OTHER) for _ in range(12)} == {0}
-    assert "started again once" in _type(proxy, "status")
+    assert "started again once" in _command(proxy, "status")["workers"][0]["words"]
 
 
 def test_both_together_keep_the_budget_while_one_is_killed(proxy: Proxy, upstream: CountingUpstream) -> None:
@@ -247,12 +247,12 @@ def test_a_reload_under_load_loses_nothing(proxy: Proxy) -> None:
         running = [clients.submit(ask_forever) for _ in range(4)]
         text = proxy.file.read_text(encoding="utf-8")
         proxy.file.write_text(text.replace("[bans]", "[bans]\nfirst_seconds = 61"), encoding="utf-8")
-        said = _type(proxy, "reload")
+        said = _command(proxy, "reload")
         ends.set()
         for one in running:
             one.result()
-    assert "1 key has changed" in said
-    assert "by 2 workers" in said
+    assert said["changed"] == ["bans.first_seconds"]
+    assert "by 2 workers, one after the other" in said["lines"]
     assert set(statuses) == {200}
 
 
@@ -260,11 +260,11 @@ def test_a_bad_configuration_is_refused_before_anybody_changes(proxy: Proxy) -> 
     text = proxy.file.read_text(encoding="utf-8")
     proxy.file.write_text(text.replace("first_seconds = 61", "first_seconds = 0"), encoding="utf-8")
     try:
-        said = _type(proxy, "reload")
+        said = _command(proxy, "reload")
     finally:
         proxy.file.write_text(text, encoding="utf-8")
-    assert "nothing has changed" in said
-    assert "bans.first_seconds" in said
+    assert "nothing has changed" in said["sentence"]
+    assert any("bans.first_seconds" in line for line in said["lines"])
 
 
 def test_sigterm_has_both_finish_what_is_under_way(

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,5 @@ async def test_an_address_that_cannot_be_had_is_the_operators_to_put_right(tmp_p
 
 def test_an_error_is_found_however_deep_it_is() -> None:
     failed = StartFailed(1)
-    inner: BaseExceptionGroup[StartFailed] = BaseExceptionGroup("", [failed])
-    outer: BaseExceptionGroup[StartFailed] = BaseExceptionGroup("", [inner])
-    assert leaves_of(outer) == [failed]
+    inner: Any = BaseExceptionGroup("", [failed])
+    assert leaves_of(BaseExceptionGroup("", [inner])) == [failed]
