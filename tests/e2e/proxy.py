@@ -16,7 +16,7 @@ from prometheus_client.samples import Sample
 import dohproxy
 from tests.e2e.certificates import CertificateAuthority, CertificateFiles
 from tests.e2e.http1 import Http1Client
-from tests.e2e.processes import LOOPBACK, Child, free_port, start_on_free_ports
+from tests.e2e.processes import LOOPBACK, START_SECONDS, Child, free_port, start_on_free_ports
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = str(Path(dohproxy.__file__).parents[1])
@@ -69,6 +69,8 @@ class ProxySettings:
     """Of its environment, beside those of the tests."""
     working_directory: Path = PROJECT
     """Where it is started."""
+    start_seconds: float = START_SECONDS
+    """For it to serve, on a busy machine."""
 
 
 class Proxy:
@@ -165,7 +167,7 @@ class Proxy:
             directory=self._settings.working_directory,
         )
         child = self._child
-        child.wait_until_ready(lambda: SERVING in child.log_text())
+        child.wait_until_ready(lambda: SERVING in child.log_text(), self._settings.start_seconds)
 
 
 @contextmanager

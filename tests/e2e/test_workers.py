@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import dns.message
@@ -17,7 +16,7 @@ import pytest
 
 from dohproxy.control.client import send
 from tests.e2e.certificates import CertificateAuthority
-from tests.e2e.processes import LOOPBACK, wait_until
+from tests.e2e.processes import LOOPBACK, START_SECONDS, wait_until
 from tests.e2e.proxy import Proxy, ProxySettings, run_dohproxy, running_proxy
 from tests.fakes.upstream import make_reply
 
@@ -77,11 +76,8 @@ def upstream() -> Iterator[CountingUpstream]:
 def proxy(
     upstream: CountingUpstream, authority: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Proxy]:
-    """The service of all tests but those that end it."""
-    yield from _running(upstream, authority, tmp_path_factory.mktemp("workers"))
-
-
-def _running(upstream: CountingUpstream, authority: CertificateAuthority, directory: Path) -> Iterator[Proxy]:
+    """The service of all tests."""
+    directory = tmp_path_factory.mktemp("workers")
     settings = ProxySettings(
         (f"udp://{LOOPBACK}:{upstream.port}",),
         authority,
@@ -92,6 +88,7 @@ def _running(upstream: CountingUpstream, authority: CertificateAuthority, direct
             "bans": {"points": 20},
             "resolver": {"deadline_seconds": 5},
         },
+        start_seconds=4 * START_SECONDS,  # Three processes begin.
         upstream={"preset": "own", "queries_per_second": RATE, "burst": BURST, "in_flight": 1000},
     )
     with running_proxy(directory, settings) as proxy:
@@ -267,14 +264,8 @@ def test_a_bad_configuration_is_refused_before_anybody_changes(proxy: Proxy) -> 
     assert any("bans.first_seconds" in line for line in said["lines"])
 
 
-def test_sigterm_has_both_finish_what_is_under_way(
-    upstream: CountingUpstream, authority: CertificateAuthority, tmp_path: Path
-) -> None:
-    for proxy in _running(upstream, authority, tmp_path):
-        _end_while_asked(proxy, upstream)
-
-
-def _end_while_asked(proxy: Proxy, upstream: CountingUpstream) -> None:
+def test_sigterm_has_both_finish_what_is_under_way(proxy: Proxy, upstream: CountingUpstream) -> None:
+    """The last one: it ends the service of all."""
     connections = [_connect(proxy) for _ in range(8)]
     waited_for = len(upstream.arrivals) + 8
     with ThreadPoolExecutor(8) as clients:
