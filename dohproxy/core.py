@@ -235,7 +235,7 @@ class Core:
         others: Others | None = None,
     ) -> Resolver:
         return Resolver(
-            self._seat.shares(tuple(upstreams)),
+            self._seat.shares(config, tuple(upstreams)),
             config.resolver,
             learn,
             self._tasks,

@@ -376,6 +376,17 @@ def _check_workers_can_share(config: Config) -> Iterator[Problem]:
                 )
 
 
+def _check_workers_are_expected(config: Config) -> Iterator[Problem]:
+    """Find a number of nodes that leaves no room for the workers of one machine: each of them is a node."""
+    workers, nodes = config.server.workers, config.nodes
+    if nodes is not None and workers != "cores" and workers > nodes.expected:
+        yield Problem(
+            "nodes.expected",
+            f"is {nodes.expected} while server.workers is {workers}: each worker is a node. Write the workers of all"
+            f" machines together, at least: expected = {workers}",
+        )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
@@ -393,6 +404,7 @@ _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     ),
     (_check_discovery, ("discovery", "server.host", "server.listen", "clients.address_from", "tls")),
     (_check_workers_can_share, ("server.workers", "upstream")),
+    (_check_workers_are_expected, ("server.workers", "nodes")),
 )
 """Each rule beside the keys it reads."""
 

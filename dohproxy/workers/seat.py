@@ -106,9 +106,10 @@ class Seat:
         """Return the configuration with this process's part of what each counts for itself."""
         return own_part(config, self.place)
 
-    def shares(self, upstreams: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
-        """Return upstreams with this process's part of their budgets."""
-        return base_shares(upstreams, self.place)
+    def shares(self, config: Config, upstreams: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
+        """Return upstreams with this process's part of their budgets, or with all of them where leases say how much of
+        that it may use: they divide it by need, and by the number of nodes where the store is gone."""
+        return upstreams if config.nodes is not None else base_shares(upstreams, self.place)
 
     def inherited(self, environment: MutableMapping[str, str], pid: int) -> InheritedSockets:
         """Return the sockets that this process was started with. Raises ConfigError."""

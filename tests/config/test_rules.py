@@ -379,3 +379,31 @@ def test_what_is_not_served_is_not_to_be_told(text: str, path: str, sentence: st
 )
 def test_what_is_served_may_be_told(text: str) -> None:
     assert read_with(text).discovery.enabled
+
+
+@pytest.mark.parametrize(
+    ("budget", "key"),
+    [("burst = 2", "burst"), ("in_flight = 2", "in_flight"), ("connections = 2", "connections")],
+)
+def test_more_workers_than_a_budget_can_be_divided_among_are_an_error(budget: str, key: str) -> None:
+    whole = {"burst": 9, "in_flight": 9, "connections": 8} | {key: 2}
+    text = "[server]\nworkers = 3\n" + UPSTREAM + "".join(f"{name} = {value}\n" for name, value in whole.items())
+    with pytest.raises(ConfigError) as caught:
+        read(text, directory=Path("/etc/dohproxy"))
+    [problem] = caught.value.problems
+    assert budget in f"{key} = 2"
+    assert problem.path == "server.workers"
+    assert f"upstream #1.{key} is 2" in problem.sentence
+    assert "Write workers = 2" in problem.sentence
+
+
+def test_as_many_workers_as_cores_are_divided_as_far_as_it_goes() -> None:
+    assert read_with('[server]\nworkers = "cores"').server.workers == "cores"
+
+
+def test_fewer_nodes_than_workers_are_an_error() -> None:
+    nodes = '[nodes]\nstore = "unix:/run/valkey.sock"\nkey_file = "nodes.key"\nexpected = 1\n'
+    problems = problems_of(f"[server]\nworkers = 2\n{nodes}")
+    assert list(problems) == ["nodes.expected"]
+    assert "expected = 2" in problems["nodes.expected"]
+    assert read_with(f"[server]\nworkers = 2\n{nodes.replace('= 1', '= 2')}").nodes is not None

@@ -14,10 +14,12 @@ from dohproxy.config import (
     CacheConfig,
     Config,
     MetricsConfig,
+    NodesConfig,
     ServerConfig,
     UpstreamAddress,
     UpstreamConfig,
 )
+from dohproxy.config.store_address import StoreAddress
 from dohproxy.service_manager.activation import InheritedSockets
 from dohproxy.workers.division import Place
 from dohproxy.workers.handover import HandedSockets, Handover
@@ -48,7 +50,7 @@ def _seat(number: int, **handed: object) -> Seat:
 def test_who_is_alone_has_all_of_it() -> None:
     assert SOLE.own(CONFIG) is CONFIG
     assert SOLE.part(CONFIG) is CONFIG
-    assert SOLE.shares(CONFIG.upstreams) == CONFIG.upstreams
+    assert SOLE.shares(CONFIG, CONFIG.upstreams) == CONFIG.upstreams
     assert (SOLE.is_worker, SOLE.begins_empty, SOLE.from_start, SOLE.secret) == (False, False, (), None)
     assert type(SOLE.inherited({}, 1)) is InheritedSockets
 
@@ -62,7 +64,7 @@ def test_every_worker_takes_commands_of_the_supervisor_alone(number: int) -> Non
     assert own.limits.table_slots == SLOTS
     assert seat.is_worker
     assert "server.listen" in seat.from_start
-    assert seat.shares(CONFIG.upstreams)[0].burst == 5
+    assert seat.shares(own, CONFIG.upstreams)[0].burst == 5
     assert isinstance(seat.inherited({}, 1), HandedSockets)
 
 
@@ -91,6 +93,23 @@ def test_who_does_not_know_what_was_spent_begins_with_nothing(
     number: int, is_replacement: bool, is_empty: bool
 ) -> None:
     assert _seat(number, is_replacement=is_replacement).begins_empty is is_empty
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_where_workers_have_a_store_leases_divide_the_budgets_among_them(number: int) -> None:
+    seat = _seat(number, store="/run/workers/store.sock")
+    own = seat.own(CONFIG)
+    assert own.nodes is not None
+    assert (str(own.nodes.store), own.nodes.expected) == ("unix:/run/workers/store.sock", 2)
+    assert own.nodes.name == f"worker.{number}"
+    assert own.nodes.key_file == Path("/run/workers/nodes.key")
+    assert seat.shares(own, CONFIG.upstreams) == CONFIG.upstreams
+
+
+def test_each_worker_is_a_node_of_the_store_that_is_configured() -> None:
+    nodes = NodesConfig(StoreAddress("unix", path="/run/valkey.sock"), Path("/etc/nodes.key"), name="paris", expected=4)
+    own = _seat(1).own(replace(CONFIG, nodes=nodes))
+    assert own.nodes == replace(nodes, name="paris.1")
 
 
 def test_workers_have_one_memory_for_each_table() -> None:
