@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench.chaos.acts import ACTS, SETTLE_SECONDS, WARM_UP, WARM_UP_SECONDS, play
+from bench.chaos.acts import ACTS, SETTLE_SECONDS, WARM_UP, WARM_UP_SECONDS, Played, play
 from bench.chaos.ground import ground
 from bench.chaos.verdict import table, verdict
 from bench.targets import print_targets
@@ -17,7 +17,7 @@ def main() -> None:
     acts = ACTS if given.act is None else [ACTS[number] for number in given.act]
     with ground() as on:
         play(WARM_UP, on, WARM_UP_SECONDS, seed=99)
-        played = []
+        played: list[Played] = []
         for seed, act in enumerate(acts):
             if played:
                 play(WARM_UP, on, SETTLE_SECONDS, seed=seed + 50)

@@ -20,7 +20,7 @@ from dohproxy.regular_file import NotRegular, read_regular
 from dohproxy.x509 import UnreadableCertificate, read_pem
 
 MAX_FILE_BYTES: Final = 1_048_576
-"""Longest file read: the annotated reference is under 48 KiB, so this is a wrong file, not a long one."""
+"""Longest file read: the annotated reference is under 56 KiB, so this is a wrong file, not a long one."""
 
 LEAST_SECRET_BYTES: Final = 32
 """Of the secret of all nodes: as long as the keys that are made of it."""

@@ -49,8 +49,7 @@ SHARED_CACHE_FIGURES: Final = FigureGroup[SharedCacheStatistics](
     (
         counter(
             "shared_cache_lookups",
-            "Questions looked for in the store before an upstream is asked, by what was found: late is a store that did"
-            " not answer within nodes.lookup_milliseconds, lost one that could not do it.",
+            "Questions looked for in the store, by what was found; late: it did not say in time, lost: it could not.",
             lambda shared: {
                 "fresh": shared.hits,
                 "failure": shared.failures,

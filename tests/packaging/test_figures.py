@@ -91,7 +91,7 @@ def test_answers_that_may_wait_for_one_client() -> None:
 
 
 def test_the_reference_is_as_short_as_its_reader_supposes() -> None:
-    assert len(reference().encode()) < 49_152  # Named in config/files.py.
+    assert len(reference().encode()) < 57_344  # Named in config/files.py.
 
 
 def test_every_time_that_was_measured_says_when() -> None:
