@@ -120,7 +120,7 @@ class Runtime:
         whoever started this process, and what it has left to us. `when_managed` is called once scrapers and commands
         are served too. `seat` says whether this is one of several workers."""
         self._seat = seat
-        self._hours_directory = config.server.state_directory
+        configured = config
         self.config = config = seat.own(config)
         self.file = file
         self._tasks = tasks
@@ -133,8 +133,9 @@ class Runtime:
         self.server = Server(config, tasks, secret, shares=shares, seat=seat)
         self.core = self.server.core
         if self.sharing is not None:
-            share_budgets(self.sharing, config, self.core.budgets, lambda: self.core.resolver)
+            share_budgets(self.sharing, configured, self.core.budgets, lambda: self.core.resolver)
         self.top_talkers = TopTalkers(self.core.service, self.core.names.domains.domain_of)
+        self._hours_directory = configured.server.state_directory
         self._ban_log = BanLog(config.bans.log_file)
         self._ban_exchange = BanExchange(self.core.bans, self.server.identities.prefix_hashes, self.server.begin_ban)
         self.server.note_ban = self._note_ban
@@ -484,7 +485,8 @@ class Runtime:
 
     def _note_ban(self, ban: Ban, now: float) -> None:
         self._ban_log.note(ban, now)
-        if self._seat.is_worker:
+        # The store has others know of it sooner, where there is one.
+        if self._seat.is_worker and (self.sharing is None or not self.sharing.store.is_up):
             self._ban_exchange.note(ban)
 
     async def _begin_health(self) -> None:

@@ -8,7 +8,7 @@ log, and the log is copied and kept where the cache is not. So it is told that t
 import logging
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -62,9 +62,19 @@ def peer_of(connected: Any) -> Peer | None:
     return Peer(uid, pid)
 
 
+Noting = Callable[[str, Mapping[str, Any], Giver | None, str], None]
+"""As `note`."""
+
+
 def note(command: str, arguments: Mapping[str, Any], giver: Giver | None, result: str) -> None:
     """Write the line. `arguments` are those that may be written down, `result` is "done", "refused" or "bug"; "begun"
     of what changes nothing and takes a while."""
     who = {} if giver is None else asdict(giver)
     _log.info("a command was carried out" if result in ("done", "begun") else "a command was not carried out",
               command=command, arguments=dict(arguments), result=result, **who)  # fmt: skip
+
+
+def note_of_others(command: str, arguments: Mapping[str, Any], giver: Giver | None, result: str) -> None:
+    """Write the line if another node has given the command: what a supervisor gives its workers it has written down."""
+    if isinstance(giver, Node):
+        note(command, arguments, giver, result)

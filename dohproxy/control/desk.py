@@ -32,7 +32,9 @@ class Said:
 class Desk:
     """One for all who give commands to a service, so that they do not mix."""
 
-    def __init__(self, service: Service, commands: Sequence[Command[Service]]) -> None:
+    def __init__(self, service: Service, commands: Sequence[Command[Service]], note: audit.Noting = audit.note) -> None:
+        """`note` writes down who has given what."""
+        self._note = note
         self._service = service
         self._commands = commands
         self._changing = asyncio.Lock()
@@ -108,7 +110,7 @@ class Desk:
     ) -> Said:
         if not command.changes:
             if command.is_noted:
-                audit.note(command.name, command.repeatable(values), giver, "begun")
+                self._note(command.name, command.repeatable(values), giver, "begun")
             return (await self._try(command, values))[0]
         if not command.is_exclusive:
             said, result = await self._try(command, values)
@@ -120,7 +122,7 @@ class Desk:
                 said, result = await self._try(command, values)
             finally:
                 self._changing.release()
-        audit.note(command.name, command.repeatable(values), giver, result)
+        self._note(command.name, command.repeatable(values), giver, result)
         return said
 
     async def _may_change(self) -> bool:

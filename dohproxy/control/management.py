@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from dohproxy.control.desk import Desk
     from dohproxy.control.management_server import ManagementServer
     from dohproxy.jobs.ban_exchange import BanExchange
     from dohproxy.saved import Saved
@@ -61,6 +62,7 @@ class Management:
         While it imports, nobody may read the authorities of the system: see `import_aiohttp`.
         """
         await asyncio.to_thread(import_in_turns, partial(import_servers, with_metrics="metrics" in opened))
+        from dohproxy.control import audit
         from dohproxy.control.commands import COMMANDS
         from dohproxy.control.console.console_figures import CONSOLE_FIGURES, ConsoleStatistics
         from dohproxy.control.console.live import Live
@@ -68,7 +70,8 @@ class Management:
         from dohproxy.control.management_server import ManagementServer
         from dohproxy.control.server import admin_application
 
-        live, sessions, desk = Live(service), service.sessions, Desk(service, COMMANDS)
+        live, sessions = Live(service), service.sessions
+        desk = Desk(service, COMMANDS, audit.note if worker is None else audit.note_of_others)
         if service.peers is not None:
             service.peers.serve(desk.carry_out_for)
         for name, listening in opened.items():
@@ -77,7 +80,7 @@ class Management:
 
                 application = metrics_application(figures, pages_per_second=config.metrics.pages_per_second)
             elif worker is not None:
-                application = _for_supervisor(service, figures, worker)
+                application = _for_supervisor(service, figures, worker, desk)
             else:
                 logins = sessions if name == "console" else None
                 application = admin_application(service, live=live, sessions=logins, desk=desk)
@@ -99,12 +102,12 @@ class Management:
             await server.stop()
 
 
-def _for_supervisor(service: Service, figures: FigureRegistry, worker: WorkerSide) -> "web.Application":
+def _for_supervisor(service: Service, figures: FigureRegistry, worker: WorkerSide, desk: "Desk") -> "web.Application":
     """Return what takes a supervisor's commands, which has written down already who gave them."""
     from dohproxy.control.server import admin_application
     from dohproxy.control.worker_desk import MOST_BODY_BYTES, WorkerDesk
 
-    application = admin_application(service, most_body_bytes=MOST_BODY_BYTES, note=lambda *_: None)
+    application = admin_application(service, desk=desk, most_body_bytes=MOST_BODY_BYTES)
     WorkerDesk(service, figures, worker.export, worker.exchange).add_to(application)
     return application
 

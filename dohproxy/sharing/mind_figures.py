@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from dohproxy.observability.figures import FigureGroup, counter, gauge, label_of
+from dohproxy.observability.figures import FigureGroup, Together, counter, gauge, label_of
 from dohproxy.policy.visitors import VisitorStatistics
 from dohproxy.sharing.events import Kind, Unread
 
@@ -47,13 +47,14 @@ _KIND: Final = label_of("kind", Kind)
 PEER_FIGURES: Final = FigureGroup[PeerStatistics](
     "Other nodes",
     (
-        gauge("nodes_there", "Nodes that are there, this one among them.", lambda peers: peers.there),
-        gauge("max_nodes", "Nodes of which it is known whether they are.", lambda peers: peers.most),
+        gauge("nodes_there", "Nodes that are there, this one among them.",
+              lambda peers: peers.there, together=Together.MOST),
+        gauge("max_nodes", "Nodes of which it is known whether they are.",
+              lambda peers: peers.most, together=Together.MOST),
         gauge(
             "nodes_otherwise_configured",
             "Nodes that are there and run another configuration.",
-            lambda peers: peers.differing,
-        ),
+            lambda peers: peers.differing, together=Together.MOST),
         counter("events_said", "What others were told that was said here, by what about.",
                 lambda peers: peers.mind.said, _KIND),
         counter("events_learnt", "What others have said and holds here, by what about.",
@@ -61,16 +62,18 @@ PEER_FIGURES: Final = FigureGroup[PeerStatistics](
         counter("events_not_taken", "What others have said and cannot hold here.", lambda peers: peers.mind.not_taken),
         counter("events_unread", "What was found in the stream and left alone, by why.",
                 lambda peers: peers.mind.unread, label_of("why", Unread)),
-        gauge("event_subjects", "Subjects of which it is known what was said last.", lambda peers: peers.mind.held),
-        gauge("max_event_subjects", "Subjects of which it may be.", lambda peers: peers.mind.most_held),
+        gauge("event_subjects", "Subjects of which it is known what was said last.",
+              lambda peers: peers.mind.held, together=Together.MOST),
+        gauge("max_event_subjects", "Subjects of which it may be.",
+              lambda peers: peers.mind.most_held, together=Together.MOST),
         gauge("events_waiting", "What others have not been told yet.", lambda peers: peers.mind.waiting),
         counter("events_left_out", "What others are never told, as there was no room.",
                 lambda peers: peers.mind.left_out),
         counter("events_told_anew", "What the store had lost and was told again.", lambda peers: peers.mind.told_anew),
         gauge("all_networks_hour", "Networks that asked at any node within this hour or the one before.",
-              lambda peers: peers.visitors.hour),
+              lambda peers: peers.visitors.hour, together=Together.MOST),
         gauge("all_networks_day", "Networks that asked at any node today, which begins at midnight UTC.",
-              lambda peers: peers.visitors.day),
+              lambda peers: peers.visitors.day, together=Together.MOST),
     ),
     condition="if `[nodes]` is configured",
 )  # fmt: skip

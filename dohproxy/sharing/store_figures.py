@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dohproxy.observability.figures import FigureGroup, Unit, counter, gauge, label_of
+from dohproxy.observability.figures import FigureGroup, Together, Unit, counter, gauge, label_of
 from dohproxy.sharing.commands import StoreFailure
 
 
@@ -27,7 +27,12 @@ class StoreStatistics:
 STORE_FIGURES: Final = FigureGroup[StoreStatistics](
     "The store that nodes share",
     (
-        gauge("store_up", "1 if the store can be used, 0 if this node is alone.", lambda store: float(store.is_up)),
+        gauge(
+            "store_up",
+            "1 if the store can be used, 0 if this node is alone.",
+            lambda store: float(store.is_up),
+            together=Together.LEAST,
+        ),
         gauge(
             "store_lookups_resting",
             "1 while no question waits for the store, as its answers have come too late.",

@@ -13,6 +13,7 @@ from dohproxy.control.command import Refused, Result
 from dohproxy.control.console.sessions import Sessions
 from dohproxy.control.console.view import BAD, as_sentence
 from dohproxy.control.figure_list import worker_figures
+from dohproxy.control.service import OtherNodes
 from dohproxy.observability.figures import FigureRegistry, Reading, plain
 from dohproxy.supervision.asking import Answer, NoAnswer, ask
 from dohproxy.supervision.merged_figures import MergedFigures, read_look
@@ -25,6 +26,7 @@ LOOK_SECONDS: Final = 2.0
 TELL_SECONDS: Final = 30.0
 _WORST_LAST: Final = ("closed", "half_open", "open")
 
+STORE_UP: Final = "dohproxy_store_up"
 _MOMENT: Final = re.compile(r", since [0-9-]+ [0-9:]+ UTC")
 
 _log = structlog.get_logger("dohproxy.workers")
@@ -44,6 +46,8 @@ class Fleet:
         """`reload` has all of them read the configuration again, `drain` begins the end."""
         self.config = config
         self.sessions = Sessions()
+        self.peers: OtherNodes | None = None
+        """The supervisor is no node; its desk has the workers ask others."""
         self.is_ending = False
         self.merged = MergedFigures(worker_figures())
         self.own = FigureRegistry()
@@ -63,6 +67,11 @@ class Fleet:
         return [worker for worker in self._workers if worker.ready.is_set()]
 
     # --- Commands ---
+
+    @property
+    def shares(self) -> bool:
+        """Whether what is said at one worker is known at all others by their store, as of the last look."""
+        return all(self.merged.of(worker.number, STORE_UP) > 0 for worker in self.ready)
 
     async def tell(self, target: str, values: Mapping[str, Any], seconds: float, *, everybody: bool) -> list[Answer]:
         """Return the answers of all workers, or of one that serves; the first is asked before the others where they

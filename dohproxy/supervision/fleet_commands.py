@@ -5,22 +5,31 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
-from dohproxy.control import top
+from dohproxy.control import audit, top
 from dohproxy.control.command import Command, Refused, Result, WrongArguments
 from dohproxy.control.commands import COMMANDS
 from dohproxy.control.console.login import console
+from dohproxy.control.desk import Desk, Said, say
 from dohproxy.control.flush import told_forgotten
+from dohproxy.control.service import Service
 from dohproxy.control.status import lines, sentence
+from dohproxy.sharing.remote_commands import NODE
 from dohproxy.supervision.asking import Answer
 
 OF_ONE: Final = ("member add", "member revoke")
 """Commands that change a file which all workers read: one of them writes it."""
+SHARED: Final = ("ban", "unban", "block", "unblock", "allow", "disallow", "mode", "announce", "limit")
+"""Commands that workers tell each other by their store, within a second; while they cannot, each is told."""
 
 
 class Fleet(Protocol):
     """All workers."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether what is said at one worker is known at all others by their store."""
 
     async def tell(self, target: str, values: Mapping[str, Any], seconds: float, *, everybody: bool) -> list[Answer]:
         """Return the answers of all workers, or of one that serves; the first is asked before the others, who are asked
@@ -63,8 +72,8 @@ def _forwarding(command: Command[Any]) -> Handler:
     everybody = bool(command.changes) and command.name not in OF_ONE
 
     async def forward(fleet: Fleet, values: Mapping[str, Any]) -> Result:
-        answers = await fleet.tell(command.path, values, command.seconds, everybody=everybody)
-        return result_of(answers)
+        of_one = command.name in SHARED and fleet.shares
+        return result_of(await fleet.tell(command.path, values, command.seconds, everybody=everybody and not of_one))
 
     return forward
 
@@ -144,3 +153,29 @@ _SPECIAL: Final[Mapping[str, Handler]] = {
     "drain": _drain,
     "console": _console,
 }
+
+
+class FleetDesk(Desk):
+    """Carries commands out at all workers, and has one of them carry out what is for other nodes."""
+
+    def __init__(self, fleet: Fleet, commands: Sequence[Command[Any]]) -> None:
+        # It has of a service what these commands ask of it.
+        super().__init__(cast(Service, fleet), commands)
+        self._fleet = fleet
+
+    async def _carry_out_at(
+        self,
+        node: str,
+        command: Command[Any],
+        given: Mapping[str, Any],
+        values: Mapping[str, Any],
+        giver: audit.Giver | None,
+    ) -> Said:
+        """Have one worker ask other nodes; each worker is one of them."""
+        if command.changes:
+            audit.note(command.name, command.repeatable(values), giver, "begun")
+        try:
+            [answer] = await self._fleet.tell(command.path, {**given, NODE: node}, command.seconds, everybody=False)
+        except Refused as refused:
+            return say(409, refused.sentence, refused.lines)
+        return Said(answer.status, answer.body)

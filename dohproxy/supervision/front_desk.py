@@ -44,13 +44,13 @@ class FrontDesk:
         from dohproxy.control.console.live import Live
         from dohproxy.control.management_server import ManagementServer
         from dohproxy.control.server import admin_application
-        from dohproxy.supervision.fleet_commands import fleet_commands
+        from dohproxy.supervision.fleet_commands import FleetDesk, fleet_commands
 
         fleet, sessions = self._fleet, self._fleet.sessions
         # It has of a service what these commands and `show` ask of it.
         service = cast(Service, fleet)
         live = Live(service, show=fleet.view)
-        commands = fleet_commands()
+        desk = FleetDesk(fleet, fleet_commands())
         servers: list[ManagementServer] = []
         for key, listening in opened.items():
             if key == "metrics.listen" and self._config.metrics is not None:
@@ -60,7 +60,7 @@ class FrontDesk:
                 application = metrics_application(fleet, pages_per_second=rate, look=fleet.refresh)
             else:
                 application = admin_application(
-                    service, commands, live=live, sessions=sessions if key == "admin.listen" else None
+                    service, desk=desk, live=live, sessions=sessions if key == "admin.listen" else None
                 )
             server = ManagementServer(application)
             servers.append(server)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from dohproxy.adoption import compare
-from dohproxy.builders import SECRET_BYTES, clock, table_sizes
+from dohproxy.builders import build_sharing, clock, secret_of_clients, table_sizes
 from dohproxy.config import Config, ConfigError, check_files, load_content, located, parse
 from dohproxy.control.command import Refused, Result
 from dohproxy.frontends.health_listener import HealthListener, LoopDelay
@@ -105,7 +105,8 @@ class Supervisor:
         self._management = {key: self._opener.open(key, address, config.connections.write_seconds)
                             for key, address in FrontDesk.addresses(config)}  # fmt: skip
         key = open_state_key(config.server.state_directory)
-        self._secret = os.urandom(SECRET_BYTES) if key is None else key.clients
+        # With a store that several machines share, all their workers hash clients under one secret.
+        self._secret = secret_of_clients(key, build_sharing(config))
         self._tables = make_mapping(bytes_of(table_sizes(config.limits.table_slots)), sockets)
         self._lifeline = make_lifeline(sockets)
         # Who has a store for several machines needs no other one for the workers of this one.

@@ -80,7 +80,8 @@ class Seat:
             config,
             server=replace(config.server, state_directory=None),
             bans=replace(config.bans, log_file=None, kernel_socket=None),
-            alerts=replace(config.alerts, command=(), webhook=None),
+            # Where there is a store, workers see to it that one of them tells people.
+            alerts=config.alerts if config.nodes else replace(config.alerts, command=(), webhook=None),
             pages=replace(config.pages, folder=None),
             cache=replace(
                 config.cache,

@@ -92,6 +92,13 @@ def _service(upstream: CountingUpstream, authority: CertificateAuthority, direct
             "admin": {"socket": str(directory / "admin.sock")},
             "limits": {"exempt_networks": [f"{LOOPBACK}/32"], "misses_per_second": 10_000, "misses_burst": 10_000},
             "bans": {"points": 20},
+            # Who is turned away here is banned, and has not knocked too often.
+            "connections": {
+                "new_per_second_per_client": 10_000,
+                "new_burst_per_client": 100_000,
+                "new_per_second": 10_000,
+                "new_burst": 100_000,
+            },
             "resolver": {"deadline_seconds": 5},
         },
         start_seconds=4 * START_SECONDS,  # Three processes begin.
@@ -164,10 +171,10 @@ def test_connections_are_spread_over_both(proxy: Proxy) -> None:
 def test_a_ban_by_command_holds_at_both(proxy: Proxy) -> None:
     run = run_dohproxy("ban", GOOD, "--for", "1h", "--config", str(proxy.file))
     assert "is banned" in run.stdout, run
-    assert {_ask_anew(proxy, "localhost", GOOD) for _ in range(20)} == {0}
+    wait_until(lambda: {_ask_anew(proxy, "localhost", GOOD) for _ in range(20)} == {0}, 10, "the ban at both")
     assert any(GOOD in line for line in _command(proxy, "bans")["lines"])
     _command(proxy, "unban", network=GOOD, **{"for": "1h"})
-    assert {_ask_anew(proxy, "localhost", GOOD) for _ in range(20)} == {200}
+    wait_until(lambda: {_ask_anew(proxy, "localhost", GOOD) for _ in range(20)} == {200}, 10, "its end at both")
 
 
 def _misbehave(proxy: Proxy, source: str) -> None:
@@ -280,13 +287,15 @@ def test_sigterm_has_both_finish_what_is_under_way(
 
 
 def _end_while_asked(proxy: Proxy, upstream: CountingUpstream) -> None:
-    connections = [_connect(proxy) for _ in range(8)]
-    waited_for = len(upstream.arrivals) + 8
-    with ThreadPoolExecutor(8) as clients:
+    # Workers that have just begun have nothing of the budget at first.
+    wait_until(lambda: proxy.metric("dohproxy_upstream_budget_left") >= 4, REPLACED_SECONDS, "some of the budget")
+    connections = [_connect(proxy) for _ in range(4)]
+    waited_for = len(upstream.arrivals) + 4
+    with ThreadPoolExecutor(4) as clients:
         asked = [clients.submit(_ask, one, f"slow.n{number}.example.net") for number, one in enumerate(connections)]
         wait_until(lambda: len(upstream.arrivals) >= waited_for, REPLACED_SECONDS, "the queries at the upstream")
         proxy.child.signal(signal.SIGTERM)
-        assert [one.result() for one in asked] == [200] * 8
+        assert [one.result() for one in asked] == [200] * 4
     for connection in connections:
         connection.close()
     assert proxy.child.wait(30) == 0, proxy.child.log_text()
