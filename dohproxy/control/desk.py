@@ -32,8 +32,10 @@ class Said:
 class Desk:
     """One for all who give commands to a service, so that they do not mix."""
 
-    def __init__(self, service: Service, commands: Sequence[Command[Service]], note: audit.Noting = audit.note) -> None:
-        """`note` writes down who has given what."""
+    def __init__(
+        self, service: Service, commands: Sequence[Command[Service]], note: audit.Noting | None = None
+    ) -> None:
+        """`note` writes down who has given what; without it all of that is."""
         self._note = note
         self._service = service
         self._commands = commands
@@ -110,7 +112,7 @@ class Desk:
     ) -> Said:
         if not command.changes:
             if command.is_noted:
-                self._note(command.name, command.repeatable(values), giver, "begun")
+                (self._note or audit.note)(command.name, command.repeatable(values), giver, "begun")
             return (await self._try(command, values))[0]
         if not command.is_exclusive:
             said, result = await self._try(command, values)
@@ -122,7 +124,7 @@ class Desk:
                 said, result = await self._try(command, values)
             finally:
                 self._changing.release()
-        self._note(command.name, command.repeatable(values), giver, result)
+        (self._note or audit.note)(command.name, command.repeatable(values), giver, result)
         return said
 
     async def _may_change(self) -> bool:

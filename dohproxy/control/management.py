@@ -71,7 +71,7 @@ class Management:
         from dohproxy.control.server import admin_application
 
         live, sessions = Live(service), service.sessions
-        desk = Desk(service, COMMANDS, audit.note if worker is None else audit.note_of_others)
+        desk = Desk(service, COMMANDS, None if worker is None else audit.note_of_others)
         if service.peers is not None:
             service.peers.serve(desk.carry_out_for)
         for name, listening in opened.items():

@@ -17,8 +17,9 @@ DONE = Answer(200, {"sentence": "Done.", "well": True, "lines": ["one"], "count"
 class _Fleet:
     """Answers what it was given, and notes what it was told."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, shares: bool = False) -> None:
         self.answers = list(answers)
+        self.shares = shares
         self.told: list[tuple[str, Mapping[str, Any], bool]] = []
 
     async def tell(self, target: str, values: Mapping[str, Any], seconds: float, *, everybody: bool) -> list[Answer]:
@@ -65,6 +66,17 @@ async def test_what_changes_something_is_told_to_all_and_what_looks_is_asked_of_
     result = await _give(name, fleet, **given)
     assert (result.sentence, result.figures, result.lines) == ("Done.", {"count": 1}, ["one"])
     assert fleet.told == [("/v1/" + name.replace(" ", "/"), given, everybody)]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("ban", {"network": "192.0.2.1", "for": "1h"}), ("mode", {"mode": "open"})]
+)
+async def test_what_the_store_passes_on_is_told_to_one_where_workers_share_one(
+    name: str, given: dict[str, object]
+) -> None:
+    fleet = _Fleet(DONE, DONE, shares=True)
+    await _give(name, fleet, **given)
+    assert [everybody for _, _, everybody in fleet.told] == [False]
 
 
 def test_arguments_that_cannot_be_read_reach_no_worker() -> None:
