@@ -66,9 +66,10 @@ class Selection:
         )
 
     def queries_per_second(self, now: float) -> float:
-        """Return how many queries those that are well may be sent, all together."""
+        """Return how many queries those that are well may be sent, all together. Where nodes share it is what all of
+        them may: a part grows within a second where questions wait for it."""
         budgets = {id(one.budget): one.budget for one in self.healths if one.is_in_use}
-        return sum(budget.queries_per_second * budget.aimd.share(now) for budget in budgets.values())
+        return sum(budget.agreed.queries_per_second * budget.aimd.share(now) for budget in budgets.values())
 
     def count_missed(self, number: int, *, is_member: bool) -> None:
         """Count queries that are wanted and have to wait, or (less than nothing) that need not any more."""

@@ -192,3 +192,24 @@ def test_pressure_is_full_while_every_breaker_is_open() -> None:
     health = _health()
     _break(health, 0.0)
     assert _selection([health]).pressure(0.5) == 1.0
+
+
+class _Quarter:
+    """The tenure of a node that has just begun."""
+
+    def clock(self) -> float:
+        return 0.0
+
+    def part(self, now: float) -> tuple[float, float]:
+        return 0.25, now + 60.0
+
+    def share_of_base(self, _: float) -> float:
+        return 0.5
+
+
+def test_as_many_wait_as_all_nodes_may_ask_though_a_part_is_held_now() -> None:
+    one = _health()
+    before = _selection([one]).queries_per_second(0.0)
+    one.budget.hold(_Quarter(), 0.0)
+    assert one.budget.queries_per_second == before / 4
+    assert _selection([one]).queries_per_second(0.0) == before
