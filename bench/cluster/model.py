@@ -14,8 +14,8 @@ from bench.cluster.crowd import Crowd
 
 LEASES_PER_SECOND: Final = 1.0
 """Of each node (`sharing/lease_keeper.py`)."""
-EVENT_READS_PER_SECOND: Final = 2.0
-"""Of each node (`sharing/event_stream.py`)."""
+EVENT_READS_PER_SECOND: Final = 25.0
+"""Of each node: whether there is anything new in the streams, in its box, of the others (docs/nodes.md)."""
 
 
 @dataclass(frozen=True, slots=True)
