@@ -15,7 +15,7 @@ from dohproxy.sharing.keys import Keys
 from dohproxy.sharing.sealing import Seal
 
 ANSWER_BYTES: Final = 270
-"""A usual answer as it is stored, before it is sealed (docs/caching.md has the sizes)."""
+"""A usual answer as it is stored, before it is sealed."""
 ENTRIES: Final = 50_000
 OPERATIONS: Final = 100_000
 ALONE: Final = 20_000
