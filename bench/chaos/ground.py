@@ -68,6 +68,7 @@ def ground() -> Iterator[Ground]:
                     "preset": "associative",
                     "queries_per_second": BUDGET_PER_SECOND,
                     "burst": BUDGET_BURST,
+                    "connections": NODES,
                 },
                 sections={
                     "nodes": {

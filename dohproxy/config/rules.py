@@ -12,7 +12,7 @@ from dohproxy.config.schema import Config
 from dohproxy.config.schema.pages import PAGE_PATHS
 
 DIVIDED_WHOLE: Final = ("burst", "in_flight", "connections")
-"""What of an upstream's budget is divided among workers in whole numbers."""
+"""What of an upstream's budget is divided among workers, or nodes, in whole numbers."""
 _GROUP_KEYS: Final = ("queries_per_second", "burst", "in_flight", "connections", "new_connections_per_second")
 
 Rule = Callable[[Config], Iterator[Problem]]
@@ -387,6 +387,22 @@ def _check_workers_are_expected(config: Config) -> Iterator[Problem]:
         )
 
 
+def _check_nodes_can_share(config: Config) -> Iterator[Problem]:
+    """Find budgets that cannot be divided among nodes: each needs at least one query and one connection of its own."""
+    if config.nodes is None:
+        return
+    expected = config.nodes.expected
+    for number, upstream in enumerate(config.upstreams, start=1):
+        for key in DIVIDED_WHOLE:
+            most = getattr(upstream, key)
+            if expected > most:
+                yield Problem(
+                    f"upstream #{number}.{key}",
+                    f"is {most}, and nodes.expected is {expected}: each node needs one of its own, or it can never ask."
+                    f" Write {key} = {expected} if whoever runs the upstream agrees, or expect fewer nodes.",
+                )
+
+
 _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_proxies_are_named, ("clients.address_from", "clients.trusted_proxies")),
     (_check_not_everyone_is_believed, ("clients.address_from", "clients.trusted_proxies")),
@@ -405,6 +421,7 @@ _RULES: Final[tuple[tuple[Rule, tuple[str, ...]], ...]] = (
     (_check_discovery, ("discovery", "server.host", "server.listen", "clients.address_from", "tls")),
     (_check_workers_can_share, ("server.workers", "upstream")),
     (_check_workers_are_expected, ("server.workers", "nodes")),
+    (_check_nodes_can_share, ("nodes", "upstream")),
 )
 """Each rule beside the keys it reads."""
 

@@ -407,3 +407,16 @@ def test_fewer_nodes_than_workers_are_an_error() -> None:
     assert list(problems) == ["nodes.expected"]
     assert "expected = 2" in problems["nodes.expected"]
     assert read_with(f"[server]\nworkers = 2\n{nodes.replace('= 1', '= 2')}").nodes is not None
+
+
+@pytest.mark.parametrize("key", ["burst", "in_flight", "connections"])
+def test_a_budget_that_more_nodes_are_to_share_than_it_has_parts_is_an_error(key: str) -> None:
+    nodes = '[nodes]\nstore = "unix:/run/valkey.sock"\nkey_file = "nodes.key"\nexpected = 3\n'
+    whole = {"burst": 9, "in_flight": 9, "connections": 8}
+    keys = "".join(f"{name} = {value}\n" for name, value in (whole | {key: 2}).items())
+    with pytest.raises(ConfigError) as caught:
+        read(nodes + UPSTREAM + keys, directory=Path("/etc/dohproxy"))
+    [problem] = caught.value.problems
+    assert problem.path == f"upstream #1.{key}"
+    assert f"Write {key} = 3" in problem.sentence
+    assert read(nodes + UPSTREAM + keys.replace(f"{key} = 2", f"{key} = 3"), directory=Path("/etc/dohproxy")).nodes
