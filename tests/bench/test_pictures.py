@@ -11,6 +11,7 @@ import pytest
 from bench.pictures.panels import Line, Panel, draw, in_unit, read_panels
 from bench.pictures.png import MOST_COLOURS, indexed, size_of
 from bench.pictures.scene import USUAL, past, write_past
+from bench.pictures.setup import VIEWS
 from bench.pictures.shots import DIRECTORY, DRAWING, MOST_BYTES, PICTURES, Moment, Picture
 from dohproxy.jobs.state_codec import decode
 from dohproxy.jobs.state_file import NAME as STATE_NAME
@@ -19,7 +20,8 @@ from dohproxy.pages.day import QUARTERS, Day
 from dohproxy.pages.incidents import IncidentBook, Level
 
 ROOT = Path(__file__).parents[2]
-MADE = {picture.file for picture in PICTURES} | {DRAWING}
+ALL = (*PICTURES, *(view.picture for view in VIEWS))
+MADE = {picture.file for picture in ALL} | {DRAWING}
 NOW = 1_800_000_000.0
 RED, BLUE = b"\xff\x00\x00\xff", b"\x00\x00\xff\xff"
 
@@ -38,7 +40,7 @@ def test_every_picture_that_a_page_names_is_made_by_the_command_and_every_one_th
     assert {file.name for file in DIRECTORY.iterdir()} == MADE
 
 
-@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+@pytest.mark.parametrize("picture", ALL, ids=lambda picture: picture.name)
 def test_a_picture_has_its_size_and_is_small(picture: Picture) -> None:
     content = (DIRECTORY / picture.file).read_bytes()
     assert size_of(content) == (picture.width, picture.height)
