@@ -21,6 +21,8 @@ from tests.e2e.processes import LOOPBACK, START_SECONDS, wait_until
 from tests.e2e.proxy import Proxy, ProxySettings, run_dohproxy, running_proxy
 from tests.fakes.upstream import make_reply
 
+pytestmark = pytest.mark.long
+
 EVIL, OTHER, GOOD = "127.9.9.9", "127.9.9.8", "127.8.8.8"
 RATE, BURST = 40, 20
 SLOW_SECONDS = 1.0
