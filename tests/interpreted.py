@@ -18,6 +18,7 @@ _PROGRAM: Final = "puts another rule in the place of one that is part of the pro
 _NUMBERS: Final = "has a smaller number in the place of a constant, as a list of two million takes its time"
 _BUG: Final = "puts a bug into what is part of the program"
 _DERIVED: Final = "counts by a class derived from a compiled one, which cannot be derived from"
+_NOTHING: Final = "has nothing in the place of what a request came with, where a compiled class wants that"
 _KERNEL: Final = "says in the kernel's place that nothing has arrived"
 
 _RULES: Final = "tests/test_pipeline_rules_version.py::test_a_rule_acts_on_the_next_request_after_a_hundred_cached_ones"
@@ -41,6 +42,28 @@ ONLY_INTERPRETED: Final[Mapping[str, str]] = {
         for stage in ("parse", "refused questions", "local answers", "probes")
         for protocol in ("http1", "http2")
     },
+    **{
+        f"tests/frontends/dot/test_connection_flow.py::test_{what}": _SERVICE
+        for what in (
+            "no_query_is_begun_while_large_answers_wait_for_their_client",
+            "all_are_answered_as_their_client_takes_them",
+            "answers_that_come_while_nothing_is_taken_wait_unwritten_and_are_accounted_for",
+            "no_more_than_may_be_in_flight_can_bring_answers_beyond_the_bound",
+            "who_takes_nothing_is_cut_after_its_deadline_and_who_takes_what_it_can_is_not",
+            "draining_answers_what_has_been_read_whole_and_nothing_behind_it",
+            "draining_waits_for_the_message_that_has_begun_and_for_nothing_behind_it",
+            "a_connection_that_has_had_its_queries_answers_those_that_had_come_with_the_last",
+        )
+    },
+    **{
+        f"tests/frontends/test_misses.py::test_{what}": _NOTHING
+        for what in (
+            "a_miss_that_is_left_gives_back_its_slot_and_stops_its_work_once",
+            "a_miss_that_was_answered_while_it_was_asked_for_leaves_nothing_to_be_stopped",
+            "a_miss_for_which_nothing_is_asked_upstream_gives_back_its_slot_alone",
+        )
+    },
+    "tests/sharing/test_hand_words.py::test_where_there_is_no_room_for_a_name_that_is_said": _NUMBERS,
     "tests/frontends/dot/test_connection.py::test_a_bug_ends_the_connection_and_no_other": _BUG,
     "tests/frontends/dot/test_connection.py::test_a_bug_is_told_to_each_under_the_name_it_asked_for": _BUG,
     "tests/test_runtime_members.py::test_a_token_stands_in_no_log_no_figure_no_explanation_and_no_file": _BUG,
