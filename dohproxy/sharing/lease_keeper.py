@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from dohproxy.sharing.commands import Argument, Reply, Script, StoreFailure
-from dohproxy.sharing.keys import Keys
+from dohproxy.sharing.keys import LEDGER_FORMAT, Keys
 from dohproxy.sharing.lease_holder import CALL_SECONDS, HeldPart, LeaseHolder
 from dohproxy.sharing.lease_needs import NeedMeter
 from dohproxy.sharing.lease_script import (
@@ -57,8 +57,9 @@ class SharedBudgets(Protocol):
 
 
 def lease_keys(keys: Keys) -> tuple[str, str]:
-    """Return the names of what the script keeps in the store."""
-    return keys.of("lease"), keys.of("lease") + ":about"
+    """Return the names of what the script keeps in the store: the same for all releases."""
+    ledger = keys.of("lease", LEDGER_FORMAT)
+    return ledger, f"{ledger}:about"
 
 
 class LeaseKeeper:

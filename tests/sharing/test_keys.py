@@ -2,7 +2,8 @@
 
 import pytest
 
-from dohproxy.sharing.keys import FORMAT, LEDGER_FORMAT, Keys
+from dohproxy.sharing.keys import FORMAT, Keys
+from dohproxy.sharing.lease_keeper import lease_keys
 from tests.fakes.store import SECRET
 
 
@@ -32,10 +33,10 @@ def test_a_name_begins_with_the_prefix_and_shows_nothing_of_what_it_stands_for()
 
 def test_another_format_has_other_keys_but_one_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = Keys("dohproxy", SECRET)
-    before = keys.of("events"), keys.of_one("answer", b"a"), keys.of("ledger", form=LEDGER_FORMAT)
+    before = keys.of("events"), keys.of_one("answer", b"a"), *lease_keys(keys)
     monkeypatch.setattr("dohproxy.sharing.keys.FORMAT", FORMAT + 1)
-    after = keys.of("events"), keys.of_one("answer", b"a"), keys.of("ledger", form=LEDGER_FORMAT)
-    assert [one == other for one, other in zip(before, after, strict=True)] == [False, False, True]
+    after = keys.of("events"), keys.of_one("answer", b"a"), *lease_keys(keys)
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, False, True, True]
 
 
 def test_what_one_script_touches_has_one_place_in_a_cluster() -> None:
