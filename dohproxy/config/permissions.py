@@ -50,7 +50,7 @@ class Reader:
 def this_user() -> Reader:
     """Return who runs this process."""
     uid = os.geteuid()
-    return Reader(_user_name(uid), uid, _group_name(os.getegid()), frozenset((os.getegid(), *os.getgroups())))
+    return Reader(user_name(uid), uid, group_name(os.getegid()), frozenset((os.getegid(), *os.getgroups())))
 
 
 def service_user() -> Reader | None:
@@ -59,7 +59,7 @@ def service_user() -> Reader | None:
         found = pwd.getpwnam(SERVICE_USER)
     except KeyError:
         return None
-    group = _group_name(found.pw_gid)
+    group = group_name(found.pw_gid)
     return Reader(SERVICE_USER, found.pw_uid, group, frozenset(os.getgrouplist(SERVICE_USER, found.pw_gid)))
 
 
@@ -140,17 +140,19 @@ def first_free_port(setting: Path = Path("/proc/sys/net/ipv4/ip_unprivileged_por
 
 def _described(path: Path) -> str:
     found = path.stat()
-    return f"{path} is {stat.filemode(found.st_mode)} {_user_name(found.st_uid)} {_group_name(found.st_gid)}"
+    return f"{path} is {stat.filemode(found.st_mode)} {user_name(found.st_uid)} {group_name(found.st_gid)}"
 
 
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Return who a user is, by number where there is no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _group_name(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """Return what a group is called, by number where there is no name."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

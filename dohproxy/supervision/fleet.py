@@ -23,7 +23,6 @@ from dohproxy.workers.handover import BANS, LOOK, STATE, VIEW
 
 LOOK_SECONDS: Final = 2.0
 """For one worker to tell all of its figures: it takes some milliseconds, more while it has much to do."""
-TELL_SECONDS: Final = 30.0
 _WORST_LAST: Final = ("closed", "half_open", "open")
 
 STORE_UP: Final = "dohproxy_store_up"

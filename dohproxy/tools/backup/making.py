@@ -3,10 +3,8 @@
 So it can be made while the service runs, and without it. Everything here blocks.
 """
 
-import grp
 import hashlib
 import os
-import pwd
 import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dohproxy.config import Config
+from dohproxy.config.permissions import group_name, user_name
 from dohproxy.jobs.atomic_file import AtomicFile, ForeignFile, read_own_file, reason_of
 from dohproxy.jobs.hour_file import UnreadableHours, copy_hours
 from dohproxy.regular_file import open_regular, read_regular
@@ -119,22 +118,8 @@ def _read(item: Item) -> bytes:
 def _part(name: str, item: Item, content: bytes) -> Part:
     found = item.place.stat()
     mode = stat.S_IMODE(found.st_mode) & 0o777 & ~_NO_PERMISSIONS
-    user, group = _user_name(found.st_uid), _group_name(found.st_gid)
+    user, group = user_name(found.st_uid), group_name(found.st_gid)
     return Part(name, item.key, len(content), hashlib.sha256(content).hexdigest(), mode, user, group)
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def _require_fit(target: Path, config: Config, items: tuple[Item, ...]) -> None:
